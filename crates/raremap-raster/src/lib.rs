@@ -1,0 +1,1 @@
+//! raremap-raster

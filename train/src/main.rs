@@ -1,0 +1,3 @@
+//! The `raremap` command.
+
+fn main() {}
