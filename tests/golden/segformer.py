@@ -1,7 +1,7 @@
 """Makes segformer_tiny.safetensors: the numbers that raremap's SegFormer has to reproduce.
 
-The oracle is Hugging Face's SegformerForSemanticSegmentation with random weights, B0's topology and narrow dims. See README.md
-for the contents. Usage:
+The oracle is Hugging Face's SegformerForSemanticSegmentation with random weights, B0's topology and narrow dims.
+See README.md for the contents. Usage:
 
     python3 tests/golden/segformer.py [--out DIR]     writes DIR/segformer_tiny.safetensors (default: this folder)
     python3 tests/golden/segformer.py --check         makes it anew and compares it with the committed file
@@ -144,7 +144,7 @@ def make():
 
 
 def largest_difference(made, committed_path):
-    """The largest absolute difference of any value, with its tensor's name; infinite where the names or shapes differ."""
+    """The largest absolute difference with its tensor's name; infinite where the names or shapes differ."""
     worst = (0.0, "")
     with safe_open(committed_path, framework="pt") as committed:
         names = set(committed.keys()) ^ set(made)
