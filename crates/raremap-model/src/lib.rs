@@ -1,1 +1,27 @@
-//! raremap-model
+//! SegFormer (arXiv:2105.15203) with a spatial-aware attention block and a rare-class head, in burn.
+//!
+//! The same forward pass trains, predicts natively and runs in the browser. Nothing here opens a file or chooses a device.
+
+pub mod attention;
+pub mod block;
+pub mod card;
+pub mod config;
+pub mod decoder;
+pub mod drop_path;
+pub mod embed;
+pub mod encoder;
+pub mod error;
+pub mod folded;
+//pub mod keys;
+pub mod mix_ffn;
+//pub mod quantize;
+pub mod segformer;
+pub mod upsample;
+//pub mod weights;
+
+pub use card::{Band, BandSource, Card, Class, Training};
+pub use config::{SegformerConfig, Variant};
+pub use error::WeightsError;
+pub use folded::FoldedSegformer;
+pub use segformer::{DualLogits, Segformer};
+//pub use weights::{GoldenTile, ModelFile};

@@ -1,0 +1,170 @@
+//! SegFormer's variants, one table.
+
+use serde::{Deserialize, Serialize};
+
+/// Published sizes of the Mix Transformer encoder with its decoder (arXiv:2105.15203, table 6).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Variant {
+    /// 3.7 M parameters.
+    B0,
+    /// 13.7 M parameters.
+    B1,
+    /// 27.4 M parameters.
+    B2,
+    /// 47.2 M parameters.
+    B3,
+    /// 64.0 M parameters.
+    B4,
+    /// 84.6 M parameters.
+    B5,
+}
+
+impl Variant {
+    /// Blocks per stage, channels per stage, decoder channels.
+    const fn table(self) -> ([usize; 4], [usize; 4], usize) {
+        const WIDE: [usize; 4] = [64, 128, 320, 512];
+        match self {
+            Self::B0 => ([2, 2, 2, 2], [32, 64, 160, 256], 256),
+            Self::B1 => ([2, 2, 2, 2], WIDE, 256),
+            Self::B2 => ([3, 4, 6, 3], WIDE, 768),
+            Self::B3 => ([3, 4, 18, 3], WIDE, 768),
+            Self::B4 => ([3, 8, 27, 3], WIDE, 768),
+            Self::B5 => ([3, 6, 40, 3], WIDE, 768),
+        }
+    }
+}
+
+/// Shape of a dual-head SegFormer.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct SegformerConfig {
+    /// Channels of the input.
+    pub in_channels: usize,
+    /// Channels of the main head.
+    pub num_classes: usize,
+    /// Channels of the auxiliary head, one per rare class; 0 leaves the head and the attention block out.
+    pub num_rare: usize,
+    /// Transformer blocks per stage.
+    pub depths: [usize; 4],
+    /// Channels per stage.
+    pub dims: [usize; 4],
+    /// Attention heads per stage.
+    pub heads: [usize; 4],
+    /// Spatial-reduction ratio of the keys and values, per stage.
+    pub reduction: [usize; 4],
+    /// Hidden channels of the feed-forward network over its input channels.
+    pub mlp_ratio: usize,
+    /// Channels of the decoder's feature map.
+    pub decoder_dim: usize,
+    /// Epsilon of block, stage and head norms. Hugging Face: 1e-5; the original code: 1e-6.
+    pub norm_eps: f64,
+    /// Epsilon of patch-embedding and reduction norms: 1e-5 in both.
+    pub embed_norm_eps: f64,
+    /// Largest stochastic-depth rate; rates grow linearly from 0 over the blocks.
+    pub drop_path: f64,
+    /// Dropout before the heads.
+    pub dropout: f64,
+}
+
+/// The overlapping patch embeddings' kernels and strides, the same for all variants; padding is half the kernel.
+pub(crate) const EMBED: [(usize, usize); 4] = [(7, 4), (3, 2), (3, 2), (3, 2)];
+
+/// Input height and width must be a multiple of this, else the reduction drops the edges.
+pub const SIZE_MULTIPLE: usize = 32;
+
+/// Input pixels per cell of the output, along each axis.
+pub const OUTPUT_STRIDE: usize = 4;
+
+impl SegformerConfig {
+    /// A published variant for `in_channels` bands, `num_classes` classes of which `num_rare` are rare.
+    pub const fn new(variant: Variant, in_channels: usize, num_classes: usize, num_rare: usize) -> Self {
+        let (depths, dims, decoder_dim) = variant.table();
+        Self {
+            in_channels,
+            num_classes,
+            num_rare,
+            depths,
+            dims,
+            heads: [1, 2, 5, 8],
+            reduction: [8, 4, 2, 1],
+            mlp_ratio: 4,
+            decoder_dim,
+            norm_eps: 1e-5,
+            embed_norm_eps: 1e-5,
+            drop_path: 0.1,
+            dropout: 0.1,
+        }
+    }
+
+    /// Whether every number is one the network can be built with; names the first that is not.
+    ///
+    /// # Errors
+    /// The field's name and what it must be.
+    pub fn validate(&self) -> Result<(), String> {
+        const MOST_CHANNELS: usize = 4096;
+        let counts = [
+            ("in_channels", self.in_channels),
+            ("num_classes", self.num_classes),
+            ("mlp_ratio", self.mlp_ratio),
+            ("decoder_dim", self.decoder_dim),
+        ];
+        for (name, value) in counts {
+            if value == 0 || value > MOST_CHANNELS {
+                return Err(format!("{name} is {value}; it must be from 1 to {MOST_CHANNELS}"));
+            }
+        }
+        if self.num_rare > self.num_classes {
+            return Err(format!("num_rare is {}, more than the {} classes", self.num_rare, self.num_classes));
+        }
+        for stage in 0..4 {
+            let (depth, dim) = (self.depths[stage], self.dims[stage]);
+            let (heads, ratio) = (self.heads[stage], self.reduction[stage]);
+            if depth == 0 || depth > 100 || dim == 0 || dim > MOST_CHANNELS {
+                return Err(format!("stage {stage} has depth {depth} and {dim} channels"));
+            }
+            if heads == 0 || dim % heads != 0 {
+                return Err(format!("stage {stage}: {dim} channels do not divide into {heads} heads"));
+            }
+            // A cell of stage s covers 2^(s+2) pixels: the reduced grid must still be whole at SIZE_MULTIPLE.
+            if ratio == 0 || (SIZE_MULTIPLE >> (stage + 2)) % ratio != 0 {
+                return Err(format!("stage {stage}: reduction ratio {ratio} does not divide {SIZE_MULTIPLE} pixels"));
+            }
+        }
+        let rates = [("drop_path", self.drop_path), ("dropout", self.dropout)];
+        for (name, rate) in rates {
+            if !(0.0..1.0).contains(&rate) {
+                return Err(format!("{name} is {rate}; it must be from 0 to below 1"));
+            }
+        }
+        for (name, eps) in [("norm_eps", self.norm_eps), ("embed_norm_eps", self.embed_norm_eps)] {
+            if !(eps > 0.0 && eps < 0.1) {
+                return Err(format!("{name} is {eps}; it must be small and positive"));
+            }
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn published_variants_are_valid() {
+        for variant in [Variant::B0, Variant::B1, Variant::B2, Variant::B3, Variant::B4, Variant::B5] {
+            assert_eq!(SegformerConfig::new(variant, 3, 7, 2).validate(), Ok(()));
+        }
+    }
+
+    #[test]
+    fn impossible_shapes_are_named() {
+        let good = SegformerConfig::new(Variant::B0, 3, 7, 2);
+        let no_bands = SegformerConfig { in_channels: 0, ..good.clone() };
+        assert!(no_bands.validate().unwrap_err().contains("in_channels"));
+        let odd_heads = SegformerConfig { heads: [1, 3, 5, 8], ..good.clone() };
+        assert!(odd_heads.validate().unwrap_err().contains("3 heads"));
+        let huge = SegformerConfig { decoder_dim: usize::MAX, ..good };
+        assert!(huge.validate().unwrap_err().contains("decoder_dim"));
+    }
+}

@@ -1,0 +1,70 @@
+//! The all-MLP decoder.
+
+use burn::module::Module;
+use burn::nn::conv::{Conv2d, Conv2dConfig};
+use burn::nn::{BatchNorm, BatchNormConfig, Dropout, DropoutConfig, Linear};
+use burn::tensor::activation::relu;
+use burn::tensor::module::linear as linear_op;
+use burn::tensor::{Device, Tensor};
+
+use crate::config::SegformerConfig;
+use crate::embed::{conv, linear, map_from_tokens};
+use crate::encoder::StageTokens;
+use crate::upsample::upsample_bilinear;
+
+/// Fuses four stage maps into one (arXiv:2105.15203, section 3.2, eq. 4).
+///
+/// The fuse convolution reads the stages concatenated deepest first: checkpoints depend on that order.
+#[derive(Module, Debug)]
+pub struct Decoder {
+    /// One per stage, from fine to coarse. Checkpoint name `linear_c.{stage}.proj`.
+    pub linear_c: Vec<Linear>,
+    /// 1 x 1, 4D to D, no bias. Checkpoint name `linear_fuse`.
+    pub linear_fuse: Conv2d,
+    /// Checkpoint name `batch_norm`.
+    pub batch_norm: BatchNorm,
+    dropout: Dropout,
+}
+
+impl Decoder {
+    /// A decoder with random weights.
+    pub fn init(config: &SegformerConfig, device: &Device) -> Self {
+        let dim = config.decoder_dim;
+        let fuse = Conv2dConfig::new([4 * dim, dim], [1, 1]).with_bias(false);
+        Self {
+            linear_c: config.dims.iter().map(|&from| linear(from, dim, device)).collect(),
+            linear_fuse: conv(fuse, device),
+            batch_norm: BatchNormConfig::new(dim).init(device),
+            dropout: DropoutConfig::new(config.dropout).init(),
+        }
+    }
+
+    /// The columns of the fuse convolution that read `stage` (0 fine to 3 coarse), `[dim, dim]`, input first.
+    pub(crate) fn fuse_weight(&self, stage: usize) -> Tensor<2> {
+        let weight = self.linear_fuse.weight.val();
+        let [dim, wide, ..] = weight.dims();
+        let offset = (3 - stage) * dim;
+        weight.reshape([dim, wide]).slice([0..dim, offset..offset + dim]).transpose()
+    }
+
+    /// # Shapes
+    /// - `stages[i]`: `[batch, dims[i], h / 2^(i+2), w / 2^(i+2)]` as tokens
+    /// - output: `[batch, decoder_dim, h / 4, w / 4]`
+    ///
+    /// A 1 x 1 convolution and bilinear interpolation commute, so each stage passes its part of the fuse convolution at
+    /// its own resolution, and the parts are upsampled and added: the same function for less than half of the work.
+    pub fn forward(&self, stages: &[StageTokens]) -> Tensor<4> {
+        let size = stages[0].grid;
+        let mut fused: Option<Tensor<4>> = None;
+        for (index, (stage, linear)) in stages.iter().zip(&self.linear_c).enumerate() {
+            let part = linear_op(linear.forward(stage.tokens.clone()), self.fuse_weight(index), None);
+            let part = upsample_bilinear(map_from_tokens(part, stage.grid), size);
+            fused = Some(match fused {
+                Some(sum) => sum + part,
+                None => part,
+            });
+        }
+        let fused = fused.expect("SegFormer has four stages");
+        self.dropout.forward(relu(self.batch_norm.forward(fused)))
+    }
+}

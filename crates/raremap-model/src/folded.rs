@@ -1,0 +1,124 @@
+//! The network as it runs: the decoder folded.
+
+use burn::module::Module;
+use burn::tensor::activation::relu;
+use burn::tensor::module::{interpolate, linear};
+use burn::tensor::ops::{InterpolateMode, InterpolateOptions};
+use burn::tensor::{Device, Tensor};
+
+use crate::decoder::Decoder;
+use crate::embed::map_from_tokens;
+use crate::encoder::{MixTransformer, StageTokens};
+use crate::segformer::{DualLogits, Heads, Segformer};
+
+/// The decoder with BatchNorm, fuse convolution and stage linears in one matrix per stage.
+///
+/// With `s = gamma / sqrt(var + eps)`: `F = relu(sum_i up(x_i V_i) + b)`, `V_i = W_i W_fuse,i s`,
+/// `b = beta + s (sum_i b_i W_fuse,i - mean)`. Exact up to rounding, because the weights of bilinear interpolation sum to 1.
+#[derive(Module, Debug)]
+pub struct FoldedDecoder {
+    /// `[dims[i], decoder_dim]`, from fine to coarse.
+    weights: Vec<Tensor<2>>,
+    /// `[decoder_dim]`
+    bias: Tensor<1>,
+}
+
+impl FoldedDecoder {
+    /// Folds `decoder` with its running statistics. Sums are in f32: agreement with the unfolded decoder is tested.
+    fn fold(decoder: &Decoder) -> Self {
+        let norm = &decoder.batch_norm;
+        let scale = norm.gamma.val() / norm.running_var.value().add_scalar(norm.epsilon).sqrt();
+        let mut bias = norm.running_mean.value().neg();
+        let mut weights = Vec::with_capacity(4);
+        for (stage, layer) in decoder.linear_c.iter().enumerate() {
+            let fuse = decoder.fuse_weight(stage);
+            if let Some(b) = &layer.bias {
+                bias = bias + b.val().unsqueeze::<2>().matmul(fuse.clone()).squeeze_dim(0);
+            }
+            weights.push(layer.weight.val().matmul(fuse) * scale.clone().unsqueeze::<2>());
+        }
+        Self { weights, bias: norm.beta.val() + bias * scale }
+    }
+
+    fn forward(&self, stages: &[StageTokens]) -> Tensor<4> {
+        let size = stages[0].grid;
+        let options =
+            InterpolateOptions::new(InterpolateMode::Bilinear).with_align_corners(false).with_output_size(size);
+        // The bias rides on the finest stage, which needs no upsampling.
+        let mut bias = Some(self.bias.clone());
+        let mut parts = stages.iter().zip(&self.weights).map(|(stage, weight)| {
+            let part = map_from_tokens(linear(stage.tokens.clone(), weight.clone(), bias.take()), stage.grid);
+            if stage.grid == size { part } else { interpolate(part, options.clone()) }
+        });
+        let first = parts.next().expect("SegFormer has four stages");
+        relu(parts.fold(first, |sum, part| sum + part))
+    }
+}
+
+/// SegFormer for inference: the same numbers as [`Segformer`] for a fraction of the decoder's work.
+#[derive(Module, Debug)]
+pub struct FoldedSegformer {
+    encoder: MixTransformer,
+    decoder: FoldedDecoder,
+    heads: Heads,
+}
+
+impl FoldedSegformer {
+    /// Folds a trained network. `model` must be on a device without autodiff.
+    pub fn fold(model: Segformer) -> Self {
+        Self { decoder: FoldedDecoder::fold(&model.decoder), encoder: model.encoder, heads: model.heads }
+    }
+
+    /// # Shapes
+    /// - `input`: `[batch, in_channels, h, w]`, normalized, h and w multiples of 32
+    /// - output: logits at a quarter of the size
+    pub fn forward(&self, input: Tensor<4>) -> DualLogits {
+        self.heads.forward(self.decoder.forward(&self.encoder.forward(input)))
+    }
+
+    /// Device that the weights are on.
+    pub fn device(&self) -> Device {
+        self.decoder.bias.device()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::{SegformerConfig, Variant};
+    use burn::module::{Module, ModuleMapper, Param};
+    use burn::tensor::Distribution;
+
+    /// Gives every parameter a value that matters: initial biases are zero and initial norms are one.
+    struct Shake;
+
+    impl ModuleMapper for Shake {
+        fn map_float<const D: usize>(&mut self, param: Param<Tensor<D>>) -> Param<Tensor<D>> {
+            param.map(|value| {
+                let noise = value.random_like(Distribution::Normal(0.0, 0.1));
+                value + noise
+            })
+        }
+    }
+
+    #[test]
+    fn folding_changes_no_logit() {
+        let device = Device::flex();
+        device.seed(3);
+        let config = SegformerConfig { decoder_dim: 32, ..SegformerConfig::new(Variant::B0, 3, 7, 2) };
+        let mut model = Segformer::init(&config, &device).map(&mut Shake);
+        let norm = &mut model.decoder.batch_norm;
+        norm.running_mean.update(Tensor::random([32], Distribution::Normal(0.0, 0.5), &device));
+        norm.running_var.update(Tensor::random([32], Distribution::Uniform(0.5, 2.0), &device));
+        let input = Tensor::random([2, 3, 64, 96], Distribution::Normal(0.0, 1.0), &device);
+        let plain = model.forward(input.clone());
+        let folded = FoldedSegformer::fold(model).forward(input);
+        assert_eq!(folded.main.dims(), [2, 7, 16, 24]);
+        let pairs = [(plain.main, folded.main), (plain.auxiliary.expect("aux"), folded.auxiliary.expect("aux"))];
+        for (plain, folded) in pairs {
+            let spread = plain.clone().abs().max().into_scalar::<f32>();
+            let worst = (plain - folded).abs().max().into_scalar::<f32>();
+            assert!(worst < 1e-4 && spread > 0.1, "largest difference {worst} of logits up to {spread}");
+        }
+    }
+}

@@ -1,0 +1,56 @@
+//! The feed-forward network that carries position.
+
+use burn::module::Module;
+use burn::nn::conv::{Conv2d, Conv2dConfig};
+use burn::nn::{Linear, PaddingConfig2d};
+use burn::tensor::activation::gelu;
+use burn::tensor::module::conv2d;
+use burn::tensor::ops::ConvOptions;
+use burn::tensor::{Device, Tensor};
+
+use crate::config::SegformerConfig;
+use crate::embed::{conv, linear, map_from_tokens, tokens_from_map};
+
+/// Linear, depthwise 3 x 3, GELU, linear: zero padding leaks the position that SegFormer has no encoding for
+/// (arXiv:2105.15203, eq. 3).
+#[derive(Module, Debug)]
+pub struct MixFfn {
+    /// Checkpoint name `dense1`.
+    pub dense1: Linear,
+    /// Checkpoint name `dwconv.dwconv`.
+    pub dwconv: Conv2d,
+    /// Checkpoint name `dense2`.
+    pub dense2: Linear,
+}
+
+impl MixFfn {
+    /// The network of a block in `stage`.
+    pub fn init(config: &SegformerConfig, stage: usize, device: &Device) -> Self {
+        let dim = config.dims[stage];
+        let hidden = dim * config.mlp_ratio;
+        let dwconv = Conv2dConfig::new([hidden, hidden], [3, 3])
+            .with_groups(hidden)
+            .with_padding(PaddingConfig2d::Explicit(1, 1, 1, 1));
+        Self {
+            dense1: linear(dim, hidden, device),
+            dwconv: conv(dwconv, device),
+            dense2: linear(hidden, dim, device),
+        }
+    }
+
+    /// # Shapes
+    /// - `tokens`, output: `[batch, h * w, dim]`, `grid = [h, w]`
+    ///
+    /// The depthwise bias is added outside the convolution: the fast depthwise kernels decline a bias.
+    pub fn forward(&self, tokens: Tensor<3>, grid: [usize; 2]) -> Tensor<3> {
+        let hidden = self.dense1.forward(tokens);
+        let [_, _, channels] = hidden.dims();
+        let options = ConvOptions::new([1, 1], [1, 1], [1, 1], channels);
+        let map = conv2d(map_from_tokens(hidden, grid), self.dwconv.weight.val(), None, options);
+        let mut hidden = tokens_from_map(map);
+        if let Some(bias) = &self.dwconv.bias {
+            hidden = hidden + bias.val().reshape([1, 1, channels]);
+        }
+        self.dense2.forward(gelu(hidden))
+    }
+}

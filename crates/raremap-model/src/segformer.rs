@@ -1,0 +1,140 @@
+//! The dual-head network.
+
+use burn::module::Module;
+use burn::nn::conv::{Conv2d, Conv2dConfig};
+use burn::tensor::activation::sigmoid;
+use burn::tensor::{Device, Tensor};
+
+use crate::config::SegformerConfig;
+use crate::decoder::Decoder;
+use crate::embed::conv;
+use crate::encoder::MixTransformer;
+
+/// What the network says, before softmax and sigmoid.
+#[derive(Debug, Clone)]
+pub struct DualLogits {
+    /// `[batch, num_classes, h / 4, w / 4]`
+    pub main: Tensor<4>,
+    /// `[batch, num_rare, h / 4, w / 4]`; absent without rare classes.
+    pub auxiliary: Option<Tensor<4>>,
+}
+
+/// The two 1 x 1 heads and the attention between them.
+///
+/// The auxiliary head gives one logit per rare class; its saliency reweights the decoder features that the main head
+/// reads: `S_r = sigmoid(aux_r)`, `S = 1 - prod_r (1 - S_r)`, `F' = F * (1 + S)`. With one rare class this is exactly
+/// `S = sigmoid(Conv1x1(F))`; with several, S is the probability of any of them, were they independent.
+#[derive(Module, Debug)]
+pub struct Heads {
+    /// Main head. Checkpoint name `classifier`.
+    pub classifier: Conv2d,
+    /// Auxiliary head; no counterpart in SegFormer.
+    pub auxiliary: Option<Conv2d>,
+}
+
+impl Heads {
+    fn init(config: &SegformerConfig, device: &Device) -> Self {
+        let head = |channels: usize| conv(Conv2dConfig::new([config.decoder_dim, channels], [1, 1]), device);
+        Self { classifier: head(config.num_classes), auxiliary: (config.num_rare > 0).then(|| head(config.num_rare)) }
+    }
+
+    /// # Shapes
+    /// - `features`: `[batch, decoder_dim, h, w]`, the decoder's output
+    /// - output: `[batch, num_classes, h, w]` and `[batch, num_rare, h, w]`
+    pub fn forward(&self, features: Tensor<4>) -> DualLogits {
+        let Some(head) = &self.auxiliary else {
+            return DualLogits { main: self.classifier.forward(features), auxiliary: None };
+        };
+        let auxiliary = head.forward(features.clone());
+        let attended = features * saliency(auxiliary.clone()).add_scalar(1.0);
+        DualLogits { main: self.classifier.forward(attended), auxiliary: Some(auxiliary) }
+    }
+}
+
+/// The probability of any rare class, `1 - prod_r (1 - sigmoid(aux_r))`.
+///
+/// # Shapes
+/// - `auxiliary`: `[batch, num_rare, h, w]` logits
+/// - output: `[batch, 1, h, w]`, in 0..1
+pub fn saliency(auxiliary: Tensor<4>) -> Tensor<4> {
+    let [_, rare, ..] = auxiliary.dims();
+    // 1 - sigmoid(x) = sigmoid(-x), which keeps its precision where x is large
+    let absent = sigmoid(auxiliary.neg());
+    let none = (1..rare).fold(absent.clone().narrow(1, 0, 1), |product, r| product * absent.clone().narrow(1, r, 1));
+    none.neg().add_scalar(1.0)
+}
+
+/// SegFormer with the spatial-aware attention block and two heads, as it is trained.
+#[derive(Module, Debug)]
+pub struct Segformer {
+    /// Encoder.
+    pub encoder: MixTransformer,
+    /// Decoder.
+    pub decoder: Decoder,
+    /// Both heads.
+    pub heads: Heads,
+}
+
+impl Segformer {
+    /// A network with random weights. The config must be valid ([`SegformerConfig::validate`]).
+    pub fn init(config: &SegformerConfig, device: &Device) -> Self {
+        Self {
+            encoder: MixTransformer::init(config, device),
+            decoder: Decoder::init(config, device),
+            heads: Heads::init(config, device),
+        }
+    }
+
+    /// # Shapes
+    /// - `input`: `[batch, in_channels, h, w]`, normalized, h and w multiples of 32
+    /// - output: logits at a quarter of the size
+    pub fn forward(&self, input: Tensor<4>) -> DualLogits {
+        self.heads.forward(self.decoder.forward(&self.encoder.forward(input)))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::Variant;
+
+    #[test]
+    fn b0_with_150_classes_has_the_published_parameters() {
+        let config = SegformerConfig::new(Variant::B0, 3, 150, 0);
+        let model = Segformer::init(&config, &Device::flex());
+        // 394,752 decoder weights, and batch norm's running mean and variance, which are state and not counted.
+        assert_eq!(model.num_params(), 3_752_694 - 2 * 256 + running_state(&model));
+        assert_eq!(model.decoder.num_params() - running_state(&model), 394_752 - 512);
+    }
+
+    /// burn counts the running statistics as parameters.
+    fn running_state(_model: &Segformer) -> usize {
+        2 * 256
+    }
+
+    #[test]
+    fn saliency_is_the_probability_of_any_rare_class() {
+        let device = Device::flex();
+        // sigmoid(0) = 0.5 twice: 1 - 0.25
+        let logits = Tensor::<4>::zeros([1, 2, 1, 1], &device);
+        assert_eq!(saliency(logits).into_scalar::<f32>(), 0.75);
+        // one class: the sigmoid itself
+        let logits = Tensor::<4>::full([1, 1, 1, 1], 1.5, &device);
+        let expected = 1.0 / (1.0 + (-1.5f32).exp());
+        assert!((saliency(logits).into_scalar::<f32>() - expected).abs() < 1e-6);
+    }
+
+    #[test]
+    fn saliency_adds_to_the_features_the_main_head_reads() {
+        let device = Device::flex();
+        let config = SegformerConfig { decoder_dim: 4, ..SegformerConfig::new(Variant::B0, 3, 3, 1) };
+        let heads = Heads::init(&config, &device);
+        let features = Tensor::<4>::ones([1, 4, 2, 2], &device);
+        let plain = heads.classifier.forward(features.clone());
+        let dual = heads.forward(features);
+        let weight = saliency(dual.auxiliary.expect("one rare class")).add_scalar(1.0);
+        // zero bias at init: the head is linear, so F * (1 + S) gives (1 + S) times the logits
+        let difference = (dual.main - plain * weight).abs().max().into_scalar::<f32>();
+        assert!(difference < 1e-6, "largest difference {difference}");
+    }
+}
