@@ -1,0 +1,86 @@
+// Checks who imports whom: the arrows of ARCHITECTURE.md, read from `cargo metadata` and from the sources.
+// Run alone (`node tests/import-direction.mjs`) it prints each violation and exits 1 if there is one.
+
+import { execFileSync } from "node:child_process";
+import { readFileSync, readdirSync } from "node:fs";
+import { join, relative } from "node:path";
+import { fileURLToPath } from "node:url";
+
+const BROWSER = /^(wasm-bindgen|js-sys|web-sys)/;
+const BURN = /^(burn|cubecl)/;
+const IMAGE_CODEC = /^(image|png|tiff|geotiff|jpeg-decoder|zune-.*|flate2|weezl)$/;
+const HOST = /^(anyhow|clap|tokio|ctrlc|indicatif)$/;
+
+/** Which members of the workspace a member may depend on, and which other packages it must not. */
+export const RULES = {
+  "raremap-model": { members: [], bans: [BROWSER, IMAGE_CODEC, HOST] },
+  "raremap-raster": { members: [], bans: [BROWSER, BURN, HOST] },
+  "raremap-infer": { members: ["raremap-model", "raremap-raster"], bans: [BROWSER, IMAGE_CODEC, HOST] },
+  "raremap-web": { members: ["raremap-infer", "raremap-model", "raremap-raster"], bans: [HOST] },
+  "raremap-train": { members: ["raremap-infer", "raremap-model", "raremap-raster"], bans: [BROWSER] },
+  "raremap-tests": { members: ["raremap-infer", "raremap-model", "raremap-raster"], bans: [] },
+};
+
+/** What a source line must not say, and in which members. Test code is free to. */
+const LINES = [
+  { pattern: /\bstd::fs\b|\bFile::(open|create)\b/, members: ["raremap-model", "raremap-raster", "raremap-infer", "raremap-web"],
+    what: "touches files; only train and tests do" },
+  { pattern: /\bDevice::(default|flex|wgpu|webgpu|vulkan|metal|cuda|rocm|cpu|ndarray)\w*\(/,
+    members: ["raremap-model", "raremap-raster", "raremap-infer"], what: "chooses a device; only train, raremap-web and tests do" },
+];
+
+/** Violations in the packages that `cargo metadata --no-deps` lists; development dependencies are tests. */
+export function checkDependencies(packages) {
+  const names = new Set(packages.map((p) => p.name));
+  return packages.flatMap(({ name, dependencies }) => {
+    const rule = RULES[name];
+    if (!rule) return [`${name}: not in the rules of tests/import-direction.mjs`];
+    return dependencies.flatMap((dependency) => {
+      const edge = `${name} -> ${dependency.name}`;
+      if (names.has(dependency.name)) return rule.members.includes(dependency.name) ? [] : [`${edge}: not an arrow of ARCHITECTURE.md`];
+      if (dependency.kind === "dev") return [];
+      return rule.bans.some((ban) => ban.test(dependency.name)) ? [`${edge}: this crate must not use it`] : [];
+    });
+  });
+}
+
+/** Violations in one source text, from its first line to its test module. */
+export function checkSource(member, path, text) {
+  const lines = text.split("\n");
+  const tests = lines.findIndex((line) => /^\s*#\[cfg\(test\)\]/.test(line));
+  const product = tests < 0 ? lines : lines.slice(0, tests);
+  return product.flatMap((line, index) =>
+    /^\s*\/\//.test(line)
+      ? []
+      : LINES.filter((rule) => rule.members.includes(member) && rule.pattern.test(line)).map(
+          (rule) => `${path}:${index + 1}: ${rule.what}`,
+        ),
+  );
+}
+
+function* rustFiles(folder) {
+  for (const entry of readdirSync(folder, { withFileTypes: true })) {
+    const path = join(folder, entry.name);
+    if (entry.isDirectory() && entry.name !== "tests") yield* rustFiles(path);
+    else if (entry.name.endsWith(".rs") && entry.name !== "tests.rs") yield path;
+  }
+}
+
+function main() {
+  const root = fileURLToPath(new URL("..", import.meta.url));
+  const metadata = execFileSync("cargo", ["metadata", "--format-version", "1", "--no-deps", "--locked"], {
+    cwd: root, maxBuffer: 1 << 28, encoding: "utf8",
+  });
+  const { packages } = JSON.parse(metadata);
+  const violations = checkDependencies(packages);
+  for (const { name, manifest_path } of packages) {
+    for (const path of rustFiles(join(manifest_path, "../src"))) {
+      violations.push(...checkSource(name, relative(root, path), readFileSync(path, "utf8")));
+    }
+  }
+  for (const violation of violations) console.error(violation);
+  console.log(`import direction: ${packages.length} packages, ${violations.length} violations`);
+  process.exitCode = violations.length ? 1 : 0;
+}
+
+if (process.argv[1] === fileURLToPath(import.meta.url)) main();

@@ -1,0 +1,47 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+
+import { checkDependencies, checkSource } from "./import-direction.mjs";
+
+const packageOf = (name, ...dependencies) => ({
+  name,
+  dependencies: dependencies.map(([dependency, kind = null]) => ({ name: dependency, kind })),
+});
+
+test("an arrow of the architecture is allowed", () => {
+  const packages = [packageOf("raremap-model"), packageOf("raremap-infer", ["raremap-model"], ["burn"])];
+  assert.deepEqual(checkDependencies(packages), []);
+});
+
+test("model and raster importing each other is refused", () => {
+  const packages = [packageOf("raremap-model", ["raremap-raster"]), packageOf("raremap-raster", ["raremap-model"])];
+  assert.equal(checkDependencies(packages).length, 2);
+});
+
+test("raster importing burn is refused, also as a build dependency", () => {
+  assert.equal(checkDependencies([packageOf("raremap-raster", ["burn-tensor", "build"])]).length, 1);
+});
+
+test("a library importing train or tests is refused, even for its tests", () => {
+  const packages = [packageOf("raremap-train"), packageOf("raremap-infer", ["raremap-train", "dev"])];
+  assert.equal(checkDependencies(packages).length, 1);
+});
+
+test("a development dependency from outside is free", () => {
+  assert.deepEqual(checkDependencies([packageOf("raremap-infer", ["tokio", "dev"])]), []);
+});
+
+test("a package without a rule is refused", () => {
+  assert.equal(checkDependencies([packageOf("raremap-new")]).length, 1);
+});
+
+test("choosing a device is refused in the model's code and free in its tests and comments", () => {
+  const line = "let device = Device::flex();";
+  assert.equal(checkSource("raremap-model", "a.rs", line).length, 1);
+  assert.deepEqual(checkSource("raremap-model", "a.rs", `/// ${line}\n#[cfg(test)]\nmod tests {\n${line}`), []);
+  assert.deepEqual(checkSource("raremap-train", "a.rs", line), []);
+});
+
+test("touching files is refused in the pipeline", () => {
+  assert.equal(checkSource("raremap-infer", "a.rs", "use std::fs;").length, 1);
+});
