@@ -22,7 +22,11 @@ pub struct SequenceReduction {
 impl SequenceReduction {
     fn init(dim: usize, ratio: usize, eps: f64, device: &Device) -> Self {
         let sr = Conv2dConfig::new([dim, dim], [ratio, ratio]).with_stride([ratio, ratio]);
-        Self { sr: conv(sr, device), layer_norm: LayerNormConfig::new(dim).with_epsilon(eps).init(device), ratio }
+        Self {
+            sr: conv(sr, device),
+            layer_norm: LayerNormConfig::new(dim).with_epsilon(eps).init(device),
+            ratio,
+        }
     }
 
     /// `[batch, h * w, dim]` to `[batch, h * w / ratio^2, dim]`.
@@ -39,7 +43,8 @@ impl SequenceReduction {
         // [to, from, r, r] -> [r, r, from, to]: the order of the rearranged tokens
         let weight = self.sr.weight.val().permute([2, 3, 1, 0]).reshape([r * r * dim, dim]);
         let bias = self.sr.bias.as_ref().map(|bias| bias.val());
-        self.layer_norm.forward(burn::tensor::module::linear(patches, weight, bias))
+        self.layer_norm
+            .forward(burn::tensor::module::linear(patches, weight, bias))
     }
 }
 
@@ -89,7 +94,9 @@ impl Attention {
         };
         let key = split(self.key.forward(context.clone()));
         let value = split(self.value.forward(context));
-        let scores = query.mul_scalar((head_dim as f64).powf(-0.5)).matmul(key.swap_dims(2, 3));
+        let scores = query
+            .mul_scalar((head_dim as f64).powf(-0.5))
+            .matmul(key.swap_dims(2, 3));
         let mixed = softmax(scores, 3).matmul(value);
         self.output.forward(mixed.swap_dims(1, 2).reshape([batch, count, dim]))
     }

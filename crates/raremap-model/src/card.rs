@@ -33,7 +33,7 @@ pub struct Card {
     pub classes: Vec<Class>,
     /// Names of the rare classes, in the order of the auxiliary head's channels.
     pub rare_classes: Vec<String>,
-    /// Network shape.
+    /// Network shape; on disk it is `mlm:hyperparameters`.
     pub architecture: SegformerConfig,
     /// Where the training data comes from and under what terms.
     pub training: Training,
@@ -99,11 +99,262 @@ impl Card {
 
     /// Names of the scene bands a user has to provide, in order.
     pub fn scene_bands(&self) -> Vec<&str> {
-        self.bands.iter().filter(|b| b.source == BandSource::Scene).map(|b| b.name.as_str()).collect()
+        self.bands
+            .iter()
+            .filter(|b| b.source == BandSource::Scene)
+            .map(|b| b.name.as_str())
+            .collect()
     }
 
     /// Class indices (channels of the main head) of the rare classes, in the order of the auxiliary head.
     pub fn rare_class_indices(&self) -> Vec<usize> {
-        self.rare_classes.iter().filter_map(|name| self.classes.iter().position(|c| &c.name == name)).collect()
+        self.rare_classes
+            .iter()
+            .filter_map(|name| self.classes.iter().position(|c| &c.name == name))
+            .collect()
     }
+}
+
+/// Tile edge that examples and shapes in the card speak of; the network takes any multiple of 32.
+fn shape(channels: usize, stride: usize, tile_px: usize) -> Value {
+    json!([-1, channels, tile_px / stride, tile_px / stride])
+}
+
+impl Card {
+    /// The card as a STAC Item with MLM fields. What MLM has no word for is under `raremap:`.
+    pub fn to_stac(&self) -> Value {
+        let dim_order = json!(["batch", "channel", "height", "width"]);
+        let bands: Vec<Value> = self
+            .bands
+            .iter()
+            .map(|band| match &band.source {
+                BandSource::Scene => json!({ "name": band.name }),
+                BandSource::NormalizedDifference { first, second } => json!({
+                    "name": band.name,
+                    "format": "gdal-calc",
+                    "expression": format!("({first} - {second}) / ({first} + {second})"),
+                    "raremap:normalized_difference": [first, second],
+                }),
+            })
+            .collect();
+        let scaling: Vec<Value> = self
+            .bands
+            .iter()
+            .map(|band| json!({ "type": "z-score", "mean": band.mean, "stddev": band.std }))
+            .collect();
+        let classes: Vec<Value> = self
+            .classes
+            .iter()
+            .map(|class| {
+                let [r, g, b] = class.color;
+                let color = format!("{r:02X}{g:02X}{b:02X}");
+                json!({ "value": class.value, "name": class.name, "title": class.name, "color_hint": color })
+            })
+            .collect();
+        let rare: Vec<Value> = classes
+            .iter()
+            .filter(|class| self.rare_classes.iter().any(|name| class["name"] == name.as_str()))
+            .cloned()
+            .collect();
+        let arch = &self.architecture;
+        let output = |name: &str, channels: usize, classes: Vec<Value>, post: &str| {
+            json!({
+                "name": name,
+                "tasks": ["semantic-segmentation"],
+                "result": { "shape": shape(channels, 4, self.tile_px), "dim_order": dim_order, "data_type": "float32" },
+                "classification:classes": classes,
+                "post_processing_function": { "format": "text", "expression": post },
+            })
+        };
+        json!({
+            "type": "Feature",
+            "stac_version": STAC_VERSION,
+            "stac_extensions": [MLM_SCHEMA, CLASSIFICATION_SCHEMA],
+            "id": self.name,
+            "geometry": null,
+            "links": [],
+            "assets": {},
+            "properties": {
+                "datetime": self.created,
+                "description": self.description,
+                "gsd": self.ground_resolution_m,
+                "mlm:name": self.name,
+                "mlm:architecture": "SegFormer, dual head",
+                "mlm:tasks": ["semantic-segmentation"],
+                "mlm:framework": "burn",
+                "mlm:pretrained": false,
+                "mlm:accelerator_constrained": false,
+                "mlm:hyperparameters": arch,
+                "mlm:input": [{
+                    "name": "tile",
+                    "bands": bands,
+                    "input": { "shape": shape(arch.in_channels, 1, self.tile_px), "dim_order": dim_order, "data_type": "float32" },
+                    "value_scaling": scaling,
+                    "resize_type": null,
+                    "pre_processing_function": { "format": "text", "expression": self.value_scaling },
+                }],
+                "mlm:output": [
+                    output("main", arch.num_classes, classes, "softmax over the channels"),
+                    output("auxiliary", arch.num_rare, rare, "sigmoid of each channel"),
+                ],
+                "raremap:rare_classes": self.rare_classes,
+                "raremap:tile_px": self.tile_px,
+                "raremap:training": self.training,
+                "raremap:metrics": self.metrics,
+                "raremap:quantization": self.quantization,
+            },
+        })
+    }
+
+    /// Reads what [`Card::to_stac`] wrote, and checks that it makes sense.
+    ///
+    /// # Errors
+    /// [`WeightsError::Malformed`] naming the field.
+    pub fn from_stac(item: &Value) -> Result<Self, WeightsError> {
+        let properties = &item["properties"];
+        let input = &properties["mlm:input"][0];
+        let scaling: Vec<Scaling> = field(input, "value_scaling")?;
+        let bands: Vec<Value> = field(input, "bands")?;
+        if scaling.len() != bands.len() {
+            return Err(malformed("value_scaling", "one entry per band is needed"));
+        }
+        let bands = bands.iter().zip(scaling).map(|(band, scaling)| {
+            let source = match &band["raremap:normalized_difference"] {
+                Value::Null => BandSource::Scene,
+                pair => {
+                    let (first, second) = read("bands", pair)?;
+                    BandSource::NormalizedDifference { first, second }
+                }
+            };
+            Ok(Band {
+                name: field(band, "name")?,
+                source,
+                mean: scaling.mean,
+                std: scaling.stddev,
+            })
+        });
+        let classes: Vec<StacClass> = field(&properties["mlm:output"][0], "classification:classes")?;
+        let classes = classes.into_iter().map(|class| {
+            let color = hex_color(&class.color_hint).ok_or_else(|| malformed("color_hint", &class.color_hint))?;
+            Ok(Class {
+                value: class.value,
+                name: class.name,
+                color,
+            })
+        });
+        let card = Self {
+            name: field(properties, "mlm:name")?,
+            description: field(properties, "description")?,
+            created: field(properties, "datetime")?,
+            bands: bands.collect::<Result<_, WeightsError>>()?,
+            value_scaling: field(&input["pre_processing_function"], "expression")?,
+            tile_px: field(properties, "raremap:tile_px")?,
+            ground_resolution_m: field(properties, "gsd")?,
+            classes: classes.collect::<Result<_, WeightsError>>()?,
+            rare_classes: field(properties, "raremap:rare_classes")?,
+            architecture: field(properties, "mlm:hyperparameters")?,
+            training: field(properties, "raremap:training")?,
+            metrics: properties["raremap:metrics"].clone(),
+            quantization: field(properties, "raremap:quantization")?,
+        };
+        card.validate().map(|()| card)
+    }
+
+    /// Whether the parts fit each other.
+    fn validate(&self) -> Result<(), WeightsError> {
+        let arch = &self.architecture;
+        arch.validate().map_err(|why| malformed("mlm:hyperparameters", &why))?;
+        let unique = |names: Vec<&str>| (0..names.len()).all(|i| !names[..i].contains(&names[i]));
+        let scene = self.scene_bands();
+        let derived_known = self.bands.iter().all(|band| match &band.source {
+            BandSource::Scene => true,
+            BandSource::NormalizedDifference { first, second } => {
+                scene.contains(&first.as_str()) && scene.contains(&second.as_str())
+            }
+        });
+        let finite = |band: &Band| band.mean.is_finite() && band.std.is_finite() && band.std > 0.0;
+        let problems = [
+            (
+                self.bands.len() != arch.in_channels,
+                "bands",
+                "not as many as the network's input channels",
+            ),
+            (!derived_known, "bands", "a derived band needs scene bands of the card"),
+            (
+                !unique(self.bands.iter().map(|b| b.name.as_str()).collect()),
+                "bands",
+                "a name stands twice",
+            ),
+            (
+                !self.bands.iter().all(finite),
+                "value_scaling",
+                "means must be finite and deviations positive",
+            ),
+            (
+                self.classes.len() != arch.num_classes,
+                "classification:classes",
+                "not as many as the network's classes",
+            ),
+            (
+                !unique(self.classes.iter().map(|c| c.name.as_str()).collect()),
+                "classes",
+                "a name stands twice",
+            ),
+            (
+                self.classes.iter().any(|c| c.value == Self::MASK_NODATA),
+                "classes",
+                "255 is the masks' nodata",
+            ),
+            (
+                self.rare_class_indices().len() != self.rare_classes.len(),
+                "raremap:rare_classes",
+                "an unknown class",
+            ),
+            (
+                self.rare_classes.len() != arch.num_rare,
+                "raremap:rare_classes",
+                "not as many as the auxiliary head's",
+            ),
+            (
+                self.tile_px == 0 || self.tile_px % 32 != 0 || self.tile_px > 4096,
+                "raremap:tile_px",
+                "a multiple of 32",
+            ),
+        ];
+        match problems.iter().find(|(wrong, ..)| *wrong) {
+            Some((_, name, why)) => Err(malformed(name, why)),
+            None => Ok(()),
+        }
+    }
+}
+
+#[derive(Deserialize)]
+struct Scaling {
+    mean: f32,
+    stddev: f32,
+}
+
+#[derive(Deserialize)]
+struct StacClass {
+    value: u8,
+    name: String,
+    color_hint: String,
+}
+
+fn malformed(name: &str, why: &str) -> WeightsError {
+    WeightsError::Malformed(format!("the card's {name}: {why}"))
+}
+
+fn read<T: for<'de> Deserialize<'de>>(name: &str, value: &Value) -> Result<T, WeightsError> {
+    T::deserialize(value).map_err(|error| malformed(name, &error.to_string()))
+}
+
+fn field<T: for<'de> Deserialize<'de>>(object: &Value, name: &str) -> Result<T, WeightsError> {
+    read(name, &object[name])
+}
+
+fn hex_color(text: &str) -> Option<[u8; 3]> {
+    let digits = (text.len() == 6 && text.is_ascii()).then_some(text)?;
+    let channel = |at: usize| u8::from_str_radix(&digits[at..at + 2], 16).ok();
+    Some([channel(0)?, channel(2)?, channel(4)?])
 }

@@ -115,7 +115,10 @@ impl SegformerConfig {
             }
         }
         if self.num_rare > self.num_classes {
-            return Err(format!("num_rare is {}, more than the {} classes", self.num_rare, self.num_classes));
+            return Err(format!(
+                "num_rare is {}, more than the {} classes",
+                self.num_rare, self.num_classes
+            ));
         }
         for stage in 0..4 {
             let (depth, dim) = (self.depths[stage], self.dims[stage]);
@@ -124,11 +127,15 @@ impl SegformerConfig {
                 return Err(format!("stage {stage} has depth {depth} and {dim} channels"));
             }
             if heads == 0 || dim % heads != 0 {
-                return Err(format!("stage {stage}: {dim} channels do not divide into {heads} heads"));
+                return Err(format!(
+                    "stage {stage}: {dim} channels do not divide into {heads} heads"
+                ));
             }
             // A cell of stage s covers 2^(s+2) pixels: the reduced grid must still be whole at SIZE_MULTIPLE.
             if ratio == 0 || (SIZE_MULTIPLE >> (stage + 2)) % ratio != 0 {
-                return Err(format!("stage {stage}: reduction ratio {ratio} does not divide {SIZE_MULTIPLE} pixels"));
+                return Err(format!(
+                    "stage {stage}: reduction ratio {ratio} does not divide {SIZE_MULTIPLE} pixels"
+                ));
             }
         }
         let rates = [("drop_path", self.drop_path), ("dropout", self.dropout)];
@@ -152,7 +159,14 @@ mod tests {
 
     #[test]
     fn published_variants_are_valid() {
-        for variant in [Variant::B0, Variant::B1, Variant::B2, Variant::B3, Variant::B4, Variant::B5] {
+        for variant in [
+            Variant::B0,
+            Variant::B1,
+            Variant::B2,
+            Variant::B3,
+            Variant::B4,
+            Variant::B5,
+        ] {
             assert_eq!(SegformerConfig::new(variant, 3, 7, 2).validate(), Ok(()));
         }
     }
@@ -160,11 +174,20 @@ mod tests {
     #[test]
     fn impossible_shapes_are_named() {
         let good = SegformerConfig::new(Variant::B0, 3, 7, 2);
-        let no_bands = SegformerConfig { in_channels: 0, ..good.clone() };
+        let no_bands = SegformerConfig {
+            in_channels: 0,
+            ..good.clone()
+        };
         assert!(no_bands.validate().unwrap_err().contains("in_channels"));
-        let odd_heads = SegformerConfig { heads: [1, 3, 5, 8], ..good.clone() };
+        let odd_heads = SegformerConfig {
+            heads: [1, 3, 5, 8],
+            ..good.clone()
+        };
         assert!(odd_heads.validate().unwrap_err().contains("3 heads"));
-        let huge = SegformerConfig { decoder_dim: usize::MAX, ..good };
+        let huge = SegformerConfig {
+            decoder_dim: usize::MAX,
+            ..good
+        };
         assert!(huge.validate().unwrap_err().contains("decoder_dim"));
     }
 }

@@ -44,7 +44,10 @@ impl Decoder {
         let weight = self.linear_fuse.weight.val();
         let [dim, wide, ..] = weight.dims();
         let offset = (3 - stage) * dim;
-        weight.reshape([dim, wide]).slice([0..dim, offset..offset + dim]).transpose()
+        weight
+            .reshape([dim, wide])
+            .slice([0..dim, offset..offset + dim])
+            .transpose()
     }
 
     /// # Shapes

@@ -49,7 +49,11 @@ mod tests {
         let values = out.into_data().try_to_vec::<f32>().expect("f32");
         for sample in values.chunks(2) {
             assert_eq!(sample[0], sample[1], "a sample is dropped whole");
-            assert!(sample[0] == 0.0 || (sample[0] - 1.0 / 0.75).abs() < 1e-6, "found {}", sample[0]);
+            assert!(
+                sample[0] == 0.0 || (sample[0] - 1.0 / 0.75).abs() < 1e-6,
+                "found {}",
+                sample[0]
+            );
         }
         let mean = values.iter().sum::<f32>() / values.len() as f32;
         assert!((mean - 1.0).abs() < 0.05, "mean {mean}");

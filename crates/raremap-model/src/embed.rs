@@ -11,12 +11,17 @@ use crate::config::{EMBED, SegformerConfig};
 const INIT_STD: f64 = 0.02;
 
 fn normal() -> Initializer {
-    Initializer::Normal { mean: 0.0, std: INIT_STD }
+    Initializer::Normal {
+        mean: 0.0,
+        std: INIT_STD,
+    }
 }
 
 /// A linear layer with normal weights and zero bias.
 pub(crate) fn linear(d_input: usize, d_output: usize, device: &Device) -> Linear {
-    let mut layer = LinearConfig::new(d_input, d_output).with_initializer(normal()).init(device);
+    let mut layer = LinearConfig::new(d_input, d_output)
+        .with_initializer(normal())
+        .init(device);
     layer.bias = Some(Initializer::Zeros.init([d_output], device));
     layer
 }
@@ -54,7 +59,11 @@ impl PatchEmbed {
     /// The embedding that opens `stage`, 0 to 3.
     pub fn init(config: &SegformerConfig, stage: usize, device: &Device) -> Self {
         let (kernel, stride) = EMBED[stage];
-        let from = if stage == 0 { config.in_channels } else { config.dims[stage - 1] };
+        let from = if stage == 0 {
+            config.in_channels
+        } else {
+            config.dims[stage - 1]
+        };
         let to = config.dims[stage];
         let half = kernel / 2;
         let proj = Conv2dConfig::new([from, to], [kernel, kernel])
@@ -62,7 +71,9 @@ impl PatchEmbed {
             .with_padding(PaddingConfig2d::Explicit(half, half, half, half));
         Self {
             proj: conv(proj, device),
-            layer_norm: LayerNormConfig::new(to).with_epsilon(config.embed_norm_eps).init(device),
+            layer_norm: LayerNormConfig::new(to)
+                .with_epsilon(config.embed_norm_eps)
+                .init(device),
         }
     }
 

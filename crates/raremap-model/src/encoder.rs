@@ -38,8 +38,14 @@ pub struct Stage {
 impl Stage {
     fn forward(&self, map: Tensor<4>) -> StageTokens {
         let (tokens, grid) = self.patch_embed.forward(map);
-        let tokens = self.blocks.iter().fold(tokens, |tokens, block| block.forward(tokens, grid));
-        StageTokens { tokens: self.layer_norm.forward(tokens), grid }
+        let tokens = self
+            .blocks
+            .iter()
+            .fold(tokens, |tokens, block| block.forward(tokens, grid));
+        StageTokens {
+            tokens: self.layer_norm.forward(tokens),
+            grid,
+        }
     }
 }
 
@@ -65,7 +71,9 @@ impl MixTransformer {
                         Block::init(config, stage, rate, device)
                     })
                     .collect(),
-                layer_norm: LayerNormConfig::new(config.dims[stage]).with_epsilon(config.norm_eps).init(device),
+                layer_norm: LayerNormConfig::new(config.dims[stage])
+                    .with_epsilon(config.norm_eps)
+                    .init(device),
             })
             .collect();
         Self { stages }
@@ -104,7 +112,11 @@ mod tests {
         for (variant, expected) in published {
             let config = SegformerConfig::new(variant, 3, 7, 2);
             // Parameters are made on first use, so even B5 costs nothing here.
-            assert_eq!(MixTransformer::init(&config, &Device::flex()).num_params(), expected, "{variant:?}");
+            assert_eq!(
+                MixTransformer::init(&config, &Device::flex()).num_params(),
+                expected,
+                "{variant:?}"
+            );
         }
     }
 }

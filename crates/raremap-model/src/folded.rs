@@ -37,18 +37,26 @@ impl FoldedDecoder {
             }
             weights.push(layer.weight.val().matmul(fuse) * scale.clone().unsqueeze::<2>());
         }
-        Self { weights, bias: norm.beta.val() + bias * scale }
+        Self {
+            weights,
+            bias: norm.beta.val() + bias * scale,
+        }
     }
 
     fn forward(&self, stages: &[StageTokens]) -> Tensor<4> {
         let size = stages[0].grid;
-        let options =
-            InterpolateOptions::new(InterpolateMode::Bilinear).with_align_corners(false).with_output_size(size);
+        let options = InterpolateOptions::new(InterpolateMode::Bilinear)
+            .with_align_corners(false)
+            .with_output_size(size);
         // The bias rides on the finest stage, which needs no upsampling.
         let mut bias = Some(self.bias.clone());
         let mut parts = stages.iter().zip(&self.weights).map(|(stage, weight)| {
             let part = map_from_tokens(linear(stage.tokens.clone(), weight.clone(), bias.take()), stage.grid);
-            if stage.grid == size { part } else { interpolate(part, options.clone()) }
+            if stage.grid == size {
+                part
+            } else {
+                interpolate(part, options.clone())
+            }
         });
         let first = parts.next().expect("SegFormer has four stages");
         relu(parts.fold(first, |sum, part| sum + part))
@@ -66,7 +74,11 @@ pub struct FoldedSegformer {
 impl FoldedSegformer {
     /// Folds a trained network. `model` must be on a device without autodiff.
     pub fn fold(model: Segformer) -> Self {
-        Self { decoder: FoldedDecoder::fold(&model.decoder), encoder: model.encoder, heads: model.heads }
+        Self {
+            decoder: FoldedDecoder::fold(&model.decoder),
+            encoder: model.encoder,
+            heads: model.heads,
+        }
     }
 
     /// # Shapes
@@ -105,20 +117,31 @@ mod tests {
     fn folding_changes_no_logit() {
         let device = Device::flex();
         device.seed(3);
-        let config = SegformerConfig { decoder_dim: 32, ..SegformerConfig::new(Variant::B0, 3, 7, 2) };
+        let config = SegformerConfig {
+            decoder_dim: 32,
+            ..SegformerConfig::new(Variant::B0, 3, 7, 2)
+        };
         let mut model = Segformer::init(&config, &device).map(&mut Shake);
         let norm = &mut model.decoder.batch_norm;
-        norm.running_mean.update(Tensor::random([32], Distribution::Normal(0.0, 0.5), &device));
-        norm.running_var.update(Tensor::random([32], Distribution::Uniform(0.5, 2.0), &device));
+        norm.running_mean
+            .update(Tensor::random([32], Distribution::Normal(0.0, 0.5), &device));
+        norm.running_var
+            .update(Tensor::random([32], Distribution::Uniform(0.5, 2.0), &device));
         let input = Tensor::random([2, 3, 64, 96], Distribution::Normal(0.0, 1.0), &device);
         let plain = model.forward(input.clone());
         let folded = FoldedSegformer::fold(model).forward(input);
         assert_eq!(folded.main.dims(), [2, 7, 16, 24]);
-        let pairs = [(plain.main, folded.main), (plain.auxiliary.expect("aux"), folded.auxiliary.expect("aux"))];
+        let pairs = [
+            (plain.main, folded.main),
+            (plain.auxiliary.expect("aux"), folded.auxiliary.expect("aux")),
+        ];
         for (plain, folded) in pairs {
             let spread = plain.clone().abs().max().into_scalar::<f32>();
             let worst = (plain - folded).abs().max().into_scalar::<f32>();
-            assert!(worst < 1e-4 && spread > 0.1, "largest difference {worst} of logits up to {spread}");
+            assert!(
+                worst < 1e-4 && spread > 0.1,
+                "largest difference {worst} of logits up to {spread}"
+            );
         }
     }
 }

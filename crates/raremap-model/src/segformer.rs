@@ -35,7 +35,10 @@ pub struct Heads {
 impl Heads {
     fn init(config: &SegformerConfig, device: &Device) -> Self {
         let head = |channels: usize| conv(Conv2dConfig::new([config.decoder_dim, channels], [1, 1]), device);
-        Self { classifier: head(config.num_classes), auxiliary: (config.num_rare > 0).then(|| head(config.num_rare)) }
+        Self {
+            classifier: head(config.num_classes),
+            auxiliary: (config.num_rare > 0).then(|| head(config.num_rare)),
+        }
     }
 
     /// # Shapes
@@ -43,11 +46,17 @@ impl Heads {
     /// - output: `[batch, num_classes, h, w]` and `[batch, num_rare, h, w]`
     pub fn forward(&self, features: Tensor<4>) -> DualLogits {
         let Some(head) = &self.auxiliary else {
-            return DualLogits { main: self.classifier.forward(features), auxiliary: None };
+            return DualLogits {
+                main: self.classifier.forward(features),
+                auxiliary: None,
+            };
         };
         let auxiliary = head.forward(features.clone());
         let attended = features * saliency(auxiliary.clone()).add_scalar(1.0);
-        DualLogits { main: self.classifier.forward(attended), auxiliary: Some(auxiliary) }
+        DualLogits {
+            main: self.classifier.forward(attended),
+            auxiliary: Some(auxiliary),
+        }
     }
 }
 
@@ -60,7 +69,9 @@ pub fn saliency(auxiliary: Tensor<4>) -> Tensor<4> {
     let [_, rare, ..] = auxiliary.dims();
     // 1 - sigmoid(x) = sigmoid(-x), which keeps its precision where x is large
     let absent = sigmoid(auxiliary.neg());
-    let none = (1..rare).fold(absent.clone().narrow(1, 0, 1), |product, r| product * absent.clone().narrow(1, r, 1));
+    let none = (1..rare).fold(absent.clone().narrow(1, 0, 1), |product, r| {
+        product * absent.clone().narrow(1, r, 1)
+    });
     none.neg().add_scalar(1.0)
 }
 
@@ -127,7 +138,10 @@ mod tests {
     #[test]
     fn saliency_adds_to_the_features_the_main_head_reads() {
         let device = Device::flex();
-        let config = SegformerConfig { decoder_dim: 4, ..SegformerConfig::new(Variant::B0, 3, 3, 1) };
+        let config = SegformerConfig {
+            decoder_dim: 4,
+            ..SegformerConfig::new(Variant::B0, 3, 3, 1)
+        };
         let heads = Heads::init(&config, &device);
         let features = Tensor::<4>::ones([1, 4, 2, 2], &device);
         let plain = heads.classifier.forward(features.clone());

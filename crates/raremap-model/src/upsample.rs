@@ -41,7 +41,10 @@ pub fn upsample_bilinear(map: Tensor<4>, size: [usize; 2]) -> Tensor<4> {
     let rows = interpolation_matrix(height, size[0], &device).detach();
     let wide = map.reshape([batch * channels * height, width]).matmul(columns);
     let wide = wide.reshape([batch * channels, height, size[1]]);
-    let tall = rows.unsqueeze::<3>().expand([batch * channels, size[0], height]).matmul(wide);
+    let tall = rows
+        .unsqueeze::<3>()
+        .expand([batch * channels, size[0], height])
+        .matmul(wide);
     tall.reshape([batch, channels, size[0], size[1]])
 }
 
@@ -55,17 +58,24 @@ mod tests {
     fn doubling_two_samples_gives_quarters() {
         let device = Device::flex();
         let map = Tensor::<1>::from_floats([0.0, 4.0], &device).reshape([1, 1, 1, 2]);
-        let out = upsample_bilinear(map, [1, 4]).into_data().try_to_vec::<f32>().expect("f32");
+        let out = upsample_bilinear(map, [1, 4])
+            .into_data()
+            .try_to_vec::<f32>()
+            .expect("f32");
         assert_eq!(out, [0.0, 1.0, 3.0, 4.0]);
     }
 
     #[test]
     fn agrees_with_the_backends_own_interpolation() {
         let device = Device::flex();
-        let map = Tensor::<1>::from_floats((0..60).map(|i| (i * i % 17) as f32).collect::<Vec<_>>().as_slice(), &device)
-            .reshape([1, 2, 5, 6]);
-        let options =
-            InterpolateOptions::new(InterpolateMode::Bilinear).with_align_corners(false).with_output_size([20, 24]);
+        let map = Tensor::<1>::from_floats(
+            (0..60).map(|i| (i * i % 17) as f32).collect::<Vec<_>>().as_slice(),
+            &device,
+        )
+        .reshape([1, 2, 5, 6]);
+        let options = InterpolateOptions::new(InterpolateMode::Bilinear)
+            .with_align_corners(false)
+            .with_output_size([20, 24]);
         let theirs = interpolate(map.clone(), options).into_data();
         let ours = upsample_bilinear(map, [20, 24]).into_data();
         ours.assert_approx_eq::<f32>(&theirs, burn::tensor::Tolerance::absolute(1e-5));
