@@ -1,1 +1,51 @@
-//! raremap-raster
+//! Reads windows of GeoTIFF files from any source of byte ranges, and writes GeoTIFF files.
+//!
+//! A file is never read as a whole: [`GeoTiff::open`] reads the header and the first directory, [`GeoTiff::read_window`]
+//! fetches and decodes the strips or tiles that a window touches. Whatever a damaged or forged file claims, memory and
+//! work stay inside [`Limits`], and every failure is a [`RasterError`] that says what is wrong.
+//!
+//! ```
+//! use raremap_raster::{BytesSource, GeoTiff, Limits, Window};
+//!
+//! # async fn example(bytes: Vec<u8>) -> Result<(), raremap_raster::RasterError> {
+//! let image = GeoTiff::open(BytesSource::new(bytes), Limits::default()).await?;
+//! let (width, height) = (image.info().width.min(256), image.info().height.min(256));
+//! let samples = image.read_window(Window { x: 0, y: 0, width, height }, &[0]).await?;
+//! assert_eq!(samples.values.len(), samples.height * samples.width);
+//! # Ok(())
+//! # }
+//! ```
+
+mod blocks;
+mod codec;
+mod crs;
+mod directory;
+mod epsg_units;
+mod error;
+mod gdal_metadata;
+mod georeference;
+mod grid;
+mod info;
+mod layout;
+mod limits;
+mod nodata;
+mod predict;
+mod reader;
+mod samples;
+mod source;
+mod tags;
+
+pub use codec::Compression;
+pub use crs::{Crs, CrsKind};
+pub use directory::ByteOrder;
+pub use error::{LimitExceeded, Malformed, Misuse, RasterError, SourceError, Unsupported, WriteError};
+pub use georeference::{Affine, GeoReference, GeoTags};
+pub use info::RasterInfo;
+pub use layout::ColorInterpretation;
+pub use limits::Limits;
+pub use predict::Predictor;
+pub use reader::{GeoTiff, Window};
+pub use samples::{SampleType, SampleValue, Samples};
+#[cfg(not(target_arch = "wasm32"))]
+pub use source::FileSource;
+pub use source::{BytesSource, RangeSource};

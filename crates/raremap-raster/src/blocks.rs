@@ -1,0 +1,210 @@
+//! Fetching, decoding and keeping blocks (strips or tiles).
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use crate::error::{Malformed, RasterError};
+use crate::layout::{BlockBytes, Layout};
+use crate::limits::{Limits, checked_len};
+use crate::samples::unpack_bits;
+
+/// Blocks at most this far apart in the file are fetched together.
+const MAX_GAP_BYTES: u64 = 16 * 1024;
+/// No fetch is longer than this, unless one block is.
+const MAX_FETCH_BYTES: u64 = 4 << 20;
+
+/// A block that a read touches.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct TouchedBlock {
+    pub(crate) index: u64,
+    /// The band of a planar file, else 0.
+    pub(crate) plane: usize,
+    pub(crate) down: u64,
+    pub(crate) across: u64,
+}
+
+/// Blocks that are fetched by one request.
+#[derive(Debug)]
+pub(crate) struct Fetch {
+    pub(crate) start: u64,
+    pub(crate) end: u64,
+    pub(crate) blocks: Vec<(TouchedBlock, BlockBytes)>,
+}
+
+/// Orders blocks by their place in the file and joins neighbours into one fetch each.
+pub(crate) fn coalesce(mut blocks: Vec<(TouchedBlock, BlockBytes)>) -> Vec<Fetch> {
+    blocks.sort_by_key(|(_, bytes)| bytes.offset);
+    let mut fetches: Vec<Fetch> = Vec::new();
+    for (block, bytes) in blocks {
+        let end = bytes.offset.saturating_add(bytes.length);
+        match fetches.last_mut() {
+            Some(last)
+                if bytes.offset <= last.end.saturating_add(MAX_GAP_BYTES)
+                    && end.max(last.end) - last.start <= MAX_FETCH_BYTES =>
+            {
+                last.end = last.end.max(end);
+                last.blocks.push((block, bytes));
+            }
+            _ => fetches.push(Fetch {
+                start: bytes.offset,
+                end,
+                blocks: vec![(block, bytes)],
+            }),
+        }
+    }
+    fetches
+}
+
+/// Checks that a block's bytes are in the file and within the limits.
+pub(crate) fn check_block_bytes(bytes: BlockBytes, size_bytes: u64, limits: &Limits) -> Result<(), RasterError> {
+    let end = bytes.offset.saturating_add(bytes.length);
+    if end > size_bytes {
+        let offset = bytes.offset;
+        return Err(Malformed::Truncated {
+            what: "a block (strip or tile)",
+            offset,
+            end,
+            size_bytes,
+        }
+        .into());
+    }
+    checked_len(
+        "a compressed block (strip or tile)",
+        bytes.length,
+        limits.max_block_bytes,
+    )?;
+    Ok(())
+}
+
+/// Turns the stored bytes of a block into samples of native byte order.
+pub(crate) fn decode_block(layout: &Layout, block: TouchedBlock, stored: &[u8]) -> Result<Vec<u8>, RasterError> {
+    let damaged = |reason| {
+        RasterError::from(Malformed::BadBlock {
+            block: block.index,
+            reason,
+        })
+    };
+    // Opening the file checked this size against the limits and the platform.
+    let expected = layout.block_bytes(layout.rows_in_block(block.down)) as usize;
+    let mut decoded = if layout.bits_reversed {
+        let reversed: Vec<u8> = stored.iter().map(|byte| byte.reverse_bits()).collect();
+        layout.compression.decode(&reversed, expected)
+    } else {
+        layout.compression.decode(stored, expected)
+    }
+    .map_err(damaged)?;
+    if layout.bits_per_sample < 8 {
+        let samples_per_row = layout.row_layout().row_bytes;
+        return Ok(unpack_bits(
+            &decoded,
+            layout.bits_per_sample,
+            layout.row_bytes() as usize,
+            samples_per_row,
+        ));
+    }
+    layout
+        .predictor
+        .undo(&mut decoded, layout.row_layout(), layout.byte_order);
+    Ok(decoded)
+}
+
+/// Decoded blocks, least recently used ones dropped first.
+///
+/// The newest block is kept even if it alone is over the bound: an image in one large compressed strip would else be
+/// decoded once per window.
+#[derive(Debug, Default)]
+pub(crate) struct BlockCache {
+    blocks: HashMap<u64, (u64, Arc<Vec<u8>>)>,
+    clock: u64,
+    held_bytes: u64,
+}
+
+impl BlockCache {
+    pub(crate) fn get(&mut self, index: u64) -> Option<Arc<Vec<u8>>> {
+        self.clock += 1;
+        let (used, block) = self.blocks.get_mut(&index)?;
+        *used = self.clock;
+        Some(Arc::clone(block))
+    }
+
+    pub(crate) fn insert(&mut self, index: u64, block: Arc<Vec<u8>>, max_bytes: u64) {
+        self.clock += 1;
+        self.held_bytes += block.len() as u64;
+        if let Some((_, old)) = self.blocks.insert(index, (self.clock, block)) {
+            self.held_bytes -= old.len() as u64;
+        }
+        if self.held_bytes <= max_bytes {
+            return;
+        }
+        // Dropping down to half of the bound keeps the cost of finding the oldest ones small per insertion.
+        let mut by_age: Vec<(u64, u64)> = self.blocks.iter().map(|(index, (used, _))| (*used, *index)).collect();
+        by_age.sort_unstable();
+        by_age.pop();
+        for (_, index) in by_age {
+            if self.held_bytes <= max_bytes / 2 {
+                break;
+            }
+            if let Some((_, dropped)) = self.blocks.remove(&index) {
+                self.held_bytes -= dropped.len() as u64;
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn block(index: u64, offset: u64, length: u64) -> (TouchedBlock, BlockBytes) {
+        (
+            TouchedBlock {
+                index,
+                plane: 0,
+                down: 0,
+                across: index,
+            },
+            BlockBytes { offset, length },
+        )
+    }
+
+    #[test]
+    fn neighbours_are_fetched_together_and_far_blocks_apart() {
+        let far = 10 << 20;
+        let fetches = coalesce(vec![
+            block(2, far, 50),
+            block(0, 100, 50),
+            block(1, 150, 70),
+            block(3, 120, 10),
+        ]);
+        let ranges: Vec<_> = fetches
+            .iter()
+            .map(|fetch| (fetch.start, fetch.end, fetch.blocks.len()))
+            .collect();
+        assert_eq!(ranges, [(100, 220, 3), (far, far + 50, 1)]);
+    }
+
+    #[test]
+    fn a_fetch_of_many_blocks_stays_bounded() {
+        let fetches = coalesce((0..10).map(|i| block(i, i << 20, 1 << 20)).collect());
+        assert_eq!(
+            fetches.iter().map(|fetch| fetch.blocks.len()).collect::<Vec<_>>(),
+            [4, 4, 2]
+        );
+    }
+
+    #[test]
+    fn the_cache_drops_the_oldest_and_keeps_the_newest() {
+        let mut cache = BlockCache::default();
+        let block = Arc::new(vec![0u8; 40]);
+        cache.insert(1, Arc::clone(&block), 100);
+        cache.insert(2, Arc::clone(&block), 100);
+        assert!(cache.get(1).is_some());
+        cache.insert(3, Arc::clone(&block), 100);
+        assert!(cache.get(2).is_none());
+        assert!(cache.get(3).is_some());
+        cache.insert(4, Arc::new(vec![0; 1000]), 100);
+        assert!(cache.get(3).is_none());
+        assert!(cache.get(4).is_some());
+        assert_eq!(cache.held_bytes, 1000);
+    }
+}

@@ -1,0 +1,378 @@
+//! The header and one image file directory (IFD), read with every length checked before anything is allocated.
+
+use bytes::Bytes;
+use serde::Serialize;
+
+use crate::error::{Malformed, RasterError, SourceError};
+use crate::limits::{Limits, checked_len};
+use crate::source::RangeSource;
+use crate::tags::Tag;
+
+/// How many bytes are fetched at once while reading directories: one fetch is enough for most files.
+const READ_AHEAD_BYTES: u64 = 32 * 1024;
+
+/// The order of the bytes in a number.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ByteOrder {
+    /// Least significant byte first ("II").
+    LittleEndian,
+    /// Most significant byte first ("MM").
+    BigEndian,
+}
+
+impl ByteOrder {
+    /// Reads an unsigned number of up to eight bytes.
+    pub(crate) fn unsigned(self, bytes: &[u8]) -> u64 {
+        let shift_in = |value: u64, byte: &u8| (value << 8) | u64::from(*byte);
+        match self {
+            ByteOrder::LittleEndian => bytes.iter().rev().fold(0, shift_in),
+            ByteOrder::BigEndian => bytes.iter().fold(0, shift_in),
+        }
+    }
+}
+
+/// What the first bytes of the file say.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Header {
+    pub(crate) byte_order: ByteOrder,
+    pub(crate) is_big_tiff: bool,
+    pub(crate) first_directory: u64,
+}
+
+/// Serves small reads of a source out of one chunk fetched ahead.
+pub(crate) struct MetadataReader<'a, S> {
+    source: &'a S,
+    chunk_start: u64,
+    chunk: Bytes,
+}
+
+impl<'a, S: RangeSource> MetadataReader<'a, S> {
+    pub(crate) fn new(source: &'a S) -> Self {
+        Self {
+            source,
+            chunk_start: 0,
+            chunk: Bytes::new(),
+        }
+    }
+
+    /// Gives `length` bytes at `offset`; `length` must already be bounded by the caller.
+    pub(crate) async fn bytes(&mut self, what: &'static str, offset: u64, length: u64) -> Result<Bytes, RasterError> {
+        let size_bytes = self.source.size_bytes();
+        let end = offset.saturating_add(length);
+        if end > size_bytes {
+            return Err(Malformed::Truncated {
+                what,
+                offset,
+                end,
+                size_bytes,
+            }
+            .into());
+        }
+        let chunk_end = self.chunk_start + self.chunk.len() as u64;
+        if offset < self.chunk_start || end > chunk_end {
+            let fetch_end = offset.saturating_add(length.max(READ_AHEAD_BYTES)).min(size_bytes);
+            self.chunk = fetch_exactly(self.source, offset, fetch_end).await?;
+            self.chunk_start = offset;
+        }
+        // Inside the chunk, so the differences fit a usize.
+        let start = (offset - self.chunk_start) as usize;
+        Ok(self.chunk.slice(start..start + length as usize))
+    }
+}
+
+/// Fetches a range and checks that the source kept its promise.
+pub(crate) async fn fetch_exactly<S: RangeSource>(source: &S, start: u64, end: u64) -> Result<Bytes, RasterError> {
+    let bytes = source.fetch_range(start..end).await?;
+    let (expected, received) = (end.saturating_sub(start), bytes.len() as u64);
+    if received == expected {
+        Ok(bytes)
+    } else {
+        Err(SourceError::Changed { expected, received }.into())
+    }
+}
+
+/// Reads the header of a classic TIFF or a BigTIFF.
+pub(crate) async fn read_header<S: RangeSource>(reader: &mut MetadataReader<'_, S>) -> Result<Header, RasterError> {
+    let size_bytes = reader.source.size_bytes();
+    if size_bytes == 0 {
+        return Err(Malformed::Empty.into());
+    }
+    let start = reader.bytes("the header", 0, size_bytes.min(16)).await?;
+    let not_a_tiff = || {
+        let first_bytes = start
+            .iter()
+            .take(8)
+            .map(|byte| format!("{byte:02x}"))
+            .collect::<Vec<_>>()
+            .join(" ");
+        RasterError::from(Malformed::NotATiff { first_bytes })
+    };
+    let truncated = |end: u64| Malformed::Truncated {
+        what: "the header",
+        offset: 0,
+        end,
+        size_bytes,
+    };
+
+    let byte_order = match start.get(..2) {
+        Some(b"II") => ByteOrder::LittleEndian,
+        Some(b"MM") => ByteOrder::BigEndian,
+        _ => return Err(not_a_tiff()),
+    };
+    let number = |from: usize, to: usize| {
+        start
+            .get(from..to)
+            .map(|bytes| byte_order.unsigned(bytes))
+            .ok_or_else(|| truncated(to as u64))
+    };
+    match number(2, 4)? {
+        42 => Ok(Header {
+            byte_order,
+            is_big_tiff: false,
+            first_directory: number(4, 8)?,
+        }),
+        43 if number(4, 6)? == 8 && number(6, 8)? == 0 => Ok(Header {
+            byte_order,
+            is_big_tiff: true,
+            first_directory: number(8, 16)?,
+        }),
+        _ => Err(not_a_tiff()),
+    }
+}
+
+/// One entry of a directory: its type, its count and where its value is.
+#[derive(Debug, Clone, Copy)]
+struct Entry {
+    tag: u16,
+    field_type: u16,
+    count: u64,
+    /// Offset of the value in the file (values that fit are inside the entry itself).
+    value_offset: u64,
+}
+
+/// One image file directory.
+#[derive(Debug)]
+pub(crate) struct Directory {
+    byte_order: ByteOrder,
+    entries: Vec<Entry>,
+    /// Offset of the next directory, 0 at the end of the chain.
+    pub(crate) next: u64,
+}
+
+impl Directory {
+    /// Reads the entries at `offset`; values are read when asked for.
+    pub(crate) async fn read<S: RangeSource>(
+        reader: &mut MetadataReader<'_, S>,
+        header: Header,
+        offset: u64,
+        limits: &Limits,
+    ) -> Result<Self, RasterError> {
+        let byte_order = header.byte_order;
+        let (count_bytes, entry_bytes, inline_bytes) = if header.is_big_tiff { (8, 20, 8) } else { (2, 12, 4) };
+        if offset == 0 {
+            return Err(Malformed::NoImage { offset }.into());
+        }
+        let count = byte_order.unsigned(&reader.bytes("a directory", offset, count_bytes).await?);
+        checked_len("a directory's entries", count, limits.max_directory_entries)?;
+
+        let first_entry = offset.saturating_add(count_bytes);
+        let table = reader.bytes("a directory", first_entry, count * entry_bytes).await?;
+        let mut entries = Vec::new();
+        let mut entry_offset = first_entry;
+        for raw in table.chunks_exact(entry_bytes as usize) {
+            let (Some(tag), Some(field_type), Some(value_count)) =
+                (raw.get(0..2), raw.get(2..4), raw.get(4..4 + inline_bytes as usize))
+            else {
+                continue;
+            };
+            let mut entry = Entry {
+                tag: byte_order.unsigned(tag) as u16,
+                field_type: byte_order.unsigned(field_type) as u16,
+                count: byte_order.unsigned(value_count),
+                value_offset: entry_offset + 4 + inline_bytes,
+            };
+            let fits = type_bytes(entry.field_type)
+                .and_then(|size| size.checked_mul(entry.count))
+                .is_some_and(|length| length <= inline_bytes);
+            if !fits && let Some(pointer) = raw.get(4 + inline_bytes as usize..) {
+                entry.value_offset = byte_order.unsigned(pointer);
+            }
+            // Of a tag given twice the first one counts, as in libtiff.
+            if !entries.iter().any(|known: &Entry| known.tag == entry.tag) {
+                entries.push(entry);
+            }
+            entry_offset += entry_bytes;
+        }
+        // A file cut right after its last entry is still readable: it has no next directory.
+        let next = match reader.bytes("a directory", entry_offset, inline_bytes).await {
+            Ok(bytes) => byte_order.unsigned(&bytes),
+            Err(RasterError::Malformed(_)) => 0,
+            Err(error) => return Err(error),
+        };
+        Ok(Self {
+            byte_order,
+            entries,
+            next,
+        })
+    }
+
+    fn entry(&self, tag: Tag) -> Option<Entry> {
+        self.entries.iter().find(|entry| entry.tag == tag.number).copied()
+    }
+
+    /// Whether the tag is present, whatever it holds.
+    pub(crate) fn has(&self, tag: Tag) -> bool {
+        self.entry(tag).is_some()
+    }
+
+    async fn value<S: RangeSource>(
+        &self,
+        reader: &mut MetadataReader<'_, S>,
+        tag: Tag,
+        limits: &Limits,
+    ) -> Result<Option<(Entry, Bytes)>, RasterError> {
+        let Some(entry) = self.entry(tag) else { return Ok(None) };
+        let Some(size) = type_bytes(entry.field_type) else {
+            return Err(bad_tag(tag, format!("unknown field type {}", entry.field_type)));
+        };
+        let length = size.saturating_mul(entry.count);
+        checked_len(tag.name, length, limits.max_tag_bytes)?;
+        let bytes = reader.bytes(tag.name, entry.value_offset, length).await?;
+        Ok(Some((entry, bytes)))
+    }
+
+    /// The tag's values as unsigned numbers; `None` where the tag is absent.
+    pub(crate) async fn unsigned<S: RangeSource>(
+        &self,
+        reader: &mut MetadataReader<'_, S>,
+        tag: Tag,
+        limits: &Limits,
+    ) -> Result<Option<Vec<u64>>, RasterError> {
+        let Some((entry, bytes)) = self.value(reader, tag, limits).await? else {
+            return Ok(None);
+        };
+        let size = match entry.field_type {
+            BYTE | UNDEFINED => 1,
+            SHORT => 2,
+            LONG | IFD => 4,
+            LONG8 | IFD8 => 8,
+            other => {
+                return Err(bad_tag(
+                    tag,
+                    format!("field type {other} where an unsigned integer is needed"),
+                ));
+            }
+        };
+        Ok(Some(
+            bytes
+                .chunks_exact(size)
+                .map(|number| self.byte_order.unsigned(number))
+                .collect(),
+        ))
+    }
+
+    /// The tag's first value, or `default` where the tag is absent.
+    pub(crate) async fn first_unsigned<S: RangeSource>(
+        &self,
+        reader: &mut MetadataReader<'_, S>,
+        tag: Tag,
+        default: u64,
+        limits: &Limits,
+    ) -> Result<u64, RasterError> {
+        match self.unsigned(reader, tag, limits).await? {
+            None => Ok(default),
+            Some(values) => values
+                .first()
+                .copied()
+                .ok_or_else(|| bad_tag(tag, "it has no value".into())),
+        }
+    }
+
+    /// The tag's values as floating point numbers (of FLOAT and DOUBLE only); empty where it is absent.
+    pub(crate) async fn floats<S: RangeSource>(
+        &self,
+        reader: &mut MetadataReader<'_, S>,
+        tag: Tag,
+        limits: &Limits,
+    ) -> Result<Vec<f64>, RasterError> {
+        let Some((entry, bytes)) = self.value(reader, tag, limits).await? else {
+            return Ok(Vec::new());
+        };
+        match entry.field_type {
+            FLOAT => Ok(bytes
+                .chunks_exact(4)
+                .map(|number| f64::from(f32::from_bits(self.byte_order.unsigned(number) as u32)))
+                .collect()),
+            DOUBLE => Ok(bytes
+                .chunks_exact(8)
+                .map(|number| f64::from_bits(self.byte_order.unsigned(number)))
+                .collect()),
+            other => Err(bad_tag(
+                tag,
+                format!("field type {other} where a floating point number is needed"),
+            )),
+        }
+    }
+
+    /// The tag's bytes without the closing NUL; empty where it is absent.
+    pub(crate) async fn ascii<S: RangeSource>(
+        &self,
+        reader: &mut MetadataReader<'_, S>,
+        tag: Tag,
+        limits: &Limits,
+    ) -> Result<Vec<u8>, RasterError> {
+        let Some((entry, bytes)) = self.value(reader, tag, limits).await? else {
+            return Ok(Vec::new());
+        };
+        if !matches!(entry.field_type, ASCII | BYTE | UNDEFINED) {
+            return Err(bad_tag(
+                tag,
+                format!("field type {} where text is needed", entry.field_type),
+            ));
+        }
+        let end = bytes.iter().rposition(|byte| *byte != 0).map_or(0, |last| last + 1);
+        Ok(bytes.iter().take(end).copied().collect())
+    }
+}
+
+const BYTE: u16 = 1;
+const ASCII: u16 = 2;
+const SHORT: u16 = 3;
+const LONG: u16 = 4;
+const UNDEFINED: u16 = 7;
+const FLOAT: u16 = 11;
+const DOUBLE: u16 = 12;
+const IFD: u16 = 13;
+const LONG8: u16 = 16;
+const IFD8: u16 = 18;
+
+/// Bytes of one value of a field type; `None` for types that the specifications do not know.
+fn type_bytes(field_type: u16) -> Option<u64> {
+    match field_type {
+        1 | 2 | 6 | 7 => Some(1),
+        3 | 8 => Some(2),
+        4 | 9 | 11 | 13 => Some(4),
+        5 | 10 | 12 | 16 | 17 | 18 => Some(8),
+        _ => None,
+    }
+}
+
+/// An error about a tag's value.
+pub(crate) fn bad_tag(tag: Tag, reason: String) -> RasterError {
+    Malformed::BadTag {
+        tag: tag.number,
+        name: tag.name,
+        reason,
+    }
+    .into()
+}
+
+/// An error about a tag that is absent.
+pub(crate) fn missing_tag(tag: Tag) -> RasterError {
+    Malformed::MissingTag {
+        tag: tag.number,
+        name: tag.name,
+    }
+    .into()
+}

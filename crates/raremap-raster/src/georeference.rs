@@ -1,0 +1,264 @@
+//! Where the image is: the affine transform from pixels to map coordinates, the coordinate reference system, and the tags
+//! that say so, kept to be written again.
+
+use serde::Serialize;
+
+use crate::crs::{Crs, CrsKind, GeoKeys};
+use crate::directory::{Directory, MetadataReader};
+use crate::limits::Limits;
+use crate::source::RangeSource;
+use crate::tags;
+
+/// An affine map from pixels (corner based: the centre of the first pixel is 0.5, 0.5) to map coordinates:
+/// `x = a * column + b * row + c`, `y = d * column + e * row + f`.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
+#[expect(missing_docs, reason = "the coefficients are explained together, above")]
+pub struct Affine {
+    pub a: f64,
+    pub b: f64,
+    pub c: f64,
+    pub d: f64,
+    pub e: f64,
+    pub f: f64,
+}
+
+impl Affine {
+    /// Map coordinates of a pixel position.
+    pub fn apply(&self, column: f64, row: f64) -> (f64, f64) {
+        (
+            self.a * column + self.b * row + self.c,
+            self.d * column + self.e * row + self.f,
+        )
+    }
+}
+
+/// The tags of a georeference, verbatim: what is written again is what was read.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct GeoTags {
+    /// ModelPixelScale (33550).
+    pub pixel_scale: Vec<f64>,
+    /// ModelTiepoint (33922).
+    pub tie_points: Vec<f64>,
+    /// ModelTransformation (34264).
+    pub transformation: Vec<f64>,
+    /// GeoKeyDirectory (34735).
+    pub key_directory: Vec<u16>,
+    /// GeoDoubleParams (34736).
+    pub double_params: Vec<f64>,
+    /// GeoAsciiParams (34737), without the closing NUL.
+    pub ascii_params: Vec<u8>,
+}
+
+/// Where the image is.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+#[non_exhaustive]
+pub struct GeoReference {
+    /// From pixel corners to map coordinates, whatever the file's own convention.
+    pub model_from_pixel: Affine,
+    /// The coordinate reference system.
+    pub crs: Crs,
+    /// The tags that it was read from.
+    #[serde(skip)]
+    pub tags: GeoTags,
+}
+
+impl GeoReference {
+    /// Reads the tags; `None` where they give no transform. Ground control points alone (several tie points) give none.
+    pub(crate) async fn read<S: RangeSource>(
+        reader: &mut MetadataReader<'_, S>,
+        directory: &Directory,
+        limits: &Limits,
+    ) -> Option<Self> {
+        // A damaged tag counts as absent: the pixels are still worth reading.
+        let key_directory = directory
+            .unsigned(reader, tags::GEO_KEY_DIRECTORY, limits)
+            .await
+            .ok()
+            .flatten();
+        let tags = GeoTags {
+            pixel_scale: directory
+                .floats(reader, tags::MODEL_PIXEL_SCALE, limits)
+                .await
+                .unwrap_or_default(),
+            tie_points: directory
+                .floats(reader, tags::MODEL_TIEPOINT, limits)
+                .await
+                .unwrap_or_default(),
+            transformation: directory
+                .floats(reader, tags::MODEL_TRANSFORMATION, limits)
+                .await
+                .unwrap_or_default(),
+            key_directory: key_directory
+                .unwrap_or_default()
+                .into_iter()
+                .map(|value| value as u16)
+                .collect(),
+            double_params: directory
+                .floats(reader, tags::GEO_DOUBLE_PARAMS, limits)
+                .await
+                .unwrap_or_default(),
+            ascii_params: directory
+                .ascii(reader, tags::GEO_ASCII_PARAMS, limits)
+                .await
+                .unwrap_or_default(),
+        };
+        Self::from_tags(tags)
+    }
+
+    /// Builds a georeference from the tags of a file.
+    pub fn from_tags(tags: GeoTags) -> Option<Self> {
+        let keys = GeoKeys {
+            directory: &tags.key_directory,
+            doubles: &tags.double_params,
+            ascii: &tags.ascii_params,
+        };
+        let stored = stored_transform(&tags)?;
+        let half = if keys.pixel_is_point() { 0.5 } else { 0.0 };
+        let (c, f) = stored.apply(-half, -half);
+        let model_from_pixel = Affine { c, f, ..stored };
+        let values = [
+            model_from_pixel.a,
+            model_from_pixel.b,
+            c,
+            model_from_pixel.d,
+            model_from_pixel.e,
+            f,
+        ];
+        if !values.iter().all(|value| value.is_finite()) {
+            return None;
+        }
+        Some(Self {
+            model_from_pixel,
+            crs: keys.crs(),
+            tags,
+        })
+    }
+
+    /// A georeference for an image made here: a projected system in metres, or a geographic one in degrees, by EPSG code.
+    pub fn from_epsg(kind: CrsKind, epsg: u16, model_from_pixel: Affine) -> Option<Self> {
+        let mut keys: Vec<[u16; 4]> = vec![[1025, 0, 1, 1]];
+        match kind {
+            CrsKind::Projected => keys.extend([[1024, 0, 1, 1], [3072, 0, 1, epsg], [3076, 0, 1, 9001]]),
+            CrsKind::Geographic => keys.extend([[1024, 0, 1, 2], [2048, 0, 1, epsg], [2054, 0, 1, 9102]]),
+            CrsKind::Geocentric | CrsKind::Unknown => return None,
+        }
+        keys.sort_unstable();
+        let header = [1, 1, 0, keys.len() as u16];
+        let Affine { a, b, c, d, e, f } = model_from_pixel;
+        let mut tags = GeoTags {
+            key_directory: header.into_iter().chain(keys.into_iter().flatten()).collect(),
+            ..GeoTags::default()
+        };
+        if b == 0.0 && d == 0.0 && e < 0.0 {
+            tags.pixel_scale = vec![a, -e, 0.0];
+            tags.tie_points = vec![0.0, 0.0, 0.0, c, f, 0.0];
+        } else {
+            tags.transformation = vec![a, b, 0.0, c, d, e, 0.0, f, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 1.0];
+        }
+        Self::from_tags(tags)
+    }
+}
+
+/// The transform as the tags give it, in GDAL's order of preference: scale and tie point, then matrix.
+fn stored_transform(tags: &GeoTags) -> Option<Affine> {
+    if let [scale_x, scale_y, ..] = tags.pixel_scale[..]
+        && scale_x != 0.0
+        && scale_y != 0.0
+    {
+        let [column, row, _, x, y, _, ..] = tags.tie_points[..] else {
+            return None;
+        };
+        // A negative scale is read as a positive one: rows go down in both cases.
+        let (a, e) = (scale_x, -scale_y.abs());
+        return Some(Affine {
+            a,
+            b: 0.0,
+            c: x - column * a,
+            d: 0.0,
+            e,
+            f: y - row * e,
+        });
+    }
+    match tags.transformation[..] {
+        [a, b, _, c, d, e, _, f, ..] if tags.transformation.len() == 16 => Some(Affine { a, b, c, d, e, f }),
+        _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const NORTH_UP: Affine = Affine {
+        a: 30.0,
+        b: 0.0,
+        c: 500_000.0,
+        d: 0.0,
+        e: -30.0,
+        f: 4_200_000.0,
+    };
+
+    #[test]
+    fn a_made_georeference_reads_back_as_itself() {
+        let made = GeoReference::from_epsg(CrsKind::Projected, 32643, NORTH_UP).expect("a transform");
+        assert_eq!(made.model_from_pixel, NORTH_UP);
+        assert_eq!((made.crs.epsg, made.crs.linear_unit_m), (Some(32643), Some(1.0)));
+        let rotated = Affine {
+            b: 5.0,
+            d: 4.0,
+            ..NORTH_UP
+        };
+        let made = GeoReference::from_epsg(CrsKind::Geographic, 4326, rotated).expect("a transform");
+        assert_eq!((made.model_from_pixel, made.crs.kind), (rotated, CrsKind::Geographic));
+    }
+
+    #[test]
+    fn pixel_is_point_shifts_by_half_a_pixel() {
+        let mut tags = GeoReference::from_epsg(CrsKind::Projected, 32643, NORTH_UP)
+            .expect("a transform")
+            .tags;
+        let raster_type = tags
+            .key_directory
+            .iter()
+            .position(|key| *key == 1025)
+            .expect("the raster type key");
+        tags.key_directory[raster_type + 3] = 2;
+        let point = GeoReference::from_tags(tags).expect("a transform").model_from_pixel;
+        assert_eq!((point.c, point.f), (499_985.0, 4_200_015.0));
+    }
+
+    #[test]
+    fn the_tie_point_need_not_be_the_corner() {
+        let tags = GeoTags {
+            pixel_scale: vec![2.0, 3.0, 0.0],
+            tie_points: vec![10.0, 20.0, 0.0, 100.0, 200.0, 0.0],
+            ..GeoTags::default()
+        };
+        let transform = GeoReference::from_tags(tags).expect("a transform").model_from_pixel;
+        assert_eq!((transform.c, transform.f), (80.0, 260.0));
+    }
+
+    #[test]
+    fn ground_control_points_and_damaged_tags_give_no_transform() {
+        let points = GeoTags {
+            tie_points: vec![0.0; 24],
+            ..GeoTags::default()
+        };
+        let no_tie = GeoTags {
+            pixel_scale: vec![1.0, 1.0, 0.0],
+            ..GeoTags::default()
+        };
+        let nan = GeoTags {
+            pixel_scale: vec![f64::NAN, 1.0, 0.0],
+            tie_points: vec![0.0; 6],
+            ..GeoTags::default()
+        };
+        let short = GeoTags {
+            transformation: vec![1.0; 8],
+            ..GeoTags::default()
+        };
+        for tags in [GeoTags::default(), points, no_tie, nan, short] {
+            assert_eq!(GeoReference::from_tags(tags), None);
+        }
+    }
+}

@@ -1,0 +1,271 @@
+//! Reading every n-th row and column of a rectangle: a window is n = 1, a preview is more.
+
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use crate::blocks::{BlockCache, TouchedBlock, check_block_bytes, coalesce, decode_block};
+use crate::directory::fetch_exactly;
+use crate::error::{LimitExceeded, Misuse, RasterError};
+use crate::layout::{BlockBytes, Layout};
+use crate::limits::{Limits, checked_len};
+use crate::samples::{SampleValue, Samples, StoredRow};
+use crate::source::RangeSource;
+
+/// Stored bytes that are fetched before they are decoded; bounds memory beside the result and the cache.
+const BATCH_BYTES: u64 = 8 << 20;
+
+/// Every `step`-th row or column from `start` on.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Axis {
+    pub(crate) start: u32,
+    pub(crate) step: u32,
+    pub(crate) count: u32,
+}
+
+impl Axis {
+    fn source(self, index: u32) -> u64 {
+        u64::from(self.start) + u64::from(index) * u64::from(self.step)
+    }
+
+    /// The indices whose source positions lie in block `block` of blocks of `size`.
+    fn indices_in_block(self, block: u64, size: u32) -> std::ops::Range<u32> {
+        let start = block.saturating_mul(u64::from(size));
+        self.first_at(start)..self.first_at(start.saturating_add(u64::from(size)))
+    }
+
+    /// The blocks of `size` that hold at least one source position, in order.
+    fn touched_blocks(self, size: u32) -> impl Iterator<Item = u64> {
+        let size = u64::from(size);
+        let last = self.source(self.count.saturating_sub(1)) / size;
+        let mut next = Some(self.source(0) / size);
+        std::iter::from_fn(move || {
+            let block = next.filter(|block| *block <= last)?;
+            let index = self.first_at((block + 1).saturating_mul(size));
+            next = (index < self.count).then(|| self.source(index) / size);
+            Some(block)
+        })
+    }
+
+    /// The first index whose source position is at or after `position`.
+    fn first_at(self, position: u64) -> u32 {
+        let distance = position
+            .saturating_sub(u64::from(self.start))
+            .div_ceil(u64::from(self.step));
+        distance.min(u64::from(self.count)) as u32
+    }
+
+    /// Source pixels from the first to the last one.
+    fn span(self) -> u64 {
+        u64::from(self.count.saturating_sub(1)) * u64::from(self.step) + 1
+    }
+}
+
+/// One read in progress: what is read from where.
+pub(crate) struct GridRead<'a, S> {
+    pub(crate) source: &'a S,
+    pub(crate) limits: &'a Limits,
+    pub(crate) layout: &'a Layout,
+    pub(crate) cache: &'a Mutex<BlockCache>,
+    pub(crate) rows: Axis,
+    pub(crate) columns: Axis,
+    pub(crate) bands: &'a [usize],
+    /// Nodata in the file's own sample type, NaN without nodata.
+    pub(crate) stored_nodata: f64,
+}
+
+impl<S: RangeSource> GridRead<'_, S> {
+    /// Fetches and decodes the touched blocks in bounded batches and copies the wanted pixels.
+    pub(crate) async fn read<T: SampleValue>(&self) -> Result<Samples<T>, RasterError> {
+        let layout = self.layout;
+        let mut out = self.allocate()?;
+        let planes = self.planes();
+        let mut allowed_bytes = self.allowed_decoded_bytes(planes.len());
+        let mut batch: Vec<(TouchedBlock, BlockBytes)> = Vec::new();
+        let mut batch_bytes = 0;
+        for down in self.rows.touched_blocks(layout.block_height) {
+            for plane in &planes {
+                for across in self.columns.touched_blocks(layout.block_width) {
+                    let index = layout.block_index(*plane, down, across);
+                    let block = TouchedBlock {
+                        index,
+                        plane: *plane,
+                        down,
+                        across,
+                    };
+                    let cached = lock(self.cache).get(index);
+                    if let Some(decoded) = cached {
+                        self.copy(block, &decoded, &mut out);
+                        continue;
+                    }
+                    let Some(bytes) = layout.locate(index, down, self.source.size_bytes()) else {
+                        self.fill_sparse(block, &mut out);
+                        continue;
+                    };
+                    check_block_bytes(bytes, self.source.size_bytes(), self.limits)?;
+                    let decoded_bytes = layout.block_bytes(layout.rows_in_block(down));
+                    allowed_bytes = allowed_bytes.checked_sub(decoded_bytes).ok_or(LimitExceeded {
+                        what: "decoding many times the area that was asked for",
+                        needed: self.allowed_decoded_bytes(planes.len()).saturating_add(decoded_bytes),
+                        limit: self.allowed_decoded_bytes(planes.len()),
+                    })?;
+                    if !batch.is_empty() && batch_bytes + bytes.length > BATCH_BYTES {
+                        self.read_batch(std::mem::take(&mut batch), &mut out).await?;
+                        batch_bytes = 0;
+                    }
+                    batch_bytes += bytes.length;
+                    batch.push((block, bytes));
+                }
+            }
+        }
+        self.read_batch(batch, &mut out).await?;
+        Ok(out)
+    }
+
+    fn allocate<T: SampleValue>(&self) -> Result<Samples<T>, RasterError> {
+        if self.bands.is_empty() {
+            return Err(Misuse::NoBands.into());
+        }
+        let band_count = self.layout.band_count;
+        if let Some(band) = self.bands.iter().copied().find(|band| *band >= band_count) {
+            return Err(Misuse::NoSuchBand { band, band_count }.into());
+        }
+        let pixels = u64::from(self.rows.count) * u64::from(self.columns.count);
+        let bytes_per_pixel = (self.bands.len() * size_of::<T>() + 1) as u64;
+        checked_len(
+            "the result of a read",
+            pixels.saturating_mul(bytes_per_pixel),
+            self.limits.max_window_bytes,
+        )?;
+        Ok(Samples::new(
+            self.bands.len(),
+            self.rows.count as usize,
+            self.columns.count as usize,
+        ))
+    }
+
+    /// The planes of the file that hold the wanted bands.
+    fn planes(&self) -> Vec<usize> {
+        if !self.layout.planar {
+            return vec![0];
+        }
+        let mut planes = self.bands.to_vec();
+        planes.sort_unstable();
+        planes.dedup();
+        planes
+    }
+
+    /// Sound files decode little more than the area they cover; forged ones can ask for blocks of 256 MiB per pixel.
+    fn allowed_decoded_bytes(&self, planes: usize) -> u64 {
+        let samples = (self.layout.samples_per_pixel() * planes * self.layout.sample_type.bytes()) as u64;
+        let area = self
+            .rows
+            .span()
+            .saturating_mul(self.columns.span())
+            .saturating_mul(samples);
+        area.saturating_mul(4)
+            .saturating_add(self.limits.max_extra_decoded_bytes)
+    }
+
+    async fn read_batch<T: SampleValue>(
+        &self,
+        batch: Vec<(TouchedBlock, BlockBytes)>,
+        out: &mut Samples<T>,
+    ) -> Result<(), RasterError> {
+        for fetch in coalesce(batch) {
+            let fetched = fetch_exactly(self.source, fetch.start, fetch.end).await?;
+            for (block, bytes) in fetch.blocks {
+                // Both lie inside what was fetched, which is a slice of memory.
+                let start = (bytes.offset - fetch.start) as usize;
+                let stored = fetched.get(start..start + bytes.length as usize).unwrap_or_default();
+                let decoded = Arc::new(decode_block(self.layout, block, stored)?);
+                self.copy(block, &decoded, out);
+                lock(self.cache).insert(block.index, decoded, self.limits.max_cache_bytes);
+            }
+        }
+        Ok(())
+    }
+
+    /// The bands of the result that a block holds: (index in the result, index of the sample in a pixel).
+    fn bands_of(&self, block: TouchedBlock) -> impl Iterator<Item = (usize, usize)> {
+        let planar = self.layout.planar;
+        self.bands
+            .iter()
+            .copied()
+            .enumerate()
+            .filter(move |(_, band)| !planar || *band == block.plane)
+            .map(move |(position, band)| (position, if planar { 0 } else { band }))
+    }
+
+    fn copy<T: SampleValue>(&self, block: TouchedBlock, decoded: &[u8], out: &mut Samples<T>) {
+        let layout = self.layout;
+        let row_layout = layout.row_layout();
+        let columns = self.columns.indices_in_block(block.across, layout.block_width);
+        let block_x = block.across * u64::from(layout.block_width);
+        let block_y = block.down * u64::from(layout.block_height);
+        for (position, sample) in self.bands_of(block) {
+            for row in self.rows.indices_in_block(block.down, layout.block_height) {
+                // Differences inside one block, whose size is bounded.
+                let row_start = (self.rows.source(row) - block_y) as usize * row_layout.row_bytes;
+                let bytes = decoded
+                    .get(row_start..row_start + row_layout.row_bytes)
+                    .unwrap_or_default();
+                let first_pixel = (self.columns.source(columns.start) - block_x) as usize;
+                let stored = StoredRow {
+                    bytes,
+                    sample_type: layout.sample_type,
+                    first: first_pixel * row_layout.stride + sample,
+                    stride: row_layout.stride * self.columns.step as usize,
+                    count: columns.len(),
+                };
+                stored.copy_to(out, position, row as usize, columns.start as usize, self.stored_nodata);
+            }
+        }
+    }
+
+    /// A block that is not stored holds nodata, or 0 where the file has no nodata (as in GDAL).
+    fn fill_sparse<T: SampleValue>(&self, block: TouchedBlock, out: &mut Samples<T>) {
+        let fill = if self.stored_nodata.is_nan() {
+            0.0
+        } else {
+            self.stored_nodata
+        };
+        let columns = self.columns.indices_in_block(block.across, self.layout.block_width);
+        for (position, _) in self.bands_of(block) {
+            for row in self.rows.indices_in_block(block.down, self.layout.block_height) {
+                let values = std::iter::repeat_n(fill, columns.len());
+                out.put(
+                    position,
+                    row as usize,
+                    columns.start as usize,
+                    values,
+                    self.stored_nodata,
+                );
+            }
+        }
+    }
+}
+
+/// A poisoned lock still guards a usable cache: entries are whole or absent.
+fn lock(cache: &Mutex<BlockCache>) -> MutexGuard<'_, BlockCache> {
+    cache.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_axis_names_the_blocks_and_indices_it_touches() {
+        let axis = Axis {
+            start: 5,
+            step: 10,
+            count: 4,
+        };
+        assert_eq!(axis.touched_blocks(8).collect::<Vec<_>>(), [0, 1, 3, 4]);
+        assert_eq!(axis.touched_blocks(100).collect::<Vec<_>>(), [0]);
+        assert_eq!(axis.indices_in_block(0, 8), 0..1);
+        assert_eq!(axis.indices_in_block(2, 8), 2..2);
+        assert_eq!(axis.indices_in_block(3, 8), 2..3);
+        assert_eq!(axis.indices_in_block(0, 16), 0..2);
+        assert_eq!(axis.span(), 31);
+    }
+}
