@@ -1,0 +1,79 @@
+// Segments one scene on the built page in headless Chromium and writes what came of it.
+//   node tests/browser/segment.mjs --scene FILE [--bands green=2,red=3,nir=4] [--backend cpu|webgpu] [--tile N]
+//     [--json OUT] [--downloads DIR] [--screenshot PNG] [--site dist|ADDRESS] [--timeout SECONDS]
+// Exits 1 if there is no mask.
+
+import { mkdirSync, statSync, writeFileSync } from "node:fs";
+import { resolve } from "node:path";
+import { parseArgs } from "node:util";
+
+import { Visit, launch, openSite } from "./page.mjs";
+
+const text = { type: "string" };
+const { values: options } = parseArgs({
+  options: {
+    scene: text, bands: text, backend: text, tile: text, json: text, downloads: text, screenshot: text, site: text,
+    timeout: { type: "string", default: "900" },
+  },
+});
+if (!options.scene) throw new Error("--scene FILE is required");
+const timeout = Number(options.timeout) * 1000;
+
+/** "green=2,red=3" as {green: 2, red: 3}. */
+const bandsOf = (list) =>
+  Object.fromEntries(
+    list.split(",").map((item) => {
+      const [name, number] = item.split("=");
+      if (!name || !Number.isInteger(Number(number)) || Number(number) < 1) throw new Error(`--bands: "${item}" is not NAME=NUMBER`);
+      return [name.trim(), Number(number)];
+    }),
+  );
+
+async function segment(visit, report) {
+  report.state = await visit.drop(resolve(options.scene), timeout);
+  if (report.state === "error") return;
+  if (options.bands) await visit.assignBands(bandsOf(options.bands));
+  const began = performance.now();
+  report.state = await visit.run(timeout);
+  report.run_ms = Math.round(performance.now() - began);
+  if (report.state === "error") return;
+  report.classes = await visit.classes();
+  if (options.downloads) {
+    mkdirSync(options.downloads, { recursive: true });
+    report.downloads = {};
+    for (const [name, button] of [["mask_tif", "#download-mask-tif"], ["mask_png", "#download-mask-png"]]) {
+      const path = await visit.download(button, options.downloads);
+      report.downloads[name] = { path, bytes: statSync(path).size };
+    }
+  }
+}
+
+const site = await openSite(options.site);
+const browser = await launch();
+const report = { scene: options.scene, tile: options.tile ? Number(options.tile) : null };
+try {
+  const visit = await Visit.open(browser, site.url, { query: { backend: options.backend, tile: options.tile } });
+  try {
+    await segment(visit, report);
+  } catch (error) {
+    report.driver_error = error.message;
+  }
+  if (options.screenshot) await visit.page.screenshot({ path: options.screenshot });
+  Object.assign(report, {
+    backend: await visit.backend(),
+    backend_text: await visit.page.innerText("#backend"),
+    status: await visit.page.innerText("#status"),
+    error: await visit.error(),
+    warnings: await visit.page.locator("#warnings li").allInnerTexts(),
+    since_open_ms: await visit.times(),
+    console_errors: visit.consoleErrors,
+    foreign_requests: visit.foreignRequests,
+  });
+} finally {
+  await browser.close();
+  await site.close();
+}
+const json = JSON.stringify(report, null, 2);
+if (options.json) writeFileSync(options.json, `${json}\n`);
+console.log(json);
+process.exitCode = report.state === "done" && !report.driver_error ? 0 : 1;
