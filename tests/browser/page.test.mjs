@@ -1,0 +1,152 @@
+// The built page in headless Chromium, on the CPU: what a person does with it, and what must not happen meanwhile.
+
+import assert from "node:assert/strict";
+import { execFileSync } from "node:child_process";
+import { mkdtempSync, readFileSync, statSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { after, before, test } from "node:test";
+
+import { Visit, launch, openSite } from "./page.mjs";
+import { scene } from "./scenes.mjs";
+
+const MINUTES = 60_000;
+const MODEL = "web/models/default.raremap";
+const folder = mkdtempSync(join(tmpdir(), "raremap-page-"));
+let browser, site;
+
+before(async () => {
+  // Under a path of its own, as most static hosts serve a site.
+  site = await openSite("dist", "/portal/maps");
+  browser = await launch();
+});
+after(async () => {
+  await browser?.close();
+  await site?.close();
+});
+
+/** Runs `steps` on a fresh visit; then nothing may have gone to another origin or been complained about on the console. */
+async function visiting(query, steps) {
+  const visit = await Visit.open(browser, site.url, { query });
+  try {
+    await steps(visit);
+    assert.deepEqual(visit.foreignRequests, []);
+    assert.deepEqual(visit.consoleErrors, []);
+  } finally {
+    await visit.close();
+  }
+}
+
+const fileOf = (name, bytes) => {
+  const path = join(folder, name);
+  writeFileSync(path, bytes);
+  return path;
+};
+
+/** What GDAL makes of a mask of `path`; with `other`, the share of pixels on which two masks agree. */
+const inspect = (path, mask, ...other) =>
+  JSON.parse(execFileSync(process.env.RAREMAP_PYTHON ?? "python3", ["tests/browser/masks.py", path, mask, ...other], { encoding: "utf8" }));
+
+function assertAreasAddUp(classes) {
+  assert.ok(classes.length > 1, "the class table is empty");
+  const percent = classes.reduce((sum, row) => sum + row.percent, 0);
+  assert.ok(Math.abs(percent - 100) < 0.1, `areas sum to ${percent}%`);
+}
+
+test("the sample is segmented without a GPU, and its masks are downloaded", { timeout: 10 * MINUTES }, () =>
+  visiting({}, async (visit) => {
+    await visit.page.click("#sample");
+    assert.equal(await visit.state(["ready", "error"]), "ready", await visit.error());
+    assert.equal(await visit.run(), "done", await visit.error());
+    // A software adapter is slower than the CPU: the page must not take it unasked.
+    assert.equal(await visit.backend(), "cpu");
+    const classes = await visit.classes();
+    assertAreasAddUp(classes);
+    assert.ok(classes.find((row) => row.name === "water").hectares > 0, "no water in the sample");
+    const png = readFileSync(await visit.download("#download-mask-png", folder));
+    assert.equal(png.subarray(1, 4).toString(), "PNG");
+    const tif = await visit.download("#download-mask-tif", folder);
+    assert.ok(statSync(tif).size > 1000);
+  }),
+);
+
+test("a dropped scene's mask lies where the scene lies and agrees with the native command", { timeout: 10 * MINUTES }, () =>
+  visiting({ backend: "cpu" }, async (visit) => {
+    const path = fileOf("river.tif", scene({ width: 420, height: 300 }));
+    assert.equal(await visit.drop(path), "ready", await visit.error());
+    await visit.assignBands({ green: 1, red: 2, nir: 3 });
+    assert.equal(await visit.run(), "done", await visit.error());
+    const classes = await visit.classes();
+    assertAreasAddUp(classes);
+    const hectares = classes.reduce((sum, row) => sum + row.hectares, 0);
+    assert.ok(Math.abs(hectares - 420 * 300 * 0.01) < 0.5, `${hectares} ha`);
+
+    const mask = await visit.download("#download-mask-tif", folder);
+    const native = join(folder, "native");
+    const command = join(process.env.CARGO_TARGET_DIR ?? "target", "debug/raremap");
+    execFileSync(command, ["predict", MODEL, path, "--out", native, "--bands", "green=1,red=2,nir=3", "--json"]);
+    const report = inspect(path, mask, join(native, "mask.tif"));
+    assert.ok(report.same_size && report.same_crs && report.same_transform && report.has_colours, JSON.stringify(report));
+    assert.ok(report.agreement >= 0.999, `page and command agree on ${report.agreement} of the pixels`);
+    const valid = classes.reduce((sum, row) => sum + row.pixels, 0);
+    assert.equal(valid, 420 * 300);
+  }),
+);
+
+const good = scene();
+const forged = Buffer.from(good);
+// The directory's second entry is ImageLength: claim a thousand times the rows that the file holds.
+forged.writeUInt32LE(128_000, good.readUInt32LE(4) + 2 + 12 + 8);
+const DAMAGED = {
+  "text.tif": Buffer.from("This is not an image.\n"),
+  "empty.tif": Buffer.alloc(0),
+  "half.tif": good.subarray(0, good.length / 2),
+  "forged.tif": forged,
+  "one-band.tif": scene({ bands: 1 }),
+};
+
+test("a damaged or unfit file gets a message, and the page works on", { timeout: 10 * MINUTES }, () =>
+  visiting({ backend: "cpu" }, async (visit) => {
+    for (const [name, bytes] of Object.entries(DAMAGED)) {
+      const state = await visit.choose(fileOf(name, bytes));
+      const outcome = state === "ready" ? await visit.run() : state;
+      assert.equal(outcome, "error", `${name}: ${outcome}`);
+      const message = await visit.error();
+      assert.ok(message?.length > 20, `${name}: "${message}"`);
+      assert.doesNotMatch(message, /panick|unreachable|RuntimeError|undefined|\[object/, name);
+    }
+    assert.equal(await visit.choose(fileOf("good.tif", good)), "ready", await visit.error());
+    assert.equal(await visit.error(), null);
+    assert.equal(await visit.run(), "done", await visit.error());
+    assertAreasAddUp(await visit.classes());
+  }),
+);
+
+test("a run is cancelled between tiles, and the next one finishes", { timeout: 10 * MINUTES }, () =>
+  visiting({ backend: "cpu" }, async (visit) => {
+    assert.equal(await visit.choose(fileOf("wide.tif", scene({ width: 2000, height: 1200 }))), "ready", await visit.error());
+    await visit.page.click("#run");
+    await visit.state("running");
+    await visit.page.click("#cancel");
+    assert.equal(await visit.state(["cancelled", "done", "error"]), "cancelled");
+    assert.ok(!(await visit.page.isEnabled("#download-mask-tif")), "an incomplete mask is offered as complete");
+    assert.equal(await visit.choose(fileOf("small.tif", good)), "ready", await visit.error());
+    assert.equal(await visit.run(), "done", await visit.error());
+  }),
+);
+
+test("WebGPU on the software adapter gives the mask of the CPU", { timeout: 15 * MINUTES }, async () => {
+  const path = fileOf("tile.tif", scene({ width: 96, height: 96 }));
+  const masks = {};
+  for (const backend of ["cpu", "webgpu"]) {
+    await visiting({ backend, tile: 96 }, async (visit) => {
+      assert.equal(await visit.drop(path), "ready", await visit.error());
+      assert.equal(await visit.run(12 * MINUTES), "done", await visit.error());
+      assert.equal(await visit.backend(), backend);
+      masks[backend] = `${path}.${backend}.tif`;
+      writeFileSync(masks[backend], readFileSync(await visit.download("#download-mask-tif", folder)));
+    });
+  }
+  const report = inspect(path, masks.cpu, masks.webgpu);
+  assert.ok(report.agreement >= 0.995, `the backends agree on ${report.agreement} of the pixels`);
+});
