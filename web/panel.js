@@ -1,0 +1,207 @@
+// @ts-check
+// The panel's parts that depend on the scene, the card and the result.
+
+import { byId, make, swatch } from "./dom.js";
+import { bandName, hectaresText, listing, number, percentText, title } from "./words.js";
+
+/**
+ * @typedef {{name: string, color: number[], value: number}} CardClass
+ * @typedef {{name: string, description: string, classes: CardClass[], rare_classes: string[], [key: string]: any}} Card
+ * @typedef {{index: number, name: string | null}} SceneBand
+ * @typedef {object} SceneInfo
+ * @property {string} name
+ * @property {number} width
+ * @property {number} height
+ * @property {SceneBand[]} bands
+ * @property {string} sampleType
+ * @property {string | null} crs
+ * @property {string | null} resolution
+ * @property {string[]} modelBands
+ * @property {{bands: number[], reason: string, sure: boolean}} assignment
+ * @property {{text: string}[]} warnings
+ * @typedef {{name: string, value: number, color: number[], pixels: number, hectares: number | null, percent: number, rare: boolean}} AreaRow
+ * @typedef {{classes: AreaRow[], hasHectares: boolean, validPixels: number, topKCut: number, note: string}} Areas
+ */
+
+/** @param {SceneInfo} info */
+export function showScene(info) {
+  byId("scene-name").textContent = info.name;
+  const facts = [
+    ["Size", `${number(info.width)} x ${number(info.height)} pixels`],
+    ["Bands", `${info.bands.length}, ${info.sampleType}`],
+    ["CRS", info.crs ?? "none"],
+    ["Pixel", info.resolution ?? "size unknown"],
+  ];
+  byId("scene-facts").replaceChildren(...facts.flatMap(([term, text]) => [make("dt", {}, term), make("dd", {}, text)]));
+  byId("scene").hidden = false;
+}
+
+/** @param {{text: string}[]} warnings */
+export function showWarnings(warnings) {
+  byId("warnings").replaceChildren(...warnings.map(({ text }) => make("li", {}, text)));
+}
+
+/**
+ * @param {SceneInfo} info
+ * @param {(bands: number[]) => void} onChange the scene's band for each of the model's
+ */
+export function showBands(info, onChange) {
+  const label = (/** @type {SceneBand} */ { index, name }) => (name ? `${index + 1}: ${bandName(name)}` : `${index + 1}`);
+  const selects = info.modelBands.map((name, i) => {
+    const select = make("select", { id: `band-${name}`, "data-band": name });
+    select.append(...info.bands.map((band) => new Option(label(band), String(band.index))));
+    select.value = String(info.assignment.bands[i]);
+    return select;
+  });
+  const chosen = () => selects.map((select) => Number(select.value));
+  const summarize = () => {
+    const parts = info.modelBands.map((name, i) => `${bandName(name)} ${chosen()[i] + 1}`);
+    byId("bands-summary").textContent = parts.join(", ");
+  };
+  for (const select of selects) {
+    select.addEventListener("change", () => {
+      summarize();
+      byId("bands-reason").textContent = "Chosen by you.";
+      onChange(chosen());
+    });
+  }
+  byId("band-selects").replaceChildren(
+    ...selects.flatMap((select, i) => {
+      const name = title(bandName(info.modelBands[i]));
+      return [make("label", { for: select.id }, name), select];
+    }),
+  );
+  byId("bands-reason").textContent = info.assignment.reason;
+  /** @type {HTMLDetailsElement} */ (byId("bands")).open = !info.assignment.sure;
+  summarize();
+}
+
+/**
+ * @param {Card} card
+ * @param {() => void} onChange
+ */
+export function showRare(card, onChange) {
+  const boxes = card.rare_classes.map((name) => {
+    const box = make("input", { type: "checkbox", name: "rare", value: name });
+    box.checked = true;
+    box.addEventListener("change", onChange);
+    const color = card.classes.find((it) => it.name === name)?.color ?? [0, 0, 0];
+    return make("label", { class: "check wide" }, box, swatch(color), title(name));
+  });
+  const rare = byId("rare");
+  rare.replaceChildren(/** @type {Node} */ (rare.querySelector("legend")), ...boxes);
+}
+
+/** @returns {string[]} names of the selected rare classes */
+export function selectedRare() {
+  const boxes = /** @type {NodeListOf<HTMLInputElement>} */ (document.querySelectorAll("input[name=rare]:checked"));
+  return [...boxes].map((box) => box.value);
+}
+
+/**
+ * @param {Card} card
+ * @param {(kind: string) => void} onChange
+ */
+export function showLayerChoices(card, onChange) {
+  const kinds = [
+    ["mask", "Classes"],
+    ...card.rare_classes.map((name) => [`probability:${name}`, title(name)]),
+    ["saliency", "Saliency"],
+    ["none", "Scene only"],
+  ];
+  const chips = kinds.map(([kind, text], i) => {
+    const radio = make("input", { type: "radio", name: "layer", value: kind });
+    radio.checked = i === 0;
+    radio.addEventListener("change", () => onChange(kind));
+    const label = make("label", {}, radio, text);
+    if (kind.startsWith("probability:")) label.title = `Probability of ${text.toLowerCase()}, from the rare-class head`;
+    return label;
+  });
+  byId("layer-choices").replaceChildren(...chips);
+}
+
+/** @param {Areas} areas */
+export function showTable(areas) {
+  byId("area-unit").textContent = areas.hasHectares ? "ha" : "pixels";
+  const rows = areas.classes.map((row) => {
+    const name = make("span", { class: "name" }, swatch(row.color), title(row.name));
+    if (row.rare) name.append(make("span", { class: "rare" }, "rare"));
+    const hectares = row.hectares ?? undefined;
+    return make(
+      "tr",
+      { "data-class": row.name, "data-pixels": row.pixels, "data-hectares": hectares, "data-percent": row.percent },
+      make("th", { scope: "row" }, name),
+      make("td", { class: "number" }, hectares === undefined ? number(row.pixels) : hectaresText(hectares)),
+      make("td", { class: "number" }, percentText(row.percent)),
+    );
+  });
+  byId("class-table").replaceChildren(...rows);
+  byId("result-note").textContent = areas.note;
+}
+
+/**
+ * @param {string} kind of layer
+ * @param {number[][]} scale colours of a continuous layer, low to high
+ * @param {Areas} areas
+ * @param {number} topK percent
+ */
+export function showLegend(kind, scale, areas, topK) {
+  const legend = byId("legend");
+  legend.hidden = kind === "none";
+  if (kind === "mask") {
+    const present = areas.classes.filter(({ pixels }) => pixels > 0);
+    legend.replaceChildren(
+      make("ul", { class: "classes" }, ...present.map((row) => make("li", {}, swatch(row.color), title(row.name)))),
+    );
+    legend.hidden = present.length === 0;
+    return;
+  }
+  const caption =
+    kind === "saliency"
+      ? `Saliency. Bright: the top ${number(topK)}%, from ${number(areas.topKCut, 2)}`
+      : `Probability of ${title(kind.replace("probability:", "")).toLowerCase()}`;
+  legend.replaceChildren(caption, ramp(scale), make("div", { class: "ends" }, make("span", {}, "0"), make("span", {}, "1")));
+}
+
+/** @param {number[][]} scale */
+function ramp(scale) {
+  const canvas = make("canvas", { width: scale.length, height: 1, "aria-hidden": "true" });
+  const context = canvas.getContext("2d");
+  scale.forEach((color, x) => {
+    if (!context) return;
+    context.fillStyle = `rgb(${color.join(" ")})`;
+    context.fillRect(x, 0, 1, 1);
+  });
+  return canvas;
+}
+
+/**
+ * @param {Card} card
+ * @param {{maxAbs: number, tolerance: number}} check of the golden tile
+ */
+export function showAbout(card, check) {
+  const bands = card.bands.map((/** @type {{name: string}} */ band) => bandName(band.name));
+  const facts = [
+    ["Model", card.name],
+    ["Made", card.created],
+    ["Inputs", listing(bands)],
+    ["Numbers", card.value_scaling],
+    ["Pixel size", `trained at ${number(card.ground_resolution_m)} m`],
+    ["Classes", listing(card.classes.map(({ name }) => title(name)))],
+    ["Rare classes", listing(card.rare_classes.map(title))],
+    ["Trained on", card.training.dataset],
+    ["Source", card.training.provenance],
+    ["Weights", card.quantization],
+    ["Test tile", `largest difference ${check.maxAbs.toExponential(1)}, allowed ${check.tolerance.toExponential(1)}`],
+  ];
+  byId("about-body").replaceChildren(
+    make("p", {}, card.description),
+    make("dl", {}, ...facts.flatMap(([term, text]) => [make("dt", {}, term), make("dd", {}, text)])),
+    make(
+      "details",
+      {},
+      make("summary", {}, "The whole card, with its figures"),
+      make("pre", { tabindex: 0 }, JSON.stringify(card, null, 2)),
+    ),
+  );
+}

@@ -1,0 +1,222 @@
+// @ts-check
+// The scene on a canvas: layers over each other, moved and zoomed by pointer, wheel, touch and keyboard.
+
+const MAX_SCALE = 64;
+const KEY_STEP_PX = 64;
+const KEY_ZOOM = 1.5;
+
+/**
+ * @typedef {object} Layer
+ * @property {ImageBitmap} bitmap covers the whole scene, at any resolution
+ * @property {number} opacity
+ */
+
+export class Viewer {
+  /** @type {Map<string, Layer>} drawn in this order */
+  #layers = new Map();
+  #scene = { width: 0, height: 0 };
+  // Canvas pixels in CSS units: screen = (scene - origin) * scale.
+  #scale = 1;
+  #origin = { x: 0, y: 0 };
+  #fitted = true;
+  #frame = 0;
+  /** @type {Map<number, {x: number, y: number}>} */
+  #pointers = new Map();
+
+  /** @param {HTMLCanvasElement} canvas */
+  constructor(canvas) {
+    this.canvas = canvas;
+    this.context = /** @type {CanvasRenderingContext2D} */ (canvas.getContext("2d"));
+    new ResizeObserver(() => this.#resize()).observe(canvas);
+    canvas.addEventListener("wheel", (event) => this.#onWheel(event), { passive: false });
+    canvas.addEventListener("pointerdown", (event) => this.#onPointerDown(event));
+    canvas.addEventListener("pointermove", (event) => this.#onPointerMove(event));
+    for (const end of ["pointerup", "pointercancel"]) {
+      canvas.addEventListener(end, (event) => this.#pointers.delete(/** @type {PointerEvent} */ (event).pointerId));
+    }
+    canvas.addEventListener("dblclick", (event) => this.zoomAt(2, event.offsetX, event.offsetY));
+    canvas.addEventListener("keydown", (event) => this.#onKey(event));
+  }
+
+  /**
+   * Starts a new scene: all layers go, the whole of it is shown.
+   *
+   * @param {number} width
+   * @param {number} height
+   */
+  setScene(width, height) {
+    for (const { bitmap } of this.#layers.values()) bitmap.close();
+    this.#layers.clear();
+    this.#scene = { width, height };
+    this.fit();
+  }
+
+  /**
+   * @param {"scene" | "overlay" | "outline"} name
+   * @param {ImageBitmap | undefined} bitmap nothing removes the layer
+   * @param {number} [opacity]
+   */
+  setLayer(name, bitmap, opacity = 1) {
+    this.#layers.get(name)?.bitmap.close();
+    this.#layers.delete(name);
+    if (bitmap) this.#layers.set(name, { bitmap, opacity });
+    this.redraw();
+  }
+
+  /**
+   * @param {"scene" | "overlay" | "outline"} name
+   * @param {number} opacity
+   */
+  setOpacity(name, opacity) {
+    const layer = this.#layers.get(name);
+    if (layer) layer.opacity = opacity;
+    this.redraw();
+  }
+
+  /** Shows the whole scene. */
+  fit() {
+    this.#fitted = true;
+    const { clientWidth, clientHeight } = this.canvas;
+    this.#scale = this.#fitScale();
+    this.#origin = {
+      x: (this.#scene.width - clientWidth / this.#scale) / 2,
+      y: (this.#scene.height - clientHeight / this.#scale) / 2,
+    };
+    this.redraw();
+  }
+
+  /** @param {number} factor */
+  zoom(factor) {
+    this.zoomAt(factor, this.canvas.clientWidth / 2, this.canvas.clientHeight / 2);
+  }
+
+  /**
+   * Zooms so that the scene's point under (x, y) stays there.
+   *
+   * @param {number} factor
+   * @param {number} x CSS pixels from the canvas's left edge
+   * @param {number} y CSS pixels from the canvas's top edge
+   */
+  zoomAt(factor, x, y) {
+    const fit = this.#fitScale();
+    const scale = Math.min(Math.max(this.#scale * factor, Math.min(fit, 1) / 2), Math.max(MAX_SCALE, fit));
+    this.#origin.x += x / this.#scale - x / scale;
+    this.#origin.y += y / this.#scale - y / scale;
+    this.#scale = scale;
+    this.#fitted = false;
+    this.#keepInSight();
+  }
+
+  /**
+   * @param {number} dx CSS pixels the picture moves to the right
+   * @param {number} dy CSS pixels the picture moves down
+   */
+  pan(dx, dy) {
+    this.#origin.x -= dx / this.#scale;
+    this.#origin.y -= dy / this.#scale;
+    this.#fitted = false;
+    this.#keepInSight();
+  }
+
+  redraw() {
+    this.#frame ||= requestAnimationFrame(() => {
+      this.#frame = 0;
+      this.#draw();
+    });
+  }
+
+  #fitScale() {
+    const { clientWidth, clientHeight } = this.canvas;
+    const { width, height } = this.#scene;
+    if (!width || !height || !clientWidth || !clientHeight) return 1;
+    return Math.min(clientWidth / width, clientHeight / height);
+  }
+
+  /** The middle of the view stays on the scene: it cannot be lost by dragging. */
+  #keepInSight() {
+    const half = { x: this.canvas.clientWidth / 2 / this.#scale, y: this.canvas.clientHeight / 2 / this.#scale };
+    this.#origin.x = Math.min(Math.max(this.#origin.x, -half.x), this.#scene.width - half.x);
+    this.#origin.y = Math.min(Math.max(this.#origin.y, -half.y), this.#scene.height - half.y);
+    this.redraw();
+  }
+
+  #resize() {
+    const { clientWidth, clientHeight } = this.canvas;
+    const ratio = window.devicePixelRatio || 1;
+    this.canvas.width = Math.round(clientWidth * ratio);
+    this.canvas.height = Math.round(clientHeight * ratio);
+    if (this.#fitted) this.fit();
+    else this.#keepInSight();
+    // A resized canvas is blank at once; waiting for the next frame would flicker.
+    this.#draw();
+  }
+
+  #draw() {
+    const { context, canvas } = this;
+    const ratio = canvas.clientWidth ? canvas.width / canvas.clientWidth : 1;
+    context.setTransform(1, 0, 0, 1, 0, 0);
+    context.clearRect(0, 0, canvas.width, canvas.height);
+    const scale = this.#scale * ratio;
+    const { width, height } = this.#scene;
+    for (const name of ["scene", "overlay", "outline"]) {
+      const layer = this.#layers.get(name);
+      if (!layer) continue;
+      const { bitmap, opacity } = layer;
+      context.globalAlpha = opacity;
+      // Enlarged pixels stay squares: what the model saw, not what an interpolation makes of it.
+      context.imageSmoothingEnabled = (scale * width) / bitmap.width < 1;
+      context.imageSmoothingQuality = "high";
+      context.drawImage(bitmap, -this.#origin.x * scale, -this.#origin.y * scale, width * scale, height * scale);
+    }
+    context.globalAlpha = 1;
+  }
+
+  /** @param {WheelEvent} event */
+  #onWheel(event) {
+    event.preventDefault();
+    // Lines and pages come from mice that do not report pixels; a pinch on a trackpad comes as ctrl + wheel.
+    const unit = [1, 16, 400][event.deltaMode] ?? 1;
+    const speed = event.ctrlKey ? 0.01 : 0.0015;
+    this.zoomAt(Math.exp(-event.deltaY * unit * speed), event.offsetX, event.offsetY);
+  }
+
+  /** @param {PointerEvent} event */
+  #onPointerDown(event) {
+    if (event.button !== 0) return;
+    this.canvas.setPointerCapture(event.pointerId);
+    this.#pointers.set(event.pointerId, { x: event.offsetX, y: event.offsetY });
+  }
+
+  /** @param {PointerEvent} event */
+  #onPointerMove(event) {
+    const before = this.#pointers.get(event.pointerId);
+    if (!before) return;
+    const now = { x: event.offsetX, y: event.offsetY };
+    const other = [...this.#pointers].find(([id]) => id !== event.pointerId)?.[1];
+    this.#pointers.set(event.pointerId, now);
+    if (!other) return this.pan(now.x - before.x, now.y - before.y);
+    const spread = Math.hypot(now.x - other.x, now.y - other.y) / Math.max(Math.hypot(before.x - other.x, before.y - other.y), 1);
+    this.pan((now.x - before.x) / 2, (now.y - before.y) / 2);
+    this.zoomAt(spread, (now.x + other.x) / 2, (now.y + other.y) / 2);
+  }
+
+  /** @param {KeyboardEvent} event */
+  #onKey(event) {
+    if (event.ctrlKey || event.metaKey || event.altKey) return;
+    /** @type {Record<string, () => void>} */
+    const moves = {
+      ArrowLeft: () => this.pan(KEY_STEP_PX, 0),
+      ArrowRight: () => this.pan(-KEY_STEP_PX, 0),
+      ArrowUp: () => this.pan(0, KEY_STEP_PX),
+      ArrowDown: () => this.pan(0, -KEY_STEP_PX),
+      "+": () => this.zoom(KEY_ZOOM),
+      "=": () => this.zoom(KEY_ZOOM),
+      "-": () => this.zoom(1 / KEY_ZOOM),
+      0: () => this.fit(),
+    };
+    const move = moves[event.key];
+    if (!move) return;
+    event.preventDefault();
+    move();
+  }
+}
