@@ -303,6 +303,7 @@ async fn sample_type<S: RangeSource>(
 /// Colour spaces whose samples are no bands of an image: their conversion belongs to a picture viewer.
 fn refuse_derived_colours(code: u16) -> Result<(), RasterError> {
     let name = match code {
+        5 => "CMYK",
         6 => "YCbCr",
         8 | 9 | 10 => "CIE L*a*b*",
         32844 | 32845 => "Log L or Log Luv",
