@@ -93,8 +93,8 @@ pub(crate) fn decode_block(layout: &Layout, block: TouchedBlock, stored: &[u8]) 
         layout.compression.decode(stored, expected)
     }
     .map_err(damaged)?;
-    if layout.bits_per_sample < 8 {
-        let samples_per_row = layout.row_layout().row_bytes;
+    if layout.is_packed() {
+        let samples_per_row = layout.row_layout().samples();
         return Ok(unpack_bits(
             &decoded,
             layout.bits_per_sample,

@@ -78,7 +78,7 @@ impl Layout {
         let predictor = match directory.first_unsigned(reader, tags::PREDICTOR, 1, limits).await? {
             _ if !compression.has_predictor() => Predictor::None,
             0 | 1 => Predictor::None,
-            2 if bits_per_sample.is_multiple_of(8) => Predictor::Horizontal,
+            2 if usize::from(bits_per_sample) == 8 * sample_type.bytes() => Predictor::Horizontal,
             3 if sample_type.is_float() => Predictor::FloatingPoint,
             other => {
                 let predictor = u16::try_from(other).unwrap_or(u16::MAX);
@@ -129,8 +129,10 @@ impl Layout {
             one_strip: None,
         };
         layout.read_one_strip_in_pieces();
-        let expected = layout.block_bytes(layout.block_height);
-        checked_len("a decoded block (strip or tile)", expected, limits.max_block_bytes)?;
+        let unpacked = layout
+            .block_bytes(layout.block_height)
+            .saturating_mul(if layout.is_packed() { 8 } else { 1 });
+        checked_len("a decoded block (strip or tile)", unpacked, limits.max_block_bytes)?;
         let blocks = layout.block_count();
         if layout.one_strip.is_none() && (layout.offsets.len() as u64) < blocks {
             let tag = if tiled { tags::TILE_OFFSETS } else { tags::STRIP_OFFSETS };
@@ -193,6 +195,11 @@ impl Layout {
     /// Samples from one pixel of a block to the next.
     pub(crate) fn samples_per_pixel(&self) -> usize {
         if self.planar { 1 } else { self.band_count }
+    }
+
+    /// Whether samples share bytes.
+    pub(crate) fn is_packed(&self) -> bool {
+        usize::from(self.bits_per_sample) < 8 * self.sample_type.bytes()
     }
 
     /// Bytes of one stored row of a block: rows start on a byte.
@@ -305,7 +312,7 @@ fn refuse_derived_colours(code: u16) -> Result<(), RasterError> {
     let name = match code {
         5 => "CMYK",
         6 => "YCbCr",
-        8 | 9 | 10 => "CIE L*a*b*",
+        8..=10 => "CIE L*a*b*",
         32844 | 32845 => "Log L or Log Luv",
         _ => return Ok(()),
     };

@@ -25,6 +25,13 @@ pub(crate) struct RowLayout {
     pub(crate) stride: usize,
 }
 
+impl RowLayout {
+    /// Samples in one row.
+    pub(crate) fn samples(self) -> usize {
+        self.row_bytes / self.sample_bytes.max(1)
+    }
+}
+
 impl Predictor {
     /// Turns decoded bytes into samples of native byte order, in place.
     pub(crate) fn undo(self, block: &mut [u8], layout: RowLayout, byte_order: ByteOrder) {

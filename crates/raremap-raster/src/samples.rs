@@ -33,8 +33,8 @@ impl SampleType {
     pub(crate) fn from_tags(bits: u16, format: u64) -> Result<Self, RasterError> {
         match (bits, format) {
             // 4 is "undefined", which libtiff reads as unsigned.
-            (1 | 2 | 4 | 8, 1 | 4) => Ok(SampleType::U8),
-            (16, 1 | 4) => Ok(SampleType::U16),
+            (1..=8, 1 | 4) => Ok(SampleType::U8),
+            (9..=16, 1 | 4) => Ok(SampleType::U16),
             (32, 1 | 4) => Ok(SampleType::U32),
             (8, 2) => Ok(SampleType::I8),
             (16, 2) => Ok(SampleType::I16),
@@ -215,17 +215,29 @@ fn f16_to_f32(bytes: [u8; 2]) -> f32 {
     }
 }
 
-/// Widens samples of 1, 2 or 4 bits to one byte each; every row starts on a byte.
+/// Widens samples of up to 16 bits that are packed most significant bit first to one or two bytes each, in native byte
+/// order; every row starts on a byte.
 pub(crate) fn unpack_bits(packed: &[u8], bits: u16, packed_row_bytes: usize, samples_per_row: usize) -> Vec<u8> {
-    let per_byte = 8 / usize::from(bits);
-    let mask = ((1u16 << bits) - 1) as u8;
     let rows = packed.len() / packed_row_bytes.max(1);
-    let mut unpacked = Vec::with_capacity(rows * samples_per_row);
+    let mut unpacked = Vec::with_capacity(rows * samples_per_row * if bits > 8 { 2 } else { 1 });
+    let mask = (1u32 << bits) - 1;
     for row in packed.chunks_exact(packed_row_bytes.max(1)) {
-        let samples = row
-            .iter()
-            .flat_map(|byte| (0..per_byte).map(move |index| (byte >> (8 - usize::from(bits) * (index + 1))) & mask));
-        unpacked.extend(samples.take(samples_per_row));
+        let (mut window, mut held_bits) = (0u32, 0);
+        let mut samples_left = samples_per_row;
+        for byte in row {
+            window = (window << 8) | u32::from(*byte);
+            held_bits += 8;
+            while held_bits >= bits && samples_left > 0 {
+                held_bits -= bits;
+                samples_left -= 1;
+                let sample = (window >> held_bits) & mask;
+                if bits > 8 {
+                    unpacked.extend_from_slice(&(sample as u16).to_ne_bytes());
+                } else {
+                    unpacked.push(sample as u8);
+                }
+            }
+        }
     }
     unpacked
 }
@@ -253,6 +265,8 @@ mod tests {
     fn packed_rows_start_on_a_byte() {
         assert_eq!(unpack_bits(&[0b1010_0000, 0b0110_0000], 1, 1, 3), [1, 0, 1, 0, 1, 1]);
         assert_eq!(unpack_bits(&[0x1F, 0x20, 0x30, 0x40], 4, 2, 3), [1, 15, 2, 3, 0, 4]);
+        let words = [0x123u16, 0xABC, 0xFFF].map(u16::to_ne_bytes).concat();
+        assert_eq!(unpack_bits(&[0x12, 0x3A, 0xBC, 0xFF, 0xF0], 12, 5, 3), words);
     }
 
     #[test]

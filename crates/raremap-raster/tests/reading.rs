@@ -1,0 +1,345 @@
+//! Every layout that the reader claims, on files made here, and what is fetched of them.
+
+#[path = "support/tiny.rs"]
+mod tiny;
+
+use std::cell::{Cell, RefCell};
+use std::ops::Range;
+
+use bytes::Bytes;
+use pollster::block_on;
+use raremap_raster::{BytesSource, GeoTiff, Limits, RangeSource, RasterError, SourceError, Window};
+use tiny::{Codec, Stored, Tiny};
+
+fn open(bytes: Vec<u8>) -> Result<GeoTiff<BytesSource>, RasterError> {
+    block_on(GeoTiff::open(BytesSource::new(bytes), Limits::default()))
+}
+
+fn code_of<T>(result: Result<T, RasterError>) -> &'static str {
+    result.map_or_else(|error| error.code(), |_| "no error")
+}
+
+/// Compares a window with what was written.
+fn assert_window_matches<S: RangeSource>(image: &GeoTiff<S>, tiny: &Tiny, window: Window, bands: &[usize]) {
+    let samples = block_on(image.read_window_as::<f64>(window, bands)).unwrap_or_else(|e| panic!("{tiny:?}: {e}"));
+    assert_eq!((samples.bands, samples.height), (bands.len(), window.height as usize));
+    let mut values = samples.values.iter();
+    for band in bands {
+        for row in 0..window.height as usize {
+            for column in 0..window.width as usize {
+                let wanted = tiny.value(*band, row + window.y as usize, column + window.x as usize);
+                assert_eq!(
+                    values.next(),
+                    Some(&wanted),
+                    "band {band} row {row} column {column} of {tiny:?}"
+                );
+            }
+        }
+    }
+    assert!(samples.valid.iter().all(|valid| *valid));
+}
+
+#[test]
+fn every_combination_of_layout_codec_and_type_reads_back() {
+    let types = [
+        (Stored::Unsigned(8), [1, 2]),
+        (Stored::Signed(8), [1, 2]),
+        (Stored::Unsigned(16), [1, 2]),
+        (Stored::Signed(16), [1, 2]),
+        (Stored::Unsigned(32), [1, 2]),
+        (Stored::Signed(32), [1, 2]),
+        (Stored::Float(32), [1, 3]),
+        (Stored::Float(64), [1, 3]),
+    ];
+    let mut files = 0;
+    for combination in 0..64u32 {
+        let bit = |index: u32| combination >> index & 1 == 1;
+        let codec = [Codec::None, Codec::Lzw, Codec::Deflate, Codec::PackBits][(combination >> 4) as usize];
+        for (stored, predictors) in types {
+            for predictor in predictors {
+                if predictor != 1 && matches!(codec, Codec::None | Codec::PackBits) {
+                    continue;
+                }
+                let tile = bit(3).then_some((16, 16));
+                let (big_endian, big_tiff, planar) = (bit(0), bit(1), bit(2));
+                let tiny = Tiny {
+                    big_endian,
+                    big_tiff,
+                    planar,
+                    tile,
+                    codec,
+                    predictor,
+                    stored,
+                    ..Tiny::default()
+                };
+                let image = open(tiny.encode(&[])).unwrap_or_else(|error| panic!("{tiny:?}: {error}"));
+                let whole = Window {
+                    x: 0,
+                    y: 0,
+                    width: 21,
+                    height: 19,
+                };
+                assert_window_matches(&image, &tiny, whole, &[0, 1, 2]);
+                assert_window_matches(
+                    &image,
+                    &tiny,
+                    Window {
+                        x: 9,
+                        y: 7,
+                        width: 11,
+                        height: 10,
+                    },
+                    &[2, 0],
+                );
+                files += 1;
+            }
+        }
+    }
+    assert_eq!(files, 64 * 8 + 32 * 8);
+}
+
+#[test]
+fn sparse_blocks_hold_nodata_or_zero() {
+    let tiny = Tiny {
+        sparse_every: Some(2),
+        tile: Some((16, 16)),
+        bands: 1,
+        ..Tiny::default()
+    };
+    let whole = Window {
+        x: 0,
+        y: 0,
+        width: 21,
+        height: 19,
+    };
+    let without = block_on(open(tiny.encode(&[])).expect("opens").read_window(whole, &[0])).expect("reads");
+    assert_eq!((without.values[0], without.valid[0]), (0.0, true));
+    let nodata = (42113, 2, 3, b"99\0".to_vec());
+    let with = block_on(open(tiny.encode(&[nodata])).expect("opens").read_window(whole, &[0])).expect("reads");
+    assert_eq!((with.values[0], with.valid[0]), (99.0, false));
+    assert_eq!((with.values[16], with.valid[16]), (tiny.value(0, 0, 16) as f32, true));
+}
+
+#[test]
+fn nodata_in_any_requested_band_is_invalid() {
+    let tiny = Tiny::default();
+    let value = tiny.value(1, 3, 4) as u8;
+    let text = format!("{value}.0\0");
+    let image = open(tiny.encode(&[(42113, 2, text.len() as u64, text.into_bytes())])).expect("opens");
+    let pixel = Window {
+        x: 4,
+        y: 3,
+        width: 1,
+        height: 1,
+    };
+    assert_eq!(
+        block_on(image.read_window(pixel, &[0, 1])).expect("reads").valid,
+        [false]
+    );
+    assert_eq!(
+        block_on(image.read_window(pixel, &[0, 2])).expect("reads").valid,
+        [true]
+    );
+}
+
+#[test]
+fn a_preview_is_every_nth_pixel() {
+    let tiny = Tiny {
+        tile: Some((16, 16)),
+        width: 100,
+        height: 61,
+        ..Tiny::default()
+    };
+    let image = open(tiny.encode(&[])).expect("opens");
+    let preview = block_on(image.read_preview(25, &[1])).expect("reads");
+    assert_eq!((preview.width, preview.height), (25, 16));
+    // The last cell is one row high, so the sampled row of all cells is their first.
+    assert_eq!(preview.values[0], tiny.value(1, 0, 2) as f32);
+    assert_eq!(preview.values[3 * 25 + 24], tiny.value(1, 12, 98) as f32);
+    let whole = block_on(image.read_preview(1000, &[1])).expect("reads");
+    assert_eq!((whole.width, whole.height), (100, 61));
+}
+
+/// Counts what is fetched.
+struct Counting {
+    bytes: Vec<u8>,
+    fetches: RefCell<Vec<Range<u64>>>,
+}
+
+impl RangeSource for &Counting {
+    fn size_bytes(&self) -> u64 {
+        self.bytes.len() as u64
+    }
+
+    async fn fetch_range(&self, range: Range<u64>) -> Result<Bytes, SourceError> {
+        self.fetches.borrow_mut().push(range.clone());
+        Ok(Bytes::copy_from_slice(
+            &self.bytes[range.start as usize..range.end as usize],
+        ))
+    }
+}
+
+#[test]
+fn only_touched_blocks_are_fetched_and_neighbours_are_kept() {
+    let tiny = Tiny {
+        width: 1000,
+        height: 1000,
+        rows_per_strip: 10,
+        codec: Codec::Deflate,
+        ..Tiny::default()
+    };
+    let source = Counting {
+        bytes: tiny.encode(&[]),
+        fetches: RefCell::default(),
+    };
+    let image = block_on(GeoTiff::open(&source, Limits::default())).expect("opens");
+    let opening: u64 = source.fetches.take().iter().map(|range| range.end - range.start).sum();
+    assert!(opening < 100_000, "opening fetched {opening} bytes");
+    assert_window_matches(
+        &image,
+        &tiny,
+        Window {
+            x: 0,
+            y: 500,
+            width: 50,
+            height: 20,
+        },
+        &[0, 1, 2],
+    );
+    let fetched = source.fetches.take();
+    assert_eq!(fetched.len(), 1, "two neighbouring strips are one fetch: {fetched:?}");
+    assert!(fetched[0].end - fetched[0].start < source.bytes.len() as u64 / 40);
+    assert_window_matches(
+        &image,
+        &tiny,
+        Window {
+            x: 400,
+            y: 505,
+            width: 50,
+            height: 10,
+        },
+        &[0, 1, 2],
+    );
+    assert!(source.fetches.take().is_empty(), "the strips are still there");
+}
+
+#[test]
+fn an_uncompressed_image_in_one_strip_is_read_in_pieces() {
+    let tiny = Tiny {
+        width: 1000,
+        height: 1000,
+        rows_per_strip: 1000,
+        ..Tiny::default()
+    };
+    let source = Counting {
+        bytes: tiny.encode(&[]),
+        fetches: RefCell::default(),
+    };
+    let image = block_on(GeoTiff::open(&source, Limits::default())).expect("opens");
+    source.fetches.take();
+    assert_window_matches(
+        &image,
+        &tiny,
+        Window {
+            x: 3,
+            y: 990,
+            width: 50,
+            height: 10,
+        },
+        &[0, 2],
+    );
+    let fetched: u64 = source.fetches.take().iter().map(|range| range.end - range.start).sum();
+    assert!(fetched < 600_000, "{fetched} bytes for ten rows");
+}
+
+#[test]
+fn a_source_that_shrinks_is_told_from_a_damaged_file() {
+    struct Shrinking(Vec<u8>, Cell<bool>);
+    impl RangeSource for &Shrinking {
+        fn size_bytes(&self) -> u64 {
+            self.0.len() as u64
+        }
+        async fn fetch_range(&self, range: Range<u64>) -> Result<Bytes, SourceError> {
+            let end = if self.1.get() { range.start } else { range.end };
+            Ok(Bytes::copy_from_slice(&self.0[range.start as usize..end as usize]))
+        }
+    }
+    let source = Shrinking(Tiny::default().encode(&[]), Cell::new(false));
+    let image = block_on(GeoTiff::open(&source, Limits::default())).expect("opens");
+    source.1.set(true);
+    let whole = Window {
+        x: 0,
+        y: 0,
+        width: 21,
+        height: 19,
+    };
+    assert_eq!(code_of(block_on(image.read_window(whole, &[0]))), "source_changed");
+}
+
+#[test]
+fn wrong_calls_are_told_apart() {
+    let image = open(Tiny::default().encode(&[])).expect("opens");
+    let read = |window, bands: &[usize]| code_of(block_on(image.read_window(window, bands)));
+    let pixel = Window {
+        x: 0,
+        y: 0,
+        width: 1,
+        height: 1,
+    };
+    assert_eq!(
+        read(
+            Window {
+                x: 20,
+                width: 2,
+                ..pixel
+            },
+            &[0]
+        ),
+        "window_outside_image"
+    );
+    assert_eq!(read(Window { y: u32::MAX, ..pixel }, &[0]), "window_outside_image");
+    assert_eq!(read(Window { width: 0, ..pixel }, &[0]), "window_outside_image");
+    assert_eq!(read(pixel, &[3]), "no_such_band");
+    assert_eq!(read(pixel, &[]), "no_bands");
+    assert_eq!(read(pixel, &[0]), "no error");
+}
+
+#[test]
+fn what_is_no_sound_tiff_is_told_apart() {
+    assert_eq!(code_of(open(Vec::new())), "empty");
+    assert_eq!(code_of(open(b"\x89PNG\r\n\x1a\n0000".to_vec())), "not_a_tiff");
+    assert_eq!(code_of(open(b"I".to_vec())), "not_a_tiff");
+    assert_eq!(code_of(open(b"II*\0".to_vec())), "truncated");
+    assert_eq!(code_of(open(b"II*\0\0\0\0\0".to_vec())), "no_image");
+    let file = Tiny {
+        height: 200,
+        ..Tiny::default()
+    }
+    .encode(&[]);
+    assert_eq!(code_of(open(file[..file.len() / 2].to_vec())), "truncated");
+}
+
+#[test]
+fn unsupported_features_are_named() {
+    let with_tag = |tag: u16, value: u16| {
+        let mut file = Tiny::default().encode(&[]);
+        let at = file
+            .windows(4)
+            .rposition(|w| w == [tag as u8, (tag >> 8) as u8, 3, 0])
+            .expect("the tag is there");
+        file[at + 8..at + 10].copy_from_slice(&value.to_le_bytes());
+        open(file)
+            .map(|_| ())
+            .map_err(|error| (error.code(), error.to_string()))
+    };
+    for (compression, name) in [(7, "JPEG"), (50000, "ZSTD"), (34887, "LERC"), (50001, "WebP")] {
+        let (code, message) = with_tag(259, compression).expect_err("not decoded here");
+        assert_eq!(code, "unsupported_compression");
+        assert!(message.contains(name), "{message}");
+    }
+    assert_eq!(
+        with_tag(262, 6).expect_err("a derived colour space").0,
+        "unsupported_photometric"
+    );
+    assert_eq!(with_tag(284, 9).expect_err("an unknown value").0, "bad_tag");
+}
