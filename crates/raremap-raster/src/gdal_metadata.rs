@@ -14,7 +14,8 @@ pub(crate) fn band_names(xml: &str, band_count: usize) -> Vec<Option<String>> {
             || attribute(attributes, "name").is_some_and(|name| name == "DESCRIPTION");
         let band = attribute(attributes, "sample").and_then(|sample| sample.parse::<usize>().ok());
         if let (true, Some(slot)) = (is_description, band.and_then(|band| names.get_mut(band))) {
-            let name = unescape(text.trim());
+            // GDAL escapes values twice, once as an item and once as XML.
+            let name = unescape(&unescape(text.trim()));
             *slot = (!name.is_empty()).then_some(name);
         }
     }
@@ -71,16 +72,25 @@ fn entity_char(name: &str) -> Option<char> {
 pub(crate) fn encode(band_names: &[String], metadata: &[(String, String)]) -> String {
     let mut xml = String::from("<GDALMetadata>\n");
     for (name, value) in metadata {
-        xml.push_str(&format!("  <Item name=\"{}\">{}</Item>\n", escape(name), escape(value)));
+        xml.push_str(&format!(
+            "  <Item name=\"{}\">{}</Item>\n",
+            escape(name),
+            escape_value(value)
+        ));
     }
     for (band, name) in band_names.iter().enumerate() {
-        let name = escape(name);
+        let name = escape_value(name);
         xml.push_str(&format!(
             "  <Item name=\"DESCRIPTION\" sample=\"{band}\" role=\"description\">{name}</Item>\n"
         ));
     }
     xml.push_str("</GDALMetadata>\n");
     xml
+}
+
+/// GDAL unescapes values twice, so an ampersand has to survive that.
+fn escape_value(value: &str) -> String {
+    escape(&value.replace('&', "&amp;"))
 }
 
 fn escape(text: &str) -> String {
