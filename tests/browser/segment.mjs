@@ -63,6 +63,7 @@ try {
     backend: await visit.backend(),
     backend_text: await visit.page.innerText("#backend"),
     status: await visit.page.innerText("#status"),
+    run_seconds: Number(await visit.page.getAttribute("#status", "data-seconds")) || null,
     error: await visit.error(),
     warnings: await visit.page.locator("#warnings li").allInnerTexts(),
     since_open_ms: await visit.times(),
