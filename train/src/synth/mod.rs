@@ -17,7 +17,7 @@ mod settle;
 mod spectra;
 mod write;
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use sensor::{Scene, TRUTH_NODATA};
 use write::{Place, Planar, Raster, encode};
@@ -179,19 +179,13 @@ fn make(arguments: &SynthArgs) -> Result<(Files, [f64; spectra::CLASSES.len()]),
             u16::from(TRUTH_NODATA),
         ),
     ));
-    let mut files = Vec::with_capacity(rasters.len());
-    for (name, raster) in rasters {
-        let encoded = encode(&raster).map_err(|source| SynthError::Write {
-            path: Path::new(name).into(),
-            source,
-        })?;
-        files.push((name, encoded));
-    }
+    let files = rasters.iter().map(|(name, raster)| (*name, encode(raster))).collect();
     Ok((files, scene.class_shares()))
 }
 
 #[cfg(test)]
 mod tests {
+    use std::path::Path;
     use std::sync::LazyLock;
 
     use super::spectra::{CLASSES, Class};

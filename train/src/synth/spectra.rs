@@ -148,12 +148,12 @@ impl Palette {
             Cover::Track => [0.9, 1.0, -0.6],
             Cover::Roof { block, is_industrial } => self.roof(*block, *is_industrial, speck),
             Cover::Asphalt => [0.1, 0.1, -1.55 + 0.1 * speck],
-            Cover::Garden => add(
-                self.texture(class, x, y, 0.4, 0.3),
-                [-0.9 + 0.3 * speck, -1.1 + 0.3 * speck, 1.0 + 0.5 * speck],
-            ),
+            Cover::Garden => {
+                let green = self.texture(class, x, y, 0.4, 0.5);
+                add(green, [-1.1 + 0.5 * speck, -1.3 + 0.5 * speck, 1.1 + 1.2 * speck])
+            }
             Cover::Sand => add(self.texture(class, x, y, 0.2, 0.25), [0.75, 0.7, 0.75]),
-            Cover::Rock => add(self.texture(class, x, y, 0.25, 0.3), [-0.5, -0.55, -0.35]),
+            Cover::Rock => add(self.texture(class, x, y, 0.25, 0.3), [-0.62, -0.7, -0.42]),
             Cover::River => self.water(x, y, [0.15, 0.1, -0.25]),
             Cover::Stream => self.water(x, y, [-0.9, -1.6, -0.4]),
             Cover::Lake => self.water(x, y, [-2.2, -3.3, -0.75]),
@@ -220,8 +220,8 @@ impl Palette {
             let bright = 2.6 + 1.1 * tone + 0.25 * speck;
             return [bright, bright, 0.2 + 0.55 * bright];
         }
-        let bright = 0.75 + 0.75 * tone + 0.8 * speck;
-        [bright, bright + 0.15, -0.35 + 0.45 * bright]
+        let bright = 0.8 + 1.55 * tone + 1.7 * speck;
+        [bright, bright + 0.15, -0.45 + 0.6 * bright]
     }
 
     /// Water is smooth: long streaks of silt, hardly any fine texture.

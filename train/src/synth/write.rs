@@ -3,10 +3,7 @@
 //! Written by hand because the bytes have to be the same on every machine (the `tiff` crate writes in the machine's own
 //! order) and because scenes are wanted in layouts that a mask never has.
 
-use std::io::Write;
-
-use flate2::Compression;
-use flate2::write::ZlibEncoder;
+use miniz_oxide::deflate::compress_to_vec_zlib;
 
 /// How samples of several bands lie in a file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -52,11 +49,10 @@ pub struct Raster<'a> {
 /// Rows of a strip.
 const STRIP_ROWS: usize = 32;
 
+const DEFLATE_LEVEL: u8 = 9;
+
 /// Encodes a raster as a GeoTIFF file.
-///
-/// # Errors
-/// Those of the deflate encoder.
-pub fn encode(raster: &Raster) -> std::io::Result<Vec<u8>> {
+pub fn encode(raster: &Raster) -> Vec<u8> {
     let mut file = vec![b'I', b'I', 42, 0, 0, 0, 0, 0];
     let (mut offsets, mut counts) = (Vec::new(), Vec::new());
     let samples = raster.bands.len();
@@ -67,7 +63,7 @@ pub fn encode(raster: &Raster) -> std::io::Result<Vec<u8>> {
     for group in &groups {
         for first_row in (0..raster.height_px).step_by(STRIP_ROWS) {
             let rows = STRIP_ROWS.min(raster.height_px - first_row);
-            let strip = deflate(&differences(raster, group, first_row, rows))?;
+            let strip = compress_to_vec_zlib(&differences(raster, group, first_row, rows), DEFLATE_LEVEL);
             offsets.push(file.len() as u32);
             counts.push(strip.len() as u32);
             file.extend_from_slice(&strip);
@@ -114,7 +110,7 @@ pub fn encode(raster: &Raster) -> std::io::Result<Vec<u8>> {
         tags.insert(11, short(338, &vec![0; samples - 1]));
     }
     write_directory(&mut file, directory_offset, &tags);
-    Ok(file)
+    file
 }
 
 /// The samples of a strip, each less its left neighbour of the same band (predictor 2).
@@ -135,12 +131,6 @@ fn differences(raster: &Raster, group: &[&[u16]], first_row: usize, rows: usize)
         }
     }
     bytes
-}
-
-fn deflate(bytes: &[u8]) -> std::io::Result<Vec<u8>> {
-    let mut encoder = ZlibEncoder::new(Vec::new(), Compression::best());
-    encoder.write_all(bytes)?;
-    encoder.finish()
 }
 
 fn band_names(raster: &Raster) -> String {
