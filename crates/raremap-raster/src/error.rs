@@ -1,4 +1,5 @@
-//! What can go wrong, split by who has to act: a damaged file, a file of a kind that is not read, a wrong call, a limit, a source.
+//! What can go wrong, split by who has to act: a damaged file, a file of a kind that is not read, a wrong call, a
+//! limit, a source.
 
 /// Any failure of reading or writing a raster.
 ///

@@ -1,4 +1,5 @@
-//! The XML that GDAL keeps in tag 42112: `<GDALMetadata><Item name="..." sample="0" role="...">text</Item></GDALMetadata>`.
+//! The XML that GDAL keeps in tag 42112: `<GDALMetadata><Item name="..." sample="0"
+//! role="...">text</Item></GDALMetadata>`.
 
 /// The description of each band, where there is one.
 pub(crate) fn band_names(xml: &str, band_count: usize) -> Vec<Option<String>> {

@@ -1,11 +1,12 @@
-//! Where the image is: the affine transform from pixels to map coordinates, the coordinate reference system, and the tags
-//! that say so, kept to be written again.
+//! Where the image is: the affine transform from pixels to map coordinates, the coordinate reference system, and the
+//! tags that say so, kept to be written again.
 
 use serde::Serialize;
 
 use crate::crs::{Crs, CrsKind, GeoKeys};
-use crate::directory::{Directory, MetadataReader};
+use crate::directory::Directory;
 use crate::limits::Limits;
+use crate::metadata_reader::MetadataReader;
 use crate::source::RangeSource;
 use crate::tags;
 
@@ -134,7 +135,8 @@ impl GeoReference {
         })
     }
 
-    /// A georeference for an image made here: a projected system in metres, or a geographic one in degrees, by EPSG code.
+    /// A georeference for an image made here: a projected system in metres, or a geographic one in degrees, by EPSG
+    /// code.
     pub fn from_epsg(kind: CrsKind, epsg: u16, model_from_pixel: Affine) -> Option<Self> {
         let mut keys: Vec<[u16; 4]> = vec![[1025, 0, 1, 1]];
         match kind {

@@ -3,10 +3,10 @@
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use crate::blocks::{BlockCache, TouchedBlock, check_block_bytes, coalesce, decode_block};
-use crate::directory::fetch_exactly;
 use crate::error::{LimitExceeded, Misuse, RasterError};
 use crate::layout::{BlockBytes, Layout};
 use crate::limits::{Limits, checked_len};
+use crate::metadata_reader::fetch_exactly;
 use crate::samples::{SampleValue, Samples, StoredRow};
 use crate::source::RangeSource;
 
@@ -213,7 +213,7 @@ impl<S: RangeSource> GridRead<'_, S> {
                     bytes,
                     sample_type: layout.sample_type,
                     first: first_pixel * row_layout.stride + sample,
-                    stride: row_layout.stride * self.columns.step as usize,
+                    stride: row_layout.stride.saturating_mul(self.columns.step as usize),
                     count: columns.len(),
                 };
                 stored.copy_to(out, position, row as usize, columns.start as usize, self.stored_nodata);

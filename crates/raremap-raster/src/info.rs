@@ -3,12 +3,15 @@
 use serde::Serialize;
 
 use crate::codec::Compression;
-use crate::directory::{ByteOrder, Directory, Header, MetadataReader};
+use crate::color::ColorInterpretation;
+use crate::directory::Directory;
 use crate::error::RasterError;
 use crate::gdal_metadata;
 use crate::georeference::GeoReference;
-use crate::layout::{ColorInterpretation, Layout};
+use crate::header::{ByteOrder, Header};
+use crate::layout::Layout;
 use crate::limits::Limits;
+use crate::metadata_reader::MetadataReader;
 use crate::nodata::parse_nodata;
 use crate::predict::Predictor;
 use crate::samples::SampleType;

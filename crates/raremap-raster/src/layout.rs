@@ -1,11 +1,12 @@
 //! What one directory says about its image: size, samples, and how the blocks (strips or tiles) cover it.
 
-use serde::Serialize;
-
 use crate::codec::Compression;
-use crate::directory::{ByteOrder, Directory, Header, MetadataReader, bad_tag, missing_tag};
+use crate::color::refuse_derived_colours;
+use crate::directory::{Directory, bad_tag, missing_tag};
 use crate::error::{RasterError, Unsupported};
+use crate::header::{ByteOrder, Header};
 use crate::limits::{Limits, checked_len};
+use crate::metadata_reader::MetadataReader;
 use crate::predict::{Predictor, RowLayout};
 use crate::samples::SampleType;
 use crate::source::RangeSource;
@@ -307,18 +308,6 @@ async fn sample_type<S: RangeSource>(
     ))
 }
 
-/// Colour spaces whose samples are no bands of an image: their conversion belongs to a picture viewer.
-fn refuse_derived_colours(code: u16) -> Result<(), RasterError> {
-    let name = match code {
-        5 => "CMYK",
-        6 => "YCbCr",
-        8..=10 => "CIE L*a*b*",
-        32844 | 32845 => "Log L or Log Luv",
-        _ => return Ok(()),
-    };
-    Err(Unsupported::Photometric { code, name }.into())
-}
-
 async fn block_tables<S: RangeSource>(
     reader: &mut MetadataReader<'_, S>,
     directory: &Directory,
@@ -340,55 +329,4 @@ async fn block_tables<S: RangeSource>(
         .await?
         .unwrap_or_default();
     Ok((offsets, byte_counts))
-}
-
-/// What the samples of a colour channel show.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "snake_case")]
-pub enum ColorInterpretation {
-    /// Black to white, or the first band of a multispectral image.
-    Gray,
-    /// Index into the colour map.
-    Palette,
-    /// Red.
-    Red,
-    /// Green.
-    Green,
-    /// Blue.
-    Blue,
-    /// Opacity.
-    Alpha,
-    /// Not said.
-    Undefined,
-}
-
-impl Layout {
-    /// The meaning of each band by PhotometricInterpretation and ExtraSamples.
-    pub(crate) async fn color_interpretations<S: RangeSource>(
-        &self,
-        reader: &mut MetadataReader<'_, S>,
-        directory: &Directory,
-        limits: &Limits,
-    ) -> Result<Vec<ColorInterpretation>, RasterError> {
-        use ColorInterpretation::{Alpha, Blue, Gray, Green, Palette, Red, Undefined};
-        let extra = directory
-            .unsigned(reader, tags::EXTRA_SAMPLES, limits)
-            .await?
-            .unwrap_or_default();
-        let named: &[ColorInterpretation] = match self.photometric {
-            0 | 1 => &[Gray],
-            2 if self.band_count >= 3 => &[Red, Green, Blue],
-            3 => &[Palette],
-            _ => &[],
-        };
-        let first_extra = self.band_count.saturating_sub(extra.len());
-        Ok((0..self.band_count)
-            .map(
-                |band| match band.checked_sub(first_extra).and_then(|index| extra.get(index)) {
-                    Some(1 | 2) => Alpha,
-                    _ => named.get(band).copied().unwrap_or(Undefined),
-                },
-            )
-            .collect())
-    }
 }

@@ -1,8 +1,8 @@
 //! Reads windows of GeoTIFF files from any source of byte ranges, and writes GeoTIFF files.
 //!
-//! A file is never read as a whole: [`GeoTiff::open`] reads the header and the first directory, [`GeoTiff::read_window`]
-//! fetches and decodes the strips or tiles that a window touches. Whatever a damaged or forged file claims, memory and
-//! work stay inside [`Limits`], and every failure is a [`RasterError`] that says what is wrong.
+//! A file is never read as a whole: [`GeoTiff::open`] reads the header and the first directory,
+//! [`GeoTiff::read_window`] fetches and decodes the strips or tiles that a window touches. Whatever a damaged or forged
+//! file claims, memory and work stay inside [`Limits`], and every failure is a [`RasterError`] that says what is wrong.
 //!
 //! ```
 //! use raremap_raster::{BytesSource, GeoTiff, Limits, Window};
@@ -18,17 +18,21 @@
 
 mod blocks;
 mod codec;
+mod color;
 mod crs;
 mod directory;
 mod encode;
-mod epsg_units;
+mod encode_tags;
+mod epsg;
 mod error;
 mod gdal_metadata;
 mod georeference;
 mod grid;
+mod header;
 mod info;
 mod layout;
 mod limits;
+mod metadata_reader;
 mod nodata;
 mod output;
 mod predict;
@@ -38,13 +42,13 @@ mod source;
 mod tags;
 
 pub use codec::Compression;
+pub use color::ColorInterpretation;
 pub use crs::{Crs, CrsKind};
-pub use directory::ByteOrder;
 pub use encode::{encode_geotiff, write_geotiff};
 pub use error::{LimitExceeded, Malformed, Misuse, RasterError, SourceError, Unsupported, WriteError};
 pub use georeference::{Affine, GeoReference, GeoTags};
+pub use header::ByteOrder;
 pub use info::RasterInfo;
-pub use layout::ColorInterpretation;
 pub use limits::Limits;
 pub use output::{OutputImage, OutputSamples};
 pub use predict::Predictor;

@@ -1,5 +1,7 @@
 //! An image that is to be written.
 
+use crate::error::{Misuse, RasterError};
+
 /// An image that is to be written.
 #[derive(Debug, Clone)]
 pub struct OutputImage<'a> {
@@ -69,6 +71,39 @@ impl OutputSamples<'_> {
             OutputSamples::F32 { bands } => bands.iter().map(|band| band.len()).collect(),
         };
         lengths.into_iter()
+    }
+}
+
+impl OutputImage<'_> {
+    /// Refuses parts that do not fit together.
+    pub(crate) fn check(&self) -> Result<(), RasterError> {
+        let bad = |reason: String| Err(Misuse::BadOutput { reason }.into());
+        let (width, height) = (self.width, self.height);
+        if width == 0 || height == 0 {
+            return bad(format!("its size is {width} x {height}"));
+        }
+        let bands = self.samples.band_count();
+        if bands == 0 || bands > usize::from(u16::MAX) {
+            return bad(format!("it has {bands} bands"));
+        }
+        let pixels = u64::from(width) * u64::from(height);
+        if let Some((band, length)) = self
+            .samples
+            .lengths()
+            .enumerate()
+            .find(|(_, length)| *length as u64 != pixels)
+        {
+            return bad(format!(
+                "band {band} has {length} samples for {width} x {height} pixels"
+            ));
+        }
+        if self.band_names.len() > bands {
+            return bad(format!("{} band names for {bands} bands", self.band_names.len()));
+        }
+        if self.color_table.is_some() && !matches!(self.samples, OutputSamples::U8(_)) {
+            return bad("only 8-bit images have a colour table".into());
+        }
+        Ok(())
     }
 }
 

@@ -3,12 +3,14 @@
 use std::sync::Mutex;
 
 use crate::blocks::BlockCache;
-use crate::directory::{Directory, Header, MetadataReader, read_header};
+use crate::directory::Directory;
 use crate::error::{Misuse, RasterError};
 use crate::grid::{Axis, GridRead};
+use crate::header::{Header, read_header};
 use crate::info::RasterInfo;
 use crate::layout::Layout;
 use crate::limits::Limits;
+use crate::metadata_reader::MetadataReader;
 use crate::samples::{SampleValue, Samples};
 use crate::source::RangeSource;
 use crate::tags;
@@ -39,6 +41,16 @@ pub struct GeoTiff<S> {
     /// What `nodata` is in the file's own sample type, NaN without nodata.
     stored_nodata: f64,
     cache: Mutex<BlockCache>,
+}
+
+/// Shows what the file says about its image, not the source and the cache.
+impl<S> std::fmt::Debug for GeoTiff<S> {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        formatter
+            .debug_struct("GeoTiff")
+            .field("info", &self.info)
+            .finish_non_exhaustive()
+    }
 }
 
 impl<S: RangeSource> GeoTiff<S> {
@@ -110,8 +122,8 @@ impl<S: RangeSource> GeoTiff<S> {
         self.grid(&self.layout, &self.cache, rows, columns, bands).read().await
     }
 
-    /// Reads the whole image, decimated so that neither side is longer than `max_px`: every n-th pixel of the image, or of
-    /// the smallest overview that is large enough.
+    /// Reads the whole image, decimated so that neither side is longer than `max_px`: every n-th pixel of the image, or
+    /// of the smallest overview that is large enough.
     ///
     /// Memory stays bounded by the result and a few blocks, whatever the size of the image.
     pub async fn read_preview(&self, max_px: u32, bands: &[usize]) -> Result<Samples, RasterError> {

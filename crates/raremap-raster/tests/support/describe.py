@@ -11,6 +11,7 @@ def describe(path):
     with rasterio.open(path) as image:
         image.read().tofile(path + ".raw")
         nodata = image.nodata
+        is_paletted = image.colorinterp[0].name == "palette"
         return {
             "size": [image.height, image.width],
             "dtypes": list(image.dtypes),
@@ -18,7 +19,7 @@ def describe(path):
             "crs": image.crs.to_wkt() if image.crs else None,
             "epsg": image.crs.to_epsg() if image.crs else None,
             "nodata": "nan" if nodata is not None and math.isnan(nodata) else nodata,
-            "colors": {str(k): list(v) for k, v in image.colormap(1).items()} if image.colorinterp[0].name == "palette" else None,
+            "colors": {str(k): list(v) for k, v in image.colormap(1).items()} if is_paletted else None,
             "interpretations": [meaning.name for meaning in image.colorinterp],
             "descriptions": list(image.descriptions),
             "tags": image.tags(),

@@ -1,5 +1,5 @@
-//! A plain TIFF writer of its own: every combination of layout that the reader claims, at any size, without sharing a line
-//! with the code under test.
+//! A plain TIFF writer of its own: every combination of layout that the reader claims, at any size, without sharing a
+//! line with the code under test.
 
 use std::io::Write;
 

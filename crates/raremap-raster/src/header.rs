@@ -1,0 +1,85 @@
+//! The first bytes of the file: its byte order, and whether it is a BigTIFF.
+
+use serde::Serialize;
+
+use crate::error::{Malformed, RasterError};
+use crate::metadata_reader::MetadataReader;
+use crate::source::RangeSource;
+
+/// The order of the bytes in a number.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ByteOrder {
+    /// Least significant byte first ("II").
+    LittleEndian,
+    /// Most significant byte first ("MM").
+    BigEndian,
+}
+
+impl ByteOrder {
+    /// Reads an unsigned number of up to eight bytes.
+    pub(crate) fn unsigned(self, bytes: &[u8]) -> u64 {
+        let shift_in = |value: u64, byte: &u8| (value << 8) | u64::from(*byte);
+        match self {
+            ByteOrder::LittleEndian => bytes.iter().rev().fold(0, shift_in),
+            ByteOrder::BigEndian => bytes.iter().fold(0, shift_in),
+        }
+    }
+}
+
+/// What the first bytes of the file say.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Header {
+    pub(crate) byte_order: ByteOrder,
+    pub(crate) is_big_tiff: bool,
+    pub(crate) first_directory: u64,
+}
+
+/// Reads the header of a classic TIFF or a BigTIFF.
+pub(crate) async fn read_header<S: RangeSource>(reader: &mut MetadataReader<'_, S>) -> Result<Header, RasterError> {
+    let size_bytes = reader.size_bytes();
+    if size_bytes == 0 {
+        return Err(Malformed::Empty.into());
+    }
+    let start = reader.bytes("the header", 0, size_bytes.min(16)).await?;
+    let not_a_tiff = || {
+        let first_bytes = start
+            .iter()
+            .take(8)
+            .map(|byte| format!("{byte:02x}"))
+            .collect::<Vec<_>>()
+            .join(" ");
+        RasterError::from(Malformed::NotATiff { first_bytes })
+    };
+    let truncated = |end: u64| Malformed::Truncated {
+        what: "the header",
+        offset: 0,
+        end,
+        size_bytes,
+    };
+
+    let byte_order = match start.get(..2) {
+        Some(b"II") => ByteOrder::LittleEndian,
+        Some(b"MM") => ByteOrder::BigEndian,
+        _ => return Err(not_a_tiff()),
+    };
+    let number = |from: usize, to: usize| {
+        start
+            .get(from..to)
+            .map(|bytes| byte_order.unsigned(bytes))
+            .ok_or_else(|| truncated(to as u64))
+    };
+    match number(2, 4)? {
+        42 => Ok(Header {
+            byte_order,
+            is_big_tiff: false,
+            first_directory: number(4, 8)?,
+        }),
+        43 if number(4, 6)? == 8 && number(6, 8)? == 0 => Ok(Header {
+            byte_order,
+            is_big_tiff: true,
+            first_directory: number(8, 16)?,
+        }),
+        _ => Err(not_a_tiff()),
+    }
+}
