@@ -160,6 +160,68 @@ fn a_preview_is_every_nth_pixel() {
     assert_eq!((whole.width, whole.height), (100, 61));
 }
 
+/// Appends a second directory: an image of 20 x 10 pixels that all hold `value`.
+fn with_second_image(mut file: Vec<u8>, subfile_type: u32, value: u8) -> Vec<u8> {
+    let data = file.len() as u32;
+    file.extend([value; 200]);
+    let directory = file.len() as u32;
+    // The link to the next directory ends the file that the tiny writer made.
+    let link = data as usize - 4;
+    file[link..link + 4].copy_from_slice(&directory.to_le_bytes());
+    let entries: [(u16, u32); 8] = [
+        (254, subfile_type),
+        (256, 20),
+        (257, 10),
+        (258, 8),
+        (259, 1),
+        (273, data),
+        (278, 10),
+        (279, 200),
+    ];
+    file.extend((entries.len() as u16).to_le_bytes());
+    for (tag, value) in entries {
+        file.extend(
+            [
+                &tag.to_le_bytes()[..],
+                &4u16.to_le_bytes(),
+                &1u32.to_le_bytes(),
+                &value.to_le_bytes(),
+            ]
+            .concat(),
+        );
+    }
+    file.extend([0; 4]);
+    file
+}
+
+#[test]
+fn a_preview_comes_from_an_overview_that_is_large_enough() {
+    let tiny = Tiny {
+        width: 40,
+        height: 20,
+        bands: 1,
+        ..Tiny::default()
+    };
+    let preview = |subfile_type, max_px| {
+        let image = open(with_second_image(tiny.encode(&[]), subfile_type, 77)).expect("opens");
+        block_on(image.read_preview(max_px, &[0])).expect("reads")
+    };
+    let from_overview = preview(1, 20);
+    assert_eq!((from_overview.width, from_overview.height), (20, 10));
+    assert!(from_overview.values.iter().all(|value| *value == 77.0));
+    assert_eq!(preview(1, 10).values, [77.0; 50]);
+    // Too small, or no reduced image, or a mask: the pixels of the image itself.
+    for (subfile_type, max_px, step) in [(1, 40, 1), (0, 20, 2), (5, 20, 2)] {
+        let samples = preview(subfile_type, max_px);
+        let wanted = tiny.value(0, step / 2, step / 2 + step) as f32;
+        assert_eq!(
+            (samples.width, samples.values[1]),
+            (40 / step, wanted),
+            "subfile type {subfile_type}"
+        );
+    }
+}
+
 /// Counts what is fetched.
 struct Counting {
     bytes: Vec<u8>,
