@@ -188,6 +188,8 @@ mod tests {
     use std::path::Path;
     use std::sync::LazyLock;
 
+    use raremap_raster::{BytesSource, GeoTiff, Limits, Window};
+
     use super::spectra::{CLASSES, Class};
     use super::*;
 
@@ -285,27 +287,64 @@ mod tests {
         }
     }
 
-    #[test]
-    fn every_layout_has_its_files() {
-        let names = |layout| {
-            let small = SynthArgs {
-                width: 33,
-                height: 40,
-                ..arguments(layout)
-            };
-            make(&small)
-                .expect("a scene")
-                .0
-                .into_iter()
-                .map(|(name, _)| name)
-                .collect::<Vec<_>>()
+    /// Band names and samples, band after band, of a file.
+    fn read(bytes: &[u8]) -> (Vec<String>, Vec<f64>) {
+        let image =
+            pollster::block_on(GeoTiff::open(BytesSource::new(bytes.to_vec()), Limits::default())).expect("a TIFF");
+        let info = image.info().clone();
+        let georeference = info.georeference.expect("georeferenced");
+        assert_eq!(georeference.crs.epsg, Some(32644));
+        assert_eq!(georeference.model_from_pixel.apply(1.0, 2.0), (500_040.0, 2_899_920.0));
+        let window = Window {
+            x: 0,
+            y: 0,
+            width: info.width,
+            height: info.height,
         };
-        assert_eq!(names(Layout::Chunky), ["scene.tif", "truth.tif"]);
-        assert_eq!(names(Layout::Planar), ["scene.tif", "truth.tif"]);
-        assert_eq!(
-            names(Layout::Lissiv),
-            ["BAND2.tif", "BAND3.tif", "BAND4.tif", "truth.tif"]
+        let bands: Vec<usize> = (0..info.band_count).collect();
+        let samples = pollster::block_on(image.read_window_as::<f64>(window, &bands)).expect("samples");
+        assert!(
+            samples.valid.iter().all(|&is_valid| is_valid),
+            "nodata inside of a whole scene"
         );
+        (info.band_names.into_iter().flatten().collect(), samples.values)
+    }
+
+    #[test]
+    fn every_layout_reads_back_as_the_same_scene() {
+        // 40 rows: a whole strip and a part of one.
+        let small = |layout| SynthArgs {
+            width: 33,
+            height: 40,
+            ..arguments(layout)
+        };
+        let scene = Scene::photograph(7, 33, 40, false);
+        let expected: Vec<f64> = scene.bands.concat().into_iter().map(f64::from).collect();
+        let truth: Vec<f64> = scene.truth.into_iter().map(f64::from).collect();
+        for layout in [Layout::Chunky, Layout::Planar, Layout::Lissiv] {
+            let (mut files, _) = make(&small(layout)).expect("a scene");
+            let (name, last) = files.pop().expect("the truth comes last");
+            assert_eq!(
+                (name, read(&last)),
+                ("truth.tif", (vec!["class".to_owned()], truth.clone()))
+            );
+            let names: Vec<&str> = files.iter().map(|&(name, _)| name).collect();
+            let is_split = layout == Layout::Lissiv;
+            assert_eq!(
+                names,
+                if is_split {
+                    vec!["BAND2.tif", "BAND3.tif", "BAND4.tif"]
+                } else {
+                    vec!["scene.tif"]
+                }
+            );
+            let (bands, samples): (Vec<_>, Vec<_>) = files.iter().map(|(_, bytes)| read(bytes)).unzip();
+            assert_eq!(bands.concat(), ["green", "red", "nir"]);
+            assert!(
+                samples.concat() == expected,
+                "{layout:?}: other samples than the scene's"
+            );
+        }
     }
 
     #[test]

@@ -15,6 +15,13 @@ struct Town {
     seed: u64,
 }
 
+impl Town {
+    /// No sprawl goes farther from the centre.
+    fn reach_px(&self) -> f64 {
+        self.radius_px * 1.7
+    }
+}
+
 /// What people built on a subpixel.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Built {
@@ -48,6 +55,8 @@ pub enum Road {
 #[derive(Debug)]
 pub struct Settlements {
     towns: Vec<Town>,
+    /// Per square of `SQUARE_PX`, row by row: the towns that reach into it, in the order of `towns`.
+    towns_by_square: Vec<Vec<usize>>,
     sprawl: Noise,
     roads: Vec<Road>,
     sub_width: usize,
@@ -59,6 +68,7 @@ impl Settlements {
         let towns = found_towns(seed, ground);
         let sub_width = ground.width_px * SUB;
         let mut settlements = Self {
+            towns_by_square: sort_into_squares(&towns, ground.width_px, ground.height_px),
             towns,
             sprawl: Noise::new(seed, 93),
             roads: vec![Road::None; sub_width * ground.height_px * SUB],
@@ -76,9 +86,11 @@ impl Settlements {
     /// What is built at a point in pixels.
     pub fn at(&self, x: f64, y: f64, sub_hash: u64) -> Option<Built> {
         let mut best: Option<(f64, &Town)> = None;
-        for town in &self.towns {
+        let squares_per_row = (self.sub_width / SUB).div_ceil(SQUARE_PX);
+        let square = (y as usize / SQUARE_PX) * squares_per_row + x as usize / SQUARE_PX;
+        for town in self.towns_by_square[square].iter().map(|&index| &self.towns[index]) {
             let (dx, dy) = (x - town.x, y - town.y);
-            let reach = town.radius_px * 1.7;
+            let reach = town.reach_px();
             if dx * dx + dy * dy > reach * reach {
                 continue;
             }
@@ -184,6 +196,26 @@ impl Settlements {
             }
         }
     }
+}
+
+/// Side of a square of the towns' index.
+const SQUARE_PX: usize = 64;
+
+fn sort_into_squares(towns: &[Town], width_px: usize, height_px: usize) -> Vec<Vec<usize>> {
+    let (columns, rows) = (width_px.div_ceil(SQUARE_PX), height_px.div_ceil(SQUARE_PX));
+    let mut squares = vec![Vec::new(); columns * rows];
+    for (index, town) in towns.iter().enumerate() {
+        let range = |centre: f64, count: usize| {
+            let square = |at: f64| ((at / SQUARE_PX as f64).max(0.0) as usize).min(count - 1);
+            square(centre - town.reach_px())..=square(centre + town.reach_px())
+        };
+        for row in range(town.y, rows) {
+            for column in range(town.x, columns) {
+                squares[row * columns + column].push(index);
+            }
+        }
+    }
+    squares
 }
 
 /// Chooses places: flat, dry, apart from each other, towns rather near the river.
