@@ -1,0 +1,259 @@
+//! How large a pixel is on the ground.
+
+use std::f64::consts::FRAC_PI_2;
+
+/// Square metres of a hectare.
+pub const M2_PER_HA: f64 = 10_000.0;
+
+/// How map coordinates relate to the ground.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub enum Ground {
+    /// A projected CRS, taken as true to area (within about 0.2 % for UTM zones).
+    Projected {
+        /// Metres per unit.
+        unit_m: f64,
+    },
+    /// Web Mercator, whose pixels shrink away from the equator; in metres on a sphere.
+    WebMercator,
+    /// Longitude and latitude.
+    Geographic {
+        /// Radians per unit.
+        unit_rad: f64,
+        /// The ellipsoid.
+        ellipsoid: Ellipsoid,
+    },
+}
+
+/// An ellipsoid of revolution.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Ellipsoid {
+    /// Semi-major axis, in metres.
+    pub semi_major_axis_m: f64,
+    /// Inverse flattening; 0 or infinite for a sphere.
+    pub inverse_flattening: f64,
+}
+
+impl Ellipsoid {
+    /// WGS 84.
+    pub const WGS84: Self = Self {
+        semi_major_axis_m: 6_378_137.0,
+        inverse_flattening: 298.257_223_563,
+    };
+
+    /// Square of the first eccentricity.
+    fn e2(&self) -> f64 {
+        let flattening = 1.0 / self.inverse_flattening;
+        if flattening.is_finite() {
+            flattening * (2.0 - flattening)
+        } else {
+            0.0
+        }
+    }
+
+    /// Area between the equator and a latitude, per radian of longitude, in square metres (Snyder 1987, equation 3-12).
+    fn zone_m2(&self, latitude: f64) -> f64 {
+        let (e2, sin) = (self.e2(), latitude.clamp(-FRAC_PI_2, FRAC_PI_2).sin());
+        let e = e2.sqrt();
+        let tail = if e > 0.0 { (e * sin).atanh() / e } else { sin };
+        0.5 * self.semi_major_axis_m.powi(2) * (1.0 - e2) * (sin / (1.0 - e2 * sin * sin) + tail)
+    }
+
+    /// Square metres per square radian of longitude and latitude, at a latitude.
+    fn density_m2(&self, latitude: f64) -> f64 {
+        let (sin, cos) = latitude.clamp(-FRAC_PI_2, FRAC_PI_2).sin_cos();
+        let e2 = self.e2();
+        self.semi_major_axis_m.powi(2) * (1.0 - e2) * cos / (1.0 - e2 * sin * sin).powi(2)
+    }
+}
+
+/// Area of each pixel of a scene.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub enum PixelAreas {
+    /// The scene is not georeferenced.
+    Unknown,
+    /// `model_from_pixel` is `x = a col + b row + c`, `y = d col + e row + f`.
+    Known {
+        /// `[a, b, c, d, e, f]`
+        model_from_pixel: [f64; 6],
+        /// What model coordinates are.
+        ground: Ground,
+    },
+}
+
+impl PixelAreas {
+    /// Areas under a transform; unknown where it is not finite or folds pixels to nothing.
+    pub fn new(model_from_pixel: [f64; 6], ground: Ground) -> Self {
+        let [a, b, _, d, e, _] = model_from_pixel;
+        let area = a * e - b * d;
+        let usable = model_from_pixel.iter().all(|value| value.is_finite()) && area != 0.0 && area.is_finite();
+        if usable {
+            Self::Known {
+                model_from_pixel,
+                ground,
+            }
+        } else {
+            Self::Unknown
+        }
+    }
+
+    /// Whether the pixels of a row all have one area.
+    pub fn is_uniform_in_rows(&self) -> bool {
+        match self {
+            Self::Unknown
+            | Self::Known {
+                ground: Ground::Projected { .. },
+                ..
+            } => true,
+            Self::Known {
+                model_from_pixel: [_, _, _, d, _, _],
+                ..
+            } => *d == 0.0,
+        }
+    }
+
+    /// Hectares of the pixel at a row and a column.
+    ///
+    /// A pixel of a north-up geographic scene is bounded by meridians and parallels, and its area is exact; where the grid is rotated, it
+    /// is the area element at the pixel's middle.
+    pub fn pixel_ha(&self, row: usize, column: usize) -> Option<f64> {
+        let Self::Known {
+            model_from_pixel: [a, b, _, d, e, f],
+            ground,
+        } = *self
+        else {
+            return None;
+        };
+        let plane = (a * e - b * d).abs();
+        let y_at = |row: f64| d * (column as f64 + 0.5) + e * row + f;
+        let (top, middle, bottom) = (y_at(row as f64), y_at(row as f64 + 0.5), y_at(row as f64 + 1.0));
+        let area_m2 = match ground {
+            Ground::Projected { unit_m } => plane * unit_m * unit_m,
+            Ground::WebMercator => {
+                let radius = Ellipsoid::WGS84.semi_major_axis_m;
+                let latitude = (middle / radius).sinh().atan();
+                // A map step of dy is a latitude step of cos(latitude) dy / R.
+                plane * latitude.cos() / (radius * radius) * Ellipsoid::WGS84.density_m2(latitude)
+            }
+            Ground::Geographic { unit_rad, ellipsoid } if b == 0.0 && d == 0.0 => {
+                let zone = ellipsoid.zone_m2(top * unit_rad) - ellipsoid.zone_m2(bottom * unit_rad);
+                (zone * a * unit_rad).abs()
+            }
+            Ground::Geographic { unit_rad, ellipsoid } => {
+                plane * unit_rad * unit_rad * ellipsoid.density_m2(middle * unit_rad)
+            }
+        };
+        Some(area_m2 / M2_PER_HA)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use geographiclib_rs::{Geodesic, PolygonArea, Winding};
+
+    const DEGREES: Ground = Ground::Geographic {
+        unit_rad: std::f64::consts::PI / 180.0,
+        ellipsoid: Ellipsoid::WGS84,
+    };
+
+    /// Area of a polygon of `[latitude, longitude]` corners, its edges cut into short geodesics.
+    fn geodesic_ha(corners: &[[f64; 2]], pieces: usize) -> f64 {
+        let wgs84 = Geodesic::wgs84();
+        let mut polygon = PolygonArea::new(&wgs84, Winding::CounterClockwise);
+        for (i, from) in corners.iter().enumerate() {
+            let to = corners[(i + 1) % corners.len()];
+            for piece in 0..pieces {
+                let part = piece as f64 / pieces as f64;
+                polygon.add_point(from[0] + (to[0] - from[0]) * part, from[1] + (to[1] - from[1]) * part);
+            }
+        }
+        polygon.compute(true).1.abs() / M2_PER_HA
+    }
+
+    fn assert_close(found: Option<f64>, expected: f64, relative: f64) {
+        let found = found.expect("an area");
+        assert!((found / expected - 1.0).abs() < relative, "{found}, not {expected}");
+    }
+
+    #[test]
+    fn a_projected_pixel_has_the_area_of_its_unit() {
+        let metres = PixelAreas::new([10.0, 0.0, 5e5, 0.0, -10.0, 4e6], Ground::Projected { unit_m: 1.0 });
+        assert_eq!(metres.pixel_ha(0, 0), Some(0.01));
+        let feet = PixelAreas::new([10.0, 0.0, 0.0, 0.0, -10.0, 0.0], Ground::Projected { unit_m: 0.3048 });
+        assert_close(feet.pixel_ha(7, 3), 0.01 * 0.3048 * 0.3048, 1e-12);
+        let (sin, cos) = 0.3f64.sin_cos();
+        let turned = [10.0 * cos, 10.0 * sin, 0.0, 10.0 * sin, -10.0 * cos, 0.0];
+        assert_close(
+            PixelAreas::new(turned, Ground::Projected { unit_m: 1.0 }).pixel_ha(1, 1),
+            0.01,
+            1e-12,
+        );
+    }
+
+    #[test]
+    fn a_degree_cell_agrees_with_the_geodesic_polygon_of_its_outline() {
+        for south in [0.0, 40.0, -75.0, 89.0] {
+            let areas = PixelAreas::new([1.0, 0.0, 10.0, 0.0, -1.0, south + 1.0], DEGREES);
+            let corners = [[south, 10.0], [south, 11.0], [south + 1.0, 11.0], [south + 1.0, 10.0]];
+            assert_close(areas.pixel_ha(0, 0), geodesic_ha(&corners, 2000), 1e-7);
+        }
+        // The whole of WGS 84: 510,065,621.72 square kilometres.
+        let earth = PixelAreas::new([360.0, 0.0, -180.0, 0.0, -180.0, 90.0], DEGREES);
+        assert_close(earth.pixel_ha(0, 0), 51_006_562_172.4, 1e-10);
+    }
+
+    #[test]
+    fn small_and_rotated_pixels_agree_with_their_geodesic_quads() {
+        for transform in [
+            [9e-5, 0.0, -0.78, 0.0, -9e-5, 38.13],
+            [7e-5, 3e-5, -74.7, 2e-5, -8e-5, -8.28],
+        ] {
+            let areas = PixelAreas::new(transform, DEGREES);
+            let [a, b, c, d, e, f] = transform;
+            let corner = |column: f64, row: f64| [d * column + e * row + f, a * column + b * row + c];
+            let corners = [
+                corner(40.0, 30.0),
+                corner(41.0, 30.0),
+                corner(41.0, 31.0),
+                corner(40.0, 31.0),
+            ];
+            assert_close(areas.pixel_ha(30, 40), geodesic_ha(&corners, 1), 1e-5);
+        }
+    }
+
+    #[test]
+    fn web_mercator_pixels_shrink_towards_the_poles() {
+        let radius = 6_378_137.0;
+        let degrees = |y: f64| (y / radius).sinh().atan().to_degrees();
+        let y = 6_000_000.0;
+        let areas = PixelAreas::new([30.0, 0.0, 1e6, 0.0, -30.0, y], Ground::WebMercator);
+        let east = (1e6 / radius).to_degrees();
+        let width = (30.0 / radius).to_degrees();
+        let (north, south) = (degrees(y), degrees(y - 30.0));
+        let corners = [
+            [south, east],
+            [south, east + width],
+            [north, east + width],
+            [north, east],
+        ];
+        assert_close(areas.pixel_ha(0, 0), geodesic_ha(&corners, 1), 1e-5);
+        assert!(areas.pixel_ha(0, 0) < Some(0.045));
+    }
+
+    #[test]
+    fn without_a_usable_transform_there_is_no_area() {
+        assert_eq!(PixelAreas::Unknown.pixel_ha(0, 0), None);
+        for broken in [
+            [0.0; 6],
+            [1.0, 1.0, 0.0, 1.0, 1.0, 0.0],
+            [f64::NAN, 0.0, 0.0, 0.0, 1.0, 0.0],
+        ] {
+            assert_eq!(PixelAreas::new(broken, DEGREES), PixelAreas::Unknown);
+        }
+        let sphere = Ellipsoid {
+            semi_major_axis_m: 1.0,
+            inverse_flattening: 0.0,
+        };
+        assert_eq!(sphere.zone_m2(FRAC_PI_2), 1.0);
+    }
+}

@@ -1,0 +1,71 @@
+//! Which band of the scene is which, as a person says it.
+
+use crate::bands::check_count;
+use crate::error::InferError;
+
+/// Reads an assignment such as `green=2,red=3,nir=4`; bands count from 1, as GDAL counts them.
+///
+/// # Errors
+/// [`InferError::Misuse`] naming the part that is wrong, [`InferError::TooFewBands`].
+pub fn parse_bands(text: &str, band_count: usize, needed: &[&str]) -> Result<Vec<usize>, InferError> {
+    check_count(band_count, needed)?;
+    let wrong = |message: String| InferError::Misuse(format!("bands {text:?}: {message}"));
+    let mut bands = vec![None; needed.len()];
+    for part in text.split(',') {
+        let (name, number) = part
+            .split_once('=')
+            .ok_or_else(|| wrong(format!("{part:?} is not NAME=NUMBER")))?;
+        let (name, number) = (name.trim(), number.trim());
+        let position = needed.iter().position(|needed| needed.eq_ignore_ascii_case(name));
+        let position = position.ok_or_else(|| {
+            wrong(format!(
+                "the model has no band {name:?}; it needs {}",
+                needed.join(", ")
+            ))
+        })?;
+        let band = number
+            .parse::<usize>()
+            .ok()
+            .filter(|band| (1..=band_count).contains(band));
+        let band = band.ok_or_else(|| wrong(format!("{name} is {number}; the scene's bands are 1 to {band_count}")))?;
+        if bands[position].replace(band - 1).is_some() {
+            return Err(wrong(format!("{name} is given twice")));
+        }
+    }
+    let missing = needed
+        .iter()
+        .zip(&bands)
+        .find(|(_, band)| band.is_none())
+        .map(|(name, _)| *name);
+    match missing {
+        Some(name) => Err(wrong(format!("{name} is missing"))),
+        None => Ok(bands.into_iter().flatten().collect()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const NEEDED: [&str; 3] = ["green", "red", "nir"];
+
+    #[test]
+    fn assignments_are_read_in_any_order_and_errors_name_the_part() {
+        let parse = |text: &str| parse_bands(text, 4, &NEEDED);
+        assert_eq!(parse("green=2,red=3,nir=4").expect("valid"), [1, 2, 3]);
+        assert_eq!(parse(" nir = 1, RED=1,green=3").expect("valid"), [2, 0, 0]);
+        for (text, part) in [
+            ("green=2,red=3", "nir is missing"),
+            ("green=2,red=3,nir=5", "1 to 4"),
+            ("green=0,red=3,nir=4", "green is 0"),
+            ("green=2,red=x,nir=4", "red is x"),
+            ("green=2,red=3,nir=4,blue=1", "\"blue\""),
+            ("green=2,green=3,nir=4", "twice"),
+            ("green", "NAME=NUMBER"),
+            ("", "NAME=NUMBER"),
+        ] {
+            let message = parse(text).unwrap_err().to_string();
+            assert!(message.contains(part), "{text}: {message}");
+        }
+    }
+}

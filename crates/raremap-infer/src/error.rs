@@ -1,0 +1,76 @@
+//! What can go wrong between a scene and its mask.
+
+use std::error::Error as StdError;
+
+use raremap_raster::RasterError;
+use thiserror::Error;
+
+/// A scene that cannot be segmented as asked, and why.
+#[derive(Debug, Error)]
+pub enum InferError {
+    /// The scene's file cannot be read.
+    #[error(transparent)]
+    Raster(#[from] RasterError),
+    /// The card contradicts itself, or the network does not give what the card says.
+    #[error("the model cannot be used: {0}")]
+    Malformed(String),
+    /// The network failed on this device.
+    #[error("the network failed: {source}")]
+    Network {
+        /// The device's own words.
+        #[source]
+        source: Box<dyn StdError + Send + Sync>,
+    },
+    /// The network gave a value that is not a number: a broken device, or a file of absurd values.
+    #[error("the network gave a value that is not a number")]
+    NotFinite,
+    /// The device computes something else than the model's golden tile says.
+    #[error("this device computes the model wrongly: logits differ by up to {difference}, {tolerance} is allowed")]
+    Golden {
+        /// Largest absolute difference of any logit; infinite where a logit is not a number.
+        difference: f32,
+        /// Largest difference allowed.
+        tolerance: f32,
+    },
+    /// The scene has fewer bands than the model needs.
+    #[error("the scene has {have} band(s), the model needs {need}: {names}")]
+    TooFewBands {
+        /// Bands of the scene.
+        have: usize,
+        /// Bands that the model needs.
+        need: usize,
+        /// Their names, in words.
+        names: String,
+    },
+    /// The caller asked for what cannot be.
+    #[error("{0}")]
+    Misuse(String),
+    /// The scene needs more memory than is allowed.
+    #[error("the scene of {width} x {height} pixels needs {needed_bytes} bytes, {limit_bytes} are allowed")]
+    Limit {
+        /// Pixels per row.
+        width: usize,
+        /// Rows.
+        height: usize,
+        /// Bytes that the run would keep.
+        needed_bytes: u64,
+        /// Bytes that it may keep.
+        limit_bytes: u64,
+    },
+}
+
+impl InferError {
+    /// A stable identifier for programs.
+    pub fn code(&self) -> &'static str {
+        match self {
+            Self::Raster(error) => error.code(),
+            Self::Malformed(_) => "model_malformed",
+            Self::Network { .. } => "network_failed",
+            Self::NotFinite => "network_not_finite",
+            Self::Golden { .. } => "golden_tile_differs",
+            Self::TooFewBands { .. } => "too_few_bands",
+            Self::Misuse(_) => "misuse",
+            Self::Limit { .. } => "scene_too_large",
+        }
+    }
+}

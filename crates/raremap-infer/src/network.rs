@@ -1,0 +1,79 @@
+//! What the pipeline asks of a network, and burn's answer.
+
+use std::future::Future;
+
+use burn::tensor::{Tensor, TensorData};
+use raremap_model::FoldedSegformer;
+
+use crate::error::InferError;
+
+/// Logits of one tile on the quarter grid.
+#[derive(Debug, Clone, PartialEq)]
+pub struct TileLogits {
+    /// `[classes, h / 4, w / 4]`
+    pub main: Vec<f32>,
+    /// `[rare classes, h / 4, w / 4]`; empty for a network without the auxiliary head.
+    pub auxiliary: Vec<f32>,
+}
+
+/// A network that runs one tile at a time.
+pub trait TileModel {
+    /// # Shapes
+    /// - `input`: `[channels, height, width]`, normalized, sizes multiples of 32
+    ///
+    /// # Errors
+    /// [`InferError::Network`] where the device fails.
+    fn forward_tile(
+        &self,
+        input: Vec<f32>,
+        height: usize,
+        width: usize,
+    ) -> impl Future<Output = Result<TileLogits, InferError>>;
+}
+
+/// The folded SegFormer on whatever device its weights are.
+#[derive(Debug)]
+pub struct BurnTileModel {
+    network: FoldedSegformer,
+    channels: usize,
+}
+
+impl BurnTileModel {
+    /// For a network of `channels` input channels.
+    pub fn new(network: FoldedSegformer, channels: usize) -> Self {
+        Self { network, channels }
+    }
+}
+
+impl TileModel for BurnTileModel {
+    async fn forward_tile(&self, input: Vec<f32>, height: usize, width: usize) -> Result<TileLogits, InferError> {
+        if input.len() != self.channels * height * width {
+            let expected = format!("{} channels of {width} x {height}", self.channels);
+            return Err(InferError::Misuse(format!(
+                "{} values were given for {expected}",
+                input.len()
+            )));
+        }
+        let data = TensorData::new(input, [1, self.channels, height, width]);
+        let logits = self
+            .network
+            .forward(Tensor::<4>::from_data(data, &self.network.device()));
+        let main = read_back(logits.main).await?;
+        let auxiliary = match logits.auxiliary {
+            Some(auxiliary) => read_back(auxiliary).await?,
+            None => Vec::new(),
+        };
+        Ok(TileLogits { main, auxiliary })
+    }
+}
+
+/// Asynchronous, because a synchronous readback panics in the browser.
+async fn read_back(tensor: Tensor<4>) -> Result<Vec<f32>, InferError> {
+    let failed = |source: Box<dyn std::error::Error + Send + Sync>| InferError::Network { source };
+    let data = tensor
+        .into_data_async()
+        .await
+        .map_err(|error| failed(error.to_string().into()))?;
+    data.try_to_vec::<f32>()
+        .map_err(|error| failed(error.to_string().into()))
+}

@@ -1,0 +1,217 @@
+//! Scene numbers to network input: derived bands, mean and standard deviation.
+
+use raremap_model::{Band, BandSource};
+
+use crate::error::InferError;
+
+/// Turns the scene's bands into the network's channels, as the card says. Training and inference share it.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Normalizer {
+    channels: Vec<Channel>,
+    scene_bands: usize,
+}
+
+#[derive(Debug, Clone, PartialEq)]
+struct Channel {
+    source: Source,
+    mean: f32,
+    std: f32,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq)]
+enum Source {
+    Scene(usize),
+    NormalizedDifference(usize, usize),
+}
+
+impl Normalizer {
+    /// # Errors
+    /// [`InferError::Malformed`] where a band's statistics are not finite, its standard deviation is not positive, or a derived band
+    /// names a scene band that is not there.
+    pub fn new(bands: &[Band]) -> Result<Self, InferError> {
+        let scene: Vec<&str> = bands
+            .iter()
+            .filter(|band| band.source == BandSource::Scene)
+            .map(|band| band.name.as_str())
+            .collect();
+        let position = |name: &str, derived: &str| {
+            scene.iter().position(|band| *band == name).ok_or_else(|| {
+                InferError::Malformed(format!(
+                    "its band {derived} is derived from {name}, which is no scene band of it"
+                ))
+            })
+        };
+        let mut channels = Vec::with_capacity(bands.len());
+        let mut next = 0;
+        for Band {
+            name,
+            source,
+            mean,
+            std,
+        } in bands
+        {
+            if !(mean.is_finite() && std.is_finite() && *std > 0.0) {
+                return Err(InferError::Malformed(format!(
+                    "its band {name} has mean {mean} and deviation {std}"
+                )));
+            }
+            let source = match source {
+                BandSource::Scene => {
+                    next += 1;
+                    Source::Scene(next - 1)
+                }
+                BandSource::NormalizedDifference { first, second } => {
+                    Source::NormalizedDifference(position(first, name)?, position(second, name)?)
+                }
+            };
+            channels.push(Channel {
+                source,
+                mean: *mean,
+                std: *std,
+            });
+        }
+        if next == 0 {
+            return Err(InferError::Malformed("it has no scene band".into()));
+        }
+        Ok(Self {
+            channels,
+            scene_bands: next,
+        })
+    }
+
+    /// Channels of the network's input.
+    pub fn channels(&self) -> usize {
+        self.channels.len()
+    }
+
+    /// Bands that the scene has to provide.
+    pub fn scene_bands(&self) -> usize {
+        self.scene_bands
+    }
+
+    /// Normalizes a window: `(value - mean) / std`, and 0, the mean, where the pixel is invalid or a band is not finite.
+    ///
+    /// # Shapes
+    /// - `values`: `[scene_bands, h, w]`, in scene units, bands in the card's order
+    /// - `valid`: `[h, w]`
+    /// - output: `[channels, h, w]`
+    ///
+    /// # Errors
+    /// [`InferError::Misuse`] where the lengths do not agree.
+    pub fn normalize(&self, values: &[f32], valid: &[bool]) -> Result<Vec<f32>, InferError> {
+        let pixels = valid.len();
+        if values.len() != pixels * self.scene_bands {
+            let expected = format!("{} bands of {pixels} pixels", self.scene_bands);
+            return Err(InferError::Misuse(format!(
+                "{} values were given for {expected}",
+                values.len()
+            )));
+        }
+        let bands: Vec<&[f32]> = values.chunks_exact(pixels.max(1)).collect();
+        let plane = |band: usize| bands.get(band).copied().unwrap_or_default();
+        let mut output = Vec::with_capacity(pixels * self.channels.len());
+        for channel in &self.channels {
+            let scaled = |value: f32, valid: bool| {
+                let scaled = (value - channel.mean) / channel.std;
+                if valid && scaled.is_finite() { scaled } else { 0.0 }
+            };
+            match channel.source {
+                Source::Scene(band) => {
+                    output.extend(
+                        plane(band)
+                            .iter()
+                            .zip(valid)
+                            .map(|(&value, &valid)| scaled(value, valid)),
+                    );
+                }
+                Source::NormalizedDifference(first, second) => {
+                    let pairs = plane(first).iter().zip(plane(second));
+                    output.extend(
+                        pairs
+                            .zip(valid)
+                            .map(|((&a, &b), &valid)| scaled(normalized_difference(a, b), valid)),
+                    );
+                }
+            }
+        }
+        Ok(output)
+    }
+}
+
+/// `(a - b) / (a + b)` in -1..1, and 0 where the sum is below 1 (see [`BandSource::NormalizedDifference`]).
+pub fn normalized_difference(a: f32, b: f32) -> f32 {
+    let sum = a + b;
+    // Written so that a NaN stays one: it marks the pixel as having no value.
+    if sum < 1.0 {
+        0.0
+    } else {
+        ((a - b) / sum).clamp(-1.0, 1.0)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn band(name: &str, source: BandSource, mean: f32, std: f32) -> Band {
+        Band {
+            name: name.into(),
+            source,
+            mean,
+            std,
+        }
+    }
+
+    fn ndwi() -> BandSource {
+        BandSource::NormalizedDifference {
+            first: "green".into(),
+            second: "nir".into(),
+        }
+    }
+
+    #[test]
+    fn scene_bands_are_standardized_and_derived_ones_computed_from_raw_values() {
+        let bands = [
+            band("green", BandSource::Scene, 10.0, 2.0),
+            band("ndwi", ndwi(), 0.5, 0.25),
+            band("nir", BandSource::Scene, 0.0, 1.0),
+        ];
+        let normalizer = Normalizer::new(&bands).expect("a valid card");
+        assert_eq!((normalizer.channels(), normalizer.scene_bands()), (3, 2));
+        let output = normalizer
+            .normalize(&[12.0, 30.0, 4.0, 10.0], &[true, true])
+            .expect("lengths agree");
+        assert_eq!(output, [1.0, 10.0, 0.0, 0.0, 4.0, 10.0]);
+    }
+
+    #[test]
+    fn invalid_pixels_and_numbers_become_the_mean() {
+        let normalizer = Normalizer::new(&[band("green", BandSource::Scene, 10.0, 2.0)]).expect("a valid card");
+        let values = [14.0, 14.0, f32::NAN, f32::INFINITY];
+        let output = normalizer
+            .normalize(&values, &[true, false, true, true])
+            .expect("lengths agree");
+        assert_eq!(output, [2.0, 0.0, 0.0, 0.0]);
+    }
+
+    #[test]
+    fn a_normalized_difference_stays_in_its_range() {
+        assert_eq!(normalized_difference(3.0, 1.0), 0.5);
+        assert_eq!(normalized_difference(20.0, -15.0), 1.0);
+        assert_eq!(normalized_difference(0.2, 0.1), 0.0);
+        assert!(normalized_difference(f32::NAN, 1.0).is_nan());
+    }
+
+    #[test]
+    fn contradictory_cards_and_wrong_lengths_are_refused() {
+        let constant = Normalizer::new(&[band("green", BandSource::Scene, 1.0, 0.0)]);
+        assert!(constant.unwrap_err().to_string().contains("green"));
+        let orphan = Normalizer::new(&[
+            band("green", BandSource::Scene, 1.0, 1.0),
+            band("ndwi", ndwi(), 0.0, 1.0),
+        ]);
+        assert!(orphan.unwrap_err().to_string().contains("nir"));
+        let normalizer = Normalizer::new(&[band("green", BandSource::Scene, 1.0, 1.0)]).expect("a valid card");
+        assert!(normalizer.normalize(&[1.0], &[true, true]).is_err());
+    }
+}

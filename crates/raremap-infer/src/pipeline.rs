@@ -1,0 +1,259 @@
+//! From a scene's file to its logits.
+
+use std::future::Future;
+use std::ops::ControlFlow;
+
+use raremap_model::Card;
+use raremap_raster::{CrsKind, GeoReference, GeoTiff, RangeSource, RasterInfo, Samples, Window};
+
+use crate::areas::{Ellipsoid, Ground, PixelAreas};
+use crate::error::InferError;
+use crate::logits::SceneLogits;
+use crate::network::TileModel;
+use crate::normalize::Normalizer;
+use crate::plan::{Tile, TilePlan, Tiling, reflect};
+
+/// Samples that are read and normalized at a time, at most: about 64 MB. A tile is always read whole.
+const STRIP_SAMPLES: usize = 16 << 20;
+
+/// How to run a scene.
+#[derive(Debug, Clone, PartialEq)]
+pub struct RunOptions {
+    /// Tile size and overlap.
+    pub tiling: Tiling,
+    /// Scene band, from 0, of each of the card's scene bands, in its order.
+    pub bands: Vec<usize>,
+    /// Most bytes that the logits may take.
+    pub max_bytes: u64,
+}
+
+impl RunOptions {
+    /// Default tiling, at most 1.5 GiB of logits: what fits into a browser's 32-bit memory beside the rest.
+    pub fn new(bands: Vec<usize>) -> Self {
+        Self {
+            tiling: Tiling::default(),
+            bands,
+            max_bytes: 3 << 29,
+        }
+    }
+}
+
+/// How far a run is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Progress {
+    /// Tiles run.
+    pub done: usize,
+    /// Tiles in all.
+    pub total: usize,
+    /// The last tile run.
+    pub tile: Tile,
+}
+
+/// What a run calls between tiles.
+pub trait RunHooks {
+    /// Called after each tile, with all that is known so far. The future may wait, as a worker does that reads its messages;
+    /// `Break` ends the run.
+    fn after_tile(&mut self, progress: Progress, partial: &SceneLogits) -> impl Future<Output = ControlFlow<()>>;
+}
+
+/// For callers that want neither progress nor cancelling.
+impl RunHooks for () {
+    async fn after_tile(&mut self, _: Progress, _: &SceneLogits) -> ControlFlow<()> {
+        ControlFlow::Continue(())
+    }
+}
+
+/// Runs a network over a scene, tile by tile. A run that the hooks end gives what is there: see [`SceneLogits::is_complete`].
+///
+/// # Errors
+/// [`InferError`] for a scene that cannot be read, is too large or has too few bands, and for a network that fails.
+pub async fn run_scene<S: RangeSource>(
+    scene: &GeoTiff<S>,
+    model: &impl TileModel,
+    card: &Card,
+    options: &RunOptions,
+    hooks: &mut impl RunHooks,
+) -> Result<SceneLogits, InferError> {
+    let info = scene.info();
+    let size = [info.height as usize, info.width as usize];
+    let plan = TilePlan::new(size, options.tiling)?;
+    let needed_bytes = SceneLogits::needed_bytes(&plan, card);
+    if needed_bytes > options.max_bytes {
+        let [height, width] = size;
+        return Err(InferError::Limit {
+            width,
+            height,
+            needed_bytes,
+            limit_bytes: options.max_bytes,
+        });
+    }
+    let normalizer = Normalizer::new(&card.bands)?;
+    if options.bands.len() != normalizer.scene_bands() {
+        let (given, needed) = (options.bands.len(), card.scene_bands().join(", "));
+        return Err(InferError::Misuse(format!(
+            "{given} bands were assigned, the model needs {needed}"
+        )));
+    }
+    let reader = StripReader {
+        scene,
+        bands: bands_to_read(info, &options.bands),
+        normalizer,
+        size,
+    };
+    let mut logits = SceneLogits::new(&plan, card, pixel_areas(info.georeference.as_ref()))?;
+    let mut done = 0;
+    for &y in &plan.row_origins {
+        for origins in column_groups(&plan, reader.bands.len().max(reader.normalizer.channels())) {
+            let strip = reader.read(&plan, y, origins, &mut logits).await?;
+            for &x in origins {
+                let tile = plan.tile_at(y, x);
+                let output = model.forward_tile(strip.cut(tile), tile.height, tile.width).await?;
+                logits.add_tile(tile, &output.main, &output.auxiliary)?;
+                done += 1;
+                let progress = Progress {
+                    done,
+                    total: plan.len(),
+                    tile,
+                };
+                if hooks.after_tile(progress, &logits).await.is_break() {
+                    return Ok(logits);
+                }
+            }
+        }
+    }
+    Ok(logits)
+}
+
+/// The assigned bands, and the opacity band where the scene has one that is not assigned.
+fn bands_to_read(info: &RasterInfo, assigned: &[usize]) -> Vec<usize> {
+    let alpha = info.alpha_band.filter(|alpha| !assigned.contains(alpha));
+    assigned.iter().copied().chain(alpha).collect()
+}
+
+/// Pixel areas of a scene: of its own ellipsoid and units, unknown where the file leaves them open.
+pub fn pixel_areas(georeference: Option<&GeoReference>) -> PixelAreas {
+    let Some(GeoReference {
+        model_from_pixel: m,
+        crs,
+        ..
+    }) = georeference
+    else {
+        return PixelAreas::Unknown;
+    };
+    let ground = match (crs.kind, crs.epsg) {
+        (CrsKind::Projected, Some(3857)) => Some(Ground::WebMercator),
+        (CrsKind::Projected, _) => crs.linear_unit_m.map(|unit_m| Ground::Projected { unit_m }),
+        (CrsKind::Geographic, _) => crs.angular_unit_rad.map(|unit_rad| Ground::Geographic {
+            unit_rad,
+            ellipsoid: Ellipsoid {
+                semi_major_axis_m: crs.semi_major_axis_m,
+                inverse_flattening: crs.inverse_flattening,
+            },
+        }),
+        (CrsKind::Geocentric | CrsKind::Unknown, _) => None,
+    };
+    ground.map_or(PixelAreas::Unknown, |ground| {
+        PixelAreas::new([m.a, m.b, m.c, m.d, m.e, m.f], ground)
+    })
+}
+
+/// Splits a row of windows into runs whose strip stays within [`STRIP_SAMPLES`].
+///
+/// Whole rows are read at once where they fit: files in strips would otherwise be decoded once per window.
+fn column_groups(plan: &TilePlan, channels: usize) -> impl Iterator<Item = &[usize]> {
+    let [height, width] = plan.tile;
+    let most_columns = (STRIP_SAMPLES / (height * channels.max(1))).max(width);
+    let mut rest = plan.column_origins.as_slice();
+    std::iter::from_fn(move || {
+        let first = *rest.first()?;
+        let count = rest
+            .iter()
+            .take_while(|origin| *origin + width - first <= most_columns)
+            .count()
+            .max(1);
+        let (group, after) = rest.split_at(count);
+        rest = after;
+        Some(group)
+    })
+}
+
+struct StripReader<'a, S> {
+    scene: &'a GeoTiff<S>,
+    bands: Vec<usize>,
+    normalizer: Normalizer,
+    size: [usize; 2],
+}
+
+impl<S: RangeSource> StripReader<'_, S> {
+    /// Reads and normalizes the part of a row of windows that lies inside the scene, and notes which pixels are valid.
+    async fn read(
+        &self,
+        plan: &TilePlan,
+        y: usize,
+        origins: &[usize],
+        logits: &mut SceneLogits,
+    ) -> Result<Strip, InferError> {
+        let [height, width] = self.size;
+        let (first, last) = (
+            origins.first().copied().unwrap_or(0),
+            origins.last().copied().unwrap_or(0),
+        );
+        let rows = plan.tile[0].min(height - y);
+        let columns = (last + plan.tile[1]).min(width) - first;
+        // Sizes come from the file's u32 fields.
+        let window = Window {
+            x: first as u32,
+            y: y as u32,
+            width: columns as u32,
+            height: rows as u32,
+        };
+        let Samples {
+            mut values, mut valid, ..
+        } = self.scene.read_window(window, &self.bands).await?;
+        let scene_values = rows * columns * self.normalizer.scene_bands();
+        if let Some(alpha) = values.get(scene_values..) {
+            for (valid, alpha) in valid.iter_mut().zip(alpha) {
+                *valid &= *alpha != 0.0;
+            }
+        }
+        values.truncate(scene_values);
+        for (index, _) in valid.iter().enumerate().filter(|(_, valid)| **valid) {
+            logits.validity.insert(y + index / columns, first + index % columns);
+        }
+        let values = self.normalizer.normalize(&values, &valid)?;
+        Ok(Strip {
+            values,
+            origin: [y, first],
+            size: [rows, columns],
+        })
+    }
+}
+
+/// Normalized channels of a part of the scene.
+struct Strip {
+    /// `[channels, rows, columns]`
+    values: Vec<f32>,
+    origin: [usize; 2],
+    size: [usize; 2],
+}
+
+impl Strip {
+    /// A window's channels, reflected where it reaches over the strip: that is where the scene ends.
+    fn cut(&self, tile: Tile) -> Vec<f32> {
+        let [rows, columns] = self.size;
+        let source = |first: usize, count: usize, limit: usize| -> Vec<usize> {
+            let inside = (limit - first).min(count);
+            (0..count).map(|index| first + reflect(index, inside)).collect()
+        };
+        let from_rows = source(tile.y - self.origin[0], tile.height, rows);
+        let from_columns = source(tile.x - self.origin[1], tile.width, columns);
+        let mut output = Vec::with_capacity(self.values.len() / (rows * columns) * tile.width * tile.height);
+        for plane in self.values.chunks_exact(rows * columns) {
+            for row in &from_rows {
+                let row = &plane[row * columns..][..columns];
+                output.extend(from_columns.iter().map(|column| row[*column]));
+            }
+        }
+        output
+    }
+}

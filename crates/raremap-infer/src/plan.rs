@@ -1,0 +1,197 @@
+//! Which overlapping windows cover a scene.
+
+use crate::error::InferError;
+
+/// Tile edges are multiples of this, and so are tile origins: all tiles then share the network's coarsest grid.
+pub const TILE_MULTIPLE: usize = 32;
+
+/// Pixels per cell of the network's output, along each axis.
+pub const CELL_PX: usize = 4;
+
+/// Largest tile edge: attention's memory grows with its fourth power.
+pub const MAX_TILE_PX: usize = 2048;
+
+/// Tile edge and overlap, in pixels, both multiples of 32.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Tiling {
+    /// Edge of a square tile.
+    pub tile_px: usize,
+    /// Pixels that neighbouring tiles share.
+    pub overlap_px: usize,
+}
+
+impl Default for Tiling {
+    fn default() -> Self {
+        Self {
+            tile_px: 256,
+            overlap_px: 64,
+        }
+    }
+}
+
+/// The windows that cover a scene, row by row.
+///
+/// All windows have one size, so that a device prepares its kernels once. A scene smaller than a tile gets one window of the scene's
+/// size rounded up to a multiple of 32. The last window of a row or column is shifted back, so that at most 31 of its pixels are
+/// beyond the scene's edge; the reader fills those by reflection.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TilePlan {
+    /// Size of the scene, in pixels.
+    pub scene: [usize; 2],
+    /// Size of every window, in pixels: multiples of 32.
+    pub tile: [usize; 2],
+    /// First row of each row of windows, ascending multiples of 32.
+    pub row_origins: Vec<usize>,
+    /// First column of each column of windows, ascending multiples of 32.
+    pub column_origins: Vec<usize>,
+    /// Overlap asked for, in pixels.
+    pub overlap_px: usize,
+}
+
+/// One window of a plan, in pixels of the scene.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Tile {
+    /// First column.
+    pub x: usize,
+    /// First row.
+    pub y: usize,
+    /// Columns.
+    pub width: usize,
+    /// Rows.
+    pub height: usize,
+}
+
+impl TilePlan {
+    /// # Errors
+    /// [`InferError::Misuse`] for an empty scene and for a tile size or overlap that is no multiple of 32, too large, or leaves no step.
+    pub fn new(scene: [usize; 2], tiling: Tiling) -> Result<Self, InferError> {
+        let Tiling { tile_px, overlap_px } = tiling;
+        if scene.contains(&0) {
+            return Err(InferError::Misuse("the scene has no pixels".into()));
+        }
+        if tile_px == 0 || tile_px % TILE_MULTIPLE != 0 || tile_px > MAX_TILE_PX {
+            let rule = format!("a multiple of {TILE_MULTIPLE}, at most {MAX_TILE_PX}");
+            return Err(InferError::Misuse(format!(
+                "the tile size is {tile_px}; it must be {rule}"
+            )));
+        }
+        if overlap_px % TILE_MULTIPLE != 0 || overlap_px >= tile_px {
+            let rule = format!("a multiple of {TILE_MULTIPLE} below the tile size, {tile_px}");
+            return Err(InferError::Misuse(format!(
+                "the overlap is {overlap_px}; it must be {rule}"
+            )));
+        }
+        let [height, width] = scene;
+        let tile = scene.map(|size| tile_px.min(size.next_multiple_of(TILE_MULTIPLE)));
+        let step = tile_px - overlap_px;
+        Ok(Self {
+            scene,
+            tile,
+            row_origins: origins(height, tile[0], step),
+            column_origins: origins(width, tile[1], step),
+            overlap_px,
+        })
+    }
+
+    /// Number of windows.
+    pub fn len(&self) -> usize {
+        self.row_origins.len() * self.column_origins.len()
+    }
+
+    /// Never true: a plan covers at least one pixel.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// Size of the scene's quarter grid.
+    pub fn cells(&self) -> [usize; 2] {
+        self.scene.map(|size| size.div_ceil(CELL_PX))
+    }
+
+    /// The window of a row origin and a column origin.
+    pub fn tile_at(&self, y: usize, x: usize) -> Tile {
+        Tile {
+            x,
+            y,
+            width: self.tile[1],
+            height: self.tile[0],
+        }
+    }
+}
+
+fn origins(size: usize, tile: usize, step: usize) -> Vec<usize> {
+    let last = size.saturating_sub(tile).next_multiple_of(TILE_MULTIPLE);
+    (0..last).step_by(step).chain([last]).collect()
+}
+
+/// Index into `0..size` that reflection maps `index` to: `c b | a b c | b a`, the edge pixel once.
+pub(crate) fn reflect(index: usize, size: usize) -> usize {
+    if index < size {
+        return index;
+    }
+    let last = size - 1;
+    if last == 0 {
+        return 0;
+    }
+    let phase = index % (2 * last);
+    phase.min(2 * last - phase)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_pixel_is_covered_by_windows_of_one_size_at_multiples_of_32() {
+        for (tile_px, overlap_px) in [(256, 64), (64, 32), (128, 0), (512, 256)] {
+            for size in (1..1200).step_by(7).chain([31, 32, 33, 255, 256, 257, 448, 449]) {
+                let plan = TilePlan::new([size, 40], Tiling { tile_px, overlap_px }).expect("a valid plan");
+                let mut covered = 0;
+                for &origin in &plan.row_origins {
+                    assert!(
+                        origin <= covered,
+                        "gap before {origin} of {size} with {tile_px}/{overlap_px}"
+                    );
+                    assert_eq!(origin % TILE_MULTIPLE, 0);
+                    covered = origin + plan.tile[0];
+                }
+                assert!(
+                    covered >= size && covered < size + TILE_MULTIPLE,
+                    "{size}: covered {covered}"
+                );
+                assert_eq!(plan.column_origins, [0]);
+                assert_eq!(plan.tile[1], if tile_px < 64 { tile_px } else { 64 });
+            }
+        }
+    }
+
+    #[test]
+    fn neighbours_overlap_by_at_least_what_was_asked() {
+        let plan = TilePlan::new([3000, 4000], Tiling::default()).expect("a valid plan");
+        for origins in [&plan.row_origins, &plan.column_origins] {
+            assert!(
+                origins
+                    .windows(2)
+                    .all(|pair| pair[1] > pair[0] && pair[0] + 256 - pair[1] >= 64)
+            );
+        }
+        assert_eq!(plan.len(), 16 * 21);
+        assert_eq!(plan.cells(), [750, 1000]);
+    }
+
+    #[test]
+    fn impossible_tilings_are_refused() {
+        let plan = |tile_px, overlap_px| TilePlan::new([100, 100], Tiling { tile_px, overlap_px });
+        for (tile_px, overlap_px) in [(0, 0), (100, 32), (256, 256), (256, 20), (4096, 64)] {
+            assert!(plan(tile_px, overlap_px).is_err(), "{tile_px}/{overlap_px}");
+        }
+        assert!(TilePlan::new([0, 5], Tiling::default()).is_err());
+    }
+
+    #[test]
+    fn reflection_repeats_no_edge_pixel() {
+        let mapped: Vec<usize> = (0..8).map(|index| reflect(index, 3)).collect();
+        assert_eq!(mapped, [0, 1, 2, 1, 0, 1, 2, 1]);
+        assert_eq!(reflect(9, 1), 0);
+    }
+}

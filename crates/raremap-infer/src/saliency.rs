@@ -1,0 +1,198 @@
+//! How likely a pixel is to be of any rare class, and which pixels of a scene lead.
+
+use serde::Serialize;
+
+use crate::error::InferError;
+
+/// Smallest value told apart from 0, as bits: 2^-32.
+const LOWEST_BITS: u32 = (127 - 32) << 23;
+/// Mantissa bits below a bin: neighbouring bins differ by about 0.1 %.
+const BIN_SHIFT: u32 = 13;
+/// Bins from 0 to 0.5; the other half mirrors them.
+const HALF_BINS: usize = 31 << (23 - BIN_SHIFT);
+const BINS: usize = 2 * HALF_BINS + 1;
+
+/// Probability of a logit.
+pub fn sigmoid(logit: f32) -> f32 {
+    1.0 / (1.0 + (-logit).exp())
+}
+
+/// Logit of a probability: minus infinity for 0, infinity for 1.
+pub fn logit(probability: f32) -> f32 {
+    (probability / (1.0 - probability)).ln()
+}
+
+/// Probability of any rare class, `1 - prod(1 - S_r)`, of the pixel's auxiliary logits; 0 without any.
+pub fn saliency(auxiliary: impl IntoIterator<Item = f32>) -> f32 {
+    // 1 - sigmoid(x) = sigmoid(-x), which keeps its precision where sigmoid(x) is near 1.
+    1.0 - auxiliary.into_iter().map(|logit| sigmoid(-logit)).product::<f32>()
+}
+
+/// How many pixels of a scene have which saliency.
+///
+/// Bins are fine near 0 and near 1 alike (about 0.1 % of the distance to either): most scenes are almost all background.
+#[derive(Debug, Clone)]
+pub struct SaliencyHistogram {
+    counts: Vec<u64>,
+    pixels: u64,
+}
+
+/// The most salient share of a scene.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
+pub struct SaliencyCut {
+    /// Share asked for, in percent of the valid pixels.
+    pub percent: f32,
+    /// Least saliency of the marked pixels; above 1 where none is marked.
+    pub threshold: f32,
+    /// Pixels marked: the share asked for, or more where pixels are as salient as the last one (within 0.1 %).
+    pub pixels: u64,
+    #[serde(skip)]
+    first_bin: usize,
+}
+
+impl SaliencyCut {
+    /// Whether a pixel of this saliency is marked.
+    pub fn marks(&self, saliency: f32) -> bool {
+        bin(saliency) >= self.first_bin
+    }
+}
+
+impl Default for SaliencyHistogram {
+    fn default() -> Self {
+        Self {
+            counts: vec![0; BINS],
+            pixels: 0,
+        }
+    }
+}
+
+impl SaliencyHistogram {
+    /// Counts a valid pixel.
+    pub fn add(&mut self, saliency: f32) {
+        if let Some(count) = self.counts.get_mut(bin(saliency)) {
+            *count += 1;
+            self.pixels += 1;
+        }
+    }
+
+    /// The smallest set of the most salient pixels that reaches `percent` of all: pixels of one bin are marked together, so that equal
+    /// pixels are treated alike.
+    ///
+    /// # Errors
+    /// [`InferError::Misuse`] if `percent` is not from 0 to 100.
+    pub fn cut(&self, percent: f32) -> Result<SaliencyCut, InferError> {
+        if !(0.0..=100.0).contains(&percent) {
+            return Err(InferError::Misuse(format!(
+                "top-k is {percent} %; it must be from 0 to 100"
+            )));
+        }
+        let target = (self.pixels as f64 * f64::from(percent) / 100.0).ceil() as u64;
+        let mut cut = SaliencyCut {
+            percent,
+            threshold: f32::INFINITY,
+            pixels: 0,
+            first_bin: BINS,
+        };
+        for (bin, count) in self.counts.iter().enumerate().rev() {
+            if cut.pixels >= target {
+                break;
+            }
+            if *count > 0 {
+                cut = SaliencyCut {
+                    pixels: cut.pixels + count,
+                    threshold: lower_edge(bin),
+                    first_bin: bin,
+                    ..cut
+                };
+            }
+        }
+        Ok(cut)
+    }
+}
+
+fn half_bin(value: f32) -> usize {
+    (value.to_bits().saturating_sub(LOWEST_BITS) >> BIN_SHIFT) as usize
+}
+
+/// Monotone in the saliency: bits of positive floats are ordered as their values are.
+fn bin(saliency: f32) -> usize {
+    let saliency = saliency.clamp(0.0, 1.0);
+    if saliency < 0.5 {
+        half_bin(saliency)
+    } else {
+        BINS - 1 - half_bin(1.0 - saliency)
+    }
+}
+
+fn lower_edge(bin: usize) -> f32 {
+    let value = |bin: usize| f32::from_bits(LOWEST_BITS + ((bin as u32) << BIN_SHIFT));
+    match bin {
+        0 => 0.0,
+        bin if bin <= HALF_BINS => value(bin),
+        bin => 1.0 - value(BINS - bin),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn saliency_is_the_probability_of_any_rare_class() {
+        assert_eq!(saliency([]), 0.0);
+        assert_eq!(saliency([0.0]), 0.5);
+        assert!((saliency([0.0, 0.0]) - 0.75).abs() < 1e-7);
+        assert!((saliency([1.5]) - sigmoid(1.5)).abs() < 1e-7);
+        assert_eq!(saliency([200.0, -200.0]), 1.0);
+        assert_eq!(logit(0.5), 0.0);
+        assert!((sigmoid(logit(0.73)) - 0.73).abs() < 1e-6);
+    }
+
+    #[test]
+    fn bins_are_monotone_and_their_edges_belong_to_them() {
+        let mut previous = 0;
+        for step in 0..200_000 {
+            let value = step as f32 / 199_999.0;
+            assert!(bin(value) >= previous && bin(value) < BINS, "{value}");
+            previous = bin(value);
+            assert!(lower_edge(previous) <= value, "{value}: {}", lower_edge(previous));
+        }
+        assert!(bin(1e-6) > bin(9e-7) && bin(1.0 - 1e-6) > bin(1.0 - 2e-6));
+    }
+
+    #[test]
+    fn the_cut_marks_the_asked_share_of_the_whole_scene() {
+        let values: Vec<f32> = (0..50_000)
+            .map(|i| sigmoid((i as f32 / 50_000.0 - 0.7) * 20.0))
+            .collect();
+        let mut histogram = SaliencyHistogram::default();
+        values.iter().for_each(|value| histogram.add(*value));
+        for percent in [0.5, 20.0, 50.0, 99.0, 100.0] {
+            let cut = histogram.cut(percent).expect("a valid share");
+            let marked: Vec<f32> = values.iter().copied().filter(|value| cut.marks(*value)).collect();
+            let least = marked.iter().copied().fold(f32::INFINITY, f32::min);
+            assert_eq!(marked.len() as u64, cut.pixels);
+            assert!(
+                (cut.pixels as f32 / 500.0 - percent).abs() < 0.1,
+                "{percent}: {}",
+                cut.pixels
+            );
+            assert!(
+                cut.threshold <= least && least - cut.threshold < 0.001,
+                "{percent}: {}",
+                cut.threshold
+            );
+        }
+        let none = histogram.cut(0.0).expect("a valid share");
+        assert!(none.pixels == 0 && !none.marks(1.0));
+    }
+
+    #[test]
+    fn equal_pixels_are_marked_together() {
+        let mut histogram = SaliencyHistogram::default();
+        (0..100).for_each(|_| histogram.add(0.25));
+        assert_eq!(histogram.cut(20.0).expect("a valid share").pixels, 100);
+        assert!(histogram.cut(101.0).is_err() && histogram.cut(f32::NAN).is_err());
+        assert_eq!(SaliencyHistogram::default().cut(20.0).expect("a valid share").pixels, 0);
+    }
+}

@@ -1,0 +1,356 @@
+//! Scenes from file to mask, with networks simple enough to know their answers.
+
+use std::ops::ControlFlow;
+
+use pollster::block_on;
+use raremap_infer::{
+    DecideOptions, InferError, Progress, RunHooks, RunOptions, SceneLogits, TileLogits, TileModel, Tiling, View,
+    run_scene,
+};
+use raremap_model::{Band, BandSource, Card, Class, SegformerConfig, Training, Variant};
+use raremap_raster::{
+    Affine, BytesSource, CrsKind, GeoReference, GeoTiff, Limits, OutputImage, OutputSamples, encode_geotiff,
+};
+
+const NODATA: f32 = -1.0;
+
+/// Two scene bands, three classes (land 10, water 20, reed 30), the last two rare.
+fn card() -> Card {
+    let band = |name: &str| Band {
+        name: name.into(),
+        source: BandSource::Scene,
+        mean: 0.0,
+        std: 1.0,
+    };
+    let class = |value: u8, name: &str| Class {
+        value,
+        name: name.into(),
+        color: [value; 3],
+    };
+    Card {
+        name: "toy".into(),
+        description: String::new(),
+        created: String::new(),
+        bands: vec![band("main"), band("rare")],
+        value_scaling: "none".into(),
+        tile_px: 64,
+        ground_resolution_m: 10.0,
+        classes: vec![class(10, "land"), class(20, "water"), class(30, "reed")],
+        rare_classes: vec!["reed".into(), "water".into()],
+        architecture: SegformerConfig::new(Variant::B0, 2, 3, 2),
+        training: Training {
+            dataset: String::new(),
+            provenance: String::new(),
+            class_pixels: vec![],
+        },
+        metrics: Default::default(),
+        quantization: String::new(),
+    }
+}
+
+/// Main logits: land 0, water the first band, reed -100. Auxiliary logits: reed the second band, water its negative less one.
+/// A cell sees the mean of its own pixels alone.
+struct Toy;
+
+impl TileModel for Toy {
+    async fn forward_tile(&self, input: Vec<f32>, height: usize, width: usize) -> Result<TileLogits, InferError> {
+        let (rows, columns) = (height / 4, width / 4);
+        let means = |band: usize| -> Vec<f32> {
+            let pixel = |y: usize, x: usize| input[(band * height + y) * width + x];
+            let cell =
+                |row: usize, column: usize| (0..16).map(|i| pixel(row * 4 + i / 4, column * 4 + i % 4)).sum::<f32>();
+            (0..rows * columns)
+                .map(|i| cell(i / columns, i % columns) / 16.0)
+                .collect()
+        };
+        let (first, second) = (means(0), means(1));
+        let filled = |value: f32| vec![value; rows * columns];
+        let main = [filled(0.0), first, filled(-100.0)].concat();
+        let water = second.iter().map(|value| -value - 1.0).collect();
+        Ok(TileLogits {
+            main,
+            auxiliary: [second, water].concat(),
+        })
+    }
+}
+
+fn scene(size: [usize; 2], georeference: Option<&GeoReference>, value: impl Fn(usize, usize) -> [f32; 2]) -> Vec<u8> {
+    let [height, width] = size;
+    let plane = |band: usize| -> Vec<f32> { (0..height * width).map(|i| value(i / width, i % width)[band]).collect() };
+    let (first, second) = (plane(0), plane(1));
+    let image = OutputImage {
+        width: width as u32,
+        height: height as u32,
+        samples: OutputSamples::F32 {
+            bands: vec![&first, &second],
+        },
+        nodata: Some(f64::from(NODATA)),
+        color_table: None,
+        band_names: vec![],
+        metadata: vec![],
+    };
+    encode_geotiff(&image, georeference).expect("a small image")
+}
+
+fn run(file: Vec<u8>, tile_px: usize, overlap_px: usize, hooks: &mut impl RunHooks) -> Result<SceneLogits, InferError> {
+    block_on(async {
+        let scene = GeoTiff::open(BytesSource::new(file), Limits::default()).await?;
+        let options = RunOptions {
+            tiling: Tiling { tile_px, overlap_px },
+            ..RunOptions::new(vec![0, 1])
+        };
+        run_scene(&scene, &Toy, &card(), &options, hooks).await
+    })
+}
+
+fn options(threshold: f32, rare: &[&str]) -> DecideOptions {
+    DecideOptions {
+        threshold,
+        rare: rare.iter().map(|name| (*name).into()).collect(),
+        top_k_percent: 20.0,
+    }
+}
+
+#[test]
+fn tile_size_changes_no_pixel_of_a_translation_invariant_network() {
+    let size = [150, 203];
+    let file = scene(size, None, |y, x| {
+        [
+            ((y * 13 + x * 7) % 41) as f32 - 20.0,
+            ((y * 5 + x * 3) % 37) as f32 - 18.0,
+        ]
+    });
+    let whole = run(file.clone(), 256, 64, &mut ()).expect("a run");
+    let tiled = run(file, 64, 32, &mut ()).expect("a run");
+    assert_eq!((whole.tiles(), tiled.tiles().0), ((1, 1), 4 * 6));
+    let view = View::whole(size);
+    for (a, b) in [
+        (whole.saliency(&view), tiled.saliency(&view)),
+        (whole.probability(1, &view), tiled.probability(1, &view)),
+    ] {
+        let pairs = a.expect("a view").into_iter().zip(b.expect("a view"));
+        let worst = pairs.map(|(a, b)| (a - b).abs()).fold(0.0, f32::max);
+        assert!(worst < 1e-5, "largest difference {worst}");
+    }
+    let mask = |logits: &SceneLogits| logits.decide(&options(1.0, &[])).expect("a mask").mask;
+    let differing = mask(&whole).iter().zip(mask(&tiled)).filter(|(a, b)| *a != b).count();
+    assert!(differing < 5, "{differing} pixels on the verge of two classes differ");
+}
+
+#[test]
+fn the_mask_is_the_argmax_with_selected_rare_classes_from_the_threshold_on() {
+    // left: water by the main head; bottom: reed by the auxiliary head (probability 0.88), top: water by it (0.73)
+    let file = scene([64, 64], None, |y, x| {
+        [if x < 32 { 3.0 } else { -3.0 }, if y < 32 { -2.0 } else { 2.0 }]
+    });
+    let logits = run(file, 64, 32, &mut ()).expect("a run");
+    let corners = |options: &DecideOptions| {
+        let mask = logits.decide(options).expect("a mask").mask;
+        [mask[0], mask[63], mask[63 * 64], mask[63 * 64 + 63]]
+    };
+    assert_eq!(corners(&options(0.5, &[])), [20, 10, 20, 10]);
+    assert_eq!(corners(&options(0.5, &["reed"])), [20, 10, 30, 30]);
+    assert_eq!(corners(&options(0.5, &["reed", "water"])), [20, 20, 30, 30]);
+    assert_eq!(corners(&options(0.8, &["reed", "water"])), [20, 10, 30, 30]);
+    assert_eq!(corners(&options(0.95, &["reed", "water"])), [20, 10, 20, 10]);
+    assert_eq!(corners(&options(0.0, &["water"])), [20, 20, 20, 20]);
+    assert_eq!(corners(&options(1.0, &["reed", "water"])), [20, 10, 20, 10]);
+}
+
+#[test]
+fn the_highest_of_the_selected_rare_classes_wins() {
+    // reed 0.6, water 0.2: both reach 0.1
+    let file = scene([32, 32], None, |_, _| [3.0, 0.4]);
+    let logits = run(file, 64, 32, &mut ()).expect("a run");
+    for rare in [["reed", "water"], ["water", "reed"]] {
+        assert!(
+            logits
+                .decide(&options(0.1, &rare))
+                .expect("a mask")
+                .mask
+                .iter()
+                .all(|value| *value == 30)
+        );
+    }
+}
+
+#[test]
+fn nodata_pixels_never_vote() {
+    let size = [70, 90];
+    let hole = |y: usize, x: usize| y >= 40 && x < 50;
+    let file = scene(size, None, |y, x| match (hole(y, x), y, x) {
+        (true, ..) => [NODATA; 2],
+        (_, 0, 0) => [f32::NAN, 1.0],
+        _ => [5.0, 5.0],
+    });
+    let logits = run(file, 64, 32, &mut ()).expect("a run");
+    let decision = logits.decide(&options(1.0, &[])).expect("a mask");
+    let invalid = 30 * 50 + 1;
+    let summary = &decision.summary;
+    assert_eq!(
+        (summary.nodata_pixels, summary.valid_pixels),
+        (invalid, 70 * 90 - invalid)
+    );
+    assert_eq!(summary.classes[1].pixels, summary.valid_pixels);
+    assert_eq!(summary.classes[1].percent, 100.0);
+    assert_eq!(summary.valid_hectares, None);
+    for (index, value) in decision.mask.iter().enumerate() {
+        let (y, x) = (index / 90, index % 90);
+        let expected = if hole(y, x) || index == 0 {
+            Card::MASK_NODATA
+        } else {
+            20
+        };
+        assert_eq!(*value, expected, "{x}, {y}");
+    }
+    let saliency = logits.saliency(&View::whole(size)).expect("a view");
+    assert_eq!(saliency.iter().filter(|value| value.is_nan()).count() as u64, invalid);
+    let marks = logits.top_k(100.0, &View::whole(size)).expect("a view");
+    assert_eq!(
+        marks.iter().filter(|mark| **mark == 1).count() as u64,
+        summary.valid_pixels
+    );
+}
+
+#[test]
+fn top_k_marks_the_share_of_the_whole_scene_not_of_each_tile() {
+    // Only the right end is salient, increasingly so.
+    let size = [64, 640];
+    let file = scene(size, None, |_, x| [0.0, x as f32 / 640.0 * 8.0 - 4.0]);
+    let logits = run(file, 64, 32, &mut ()).expect("a run");
+    let decision = logits.decide(&options(1.0, &[])).expect("a mask");
+    let cut = decision.summary.top_k;
+    let marks = logits.top_k(20.0, &View::whole(size)).expect("a view");
+    assert_eq!(marks.iter().filter(|mark| **mark == 1).count() as u64, cut.pixels);
+    assert!((cut.pixels as f32 / 40960.0 - 0.2).abs() < 0.01, "{cut:?}");
+    assert!(
+        marks
+            .chunks(640)
+            .all(|row| row[..100].iter().all(|mark| *mark == 0) && row[639] == 1)
+    );
+}
+
+#[test]
+fn areas_are_those_of_the_pixels_on_the_ground() {
+    let affine = Affine {
+        a: 10.0,
+        b: 0.0,
+        c: 5e5,
+        d: 0.0,
+        e: -10.0,
+        f: 4e6,
+    };
+    let utm = GeoReference::from_epsg(CrsKind::Projected, 32630, affine).expect("a known system");
+    let file = scene([40, 50], Some(&utm), |_, x| [if x < 25 { 3.0 } else { -3.0 }, 0.0]);
+    let summary = run(file, 64, 32, &mut ())
+        .expect("a run")
+        .decide(&options(1.0, &[]))
+        .expect("a mask")
+        .summary;
+    let close = |found: Option<f64>, expected: f64| (found.expect("an area") / expected - 1.0).abs() < 1e-9;
+    assert!(close(summary.valid_hectares, 20.0), "{summary:?}");
+    let per_class: f64 = summary.classes.iter().filter_map(|class| class.hectares).sum();
+    assert!(close(Some(per_class), 20.0));
+    for class in &summary.classes {
+        assert!((class.hectares.expect("an area") - class.pixels as f64 * 0.01).abs() < 1e-9);
+    }
+}
+
+struct StopAfter(usize, Vec<Progress>);
+
+impl RunHooks for StopAfter {
+    async fn after_tile(&mut self, progress: Progress, partial: &SceneLogits) -> ControlFlow<()> {
+        assert_eq!(partial.tiles(), (progress.done, progress.total));
+        self.1.push(progress);
+        if progress.done == self.0 {
+            ControlFlow::Break(())
+        } else {
+            ControlFlow::Continue(())
+        }
+    }
+}
+
+#[test]
+fn a_cancelled_run_keeps_what_is_finished_and_says_so() {
+    let file = scene([64, 256], None, |_, _| [3.0, 3.0]);
+    let mut hooks = StopAfter(2, vec![]);
+    let logits = run(file, 64, 0, &mut hooks).expect("a run");
+    assert_eq!(
+        hooks.1.iter().map(|progress| progress.tile.x).collect::<Vec<_>>(),
+        [0, 64]
+    );
+    let decision = logits.decide(&options(1.0, &[])).expect("a mask");
+    assert!(!logits.is_complete() && !decision.summary.complete);
+    assert_eq!(decision.summary.valid_pixels, 64 * 128);
+    assert!(
+        decision
+            .mask
+            .chunks(256)
+            .all(|row| row[127] == 20 && row[128] == Card::MASK_NODATA)
+    );
+}
+
+#[test]
+fn views_show_the_pixels_of_the_whole_mask() {
+    let size = [100, 130];
+    let file = scene(size, None, |y, x| [((y * 13 + x * 7) % 41) as f32 - 20.0, 0.0]);
+    let logits = run(file, 64, 32, &mut ()).expect("a run");
+    let options = options(0.5, &["reed"]);
+    let whole = logits.decide(&options).expect("a mask").mask;
+    let view = View::overview(size, 40);
+    let part = logits.mask(&options, &view).expect("a view");
+    let expected: Vec<u8> = view
+        .rows()
+        .flat_map(|y| view.columns().map(move |x| (y, x)))
+        .map(|(y, x)| whole[y * 130 + x])
+        .collect();
+    assert_eq!(part, expected);
+    let outside = View {
+        x: 120,
+        y: 0,
+        width: 20,
+        height: 1,
+        step: 1,
+    };
+    assert!(logits.mask(&options, &outside).is_err() && logits.saliency(&outside).is_err());
+}
+
+#[test]
+fn wrong_options_are_refused_by_name() {
+    let logits = run(scene([32, 32], None, |_, _| [0.0; 2]), 64, 32, &mut ()).expect("a run");
+    let refusal = |options: DecideOptions| logits.decide(&options).unwrap_err().to_string();
+    assert!(refusal(options(0.5, &["land"])).contains("land is no rare class of this model; it has reed, water"));
+    assert!(refusal(options(1.5, &[])).contains("1.5"));
+    assert!(refusal(options(f32::NAN, &[])).contains("NaN"));
+    assert!(
+        refusal(DecideOptions {
+            top_k_percent: 120.0,
+            ..options(0.5, &[])
+        })
+        .contains("120")
+    );
+    assert!(logits.probability(2, &View::whole([32, 32])).is_err());
+}
+
+#[test]
+fn a_scene_over_the_memory_limit_or_with_missing_bands_is_refused_before_it_is_read() {
+    block_on(async {
+        let file = scene([64, 64], None, |_, _| [0.0; 2]);
+        let scene = GeoTiff::open(BytesSource::new(file), Limits::default())
+            .await
+            .expect("a scene");
+        let small = RunOptions {
+            max_bytes: 1000,
+            ..RunOptions::new(vec![0, 1])
+        };
+        let refused = run_scene(&scene, &Toy, &card(), &small, &mut ()).await;
+        assert!(matches!(refused, Err(InferError::Limit { .. })));
+        for bands in [vec![0], vec![0, 7]] {
+            assert!(
+                run_scene(&scene, &Toy, &card(), &RunOptions::new(bands), &mut ())
+                    .await
+                    .is_err()
+            );
+        }
+    });
+}
