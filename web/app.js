@@ -3,23 +3,23 @@
 
 import { Engine, EngineError } from "./client.js";
 import { bindNumber, byId, make } from "./dom.js";
+import { acceptDrops } from "./drop.js";
 import * as panel from "./panel.js";
+import { PICTURE_MAX_PX, ResultView } from "./result.js";
+import { TileTimer } from "./timer.js";
 import { Viewer } from "./viewer.js";
 import { backendText, bytesText, durationText, explain, number } from "./words.js";
 
 /** @typedef {"empty" | "reading" | "ready" | "running" | "done" | "cancelled" | "error"} State */
 
-// Long side of the pictures on the screen; the mask itself is always computed and saved at the scene's size.
-const PICTURE_MAX_PX = 2048;
-const REFRESH_MS = 40;
-
 const address = new URLSearchParams(location.search);
-const viewer = new Viewer(/** @type {HTMLCanvasElement} */ (byId("canvas")));
 const engine = new Engine(onCrash);
+const viewer = new Viewer(/** @type {HTMLCanvasElement} */ (byId("canvas")), () => result.onView());
+const result = new ResultView(engine, viewer, showError);
 
 /** What the model brought with it. @type {any} */
 let loaded;
-/** @type {Promise<any>} */
+/** The model, and after a crash the scene too. @type {Promise<void>} */
 let loading = Promise.resolve();
 /** @type {State} */
 let state = "empty";
@@ -29,22 +29,11 @@ let file;
 let info;
 /** @type {number[]} the scene's band for each of the model's */
 let bands = [];
-let layerKind = "mask";
+let isLoading = false;
 /** Counts opened files: an answer about an older one is dropped. */
 let opened = 0;
 /** @type {Promise<void>} */
 let running = Promise.resolve();
-
-const threshold = () => /** @type {HTMLInputElement} */ (byId("threshold-range")).valueAsNumber;
-const topK = () => /** @type {HTMLInputElement} */ (byId("top-k-range")).valueAsNumber;
-const opacity = () => /** @type {HTMLInputElement} */ (byId("opacity-range")).valueAsNumber / 100;
-const hasOutline = () => /** @type {HTMLInputElement} */ (byId("outline")).checked;
-const hasResult = () => state === "done" || state === "cancelled";
-
-/** The options as the worker takes them: what a finished run can still be looked at with. */
-function viewOptions() {
-  return { threshold: threshold(), rare: panel.selectedRare(), topK: topK(), maxPx: PICTURE_MAX_PX };
-}
 
 /**
  * @param {State} next
@@ -64,12 +53,10 @@ function setState(next, message) {
   byId("running").hidden = next !== "running";
   byId("run").hidden = next === "running";
   /** @type {HTMLButtonElement} */ (byId("run")).disabled = !hasScene || next === "reading";
-  byId("result").hidden = !hasResult() && next !== "running";
-  byId("result").toggleAttribute("data-partial", next !== "done");
+  byId("result").hidden = !["running", "done", "cancelled"].includes(next);
   byId("incomplete").hidden = next !== "cancelled";
   for (const button of byId("downloads").querySelectorAll("button")) button.disabled = next !== "done";
   for (const select of byId("band-selects").querySelectorAll("select")) select.disabled = next === "running";
-  if (!hasResult()) byId("legend").hidden = true;
 }
 
 /** @param {unknown} cause */
@@ -92,6 +79,7 @@ function showError(what, cause) {
     make("details", {}, make("summary", {}, "Details"), make("code", {}, detail)),
   );
   box.hidden = false;
+  if (!loaded) byId("backend").textContent = "";
   setState("error", what);
 }
 
@@ -102,17 +90,29 @@ function clearError() {
 
 // The model
 
-/** @param {string} backend "auto", "cpu" or "webgpu" */
-function load(backend) {
-  loading = engine.call("load", { backend }, onLoadProgress).then((result) => {
-    loaded = result;
-    const line = byId("backend");
-    line.dataset.backend = result.backend;
-    line.dataset.reason = result.reason;
-    line.textContent = backendText(result);
-    return result;
-  });
-  return loading;
+/**
+ * Starts the engine with the model in it. Where the address leaves the choice of device, a graphics card that brings the engine
+ * down is given up for the processor.
+ *
+ * @param {boolean} isGpuSuspect it has brought the engine down before
+ */
+async function load(isGpuSuspect) {
+  const wanted = address.get("backend") ?? "auto";
+  const canFallBack = wanted === "auto";
+  isLoading = true;
+  try {
+    loaded = await engine.call("load", { backend: canFallBack && isGpuSuspect ? "cpu" : wanted }, onLoadProgress);
+    if (canFallBack && isGpuSuspect) loaded.reason = "crashed";
+  } catch (cause) {
+    if (!canFallBack || isGpuSuspect || asError(cause).code !== "trap") throw cause;
+    return load(true);
+  } finally {
+    isLoading = false;
+  }
+  const line = byId("backend");
+  line.dataset.backend = loaded.backend;
+  line.dataset.reason = loaded.reason;
+  line.textContent = backendText(loaded);
 }
 
 /** @param {{phase: string, loaded?: number, total?: number}} progress */
@@ -126,45 +126,39 @@ function onLoadProgress({ phase, loaded: got = 0, total = 0 }) {
 
 async function boot() {
   try {
-    await load(address.get("backend") ?? "auto");
+    loading = load(false);
+    await loading;
   } catch (cause) {
     // A file that is being opened waits for the same promise and tells about the failure itself.
     if (state !== "reading") showError("The model could not be loaded", cause);
     return;
   }
   const { card, check } = loaded;
-  panel.showRare(card, refresh);
-  panel.showLayerChoices(card, onLayer);
+  result.scale = loaded.scale;
+  panel.showRare(card, () => result.refresh());
+  panel.showLayerChoices(card, (kind) => result.setKind(kind));
   panel.showAbout(card, check);
   /** @type {HTMLButtonElement} */ (byId("about-open")).disabled = false;
   if (state === "empty") setState("empty", "Ready for an image.");
 }
 
-/**
- * The worker is gone, the page goes on: a new one is loaded, and the scene opened again in it.
- *
- * @param {EngineError} error
- */
-function onCrash(error) {
-  const { backend } = byId("backend").dataset;
-  const wanted = address.get("backend") ?? "auto";
-  // Where the address leaves the choice, a graphics card that brought the engine down is not tried again.
-  const isGpuSuspect = wanted === "auto" && backend !== "cpu" && error.code === "trap";
-  if (error.code === "worker-missing" || !loaded) {
-    loading = Promise.reject(error);
-    loading.catch(() => {});
-    return;
-  }
-  const reopen = info && file;
-  queueMicrotask(async () => {
-    try {
-      await load(isGpuSuspect ? "cpu" : wanted);
-      if (reopen && reopen === file) await engine.call("open", { file });
-    } catch (cause) {
-      info = undefined;
-      showError("The engine could not be started anew", cause);
-    }
+/** The worker is gone, the page goes on: a new one is loaded, and the scene opened again in it. */
+function onCrash() {
+  // A crash while loading is told to the one who loads.
+  if (isLoading) return;
+  loading = restart(byId("backend").dataset.backend === "webgpu");
+  loading.catch((cause) => {
+    info = undefined;
+    showError("The engine could not be started anew", cause);
   });
+}
+
+/** @param {boolean} isGpuSuspect */
+async function restart(isGpuSuspect) {
+  await load(isGpuSuspect);
+  if (!info || !file) return;
+  await engine.call("open", { file });
+  showPreview(await engine.call("preview", { bands, maxPx: PICTURE_MAX_PX }));
 }
 
 // The scene
@@ -175,6 +169,7 @@ async function openFile(next) {
   if (state === "running") await cancelRun();
   if (token !== opened) return;
   clearError();
+  result.clear();
   file = next;
   info = undefined;
   setState("reading", `Reading ${next.name}.`);
@@ -187,19 +182,19 @@ async function openFile(next) {
     if (token !== opened) return;
     info = /** @type {panel.SceneInfo} */ (opening);
     bands = info.assignment.bands;
-    panel.showScene(info);
+    panel.showScene(info.scene);
     panel.showBands(info, onBands);
     setState("ready", `${next.name} is open.`);
-    viewer.setScene(info.width, info.height);
+    viewer.setScene(info.scene.width, info.scene.height);
     showPreview(picture);
   } catch (cause) {
     if (token === opened) showError(`${next.name} could not be opened`, cause);
   }
 }
 
-/** @param {{bitmap: ImageBitmap, note: string, warnings: {text: string}[]}} picture */
-function showPreview({ bitmap, note, warnings }) {
-  viewer.setLayer("scene", bitmap);
+/** @param {import("./viewer.js").Picture & {note: string, warnings: panel.Warning[]}} preview */
+function showPreview({ bitmap, extent, note, warnings }) {
+  viewer.setLayer("scene", { bitmap, extent });
   panel.showWarnings([...(info?.warnings ?? []), ...warnings]);
   byId("scene-note").textContent = note;
 }
@@ -209,8 +204,7 @@ async function onBands(chosen) {
   const token = opened;
   bands = chosen;
   clearError();
-  viewer.setLayer("overlay", undefined);
-  viewer.setLayer("outline", undefined);
+  result.clear();
   setState("ready", "The bands are changed; run to map the scene with them.");
   try {
     const picture = await engine.call("preview", { bands: chosen, maxPx: PICTURE_MAX_PX });
@@ -228,11 +222,11 @@ async function openSample() {
     clearError();
     setState("reading", "Fetching the sample.");
     const response = await fetch(new URL("./sample/scene.tif", import.meta.url));
-    if (!response.ok) throw new EngineError("sample-fetch", `The sample could not be fetched: HTTP ${response.status}.`);
+    if (!response.ok) throw new EngineError("sample_fetch", `The sample could not be fetched: HTTP ${response.status}.`);
     const blob = await response.blob();
     if (token === opened) await openFile(new File([blob], name, { type: "image/tiff" }));
   } catch (cause) {
-    const error = cause instanceof TypeError ? new EngineError("sample-fetch", cause.message) : cause;
+    const error = cause instanceof TypeError ? new EngineError("sample_fetch", cause.message) : cause;
     if (token === opened) showError("The sample could not be opened", error);
   }
 }
@@ -247,29 +241,28 @@ function run() {
 async function runScene() {
   const token = opened;
   clearError();
-  viewer.setLayer("overlay", undefined);
-  viewer.setLayer("outline", undefined);
-  byId("class-table").replaceChildren();
-  byId("result-note").textContent = "";
+  result.startRun();
   showProgress(0, 0, "");
   setState("running", "Mapping the scene.");
   byId("cancel").focus({ preventScroll: true });
-  engine.call("look", { kind: layerKind, options: viewOptions() });
   const timer = new TileTimer();
   const tile = Number(address.get("tile")) || undefined;
   try {
-    const result = await engine.call("run", { options: { bands, tile, ...viewOptions() } }, (progress) => {
-      if (progress.bitmap) showOverlay(progress.bitmap);
+    await loading;
+    const { done, total, cancelled, secs } = await engine.call("run", { options: { bands, tile } }, (progress) => {
+      if (progress.picture) result.showPart(progress.picture);
       else showProgress(progress.done, progress.total, timer.left(progress.done, progress.total));
     });
-    if (token !== opened && result.cancelled) return;
-    byId("status").dataset.seconds = String(result.secs);
-    if (result.cancelled) setState("cancelled", `Cancelled after ${result.done} of ${result.total} tiles.`);
-    else setState("done", `Mapped in ${durationText(result.secs)}.`);
-    await refresh();
+    // Another file waits for this run's end: what it left is of no interest.
+    if (token !== opened) return;
+    byId("status").dataset.seconds = String(secs);
+    await result.finish();
+    if (token !== opened) return;
+    if (cancelled) setState("cancelled", `Cancelled after ${number(done)} of ${number(total)} tiles.`);
+    else setState("done", `Mapped in ${durationText(secs)}.`);
     byId("run").focus({ preventScroll: true });
   } catch (cause) {
-    showError(`${info?.name ?? "The scene"} could not be mapped`, cause);
+    if (token === opened) showError(`${info?.scene.name ?? "The scene"} could not be mapped`, cause);
   }
 }
 
@@ -278,24 +271,6 @@ async function cancelRun() {
   engine.call("cancel");
   await running;
   /** @type {HTMLButtonElement} */ (byId("cancel")).disabled = false;
-}
-
-/** How long the rest will take, from the tiles after the first: that one also warms the engine up. */
-class TileTimer {
-  #start = performance.now();
-  #first = 0;
-
-  /**
-   * @param {number} done
-   * @param {number} total
-   */
-  left(done, total) {
-    const now = performance.now();
-    if (done <= 1) this.#first = now;
-    if (done < 3) return "";
-    const from = this.#first || this.#start;
-    return `${durationText(((now - from) / 1000 / (done - 1)) * (total - done))} left`;
-  }
 }
 
 /**
@@ -309,78 +284,6 @@ function showProgress(done, total, left) {
   bar.value = done;
   byId("progress-tiles").textContent = total ? `${number(done)} of ${number(total)} tiles` : "Starting";
   byId("progress-left").textContent = left;
-}
-
-// The result
-
-/** @param {ImageBitmap} bitmap */
-function showOverlay(bitmap) {
-  viewer.setLayer("overlay", bitmap, opacity());
-}
-
-/** @param {string} kind */
-function onLayer(kind) {
-  layerKind = kind;
-  refresh();
-}
-
-let isRefreshing = false;
-let isStale = false;
-
-/** Draws the result anew after any option changed: the newest options win, and never two drawings at once. */
-async function refresh() {
-  isStale = true;
-  if (isRefreshing) return;
-  isRefreshing = true;
-  while (isStale) {
-    isStale = false;
-    const token = opened;
-    try {
-      if (state === "running") await engine.call("look", { kind: layerKind, options: viewOptions() });
-      if (hasResult()) await drawResult(token);
-    } catch (cause) {
-      if (token === opened) showError("The result could not be drawn", cause);
-    }
-    await new Promise((resolve) => setTimeout(resolve, REFRESH_MS));
-  }
-  isRefreshing = false;
-}
-
-/** @param {number} token */
-async function drawResult(token) {
-  const kind = layerKind;
-  const options = viewOptions();
-  const areas = await engine.call("areas", { options });
-  const overlay = kind === "none" ? undefined : await engine.call("layer", { kind, options });
-  const outline = hasOutline() ? await engine.call("layer", { kind: "rare-outline", options }) : undefined;
-  // The scene may have changed while these were drawn.
-  if (token !== opened || !hasResult()) return;
-  viewer.setLayer("overlay", overlay?.bitmap, opacity());
-  viewer.setLayer("outline", outline?.bitmap);
-  panel.showTable(areas);
-  panel.showLegend(kind, loaded.scale, areas, options.topK);
-}
-
-/**
- * @param {string} kind of file
- * @param {string} ending of its name
- * @param {string} type
- */
-async function download(kind, ending, type) {
-  const stem = (info?.name ?? "scene").replace(/\.[^.]+$/, "");
-  const button = /** @type {HTMLButtonElement} */ (byId(`download-${kind}`));
-  button.disabled = true;
-  try {
-    const { bytes } = await engine.call("file", { kind, options: viewOptions() });
-    const url = URL.createObjectURL(new Blob([bytes], { type }));
-    make("a", { href: url, download: `${stem}${ending}` }).click();
-    // The browser reads the blob after the click returns.
-    setTimeout(() => URL.revokeObjectURL(url), 60_000);
-  } catch (cause) {
-    showError(`${stem}${ending} could not be written`, cause);
-  } finally {
-    button.disabled = state !== "done";
-  }
 }
 
 // Wiring
@@ -399,40 +302,27 @@ byId("cancel").addEventListener("click", cancelRun);
 byId("zoom-in").addEventListener("click", () => viewer.zoom(1.5));
 byId("zoom-out").addEventListener("click", () => viewer.zoom(1 / 1.5));
 byId("zoom-fit").addEventListener("click", () => viewer.fit());
-byId("outline").addEventListener("change", refresh);
-bindNumber("threshold", refresh);
-bindNumber("top-k", refresh);
-bindNumber("opacity", () => viewer.setOpacity("overlay", opacity()));
+byId("outline").addEventListener("change", () => result.refresh());
+bindNumber("threshold", () => result.refresh());
+bindNumber("top-k", () => result.refresh());
+bindNumber("opacity", () => viewer.setOpacity(result.opacity()));
 
-byId("download-mask-tif").addEventListener("click", () => download("mask-tif", "_mask.tif", "image/tiff"));
-byId("download-mask-png").addEventListener("click", () => download("mask-png", "_mask.png", "image/png"));
-byId("download-probability-tif").addEventListener("click", () => download("probability-tif", "_probability.tif", "image/tiff"));
-byId("download-saliency-tif").addEventListener("click", () => download("saliency-tif", "_saliency.tif", "image/tiff"));
+for (const [kind, type] of [
+  ["mask-tif", "image/tiff"],
+  ["mask-png", "image/png"],
+  ["probability-tif", "image/tiff"],
+  ["saliency-tif", "image/tiff"],
+]) {
+  byId(`download-${kind}`).addEventListener("click", () => {
+    const stem = (info?.scene.name ?? "scene").replace(/\.[^.]+$/, "");
+    // "scene_mask.tif" of "scene.tif" and "mask-tif".
+    result.download(kind, `${stem}_${kind.replace("-", ".")}`, type);
+  });
+}
 
 const about = /** @type {HTMLDialogElement} */ (byId("about"));
 byId("about-open").addEventListener("click", () => about.showModal());
 byId("about-close").addEventListener("click", () => about.close());
 
-// A file may be dropped anywhere; the zone only says so.
-let dragDepth = 0;
-/** @param {boolean} isOver */
-const setDropping = (isOver) => document.body.classList.toggle("dropping", isOver);
-addEventListener("dragenter", (event) => {
-  if (!event.dataTransfer?.types.includes("Files")) return;
-  dragDepth += 1;
-  setDropping(true);
-});
-addEventListener("dragleave", () => {
-  dragDepth = Math.max(0, dragDepth - 1);
-  if (dragDepth === 0) setDropping(false);
-});
-addEventListener("dragover", (event) => event.preventDefault());
-addEventListener("drop", (event) => {
-  event.preventDefault();
-  dragDepth = 0;
-  setDropping(false);
-  const [dropped] = event.dataTransfer?.files ?? [];
-  if (dropped) openFile(dropped);
-});
-
+acceptDrops(openFile);
 boot();

@@ -28,7 +28,7 @@ export class Engine {
   #pending = new Map();
   #lastId = 0;
 
-  /** @param {(error: EngineError) => void} onCrash called after a worker died and was thrown away */
+  /** @param {() => void} onCrash called after a worker died and was thrown away */
   constructor(onCrash) {
     this.onCrash = onCrash;
   }
@@ -38,7 +38,7 @@ export class Engine {
     worker.addEventListener("message", (event) => this.#receive(worker, event.data));
     worker.addEventListener("error", (event) => {
       event.preventDefault();
-      this.#crash(worker, event.message ? "trap" : "worker-missing", event.message || "The worker's script did not load.");
+      this.#crash(worker, event.message ? "trap" : "worker_missing", event.message || "The worker's script did not load.");
     });
     return worker;
   }
@@ -72,7 +72,7 @@ export class Engine {
     const error = new EngineError(code, message);
     const waiting = [...this.#pending.values()];
     this.#pending.clear();
-    this.onCrash(error);
+    this.onCrash();
     for (const { reject } of waiting) reject(error);
   }
 

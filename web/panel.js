@@ -8,7 +8,7 @@ import { bandName, hectaresText, listing, number, percentText, title } from "./w
  * @typedef {{name: string, color: number[], value: number}} CardClass
  * @typedef {{name: string, description: string, classes: CardClass[], rare_classes: string[], [key: string]: any}} Card
  * @typedef {{index: number, name: string | null}} SceneBand
- * @typedef {object} SceneInfo
+ * @typedef {object} SceneFacts
  * @property {string} name
  * @property {number} width
  * @property {number} height
@@ -16,14 +16,24 @@ import { bandName, hectaresText, listing, number, percentText, title } from "./w
  * @property {string} sampleType
  * @property {string | null} crs
  * @property {string | null} resolution
+ * @typedef {{code: string, message: string}} Warning
+ * @typedef {object} SceneInfo
+ * @property {SceneFacts} scene
  * @property {string[]} modelBands
- * @property {{bands: number[], reason: string, sure: boolean}} assignment
- * @property {{text: string}[]} warnings
+ * @property {{bands: number[], reason: string, certainty: "named" | "likely" | "unknown"}} assignment
+ * @property {Warning[]} warnings
+ * @property {boolean} hasAreas
  * @typedef {{name: string, value: number, color: number[], pixels: number, hectares: number | null, percent: number, rare: boolean}} AreaRow
- * @typedef {{classes: AreaRow[], hasHectares: boolean, validPixels: number, topKCut: number, note: string}} Areas
+ * @typedef {object} Areas
+ * @property {boolean} complete
+ * @property {AreaRow[]} classes
+ * @property {number} valid_pixels
+ * @property {number} nodata_pixels
+ * @property {number | null} valid_hectares
+ * @property {{percent: number, threshold: number | null, pixels: number}} top_k
  */
 
-/** @param {SceneInfo} info */
+/** @param {SceneFacts} info */
 export function showScene(info) {
   byId("scene-name").textContent = info.name;
   const facts = [
@@ -36,9 +46,10 @@ export function showScene(info) {
   byId("scene").hidden = false;
 }
 
-/** @param {{text: string}[]} warnings */
+/** @param {Warning[]} warnings */
 export function showWarnings(warnings) {
-  byId("warnings").replaceChildren(...warnings.map(({ text }) => make("li", {}, text)));
+  const items = warnings.map(({ code, message }) => make("li", { "data-code": code }, message));
+  byId("warnings").replaceChildren(...items);
 }
 
 /**
@@ -49,7 +60,7 @@ export function showBands(info, onChange) {
   const label = (/** @type {SceneBand} */ { index, name }) => (name ? `${index + 1}: ${bandName(name)}` : `${index + 1}`);
   const selects = info.modelBands.map((name, i) => {
     const select = make("select", { id: `band-${name}`, "data-band": name });
-    select.append(...info.bands.map((band) => new Option(label(band), String(band.index))));
+    select.append(...info.scene.bands.map((band) => new Option(label(band), String(band.index))));
     select.value = String(info.assignment.bands[i]);
     return select;
   });
@@ -72,7 +83,7 @@ export function showBands(info, onChange) {
     }),
   );
   byId("bands-reason").textContent = info.assignment.reason;
-  /** @type {HTMLDetailsElement} */ (byId("bands")).open = !info.assignment.sure;
+  /** @type {HTMLDetailsElement} */ (byId("bands")).open = info.assignment.certainty === "unknown";
   summarize();
 }
 
@@ -122,7 +133,7 @@ export function showLayerChoices(card, onChange) {
 
 /** @param {Areas} areas */
 export function showTable(areas) {
-  byId("area-unit").textContent = areas.hasHectares ? "ha" : "pixels";
+  byId("area-unit").textContent = areas.valid_hectares === null ? "pixels" : "ha";
   const rows = areas.classes.map((row) => {
     const name = make("span", { class: "name" }, swatch(row.color), title(row.name));
     if (row.rare) name.append(make("span", { class: "rare" }, "rare"));
@@ -136,7 +147,10 @@ export function showTable(areas) {
     );
   });
   byId("class-table").replaceChildren(...rows);
-  byId("result-note").textContent = areas.note;
+  byId("result-note").textContent = [
+    areas.valid_hectares === null ? "Without georeferencing, areas are counts of pixels." : "",
+    areas.nodata_pixels > 0 && areas.complete ? `${number(areas.nodata_pixels)} pixels have no data.` : "",
+  ].join(" ");
 }
 
 /**
@@ -158,7 +172,7 @@ export function showLegend(kind, scale, areas, topK) {
   }
   const caption =
     kind === "saliency"
-      ? `Saliency. Bright: the top ${number(topK)}%, from ${number(areas.topKCut, 2)}`
+      ? `Saliency. ${areas.top_k.threshold === null ? "None marked" : `Bright: the top ${number(topK)}%, from ${number(areas.top_k.threshold, 2)}`}`
       : `Probability of ${title(kind.replace("probability:", "")).toLowerCase()}`;
   legend.replaceChildren(caption, ramp(scale), make("div", { class: "ends" }, make("span", {}, "0"), make("span", {}, "1")));
 }

@@ -7,9 +7,20 @@ const KEY_ZOOM = 1.5;
 
 /**
  * @typedef {object} Layer
- * @property {ImageBitmap} bitmap covers the whole scene, at any resolution
+ * @property {ImageBitmap} bitmap at any resolution
+ * @property {number[]} extent left, top, width and height of what it shows, in pixels of the scene
  * @property {number} opacity
+ *
+ * @typedef {"scene" | "scene-detail" | "overlay" | "overlay-detail" | "outline" | "outline-detail"} LayerName
+ * @typedef {{bitmap: ImageBitmap, extent: number[]}} Picture
  */
+
+/** A detail hides the part of the layer that it shows sharper. @type {[LayerName, LayerName][]} */
+const ORDER = [
+  ["scene", "scene-detail"],
+  ["overlay", "overlay-detail"],
+  ["outline", "outline-detail"],
+];
 
 export class Viewer {
   /** @type {Map<string, Layer>} drawn in this order */
@@ -23,9 +34,13 @@ export class Viewer {
   /** @type {Map<number, {x: number, y: number}>} */
   #pointers = new Map();
 
-  /** @param {HTMLCanvasElement} canvas */
-  constructor(canvas) {
+  /**
+   * @param {HTMLCanvasElement} canvas
+   * @param {() => void} onView called after each drawing
+   */
+  constructor(canvas, onView) {
     this.canvas = canvas;
+    this.onView = onView;
     this.context = /** @type {CanvasRenderingContext2D} */ (canvas.getContext("2d"));
     new ResizeObserver(() => this.#resize()).observe(canvas);
     canvas.addEventListener("wheel", (event) => this.#onWheel(event), { passive: false });
@@ -52,25 +67,43 @@ export class Viewer {
   }
 
   /**
-   * @param {"scene" | "overlay" | "outline"} name
-   * @param {ImageBitmap | undefined} bitmap nothing removes the layer
+   * @param {LayerName} name
+   * @param {Picture | undefined} picture nothing removes the layer
    * @param {number} [opacity]
    */
-  setLayer(name, bitmap, opacity = 1) {
+  setLayer(name, picture, opacity = 1) {
     this.#layers.get(name)?.bitmap.close();
     this.#layers.delete(name);
-    if (bitmap) this.#layers.set(name, { bitmap, opacity });
+    if (picture) this.#layers.set(name, { ...picture, opacity });
+    this.redraw();
+  }
+
+  /** @param {number} opacity of the overlay */
+  setOpacity(opacity) {
+    for (const name of ["overlay", "overlay-detail"]) {
+      const layer = this.#layers.get(name);
+      if (layer) layer.opacity = opacity;
+    }
     this.redraw();
   }
 
   /**
-   * @param {"scene" | "overlay" | "outline"} name
-   * @param {number} opacity
+   * The part of the scene in sight, in whole pixels, if the whole scene's pictures are too coarse for it; else nothing.
+   *
+   * @param {number} maxPx longest side that is worth drawing
    */
-  setOpacity(name, opacity) {
-    const layer = this.#layers.get(name);
-    if (layer) layer.opacity = opacity;
-    this.redraw();
+  detailWindow(maxPx) {
+    const whole = this.#layers.get("scene");
+    if (!whole || whole.bitmap.width >= whole.extent[2]) return undefined;
+    const { width, height } = this.#scene;
+    const ratio = this.canvas.width / Math.max(this.canvas.clientWidth, 1);
+    if (this.#scale * ratio * (whole.extent[2] / whole.bitmap.width) <= 1) return undefined;
+    const left = Math.max(0, Math.floor(this.#origin.x));
+    const top = Math.max(0, Math.floor(this.#origin.y));
+    const right = Math.min(width, Math.ceil(this.#origin.x + this.canvas.clientWidth / this.#scale));
+    const bottom = Math.min(height, Math.ceil(this.#origin.y + this.canvas.clientHeight / this.#scale));
+    if (right <= left || bottom <= top || Math.max(right - left, bottom - top) > maxPx) return undefined;
+    return { x: left, y: top, width: right - left, height: bottom - top };
   }
 
   /** Shows the whole scene. */
@@ -157,18 +190,37 @@ export class Viewer {
     context.setTransform(1, 0, 0, 1, 0, 0);
     context.clearRect(0, 0, canvas.width, canvas.height);
     const scale = this.#scale * ratio;
-    const { width, height } = this.#scene;
-    for (const name of ["scene", "overlay", "outline"]) {
-      const layer = this.#layers.get(name);
-      if (!layer) continue;
-      const { bitmap, opacity } = layer;
-      context.globalAlpha = opacity;
+    context.imageSmoothingQuality = "high";
+    /** @param {Layer} layer */
+    const place = ({ extent: [left, top, width, height] }) => /** @type {[number, number, number, number]} */ ([
+      (left - this.#origin.x) * scale,
+      (top - this.#origin.y) * scale,
+      width * scale,
+      height * scale,
+    ]);
+    /** @param {Layer} layer */
+    const draw = (layer) => {
+      context.globalAlpha = layer.opacity;
       // Enlarged pixels stay squares: what the model saw, not what an interpolation makes of it.
-      context.imageSmoothingEnabled = (scale * width) / bitmap.width < 1;
-      context.imageSmoothingQuality = "high";
-      context.drawImage(bitmap, -this.#origin.x * scale, -this.#origin.y * scale, width * scale, height * scale);
+      context.imageSmoothingEnabled = (scale * layer.extent[2]) / layer.bitmap.width < 1;
+      context.drawImage(layer.bitmap, ...place(layer));
+    };
+    for (const [name, detailName] of ORDER) {
+      const layer = this.#layers.get(name);
+      const detail = this.#layers.get(detailName);
+      context.save();
+      if (detail) {
+        const hole = new Path2D();
+        hole.rect(0, 0, canvas.width, canvas.height);
+        hole.rect(...place(detail));
+        context.clip(hole, "evenodd");
+      }
+      if (layer) draw(layer);
+      context.restore();
+      if (detail) draw(detail);
     }
     context.globalAlpha = 1;
+    this.onView();
   }
 
   /** @param {WheelEvent} event */

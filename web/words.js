@@ -62,56 +62,55 @@ export function listing(words) {
   return new Intl.ListFormat(LOCALE, { type: "conjunction" }).format(words);
 }
 
-/**
- * What to try, by the error's code; the cause itself comes with the error.
- *
- * @type {Record<string, string>}
- */
-const WHAT_TO_TRY = {
-  "not-a-tiff": "Choose a GeoTIFF (.tif). Other formats can be converted, for example with gdal_translate or QGIS.",
-  malformed: "The file is probably incomplete or damaged: copy or download it again.",
-  unsupported: "Rewrite the file as a plain GeoTIFF, for example with gdal_translate -co COMPRESS=DEFLATE, and open that.",
-  limit: "Cut a smaller part of the scene, or rewrite it with smaller blocks (gdal_translate -co TILED=YES).",
-  "too-few-bands": "Stack the bands into one file first, for example with gdal_merge.py -separate or QGIS.",
-  "file-changed": "The file was moved or changed since it was opened. Open it again.",
-  misuse: "Check the options and the bands, then run again.",
-  trap: "It was started anew. If this happens again, try a smaller scene, or add ?backend=cpu to the address.",
-  "worker-missing": "Reload the page. If it goes on, the site is incomplete, or an extension blocks its scripts.",
-  "wasm-start": "A current Chrome, Edge, Firefox or Safari is needed (WebAssembly with SIMD). Reload the page to try again.",
-  "model-fetch": "Check the connection, then reload the page.",
-  "model-malformed": "Reload the page without the cache: the model's file is incomplete or altered.",
-  "golden-mismatch": "This device computes wrong numbers, so the model is not used on it. Another browser or computer may do.",
-  "sample-fetch": "Check the connection, or choose a file of your own.",
-  internal: "Reload the page. If it happens again with the same file, please report it with the details below.",
-};
-
-/** @type {Record<string, string>} */
+/** Causes in the page's own words, where the engine's would be about its inside. @type {Record<string, string>} */
 const WHAT_HAPPENED = {
-  trap: "The engine stopped: out of memory, or a fault in it.",
-  "worker-missing": "The engine could not be started.",
-  "wasm-start": "The engine could not be started in this browser.",
+  trap: "The engine stopped: it ran out of memory, or has a fault.",
+  worker_missing: "The engine could not be started.",
+  wasm_start: "The engine could not be started in this browser.",
 };
 
-/** @param {{code?: string, message: string}} error */
-export function explain({ code = "internal", message }) {
-  return {
-    code,
-    cause: WHAT_HAPPENED[code] ?? message,
-    advice: WHAT_TO_TRY[code] ?? WHAT_TO_TRY.internal,
-    detail: WHAT_HAPPENED[code] ? `${code}: ${message}` : code,
-  };
+const CONVERT = "Rewrite it as a plain GeoTIFF, for example with gdal_translate -co COMPRESS=DEFLATE, and open that.";
+const DAMAGED = "The file is incomplete or damaged. Copy or download it again.";
+
+/** What to try, by the error's code or the beginning of it, the first that fits. @type {[string, string][]} */
+const WHAT_TO_TRY = [
+  ["not_a_tiff", "Choose a GeoTIFF (.tif). Other formats can be converted with QGIS or gdal_translate."],
+  ["too_few_bands", "Stack the bands into one file first, for example with QGIS or gdal_merge.py -separate."],
+  ["unsupported_", CONVERT],
+  ["limit_exceeded", "Cut out a part of the scene, or rewrite it in tiles (gdal_translate -co TILED=YES)."],
+  ["scene_too_large", "Cut out a part of the scene and open that."],
+  ["source_", "The file was moved or changed since it was opened. Open it again."],
+  ["model_fetch", "Check the connection, then reload the page."],
+  ["model_", "The model's file is incomplete or altered. Reload the page without its cache."],
+  ["golden_tile_differs", "The model is not used where it computes wrong numbers. Try another browser or computer."],
+  ["sample_fetch", "Check the connection, or choose a file of your own."],
+  ["misuse", "Check the options and the bands, then run again."],
+  ["trap", "It was started anew. If this happens again, try a smaller scene, or add ?backend=cpu to the address."],
+  ["worker_missing", "Reload the page. If that does not help, the site is incomplete, or an extension blocks its scripts."],
+  ["wasm_start", "Use a current Chrome, Edge, Firefox or Safari: WebAssembly with SIMD is needed."],
+  ...["empty", "truncated", "no_image", "missing_tag", "bad_tag", "bad_block"].map(
+    (code) => /** @type {[string, string]} */ ([code, DAMAGED]),
+  ),
+  ["", "Reload the page. If it happens again with the same file, report it with the details below."],
+];
+
+/** @param {{code: string, message: string}} error */
+export function explain({ code, message }) {
+  const own = WHAT_HAPPENED[code];
+  const advice = WHAT_TO_TRY.find(([start]) => code.startsWith(start))?.[1] ?? "";
+  const sentence = message.charAt(0).toUpperCase() + message.slice(1);
+  return { code, cause: own ?? (/[.!?]$/.test(sentence) ? sentence : `${sentence}.`), advice, detail: own ? `${code}: ${message}` : code };
 }
 
 /**
  * One calm line: where it computes, why there, and how fast that is.
  *
- * @param {{backend: string, reason: string, adapter: string, check: {tileSecs: number, tilePx: number}}} loaded
+ * @param {{backend: string, reason: string, adapter: string}} loaded
  */
-export function backendText({ backend, reason, adapter, check }) {
-  const speed = `about ${number(check.tileSecs, check.tileSecs < 1 ? 2 : 1)} s for ${check.tilePx} x ${check.tilePx} pixels`;
+export function backendText({ backend, reason, adapter }) {
   if (backend === "webgpu") {
     const name = adapter ? ` (${adapter})` : "";
-    if (reason === "fallback") return `Computing through a software WebGPU adapter${name}, as the address asks: ${speed}.`;
+    if (reason === "fallback") return `Computing through a software WebGPU adapter${name}, as the address asks.`;
     return `Computing on the graphics card${name}.`;
   }
   /** @type {Record<string, string>} */
@@ -121,8 +120,8 @@ export function backendText({ backend, reason, adapter, check }) {
     fallback: "as this browser's WebGPU is software only",
     limits: "as the graphics card is too limited for the model",
     crashed: "as the graphics card failed",
-    "webgpu-init": "as the graphics card could not be started",
-    "golden-mismatch": "as the graphics card gave wrong numbers on the model's test tile",
+    webgpu_failed: "as the graphics card could not be started",
+    golden_tile_differs: "as the graphics card gave wrong numbers on the model's test tile",
   };
-  return `Computing on the processor, ${why[reason] ?? reason}: ${speed}. A graphics card is often ten times faster.`;
+  return `Computing on the processor, ${why[reason] ?? reason}. A graphics card is often ten times as fast.`;
 }

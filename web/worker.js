@@ -7,8 +7,9 @@ import { chooseBackend } from "./backend.js";
 const WASM_URL = new URL("../wasm/raremap-web_bg.wasm", import.meta.url);
 const MODEL_URL = new URL("./models/default.raremap", import.meta.url);
 
-// A partial picture costs a pass over the scene: often enough to watch, seldom enough not to slow the run.
-const PARTIAL_MS = 700;
+// A picture of a part costs a pass over the scene: often enough to watch, and at most a tenth of the time.
+const PICTURE_MS = 700;
+const PICTURE_COST = 10;
 
 /** @type {Session | undefined} */
 let session;
@@ -31,7 +32,7 @@ class CodedError extends Error {
 }
 
 function currentSession() {
-  if (!session) throw new CodedError("not-loaded", "The model is not loaded.");
+  if (!session) throw new CodedError("not_loaded", "The model is not loaded.");
   return session;
 }
 
@@ -44,10 +45,10 @@ async function fetchBytes(url, onBytes) {
   try {
     response = await fetch(url);
   } catch (cause) {
-    throw new CodedError("model-fetch", `${url.pathname} could not be fetched: ${cause}`);
+    throw new CodedError("model_fetch", `${url.pathname} could not be fetched: ${cause}`);
   }
   if (!response.ok || !response.body) {
-    throw new CodedError("model-fetch", `${url.pathname} could not be fetched: HTTP ${response.status}`);
+    throw new CodedError("model_fetch", `${url.pathname} could not be fetched: HTTP ${response.status}`);
   }
   // With a content encoding the header counts compressed bytes, which says nothing about what arrives here.
   const total = response.headers.get("content-encoding") ? 0 : Number(response.headers.get("content-length") ?? 0);
@@ -74,7 +75,7 @@ async function startWasm() {
   try {
     await init({ module_or_path: WASM_URL });
   } catch (cause) {
-    throw new CodedError("wasm-start", String(cause));
+    throw new CodedError("wasm_start", String(cause));
   }
 }
 
@@ -89,13 +90,14 @@ async function load({ backend }, progress) {
     startWasm(),
   ]);
   progress({ phase: "check" });
-  let { reason } = choice;
+  /** @type {string} */
+  let reason = choice.reason;
   try {
     session = await Session.create(model, choice.backend);
   } catch (cause) {
     // A device that gives wrong numbers, or none, is not used; the processor gives the right ones.
     const code = errorOf(cause).code;
-    if (choice.backend !== "webgpu" || !["webgpu-init", "golden-mismatch"].includes(code)) throw cause;
+    if (choice.backend !== "webgpu" || !["webgpu_failed", "golden_tile_differs"].includes(code)) throw cause;
     reason = code;
     session = await Session.create(model, "cpu");
   }
@@ -109,9 +111,16 @@ async function load({ backend }, progress) {
   };
 }
 
-/** @param {{width: number, height: number, rgba: Uint8ClampedArray<ArrayBuffer>}} picture */
+/**
+ * A picture as the page draws it; frees what wasm holds of it.
+ *
+ * @param {import("../wasm/raremap-web.js").Picture} picture
+ */
 async function bitmapOf(picture) {
-  return createImageBitmap(new ImageData(picture.rgba, picture.width, picture.height));
+  const { rgba, width, height, extent } = picture;
+  picture.free();
+  const bitmap = await createImageBitmap(new ImageData(new Uint8ClampedArray(rgba.buffer), width, height));
+  return { bitmap, extent: [...extent] };
 }
 
 /** @param {{file: File}} params */
@@ -121,8 +130,16 @@ async function open({ file }) {
 
 /** @param {{bands: number[], maxPx: number}} params */
 async function preview({ bands, maxPx }) {
-  const picture = await currentSession().preview(Uint32Array.from(bands), maxPx);
-  return { bitmap: await bitmapOf(picture), note: picture.note, warnings: JSON.parse(picture.warnings) };
+  const shown = await currentSession().preview(Uint32Array.from(bands), maxPx);
+  const { note, warnings } = shown;
+  const picture = /** @type {import("../wasm/raremap-web.js").Picture} */ (shown.takePicture());
+  shown.free();
+  return { ...(await bitmapOf(picture)), note, warnings: JSON.parse(warnings) };
+}
+
+/** @param {{x: number, y: number, width: number, height: number}} params */
+async function detail({ x, y, width, height }) {
+  return bitmapOf(await currentSession().detail(x, y, width, height));
 }
 
 /** @param {{kind: string, options: object}} params */
@@ -131,9 +148,19 @@ function look({ kind, options }) {
 }
 
 /** @param {{kind: string, options: object}} params */
-async function layer(params) {
-  look(params);
-  return { bitmap: await bitmapOf(currentSession().layer(view.kind, view.options)) };
+async function layer({ kind, options }) {
+  return bitmapOf(currentSession().layer(kind, JSON.stringify(options)));
+}
+
+const channel = new MessageChannel();
+channel.port1.start();
+
+/** Resolves after the worker has looked at its messages; a timer would wait 4 ms or more. */
+function nextTask() {
+  return new Promise((resolve) => {
+    channel.port1.addEventListener("message", resolve, { once: true });
+    channel.port2.postMessage(null);
+  });
 }
 
 /**
@@ -141,18 +168,24 @@ async function layer(params) {
  * @param {(progress: any, transfer?: Transferable[]) => void} progress
  */
 async function run({ options }, progress) {
-  let lastPartial = performance.now();
-  const onTile = (/** @type {number} */ done, /** @type {number} */ total) => {
+  const start = performance.now();
+  let lastPicture = start;
+  let pictureMs = 0;
+  const onTile = async (/** @type {number} */ done, /** @type {number} */ total) => {
     progress({ done, total });
-    if (done === total || performance.now() - lastPartial < PARTIAL_MS) return undefined;
-    lastPartial = performance.now();
+    await nextTask();
+    const isDue = performance.now() - lastPicture > Math.max(PICTURE_MS, PICTURE_COST * pictureMs);
+    if (!isDue || done === total || view.kind === "none") return undefined;
+    lastPicture = performance.now();
     return view;
   };
   const onPicture = async (/** @type {any} */ picture) => {
-    const bitmap = await bitmapOf(picture);
-    progress({ bitmap }, [bitmap]);
+    pictureMs = performance.now() - lastPicture;
+    const drawn = await bitmapOf(picture);
+    progress({ picture: drawn }, [drawn.bitmap]);
   };
-  return JSON.parse(await currentSession().run(JSON.stringify(options), onTile, onPicture));
+  const { done, total } = JSON.parse(await currentSession().run(JSON.stringify(options), onTile, onPicture));
+  return { done, total, cancelled: done < total, secs: (performance.now() - start) / 1000 };
 }
 
 function cancel() {
@@ -170,7 +203,7 @@ function file({ kind, options }) {
 }
 
 /** @type {Record<string, (params: any, progress: (value: any, transfer?: Transferable[]) => void) => any>} */
-const METHODS = { load, open, preview, look, layer, run, cancel, areas, file };
+const METHODS = { load, open, preview, detail, look, layer, run, cancel, areas, file };
 
 /**
  * @param {unknown} cause
@@ -194,7 +227,7 @@ function transferables(result) {
 self.addEventListener("message", async ({ data: { id, method, params } }) => {
   try {
     const act = METHODS[method];
-    if (!act) throw new CodedError("unknown-method", `The worker has no method ${method}.`);
+    if (!act) throw new CodedError("unknown_method", `The worker has no method ${method}.`);
     const result = await act(params, (progress, transfer = []) => self.postMessage({ id, progress }, { transfer }));
     self.postMessage({ id, result }, { transfer: transferables(result) });
   } catch (cause) {

@@ -1,0 +1,177 @@
+// @ts-check
+// The result on the screen and as files: layers, legend, table, downloads. All of it follows the options without a new run.
+
+import { byId, make } from "./dom.js";
+import * as panel from "./panel.js";
+
+// Long side of the pictures on the screen; the mask itself is always computed and saved at the scene's size.
+export const PICTURE_MAX_PX = 2048;
+// Between two drawings the page answers to the reader.
+const REFRESH_MS = 30;
+const DETAIL_MS = 150;
+
+/** @typedef {import("./client.js").Engine} Engine */
+/** @typedef {import("./viewer.js").Viewer} Viewer */
+
+export class ResultView {
+  /** What is drawn: `mask`, `probability:NAME`, `saliency` or `none`. */
+  #kind = "mask";
+  /** @type {"none" | "running" | "finished"} */
+  #phase = "none";
+  /** Counts scenes and runs: an answer about an older one is dropped. */
+  #epoch = 0;
+  #isRefreshing = false;
+  #isStale = false;
+  #detailTimer = 0;
+  /** The detail's window and what it shows, to tell whether it is still right. */
+  #detailKey = "";
+
+  /**
+   * @param {Engine} engine
+   * @param {Viewer} viewer
+   * @param {(what: string, cause: unknown) => void} onError
+   */
+  constructor(engine, viewer, onError) {
+    this.engine = engine;
+    this.viewer = viewer;
+    this.onError = onError;
+    /** @type {number[][]} */
+    this.scale = [];
+  }
+
+  /** How the result is looked at, as the worker takes it. */
+  options() {
+    const value = (/** @type {string} */ id) => /** @type {HTMLInputElement} */ (byId(`${id}-range`)).valueAsNumber;
+    return { threshold: value("threshold"), rare: panel.selectedRare(), topK: value("top-k"), maxPx: PICTURE_MAX_PX };
+  }
+
+  opacity() {
+    return /** @type {HTMLInputElement} */ (byId("opacity-range")).valueAsNumber / 100;
+  }
+
+  /** @param {string} kind */
+  setKind(kind) {
+    this.#kind = kind;
+    this.refresh();
+  }
+
+  /** The scene, or the way it is read, is another: nothing of the result holds. */
+  clear() {
+    this.#epoch += 1;
+    this.#phase = "none";
+    for (const name of /** @type {const} */ (["overlay", "overlay-detail", "outline", "outline-detail", "scene-detail"])) {
+      this.viewer.setLayer(name, undefined);
+    }
+    this.#detailKey = "";
+    byId("legend").hidden = true;
+    byId("class-table").replaceChildren();
+    byId("result-note").textContent = "";
+  }
+
+  startRun() {
+    this.clear();
+    this.#phase = "running";
+    this.engine.call("look", { kind: this.#kind, options: this.options() });
+  }
+
+  /** @param {import("./viewer.js").Picture} picture of the part that is done */
+  showPart(picture) {
+    this.viewer.setLayer("overlay", this.#kind === "none" ? undefined : picture, this.opacity());
+  }
+
+  /** Draws what a run left; resolves when it is on the screen. */
+  async finish() {
+    this.#phase = "finished";
+    await this.refresh();
+  }
+
+  /** After any option changed: the newest options win, and there are never two drawings at once. */
+  async refresh() {
+    this.#isStale = true;
+    if (this.#isRefreshing) return;
+    this.#isRefreshing = true;
+    while (this.#isStale) {
+      this.#isStale = false;
+      const epoch = this.#epoch;
+      try {
+        if (this.#phase === "running") await this.engine.call("look", { kind: this.#kind, options: this.options() });
+        if (this.#phase === "finished") await this.#draw(epoch);
+      } catch (cause) {
+        if (epoch === this.#epoch) this.onError("The result could not be drawn", cause);
+      }
+      if (this.#isStale) await new Promise((resolve) => setTimeout(resolve, REFRESH_MS));
+    }
+    this.#isRefreshing = false;
+  }
+
+  /** @param {number} epoch */
+  async #draw(epoch) {
+    const kind = this.#kind;
+    const options = this.options();
+    const overlay = kind === "none" ? undefined : await this.engine.call("layer", { kind, options });
+    if (epoch !== this.#epoch) return;
+    this.viewer.setLayer("overlay", overlay, this.opacity());
+    const outline = this.#hasOutline() ? await this.engine.call("layer", { kind: "rare-outline", options }) : undefined;
+    if (epoch !== this.#epoch) return;
+    this.viewer.setLayer("outline", outline);
+    // The numbers take a pass over every pixel: with newer options waiting they would be thrown away.
+    if (!this.#isStale) {
+      const areas = await this.engine.call("areas", { options });
+      if (epoch !== this.#epoch) return;
+      panel.showTable(areas);
+      panel.showLegend(kind, this.scale, areas, options.topK);
+    }
+    this.#detailKey = "";
+    await this.#drawDetail();
+  }
+
+  #hasOutline() {
+    return /** @type {HTMLInputElement} */ (byId("outline")).checked;
+  }
+
+  /** The view moved: what is in sight is drawn sharper once it rests. */
+  onView() {
+    clearTimeout(this.#detailTimer);
+    this.#detailTimer = setTimeout(() => this.#drawDetail().catch(() => {}), DETAIL_MS);
+  }
+
+  async #drawDetail() {
+    const epoch = this.#epoch;
+    const window = this.viewer.detailWindow(PICTURE_MAX_PX);
+    const key = JSON.stringify([window, this.#phase]);
+    if (key === this.#detailKey) return;
+    this.#detailKey = key;
+    /** @type {(name: import("./viewer.js").LayerName, picture: Promise<any> | undefined, opacity?: number) => Promise<void>} */
+    const show = async (name, picture, opacity) => {
+      const drawn = await picture;
+      if (epoch === this.#epoch && key === this.#detailKey) this.viewer.setLayer(name, drawn, opacity);
+    };
+    const layer = (/** @type {string} */ kind) => {
+      if (!window || this.#phase !== "finished") return undefined;
+      return this.engine.call("layer", { kind, options: { ...this.options(), window: { ...window, step: 1 } } });
+    };
+    await show("scene-detail", window && this.engine.call("detail", window));
+    await show("overlay-detail", this.#kind === "none" ? undefined : layer(this.#kind), this.opacity());
+    await show("outline-detail", this.#hasOutline() ? layer("rare-outline") : undefined);
+  }
+
+  /**
+   * @param {string} kind of file
+   * @param {string} name of the file
+   * @param {string} type
+   */
+  async download(kind, name, type) {
+    const button = /** @type {HTMLButtonElement} */ (byId(`download-${kind}`));
+    button.disabled = true;
+    try {
+      const { bytes } = await this.engine.call("file", { kind, options: this.options() });
+      const url = URL.createObjectURL(new Blob([bytes], { type }));
+      make("a", { href: url, download: name }).click();
+      // The browser reads the blob after the click returns.
+      setTimeout(() => URL.revokeObjectURL(url), 60_000);
+      button.disabled = this.#phase !== "finished";
+    } catch (cause) {
+      this.onError(`${name} could not be written`, cause);
+    }
+  }
+}
