@@ -1,1 +1,24 @@
-//! raremap-web
+//! The browser's session: the model, a scene and a run, driven by a worker through wasm-bindgen.
+//!
+//! Empty on every other target, so that a native build of the workspace does not compile a GPU stack for nothing.
+
+#[cfg(target_arch = "wasm32")]
+mod blob_source;
+#[cfg(target_arch = "wasm32")]
+mod error;
+#[cfg(target_arch = "wasm32")]
+mod export;
+#[cfg(target_arch = "wasm32")]
+mod layer;
+#[cfg(target_arch = "wasm32")]
+mod options;
+#[cfg(target_arch = "wasm32")]
+mod panic;
+#[cfg(target_arch = "wasm32")]
+mod picture;
+#[cfg(target_arch = "wasm32")]
+mod run;
+#[cfg(target_arch = "wasm32")]
+mod scene;
+#[cfg(target_arch = "wasm32")]
+mod session;

@@ -1,0 +1,68 @@
+//! Errors as JavaScript sees them: an `Error` with a sentence for people and a `code` for programs.
+
+use js_sys::Reflect;
+use raremap_infer::InferError;
+use raremap_model::WeightsError;
+use raremap_raster::RasterError;
+use wasm_bindgen::JsValue;
+
+/// Any failure of the session.
+#[derive(Debug)]
+pub struct SessionError {
+    code: &'static str,
+    message: String,
+}
+
+impl SessionError {
+    /// `code` is stable between versions; `message` is for people.
+    pub fn new(code: &'static str, message: impl Into<String>) -> Self {
+        Self {
+            code,
+            message: message.into(),
+        }
+    }
+
+    /// A call that the session's state does not allow.
+    pub fn misuse(message: impl Into<String>) -> Self {
+        Self::new("misuse", message)
+    }
+}
+
+impl From<RasterError> for SessionError {
+    fn from(error: RasterError) -> Self {
+        Self::new(error.code(), error.to_string())
+    }
+}
+
+impl From<InferError> for SessionError {
+    fn from(error: InferError) -> Self {
+        Self::new(error.code(), error.to_string())
+    }
+}
+
+impl From<WeightsError> for SessionError {
+    fn from(error: WeightsError) -> Self {
+        Self::new(error.code(), error.to_string())
+    }
+}
+
+impl From<serde_json::Error> for SessionError {
+    fn from(error: serde_json::Error) -> Self {
+        Self::misuse(format!("options that cannot be read: {error}"))
+    }
+}
+
+impl From<png::EncodingError> for SessionError {
+    fn from(error: png::EncodingError) -> Self {
+        Self::new("write_failed", error.to_string())
+    }
+}
+
+impl From<SessionError> for JsValue {
+    fn from(error: SessionError) -> Self {
+        let value: JsValue = js_sys::Error::new(&error.message).into();
+        // Setting a property of a fresh, extensible object cannot fail.
+        let _ = Reflect::set(&value, &"code".into(), &error.code.into());
+        value
+    }
+}

@@ -1,0 +1,16 @@
+//! Last words: a panic traps, and the page would learn no more than "unreachable".
+
+use wasm_bindgen::prelude::*;
+
+#[wasm_bindgen]
+extern "C" {
+    /// Set by the worker's script.
+    #[wasm_bindgen(js_namespace = globalThis, js_name = raremapPanicked)]
+    fn report_panic(message: &str);
+}
+
+/// Runs when the module is instantiated.
+#[wasm_bindgen(start)]
+fn start() {
+    std::panic::set_hook(Box::new(|info| report_panic(&info.to_string())));
+}

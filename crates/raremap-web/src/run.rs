@@ -1,0 +1,54 @@
+//! Between two tiles: progress to the page, a picture of what is done, and a look at the worker's messages.
+
+use std::cell::Cell;
+use std::ops::ControlFlow;
+
+use js_sys::{Function, Promise, Reflect};
+use raremap_infer::{Progress, RunHooks, SceneLogits};
+use wasm_bindgen::{JsCast, JsValue};
+use wasm_bindgen_futures::JsFuture;
+
+use crate::layer;
+
+/// The worker's side of a run.
+pub struct WorkerHooks<'a> {
+    /// `(done, total)` to a promise that resolves after the worker has read its messages: to nothing, or to what the page shows, as
+    /// `{kind, options}`, when a picture of it is due.
+    pub on_tile: &'a Function,
+    /// Takes the picture.
+    pub on_picture: &'a Function,
+    /// Set by a message between two tiles.
+    pub is_cancelled: &'a Cell<bool>,
+}
+
+impl WorkerHooks<'_> {
+    async fn report(&self, progress: Progress, partial: &SceneLogits) -> Result<(), JsValue> {
+        let promise = self
+            .on_tile
+            .call2(&JsValue::NULL, &progress.done.into(), &progress.total.into())?;
+        let look = JsFuture::from(promise.dyn_into::<Promise>()?).await?;
+        if look.is_undefined() || self.is_cancelled.get() {
+            return Ok(());
+        }
+        let text = |name: &str| Reflect::get(&look, &name.into()).map(|value| value.as_string().unwrap_or_default());
+        let (kind, options) = (text("kind")?, text("options")?);
+        // A picture is a courtesy: the run does not end because the page asked for one that cannot be drawn.
+        let options = serde_json::from_str(&options).ok();
+        if let Some(Ok(picture)) = options.map(|options| layer::draw(partial, &kind, &options)) {
+            self.on_picture.call1(&JsValue::NULL, &picture.into())?;
+        }
+        Ok(())
+    }
+}
+
+impl RunHooks for WorkerHooks<'_> {
+    async fn after_tile(&mut self, progress: Progress, partial: &SceneLogits) -> ControlFlow<()> {
+        // The hooks are the worker's own functions: if they throw, nobody is there to hear of the run.
+        let is_heard = self.report(progress, partial).await.is_ok();
+        if is_heard && !self.is_cancelled.get() {
+            ControlFlow::Continue(())
+        } else {
+            ControlFlow::Break(())
+        }
+    }
+}

@@ -1,0 +1,215 @@
+//! What the worker drives: a model on a device, a scene, a run and its result.
+
+use std::cell::{Cell, RefCell};
+use std::rc::Rc;
+
+use burn::tensor::Device;
+use js_sys::Function;
+use raremap_infer::{
+    BurnTileModel, GOLDEN_TOLERANCE, InferError, SceneLogits, check_golden, compare_resolution, guess_bands,
+    pixel_areas, run_scene,
+};
+use raremap_model::{Card, ModelFile};
+use serde_json::json;
+use wasm_bindgen::prelude::*;
+use web_sys::Blob;
+
+use crate::error::SessionError;
+use crate::export::{self, Provenance};
+use crate::layer;
+use crate::options::{LookOptions, StartOptions};
+use crate::picture::{Picture, scale_color};
+use crate::run::WorkerHooks;
+use crate::scene::{Preview, Scene};
+
+const SCALE_STEPS: usize = 64;
+
+/// A model that has passed its golden tile on a device, and what is done with it.
+///
+/// Methods take `&self`: while a run waits for its next tile, the page may ask for other things.
+#[wasm_bindgen]
+pub struct Session {
+    backend: String,
+    card: Card,
+    model_sha256: String,
+    model: BurnTileModel,
+    golden_difference: f32,
+    scene: RefCell<Option<Rc<Scene>>>,
+    result: RefCell<Option<Rc<SceneLogits>>>,
+    is_cancelled: Cell<bool>,
+}
+
+#[wasm_bindgen]
+impl Session {
+    /// Reads a weights file, puts it on a device (`webgpu` or `cpu`) and checks its golden tile there.
+    ///
+    /// # Errors
+    /// `webgpu_failed` without a device, `golden_tile_differs` where it computes wrong numbers, `model_...` for a bad file.
+    pub async fn create(model: Vec<u8>, backend: String) -> Result<Session, SessionError> {
+        let file = ModelFile::from_bytes(&model)?;
+        let device = match backend.as_str() {
+            "webgpu" => Device::wgpu_options()
+                .init_async()
+                .await
+                .map_err(|error| SessionError::new("webgpu_failed", error.to_string()))?,
+            "cpu" => Device::flex(),
+            other => return Err(SessionError::misuse(format!("there is no backend {other}"))),
+        };
+        let model = BurnTileModel::new(file.build(&device)?, file.card.bands.len());
+        let golden_difference = check_golden(&model, &file.golden, GOLDEN_TOLERANCE).await?;
+        Ok(Self {
+            backend,
+            card: file.card,
+            model_sha256: file.sha256,
+            model,
+            golden_difference,
+            scene: RefCell::default(),
+            result: RefCell::default(),
+            is_cancelled: Cell::default(),
+        })
+    }
+
+    /// `webgpu` or `cpu`.
+    #[wasm_bindgen(getter)]
+    pub fn backend(&self) -> String {
+        self.backend.clone()
+    }
+
+    /// The model's card, as JSON.
+    ///
+    /// # Errors
+    /// None in practice: a card that was read can be written.
+    pub fn card(&self) -> Result<String, SessionError> {
+        Ok(serde_json::to_string(&self.card)?)
+    }
+
+    /// How the golden tile went, as JSON: `maxAbs`, `tolerance`, `sha256` of the model.
+    pub fn check(&self) -> String {
+        let check =
+            json!({ "maxAbs": self.golden_difference, "tolerance": GOLDEN_TOLERANCE, "sha256": self.model_sha256 });
+        check.to_string()
+    }
+
+    /// Colours of the continuous scale from 0 to 1 at equal steps, as JSON: the legend shows what the pictures do.
+    pub fn scale(&self) -> String {
+        let colors = (0..SCALE_STEPS).map(|step| scale_color(step as f32 / (SCALE_STEPS - 1) as f32));
+        json!(colors.collect::<Vec<_>>()).to_string()
+    }
+
+    /// Opens a file in place of the one before; gives what the page says about it, as JSON.
+    ///
+    /// # Errors
+    /// The raster's codes for a file that cannot be read, `too_few_bands`.
+    #[wasm_bindgen(js_name = openScene)]
+    pub async fn open_scene(&self, blob: Blob, name: String) -> Result<String, SessionError> {
+        self.result.take();
+        self.scene.take();
+        let scene = Scene::open(blob, name).await?;
+        let info = scene.image.info();
+        let needed = self.card.scene_bands();
+        let guess = guess_bands(&info.band_names, &needed)?;
+        let areas = pixel_areas(info.georeference.as_ref());
+        let middle = areas.pixel_ha(info.height as usize / 2, info.width as usize / 2);
+        let facts = json!({
+            "scene": scene.facts(),
+            "modelBands": needed,
+            "assignment": guess,
+            "warnings": compare_resolution(middle, &self.card).into_iter().collect::<Vec<_>>(),
+            "hasAreas": middle.is_some(),
+        });
+        self.scene.replace(Some(Rc::new(scene)));
+        Ok(facts.to_string())
+    }
+
+    /// The scene as a picture, with the bands (0-based) that stand for the model's; all of it, no side longer than `max_px`.
+    ///
+    /// # Errors
+    /// The raster's codes for damaged data; `misuse` without a scene.
+    pub async fn preview(&self, bands: Vec<usize>, max_px: u32) -> Result<Preview, SessionError> {
+        self.scene()?.preview(&self.card, &bands, max_px).await
+    }
+
+    /// A part of the scene at full resolution, stretched as the last preview was.
+    ///
+    /// # Errors
+    /// As [`Session::preview`]; `misuse` before the first preview and for a part outside the scene.
+    pub async fn detail(&self, x: u32, y: u32, width: u32, height: u32) -> Result<Picture, SessionError> {
+        self.scene()?.detail(x, y, width, height).await
+    }
+
+    /// Runs the model over the scene, tile by tile; see [`WorkerHooks`] for the functions. Gives `{done, total}` as JSON.
+    ///
+    /// # Errors
+    /// The codes of reading, of the network, and `misuse`.
+    pub async fn run(&self, options: String, on_tile: Function, on_picture: Function) -> Result<String, SessionError> {
+        let options = serde_json::from_str::<StartOptions>(&options)?.run_options(&self.card);
+        let scene = self.scene()?;
+        self.result.take();
+        self.is_cancelled.set(false);
+        let mut hooks = WorkerHooks {
+            on_tile: &on_tile,
+            on_picture: &on_picture,
+            is_cancelled: &self.is_cancelled,
+        };
+        let logits = run_scene(&scene.image, &self.model, &self.card, &options, &mut hooks).await?;
+        let (done, total) = logits.tiles();
+        self.result.replace(Some(Rc::new(logits)));
+        Ok(json!({ "done": done, "total": total }).to_string())
+    }
+
+    /// Ends the run after the tile at hand.
+    pub fn cancel(&self) {
+        self.is_cancelled.set(true);
+    }
+
+    /// A picture of the result: see [`layer::draw`].
+    ///
+    /// # Errors
+    /// `misuse` without a result or for options out of range.
+    pub fn layer(&self, kind: &str, options: &str) -> Result<Picture, SessionError> {
+        layer::draw(&*self.result()?, kind, &serde_json::from_str(options)?)
+    }
+
+    /// Area by class and the top-k cut, as JSON.
+    ///
+    /// # Errors
+    /// As [`Session::layer`].
+    pub fn areas(&self, options: &str) -> Result<String, SessionError> {
+        let options: LookOptions = serde_json::from_str(options)?;
+        Ok(serde_json::to_string(
+            &self.result()?.decide(&options.decide())?.summary,
+        )?)
+    }
+
+    /// The result as a file: see [`export::encode`].
+    ///
+    /// # Errors
+    /// As [`Session::layer`], and `misuse` for an incomplete result.
+    pub fn file(&self, kind: &str, options: &str) -> Result<Vec<u8>, SessionError> {
+        let options: LookOptions = serde_json::from_str(options)?;
+        let scene = self.scene()?;
+        let provenance = Provenance {
+            card: &self.card,
+            model_sha256: &self.model_sha256,
+            scene: &scene.name,
+        };
+        let georeference = scene.image.info().georeference.as_ref();
+        export::encode(kind, &*self.result()?, &options.decide(), georeference, &provenance)
+    }
+}
+
+impl Session {
+    fn scene(&self) -> Result<Rc<Scene>, SessionError> {
+        self.scene
+            .borrow()
+            .clone()
+            .ok_or_else(|| SessionError::misuse("no scene is open"))
+    }
+
+    fn result(&self) -> Result<Rc<SceneLogits>, SessionError> {
+        self.result
+            .borrow()
+            .clone()
+            .ok_or_else(|| SessionError::from(InferError::Misuse("nothing was run yet".into())))
+    }
+}
