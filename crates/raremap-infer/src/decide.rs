@@ -5,7 +5,7 @@ use serde::Serialize;
 
 use crate::error::InferError;
 use crate::logits::SceneLogits;
-use crate::saliency::{SaliencyCut, logit, saliency};
+use crate::saliency::{SaliencyCut, SaliencyHistogram, logit, saliency};
 use crate::upsample::View;
 
 /// How to draw a mask from logits.
@@ -75,6 +75,18 @@ pub struct ClassArea {
     pub hectares: Option<f64>,
 }
 
+impl DecideOptions {
+    /// Whether the options are ones for this model: asked before a run, rather than after it.
+    ///
+    /// # Errors
+    /// [`InferError::Misuse`] for a threshold outside 0..=1, a share outside 0..=100, or an unknown rare class.
+    pub fn check(&self, card: &Card) -> Result<(), InferError> {
+        let rare: Vec<&str> = card.rare_classes.iter().map(String::as_str).collect();
+        Rule::new(self, &rare)?;
+        SaliencyHistogram::default().cut(self.top_k_percent).map(|_| ())
+    }
+}
+
 /// [`DecideOptions`] in terms of channels.
 struct Rule {
     /// Least auxiliary logit; `None` switches the rule off.
@@ -83,13 +95,37 @@ struct Rule {
     selected: Vec<usize>,
 }
 
+impl Rule {
+    fn new(options: &DecideOptions, rare: &[&str]) -> Result<Self, InferError> {
+        let threshold = options.threshold;
+        if !(0.0..=1.0).contains(&threshold) {
+            return Err(InferError::Misuse(format!(
+                "the threshold is {threshold}; it must be from 0 to 1"
+            )));
+        }
+        let position = |name: &String| {
+            rare.iter().position(|rare| rare == name).ok_or_else(|| {
+                InferError::Misuse(format!(
+                    "{name} is no rare class of this model; it has {}",
+                    rare.join(", ")
+                ))
+            })
+        };
+        let selected = options.rare.iter().map(position).collect::<Result<_, _>>()?;
+        Ok(Self {
+            least_logit: (threshold < 1.0).then(|| logit(threshold)),
+            selected,
+        })
+    }
+}
+
 const NO_CLASS: u8 = u8::MAX;
 
 impl SceneLogits {
     /// The mask of the whole scene, with its areas and top-k.
     ///
     /// # Errors
-    /// [`InferError::Misuse`] for a threshold outside 0..=1, a share outside 0..=100, or an unknown rare class.
+    /// As [`DecideOptions::check`].
     pub fn decide(&self, options: &DecideOptions) -> Result<Decision, InferError> {
         let rule = self.rule(options)?;
         let top_k = self.saliency_histogram().cut(options.top_k_percent)?;
@@ -180,23 +216,7 @@ impl SceneLogits {
     }
 
     fn rule(&self, options: &DecideOptions) -> Result<Rule, InferError> {
-        let threshold = options.threshold;
-        if !(0.0..=1.0).contains(&threshold) {
-            return Err(InferError::Misuse(format!(
-                "the threshold is {threshold}; it must be from 0 to 1"
-            )));
-        }
-        let position = |name: &String| {
-            self.rare_classes().position(|rare| rare == name).ok_or_else(|| {
-                let known = self.rare_classes().collect::<Vec<_>>().join(", ");
-                InferError::Misuse(format!("{name} is no rare class of this model; it has {known}"))
-            })
-        };
-        let selected = options.rare.iter().map(position).collect::<Result<_, _>>()?;
-        Ok(Rule {
-            least_logit: (threshold < 1.0).then(|| logit(threshold)),
-            selected,
-        })
+        Rule::new(options, &self.rare_classes().collect::<Vec<_>>())
     }
 
     /// Calls `visit` with each row of the view and the class indices of its pixels, [`NO_CLASS`] where there is no data.

@@ -160,3 +160,102 @@ pub fn compare_resolution(pixel_ha: Option<f64>, card: &Card) -> Option<Warning>
         message,
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use raremap_model::{Band, SegformerConfig, Training, Variant};
+
+    /// Surface reflectance x 10000, as the default model's.
+    fn card() -> Card {
+        let band = |name: &str, mean: f32, std: f32| Band {
+            name: name.into(),
+            source: BandSource::Scene,
+            mean,
+            std,
+        };
+        Card {
+            name: "toy".into(),
+            description: String::new(),
+            created: String::new(),
+            bands: vec![
+                band("green", 700.0, 300.0),
+                band("red", 650.0, 400.0),
+                band("nir", 2600.0, 900.0),
+            ],
+            value_scaling: "surface reflectance x 10000".into(),
+            tile_px: 256,
+            ground_resolution_m: 30.0,
+            classes: vec![],
+            rare_classes: vec![],
+            architecture: SegformerConfig::new(Variant::B0, 3, 1, 0),
+            training: Training {
+                dataset: String::new(),
+                provenance: String::new(),
+                class_pixels: vec![],
+            },
+            metrics: Default::default(),
+            quantization: String::new(),
+        }
+    }
+
+    /// Bands of the given means, each value a fifth of its band's mean away from it.
+    fn scene(means: [f32; 3]) -> Samples {
+        let values = means
+            .iter()
+            .flat_map(|mean| [mean * 0.8, mean * 1.2, mean * 0.8, mean * 1.2])
+            .collect();
+        Samples {
+            bands: 3,
+            height: 2,
+            width: 2,
+            values,
+            valid: vec![true; 4],
+        }
+    }
+
+    #[test]
+    fn a_scene_like_the_training_data_gives_no_warning() {
+        assert_eq!(compare_statistics(&scene([700.0, 800.0, 2400.0]), &card()), []);
+    }
+
+    #[test]
+    fn the_probable_cause_is_named() {
+        let cases = [
+            ([60.0, 50.0, 140.0], "values_8_bit"),
+            ([0.07, 0.06, 0.26], "values_reflectance"),
+            ([3200.0, 650.0, 700.0], "bands_swapped"),
+            ([20000.0, 21000.0, 22000.0], "values_unusual"),
+        ];
+        for (means, code) in cases {
+            let warnings = compare_statistics(&scene(means), &card());
+            assert_eq!(
+                warnings.iter().map(|warning| warning.code).collect::<Vec<_>>(),
+                [code],
+                "{means:?}"
+            );
+            assert!(warnings[0].message.contains("surface reflectance x 10000"));
+        }
+    }
+
+    #[test]
+    fn invalid_pixels_do_not_count() {
+        let mut samples = scene([700.0, 800.0, 2400.0]);
+        samples.values[0] = f32::NAN;
+        samples.valid[0] = false;
+        let green = band_statistics(&samples)[0].expect("three valid pixels");
+        assert!((green.mean - (840.0 + 560.0 + 840.0) / 3.0).abs() < 1e-3);
+        assert!((green.min - 560.0).abs() < 1e-3 && (green.max - 840.0).abs() < 1e-3);
+        samples.valid.fill(false);
+        assert_eq!(compare_statistics(&samples, &card())[0].code, "no_data");
+    }
+
+    #[test]
+    fn another_ground_resolution_is_said() {
+        let metres = |edge: f64| Some(edge * edge / 10_000.0);
+        assert_eq!(compare_resolution(None, &card()), None);
+        assert_eq!(compare_resolution(metres(20.0), &card()), None);
+        assert!(compare_resolution(metres(5.8), &card()).is_some_and(|warning| warning.message.contains("5.8 m")));
+        assert!(compare_resolution(metres(250.0), &card()).is_some());
+    }
+}

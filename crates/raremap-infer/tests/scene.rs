@@ -216,7 +216,7 @@ fn nodata_pixels_never_vote() {
 fn top_k_marks_the_share_of_the_whole_scene_not_of_each_tile() {
     // Only the right end is salient, increasingly so.
     let size = [64, 640];
-    let file = scene(size, None, |_, x| [0.0, x as f32 / 640.0 * 8.0 - 4.0]);
+    let file = scene(size, None, |_, x| [0.0, x as f32 / 640.0 * 8.0]);
     let logits = run(file, 64, 32, &mut ()).expect("a run");
     let decision = logits.decide(&options(1.0, &[])).expect("a mask");
     let cut = decision.summary.top_k;
@@ -329,6 +329,8 @@ fn wrong_options_are_refused_by_name() {
         })
         .contains("120")
     );
+    assert!(options(0.5, &["water"]).check(&card()).is_ok());
+    assert!(options(0.5, &["land"]).check(&card()).is_err() && options(-0.1, &[]).check(&card()).is_err());
     assert!(logits.probability(2, &View::whole([32, 32])).is_err());
 }
 
