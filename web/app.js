@@ -47,6 +47,8 @@ function setState(next, message) {
   status.textContent = message;
   const hasScene = Boolean(info);
   byId("empty").hidden = hasScene || next === "reading";
+  byId("reading").hidden = next !== "reading";
+  byId("reading-text").textContent = message;
   byId("canvas").hidden = !hasScene;
   byId("viewer-tools").hidden = !hasScene;
   byId("scene").hidden = !hasScene;
@@ -121,7 +123,9 @@ function onLoadProgress({ phase, loaded: got = 0, total = 0 }) {
     phase === "check"
       ? "Checking the model on this device."
       : `Loading the model, ${bytesText(got)}${total ? ` of ${bytesText(total)}` : ""}.`;
-  if (state === "empty" || state === "reading") byId("status").textContent = text;
+  if (state !== "empty" && state !== "reading") return;
+  byId("status").textContent = text;
+  byId("reading-text").textContent = text;
 }
 
 async function boot() {
@@ -176,6 +180,7 @@ async function openFile(next) {
   try {
     await loading;
     if (token !== opened) return;
+    setState("reading", `Reading ${next.name}.`);
     const opening = await engine.call("open", { file: next });
     if (token !== opened) return;
     const picture = await engine.call("preview", { bands: opening.assignment.bands, maxPx: PICTURE_MAX_PX });
@@ -261,6 +266,8 @@ async function runScene() {
     if (cancelled) setState("cancelled", `Cancelled after ${number(done)} of ${number(total)} tiles.`);
     else setState("done", `Mapped in ${durationText(secs)}.`);
     byId("run").focus({ preventScroll: true });
+    // The numbers are what was waited for: they come into sight where the panel is too short for all.
+    byId("result").scrollIntoView({ block: "nearest" });
   } catch (cause) {
     if (token === opened) showError(`${info?.scene.name ?? "The scene"} could not be mapped`, cause);
   }

@@ -2,7 +2,7 @@
 // The panel's parts that depend on the scene, the card and the result.
 
 import { byId, make, swatch } from "./dom.js";
-import { bandName, hectaresText, listing, number, percentText, title } from "./words.js";
+import { bandName, className, hectaresText, listing, number, percentText, title, warningText } from "./words.js";
 
 /**
  * @typedef {{name: string, color: number[], value: number}} CardClass
@@ -48,7 +48,12 @@ export function showScene(info) {
 
 /** @param {Warning[]} warnings */
 export function showWarnings(warnings) {
-  const items = warnings.map(({ code, message }) => make("li", { "data-code": code }, message));
+  const items = warnings.map(({ code, message }) => {
+    const [short, figures] = warningText(code, message);
+    const item = make("li", { "data-code": code }, short);
+    if (figures) item.append(make("details", {}, make("summary", {}, "Figures"), figures));
+    return item;
+  });
   byId("warnings").replaceChildren(...items);
 }
 
@@ -57,7 +62,7 @@ export function showWarnings(warnings) {
  * @param {(bands: number[]) => void} onChange the scene's band for each of the model's
  */
 export function showBands(info, onChange) {
-  const label = (/** @type {SceneBand} */ { index, name }) => (name ? `${index + 1}: ${bandName(name)}` : `${index + 1}`);
+  const label = (/** @type {SceneBand} */ { index, name }) => (name ? `Band ${index + 1}: ${bandName(name)}` : `Band ${index + 1}`);
   const selects = info.modelBands.map((name, i) => {
     const select = make("select", { id: `band-${name}`, "data-band": name });
     select.append(...info.scene.bands.map((band) => new Option(label(band), String(band.index))));
@@ -97,10 +102,10 @@ export function showRare(card, onChange) {
     box.checked = true;
     box.addEventListener("change", onChange);
     const color = card.classes.find((it) => it.name === name)?.color ?? [0, 0, 0];
-    return make("label", { class: "check wide" }, box, swatch(color), title(name));
+    return make("label", { class: "check" }, box, swatch(color), title(name));
   });
   const rare = byId("rare");
-  rare.replaceChildren(/** @type {Node} */ (rare.querySelector("legend")), ...boxes);
+  rare.replaceChildren(/** @type {Node} */ (rare.querySelector("legend")), make("div", { class: "checks" }, ...boxes));
 }
 
 /** @returns {string[]} names of the selected rare classes */
@@ -125,7 +130,7 @@ export function showLayerChoices(card, onChange) {
     radio.checked = i === 0;
     radio.addEventListener("change", () => onChange(kind));
     const label = make("label", {}, radio, text);
-    if (kind.startsWith("probability:")) label.title = `Probability of ${text.toLowerCase()}, from the rare-class head`;
+    if (kind.startsWith("probability:")) label.title = `How likely each pixel is ${text.toLowerCase()}`;
     return label;
   });
   byId("layer-choices").replaceChildren(...chips);
@@ -173,7 +178,7 @@ export function showLegend(kind, scale, areas, topK) {
   const caption =
     kind === "saliency"
       ? `Saliency. ${areas.top_k.threshold === null ? "None marked" : `Bright: the top ${number(topK)}%, from ${number(areas.top_k.threshold, 2)}`}`
-      : `Probability of ${title(kind.replace("probability:", "")).toLowerCase()}`;
+      : `Probability of ${className(kind.replace("probability:", ""))}`;
   legend.replaceChildren(caption, ramp(scale), make("div", { class: "ends" }, make("span", {}, "0"), make("span", {}, "1")));
 }
 
@@ -197,12 +202,12 @@ export function showAbout(card, check) {
   const bands = card.bands.map((/** @type {{name: string}} */ band) => bandName(band.name));
   const facts = [
     ["Model", card.name],
-    ["Made", card.created],
+    ["Made", card.created.slice(0, 10)],
     ["Inputs", listing(bands)],
-    ["Numbers", card.value_scaling],
+    ["Values", card.value_scaling],
     ["Pixel size", `trained at ${number(card.ground_resolution_m)} m`],
-    ["Classes", listing(card.classes.map(({ name }) => title(name)))],
-    ["Rare classes", listing(card.rare_classes.map(title))],
+    ["Classes", listing(card.classes.map(({ name }) => className(name)))],
+    ["Rare classes", listing(card.rare_classes.map(className))],
     ["Trained on", card.training.dataset],
     ["Source", card.training.provenance],
     ["Weights", card.quantization],

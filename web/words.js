@@ -45,8 +45,13 @@ export function bytesText(bytes) {
  * @param {string} name
  */
 export function title(name) {
-  const words = name.replaceAll("_", " / ");
+  const words = className(name);
   return words.charAt(0).toUpperCase() + words.slice(1);
+}
+
+/** The same within a sentence. @param {string} name */
+export function className(name) {
+  return name.replaceAll("_", " / ");
 }
 
 /** @type {Record<string, string>} a band's common name as people write it */
@@ -64,6 +69,9 @@ export function listing(words) {
 
 /** Causes in the page's own words, where the engine's would be about its inside. @type {Record<string, string>} */
 const WHAT_HAPPENED = {
+  not_a_tiff: "This is not a TIFF file.",
+  empty: "The file has no content.",
+  truncated: "The file ends too early: a part of it is missing.",
   trap: "The engine stopped: it ran out of memory, or has a fault.",
   worker_missing: "The engine could not be started.",
   wasm_start: "The engine could not be started in this browser.",
@@ -100,6 +108,24 @@ export function explain({ code, message }) {
   const advice = WHAT_TO_TRY.find(([start]) => code.startsWith(start))?.[1] ?? "";
   const sentence = message.charAt(0).toUpperCase() + message.slice(1);
   return { code, cause: own ?? (/[.!?]$/.test(sentence) ? sentence : `${sentence}.`), advice, detail: own ? `${code}: ${message}` : code };
+}
+
+/** What to do about a scene that does not fit the model, by the warning's code. @type {Record<string, string>} */
+const WARNINGS = {
+  values_8_bit: "The values look like 8-bit display values. Use the original image if you have it; the result may be wrong.",
+  values_reflectance: "The values look like reflectances from 0 to 1. Multiply them by 10,000; the result is wrong otherwise.",
+  bands_swapped: "The bands may be in another order. Check them under Bands; the result may be wrong.",
+  values_unusual: "The values are far from the training data's. Check the bands and the scaling; the result may be wrong.",
+};
+
+/**
+ * A warning in one line, and the figures behind it where there are any.
+ *
+ * @param {string} code
+ * @param {string} message
+ */
+export function warningText(code, message) {
+  return WARNINGS[code] ? [WARNINGS[code], message] : [message, ""];
 }
 
 /**
