@@ -1,11 +1,11 @@
-//! Overlapping tiles to one seamless quarter grid of logits.
+//! Overlapping tiles to one seamless grid of logits.
 
 use std::f32::consts::PI;
 
 use crate::error::InferError;
-use crate::plan::{CELL_PX, Tile, TilePlan};
+use crate::plan::{Tile, TilePlan};
 
-/// Weighted sums of the tiles' logits on the scene's quarter grid.
+/// Weighted sums of the tiles' logits on the scene's grid.
 ///
 /// A tile's weight falls off over its overlap as a raised cosine that never reaches zero: the network sees least at a tile's edge, and a
 /// cell that only one tile covers still has a value. Cells that no tile has covered yet read as 0.
@@ -13,6 +13,7 @@ use crate::plan::{CELL_PX, Tile, TilePlan};
 pub struct Blend {
     channels: usize,
     cells: [usize; 2],
+    cell_px: usize,
     /// `[channels, h, w]`
     sums: Vec<f32>,
     /// `[h, w]`
@@ -28,9 +29,12 @@ impl Blend {
         Self {
             channels,
             cells,
+            cell_px: plan.cell_px,
             sums: vec![0.0; channels * count],
             weights: vec![0.0; count],
-            profile: plan.tile.map(|size| profile(size / CELL_PX, plan.overlap_px / CELL_PX)),
+            profile: plan
+                .tile
+                .map(|size| profile(size / plan.cell_px, plan.overlap_px / plan.cell_px)),
         }
     }
 
@@ -40,7 +44,12 @@ impl Blend {
         height.saturating_mul(width).saturating_mul(4 * (channels as u64 + 1))
     }
 
-    /// Size of the quarter grid.
+    /// Pixels per cell, along each axis.
+    pub fn cell_px(&self) -> usize {
+        self.cell_px
+    }
+
+    /// Size of the grid.
     pub fn cells(&self) -> [usize; 2] {
         self.cells
     }
@@ -48,12 +57,12 @@ impl Blend {
     /// Adds a tile's logits. What reaches beyond the scene's edge is dropped.
     ///
     /// # Shapes
-    /// - `parts`: planes `[_, tile.height / 4, tile.width / 4]`, one after the other the `channels` of this grid
+    /// - `parts`: planes `[_, tile.height / cell_px, tile.width / cell_px]`, one after the other the `channels` of this grid
     ///
     /// # Errors
     /// [`InferError::Malformed`] where the network gave another number of logits.
     pub fn add(&mut self, tile: Tile, parts: &[&[f32]]) -> Result<(), InferError> {
-        let [rows, columns] = [tile.height / CELL_PX, tile.width / CELL_PX];
+        let [rows, columns] = [tile.height / self.cell_px, tile.width / self.cell_px];
         let plane = rows * columns;
         let given: usize = parts.iter().map(|part| part.len()).sum();
         if parts.iter().any(|part| part.len() % plane != 0) || given != plane * self.channels {
@@ -63,7 +72,7 @@ impl Blend {
             )));
         }
         let [height, width] = self.cells;
-        let (x, y) = (tile.x / CELL_PX, tile.y / CELL_PX);
+        let (x, y) = (tile.x / self.cell_px, tile.y / self.cell_px);
         let columns_kept = columns.min(width.saturating_sub(x));
         let planes = parts.iter().flat_map(|part| part.chunks_exact(plane));
         let targets = self.sums.chunks_exact_mut(height * width);
@@ -84,9 +93,9 @@ impl Blend {
         Ok(())
     }
 
-    /// Whether a tile has covered the cell.
-    pub fn is_covered(&self, row: usize, column: usize) -> bool {
-        self.weights[row * self.cells[1] + column] > 0.0
+    /// Whether a tile has covered the pixel, which must be in the scene.
+    pub fn is_covered(&self, y: usize, x: usize) -> bool {
+        self.weights[y / self.cell_px * self.cells[1] + x / self.cell_px] > 0.0
     }
 
     /// Writes one row of a channel's blended logits.
@@ -144,6 +153,7 @@ mod tests {
                     tile_px: 96,
                     overlap_px: 32,
                 },
+                4,
             )
             .expect("a valid plan");
             let mut blend = Blend::new(&plan, 2);
@@ -191,13 +201,13 @@ mod tests {
 
     #[test]
     fn a_wrong_number_of_logits_is_refused() {
-        let plan = TilePlan::new([64, 64], Tiling::default()).expect("a valid plan");
+        let plan = TilePlan::new([64, 64], Tiling::default(), 4).expect("a valid plan");
         let mut blend = Blend::new(&plan, 2);
         let tile = plan.tile_at(0, 0);
         assert!(blend.add(tile, &[&[0.0; 256]]).is_err());
         assert!(blend.add(tile, &[&[0.0; 100], &[0.0; 412]]).is_err());
         assert!(!blend.is_covered(0, 0));
         blend.add(tile, &[&[0.0; 256], &[0.0; 256]]).expect("two maps");
-        assert!(blend.is_covered(15, 15));
+        assert!(blend.is_covered(63, 63));
     }
 }

@@ -7,12 +7,12 @@ use raremap_model::{Card, Class};
 use crate::areas::PixelAreas;
 use crate::blend::Blend;
 use crate::error::InferError;
-use crate::plan::{CELL_PX, Tile, TilePlan};
+use crate::plan::{Tile, TilePlan};
 use crate::saliency::{SaliencyHistogram, saliency, sigmoid};
 use crate::upsample::{RowUpsampler, View};
 use crate::validity::Validity;
 
-/// Logits of a scene on the quarter grid, main head first, with the validity of its pixels.
+/// Logits of a scene on the network's output grid, main head first, with the validity of its pixels.
 ///
 /// Usable while the run goes on: pixels that no tile has covered yet count as invalid.
 #[derive(Debug)]
@@ -95,7 +95,7 @@ impl SceneLogits {
 
     /// Whether the pixel has data, and a tile has covered it.
     pub fn is_valid(&self, y: usize, x: usize) -> bool {
-        self.validity.contains(y, x) && (self.is_complete() || self.blend.is_covered(y / CELL_PX, x / CELL_PX))
+        self.validity.contains(y, x) && (self.is_complete() || self.blend.is_covered(y, x))
     }
 
     /// Probability of a rare class (its position in the card's list) at the view's pixels; NaN where there is no data.

@@ -7,12 +7,12 @@ use raremap_model::FoldedSegformer;
 
 use crate::error::InferError;
 
-/// Logits of one tile on the quarter grid.
+/// Logits of one tile, one cell per `cell_px` pixels of the network's config.
 #[derive(Debug, Clone, PartialEq)]
 pub struct TileLogits {
-    /// `[classes, h / 4, w / 4]`
+    /// `[classes, h / cell_px, w / cell_px]`
     pub main: Vec<f32>,
-    /// `[rare classes, h / 4, w / 4]`; empty for a network without the auxiliary head.
+    /// `[rare classes, h / cell_px, w / cell_px]`; empty for a network without the auxiliary head.
     pub auxiliary: Vec<f32>,
 }
 

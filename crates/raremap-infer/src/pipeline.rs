@@ -76,7 +76,7 @@ pub async fn run_scene<S: RangeSource>(
 ) -> Result<SceneLogits, InferError> {
     let info = scene.info();
     let size = [info.height as usize, info.width as usize];
-    let plan = TilePlan::new(size, options.tiling)?;
+    let plan = TilePlan::new(size, options.tiling, card.architecture.cell_px())?;
     let needed_bytes = SceneLogits::needed_bytes(&plan, card);
     if needed_bytes > options.max_bytes {
         let [height, width] = size;

@@ -5,9 +5,6 @@ use crate::error::InferError;
 /// Tile edges are multiples of this, and so are tile origins: all tiles then share the network's coarsest grid.
 pub const TILE_MULTIPLE: usize = 32;
 
-/// Pixels per cell of the network's output, along each axis.
-pub const CELL_PX: usize = 4;
-
 /// Largest tile edge: attention's memory grows with its fourth power.
 pub const MAX_TILE_PX: usize = 2048;
 
@@ -22,10 +19,17 @@ pub struct Tiling {
 
 impl Default for Tiling {
     fn default() -> Self {
-        Self {
-            tile_px: 256,
-            overlap_px: 64,
-        }
+        Self::of_tile(256)
+    }
+}
+
+impl Tiling {
+    /// Tiles of an edge, neighbours sharing a quarter of it.
+    pub const fn of_tile(tile_px: usize) -> Self {
+        let quarter = (tile_px / 4).next_multiple_of(TILE_MULTIPLE);
+        let most = tile_px.saturating_sub(TILE_MULTIPLE);
+        let overlap_px = if quarter < most { quarter } else { most };
+        Self { tile_px, overlap_px }
     }
 }
 
@@ -46,6 +50,8 @@ pub struct TilePlan {
     pub column_origins: Vec<usize>,
     /// Overlap asked for, in pixels.
     pub overlap_px: usize,
+    /// Pixels per cell of the network's output, along each axis: 1, 2 or 4.
+    pub cell_px: usize,
 }
 
 /// One window of a plan, in pixels of the scene.
@@ -64,8 +70,13 @@ pub struct Tile {
 impl TilePlan {
     /// # Errors
     /// [`InferError::Misuse`] for an empty scene and for a tile size or overlap that is no multiple of 32, too large, or leaves no step.
-    pub fn new(scene: [usize; 2], tiling: Tiling) -> Result<Self, InferError> {
+    pub fn new(scene: [usize; 2], tiling: Tiling, cell_px: usize) -> Result<Self, InferError> {
         let Tiling { tile_px, overlap_px } = tiling;
+        if cell_px == 0 || TILE_MULTIPLE % cell_px != 0 {
+            return Err(InferError::Misuse(format!(
+                "cells of {cell_px} pixels do not divide a tile"
+            )));
+        }
         if scene.contains(&0) {
             return Err(InferError::Misuse("the scene has no pixels".into()));
         }
@@ -90,6 +101,7 @@ impl TilePlan {
             row_origins: origins(height, tile[0], step),
             column_origins: origins(width, tile[1], step),
             overlap_px,
+            cell_px,
         })
     }
 
@@ -103,9 +115,9 @@ impl TilePlan {
         self.len() == 0
     }
 
-    /// Size of the scene's quarter grid.
+    /// Size of the grid of the scene's logits.
     pub fn cells(&self) -> [usize; 2] {
-        self.scene.map(|size| size.div_ceil(CELL_PX))
+        self.scene.map(|size| size.div_ceil(self.cell_px))
     }
 
     /// The window of a row origin and a column origin.
@@ -145,7 +157,7 @@ mod tests {
     fn every_pixel_is_covered_by_windows_of_one_size_at_multiples_of_32() {
         for (tile_px, overlap_px) in [(256, 64), (64, 32), (128, 0), (512, 256)] {
             for size in (1..1200).step_by(7).chain([31, 32, 33, 255, 256, 257, 448, 449]) {
-                let plan = TilePlan::new([size, 40], Tiling { tile_px, overlap_px }).expect("a valid plan");
+                let plan = TilePlan::new([size, 40], Tiling { tile_px, overlap_px }, 4).expect("a valid plan");
                 let mut covered = 0;
                 for &origin in &plan.row_origins {
                     assert!(
@@ -167,7 +179,7 @@ mod tests {
 
     #[test]
     fn neighbours_overlap_by_at_least_what_was_asked() {
-        let plan = TilePlan::new([3000, 4000], Tiling::default()).expect("a valid plan");
+        let plan = TilePlan::new([3000, 4000], Tiling::default(), 4).expect("a valid plan");
         for origins in [&plan.row_origins, &plan.column_origins] {
             assert!(
                 origins
@@ -181,11 +193,28 @@ mod tests {
 
     #[test]
     fn impossible_tilings_are_refused() {
-        let plan = |tile_px, overlap_px| TilePlan::new([100, 100], Tiling { tile_px, overlap_px });
+        let plan = |tile_px, overlap_px| TilePlan::new([100, 100], Tiling { tile_px, overlap_px }, 4);
         for (tile_px, overlap_px) in [(0, 0), (100, 32), (256, 256), (256, 20), (4096, 64)] {
             assert!(plan(tile_px, overlap_px).is_err(), "{tile_px}/{overlap_px}");
         }
-        assert!(TilePlan::new([0, 5], Tiling::default()).is_err());
+        assert!(TilePlan::new([0, 5], Tiling::default(), 4).is_err());
+    }
+
+    #[test]
+    fn the_usual_overlap_fits_every_tile() {
+        assert_eq!(
+            Tiling::default(),
+            Tiling {
+                tile_px: 256,
+                overlap_px: 64
+            }
+        );
+        for tile_px in (32..=MAX_TILE_PX).step_by(TILE_MULTIPLE) {
+            assert!(
+                TilePlan::new([100, 100], Tiling::of_tile(tile_px), 4).is_ok(),
+                "{tile_px}"
+            );
+        }
     }
 
     #[test]

@@ -1,7 +1,6 @@
 //! Quarter grid to pixels: bilinear, `align_corners = false`, row by row so that no full-size float map is kept.
 
 use crate::blend::Blend;
-use crate::plan::CELL_PX;
 
 /// Pixels of a scene to look at: a rectangle, every `step`-th pixel of it along each axis.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -78,8 +77,8 @@ struct Taps {
 }
 
 impl Taps {
-    fn new(pixel: usize, cells: usize) -> Self {
-        let position = ((pixel as f32 + 0.5) / CELL_PX as f32 - 0.5).max(0.0);
+    fn new(pixel: usize, cells: usize, cell_px: usize) -> Self {
+        let position = ((pixel as f32 + 0.5) / cell_px as f32 - 0.5).max(0.0);
         let first = (position as usize).min(cells - 1);
         Self {
             first,
@@ -105,7 +104,10 @@ impl<'a> RowUpsampler<'a> {
     /// For the scene columns of `view`, which must be the scene's.
     pub fn new(blend: &'a Blend, view: &View) -> Self {
         let width = blend.cells()[1];
-        let columns = view.columns().map(|column| Taps::new(column, width)).collect();
+        let columns = view
+            .columns()
+            .map(|column| Taps::new(column, width, blend.cell_px()))
+            .collect();
         Self {
             blend,
             columns,
@@ -116,7 +118,7 @@ impl<'a> RowUpsampler<'a> {
 
     /// Writes the logits of `channel` at the scene row `y`.
     pub fn read_row(&mut self, channel: usize, y: usize, output: &mut [f32]) {
-        let rows = Taps::new(y, self.blend.cells()[0]);
+        let rows = Taps::new(y, self.blend.cells()[0], self.blend.cell_px());
         self.blend.read_row(channel, rows.first, &mut self.above);
         self.blend.read_row(channel, rows.second, &mut self.below);
         for (above, below) in self.above.iter_mut().zip(&self.below) {
@@ -134,7 +136,7 @@ mod tests {
     use crate::plan::{TilePlan, Tiling};
 
     fn blend_of(rows: usize, columns: usize, value: impl Fn(usize, usize) -> f32) -> Blend {
-        let plan = TilePlan::new([rows * 4, columns * 4], Tiling::default()).expect("a valid plan");
+        let plan = TilePlan::new([rows * 4, columns * 4], Tiling::default(), 4).expect("a valid plan");
         let tile = plan.tile_at(0, 0);
         let width = tile.width / 4;
         let logits: Vec<f32> = (0..width * (tile.height / 4))

@@ -161,7 +161,7 @@ impl Card {
             json!({
                 "name": name,
                 "tasks": ["semantic-segmentation"],
-                "result": { "shape": shape(channels, 4, self.tile_px), "dim_order": dim_order, "data_type": "float32" },
+                "result": { "shape": shape(channels, arch.cell_px(), self.tile_px), "dim_order": dim_order, "data_type": "float32" },
                 "classification:classes": classes,
                 "post_processing_function": { "format": "text", "expression": post },
             })
@@ -316,7 +316,7 @@ impl Card {
                 "not as many as the auxiliary head's",
             ),
             (
-                self.tile_px == 0 || self.tile_px % 32 != 0 || self.tile_px > 4096,
+                self.tile_px == 0 || !self.tile_px.is_multiple_of(32) || self.tile_px > 4096,
                 "raremap:tile_px",
                 "a multiple of 32",
             ),

@@ -41,6 +41,10 @@ impl Variant {
 pub struct SegformerConfig {
     /// Channels of the input.
     pub in_channels: usize,
+    /// Factor by which the input is upsampled before the first stage, 1, 2 or 4: at 2 the logits have a cell per 2 x 2
+    /// pixels, for four times the work.
+    #[serde(default = "unscaled")]
+    pub input_upsampling: usize,
     /// Channels of the main head.
     pub num_classes: usize,
     /// Channels of the auxiliary head, one per rare class; 0 leaves the head and the attention block out.
@@ -73,8 +77,12 @@ pub(crate) const EMBED: [(usize, usize); 4] = [(7, 4), (3, 2), (3, 2), (3, 2)];
 /// Input height and width must be a multiple of this, else the reduction drops the edges.
 pub const SIZE_MULTIPLE: usize = 32;
 
-/// Input pixels per cell of the output, along each axis.
-pub const OUTPUT_STRIDE: usize = 4;
+/// Pixels of the first stage per cell of the logits, along each axis.
+const OUTPUT_STRIDE: usize = 4;
+
+const fn unscaled() -> usize {
+    1
+}
 
 impl SegformerConfig {
     /// A published variant for `in_channels` bands, `num_classes` classes of which `num_rare` are rare.
@@ -82,6 +90,7 @@ impl SegformerConfig {
         let (depths, dims, decoder_dim) = variant.table();
         Self {
             in_channels,
+            input_upsampling: unscaled(),
             num_classes,
             num_rare,
             depths,
@@ -95,6 +104,11 @@ impl SegformerConfig {
             drop_path: 0.1,
             dropout: 0.1,
         }
+    }
+
+    /// Input pixels per cell of the logits, along each axis.
+    pub const fn cell_px(&self) -> usize {
+        OUTPUT_STRIDE / self.input_upsampling
     }
 
     /// Whether every number is one the network can be built with; names the first that is not.
@@ -113,6 +127,12 @@ impl SegformerConfig {
             if value == 0 || value > MOST_CHANNELS {
                 return Err(format!("{name} is {value}; it must be from 1 to {MOST_CHANNELS}"));
             }
+        }
+        if ![1, 2, 4].contains(&self.input_upsampling) {
+            return Err(format!(
+                "input_upsampling is {}; it must be 1, 2 or 4",
+                self.input_upsampling
+            ));
         }
         if self.num_rare > self.num_classes {
             return Err(format!(

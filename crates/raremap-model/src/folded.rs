@@ -11,6 +11,18 @@ use crate::embed::map_from_tokens;
 use crate::encoder::{MixTransformer, StageTokens};
 use crate::segformer::{DualLogits, Heads, Segformer};
 
+/// The backend's own interpolation: one kernel, and no gradient is needed here.
+fn resize_bilinear(map: Tensor<4>, size: [usize; 2]) -> Tensor<4> {
+    let [_, _, height, width] = map.dims();
+    if [height, width] == size {
+        return map;
+    }
+    let options = InterpolateOptions::new(InterpolateMode::Bilinear)
+        .with_align_corners(false)
+        .with_output_size(size);
+    interpolate(map, options)
+}
+
 /// The decoder with BatchNorm, fuse convolution and stage linears in one matrix per stage.
 ///
 /// With `s = gamma / sqrt(var + eps)`: `F = relu(sum_i up(x_i V_i) + b)`, `V_i = W_i W_fuse,i s`,
@@ -45,18 +57,11 @@ impl FoldedDecoder {
 
     fn forward(&self, stages: &[StageTokens]) -> Tensor<4> {
         let size = stages[0].grid;
-        let options = InterpolateOptions::new(InterpolateMode::Bilinear)
-            .with_align_corners(false)
-            .with_output_size(size);
         // The bias rides on the finest stage, which needs no upsampling.
         let mut bias = Some(self.bias.clone());
         let mut parts = stages.iter().zip(&self.weights).map(|(stage, weight)| {
             let part = map_from_tokens(linear(stage.tokens.clone(), weight.clone(), bias.take()), stage.grid);
-            if stage.grid == size {
-                part
-            } else {
-                interpolate(part, options.clone())
-            }
+            resize_bilinear(part, size)
         });
         let first = parts.next().expect("SegFormer has four stages");
         relu(parts.fold(first, |sum, part| sum + part))
@@ -69,6 +74,7 @@ pub struct FoldedSegformer {
     encoder: MixTransformer,
     decoder: FoldedDecoder,
     heads: Heads,
+    input_upsampling: usize,
 }
 
 impl FoldedSegformer {
@@ -76,6 +82,7 @@ impl FoldedSegformer {
     pub fn fold(model: Segformer) -> Self {
         Self {
             decoder: FoldedDecoder::fold(&model.decoder),
+            input_upsampling: model.input_upsampling(),
             encoder: model.encoder,
             heads: model.heads,
         }
@@ -83,8 +90,10 @@ impl FoldedSegformer {
 
     /// # Shapes
     /// - `input`: `[batch, in_channels, h, w]`, normalized, h and w multiples of 32
-    /// - output: logits at a quarter of the size
+    /// - output: logits with a cell per [`SegformerConfig::cell_px`](crate::SegformerConfig::cell_px) pixels
     pub fn forward(&self, input: Tensor<4>) -> DualLogits {
+        let [_, _, height, width] = input.dims();
+        let input = resize_bilinear(input, [height * self.input_upsampling, width * self.input_upsampling]);
         self.heads.forward(self.decoder.forward(&self.encoder.forward(input)))
     }
 
@@ -119,6 +128,7 @@ mod tests {
         device.seed(3);
         let config = SegformerConfig {
             decoder_dim: 32,
+            input_upsampling: 2,
             ..SegformerConfig::new(Variant::B0, 3, 7, 2)
         };
         let mut model = Segformer::init(&config, &device).map(&mut Shake);
@@ -130,7 +140,7 @@ mod tests {
         let input = Tensor::random([2, 3, 64, 96], Distribution::Normal(0.0, 1.0), &device);
         let plain = model.forward(input.clone());
         let folded = FoldedSegformer::fold(model).forward(input);
-        assert_eq!(folded.main.dims(), [2, 7, 16, 24]);
+        assert_eq!(folded.main.dims(), [2, 7, 32, 48]);
         let pairs = [
             (plain.main, folded.main),
             (plain.auxiliary.expect("aux"), folded.auxiliary.expect("aux")),

@@ -1,6 +1,7 @@
 //! The dual-head network.
 
 use burn::module::Module;
+use burn::nn::Initializer;
 use burn::nn::conv::{Conv2d, Conv2dConfig};
 use burn::tensor::activation::sigmoid;
 use burn::tensor::{Device, Tensor};
@@ -9,13 +10,14 @@ use crate::config::SegformerConfig;
 use crate::decoder::Decoder;
 use crate::embed::conv;
 use crate::encoder::MixTransformer;
+use crate::upsample::upsample_bilinear;
 
 /// What the network says, before softmax and sigmoid.
 #[derive(Debug, Clone)]
 pub struct DualLogits {
-    /// `[batch, num_classes, h / 4, w / 4]`
+    /// `[batch, num_classes, h / cell_px, w / cell_px]`
     pub main: Tensor<4>,
-    /// `[batch, num_rare, h / 4, w / 4]`; absent without rare classes.
+    /// `[batch, num_rare, h / cell_px, w / cell_px]`; absent without rare classes.
     pub auxiliary: Option<Tensor<4>>,
 }
 
@@ -32,12 +34,24 @@ pub struct Heads {
     pub auxiliary: Option<Conv2d>,
 }
 
+/// Logit of a probability of 12%.
+const INITIAL_AUXILIARY_LOGIT: f64 = -2.0;
+
 impl Heads {
     fn init(config: &SegformerConfig, device: &Device) -> Self {
         let head = |channels: usize| conv(Conv2dConfig::new([config.decoder_dim, channels], [1, 1]), device);
+        // Rare classes are rare: starting near "no" keeps the first steps from unlearning "maybe everywhere".
+        let auxiliary = (config.num_rare > 0).then(|| {
+            let mut auxiliary = head(config.num_rare);
+            let bias = Initializer::Constant {
+                value: INITIAL_AUXILIARY_LOGIT,
+            };
+            auxiliary.bias = Some(bias.init([config.num_rare], device));
+            auxiliary
+        });
         Self {
             classifier: head(config.num_classes),
-            auxiliary: (config.num_rare > 0).then(|| head(config.num_rare)),
+            auxiliary,
         }
     }
 
@@ -84,6 +98,7 @@ pub struct Segformer {
     pub decoder: Decoder,
     /// Both heads.
     pub heads: Heads,
+    input_upsampling: usize,
 }
 
 impl Segformer {
@@ -93,13 +108,21 @@ impl Segformer {
             encoder: MixTransformer::init(config, device),
             decoder: Decoder::init(config, device),
             heads: Heads::init(config, device),
+            input_upsampling: config.input_upsampling,
         }
+    }
+
+    /// Factor by which the input is upsampled before the first stage.
+    pub(crate) const fn input_upsampling(&self) -> usize {
+        self.input_upsampling
     }
 
     /// # Shapes
     /// - `input`: `[batch, in_channels, h, w]`, normalized, h and w multiples of 32
-    /// - output: logits at a quarter of the size
+    /// - output: logits with a cell per [`SegformerConfig::cell_px`] pixels
     pub fn forward(&self, input: Tensor<4>) -> DualLogits {
+        let [_, _, height, width] = input.dims();
+        let input = upsample_bilinear(input, [height * self.input_upsampling, width * self.input_upsampling]);
         self.heads.forward(self.decoder.forward(&self.encoder.forward(input)))
     }
 }
@@ -113,14 +136,10 @@ mod tests {
     fn b0_with_150_classes_has_the_published_parameters() {
         let config = SegformerConfig::new(Variant::B0, 3, 150, 0);
         let model = Segformer::init(&config, &Device::flex());
-        // 394,752 decoder weights, and batch norm's running mean and variance, which are state and not counted.
-        assert_eq!(model.num_params(), 3_752_694 - 2 * 256 + running_state(&model));
-        assert_eq!(model.decoder.num_params() - running_state(&model), 394_752 - 512);
-    }
-
-    /// burn counts the running statistics as parameters.
-    fn running_state(_model: &Segformer) -> usize {
-        2 * 256
+        // burn counts batch norm's running mean and variance, the published figure does not.
+        let running = 2 * config.decoder_dim;
+        assert_eq!(model.num_params() - running, 3_752_694);
+        assert_eq!(model.decoder.num_params() - running, 394_752);
     }
 
     #[test]

@@ -31,9 +31,9 @@ const GOLDEN_PREFIX: &str = "golden.";
 pub struct GoldenTile {
     /// `[1, in_channels, h, w]`, normalized.
     pub input: TensorData,
-    /// `[1, num_classes, h / 4, w / 4]`
+    /// `[1, num_classes, h / cell_px, w / cell_px]`
     pub main: TensorData,
-    /// `[1, num_rare, h / 4, w / 4]`
+    /// `[1, num_rare, h / cell_px, w / cell_px]`
     pub auxiliary: TensorData,
 }
 
@@ -214,8 +214,8 @@ impl ModelFile {
         let whole = height % 32 == 0 && width % 32 == 0 && height.max(width) <= 1024;
         let expected = [
             vec![1, arch.in_channels, height, width],
-            vec![1, arch.num_classes, height / 4, width / 4],
-            vec![1, arch.num_rare, height / 4, width / 4],
+            vec![1, arch.num_classes, height / arch.cell_px(), width / arch.cell_px()],
+            vec![1, arch.num_rare, height / arch.cell_px(), width / arch.cell_px()],
         ];
         if !whole || shapes.iter().zip(&expected).any(|(a, b)| a[..] != b[..]) {
             return Err(WeightsError::Mismatch(

@@ -1,0 +1,161 @@
+//! From a run's weights to a file that is shipped.
+
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, Result, ensure};
+use burn::tensor::{Device, Tensor, TensorData};
+use clap::Args;
+use raremap_infer::Normalizer;
+use raremap_model::{Card, FoldedSegformer, GoldenTile, ModelFile, Segformer};
+use serde_json::{Value, json};
+
+use crate::checkpoint::load_module;
+use crate::config::TrainConfig;
+use crate::dataset::{DatasetConfig, Sample};
+use crate::evaluate::{Evaluation, evaluate};
+use crate::files::write_whole;
+use crate::train::{BEST_WEIGHTS, CARD};
+
+/// Writes a run's best weights as a weights file, evaluated and with a golden tile.
+#[derive(Debug, Args)]
+pub struct ExportArgs {
+    /// Folder of the run.
+    run: PathBuf,
+    /// The weights file to write.
+    #[arg(long)]
+    out: PathBuf,
+    /// Keep the weights in float instead of int8.
+    #[arg(long)]
+    float: bool,
+    /// What the model is for, for its card.
+    #[arg(long, default_value = "")]
+    description: String,
+    /// Split whose figures go into the card.
+    #[arg(long, default_value = "val")]
+    split: String,
+    /// Another folder for the dataset's files.
+    #[arg(long)]
+    root: Option<PathBuf>,
+}
+
+/// Edge of the golden tile in pixels: small, and yet every stage sees more than one cell.
+const GOLDEN_PX: usize = 64;
+const THRESHOLD: f32 = 0.5;
+
+/// Runs `raremap export`.
+pub fn run(args: &ExportArgs) -> Result<()> {
+    let device = Device::flex();
+    let recipe_path = args.run.join("recipe.toml");
+    let recipe: TrainConfig = toml::from_str(&read_text(&recipe_path)?)
+        .with_context(|| format!("{} is not a run's recipe", recipe_path.display()))?;
+    let dataset = DatasetConfig::read(&recipe.dataset, args.root.as_deref())?;
+    let stac: Value = serde_json::from_str(&read_text(&args.run.join(CARD))?)?;
+    let mut card = Card::from_stac(&stac)?;
+    let mut model = Segformer::init(&card.architecture, &device);
+    load_module(&mut model, &args.run.join(BEST_WEIGHTS))?;
+
+    let samples = dataset.load(&args.split)?;
+    let golden_input = golden_input(&card, &samples)?;
+    let float = evaluate(
+        FoldedSegformer::fold(model.clone()),
+        &card,
+        &dataset,
+        &args.split,
+        THRESHOLD,
+    )?;
+    let cells = GOLDEN_PX / card.architecture.cell_px();
+    let zeros = |channels: usize| TensorData::new(vec![0f32; channels * cells * cells], [1, channels, cells, cells]);
+    let golden = GoldenTile {
+        input: golden_input,
+        main: zeros(card.architecture.num_classes),
+        auxiliary: zeros(card.architecture.num_rare),
+    };
+    card.created = jiff::Timestamp::now().to_string();
+    card.description.clone_from(&args.description);
+    card.quantization = if args.float {
+        "none: all weights are float32".into()
+    } else {
+        "int8, symmetric, per output channel: linear weights and dense convolutions; float32: first patch embedding, \
+         depthwise convolutions, norms, biases, heads"
+            .into()
+    };
+
+    // What the file will hold after rounding is what is measured, and what the golden tile states.
+    let draft = ModelFile::from_model(&model, card.clone(), golden)?.to_bytes(!args.float)?;
+    let mut file = ModelFile::from_bytes(&draft)?;
+    let network = file.build(&device)?;
+    let shipped = evaluate(network.clone(), &card, &dataset, &args.split, THRESHOLD)?;
+    let logits = network.forward(Tensor::from_data(file.golden.input.clone(), &device));
+    file.golden.main = logits.main.into_data();
+    if let Some(auxiliary) = logits.auxiliary {
+        file.golden.auxiliary = auxiliary.into_data();
+    }
+    file.card.metrics = json!({
+        args.split.clone(): { "shipped": summary(&shipped), "float": summary(&float) },
+        "threshold": THRESHOLD,
+        "seed": recipe.seed,
+    });
+    let bytes = file.to_bytes(!args.float)?;
+    let written = ModelFile::from_bytes(&bytes)?;
+    write_whole(&args.out, &bytes)?;
+    println!(
+        "{}: {} bytes, sha256 {}",
+        args.out.display(),
+        bytes.len(),
+        written.sha256
+    );
+    for (name, evaluation) in [("float", &float), ("as shipped", &shipped)] {
+        println!("{name}: mean IoU {:.4}", evaluation.figures.mean_iou);
+        print!("{}", crate::metrics::table(&evaluation.figures.classes));
+    }
+    Ok(())
+}
+
+/// The figures a card has room for.
+fn summary(evaluation: &Evaluation) -> Value {
+    let figures = &evaluation.figures;
+    json!({
+        "mean_iou": figures.mean_iou,
+        "pixels": figures.pixels,
+        "classes": figures.classes,
+        "rare_head": evaluation.rare,
+        "mean_iou_with_threshold": evaluation.with_threshold.mean_iou,
+    })
+}
+
+/// The corner of the sample whose corner shows the most classes, normalized: real numbers that work every stage.
+fn golden_input(card: &Card, samples: &[Sample]) -> Result<TensorData> {
+    let corner = |sample: &Sample| -> Vec<usize> {
+        (0..GOLDEN_PX * GOLDEN_PX)
+            .map(|i| i / GOLDEN_PX * sample.width + i % GOLDEN_PX)
+            .collect()
+    };
+    let large = samples
+        .iter()
+        .filter(|sample| sample.height >= GOLDEN_PX && sample.width >= GOLDEN_PX);
+    let sample = large.max_by_key(|sample| {
+        let mut classes: Vec<u8> = corner(sample).into_iter().map(|i| sample.labels[i]).collect();
+        classes.sort_unstable();
+        classes.dedup();
+        classes.len()
+    });
+    let sample = sample.with_context(|| format!("no sample has {GOLDEN_PX} x {GOLDEN_PX} pixels for a golden tile"))?;
+    let pixels = corner(sample);
+    let values: Vec<f32> = sample
+        .values
+        .chunks(sample.valid.len())
+        .flat_map(|band| pixels.iter().map(|&pixel| band[pixel]).collect::<Vec<f32>>())
+        .collect();
+    let valid: Vec<bool> = pixels.iter().map(|&pixel| sample.valid[pixel]).collect();
+    let input = Normalizer::new(&card.bands)?.normalize(&values, &valid)?;
+    ensure!(
+        input.iter().all(|value| value.is_finite()),
+        "{} holds NaN",
+        sample.path.display()
+    );
+    Ok(TensorData::new(input, [1, card.bands.len(), GOLDEN_PX, GOLDEN_PX]))
+}
+
+fn read_text(path: &Path) -> Result<String> {
+    std::fs::read_to_string(path).with_context(|| format!("cannot read {}", path.display()))
+}
