@@ -11,7 +11,7 @@ WASM_BINDGEN_VERSION=$(sed -n 's/^wasm-bindgen = "=\(.*\)"$/\1/p' Cargo.toml)
 
 RAREMAP_CACHE=${XDG_CACHE_HOME:-$HOME/.cache}/raremap
 RAREMAP_TOOLS=$RAREMAP_CACHE/tools
-PATH=$RAREMAP_TOOLS/bin:$PWD/tests/browser/node_modules/.bin:${CARGO_HOME:-$HOME/.cargo}/bin:$PATH
+PATH=$RAREMAP_TOOLS/bin:${CARGO_HOME:-$HOME/.cargo}/bin:$PATH
 export PATH
 
 say() { printf '%s\n' "$*"; }
@@ -69,16 +69,12 @@ need_nextest() {
   cargo nextest --version >/dev/null 2>&1 || install_crate cargo-nextest "$NEXTEST_VERSION" --locked
 }
 
-need_node() {
-  need_apt node nodejs && need_apt npm npm
-}
-
-# The npm packages of tests/browser: binaryen (wasm-opt) for the build, playwright-core for the browser tests.
+# The npm packages of tests/browser: playwright-core.
 need_npm() {
   local marker=tests/browser/node_modules/.installed
-  need_node || return
+  need_apt node nodejs && need_apt npm npm || return
   cmp -s tests/browser/package-lock.json "$marker" && return
-  say "installing binaryen and playwright-core (npm)"
+  say "installing playwright-core (npm)"
   (cd tests/browser && npm ci --ignore-scripts --no-audit --no-fund --loglevel=error) && cp tests/browser/package-lock.json "$marker"
 }
 
