@@ -275,6 +275,7 @@ async function runScene() {
 
 async function cancelRun() {
   /** @type {HTMLButtonElement} */ (byId("cancel")).disabled = true;
+  byId("status").textContent = "Stopping after this tile.";
   engine.call("cancel");
   await running;
   /** @type {HTMLButtonElement} */ (byId("cancel")).disabled = false;

@@ -154,6 +154,7 @@ export function showTable(areas) {
   byId("class-table").replaceChildren(...rows);
   byId("result-note").textContent = [
     areas.valid_hectares === null ? "Without georeferencing, areas are counts of pixels." : "",
+    areas.complete ? "" : "Only the finished part is counted.",
     areas.nodata_pixels > 0 && areas.complete ? `${number(areas.nodata_pixels)} pixels have no data.` : "",
   ].join(" ");
 }

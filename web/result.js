@@ -9,6 +9,7 @@ export const PICTURE_MAX_PX = 2048;
 // Between two drawings the page answers to the reader.
 const REFRESH_MS = 30;
 const DETAIL_MS = 150;
+const MAX_ZOOM = 16;
 
 /** @typedef {import("./client.js").Engine} Engine */
 /** @typedef {import("./viewer.js").Viewer} Viewer */
@@ -121,7 +122,7 @@ export class ResultView {
       panel.showTable(areas);
       panel.showLegend(kind, this.scale, areas, options.topK);
     }
-    this.#detailKey = "";
+    this.#detailKey = "stale";
     await this.#drawDetail();
   }
 
@@ -137,22 +138,26 @@ export class ResultView {
 
   async #drawDetail() {
     const epoch = this.#epoch;
-    const window = this.viewer.detailWindow(PICTURE_MAX_PX);
-    const key = JSON.stringify([window, this.#phase]);
+    const { window, scale, isCoarse } = this.viewer.sight();
+    const isSmall = Math.min(window.width, window.height) > 0 && Math.max(window.width, window.height) <= PICTURE_MAX_PX;
+    const isSharper = isSmall && isCoarse;
+    // Lines of about two pixels of the screen, however large a pixel of the scene is drawn.
+    const zoom = isSmall ? Math.max(1, Math.min(MAX_ZOOM, Math.floor(scale / 2))) : 1;
+    const hasThinOutline = this.#hasOutline() && (isSharper || zoom > 1);
+    const key = isSharper || hasThinOutline ? JSON.stringify([window, zoom, isSharper, hasThinOutline, this.#phase]) : "";
     if (key === this.#detailKey) return;
     this.#detailKey = key;
-    /** @type {(name: import("./viewer.js").LayerName, picture: Promise<any> | undefined, opacity?: number) => Promise<void>} */
+    /** @type {(name: import("./viewer.js").LayerName, picture: Promise<any> | false, opacity?: number) => Promise<void>} */
     const show = async (name, picture, opacity) => {
       const drawn = await picture;
-      if (epoch === this.#epoch && key === this.#detailKey) this.viewer.setLayer(name, drawn, opacity);
+      if (epoch === this.#epoch && key === this.#detailKey) this.viewer.setLayer(name, drawn || undefined, opacity);
     };
-    const layer = (/** @type {string} */ kind) => {
-      if (!window || this.#phase !== "finished") return undefined;
-      return this.engine.call("layer", { kind, options: { ...this.options(), window: { ...window, step: 1 } } });
-    };
-    await show("scene-detail", window && this.engine.call("detail", window));
-    await show("overlay-detail", this.#kind === "none" ? undefined : layer(this.#kind), this.opacity());
-    await show("outline-detail", this.#hasOutline() ? layer("rare-outline") : undefined);
+    const isFinished = this.#phase === "finished";
+    const layer = (/** @type {string} */ kind) =>
+      this.engine.call("layer", { kind, options: { ...this.options(), window: { ...window, step: 1, zoom } } });
+    await show("scene-detail", isSharper && this.engine.call("detail", window));
+    await show("overlay-detail", isFinished && isSharper && this.#kind !== "none" && layer(this.#kind), this.opacity());
+    await show("outline-detail", isFinished && hasThinOutline && layer("rare-outline"));
   }
 
   /**

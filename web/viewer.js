@@ -88,22 +88,24 @@ export class Viewer {
   }
 
   /**
-   * The part of the scene in sight, in whole pixels, if the whole scene's pictures are too coarse for it; else nothing.
-   *
-   * @param {number} maxPx longest side that is worth drawing
+   * The part of the scene in sight, in whole pixels; how many pixels of the screen one of the scene takes; and whether the picture
+   * of the whole scene is too coarse for that.
    */
-  detailWindow(maxPx) {
-    const whole = this.#layers.get("scene");
-    if (!whole || whole.bitmap.width >= whole.extent[2]) return undefined;
+  sight() {
     const { width, height } = this.#scene;
     const ratio = this.canvas.width / Math.max(this.canvas.clientWidth, 1);
-    if (this.#scale * ratio * (whole.extent[2] / whole.bitmap.width) <= 1) return undefined;
+    const scale = this.#scale * ratio;
     const left = Math.max(0, Math.floor(this.#origin.x));
     const top = Math.max(0, Math.floor(this.#origin.y));
     const right = Math.min(width, Math.ceil(this.#origin.x + this.canvas.clientWidth / this.#scale));
     const bottom = Math.min(height, Math.ceil(this.#origin.y + this.canvas.clientHeight / this.#scale));
-    if (right <= left || bottom <= top || Math.max(right - left, bottom - top) > maxPx) return undefined;
-    return { x: left, y: top, width: right - left, height: bottom - top };
+    const whole = this.#layers.get("scene");
+    const step = whole ? whole.extent[2] / whole.bitmap.width : 1;
+    return {
+      window: { x: left, y: top, width: Math.max(0, right - left), height: Math.max(0, bottom - top) },
+      scale,
+      isCoarse: step > 1 && scale * step > 1,
+    };
   }
 
   /** Shows the whole scene. */

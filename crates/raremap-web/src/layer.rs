@@ -78,19 +78,23 @@ fn draw_outline(logits: &SceneLogits, mask: &[u8], options: &LookOptions, view: 
             .then(|| mask.get(index).copied())
             .flatten()
     };
-    Picture::new(view).paint(|index| {
-        let (row, column) = (index / view.width, index % view.width);
+    let zoom = options.zoom();
+    let (width, height) = (view.width * zoom, view.height * zoom);
+    Picture::with_extent(width, height, Picture::extent_of(view)).paint(|index| {
+        let (y, x) = (index / width, index % width);
+        let (row, column) = (y / zoom, x / zoom);
         let own = value(row, column)?;
+        // Only the rim of an enlarged pixel touches its neighbours.
+        let is_rim = |position: usize| (position.is_multiple_of(zoom), (position + 1).is_multiple_of(zoom));
+        let ((top, bottom), (left, right)) = (is_rim(y), is_rim(x));
         let around = [
-            value(row.wrapping_sub(1), column),
-            value(row + 1, column),
-            value(row, column.wrapping_sub(1)),
-            value(row, column + 1),
+            top.then(|| value(row.wrapping_sub(1), column)),
+            bottom.then(|| value(row + 1, column)),
+            left.then(|| value(row, column.wrapping_sub(1))),
+            right.then(|| value(row, column + 1)),
         ];
-        let mut others = around
-            .into_iter()
-            .flatten()
-            .filter(|other| *other != own && *other != Card::MASK_NODATA);
+        let neighbours = around.into_iter().flatten().flatten();
+        let mut others = neighbours.filter(|other| *other != own && *other != Card::MASK_NODATA);
         if is_rare[usize::from(own)] {
             others.next().map(|_| OUTLINE_INSIDE)
         } else {

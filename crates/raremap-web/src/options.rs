@@ -5,6 +5,7 @@ use raremap_model::Card;
 use serde::Deserialize;
 
 const OVERLAP_MULTIPLE: usize = 32;
+const MAX_ZOOM: usize = 16;
 
 /// How to draw, measure or save a result: needs no new run.
 #[derive(Debug, Deserialize)]
@@ -27,6 +28,8 @@ pub struct WindowOptions {
     width: usize,
     height: usize,
     step: usize,
+    /// Picture pixels per view pixel of an outline, so that it stays thin where pixels are drawn large; 1 where absent.
+    zoom: Option<usize>,
 }
 
 impl LookOptions {
@@ -39,6 +42,14 @@ impl LookOptions {
         }
     }
 
+    /// Picture pixels per view pixel of an outline.
+    pub fn zoom(&self) -> usize {
+        self.window
+            .and_then(|window| window.zoom)
+            .unwrap_or(1)
+            .clamp(1, MAX_ZOOM)
+    }
+
     /// The pixels to draw.
     pub fn view(&self, size: [usize; 2]) -> View {
         match self.window {
@@ -48,6 +59,7 @@ impl LookOptions {
                 width,
                 height,
                 step,
+                ..
             }) => View {
                 x,
                 y,

@@ -62,25 +62,22 @@ impl Picture {
 
 impl Picture {
     /// A view's picture, all transparent.
-    ///
-    /// Each pixel of a view stands for a block of `step` x `step` scene pixels and is the middle one of them.
     pub fn new(view: &View) -> Self {
-        let before = (view.step.max(1) - 1) / 2;
-        let extent = [
+        Self::with_extent(view.width, view.height, Self::extent_of(view))
+    }
+
+    /// What a view shows: each of its pixels stands for a block of `step` x `step` scene pixels and is the middle one of them.
+    pub fn extent_of(view: &View) -> [f64; 4] {
+        let before = view.step.saturating_sub(1) / 2;
+        [
             view.x as f64 - before as f64,
             view.y as f64 - before as f64,
             (view.width * view.step) as f64,
             (view.height * view.step) as f64,
-        ];
-        Self {
-            width: view.width,
-            height: view.height,
-            rgba: vec![0; view.width * view.height * RGBA],
-            extent,
-        }
+        ]
     }
 
-    /// For pixels that do not come from a [`View`].
+    /// For pixels that are not a [`View`]'s own; all transparent.
     pub fn with_extent(width: usize, height: usize, extent: [f64; 4]) -> Self {
         Self {
             width,
