@@ -17,7 +17,7 @@ let browser, site;
 
 before(async () => {
   // Under a path of its own, as most static hosts serve a site.
-  site = await openSite("dist", "/portal/maps");
+  site = await openSite(process.env.RAREMAP_SITE ?? "dist", "/portal/maps");
   browser = await launch();
 });
 after(async () => {
