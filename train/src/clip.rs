@@ -74,6 +74,8 @@ mod tests {
         let device = Device::flex().autodiff();
         let config = SegformerConfig {
             decoder_dim: 8,
+            drop_path: 0.0,
+            dropout: 0.0,
             ..SegformerConfig::new(Variant::B0, 3, 3, 1)
         };
         let model = Segformer::init(&config, &device);

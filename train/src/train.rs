@@ -120,7 +120,8 @@ fn card(config: &TrainConfig, dataset: &DatasetConfig, samples: &[Sample]) -> Re
         architecture: config.architecture(bands.len(), classes.len(), rare_classes.len())?,
         bands,
         value_scaling: dataset.value_scaling.clone(),
-        tile_px: 256,
+        // Tiles as large as what the network has learned from: the same context at every pixel.
+        tile_px: config.schedule.crop_px,
         ground_resolution_m: dataset.ground_resolution_m,
         training: Training {
             dataset: dataset.name.clone(),

@@ -47,19 +47,12 @@ pub fn from_hugging_face() -> Result<KeyRemapper, WeightsError> {
 
 /// Loads a Hugging Face `SegformerForSemanticSegmentation` state dict into `model`, leaving the auxiliary head as it is.
 ///
-/// `prefix` is put before every name in the file: empty for a published checkpoint.
-///
 /// # Errors
 /// [`WeightsError::Malformed`] if `safetensors` is not a safetensors file, [`WeightsError::Mismatch`] naming what is
 /// missing or has another shape.
-pub fn load_hugging_face(model: &mut Segformer, safetensors: Vec<u8>, prefix: &str) -> Result<(), WeightsError> {
-    let strip = format!("^{}", prefix.replace('.', r"\."));
-    let mut pairs = vec![(strip.as_str(), "")];
-    pairs.extend(FROM_HUGGING_FACE);
-    let remapper = KeyRemapper::from_patterns(pairs).map_err(|error| WeightsError::Misuse(error.to_string()))?;
+pub fn load_hugging_face(model: &mut Segformer, safetensors: Vec<u8>) -> Result<(), WeightsError> {
     let mut store = SafetensorsStore::from_bytes(Some(safetensors))
-        .with_regex(strip.as_str())
-        .remap(remapper)
+        .remap(from_hugging_face()?)
         .with_from_adapter(PyTorchToBurnAdapter)
         .allow_partial(true);
     let result = model
