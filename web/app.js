@@ -83,6 +83,7 @@ function showError(what, cause) {
   box.hidden = false;
   if (!loaded) byId("backend").textContent = "";
   setState("error", what);
+  box.scrollIntoView({ block: "nearest" });
 }
 
 function clearError() {
@@ -190,6 +191,7 @@ async function openFile(next) {
     panel.showScene(info.scene);
     panel.showBands(info, onBands);
     setState("ready", `${next.name} is open.`);
+    byId("panel").scrollTop = 0;
     viewer.setScene(info.scene.width, info.scene.height);
     showPreview(picture);
   } catch (cause) {
