@@ -83,8 +83,8 @@ pub fn run(args: &TrainArgs) -> Result<()> {
     dataset.images_of(VALIDATION)?;
     for sample in &samples {
         ensure!(
-            sample.values.iter().all(|v| v.is_finite()),
-            "{} holds NaN or infinite values",
+            sample.valid.contains(&true),
+            "{} has no valid pixel: all are nodata or NaN",
             sample.path.display()
         );
     }

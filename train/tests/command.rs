@@ -1,0 +1,271 @@
+//! The command as a person uses it, on a small made-up dataset: train, interrupt, resume, export, evaluate, predict.
+
+use std::fs;
+use std::io::{BufRead, BufReader};
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output, Stdio};
+
+use raremap_raster::{OutputImage, OutputSamples, encode_geotiff};
+use serde_json::Value;
+
+const EDGE: usize = 64;
+
+fn raremap(folder: &Path, arguments: &[&str]) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_raremap"));
+    command.current_dir(folder).args(arguments);
+    command
+}
+
+fn run(folder: &Path, arguments: &[&str]) -> Output {
+    raremap(folder, arguments).output().expect("the command starts")
+}
+
+fn succeed(folder: &Path, arguments: &[&str]) -> String {
+    let output = run(folder, arguments);
+    let errors = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "{arguments:?}: {errors}");
+    String::from_utf8(output.stdout).expect("text")
+}
+
+fn fail(folder: &Path, arguments: &[&str]) -> String {
+    let output = run(folder, arguments);
+    assert_eq!(
+        output.status.code(),
+        Some(2),
+        "{arguments:?}: {}",
+        String::from_utf8_lossy(&output.stdout)
+    );
+    String::from_utf8(output.stderr).expect("text")
+}
+
+fn write(path: &Path, samples: OutputSamples<'_>, nodata: Option<f64>) {
+    let image = OutputImage {
+        width: EDGE as u32,
+        height: EDGE as u32,
+        samples,
+        nodata,
+        color_table: None,
+        band_names: Vec::new(),
+        metadata: Vec::new(),
+    };
+    fs::write(path, encode_geotiff(&image, None).expect("encodes")).expect("writes");
+}
+
+/// Two bands; the left part is water, dark in the near infrared; the rest is land. How much is water differs by image.
+fn dataset(folder: &Path) {
+    for name in ["images", "masks"] {
+        fs::create_dir_all(folder.join("data").join(name)).expect("a folder");
+    }
+    let mut splits = "image,place,split\n".to_owned();
+    for index in 0..6 {
+        let shore = 16 + 6 * index;
+        let water = |pixel: usize| pixel % EDGE < shore;
+        let noise = |pixel: usize| ((pixel * 7919 + index * 104_729) % 97) as f32;
+        let green: Vec<f32> = (0..EDGE * EDGE).map(|p| 800.0 + noise(p)).collect();
+        let nir: Vec<f32> = (0..EDGE * EDGE)
+            .map(|p| if water(p) { 300.0 } else { 2500.0 } + noise(p))
+            .collect();
+        let mask: Vec<u8> = (0..EDGE * EDGE).map(|p| if water(p) { 5 } else { 0 }).collect();
+        let file = |kind: &str| folder.join(format!("data/{kind}/{index}.tif"));
+        write(
+            &file("images"),
+            OutputSamples::F32 {
+                bands: vec![&green, &nir],
+            },
+            None,
+        );
+        write(&file("masks"), OutputSamples::U8(&mask), Some(255.0));
+        splits += &format!("{index},place{index},{}\n", if index < 4 { "train" } else { "val" });
+    }
+    fs::write(folder.join("data/splits.csv"), splits).expect("writes");
+    fs::write(
+        folder.join("dataset.toml"),
+        r#"
+            name = "shores"
+            provenance = "made up"
+            root = "data"
+            images = "images"
+            masks = "masks"
+            splits = "splits.csv"
+            value_scaling = "reflectance x 10000"
+            ground_resolution_m = 30.0
+            ignore = 255
+            bands = [{ name = "green", index = 1 }, { name = "nir", index = 2 },
+                     { name = "ndwi", normalized_difference = ["green", "nir"] }]
+            classes = [{ value = 0, name = "land", color = "008000" },
+                       { value = 5, name = "water", color = "0000FF", rare = true }]
+        "#,
+    )
+    .expect("writes");
+}
+
+const RECIPE: &str = r#"
+    name = "shores"
+    dataset = "dataset.toml"
+    seed = 3
+    [model]
+    variant = "b0"
+    decoder_dim = 16
+    input_upsampling = 2
+    [schedule]
+    epochs = 6
+    batch_size = 2
+    crop_px = 32
+    warmup_steps = 2
+    evaluate_every_epochs = 3
+    ema_decay = 0.5
+    [optimizer]
+    learning_rate = 1.0e-3
+    clip_norm = 1.0
+    [augment]
+    symmetries = true
+    gain = 0.1
+    zoom = 0.3
+"#;
+
+fn folder() -> (tempfile::TempDir, PathBuf) {
+    let temporary = tempfile::tempdir().expect("a folder");
+    let path = temporary.path().to_owned();
+    dataset(&path);
+    fs::write(path.join("recipe.toml"), RECIPE).expect("writes");
+    (temporary, path)
+}
+
+/// Loss of each epoch, as logged.
+fn losses(run: &Path) -> Vec<f64> {
+    let log = fs::read_to_string(run.join("log.jsonl")).expect("a log");
+    let events = log
+        .lines()
+        .map(|line| serde_json::from_str::<Value>(line).expect("JSON"));
+    events
+        .filter(|event| event["event"] == "epoch")
+        .map(|event| event["loss"].as_f64().expect("a loss"))
+        .collect()
+}
+
+#[test]
+fn an_interrupted_run_goes_on_as_if_it_had_not_been() {
+    let (_keep, folder) = folder();
+    succeed(&folder, &["train", "recipe.toml", "--out", "whole"]);
+    let whole = losses(&folder.join("whole"));
+    assert_eq!(whole.len(), 6);
+
+    // Ctrl-C after the first epoch
+    let mut child = raremap(&folder, &["train", "recipe.toml", "--out", "parts"])
+        .stderr(Stdio::piped())
+        .spawn()
+        .expect("the command starts");
+    let mut lines = BufReader::new(child.stderr.take().expect("piped")).lines();
+    lines
+        .by_ref()
+        .map_while(Result::ok)
+        .find(|line| line.contains("\"epoch\""))
+        .expect("an epoch ends");
+    let interrupt = Command::new("kill")
+        .args(["-INT", &child.id().to_string()])
+        .status()
+        .expect("kill");
+    assert!(interrupt.success());
+    let stopped = lines.map_while(Result::ok).any(|line| line.contains("\"stopped\""));
+    assert!(
+        child.wait().expect("ends").success() && stopped,
+        "it saves a checkpoint and says so"
+    );
+
+    let refused = fail(&folder, &["train", "recipe.toml", "--out", "parts"]);
+    assert!(refused.contains("--resume"), "{refused}");
+    succeed(&folder, &["train", "recipe.toml", "--out", "parts", "--resume"]);
+    assert_eq!(losses(&folder.join("parts")), whole);
+}
+
+#[test]
+fn a_run_becomes_a_model_that_evaluates_and_predicts() {
+    let (_keep, folder) = folder();
+    succeed(&folder, &["train", "recipe.toml", "--out", "run"]);
+    succeed(
+        &folder,
+        &[
+            "export",
+            "run",
+            "--out",
+            "shores.raremap",
+            "--description",
+            "finds shores",
+        ],
+    );
+    let card = succeed(&folder, &["inspect", "shores.raremap", "--json"]);
+    assert!(card.contains("finds shores"), "{card}");
+
+    let evaluation = succeed(
+        &folder,
+        &["evaluate", "shores.raremap", "dataset.toml", "--split", "val", "--json"],
+    );
+    let evaluation: Value = serde_json::from_str(&evaluation).expect("JSON");
+    assert_eq!(evaluation["pixels"], 2 * EDGE * EDGE);
+    assert_eq!(evaluation["classes"][1]["name"], "water");
+    assert_eq!(evaluation["confusion"].as_array().map(Vec::len), Some(2));
+    assert_eq!(evaluation["rare"][0]["name"], "water");
+    for figures in [&evaluation, &evaluation["with_threshold"]] {
+        let mean_iou = figures["mean_iou"].as_f64().expect("a number");
+        assert!((0.0..=1.0).contains(&mean_iou));
+        assert!(figures["mean_iou_without_absent"].is_number());
+    }
+
+    succeed(
+        &folder,
+        &[
+            "predict",
+            "shores.raremap",
+            "data/images/5.tif",
+            "--out",
+            "out",
+            "--bands",
+            "green=1,nir=2",
+        ],
+    );
+    for name in ["mask.tif", "probability.tif", "saliency.tif", "summary.json"] {
+        assert!(folder.join("out").join(name).is_file(), "{name}");
+    }
+}
+
+#[test]
+fn bad_input_is_named_and_exits_with_2() {
+    let (_keep, folder) = folder();
+    let recipe = |from: &str, to: &str| fs::write(folder.join("bad.toml"), RECIPE.replace(from, to)).expect("writes");
+    recipe("crop_px", "crop_size");
+    assert!(fail(&folder, &["train", "bad.toml"]).contains("crop_size"));
+    recipe("dataset.toml", "nowhere.toml");
+    assert!(fail(&folder, &["train", "bad.toml"]).contains("nowhere.toml"));
+    assert!(fail(&folder, &["evaluate", "dataset.toml", "dataset.toml"]).contains("dataset.toml"));
+
+    // a place in two splits
+    let splits = fs::read_to_string(folder.join("data/splits.csv")).expect("reads");
+    fs::write(folder.join("data/splits.csv"), splits.replace("place5", "place0")).expect("writes");
+    assert!(fail(&folder, &["train", "recipe.toml"]).contains("leak"));
+    fs::write(folder.join("data/splits.csv"), splits).expect("writes");
+
+    // an unknown class, then a mask of another size
+    write(
+        &folder.join("data/masks/1.tif"),
+        OutputSamples::U8(&[9; EDGE * EDGE]),
+        None,
+    );
+    let error = fail(&folder, &["train", "recipe.toml"]);
+    assert!(error.contains("1.tif") && error.contains("no class"), "{error}");
+    let nan = vec![f32::NAN; EDGE * EDGE];
+    let fine = vec![1.0f32; EDGE * EDGE];
+    write(
+        &folder.join("data/masks/1.tif"),
+        OutputSamples::U8(&[0; EDGE * EDGE]),
+        None,
+    );
+    write(
+        &folder.join("data/images/1.tif"),
+        OutputSamples::F32 {
+            bands: vec![&nan, &fine],
+        },
+        None,
+    );
+    let error = fail(&folder, &["train", "recipe.toml"]);
+    assert!(error.contains("1.tif"), "{error}");
+}
