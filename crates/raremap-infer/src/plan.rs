@@ -72,7 +72,7 @@ impl TilePlan {
     /// [`InferError::Misuse`] for an empty scene and for a tile size or overlap that is no multiple of 32, too large, or leaves no step.
     pub fn new(scene: [usize; 2], tiling: Tiling, cell_px: usize) -> Result<Self, InferError> {
         let Tiling { tile_px, overlap_px } = tiling;
-        if cell_px == 0 || TILE_MULTIPLE % cell_px != 0 {
+        if cell_px == 0 || !TILE_MULTIPLE.is_multiple_of(cell_px) {
             return Err(InferError::Misuse(format!(
                 "cells of {cell_px} pixels do not divide a tile"
             )));
