@@ -152,7 +152,7 @@ impl SegformerConfig {
                 ));
             }
             // A cell of stage s covers 2^(s+2) pixels: the reduced grid must still be whole at SIZE_MULTIPLE.
-            if ratio == 0 || (SIZE_MULTIPLE >> (stage + 2)) % ratio != 0 {
+            if ratio == 0 || !(SIZE_MULTIPLE >> (stage + 2)).is_multiple_of(ratio) {
                 return Err(format!(
                     "stage {stage}: reduction ratio {ratio} does not divide {SIZE_MULTIPLE} pixels"
                 ));
