@@ -12,6 +12,9 @@ use serde::{Deserialize, Serialize};
 pub struct TrainConfig {
     /// Name of the run and of the exported model.
     pub name: String,
+    /// What the model is for and what it cannot do, for its card.
+    #[serde(default)]
+    pub description: String,
     /// The dataset's TOML file, relative to this one.
     pub dataset: PathBuf,
     /// Seed of weights, order, crops and dropout.

@@ -4,7 +4,9 @@ use std::path::PathBuf;
 
 use anyhow::{Context, Result, ensure};
 use clap::Args;
-use raremap_infer::{BurnTileModel, DecideOptions, RunOptions, View, run_scene};
+use raremap_infer::{
+    BurnTileModel, DecideOptions, GOLDEN_TOLERANCE, RunOptions, Tiling, View, check_golden, run_scene,
+};
 use raremap_model::{Card, FoldedSegformer, ModelFile};
 use raremap_raster::{FileSource, GeoTiff, Limits};
 use serde::Serialize;
@@ -55,6 +57,8 @@ pub fn run(args: &EvaluateArgs) -> Result<()> {
     let file = ModelFile::from_bytes(&bytes).with_context(|| args.model.display().to_string())?;
     let dataset = DatasetConfig::read(&args.dataset, args.root.as_deref())?;
     let network = file.build(&args.device.device()?)?;
+    let model = BurnTileModel::new(network.clone(), file.card.bands.len());
+    pollster::block_on(check_golden(&model, &file.golden, GOLDEN_TOLERANCE))?;
     let evaluation = evaluate(network, &file.card, &dataset, &args.split, args.threshold)?;
     if args.json {
         println!("{}", serde_json::to_string_pretty(&evaluation)?);
@@ -96,7 +100,11 @@ pub fn evaluate(
         let found = scene.iter().find(|(band, _)| *band == name).map(|(_, index)| *index);
         found.with_context(|| format!("the model needs band {name}, which {} does not name", dataset.name))
     });
-    let options = RunOptions::new(bands.collect::<Result<_>>()?);
+    let tiling = Tiling::of_tile(card.tile_px);
+    let options = RunOptions {
+        tiling,
+        ..RunOptions::new(bands.collect::<Result<_>>()?)
+    };
     let names: Vec<String> = card.classes.iter().map(|class| class.name.clone()).collect();
     let theirs: Vec<&str> = dataset.classes.iter().map(|class| class.name.as_str()).collect();
     ensure!(

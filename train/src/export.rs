@@ -27,9 +27,9 @@ pub struct ExportArgs {
     /// Keep the weights in float instead of int8.
     #[arg(long)]
     float: bool,
-    /// What the model is for, for its card.
-    #[arg(long, default_value = "")]
-    description: String,
+    /// What the model is for and what it cannot do, for its card; the recipe's by default.
+    #[arg(long)]
+    description: Option<String>,
     /// Split whose figures go into the card.
     #[arg(long, default_value = "val")]
     split: String,
@@ -71,7 +71,7 @@ pub fn run(args: &ExportArgs) -> Result<()> {
         auxiliary: zeros(card.architecture.num_rare),
     };
     card.created = jiff::Timestamp::now().to_string();
-    card.description.clone_from(&args.description);
+    card.description = args.description.clone().unwrap_or(recipe.description);
     card.quantization = if args.float {
         "none: all weights are float32".into()
     } else {

@@ -4,6 +4,7 @@ mod output;
 #[cfg(test)]
 mod tests;
 
+use std::collections::BTreeMap;
 use std::ops::ControlFlow;
 use std::path::PathBuf;
 use std::time::Instant;
@@ -12,9 +13,9 @@ use anyhow::{Context, Result};
 use clap::Args;
 use indicatif::{ProgressBar, ProgressStyle};
 use raremap_infer::{
-    BandGuess, BurnTileModel, Certainty, DecideOptions, GOLDEN_TOLERANCE, Progress, RunHooks, RunOptions, SceneLogits,
-    Summary, Tiling, Warning, check_golden, compare_resolution, compare_statistics, guess_bands, parse_bands,
-    pixel_areas, run_scene,
+    BandGuess, BurnTileModel, Certainty, ClassArea, DecideOptions, GOLDEN_TOLERANCE, Progress, RunHooks, RunOptions,
+    SaliencyCut, SceneLogits, Tiling, Warning, check_golden, compare_resolution, compare_statistics, guess_bands,
+    parse_bands, pixel_areas, run_scene,
 };
 use raremap_model::{Card, ModelFile};
 use raremap_raster::{FileSource, GeoTiff, Limits, RasterInfo};
@@ -67,13 +68,28 @@ struct Report<'a> {
     model: serde_json::Value,
     input: serde_json::Value,
     backend: String,
-    options: serde_json::Value,
-    band_assignment: &'a BandGuess,
-    #[serde(flatten)]
-    summary: &'a Summary,
+    options: Options<'a>,
+    band_assignment: serde_json::Value,
+    /// Per class: pixels, percent, hectares.
+    areas: &'a [ClassArea],
+    valid_pixels: u64,
+    nodata_pixels: u64,
+    valid_hectares: Option<f64>,
+    top_k: &'a SaliencyCut,
     timings: Timings,
     warnings: &'a [Warning],
     outputs: Vec<PathBuf>,
+}
+
+/// What the run was asked for, defaults filled in. Bands count from 1, as on the command line.
+#[derive(Debug, Serialize)]
+struct Options<'a> {
+    bands: BTreeMap<&'a str, usize>,
+    threshold: f32,
+    rare: &'a [String],
+    top_k_percent: f32,
+    tile_px: usize,
+    overlap_px: usize,
 }
 
 #[derive(Debug, Serialize)]
@@ -147,12 +163,12 @@ async fn predict(args: &PredictArgs) -> Result<()> {
         tiles,
         secs_per_tile: run_secs / tiles.max(1) as f64,
     };
-    let bands: serde_json::Map<String, serde_json::Value> = card
+    let bands = card
         .scene_bands()
-        .iter()
-        .zip(&assignment.bands)
-        .map(|(name, band)| ((*name).into(), json!(band + 1)))
+        .into_iter()
+        .zip(assignment.bands.iter().map(|band| band + 1))
         .collect();
+    let summary = &decision.summary;
     let report = Report {
         model: json!({ "path": args.model, "name": card.name, "sha256": file.sha256 }),
         input: json!({
@@ -162,16 +178,20 @@ async fn predict(args: &PredictArgs) -> Result<()> {
             "epsg": info.georeference.as_ref().and_then(|georeference| georeference.crs.epsg),
         }),
         backend: args.device.to_string(),
-        options: json!({
-            "bands": bands,
-            "threshold": decide.threshold,
-            "rare": decide.rare,
-            "top_k_percent": decide.top_k_percent,
-            "tile_px": tiling.tile_px,
-            "overlap_px": tiling.overlap_px,
-        }),
-        band_assignment: &assignment,
-        summary: &decision.summary,
+        options: Options {
+            bands,
+            threshold: decide.threshold,
+            rare: &decide.rare,
+            top_k_percent: decide.top_k_percent,
+            tile_px: tiling.tile_px,
+            overlap_px: tiling.overlap_px,
+        },
+        band_assignment: json!({ "certainty": assignment.certainty, "reason": assignment.reason }),
+        areas: &summary.classes,
+        valid_pixels: summary.valid_pixels,
+        nodata_pixels: summary.nodata_pixels,
+        valid_hectares: summary.valid_hectares,
+        top_k: &summary.top_k,
         timings,
         warnings: &warnings,
         outputs,

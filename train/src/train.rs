@@ -14,7 +14,7 @@ use rand::SeedableRng;
 use rand::rngs::StdRng;
 use rand::seq::SliceRandom;
 use raremap_infer::Normalizer;
-use raremap_model::{Card, FoldedSegformer, Segformer, Training};
+use raremap_model::{BandSource, Card, FoldedSegformer, Segformer, Training};
 use serde_json::json;
 use sha2::{Digest, Sha256};
 
@@ -100,7 +100,7 @@ pub fn run(args: &TrainArgs) -> Result<()> {
     log.event(&json!({
         "event": "start", "step": trainer.progress.step, "total_steps": trainer.total_steps(),
         "parameters": trainer.model.num_params(), "device": args.device.to_string(), "seed": trainer.config.seed,
-        "raremap": env!("CARGO_PKG_VERSION"), "burn": "0.22.1",
+        "raremap": env!("CARGO_PKG_VERSION"), "burn": locked_version("burn"),
     }))?;
     let stop = Arc::new(AtomicBool::new(false));
     let signal = Arc::clone(&stop);
@@ -192,12 +192,7 @@ impl Trainer {
             .collect();
         Ok(Self {
             normalizer: Normalizer::new(&card.bands)?,
-            band_std: card
-                .bands
-                .iter()
-                .take(card.scene_bands().len())
-                .map(|band| band.std)
-                .collect(),
+            band_std: scene_band_std(&card),
             weights: Tensor::from_floats(class_weights.as_slice(), &device),
             progress: Progress {
                 recipe,
@@ -375,6 +370,22 @@ impl Trainer {
     }
 }
 
+/// The version of a dependency that this command was built with.
+fn locked_version(name: &str) -> Option<&'static str> {
+    let entry = format!("name = \"{name}\"\nversion = \"");
+    let (_, rest) = include_str!("../../Cargo.lock").split_once(&entry)?;
+    rest.split('"').next()
+}
+
+/// Deviations of the bands that are read from the scene, in order.
+fn scene_band_std(card: &Card) -> Vec<f32> {
+    card.bands
+        .iter()
+        .filter(|band| band.source == BandSource::Scene)
+        .map(|band| band.std)
+        .collect()
+}
+
 /// A seed for the `index`-th draw of a stream.
 fn mix(seed: u64, index: u64, stream: u64) -> u64 {
     // splitmix64's finalizer: neighbouring inputs give unrelated outputs
@@ -382,4 +393,25 @@ fn mix(seed: u64, index: u64, stream: u64) -> u64 {
     z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
     z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
     z ^ (z >> 31)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_log_names_the_version_of_burn() {
+        assert!(locked_version("burn").is_some_and(|version| version.starts_with("0.")));
+        assert_eq!(locked_version("no-such-crate"), None);
+    }
+
+    #[test]
+    fn seeds_of_neighbouring_draws_differ() {
+        let mut seeds: Vec<u64> = (0..100)
+            .flat_map(|index| (0..3).map(move |stream| mix(1, index, stream)))
+            .collect();
+        seeds.sort_unstable();
+        seeds.dedup();
+        assert_eq!(seeds.len(), 300);
+    }
 }

@@ -25,7 +25,7 @@ pub struct Card {
     pub bands: Vec<Band>,
     /// What the scene's numbers are, in words, such as `surface reflectance x 10000`.
     pub value_scaling: String,
-    /// Tile edge the model was chosen at, in pixels, a multiple of 32.
+    /// Tile edge to run with, in pixels, a multiple of 32: that of the training crops.
     pub tile_px: usize,
     /// Ground resolution of the training data, in metres per pixel.
     pub ground_resolution_m: f64,
@@ -115,7 +115,7 @@ impl Card {
     }
 }
 
-/// Tile edge that examples and shapes in the card speak of; the network takes any multiple of 32.
+/// A tensor's shape for a tile of the card's size; the network takes any multiple of 32.
 fn shape(channels: usize, stride: usize, tile_px: usize) -> Value {
     json!([-1, channels, tile_px / stride, tile_px / stride])
 }

@@ -78,10 +78,9 @@ impl Writer<'_> {
 
 /// The summary for people.
 pub fn print_table(report: &Report<'_>, out: &Path) {
-    let summary = report.summary;
     let hectares = |value: Option<f64>| value.map_or_else(|| "-".to_owned(), |value| format!("{value:.2}"));
     println!("{:<16} {:>12} {:>9} {:>14}", "class", "pixels", "percent", "hectares");
-    for class in &summary.classes {
+    for class in report.areas {
         let name = if class.rare {
             format!("{} (rare)", class.name)
         } else {
@@ -97,14 +96,14 @@ pub fn print_table(report: &Report<'_>, out: &Path) {
     println!(
         "{:<16} {:>12} {:>9} {:>14}",
         "all",
-        summary.valid_pixels,
+        report.valid_pixels,
         "",
-        hectares(summary.valid_hectares)
+        hectares(report.valid_hectares)
     );
-    if summary.nodata_pixels > 0 {
-        println!("{:<16} {:>12}", "no data", summary.nodata_pixels);
+    if report.nodata_pixels > 0 {
+        println!("{:<16} {:>12}", "no data", report.nodata_pixels);
     }
-    let top_k = &summary.top_k;
+    let top_k = report.top_k;
     println!(
         "\ntop {} %: {} pixels of saliency {:.4} and more",
         top_k.percent, top_k.pixels, top_k.threshold

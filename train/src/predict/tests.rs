@@ -145,7 +145,7 @@ fn results_lie_on_the_scenes_grid_and_agree_with_the_summary() {
             let samples = image.read_window(window, &[0]).await.expect("samples");
             assert_eq!(samples.valid.iter().filter(|valid| !**valid).count(), 1, "{name}");
             if name == "mask.tif" {
-                for class in summary["classes"].as_array().expect("classes") {
+                for class in summary["areas"].as_array().expect("areas") {
                     let value = class["value"].as_f64().expect("a value") as f32;
                     let pixels = samples.values.iter().filter(|found| **found == value).count();
                     assert_eq!(class["pixels"], json!(pixels));
