@@ -1,7 +1,7 @@
 // A static file server for ./run and the browser tests: what any static host does, and nothing more.
 //   node tests/browser/serve.mjs [--root dist] [--port 8080] [--prefix /any/path]
 
-import { createReadStream, realpathSync } from "node:fs";
+import { createReadStream, readFileSync, realpathSync } from "node:fs";
 import { stat } from "node:fs/promises";
 import { createServer } from "node:http";
 import { extname, resolve, sep } from "node:path";
@@ -46,7 +46,20 @@ export function fileOf(root, prefix, address) {
   return path.endsWith("/") ? resolve(file, "index.html") : file;
 }
 
-async function answer(root, prefix, request, response) {
+/**
+ * The policy that the page's meta element states, to be sent as a header too: a worker obeys the header of its own response alone.
+ * Null where the folder has no such page.
+ */
+export function policyOf(root) {
+  try {
+    const page = readFileSync(resolve(root, "index.html"), "utf8");
+    return /http-equiv="Content-Security-Policy"\s+content="([^"]*)"/.exec(page)?.[1] ?? null;
+  } catch {
+    return null;
+  }
+}
+
+async function answer(root, prefix, policy, request, response) {
   const fail = (status) => response.writeHead(status, { "content-type": "text/plain" }).end(`${status}\n`);
   if (request.method !== "GET" && request.method !== "HEAD") return fail(405);
   const file = fileOf(root, prefix, request.url);
@@ -61,6 +74,7 @@ async function answer(root, prefix, request, response) {
     "content-length": last - first + 1,
     "content-type": TYPES[extname(file)] ?? "application/octet-stream",
     "x-content-type-options": "nosniff",
+    ...(policy && { "content-security-policy": policy }),
     ...(range && { "content-range": `bytes ${first}-${last}/${info.size}` }),
   });
   if (request.method === "HEAD" || info.size === 0) return response.end();
@@ -71,7 +85,8 @@ async function answer(root, prefix, request, response) {
 export async function serve({ root = "dist", port = 0, prefix = "/" } = {}) {
   const folder = realpathSync(root);
   const base = `/${prefix}/`.replace(/\/+/g, "/");
-  const server = createServer((request, response) => void answer(folder, base, request, response).catch(() => response.destroy()));
+  const policy = policyOf(folder);
+  const server = createServer((request, response) => void answer(folder, base, policy, request, response).catch(() => response.destroy()));
   await new Promise((done, failed) => server.once("error", failed).listen(port, "127.0.0.1", done));
   return {
     url: `http://127.0.0.1:${server.address().port}${base}`,

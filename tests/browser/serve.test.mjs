@@ -5,7 +5,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { test } from "node:test";
 
-import { byteRange, fileOf, serve } from "./serve.mjs";
+import { byteRange, fileOf, policyOf, serve } from "./serve.mjs";
 
 /** A request as it stands: `fetch` would resolve the dots of an address before it is sent. */
 const get = (url, path, headers = {}) =>
@@ -51,5 +51,25 @@ test("files are served under a prefix, with type and range", async () => {
     assert.equal((await get(url, "/maps/a.wasm", { range: "bytes=99-" })).status, 416);
   } finally {
     await close();
+  }
+});
+
+test("the page's own policy goes with every file, for the worker obeys its response's alone", async () => {
+  const root = mkdtempSync(join(tmpdir(), "serve-"));
+  writeFileSync(join(root, "worker.js"), "");
+  const policy = "default-src 'none'; connect-src 'self'";
+  writeFileSync(join(root, "index.html"), `<meta\n  http-equiv="Content-Security-Policy"\n  content="${policy}"\n/>`);
+  const { url, close } = await serve({ root });
+  try {
+    assert.equal((await get(url, "/worker.js")).headers["content-security-policy"], policy);
+  } finally {
+    await close();
+  }
+});
+
+test("the product page has a policy that the server finds", () => {
+  const policy = policyOf(new URL("../..", import.meta.url).pathname);
+  for (const rule of ["default-src 'none'", "connect-src 'self'", "script-src 'self' 'wasm-unsafe-eval'"]) {
+    assert.ok(policy.includes(rule), policy);
   }
 });
