@@ -1,7 +1,5 @@
 //! What can go wrong between a scene and its mask.
 
-use std::error::Error as StdError;
-
 use raremap_raster::RasterError;
 use thiserror::Error;
 
@@ -15,11 +13,10 @@ pub enum InferError {
     #[error("the model cannot be used: {0}")]
     Malformed(String),
     /// The network failed on this device.
-    #[error("the network failed: {source}")]
+    #[error("the network failed: {message}")]
     Network {
         /// The device's own words.
-        #[source]
-        source: Box<dyn StdError + Send + Sync>,
+        message: String,
     },
     /// The network gave a value that is not a number: a broken device, or a file of absurd values.
     #[error("the network gave a value that is not a number")]

@@ -69,11 +69,10 @@ impl TileModel for BurnTileModel {
 
 /// Asynchronous, because a synchronous readback panics in the browser.
 async fn read_back(tensor: Tensor<4>) -> Result<Vec<f32>, InferError> {
-    let failed = |source: Box<dyn std::error::Error + Send + Sync>| InferError::Network { source };
+    let failed = |message: String| InferError::Network { message };
     let data = tensor
         .into_data_async()
         .await
-        .map_err(|error| failed(error.to_string().into()))?;
-    data.try_to_vec::<f32>()
-        .map_err(|error| failed(error.to_string().into()))
+        .map_err(|error| failed(error.to_string()))?;
+    data.try_to_vec::<f32>().map_err(|error| failed(error.to_string()))
 }
