@@ -4,7 +4,6 @@ use raremap_infer::{DecideOptions, RunOptions, Tiling, View};
 use raremap_model::Card;
 use serde::Deserialize;
 
-const OVERLAP_MULTIPLE: usize = 32;
 const MAX_ZOOM: usize = 16;
 
 /// How to draw, measure or save a result: needs no new run.
@@ -82,13 +81,10 @@ pub struct StartOptions {
 }
 
 impl StartOptions {
-    /// A quarter of the tile overlaps, in whole steps of the network's coarsest grid.
+    /// The usual overlap of the tile: the same windows as `raremap predict`.
     pub fn run_options(self, card: &Card) -> RunOptions {
-        let tile_px = self.tile.unwrap_or(card.tile_px);
-        let quarter = (tile_px / 4).next_multiple_of(OVERLAP_MULTIPLE);
-        let overlap_px = quarter.min(tile_px.saturating_sub(OVERLAP_MULTIPLE));
         RunOptions {
-            tiling: Tiling { tile_px, overlap_px },
+            tiling: Tiling::of_tile(self.tile.unwrap_or(card.tile_px)),
             ..RunOptions::new(self.bands)
         }
     }

@@ -55,7 +55,7 @@ impl Session {
             "cpu" => Device::flex(),
             other => return Err(SessionError::misuse(format!("there is no backend {other}"))),
         };
-        let model = BurnTileModel::new(file.build(&device)?, file.card.bands.len());
+        let model = BurnTileModel::new(file.build(&device)?, file.card.architecture.in_channels);
         let golden_difference = check_golden(&model, &file.golden, GOLDEN_TOLERANCE).await?;
         Ok(Self {
             backend,
@@ -107,7 +107,7 @@ impl Session {
         let scene = Scene::open(blob, name).await?;
         let info = scene.image.info();
         let needed = self.card.scene_bands();
-        let guess = guess_bands(&info.band_names, &needed)?;
+        let guess = guess_bands(info.into(), &needed)?;
         let areas = pixel_areas(info.georeference.as_ref());
         let middle = areas.pixel_ha(info.height as usize / 2, info.width as usize / 2);
         let facts = json!({
