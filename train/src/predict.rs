@@ -13,9 +13,9 @@ use anyhow::{Context, Result};
 use clap::Args;
 use indicatif::{ProgressBar, ProgressStyle};
 use raremap_infer::{
-    BandGuess, BurnTileModel, Certainty, ClassArea, DecideOptions, GOLDEN_TOLERANCE, Progress, RunHooks, RunOptions,
-    SaliencyCut, SceneLogits, Tiling, Warning, check_golden, compare_resolution, compare_statistics, guess_bands,
-    parse_bands, pixel_areas, run_scene,
+    BandGuess, BurnTileModel, Certainty, ClassArea, DecideOptions, GOLDEN_TOLERANCE, Opacity, Progress, RunHooks,
+    RunOptions, SaliencyCut, SceneLogits, Tiling, Warning, check_golden, compare_resolution, compare_statistics,
+    guess_bands, parse_bands, pixel_areas, run_scene,
 };
 use raremap_model::{Card, ModelFile};
 use raremap_raster::{FileSource, GeoTiff, Limits, RasterInfo};
@@ -214,7 +214,7 @@ fn assign(spec: Option<&str>, info: &RasterInfo, card: &Card) -> Result<BandGues
             certainty: Certainty::Named,
             reason: "Assigned on the command line.".into(),
         },
-        None => guess_bands(&info.band_names, &needed)?,
+        None => guess_bands(info.into(), &needed)?,
     })
 }
 
@@ -236,7 +236,10 @@ const PREVIEW_PX: u32 = 512;
 
 async fn warnings(scene: &GeoTiff<FileSource>, card: &Card, assignment: &BandGuess) -> Result<Vec<Warning>> {
     let info = scene.info();
-    let preview = scene.read_preview(PREVIEW_PX, &assignment.bands).await?;
+    let opacity = Opacity::of(scene, &assignment.bands).await?;
+    let read = opacity.bands_to_read(&assignment.bands);
+    let mut preview = scene.read_preview(PREVIEW_PX, &read).await?;
+    opacity.apply(&mut preview, assignment.bands.len());
     let mut warnings = compare_statistics(&preview, card);
     let areas = pixel_areas(info.georeference.as_ref());
     warnings.extend(compare_resolution(

@@ -1,7 +1,9 @@
-//! Which band of the scene is which: read from names, or guessed from the number of bands.
+//! Which band of the scene is which: read from names and colours, or guessed from the number of bands.
 
+use raremap_raster::{ColorInterpretation, RasterInfo};
 use serde::Serialize;
 
+use crate::band_names::{Reading, read_names};
 use crate::error::InferError;
 
 /// How much a guess of the band order can be trusted.
@@ -10,9 +12,9 @@ use crate::error::InferError;
 pub enum Certainty {
     /// The bands' names say so.
     Named,
-    /// The number of bands is that of a known product.
+    /// What the file says fits a known product, among others, or the number of bands does.
     Likely,
-    /// Nothing says so: to be confirmed by a person.
+    /// Nothing says so, or not of every band: to be confirmed by a person.
     Unknown,
 }
 
@@ -27,39 +29,23 @@ pub struct BandGuess {
     pub reason: String,
 }
 
-/// A product whose bands are named by codes.
-struct Scheme {
-    product: &'static str,
-    /// What stands before the code in a band's name, in lower case.
-    prefixes: &'static [&'static str],
-    /// `code:common name`, separated by spaces.
-    bands: &'static str,
+/// What a file says about its bands.
+#[derive(Debug, Clone, Copy)]
+pub struct BandClues<'a> {
+    /// Name of each band, where the file gives one.
+    pub names: &'a [Option<String>],
+    /// Meaning of each band; bands beyond the end have none.
+    pub colors: &'a [ColorInterpretation],
 }
 
-/// In order of preference: a scheme is taken when it has a band for everything that the model needs.
-const SCHEMES: &[Scheme] = &[
-    Scheme {
-        product: "Landsat 8 or 9",
-        prefixes: &["sr_b", "toa_b"],
-        bands: "1:coastal 2:blue 3:green 4:red 5:nir 6:swir1 7:swir2",
-    },
-    Scheme {
-        product: "Landsat 4 to 7",
-        prefixes: &["sr_b", "toa_b"],
-        bands: "1:blue 2:green 3:red 4:nir 5:swir1 7:swir2",
-    },
-    Scheme {
-        product: "Sentinel-2",
-        prefixes: &["b", "band"],
-        bands: "1:coastal 2:blue 3:green 4:red 5:rededge1 6:rededge2 7:rededge3 8:nir 8a:nir08 9:nir09 10:cirrus \
-                11:swir1 12:swir2",
-    },
-    Scheme {
-        product: "LISS",
-        prefixes: &["b", "band"],
-        bands: "2:green 3:red 4:nir 5:swir1",
-    },
-];
+impl<'a> From<&'a RasterInfo> for BandClues<'a> {
+    fn from(info: &'a RasterInfo) -> Self {
+        Self {
+            names: &info.band_names,
+            colors: &info.color_interpretations,
+        }
+    }
+}
 
 /// Products by their number of bands: the order, in words and in common names.
 const LAYOUTS: &[(&str, &str)] = &[
@@ -94,72 +80,171 @@ const LAYOUTS: &[(&str, &str)] = &[
     ),
 ];
 
-/// Guesses which bands of a scene are the `needed` ones, by the bands' names (one per band, where the file gives any), else by their
-/// number.
+/// Guesses which bands of a scene are the `needed` ones: by their names, else by their colours, else by their number.
+///
+/// A name counts for more than a colour, which writers fill in by default. A band of opacity stands for another one only where its name
+/// says so or where there are no other bands left. Where the file tells some bands but not all the needed ones, the guess is
+/// [`Certainty::Unknown`], whatever the number of bands suggests.
 ///
 /// # Errors
 /// [`InferError::TooFewBands`].
-pub fn guess_bands(names: &[Option<String>], needed: &[&str]) -> Result<BandGuess, InferError> {
-    check_count(names.len(), needed)?;
-    let words: Vec<_> = names.iter().map(|name| word_of(name.as_deref()?)).collect();
-    if let Some(bands) = find_all(&words, needed) {
-        let reason = "The file names its bands.".to_owned();
+pub fn guess_bands(clues: BandClues<'_>, needed: &[&str]) -> Result<BandGuess, InferError> {
+    check_count(clues.names.len(), needed)?;
+    let readings = read_names(clues.names, needed);
+    let complete = readings
+        .iter()
+        .find_map(|reading| Some((reading, find_all(&reading.common, needed)?)));
+    if let Some((reading, bands)) = complete {
         return Ok(BandGuess {
             bands,
-            certainty: Certainty::Named,
+            certainty: reading.certainty,
+            reason: reading.reason.clone(),
+        });
+    }
+    let told = Told::new(clues, &readings, needed);
+    if let Some(bands) = find_all(&told.common, needed) {
+        return Ok(BandGuess {
+            bands,
+            certainty: Certainty::Likely,
+            reason: told.reason().to_owned(),
+        });
+    }
+    let layout = LAYOUTS.iter().find_map(|(product, layout)| {
+        let layout: Vec<_> = layout.split(' ').map(Some).collect();
+        Some((product, told.pick(&find_all(&layout, needed)?, &layout)?))
+    });
+    let missing: Vec<&str> = needed
+        .iter()
+        .copied()
+        .filter(|needed| told.position(needed).is_none())
+        .collect();
+    if told.tells_any() {
+        let reason = format!(
+            "The file tells some of its bands, but not which is {}: please check.",
+            missing.join(", ")
+        );
+        return Ok(BandGuess {
+            bands: layout.map_or_else(|| told.fill(needed), |(_, bands)| bands),
+            certainty: Certainty::Unknown,
             reason,
         });
     }
-    let lower: Vec<String> = names
-        .iter()
-        .map(|name| name.as_deref().unwrap_or_default().trim().to_lowercase())
-        .collect();
-    for scheme in SCHEMES {
-        let codes: Vec<Option<&str>> = lower.iter().map(|name| code_of(name, scheme)).collect();
-        // Numbers that only count the bands, as some writers fill them in, say nothing about the sensor.
-        let is_count = |(index, code): (usize, &Option<&str>)| *code == Some((index + 1).to_string().as_str());
-        if scheme.prefixes.contains(&"b") && codes.iter().enumerate().all(is_count) {
-            continue;
-        }
-        let common: Vec<_> = codes.iter().map(|code| name_in(scheme, (*code)?)).collect();
-        if let Some(bands) = find_all(&common, needed) {
-            let reason = format!("The file's band names are those of {}.", scheme.product);
-            return Ok(BandGuess {
-                bands,
-                certainty: Certainty::Named,
-                reason,
-            });
-        }
-    }
-    for (product, layout) in LAYOUTS {
-        let common: Vec<_> = layout.split(' ').map(Some).collect();
-        if let (true, Some(bands)) = (common.len() == names.len(), find_all(&common, needed)) {
-            let reason = format!("The bands have no telling names; they are taken to be in {product}.");
-            return Ok(BandGuess {
-                bands,
-                certainty: Certainty::Likely,
-                reason,
-            });
-        }
+    if let Some((product, bands)) = layout {
+        let reason = format!("The bands have no telling names; they are taken to be in {product}.");
+        return Ok(BandGuess {
+            bands,
+            certainty: Certainty::Likely,
+            reason,
+        });
     }
     let order = needed.join(", ");
-    let reason = match names.len() == needed.len() {
-        true => format!("The bands have no telling names; they are taken in the model's order: {order}."),
-        false => format!(
-            "Nothing says which band is which; the first {} are taken as {order}.",
-            needed.len()
-        ),
-    };
-    let certainty = if names.len() == needed.len() {
-        Certainty::Likely
+    let (certainty, reason) = if told.spectral.len() == needed.len() {
+        let reason = format!("The bands have no telling names; they are taken in the model's order: {order}.");
+        (Certainty::Likely, reason)
     } else {
-        Certainty::Unknown
+        let count = needed.len();
+        let reason = format!("Nothing says which band is which; the first {count} are taken as {order}.");
+        (Certainty::Unknown, reason)
     };
     Ok(BandGuess {
-        bands: (0..needed.len()).collect(),
+        bands: told.fill(needed),
         certainty,
         reason,
     })
+}
+
+/// What names and colours together tell.
+struct Told {
+    /// The common name of each band.
+    common: Vec<Option<String>>,
+    /// Whether a name told any of them.
+    by_name: bool,
+    /// Bands that hold no opacity.
+    spectral: Vec<usize>,
+    /// All bands, those of opacity last.
+    order: Vec<usize>,
+}
+
+impl Told {
+    fn new(clues: BandClues<'_>, readings: &[Reading], needed: &[&str]) -> Self {
+        let count_found = |reading: &&Reading| {
+            let is_told = |needed: &&&str| reading.common.iter().flatten().any(|name| name == **needed);
+            needed.iter().filter(is_told).count()
+        };
+        // Of equal counts the last is taken: reversed, the first.
+        let best = readings.iter().rev().max_by_key(count_found);
+        let count = clues.names.len();
+        let mut common = best.map_or_else(|| vec![None; count], |reading| reading.common.clone());
+        let color = |band: usize| clues.colors.get(band).copied();
+        let is_spectral = |band: &usize| {
+            let named = common.get(*band).is_some_and(Option::is_some);
+            named || color(*band) != Some(ColorInterpretation::Alpha)
+        };
+        let (spectral, alpha): (Vec<usize>, Vec<usize>) = (0..count).partition(is_spectral);
+        let has_colors = clues.colors.contains(&ColorInterpretation::Red);
+        for (band, common) in common.iter_mut().enumerate() {
+            let name = match color(band) {
+                Some(ColorInterpretation::Red) => Some("red"),
+                Some(ColorInterpretation::Green) => Some("green"),
+                Some(ColorInterpretation::Blue) => Some("blue"),
+                // As aerial images of four bands, such as NAIP's, have it.
+                Some(ColorInterpretation::Undefined) if has_colors && band == 3 && spectral.len() == 4 => Some("nir"),
+                _ => None,
+            };
+            if common.is_none() {
+                *common = name.map(str::to_owned);
+            }
+        }
+        Self {
+            common,
+            by_name: best.is_some(),
+            order: spectral.iter().copied().chain(alpha).collect(),
+            spectral,
+        }
+    }
+
+    fn tells_any(&self) -> bool {
+        self.common.iter().any(Option::is_some)
+    }
+
+    fn position(&self, name: &str) -> Option<usize> {
+        self.common.iter().position(|common| common.as_deref() == Some(name))
+    }
+
+    fn reason(&self) -> &'static str {
+        match (self.by_name, self.common.len()) {
+            (true, _) => "The file's band names and colours say so.",
+            (false, 4) => "The file's colours are red, green and blue; the fourth band is taken to be near infrared.",
+            (false, _) => "The file's colours say so.",
+        }
+    }
+
+    /// The bands at these places of a layout, if it has as many bands and contradicts none that is told.
+    fn pick(&self, places: &[usize], layout: &[Option<&str>]) -> Option<Vec<usize>> {
+        let agrees = |(band, name): (&usize, &Option<&str>)| {
+            let told = self.common.get(*band).and_then(Option::as_deref);
+            told.is_none() || told == *name
+        };
+        let fits = self.spectral.len() == layout.len() && self.spectral.iter().zip(layout).all(agrees);
+        let bands = || {
+            places
+                .iter()
+                .filter_map(|place| self.spectral.get(*place).copied())
+                .collect()
+        };
+        fits.then(bands)
+    }
+
+    /// Bands that are named as they are, the others in order, first those of no name. Colours alone, which most writers give any three
+    /// bands, move no band.
+    fn fill(&self, needed: &[&str]) -> Vec<usize> {
+        let position = |name: &&str| self.position(name).filter(|_| self.by_name);
+        let found: Vec<Option<usize>> = needed.iter().map(position).collect();
+        let is_named = |band: &usize| self.by_name && self.common.get(*band).is_some_and(Option::is_some);
+        let unused = || self.order.iter().copied().filter(|band| !found.contains(&Some(*band)));
+        let mut rest = unused().filter(|band| !is_named(band)).chain(unused().filter(is_named));
+        found.iter().filter_map(|band| band.or_else(|| rest.next())).collect()
+    }
 }
 
 pub(crate) fn check_count(have: usize, needed: &[&str]) -> Result<(), InferError> {
@@ -185,65 +270,6 @@ fn find_all(common: &[Option<impl AsRef<str>>], needed: &[&str]) -> Option<Vec<u
     needed.iter().map(position).collect()
 }
 
-fn name_in(scheme: &Scheme, code: &str) -> Option<&'static str> {
-    let mut bands = scheme.bands.split(' ').filter_map(|band| band.split_once(':'));
-    bands.find(|(known, _)| *known == code).map(|(_, name)| name)
-}
-
-/// The band's code in a name such as `b03`, `band 3`, `sr_b3` or `t31ucs_20200101_b8a_10m`, without leading zeros.
-fn code_of<'a>(name: &'a str, scheme: &Scheme) -> Option<&'a str> {
-    let part_code = |part: &'a str| {
-        scheme.prefixes.iter().find_map(|prefix| {
-            let code = part
-                .strip_prefix(prefix)?
-                .trim_start_matches([' ', '_', '-'])
-                .trim_start_matches('0');
-            let digits = code.trim_end_matches('a');
-            let is_code = !digits.is_empty() && digits.len() <= 2 && digits.bytes().all(|byte| byte.is_ascii_digit());
-            is_code.then_some(code)
-        })
-    };
-    part_code(name).or_else(|| name.split(['_', ' ', '-', '.', ',', '(', ')', ':']).find_map(part_code))
-}
-
-/// The common name that a band's description spells out in words.
-fn word_of(name: &str) -> Option<String> {
-    let lower = name.to_lowercase();
-    let words: Vec<&str> = lower
-        .split(|c: char| !c.is_alphanumeric())
-        .filter(|word| !word.is_empty())
-        .collect();
-    let has = |wanted: &str| words.contains(&wanted);
-    let infrared = lower.contains("infrared") || lower.contains("infra-red");
-    if lower.contains("edge") || has("pan") || has("panchromatic") {
-        return None;
-    }
-    if lower.contains("swir") || (infrared && (has("short") || has("shortwave"))) {
-        let second = lower.contains("swir2") || lower.contains("swir22") || has("2");
-        return Some(
-            if second && !lower.contains("swir1") {
-                "swir2"
-            } else {
-                "swir1"
-            }
-            .to_owned(),
-        );
-    }
-    if has("nir08") || has("nir2") || has("narrow") {
-        return Some("nir08".to_owned());
-    }
-    if has("nir") || has("nir1") || (infrared && (has("near") || lower.contains("near-infra"))) {
-        return Some("nir".to_owned());
-    }
-    let plain = words
-        .iter()
-        .find(|word| ["coastal", "blue", "green", "red", "yellow"].contains(word));
-    // Other models name their bands as they like: a name that is one word stands for itself.
-    plain
-        .map(|word| (*word).to_owned())
-        .or_else(|| (words.len() == 1).then(|| lower.trim().to_owned()))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -251,16 +277,20 @@ mod tests {
     const NEEDED: [&str; 3] = ["green", "red", "nir"];
 
     fn guess(names: &[&str]) -> BandGuess {
+        guess_with(names, &[])
+    }
+
+    fn guess_with(names: &[&str], colors: &[ColorInterpretation]) -> BandGuess {
         let names: Vec<Option<String>> = names
             .iter()
             .map(|name| (!name.is_empty()).then(|| (*name).to_owned()))
             .collect();
-        guess_bands(&names, &NEEDED).expect("enough bands")
+        guess_bands(BandClues { names: &names, colors }, &NEEDED).expect("enough bands")
     }
 
     #[test]
     fn names_decide_where_there_are_any() {
-        let cases: [(&[&str], [usize; 3]); 11] = [
+        let cases: [(&[&str], [usize; 3]); 19] = [
             (
                 &[
                     "B1", "B2", "B3", "B4", "B5", "B6", "B7", "B8", "B8A", "B9", "B10", "B11", "B12",
@@ -291,7 +321,30 @@ mod tests {
             (&["BAND2", "BAND3", "BAND4"], [0, 1, 2]),
             (&["BAND4", "BAND3", "BAND2"], [2, 1, 0]),
             (&["SR_B2", "SR_B3", "SR_B4", "SR_B5", "SR_B6", "SR_B7"], [1, 2, 3]),
-            (&["SR_B1", "SR_B2", "SR_B3", "SR_B4"], [1, 2, 3]),
+            (&["SR_B1", "SR_B2", "SR_B3", "SR_B4", "SR_B5", "SR_B7"], [1, 2, 3]),
+            (&["LE07_SR_B7", "LE07_SR_B4", "LE07_SR_B3", "LE07_SR_B2"], [3, 2, 1]),
+            (&["B2", "B3", "B4", "B5", "B6", "B7"], [1, 2, 3]),
+            (
+                &["B01", "B02", "B03", "B04", "B05", "B06", "B07", "B09", "B10", "B11"],
+                [2, 3, 4],
+            ),
+            (&["B2", "B3", "B4", "B5"], [0, 1, 2]),
+            (&["B", "G", "R", "N"], [1, 2, 3]),
+            (&["Band R", "Band G", "Band N"], [1, 0, 2]),
+            (
+                &[
+                    "coastal_blue",
+                    "blue",
+                    "green_i",
+                    "green",
+                    "yellow",
+                    "red",
+                    "rededge",
+                    "nir",
+                ],
+                [3, 5, 7],
+            ),
+            (&["b", "red", "nir", "green"], [3, 1, 2]),
             (&["red edge", "green", "red", "nir"], [1, 2, 3]),
         ];
         for (names, expected) in cases {
@@ -338,8 +391,111 @@ mod tests {
     }
 
     #[test]
+    fn names_that_several_products_use_are_likely_at_most() {
+        let cases: [(&[&str], [usize; 3], &str); 4] = [
+            (&["SR_B1", "SR_B2", "SR_B3", "SR_B4"], [1, 2, 3], "Landsat 4 to 7"),
+            (&["SR_B2", "SR_B3", "SR_B4", "SR_B5"], [1, 2, 3], "Landsat 8 or 9"),
+            (&["B1", "B2", "B3", "B4", "B5", "B7"], [1, 2, 3], "Landsat 4 to 7"),
+            (&["B2", "B3", "B4", "B5", "B7"], [1, 2, 3], "Landsat 8 or 9"),
+        ];
+        for (names, expected, product) in cases {
+            let guess = guess(names);
+            assert_eq!(
+                (guess.certainty, guess.bands.as_slice()),
+                (Certainty::Likely, expected.as_slice()),
+                "{names:?}"
+            );
+            assert!(
+                guess.reason.contains(product) && guess.reason.contains("other products"),
+                "{guess:?}"
+            );
+        }
+    }
+
+    #[test]
+    fn bands_that_no_name_tells_are_said_and_never_likely() {
+        let cases: [(&[&str], [usize; 3], &str); 6] = [
+            (&["red", "green", "blue", ""], [1, 0, 3], "which is nir:"),
+            (&["nir", "red", "swir1"], [2, 1, 0], "which is green:"),
+            (&["blue", "", "", ""], [1, 2, 3], "which is green, red, nir:"),
+            (
+                &["coastal", "", "", "", "", "", ""],
+                [2, 3, 4],
+                "which is green, red, nir:",
+            ),
+            (&["B02", "B03", "B04"], [1, 2, 0], "which is nir:"),
+            (&["SR_B2", "SR_B3", "SR_B4"], [0, 1, 2], ""),
+        ];
+        for (names, expected, part) in cases {
+            let guess = guess(names);
+            assert_ne!(guess.certainty, Certainty::Named, "{names:?}");
+            assert_eq!(guess.bands, expected, "{names:?}");
+            if !part.is_empty() {
+                assert_eq!(guess.certainty, Certainty::Unknown, "{names:?}");
+                assert!(guess.reason.contains(part), "{guess:?}");
+            }
+        }
+    }
+
+    #[test]
+    fn opacity_is_no_band_to_assign_and_colours_say_which_are_red_and_green() {
+        use ColorInterpretation::{Alpha, Blue, Gray, Green, Red, Undefined};
+        let likely = Certainty::Likely;
+        let unknown = Certainty::Unknown;
+        let cases: [(&[&str], &[ColorInterpretation], [usize; 3], Certainty); 8] = [
+            // NAIP
+            (&["", "", "", ""], &[Red, Green, Blue, Undefined], [1, 0, 3], likely),
+            // Three bands and opacity, the latter never the infrared; GDAL calls any three bands red, green and blue.
+            (&["", "", "", ""], &[Red, Green, Blue, Alpha], [0, 1, 2], unknown),
+            (&["", "", ""], &[Red, Green, Blue], [0, 1, 2], unknown),
+            (
+                &["", "", "", ""],
+                &[Alpha, Gray, Undefined, Undefined],
+                [1, 2, 3],
+                likely,
+            ),
+            (
+                &["", "", "", "", ""],
+                &[Gray, Undefined, Undefined, Undefined, Alpha],
+                [1, 2, 3],
+                likely,
+            ),
+            // A name counts for more than a colour that was filled in by default.
+            (
+                &["B2", "B3", "B4", "B8"],
+                &[Red, Green, Blue, Alpha],
+                [1, 2, 3],
+                Certainty::Named,
+            ),
+            (&["", "", "", "nir"], &[Red, Green, Blue, Alpha], [1, 0, 3], likely),
+            (
+                &["", "", "", "", ""],
+                &[Red, Green, Blue, Undefined, Undefined],
+                [0, 1, 2],
+                unknown,
+            ),
+        ];
+        for (names, colors, expected, certainty) in cases {
+            let guess = guess_with(names, colors);
+            assert_eq!(
+                (guess.bands.as_slice(), guess.certainty),
+                (expected.as_slice(), certainty),
+                "{names:?} {colors:?} {}",
+                guess.reason
+            );
+        }
+    }
+
+    #[test]
     fn too_few_bands_are_refused() {
-        let error = guess_bands(&[None, None], &NEEDED).unwrap_err();
+        let error = guess_bands(
+            BandClues {
+                names: &[None, None],
+                colors: &[],
+            },
+            &NEEDED,
+        )
+        .unwrap_err();
         assert_eq!(
             error.to_string(),
             "the scene has 2 band(s), the model needs 3: green, red, nir"

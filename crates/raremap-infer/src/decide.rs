@@ -5,7 +5,7 @@ use serde::Serialize;
 
 use crate::error::InferError;
 use crate::logits::SceneLogits;
-use crate::saliency::{SaliencyCut, SaliencyHistogram, logit, saliency};
+use crate::saliency::{SaliencyCut, check_percent, logit, saliency};
 use crate::upsample::View;
 
 /// How to draw a mask from logits.
@@ -83,7 +83,7 @@ impl DecideOptions {
     pub fn check(&self, card: &Card) -> Result<(), InferError> {
         let rare: Vec<&str> = card.rare_classes.iter().map(String::as_str).collect();
         Rule::new(self, &rare)?;
-        SaliencyHistogram::default().cut(self.top_k_percent).map(|_| ())
+        check_percent(self.top_k_percent)
     }
 }
 

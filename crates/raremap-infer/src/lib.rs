@@ -5,6 +5,7 @@
 
 mod areas;
 mod assignment;
+mod band_names;
 mod bands;
 mod blend;
 mod decide;
@@ -13,6 +14,7 @@ mod golden;
 mod logits;
 mod network;
 mod normalize;
+mod opacity;
 mod pipeline;
 mod plan;
 mod saliency;
@@ -22,13 +24,14 @@ mod validity;
 
 pub use areas::{Ellipsoid, Ground, M2_PER_HA, PixelAreas};
 pub use assignment::parse_bands;
-pub use bands::{BandGuess, Certainty, guess_bands};
+pub use bands::{BandClues, BandGuess, Certainty, guess_bands};
 pub use decide::{ClassArea, DecideOptions, Decision, Summary};
 pub use error::InferError;
 pub use golden::{GOLDEN_TOLERANCE, check_golden};
 pub use logits::SceneLogits;
 pub use network::{BurnTileModel, TileLogits, TileModel};
 pub use normalize::{Normalizer, normalized_difference};
+pub use opacity::Opacity;
 pub use pipeline::{Progress, RunHooks, RunOptions, pixel_areas, run_scene};
 pub use plan::{MAX_TILE_PX, TILE_MULTIPLE, Tile, TilePlan, Tiling};
 pub use saliency::{SaliencyCut, SaliencyHistogram, logit, saliency, sigmoid};

@@ -4,13 +4,14 @@ use std::future::Future;
 use std::ops::ControlFlow;
 
 use raremap_model::Card;
-use raremap_raster::{CrsKind, GeoReference, GeoTiff, RangeSource, RasterInfo, Samples, Window};
+use raremap_raster::{CrsKind, GeoReference, GeoTiff, RangeSource, Samples, Window};
 
 use crate::areas::{Ellipsoid, Ground, PixelAreas};
 use crate::error::InferError;
 use crate::logits::SceneLogits;
 use crate::network::TileModel;
 use crate::normalize::Normalizer;
+use crate::opacity::Opacity;
 use crate::plan::{Tile, TilePlan, Tiling, reflect};
 
 /// Samples that are read and normalized at a time, at most: about 64 MB. A tile is always read whole.
@@ -94,9 +95,11 @@ pub async fn run_scene<S: RangeSource>(
             "{given} bands were assigned, the model needs {needed}"
         )));
     }
+    let opacity = Opacity::of(scene, &options.bands).await?;
     let reader = StripReader {
         scene,
-        bands: bands_to_read(info, &options.bands),
+        bands: opacity.bands_to_read(&options.bands),
+        opacity,
         normalizer,
         size,
     };
@@ -122,12 +125,6 @@ pub async fn run_scene<S: RangeSource>(
         }
     }
     Ok(logits)
-}
-
-/// The assigned bands, and the opacity band where the scene has one that is not assigned.
-fn bands_to_read(info: &RasterInfo, assigned: &[usize]) -> Vec<usize> {
-    let alpha = info.alpha_band.filter(|alpha| !assigned.contains(alpha));
-    assigned.iter().copied().chain(alpha).collect()
 }
 
 /// Pixel areas of a scene: of its own ellipsoid and units, unknown where the file leaves them open.
@@ -180,6 +177,7 @@ fn column_groups(plan: &TilePlan, channels: usize) -> impl Iterator<Item = &[usi
 struct StripReader<'a, S> {
     scene: &'a GeoTiff<S>,
     bands: Vec<usize>,
+    opacity: Opacity,
     normalizer: Normalizer,
     size: [usize; 2],
 }
@@ -207,16 +205,9 @@ impl<S: RangeSource> StripReader<'_, S> {
             width: columns as u32,
             height: rows as u32,
         };
-        let Samples {
-            mut values, mut valid, ..
-        } = self.scene.read_window(window, &self.bands).await?;
-        let scene_values = rows * columns * self.normalizer.scene_bands();
-        if let Some(alpha) = values.get(scene_values..) {
-            for (valid, alpha) in valid.iter_mut().zip(alpha) {
-                *valid &= *alpha != 0.0;
-            }
-        }
-        values.truncate(scene_values);
+        let mut samples = self.scene.read_window(window, &self.bands).await?;
+        self.opacity.apply(&mut samples, self.normalizer.scene_bands());
+        let Samples { values, valid, .. } = samples;
         for (index, _) in valid.iter().enumerate().filter(|(_, valid)| **valid) {
             logits.validity.insert(y + index / columns, first + index % columns);
         }

@@ -82,11 +82,7 @@ impl SaliencyHistogram {
     /// # Errors
     /// [`InferError::Misuse`] if `percent` is not from 0 to 100.
     pub fn cut(&self, percent: f32) -> Result<SaliencyCut, InferError> {
-        if !(0.0..=100.0).contains(&percent) {
-            return Err(InferError::Misuse(format!(
-                "top-k is {percent} %; it must be from 0 to 100"
-            )));
-        }
+        check_percent(percent)?;
         let target = (self.pixels as f64 * f64::from(percent) / 100.0).ceil() as u64;
         let mut cut = SaliencyCut {
             percent,
@@ -108,6 +104,16 @@ impl SaliencyHistogram {
             }
         }
         Ok(cut)
+    }
+}
+
+pub(crate) fn check_percent(percent: f32) -> Result<(), InferError> {
+    if (0.0..=100.0).contains(&percent) {
+        Ok(())
+    } else {
+        Err(InferError::Misuse(format!(
+            "top-k is {percent} %; it must be from 0 to 100"
+        )))
     }
 }
 

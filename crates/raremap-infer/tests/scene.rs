@@ -356,3 +356,68 @@ fn a_scene_over_the_memory_limit_or_with_missing_bands_is_refused_before_it_is_r
         }
     });
 }
+
+/// The toy's two bands and a third that the file calls opacity, as 16-bit samples.
+fn scene_with_opacity(nodata: Option<f64>, pixel: impl Fn(usize) -> [u16; 3]) -> Vec<u8> {
+    let plane = |band: usize| -> Vec<u16> { (0..64 * 64).map(|index| pixel(index)[band]).collect() };
+    let planes = [plane(0), plane(1), plane(2)];
+    let image = OutputImage {
+        width: 64,
+        height: 64,
+        samples: OutputSamples::U16 {
+            bands: planes.iter().map(Vec::as_slice).collect(),
+        },
+        nodata,
+        color_table: None,
+        band_names: vec![],
+        metadata: vec![],
+    };
+    let mut file = encode_geotiff(&image, None).expect("a small image");
+    // ExtraSamples 0, 0 becomes 0, 2: unassociated alpha.
+    let entry = [338u16, 3, 2, 0, 0, 0].map(u16::to_le_bytes).concat();
+    let at = file
+        .windows(12)
+        .position(|bytes| bytes == entry)
+        .expect("an ExtraSamples entry");
+    file[at + 10] = 2;
+    file
+}
+
+fn valid_pixels(file: Vec<u8>) -> u64 {
+    let logits = run(file, 64, 32, &mut ()).expect("a run");
+    logits.decide(&options(1.0, &[])).expect("a mask").summary.valid_pixels
+}
+
+#[test]
+fn a_band_called_opacity_is_honoured_only_where_it_looks_like_it() {
+    let half = 64 * 32;
+    let opaque_in = |outside: u16| move |index: usize| [5, 5, if index < half { 0 } else { outside }];
+    assert_eq!(valid_pixels(scene_with_opacity(None, opaque_in(65535))), half as u64);
+    assert_eq!(valid_pixels(scene_with_opacity(None, opaque_in(255))), half as u64);
+    // Resampling leaves a few samples in between.
+    let blurred = |index: usize| {
+        [
+            5,
+            5,
+            if index == half {
+                30000
+            } else {
+                opaque_in(65535)(index)[2]
+            },
+        ]
+    };
+    assert_eq!(valid_pixels(scene_with_opacity(None, blurred)), half as u64);
+    // A fourth band of measurements that is 0 over water.
+    let measured = |index: usize| [5, 5, if index < half { 0 } else { 100 + (index % 50) as u16 }];
+    assert_eq!(valid_pixels(scene_with_opacity(None, measured)), 64 * 64);
+}
+
+#[test]
+fn a_nodata_value_of_zero_is_judged_by_the_models_bands() {
+    let pixel = |index: usize| match index {
+        0 => [0, 0, 65535],
+        1 => [5, 0, 65535],
+        _ => [5, 5, 65535],
+    };
+    assert_eq!(valid_pixels(scene_with_opacity(Some(0.0), pixel)), 64 * 64 - 1);
+}

@@ -36,7 +36,7 @@ pub enum ColorInterpretation {
     Green,
     /// Blue.
     Blue,
-    /// Opacity.
+    /// Opacity, by the file's own word: writers say so of the fourth band of any 8-bit file, whatever it holds.
     Alpha,
     /// Not said.
     Undefined,

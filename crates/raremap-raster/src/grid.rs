@@ -117,6 +117,9 @@ impl<S: RangeSource> GridRead<'_, S> {
             }
         }
         self.read_batch(batch, &mut out).await?;
+        if self.stored_nodata == 0.0 {
+            out.invalidate_zero_pixels(self.bands.len());
+        }
         Ok(out)
     }
 

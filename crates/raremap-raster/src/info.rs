@@ -54,7 +54,7 @@ pub struct RasterInfo {
     pub band_names: Vec<Option<String>>,
     /// The meaning of each band.
     pub color_interpretations: Vec<ColorInterpretation>,
-    /// The first band that holds opacity.
+    /// The first band that the file calls opacity; whether it is, its samples say.
     pub alpha_band: Option<usize>,
     /// Colours of a paletted image, by value.
     pub color_map: Option<Vec<[u8; 3]>>,

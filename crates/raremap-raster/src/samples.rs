@@ -72,7 +72,7 @@ impl SampleType {
 }
 
 /// A type that samples are read into: `f32` for computing, `f64` where every stored value must survive.
-pub trait SampleValue: Copy + Default + Send + Sync + 'static {
+pub trait SampleValue: Copy + Default + PartialEq + Send + Sync + 'static {
     /// Rounds to this type.
     fn from_f64(value: f64) -> Self;
 
@@ -101,6 +101,9 @@ impl SampleValue for f64 {
 }
 
 /// The samples of a window, band by band.
+///
+/// A pixel is invalid where any of the bands is NaN, infinite or the file's nodata value. Only a nodata value of 0 must be in all of the
+/// bands: 0 can be measured in one, as near infrared over clear water often is.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Samples<T = f32> {
     /// How many bands were asked for.
@@ -111,7 +114,7 @@ pub struct Samples<T = f32> {
     pub width: usize,
     /// `[band][row][column]`, as stored: nodata pixels hold the nodata value.
     pub values: Vec<T>,
-    /// `[row][column]`: false where any of the bands is nodata, NaN or infinite.
+    /// `[row][column]`: false where the pixel is invalid.
     pub valid: Vec<bool>,
 }
 
@@ -148,8 +151,23 @@ impl<T: SampleValue> Samples<T> {
         };
         for ((target, valid), value) in targets.iter_mut().zip(validity).zip(values) {
             *target = T::from_f64(value);
-            // A NaN nodata equals nothing, but NaN is invalid anyway.
-            *valid &= value != nodata && target.is_finite();
+            // A NaN nodata equals nothing, but NaN is invalid anyway. That of 0 takes all bands to judge.
+            *valid &= (value != nodata || nodata == 0.0) && target.is_finite();
+        }
+    }
+
+    /// Makes pixels invalid that are 0 in each of the first `bands` bands: what a nodata value of 0 means.
+    ///
+    /// Reading does it with all the bands that were read; those who read more than they judge by do it again.
+    pub fn invalidate_zero_pixels(&mut self, bands: usize) {
+        let mut has_value = vec![false; self.valid.len()];
+        for plane in self.values.chunks_exact(self.valid.len().max(1)).take(bands) {
+            for (has_value, value) in has_value.iter_mut().zip(plane) {
+                *has_value |= *value != T::default();
+            }
+        }
+        for (valid, has_value) in self.valid.iter_mut().zip(has_value) {
+            *valid &= has_value;
         }
     }
 }
@@ -278,5 +296,16 @@ mod tests {
         let mut samples = Samples::<f64>::new(1, 1, 2);
         samples.put(0, 0, 0, [1e300, 2.0].into_iter(), f64::NAN);
         assert_eq!(samples.valid, [true; 2]);
+    }
+
+    #[test]
+    fn a_nodata_value_of_zero_marks_only_pixels_that_are_zero_in_all_bands() {
+        let mut samples = Samples::<f32>::new(2, 1, 3);
+        samples.put(0, 0, 0, [0.0, 5.0, f64::NAN].into_iter(), 0.0);
+        samples.put(1, 0, 0, [0.0, 0.0, 0.0].into_iter(), 0.0);
+        samples.invalidate_zero_pixels(2);
+        assert_eq!(samples.valid, [false, true, false]);
+        samples.invalidate_zero_pixels(0);
+        assert_eq!(samples.valid, [false; 3]);
     }
 }

@@ -121,6 +121,36 @@ fn sparse_blocks_hold_nodata_or_zero() {
 }
 
 #[test]
+fn a_nodata_value_of_zero_takes_all_requested_bands() {
+    let tiny = Tiny {
+        sparse_every: Some(2),
+        tile: Some((16, 16)),
+        ..Tiny::default()
+    };
+    let image = open(tiny.encode(&[(42113, 2, 2, b"0\0".to_vec())])).expect("opens");
+    let whole = Window {
+        x: 0,
+        y: 0,
+        width: 21,
+        height: 19,
+    };
+    let bands: Vec<usize> = (0..tiny.bands).collect();
+    let samples = block_on(image.read_window(whole, &bands)).expect("reads");
+    let zeros_at = |pixel: usize| {
+        samples
+            .values
+            .iter()
+            .skip(pixel)
+            .step_by(21 * 19)
+            .filter(|value| **value == 0.0)
+    };
+    for (pixel, valid) in samples.valid.iter().enumerate() {
+        assert_eq!(*valid, zeros_at(pixel).count() < tiny.bands, "{pixel}");
+    }
+    assert!(samples.valid.contains(&true) && samples.valid.contains(&false));
+}
+
+#[test]
 fn nodata_in_any_requested_band_is_invalid() {
     let tiny = Tiny::default();
     let value = tiny.value(1, 3, 4) as u8;

@@ -2,7 +2,7 @@
 
 use std::cell::Cell;
 
-use raremap_infer::{Certainty, compare_statistics, guess_bands};
+use raremap_infer::{Certainty, Opacity, compare_statistics, guess_bands};
 use raremap_model::Card;
 use raremap_raster::{Affine, Crs, CrsKind, GeoTiff, Limits, RasterInfo, SampleType, Samples, Window};
 use serde::Serialize;
@@ -28,6 +28,7 @@ pub struct Scene {
 struct Shown {
     bands: [usize; 3],
     stretches: [Stretch; 3],
+    opacity: Opacity,
 }
 
 /// The scene as the page shows it before the run.
@@ -125,18 +126,12 @@ impl Scene {
                 needed.len()
             )));
         }
-        let info = self.image.info();
         let (shown, note) = self.choose_colors(&needed, bands);
-        let alpha = info.alpha_band.filter(|alpha| !bands.contains(alpha));
-        let read: Vec<usize> = bands.iter().chain(&shown).copied().chain(alpha).collect();
+        let opacity = Opacity::of(&self.image, bands).await?;
+        let read = opacity.bands_to_read(&[bands, &shown].concat());
         let mut samples = self.image.read_preview(max_px, &read).await?;
+        opacity.apply(&mut samples, bands.len());
         let pixels = samples.width * samples.height;
-        if alpha.is_some() {
-            let opacity = samples.values.split_off((read.len() - 1) * pixels);
-            for (valid, opacity) in samples.valid.iter_mut().zip(opacity) {
-                *valid &= opacity != 0.0;
-            }
-        }
         let colors = samples.values.split_off(bands.len() * pixels);
         samples.bands = bands.len();
         let warnings = compare_statistics(&samples, card);
@@ -147,6 +142,7 @@ impl Scene {
         self.shown.set(Some(Shown {
             bands: shown,
             stretches,
+            opacity,
         }));
         let picture = Picture::with_extent(samples.width, samples.height, self.preview_extent(&samples));
         Ok(Preview {
@@ -165,18 +161,9 @@ impl Scene {
             .shown
             .get()
             .ok_or_else(|| SessionError::misuse("the scene was not drawn yet"))?;
-        let info = self.image.info();
-        let alpha = info.alpha_band.filter(|alpha| !shown.bands.contains(alpha));
-        let read: Vec<usize> = shown.bands.into_iter().chain(alpha).collect();
+        let read = shown.opacity.bands_to_read(&shown.bands);
         let mut samples = self.image.read_window(Window { x, y, width, height }, &read).await?;
-        if alpha.is_some() {
-            let opacity = samples
-                .values
-                .split_off(shown.bands.len() * samples.width * samples.height);
-            for (valid, opacity) in samples.valid.iter_mut().zip(opacity) {
-                *valid &= opacity != 0.0;
-            }
-        }
+        shown.opacity.apply(&mut samples, shown.bands.len());
         let extent = [x, y, width, height].map(f64::from);
         let picture = Picture::with_extent(samples.width, samples.height, extent);
         Ok(paint_samples(picture, &samples, shown.stretches))
@@ -191,7 +178,7 @@ impl Scene {
                 .and_then(|at| bands.get(at))
                 .copied()
         };
-        let named = guess_bands(&self.image.info().band_names, &["blue"]).ok();
+        let named = guess_bands(self.image.info().into(), &["blue"]).ok();
         let blue = named
             .filter(|guess| guess.certainty == Certainty::Named)
             .and_then(|guess| guess.bands.first().copied())
