@@ -149,5 +149,5 @@ export function backendText({ backend, reason, adapter }) {
     webgpu_failed: "as the graphics card could not be started",
     golden_tile_differs: "as the graphics card gave wrong numbers on the model's test tile",
   };
-  return `Computing on the processor, ${why[reason] ?? reason}. A graphics card is often ten times as fast.`;
+  return `Computing on the processor, ${why[reason] ?? reason}. A graphics card would be faster.`;
 }
