@@ -442,7 +442,8 @@ mod tests {
         use ColorInterpretation::{Alpha, Blue, Gray, Green, Red, Undefined};
         let likely = Certainty::Likely;
         let unknown = Certainty::Unknown;
-        let cases: [(&[&str], &[ColorInterpretation], [usize; 3], Certainty); 8] = [
+        type Case<'a> = (&'a [&'a str], &'a [ColorInterpretation], [usize; 3], Certainty);
+        let cases: [Case<'_>; 8] = [
             // NAIP
             (&["", "", "", ""], &[Red, Green, Blue, Undefined], [1, 0, 3], likely),
             // Three bands and opacity, the latter never the infrared; GDAL calls any three bands red, green and blue.
