@@ -21,7 +21,8 @@ export class ResultView {
   #phase = "none";
   /** Counts scenes and runs: an answer about an older one is dropped. */
   #epoch = 0;
-  #isRefreshing = false;
+  /** @type {Promise<void> | undefined} */
+  #refreshing;
   #isStale = false;
   #detailTimer = 0;
   /** The detail's window and what it shows, to tell whether it is still right. */
@@ -86,11 +87,14 @@ export class ResultView {
     await this.refresh();
   }
 
-  /** After any option changed: the newest options win, and there are never two drawings at once. */
-  async refresh() {
+  /** After any option changed: the newest options win, and there are never two drawings at once. Resolves when they are on the screen. */
+  refresh() {
     this.#isStale = true;
-    if (this.#isRefreshing) return;
-    this.#isRefreshing = true;
+    this.#refreshing ??= this.#drawNewest().finally(() => (this.#refreshing = undefined));
+    return this.#refreshing;
+  }
+
+  async #drawNewest() {
     while (this.#isStale) {
       this.#isStale = false;
       const epoch = this.#epoch;
@@ -102,7 +106,6 @@ export class ResultView {
       }
       if (this.#isStale) await new Promise((resolve) => setTimeout(resolve, REFRESH_MS));
     }
-    this.#isRefreshing = false;
   }
 
   /** @param {number} epoch */
