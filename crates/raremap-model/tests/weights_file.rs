@@ -154,6 +154,20 @@ fn every_cut_is_refused_as_truncated() {
 }
 
 #[test]
+fn a_forged_offset_is_refused_without_overflow() {
+    let bytes = file(true);
+    let end = 8 + u64::from_le_bytes(bytes[..8].try_into().expect("8 bytes")) as usize;
+    let mut header: serde_json::Value = serde_json::from_slice(&bytes[8..end]).expect("JSON");
+    header["golden.main"]["data_offsets"][1] = json!(u64::MAX);
+    let header = header.to_string();
+    let forged = [&(header.len() as u64).to_le_bytes(), header.as_bytes(), &bytes[end..]].concat();
+    assert!(matches!(
+        ModelFile::from_bytes(&forged),
+        Err(WeightsError::Truncated(_))
+    ));
+}
+
+#[test]
 fn every_altered_byte_is_noticed() {
     let bytes = file(true);
     for at in (0..bytes.len()).step_by(101) {
