@@ -7,7 +7,7 @@ use clap::Args;
 use raremap_infer::{
     BurnTileModel, DecideOptions, GOLDEN_TOLERANCE, RunOptions, Tiling, View, check_golden, run_scene,
 };
-use raremap_model::{Card, FoldedSegformer, ModelFile};
+use raremap_model::{Card, InferenceNetwork, ModelFile};
 use raremap_raster::{FileSource, GeoTiff, Limits};
 use serde::Serialize;
 
@@ -89,7 +89,7 @@ pub fn run(args: &EvaluateArgs) -> Result<()> {
 /// # Errors
 /// Where a file cannot be read, and where the dataset's bands or classes are not the card's.
 pub fn evaluate(
-    network: FoldedSegformer,
+    network: InferenceNetwork,
     card: &Card,
     dataset: &DatasetConfig,
     split: &str,

@@ -6,7 +6,7 @@ use anyhow::{Context, Result, ensure};
 use burn::tensor::{Device, Tensor, TensorData};
 use clap::Args;
 use raremap_infer::Normalizer;
-use raremap_model::{Card, FoldedSegformer, GoldenTile, ModelFile, Segformer};
+use raremap_model::{Card, GoldenTile, ModelFile};
 use serde_json::{Value, json};
 
 use crate::checkpoint::load_module;
@@ -51,24 +51,18 @@ pub fn run(args: &ExportArgs) -> Result<()> {
     let dataset = DatasetConfig::read(&recipe.dataset, args.root.as_deref())?;
     let stac: Value = serde_json::from_str(&read_text(&args.run.join(CARD))?)?;
     let mut card = Card::from_stac(&stac)?;
-    let mut model = Segformer::init(&card.architecture, &device);
+    let mut model = card.architecture.init(&device);
     load_module(&mut model, &args.run.join(BEST_WEIGHTS))?;
 
     let samples = dataset.load(&args.split)?;
     let golden_input = golden_input(&card, &samples)?;
-    let float = evaluate(
-        FoldedSegformer::fold(model.clone()),
-        &card,
-        &dataset,
-        &args.split,
-        THRESHOLD,
-    )?;
+    let float = evaluate(model.clone().fold(), &card, &dataset, &args.split, THRESHOLD)?;
     let cells = GOLDEN_PX / card.architecture.cell_px();
     let zeros = |channels: usize| TensorData::new(vec![0f32; channels * cells * cells], [1, channels, cells, cells]);
     let golden = GoldenTile {
         input: golden_input,
-        main: zeros(card.architecture.num_classes),
-        auxiliary: zeros(card.architecture.num_rare),
+        main: zeros(card.architecture.num_classes()),
+        auxiliary: zeros(card.architecture.num_rare()),
     };
     card.created = jiff::Timestamp::now().to_string();
     card.description = args.description.clone().unwrap_or(recipe.description);
