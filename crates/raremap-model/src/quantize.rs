@@ -20,6 +20,7 @@ pub enum Storage {
 pub fn storage_of(name: &str, shape: &[usize]) -> Storage {
     let float = name.starts_with("heads.")
         || name.starts_with("encoder.stages.0.patch_embed.")
+        || name.starts_with("detail.convs.0.")
         || name.ends_with("mlp.dwconv.weight")
         || !name.ends_with(".weight");
     match (float, shape.len()) {

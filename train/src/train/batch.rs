@@ -9,30 +9,48 @@ use anyhow::{Context, Result};
 use burn::tensor::{Bool, Device, Int, Tensor, TensorData};
 use rand::SeedableRng;
 use rand::rngs::StdRng;
-use rand::seq::SliceRandom;
 use raremap_infer::Normalizer;
+use raremap_model::Card;
 
-use crate::augment::{AugmentSection, BandStatistics, RareBank, crop, cutmix};
+use crate::augment::{Augmenter, BandStatistics};
+use crate::config::TrainConfig;
 use crate::dataset::IGNORE;
 use crate::loss::Labels;
-use crate::sample::{Sampler, TrainingSplit};
+use crate::sample::{EpochOrder, Sampler, TrainingSplit};
 
 /// Batches that wait per worker, so that a slow one does not stall the device.
 const AHEAD: usize = 2;
 
-/// Everything a batch is made of, shared by the workers. A batch is a function of this and its step alone.
-pub(super) struct Source<'a> {
-    pub(super) split: &'a TrainingSplit,
-    pub(super) sampler: &'a Sampler,
-    pub(super) normalizer: &'a Normalizer,
-    pub(super) augment: &'a AugmentSection,
-    pub(super) bands: &'a BandStatistics,
-    pub(super) bank: &'a RareBank,
-    pub(super) rare: &'a [usize],
-    pub(super) seed: u64,
-    pub(super) batch_size: usize,
-    pub(super) edge: usize,
-    pub(super) steps_per_epoch: usize,
+/// Everything a batch is made of, shared by the workers. A batch is a function of this and its index alone.
+pub(super) struct Data {
+    pub(super) split: TrainingSplit,
+    pub(super) sampler: Sampler,
+    normalizer: Normalizer,
+    augmenter: Augmenter,
+    rare: Vec<usize>,
+    seed: u64,
+    batch_size: usize,
+    edge: usize,
+    batches_per_epoch: usize,
+}
+
+impl Data {
+    pub(super) fn new(config: &TrainConfig, card: &Card, split: TrainingSplit) -> Result<Self> {
+        let rare = card.rare_class_indices();
+        let classes = card.classes.len();
+        let steps_per_epoch = split.len().div_ceil(config.crops_per_step());
+        Ok(Self {
+            sampler: Sampler::new(&config.sampling, &split, classes, &rare)?,
+            augmenter: Augmenter::new(&config.augment, &split, classes, BandStatistics::of(card))?,
+            normalizer: Normalizer::new(&card.bands)?,
+            seed: config.seed,
+            batch_size: config.schedule.batch_size,
+            edge: config.schedule.crop_px,
+            batches_per_epoch: steps_per_epoch * config.optimizer.accumulate_steps,
+            split,
+            rare,
+        })
+    }
 }
 
 /// A batch on the host.
@@ -55,18 +73,14 @@ pub(super) struct Batch {
 }
 
 impl HostBatch {
-    /// Crops `range` of the batch as a batch of their own, on `device`.
-    pub(super) fn part(&self, range: Range<usize>, device: &Device) -> Batch {
-        let [_, channels, height, width] = self.shape;
-        let count = range.len();
-        let area = height * width;
-        let cut = |length: usize| range.start * length..range.end * length;
+    /// The batch on `device`.
+    pub(super) fn on(&self, device: &Device) -> Batch {
+        let [count, _, height, width] = self.shape;
         let plane = [count, 1, height, width];
-        let input = TensorData::new(self.input[cut(channels * area)].to_vec(), [count, channels, height, width]);
-        let classes = TensorData::new(self.classes[cut(area)].to_vec(), plane);
-        let scored = TensorData::new(self.scored[cut(area)].to_vec(), plane);
+        let classes = TensorData::new(self.classes.clone(), plane);
+        let scored = TensorData::new(self.scored.clone(), plane);
         Batch {
-            input: Tensor::from_data(input, device),
+            input: Tensor::from_data(TensorData::new(self.input.clone(), self.shape), device),
             labels: Labels {
                 classes: Tensor::<4, Int>::from_data(classes, device),
                 scored: Tensor::<4, Bool>::from_data(scored, device),
@@ -74,36 +88,27 @@ impl HostBatch {
         }
     }
 
-    /// Crops in the batch.
-    pub(super) fn len(&self) -> usize {
-        self.shape[0]
-    }
-
-    /// Scored pixels among crops `range`.
-    pub(super) fn scored_pixels(&self, range: Range<usize>) -> usize {
-        let area = self.shape[2] * self.shape[3];
-        let scored = &self.scored[range.start * area..range.end * area];
-        scored.iter().filter(|&&scored| scored).count()
+    /// Pixels that count.
+    pub(super) fn scored_pixels(&self) -> usize {
+        self.scored.iter().filter(|&&scored| scored).count()
     }
 }
 
-impl Source<'_> {
-    /// The batch of step `step`.
-    pub(super) fn batch(&self, step: usize) -> Result<HostBatch> {
-        let (epoch, index) = (step / self.steps_per_epoch, step % self.steps_per_epoch);
-        let mut order: Vec<usize> = (0..self.split.len()).collect();
-        order.shuffle(&mut StdRng::seed_from_u64(mix(self.seed, epoch as u64, Stream::Order)));
+impl Data {
+    /// Batch `index` of the run.
+    fn batch(&self, index: usize) -> Result<HostBatch> {
+        let (epoch, in_epoch) = (index / self.batches_per_epoch, index % self.batches_per_epoch);
+        let mut rng = StdRng::seed_from_u64(mix(self.seed, epoch as u64, Stream::Order));
+        let order = EpochOrder::shuffled(&self.split, &mut rng);
         let crops = (0..self.batch_size).map(|slot| {
-            // The last batch is filled from the epoch's start, so that batch norm always sees a full one.
-            let position = index * self.batch_size + slot;
-            let draw = (epoch * order.len() + position) as u64;
-            let mut rng = StdRng::seed_from_u64(mix(self.seed, draw, Stream::Crop));
-            let draw = self.sampler.draw(order[position % order.len()], &mut rng);
-            crop(self.split, draw, self.edge, self.augment, self.bands, &mut rng)
+            let crop = (index * self.batch_size + slot) as u64;
+            let mut rng = StdRng::seed_from_u64(mix(self.seed, crop, Stream::Crop));
+            let draw = self.sampler.draw(&order, in_epoch * self.batch_size + slot, &mut rng);
+            self.augmenter.crop(&self.split, draw, self.edge, &mut rng)
         });
         let mut crops: Vec<_> = crops.collect();
-        let mut rng = StdRng::seed_from_u64(mix(self.seed, step as u64, Stream::Mix));
-        cutmix(&mut crops, self.split, self.bank, self.augment, &mut rng);
+        let mut rng = StdRng::seed_from_u64(mix(self.seed, index as u64, Stream::Mix));
+        self.augmenter.mix(&mut crops, &self.split, &mut rng);
 
         let area = self.edge * self.edge;
         let channels = self.normalizer.channels();
@@ -130,7 +135,7 @@ impl Source<'_> {
     }
 }
 
-/// Batches of consecutive steps, in order, from one or more worker threads.
+/// Consecutive batches, in order, from one or more worker threads.
 pub(super) struct Loader {
     workers: Vec<Receiver<Result<HostBatch>>>,
     next: usize,
@@ -139,21 +144,21 @@ pub(super) struct Loader {
 }
 
 impl Loader {
-    /// Starts `workers` threads in `scope` that make the batches of `steps`. They end when the loader is dropped.
+    /// Starts `workers` threads in `scope` that make the batches `range`. They end when the loader is dropped.
     pub(super) fn start<'scope, 'env: 'scope>(
         scope: &'scope Scope<'scope, 'env>,
-        source: &'env Source<'env>,
-        steps: Range<usize>,
+        data: &'env Data,
+        range: Range<usize>,
         workers: usize,
     ) -> Self {
         let workers = workers.max(1);
         let start = |worker: usize| {
             let (sender, receiver) = sync_channel(AHEAD);
-            let steps = steps.clone();
+            let range = range.clone();
             scope.spawn(move || {
-                // Step by step in turn, so that the trainer takes them in order.
-                for step in steps.skip(worker).step_by(workers) {
-                    if sender.send(source.batch(step)).is_err() {
+                // In turn, so that the trainer takes them in order.
+                for index in range.skip(worker).step_by(workers) {
+                    if sender.send(data.batch(index)).is_err() {
                         break;
                     }
                 }
@@ -167,7 +172,7 @@ impl Loader {
         }
     }
 
-    /// The next step's batch.
+    /// The next batch.
     pub(super) fn next(&mut self) -> Result<HostBatch> {
         let began = Instant::now();
         let batch = self.workers[self.next].recv().context("a data worker ended early")?;

@@ -1,0 +1,3 @@
+//! Blocks of the convolutional families.
+
+pub mod conv_norm;
