@@ -3,10 +3,11 @@
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, bail};
-use burn::optim::ModuleOptimizer;
 use burn::store::{BurnpackStore, ModuleSnapshot};
 use raremap_model::Segformer;
 use serde::{Deserialize, Serialize};
+
+use crate::optim::Optimizer;
 
 /// Where a run stands, besides its tensors.
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
@@ -42,7 +43,7 @@ impl Checkpoint {
         &self,
         model: &Segformer,
         average: Option<&Segformer>,
-        optimizer: &ModuleOptimizer,
+        optimizer: &Optimizer,
         progress: &Progress,
     ) -> Result<()> {
         let fresh = self.folder.with_extension("new");
@@ -53,9 +54,7 @@ impl Checkpoint {
         if let Some(average) = average {
             save_module(average, &fresh.join("average.bpk"))?;
         }
-        optimizer
-            .save(fresh.join("optimizer.bpk"))
-            .map_err(|error| anyhow::anyhow!("{error}"))?;
+        optimizer.save(&fresh.join("optimizer.bpk"))?;
         std::fs::write(fresh.join("progress.json"), serde_json::to_vec_pretty(progress)?)?;
         remove(&old)?;
         if self.folder.exists() {
@@ -70,8 +69,8 @@ impl Checkpoint {
         &self,
         model: &mut Segformer,
         average: Option<&mut Segformer>,
-        optimizer: ModuleOptimizer,
-    ) -> Result<(ModuleOptimizer, Progress)> {
+        optimizer: Optimizer,
+    ) -> Result<(Optimizer, Progress)> {
         let path = self.folder.join("progress.json");
         let text = std::fs::read(&path).with_context(|| format!("cannot read {}", path.display()))?;
         let progress = serde_json::from_slice(&text).with_context(|| format!("{} is damaged", path.display()))?;
@@ -79,11 +78,7 @@ impl Checkpoint {
         if let Some(average) = average {
             load_module(average, &self.folder.join("average.bpk"))?;
         }
-        let path = self.folder.join("optimizer.bpk");
-        let optimizer = optimizer
-            .load(&path)
-            .map_err(|error| anyhow::anyhow!("{}: {error}", path.display()))?;
-        Ok((optimizer, progress))
+        Ok((optimizer.load(&self.folder.join("optimizer.bpk"))?, progress))
     }
 }
 
@@ -97,7 +92,7 @@ fn remove(folder: &Path) -> Result<()> {
 }
 
 /// Writes all tensors of `model`, with their identities, which the optimizer's state refers to.
-pub fn save_module(model: &Segformer, path: &Path) -> Result<()> {
+pub fn save_module<M: ModuleSnapshot>(model: &M, path: &Path) -> Result<()> {
     let mut store = BurnpackStore::from_file(path).overwrite(true);
     model
         .save_into(&mut store)
@@ -105,7 +100,7 @@ pub fn save_module(model: &Segformer, path: &Path) -> Result<()> {
 }
 
 /// Reads all tensors of `model`.
-pub fn load_module(model: &mut Segformer, path: &Path) -> Result<()> {
+pub fn load_module<M: ModuleSnapshot>(model: &mut M, path: &Path) -> Result<()> {
     let mut store = BurnpackStore::from_file(path);
     let result = model
         .load_from(&mut store)
