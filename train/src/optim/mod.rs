@@ -17,7 +17,8 @@ use burn::module::{Module, ModuleVisitor, Param, ParamGroup};
 use burn::optim::decay::WeightDecayConfig;
 use burn::optim::momentum::MomentumConfig;
 use burn::optim::{
-    AdamConfig, AdamWConfig, GradientsParams, ModuleOptimizer, Optimizer as ParameterOptimizer, SgdConfig,
+    AdamConfig, AdamWConfig, GradientsParams, ModuleOptimizer, Optimizer as ParameterOptimizer, OptimizerRecord,
+    SgdConfig,
 };
 use burn::tensor::Tensor;
 use serde::{Deserialize, Serialize};
@@ -236,11 +237,19 @@ impl Optimizer {
 
     /// This optimizer with the state from a file. The state belongs to parameters by their identity, which
     /// [`crate::checkpoint::load_module`] restores.
+    ///
+    /// # Errors
+    /// A file that cannot be read, or the state of another update rule.
     pub fn load(self, path: &Path) -> Result<Self> {
-        let rule = self
-            .rule
-            .load(path)
-            .map_err(|error| anyhow!("{}: {error}", path.display()))?;
+        let record = OptimizerRecord::load(path).map_err(|error| anyhow!("{}: {error}", path.display()))?;
+        let tensors = record.len();
+        let rule = self.rule.load_record(record);
+        // burn leaves out what it cannot use, and would start those averages anew.
+        ensure!(
+            rule.to_record().len() == tensors,
+            "{} is not the state of this optimizer",
+            path.display()
+        );
         Ok(Self { rule, ..self })
     }
 }
@@ -395,6 +404,25 @@ mod tests {
             }
             assert_eq!(values(&net), values(&other), "{kind:?}");
         }
+    }
+
+    #[test]
+    fn the_state_of_another_rule_is_refused() {
+        let device = Device::flex().autodiff();
+        let net = Net::init(&device);
+        let folder = tempfile::tempdir().expect("a folder");
+        let path = folder.path().join("optimizer.bpk");
+        let mut optimizer = Optimizer::new(&OptimizerSection::default(), &net).expect("an optimizer");
+        let (_, gradients) = gradients(&net, &batch(0, &device));
+        let net = optimizer.step(0.1, net, gradients);
+        optimizer.save(&path).expect("written");
+        let sgd = OptimizerSection {
+            kind: Kind::Sgd,
+            ..OptimizerSection::default()
+        };
+        let other = Optimizer::new(&sgd, &net).expect("an optimizer");
+        let error = other.load(&path).err().expect("AdamW's state");
+        assert!(error.to_string().contains("optimizer.bpk"), "{error}");
     }
 
     #[test]

@@ -164,6 +164,7 @@ mod tests {
     use super::super::{Optimizer, OptimizerSection};
     use super::*;
     use burn::tensor::Device;
+    use raremap_model::{Segformer, SegformerConfig, Variant};
 
     fn sharpness(kind: SharpnessKind) -> Sharpness {
         Sharpness {
@@ -288,6 +289,42 @@ mod tests {
         let (_, _) = gradients(&plain, &batch);
         let (_, _) = gradients(&net, &batch);
         assert_eq!(values(&net), values(&plain));
+    }
+
+    #[test]
+    fn a_whole_network_climbs_and_keeps_its_parameters_and_statistics() {
+        let device = Device::flex().autodiff();
+        let config = SegformerConfig {
+            decoder_dim: 8,
+            drop_path: 0.0,
+            dropout: 0.0,
+            ..SegformerConfig::new(Variant::B0, 3, 3, 1)
+        };
+        let model = Segformer::init(&config, &device);
+        let pixels = Tensor::<4>::from_floats([[[[0.5; 64]; 64], [[-1.0; 64]; 64], [[2.0; 64]; 64]]], &device);
+        let pass = |model: &Segformer| {
+            let out = model.forward(pixels.clone());
+            let auxiliary = out.auxiliary.expect("a rare class");
+            let loss = (out.main + 1.0).powi_scalar(2).mean() + (auxiliary - 1.0).powi_scalar(2).mean();
+            let value = loss.clone().inner().into_scalar::<f32>();
+            (value, GradientsParams::from_grads(loss.backward(), model))
+        };
+        let running = |model: &Segformer| {
+            let mean = model.decoder.batch_norm.running_mean.value_sync().inner();
+            mean.into_data().try_to_vec::<f32>().expect("f32")
+        };
+        let (loss, first) = pass(&model);
+        let before = running(&model);
+        let climbed = ascend(&model, &first, 0.05);
+        let (higher, second) = pass(&climbed);
+        assert!(higher > loss, "{higher} after {loss}");
+        assert_eq!(
+            second.len(),
+            first.len(),
+            "a gradient for each parameter, by the same identity"
+        );
+        assert_eq!(running(&model), before);
+        assert_ne!(running(&climbed), before);
     }
 
     #[test]
