@@ -92,9 +92,13 @@ fn remove(folder: &Path) -> Result<()> {
 }
 
 /// Writes all tensors of `model`, with their identities, which the optimizer's state refers to.
+///
+/// Batch norm's running statistics are those after the last forward pass.
 pub fn save_module<M: ModuleSnapshot>(model: &M, path: &Path) -> Result<()> {
     let mut store = BurnpackStore::from_file(path).overwrite(true);
+    // valid(), because burn holds the last update of running statistics back from visitors: a resumed run would lack it.
     model
+        .valid()
         .save_into(&mut store)
         .map_err(|error| anyhow::anyhow!("cannot write {}: {error}", path.display()))
 }
