@@ -36,9 +36,15 @@ impl Weights {
 /// Convolution, batch norm, ReLU, 1 x 1 convolution.
 #[derive(Module, Debug)]
 pub struct Net {
-    pub conv: Conv2d,
-    pub norm: BatchNorm,
+    pub encoder: Encoder,
     pub heads: Conv2d,
+}
+
+/// What comes before the heads.
+#[derive(Module, Debug)]
+pub struct Encoder {
+    conv: Conv2d,
+    norm: BatchNorm,
 }
 
 /// Pixels `[batch, bands, h, w]` and labels `[batch, 1, h, w]`.
@@ -81,11 +87,15 @@ impl Net {
         let mut heads = Conv2dConfig::new([4, 3], [1, 1]).init(device);
         heads.weight = Param::from_tensor(tensor(&weights["head"], [3, 4, 1, 1], device));
         heads.bias = Some(Param::from_tensor(tensor(&weights["head_bias"], [3], device)));
-        Self { conv, norm, heads }
+        Self {
+            encoder: Encoder { conv, norm },
+            heads,
+        }
     }
 
     fn forward(&self, pixels: Tensor<4>) -> Tensor<4> {
-        self.heads.forward(relu(self.norm.forward(self.conv.forward(pixels))))
+        let Encoder { conv, norm } = &self.encoder;
+        self.heads.forward(relu(norm.forward(conv.forward(pixels))))
     }
 }
 
@@ -116,13 +126,19 @@ pub fn values(net: &Net) -> BTreeMap<&'static str, Vec<f32>> {
     let read = |data: TensorData| data.try_to_vec::<f32>().expect("f32");
     let bias = net.heads.bias.as_ref().expect("a bias").val();
     BTreeMap::from([
-        ("conv", read(net.conv.weight.val().into_data())),
-        ("gamma", read(net.norm.gamma.val().into_data())),
-        ("beta", read(net.norm.beta.val().into_data())),
+        ("conv", read(net.encoder.conv.weight.val().into_data())),
+        ("gamma", read(net.encoder.norm.gamma.val().into_data())),
+        ("beta", read(net.encoder.norm.beta.val().into_data())),
         ("head", read(net.heads.weight.val().into_data())),
         ("head_bias", read(bias.into_data())),
-        ("running_mean", read(net.norm.running_mean.value_sync().into_data())),
-        ("running_var", read(net.norm.running_var.value_sync().into_data())),
+        (
+            "running_mean",
+            read(net.encoder.norm.running_mean.value_sync().into_data()),
+        ),
+        (
+            "running_var",
+            read(net.encoder.norm.running_var.value_sync().into_data()),
+        ),
     ])
 }
 

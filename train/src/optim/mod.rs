@@ -149,14 +149,14 @@ impl OptimizerSection {
 
 /// Parameters that are not decayed, by path: scales and shifts of norms, and biases.
 const UNDECAYED: &str = r"(^|\.)(gamma|beta|bias)$";
-/// Parameters after the encoder, by path.
-const HEADS: &str = r"(^|\.)(decoder|heads?|classifier|auxiliary)(\.|$)";
+/// The encoder's parameters, by path: every network calls it so. All others, whatever their names, count as decoder and heads.
+const ENCODER: &str = r"(^|\.)encoder(\.|$)";
 
 /// An update rule with its state, for a whole network.
 #[derive(Clone)]
 pub struct Optimizer {
     rule: ModuleOptimizer,
-    heads: ParamGroup,
+    encoder: ParamGroup,
     head_factor: f64,
 }
 
@@ -207,23 +207,23 @@ impl Optimizer {
                 grouped(rule(decay), rule(0.0))
             }
         }?;
-        let heads = group(HEADS)?;
+        let encoder = group(ENCODER)?;
         ensure!(
-            section.head_learning_rate_factor == 1.0 || matches_any(model, &heads),
-            "optimizer.head_learning_rate_factor is {}, but the network has no decoder and no heads",
+            section.head_learning_rate_factor == 1.0 || matches_any(model, &encoder),
+            "optimizer.head_learning_rate_factor is {}, but the network has no encoder that its heads could differ from",
             section.head_learning_rate_factor
         );
         Ok(Self {
             rule,
-            heads,
+            encoder,
             head_factor: section.head_learning_rate_factor,
         })
     }
 
     /// Moves `model` one step along `gradients` at the learning rate `rate`; parameters without a gradient stay.
     pub fn step<M: Module>(&mut self, rate: f64, model: M, gradients: GradientsParams) -> M {
-        let rates = ModuleLrScheduler::new(rate)
-            .with_group(self.heads.clone(), rate * self.head_factor)
+        let rates = ModuleLrScheduler::new(rate * self.head_factor)
+            .with_group(self.encoder.clone(), rate)
             .step();
         self.rule.step(rates, model, gradients)
     }
@@ -354,7 +354,7 @@ mod tests {
     }
 
     #[test]
-    fn a_head_factor_needs_heads() {
+    fn a_head_factor_needs_an_encoder() {
         let device = Device::flex().autodiff();
         let section = OptimizerSection {
             head_learning_rate_factor: 10.0,
@@ -362,9 +362,9 @@ mod tests {
         };
         let net = Net::init(&device);
         assert!(Optimizer::new(&section, &net).is_ok());
-        let error = Optimizer::new(&section, &net.conv)
+        let error = Optimizer::new(&section, &net.heads)
             .err()
-            .expect("a bare convolution has no heads");
+            .expect("a bare convolution has no encoder");
         assert!(error.to_string().contains("head_learning_rate_factor"), "{error}");
     }
 
