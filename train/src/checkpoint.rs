@@ -159,7 +159,9 @@ fn remove(folder: &Path) -> Result<()> {
 /// Writes all tensors of `model`, with their identities, which the optimizer's state refers to.
 pub fn save_module<M: Module>(model: &M, path: &Path) -> Result<()> {
     let mut store = BurnpackStore::from_file(path).overwrite(true);
+    // A running statistic hides its newest value from visitors until it is asked for it; going without autodiff does.
     model
+        .valid()
         .save_into(&mut store)
         .map_err(|error| anyhow::anyhow!("cannot write {}: {error}", path.display()))
 }

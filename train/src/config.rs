@@ -6,6 +6,8 @@ use anyhow::{Context, Result, ensure};
 use raremap_model::{Architecture, SegformerConfig, Variant};
 use serde::{Deserialize, Serialize};
 
+use crate::optim::OptimizerSection;
+
 /// Everything a run depends on besides the data. Unknown keys are errors: a typo must not pass as a default.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -24,7 +26,7 @@ pub struct TrainConfig {
     pub model: ModelSection,
     /// Length and size of the steps.
     pub schedule: ScheduleSection,
-    /// AdamW.
+    /// How weights follow their gradients.
     #[serde(default)]
     pub optimizer: OptimizerSection,
     /// What is minimized.
@@ -78,35 +80,6 @@ pub struct ScheduleSection {
     /// Decay of the exponential moving average of the weights, per step; 0 keeps no average.
     #[serde(default)]
     pub ema_decay: f64,
-}
-
-/// AdamW (arXiv:1711.05101); norms and biases are not decayed.
-#[derive(Debug, Clone, Serialize, Deserialize)]
-#[serde(deny_unknown_fields, default)]
-pub struct OptimizerSection {
-    /// Peak learning rate.
-    pub learning_rate: f64,
-    /// Decay of the weights, times the learning rate.
-    pub weight_decay: f32,
-    /// Decay of the gradient's average.
-    pub beta_1: f32,
-    /// Decay of the squared gradient's average.
-    pub beta_2: f32,
-    /// Largest joint norm of the gradients; 0 leaves them as they are.
-    pub clip_norm: f64,
-}
-
-impl Default for OptimizerSection {
-    /// The paper's recipe for pretrained encoders (arXiv:2105.15203, section 4.1).
-    fn default() -> Self {
-        Self {
-            learning_rate: 6e-5,
-            weight_decay: 0.01,
-            beta_1: 0.9,
-            beta_2: 0.999,
-            clip_norm: 0.0,
-        }
-    }
 }
 
 /// Class weights of the cross entropy.
@@ -202,14 +175,7 @@ impl TrainConfig {
             "schedule.ema_decay must be from 0 to below 1"
         );
         ensure!(schedule.power > 0.0, "schedule.power must be positive");
-        ensure!(
-            self.optimizer.learning_rate > 0.0,
-            "optimizer.learning_rate must be positive"
-        );
-        ensure!(
-            self.optimizer.clip_norm >= 0.0,
-            "optimizer.clip_norm must not be negative"
-        );
+        self.optimizer.check()?;
         ensure!(
             self.loss.class_weight_cap >= 1.0,
             "loss.class_weight_cap must be at least 1"

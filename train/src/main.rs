@@ -2,11 +2,9 @@
 
 mod augment;
 mod checkpoint;
-mod clip;
 mod config;
 mod dataset;
 mod device;
-mod ema;
 mod evaluate;
 mod export;
 mod files;
@@ -14,8 +12,8 @@ mod inspect;
 mod log;
 mod loss;
 mod metrics;
+mod optim;
 mod predict;
-mod schedule;
 mod synth;
 mod train;
 

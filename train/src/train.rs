@@ -6,8 +6,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Instant;
 
 use anyhow::{Context, Result, bail, ensure};
-use burn::module::{Module, ParamGroup};
-use burn::optim::{AdamWConfig, GradientsParams, ModuleOptimizer};
+use burn::module::Module;
+use burn::optim::GradientsParams;
 use burn::tensor::{Bool, Device, Int, Tensor, TensorData};
 use clap::Args;
 use rand::SeedableRng;
@@ -20,16 +20,17 @@ use sha2::{Digest, Sha256};
 
 use crate::augment::crop;
 use crate::checkpoint::{Checkpoint, Progress, load_module, save_module};
-use crate::clip::clip_global_norm;
 use crate::config::TrainConfig;
 use crate::dataset::{DatasetConfig, IGNORE, Sample, class_pixels, measure_bands};
 use crate::device::Backend;
-use crate::ema::Average;
 use crate::evaluate::{Evaluation, evaluate};
 use crate::files::write_whole;
 use crate::log::Log;
 use crate::loss::{Labels, class_weights, loss};
-use crate::schedule::WarmupPolynomial;
+use crate::optim::Optimizer;
+use crate::optim::average::Average;
+use crate::optim::clip::clip_global_norm;
+use crate::optim::schedule::{Decay, LearningRateSection, Plateau};
 
 /// Trains a model by a recipe.
 #[derive(Debug, Args)]
@@ -145,7 +146,7 @@ struct Trainer {
     device: Device,
     model: Network,
     average: Option<Average>,
-    optimizer: ModuleOptimizer,
+    optimizer: Optimizer,
     weights: Tensor<1>,
     progress: Progress,
 }
@@ -171,19 +172,7 @@ impl Trainer {
         if let Some(path) = &config.model.start_from {
             load_module(&mut model, path)?;
         }
-        let settings = &config.optimizer;
-        let adamw = |decay: f32| {
-            AdamWConfig::new()
-                .with_beta_1(settings.beta_1)
-                .with_beta_2(settings.beta_2)
-                .with_epsilon(1e-8)
-                .with_weight_decay(decay)
-        };
-        let undecayed =
-            ParamGroup::from_regex(r"\.(gamma|beta|bias)$").map_err(|error| anyhow::anyhow!("{error:?}"))?;
-        let optimizer = adamw(settings.weight_decay)
-            .init()
-            .with_group(undecayed, adamw(0.0).build(), None);
+        let optimizer = Optimizer::new(&config.optimizer, &model)?;
         let average = (config.schedule.ema_decay > 0.0).then(|| Average::new(config.schedule.ema_decay, &model));
         let class_weights = class_weights(&config.loss, &card.training.class_pixels);
         let recipe = Sha256::digest(recipe)
@@ -232,19 +221,20 @@ impl Trainer {
     }
 
     fn train(&mut self, dataset: &DatasetConfig, run: &Path, log: &mut Log, stop: &AtomicBool) -> Result<()> {
-        let schedule = WarmupPolynomial {
-            peak: self.config.optimizer.learning_rate,
-            warmup_steps: self.config.schedule.warmup_steps,
-            total_steps: self.total_steps(),
-            power: self.config.schedule.power,
-        };
         let per_epoch = self.steps_per_epoch();
+        let schedule = LearningRateSection {
+            warmup_steps: self.config.schedule.warmup_steps,
+            decay: Decay::Polynomial {
+                power: self.config.schedule.power,
+            },
+        }
+        .schedule(self.config.optimizer.learning_rate, self.total_steps(), per_epoch);
         let checkpoint = Checkpoint::of_run(run);
         let started = Instant::now();
         let first = self.progress.step;
         while self.progress.step < self.total_steps() {
             let step = self.progress.step;
-            let rate = schedule.rate(step);
+            let rate = schedule.rate(step, &Plateau::default());
             let loss = self.step(step / per_epoch, step % per_epoch, rate)?;
             if !loss.total.is_finite() {
                 bail!(
@@ -299,10 +289,8 @@ impl Trainer {
             &rare,
             self.config.loss.auxiliary_weight,
         );
-        let mut gradients = GradientsParams::from_grads(loss.total.backward(), &self.model);
-        if self.config.optimizer.clip_norm > 0.0 {
-            gradients = clip_global_norm(&self.model, gradients, self.config.optimizer.clip_norm);
-        }
+        let gradients = GradientsParams::from_grads(loss.total.backward(), &self.model);
+        let (gradients, _) = clip_global_norm(&self.model, gradients, self.config.optimizer.clip_norm);
         self.model = self.optimizer.step(rate, self.model.clone(), gradients);
         if let Some(average) = &mut self.average {
             average.update(&self.model);
