@@ -6,6 +6,8 @@ use anyhow::{Context, Result, ensure};
 use raremap_model::{SegformerConfig, Variant};
 use serde::{Deserialize, Serialize};
 
+use crate::loss::LossSection;
+
 /// Everything a run depends on besides the data. Unknown keys are errors: a typo must not pass as a default.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -109,40 +111,6 @@ impl Default for OptimizerSection {
     }
 }
 
-/// Class weights of the cross entropy.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum ClassWeights {
-    /// All 1.
-    None,
-    /// Proportional to `f_c^-0.5`.
-    InverseSqrt,
-    /// Proportional to `1 / f_c`.
-    Inverse,
-}
-
-/// Cross entropy of the main head plus binary cross entropy of the auxiliary head.
-#[derive(Debug, Clone, Serialize, Deserialize)]
-#[serde(deny_unknown_fields, default)]
-pub struct LossSection {
-    /// Weights by class frequency in the training split.
-    pub class_weights: ClassWeights,
-    /// Largest class weight over the smallest.
-    pub class_weight_cap: f32,
-    /// Weight of the auxiliary loss.
-    pub auxiliary_weight: f64,
-}
-
-impl Default for LossSection {
-    fn default() -> Self {
-        Self {
-            class_weights: ClassWeights::None,
-            class_weight_cap: 10.0,
-            auxiliary_weight: 1.0,
-        }
-    }
-}
-
 /// Variations of a crop, image and mask together.
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
@@ -210,14 +178,7 @@ impl TrainConfig {
             self.optimizer.clip_norm >= 0.0,
             "optimizer.clip_norm must not be negative"
         );
-        ensure!(
-            self.loss.class_weight_cap >= 1.0,
-            "loss.class_weight_cap must be at least 1"
-        );
-        ensure!(
-            self.loss.auxiliary_weight >= 0.0,
-            "loss.auxiliary_weight must not be negative"
-        );
+        self.loss.check()?;
         let augment = &self.augment;
         for (name, value) in [
             ("gain", augment.gain),

@@ -28,7 +28,7 @@ use crate::ema::Average;
 use crate::evaluate::{Evaluation, evaluate};
 use crate::files::write_whole;
 use crate::log::Log;
-use crate::loss::{Labels, class_weights, loss};
+use crate::loss::{Labels, Objective};
 use crate::schedule::WarmupPolynomial;
 
 /// Trains a model by a recipe.
@@ -146,7 +146,7 @@ struct Trainer {
     model: Segformer,
     average: Option<Average>,
     optimizer: ModuleOptimizer,
-    weights: Tensor<1>,
+    objective: Objective,
     progress: Progress,
 }
 
@@ -185,7 +185,14 @@ impl Trainer {
             .init()
             .with_group(undecayed, adamw(0.0).build(), None);
         let average = (config.schedule.ema_decay > 0.0).then(|| Average::new(config.schedule.ema_decay, &model));
-        let class_weights = class_weights(&config.loss, &card.training.class_pixels);
+        let class_names: Vec<String> = card.classes.iter().map(|class| class.name.clone()).collect();
+        let objective = Objective::new(
+            &config.loss,
+            &card.training.class_pixels,
+            &class_names,
+            &card.rare_class_indices(),
+            &device,
+        )?;
         let recipe = Sha256::digest(recipe)
             .iter()
             .map(|byte| format!("{byte:02x}"))
@@ -193,7 +200,7 @@ impl Trainer {
         Ok(Self {
             normalizer: Normalizer::new(&card.bands)?,
             band_std: scene_band_std(&card),
-            weights: Tensor::from_floats(class_weights.as_slice(), &device),
+            objective,
             progress: Progress {
                 recipe,
                 ..Progress::default()
@@ -291,14 +298,7 @@ impl Trainer {
         self.device.seed(mix(self.config.seed, self.progress.step as u64, 0));
         let batch = self.batch(epoch, index)?;
         let logits = self.model.forward(batch.input);
-        let rare = self.card.rare_class_indices();
-        let loss = loss(
-            logits,
-            &batch.labels,
-            &self.weights,
-            &rare,
-            self.config.loss.auxiliary_weight,
-        );
+        let loss = self.objective.evaluate(logits, &[], &batch.labels);
         let mut gradients = GradientsParams::from_grads(loss.total.backward(), &self.model);
         if self.config.optimizer.clip_norm > 0.0 {
             gradients = clip_global_norm(&self.model, gradients, self.config.optimizer.clip_norm);
