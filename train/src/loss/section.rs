@@ -1,7 +1,7 @@
 //! The `[loss]` section of a recipe: weighted terms on the main head, and the auxiliary head's loss.
 
-use anyhow::{Context, Result, ensure};
-use serde::de::Error as _;
+use anyhow::{Context, Result, bail, ensure};
+use serde::de::{DeserializeOwned, Error as _};
 use serde::ser::Error as _;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
@@ -87,7 +87,7 @@ pub struct WeightedTerm {
 }
 
 /// A term by its `kind`.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize)]
 #[serde(tag = "kind", rename_all = "snake_case")]
 pub enum TermConfig {
     /// Cross entropy.
@@ -110,7 +110,40 @@ pub enum TermConfig {
     Arbt(ArbtConfig),
 }
 
+/// The values of `kind`.
+const KINDS: [&str; 9] = [
+    "cross_entropy",
+    "focal",
+    "bce",
+    "binary_focal",
+    "dice",
+    "jaccard",
+    "tversky",
+    "focal_tversky",
+    "arbt",
+];
+
 impl TermConfig {
+    /// Reads the settings of a term: the table without `kind` and `weight`.
+    fn read(kind: &str, settings: toml::Table) -> Result<Self> {
+        fn config<C: DeserializeOwned>(settings: toml::Table) -> Result<C> {
+            // An error of this deserializer names the key; one of serde's own tagged enums does not.
+            Ok(toml::Value::Table(settings).try_into()?)
+        }
+        Ok(match kind {
+            "cross_entropy" => Self::CrossEntropy(config(settings)?),
+            "focal" => Self::Focal(config(settings)?),
+            "bce" => Self::Bce(config(settings)?),
+            "binary_focal" => Self::BinaryFocal(config(settings)?),
+            "dice" => Self::Dice(config(settings)?),
+            "jaccard" => Self::Jaccard(config(settings)?),
+            "tversky" => Self::Tversky(config(settings)?),
+            "focal_tversky" => Self::FocalTversky(config(settings)?),
+            "arbt" => Self::Arbt(config(settings)?),
+            _ => bail!("there is no such kind; there are {}", KINDS.join(", ")),
+        })
+    }
+
     /// The value of `kind`.
     pub fn name(&self) -> &'static str {
         match self {
@@ -172,12 +205,19 @@ impl<'de> Deserialize<'de> for WeightedTerm {
                 )));
             }
         };
-        let kind = table
-            .get("kind")
-            .map_or_else(String::new, |kind| format!(", kind {kind}"));
-        let term = toml::Value::Table(table)
-            .try_into()
-            .map_err(|error| D::Error::custom(format!("loss.main{kind}: {error}")))?;
+        let kind = match table.remove("kind") {
+            Some(toml::Value::String(kind)) => kind,
+            _ => {
+                return Err(D::Error::custom(format!(
+                    "loss.main: kind must be one of {}",
+                    KINDS.join(", ")
+                )));
+            }
+        };
+        // toml's own message has a line break before the key.
+        let message = |error: anyhow::Error| error.to_string().trim_end().replace('\n', " ");
+        let term = TermConfig::read(&kind, table)
+            .map_err(|error| D::Error::custom(format!("loss.main, kind {kind}: {}", message(error))))?;
         Ok(Self { weight, term })
     }
 }
@@ -241,8 +281,9 @@ mod tests {
                 "[[main]]\nkind = 'dice'\nweight = 0",
                 "kind dice: weight must be positive",
             ),
+            ("[[main]]\nkind = 'arbt'\neta = 'a'", "`eta`"),
             ("[[main]]\nkind = 'arbt'\norientaton = 'as_written'", "orientaton"),
-            ("[[main]]\nkind = 'arbt'\norientation = 'inverted'", "inverted"),
+            ("[[main]]\nkind = 'arbt'\norientation = 'inverted'", "orientation"),
             ("[[main]]\nkind = 'arbt'\nresidual_gamma = 0.5", "residual_gamma"),
             ("[[main]]\nkind = 'arbt'\nfn_weight_min = 0.8", "fn_weight_min"),
             ("[[main]]\nkind = 'focal'\ngama = 2", "gama"),
@@ -251,7 +292,7 @@ mod tests {
             ("[[main]]\nkind = 'bce'\npos_weigth = 2", "pos_weigth"),
             ("[[main]]\nkind = 'bce'\npos_weight = 'much'", "pos_weight"),
             ("[[main]]\nkind = 'dice'\nsmoth = 1", "smoth"),
-            ("[[main]]\nkind = 'jaccard'\nactivation = 'tanh'", "tanh"),
+            ("[[main]]\nkind = 'jaccard'\nactivation = 'tanh'", "activation"),
             ("[[main]]\nkind = 'tversky'\nbeta = 0.7", "beta"),
             ("[[main]]\nkind = 'focal_tversky'\ngamma = 0", "gamma"),
             (
