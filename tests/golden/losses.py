@@ -207,7 +207,8 @@ TERMS = [
     ("kind = 'arbt'", arbt("recall_weighted")),
     ("kind = 'arbt'\norientation = 'as_written'\nresidual_gamma = 1", arbt("as_written", gamma=1.0)),
     (
-        "kind = 'arbt'\neta = 0.3\ndelta = 1\nfn_weight_min = 0.2\nfn_weight_max = 0.9\nresidual_weight = 0.4\nresidual_gamma = 1.5",
+        "kind = 'arbt'\neta = 0.3\ndelta = 1\nfn_weight_min = 0.2\nfn_weight_max = 0.9\n"
+        "residual_weight = 0.4\nresidual_gamma = 1.5",
         arbt("recall_weighted", eta=0.3, delta=1.0, low=0.2, high=0.9, residual=0.4, gamma=1.5),
     ),
 ]

@@ -13,7 +13,8 @@ use super::prediction::{Activation, Overlap, Prediction};
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum ArbtOrientation {
-    /// On false positives, as the formula is written: a rare class is scored by its precision, and its misses are nearly free.
+    /// On false positives, as the formula is written: a rare class is scored by its precision, and its misses are
+    /// nearly free.
     AsWritten,
     /// On misses, as the text around the formula means it.
     #[default]
@@ -38,7 +39,8 @@ pub struct ArbtConfig {
     pub class_weight_cap: f64,
     /// Factor of the residual term, the formula's lambda.
     pub residual_weight: f64,
-    /// Exponent of the residual term, the formula's gamma, at least 1: below, its gradient grows without bound where it is small.
+    /// Exponent of the residual term, the formula's gamma, at least 1: below, its gradient grows without bound where it
+    /// is small.
     pub residual_gamma: f64,
     /// Keeps denominators from 0; pixels in the Tversky index, a share in the class weight.
     pub eps: f64,
@@ -139,15 +141,19 @@ struct ClassWeight {
     fn_weight: f32,
 }
 
-/// `sum_c w_c (1 - TP_c / (TP_c + fp_weight_c FP_c + fn_weight_c FN_c + eps)) + lambda mean_i sum_c |P_i^c - G_i^c|^gamma`
+/// `sum_c w_c (1 - TP_c / (TP_c + fp_weight_c FP_c + fn_weight_c FN_c + eps))`
+/// `+ lambda mean_i sum_c |P_i^c - G_i^c|^gamma`
 ///
 /// - TP, FP and FN are soft, from the softmax P and the labels G, over the scored pixels of the whole batch.
-/// - The adaptive weight of class c is `1 - (f_c / max_k f_k)^eta`, f the frequency in the training split; [`ArbtOrientation`] says which error
-///   it falls on, and the other error has 1 minus it. For `recall_weighted` the weight of misses is kept from `fn_weight_min` to
-///   `fn_weight_max`, so that a rare class's false positives are never free either.
-/// - `w_c = 1 / (f_c + eps)^delta`, divided by its mean over the classes that the split has, then capped; 0 for a class that the split does not have.
-/// - A class that is in neither the batch's labels nor its prediction (see [`Overlap::present`]) adds nothing to the first sum. One
-///   that is only predicted adds w_c there, and no gradient: its TP is 0 whatever P is. The residual term pushes it down.
+/// - The adaptive weight of class c is `1 - (f_c / max_k f_k)^eta`, f the frequency in the training split;
+///   [`ArbtOrientation`] says which error it falls on, and the other error has 1 minus it. For `recall_weighted` the
+///   weight of misses is kept from `fn_weight_min` to `fn_weight_max`, so that a rare class's false positives are never
+///   free either.
+/// - `w_c = 1 / (f_c + eps)^delta`, divided by its mean over the classes that the split has, then capped; 0 for a class
+///   that the split does not have.
+/// - A class that is in neither the batch's labels nor its prediction (see [`Overlap::present`]) adds nothing to the
+///   first sum. One that is only predicted adds w_c there, and no gradient: its TP is 0 whatever P is. The residual
+///   term pushes it down.
 /// - The residual term is a mean over scored pixels, not the sum as written, which would grow with the crop.
 pub struct Arbt {
     /// `[classes]`
@@ -222,7 +228,8 @@ mod tests {
             eps: 1e-12,
             ..ArbtConfig::default()
         };
-        // shares 0.64, 0.32, 0.04: roots of their inverses 1.25, 1.7678, 5 with mean 2.6726; adaptive weights 0, 0.5, 0.9375
+        // shares 0.64, 0.32, 0.04: roots of their inverses 1.25, 1.7678, 5 with mean 2.6726; adaptive weights 0, 0.5,
+        // 0.9375
         let expected = [
             [0.4677, 0.5, 0.5],
             [0.6614, 0.5, 0.5],
@@ -289,8 +296,8 @@ mod tests {
         }
     }
 
-    /// How much the loss falls per probability given to a missed pixel of a rare class, and how much it rises per probability given to a
-    /// false alarm, with 3/4 of a pixel missed and 3/4 of a pixel falsely found.
+    /// How much the loss falls per probability given to a missed pixel of a rare class, and how much it rises per
+    /// probability given to a false alarm, with 3/4 of a pixel missed and 3/4 of a pixel falsely found.
     fn miss_and_false_alarm(orientation: ArbtOrientation) -> (f32, f32) {
         let device = Device::flex().autodiff();
         let names = ["common", "rare"].map(String::from);

@@ -6,8 +6,8 @@ use burn::tensor::{Int, Tensor};
 use super::classes::{Classes, PerClass};
 use super::prediction::{Target, channel_indices, log_true_binary};
 
-/// `sum_r mean_i -[p_r 1(Y_i = r) log S_i^r + (1 - 1(Y_i = r)) log(1 - S_i^r)]` over scored pixels, S the sigmoid of the auxiliary logits and r the
-/// rare classes (the auxiliary loss of the design's system A, with p = 1).
+/// `sum_r mean_i -[p_r 1(Y_i = r) log S_i^r + (1 - 1(Y_i = r)) log(1 - S_i^r)]` over scored pixels, S the sigmoid of
+/// the auxiliary logits and r the rare classes (the auxiliary loss of the design's system A, with p = 1).
 pub struct Auxiliary {
     /// Classes of the channels, `[1, rare, 1, 1]`.
     rare: Tensor<4, Int>,

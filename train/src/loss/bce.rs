@@ -54,8 +54,8 @@ pub struct BinaryWeights {
 }
 
 impl BinaryWeights {
-    /// Resolves the weights for the dataset's classes. A class that the loss ignores keeps its channel: it has no own pixel, so the
-    /// channel learns to stay below the others, as it does under a softmax.
+    /// Resolves the weights for the dataset's classes. A class that the loss ignores keeps its channel: it has no own
+    /// pixel, so the channel learns to stay below the others, as it does under a softmax.
     pub fn new(positive: &PerClass, negative: &PerClass, selection: &[ClassRef], classes: &Classes) -> Result<Self> {
         let counted = match selection {
             [] => vec![true; classes.len()],
@@ -73,8 +73,8 @@ impl BinaryWeights {
         })
     }
 
-    /// The weighted mean of `per_pixel`, `[batch, classes, h, w]`, over scored pixels and counted channels, `[1]`. Weights multiply,
-    /// they do not divide, as torch's `pos_weight` does.
+    /// The weighted mean of `per_pixel`, `[batch, classes, h, w]`, over scored pixels and counted channels, `[1]`.
+    /// Weights multiply, they do not divide, as torch's `pos_weight` does.
     pub fn mean(&self, per_pixel: Tensor<4>, prediction: &Prediction) -> Tensor<1> {
         let target = prediction.target;
         let own = target.one_hot();
@@ -84,11 +84,11 @@ impl BinaryWeights {
     }
 }
 
-/// `mean_i mean_c -[p_c G log s(x) + n_c (1 - G) log(1 - s(x))]` over scored pixels and the selected channels, s the sigmoid and x
-/// the main head's logits.
+/// `mean_i mean_c -[p_c G log s(x) + n_c (1 - G) log(1 - s(x))]` over scored pixels and the selected channels, s the
+/// sigmoid and x the main head's logits.
 ///
-/// The design's system E has one class and one sigmoid. For several classes this is the same loss for each of them against the rest;
-/// the class with the largest logit is still the one with the largest probability.
+/// The design's system E has one class and one sigmoid. For several classes this is the same loss for each of them
+/// against the rest; the class with the largest logit is still the one with the largest probability.
 pub struct Bce {
     weights: BinaryWeights,
 }

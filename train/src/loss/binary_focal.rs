@@ -51,8 +51,9 @@ impl BinaryFocalConfig {
     }
 }
 
-/// The binary cross entropy with each channel of each pixel multiplied by `(1 - p)^gamma`, p the probability that it gives to
-/// the truth (Focal Loss for Dense Object Detection, arXiv:1708.02002). With gamma 0 exactly the binary cross entropy.
+/// The binary cross entropy with each channel of each pixel multiplied by `(1 - p)^gamma`, p the probability that it
+/// gives to the truth (Focal Loss for Dense Object Detection, arXiv:1708.02002). With gamma 0 exactly the binary cross
+/// entropy.
 ///
 /// The mean is over scored pixels and channels, not, as in the paper, over the objects found.
 pub struct BinaryFocal {

@@ -53,7 +53,8 @@ impl CrossEntropyConfig {
 
 /// `sum_i w_{y_i} CE_i / sum_i w_{y_i}` over scored pixels, torch's weighted mean.
 ///
-/// With label smoothing s, `w_y CE` becomes `(1 - s) w_y CE + s / C * sum_c w_c (-log P_c)`, as in torch; the divisor stays.
+/// With label smoothing s, `w_y CE` becomes `(1 - s) w_y CE + s / C * sum_c w_c (-log P_c)`, as in torch; the divisor
+/// stays.
 pub struct CrossEntropy {
     /// `[classes]`
     weights: Tensor<1>,

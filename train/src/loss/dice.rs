@@ -56,8 +56,9 @@ pub fn check_positive(key: &str, value: f64) -> Result<()> {
     Ok(())
 }
 
-/// `mean_c 1 - (2 TP_c + s) / (sum P_c + sum G_c + s)` with the sums over the whole batch (V-Net, arXiv:1606.04797, section 3,
-/// without its squares). The mean is over the classes that are in the batch, in the labels or in the prediction.
+/// `mean_c 1 - (2 TP_c + s) / (sum P_c + sum G_c + s)` with the sums over the whole batch (V-Net, arXiv:1606.04797,
+/// section 3, without its squares). The mean is over the classes that are in the batch, in the labels or in the
+/// prediction.
 pub struct Dice {
     /// `[classes]`, 1 or 0.
     counted: Tensor<1>,

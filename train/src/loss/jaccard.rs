@@ -60,9 +60,9 @@ impl JaccardConfig {
     }
 }
 
-/// `mean_c p (1 - J_c) + n (1 - J_not_c)`, `J_c = (TP_c + s) / (sum P_c + sum G_c - TP_c + s)` with the sums over the whole batch,
-/// and `J_not_c` the same of `1 - P_c` and `1 - G_c` over the scored pixels. The mean is over the classes that are in the batch, in
-/// the labels or in the prediction.
+/// `mean_c p (1 - J_c) + n (1 - J_not_c)`, `J_c = (TP_c + s) / (sum P_c + sum G_c - TP_c + s)` with the sums over the
+/// whole batch, and `J_not_c` the same of `1 - P_c` and `1 - G_c` over the scored pixels. The mean is over the classes
+/// that are in the batch, in the labels or in the prediction.
 pub struct Jaccard {
     /// `[classes]`, 1 or 0.
     counted: Tensor<1>,

@@ -1,11 +1,12 @@
 //! What training minimizes: weighted terms on the main head's logits, and the saliency loss of the auxiliary head.
 //!
-//! A term is a config that a recipe spells `[[loss.main]] kind = "..."`, an `init` that keeps its class weights on the device,
-//! and a `forward` on a [`Prediction`], which holds what terms share: softmax, one-hot labels and overlap sums are computed
-//! once per batch. Softmax and sigmoid are applied here and nowhere else, through `log_softmax` and `log_sigmoid`.
+//! A term is a config that a recipe spells `[[loss.main]] kind = "..."`, an `init` that keeps its class weights on the
+//! device, and a `forward` on a [`Prediction`], which holds what terms share: softmax, one-hot labels and overlap sums
+//! are computed once per batch. Softmax and sigmoid are applied here and nowhere else; logarithms come from
+//! `log_softmax` and `log_sigmoid`.
 //!
-//! Three rules hold for every term. Pixels that are not scored never count. Sums over pixels are sums over the whole batch, never
-//! means of images' means. Without a scored pixel the value and the gradient are 0.
+//! Three rules hold for every term. Pixels that are not scored never count. Sums over pixels are sums over the whole
+//! batch, never means of images' means. Without a scored pixel the value and the gradient are 0.
 
 #![allow(dead_code)] // until the trainer uses it
 
@@ -28,7 +29,7 @@ mod golden;
 #[cfg(test)]
 mod properties;
 
-use anyhow::Result;
+use anyhow::{Context, Result};
 use burn::tensor::{Bool, DType, Device, Int, Tensor};
 use raremap_model::DualLogits;
 use raremap_model::upsample::upsample_bilinear;
@@ -87,8 +88,9 @@ pub struct Objective {
 impl Objective {
     /// Prepares a loss.
     ///
-    /// `class_pixels` are the training split's pixels per class, `rare` the classes of the auxiliary head's channels. A class that the
-    /// dataset does not have, and a list of another length than the classes', are errors that name the key.
+    /// `class_pixels` are the training split's pixels per class, `rare` the classes of the auxiliary head's channels. A
+    /// class that the dataset does not have, and a list of another length than the classes', are errors that name the
+    /// key.
     pub fn new(
         config: &LossSection,
         class_pixels: &[u64],
@@ -104,7 +106,7 @@ impl Objective {
             Ok(Weighted {
                 name,
                 weight: entry.weight,
-                term: anyhow::Context::with_context(term, || format!("loss.main, kind {name}"))?,
+                term: term.with_context(|| format!("loss.main, kind {name}"))?,
             })
         };
         Ok(Self {
@@ -120,8 +122,8 @@ impl Objective {
         })
     }
 
-    /// Computes the loss at the labels' resolution: logits are upsampled first, as Hugging Face's SegFormer does. Half-precision
-    /// logits become f32 here: sums over a batch do not fit into half precision.
+    /// Computes the loss at the labels' resolution: logits are upsampled first, as Hugging Face's SegFormer does.
+    /// Half-precision logits become f32 here: sums over a batch do not fit into half precision.
     ///
     /// `deep` are further main logits, at any resolution (deep supervision):
     /// `total = main + deep_supervision_weight * mean(deep) + auxiliary_weight * auxiliary`.

@@ -1,4 +1,5 @@
-//! What the terms share: labels as one-hot planes, probabilities, and sums per class. Each is computed when first asked for.
+//! What the terms share: labels as one-hot planes, probabilities, and sums per class. Each is computed when first asked
+//! for.
 
 use std::cell::OnceCell;
 
@@ -97,8 +98,8 @@ pub struct Overlap {
     pub labelled: Tensor<1>,
     /// 1 for a class that is in the batch, in the labels or in the prediction, else 0.
     ///
-    /// A class is in the prediction if its probabilities over the scored pixels sum to half a pixel or more. This is a constant for the
-    /// gradient: a class comes in and goes out as a whole.
+    /// A class is in the prediction if its probabilities over the scored pixels sum to half a pixel or more. This is a
+    /// constant for the gradient: a class comes in and goes out as a whole.
     pub present: Tensor<1>,
 }
 
@@ -129,7 +130,8 @@ impl Overlap {
         self.labelled.clone() - self.true_positive.clone()
     }
 
-    /// The mean of `per_class` over the classes that are both present and `counted` (1 or 0), `[1]`; 0 if there is none.
+    /// The mean of `per_class` over the classes that are both present and `counted` (1 or 0), `[1]`; 0 if there is
+    /// none.
     pub fn mean_of_present(&self, per_class: Tensor<1>, counted: &Tensor<1>) -> Tensor<1> {
         let present = self.present.clone() * counted.clone();
         let classes = present.clone().sum().clamp_min(1.0);
@@ -173,14 +175,15 @@ impl<'a> Prediction<'a> {
         self.log_softmax.get_or_init(compute).clone()
     }
 
-    /// Logarithm of the softmax probability of each pixel's own class, `[batch, 1, h, w]`; meaningless where not scored.
+    /// Logarithm of the softmax probability of each pixel's own class, `[batch, 1, h, w]`; meaningless where not
+    /// scored.
     pub fn log_true_class(&self) -> Tensor<4> {
         let compute = || self.log_softmax().gather(1, self.target.classes.clone());
         self.log_true_class.get_or_init(compute).clone()
     }
 
-    /// Logarithm of the probability that the sigmoid of each channel gives to the truth, "this class" or "not this class",
-    /// `[batch, classes, h, w]`; meaningless where not scored.
+    /// Logarithm of the probability that the sigmoid of each channel gives to the truth, "this class" or "not this
+    /// class", `[batch, classes, h, w]`; meaningless where not scored.
     pub fn log_true_binary(&self) -> Tensor<4> {
         let compute = || log_true_binary(self.logits.clone(), self.target.one_hot());
         self.log_true_binary.get_or_init(compute).clone()
@@ -219,15 +222,13 @@ pub fn log_true_binary(logits: Tensor<4>, truth: Tensor<4>) -> Tensor<4> {
 /// - `map`: `[batch, classes, h, w]`
 /// - output: `[classes]`
 fn sum_per_class(map: Tensor<4>) -> Tensor<1> {
-    let [batch, classes, height, width] = map.dims();
-    map.reshape([batch, classes, height * width])
-        .sum_dim(2)
-        .sum_dim(0)
-        .reshape([classes])
+    let [_, classes, _, _] = map.dims();
+    // Axis by axis: the gradient stays a view of one number per class, which a reshape would write out.
+    map.sum_dim(3).sum_dim(2).sum_dim(0).reshape([classes])
 }
 
-/// The smallest base of a power whose derivative is asked for: below 1 the exponent makes the derivative infinite at 0, and
-/// infinite times 0 is not a number. Where the base is smaller, the power is constant.
+/// The smallest base of a power whose derivative is asked for: below 1 the exponent makes the derivative infinite at 0,
+/// and infinite times 0 is not a number. Where the base is smaller, the power is constant.
 const LEAST_BASE: f32 = 1e-6;
 
 /// `base^exponent` for a base of 0 or more, with a finite gradient.

@@ -284,7 +284,8 @@ fn terms_add_up_with_their_weights() {
     }
 }
 
-/// Two pixels of the classes 0 and 1, with logits (0, 0) and (0, ln 3), and an auxiliary head for class 1 with logits 0 and ln 3.
+/// Two pixels of the classes 0 and 1, with logits (0, 0) and (0, ln 3), and an auxiliary head for class 1 with logits 0
+/// and ln 3.
 fn two_heads(section: &str, deep: &[[f32; 2]]) -> Loss {
     let device = Device::flex();
     let three = 3f32.ln();

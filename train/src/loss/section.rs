@@ -190,8 +190,8 @@ impl TermConfig {
     }
 }
 
-// serde's `flatten` and `deny_unknown_fields` exclude each other, so `weight` is taken out of the table by hand: a typo in a
-// term's key must not pass as a default.
+// serde's `flatten` and `deny_unknown_fields` exclude each other, so `weight` is taken out of the table by hand: a typo
+// in a term's key must not pass as a default.
 impl<'de> Deserialize<'de> for WeightedTerm {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let mut table = toml::Table::deserialize(deserializer)?;

@@ -128,11 +128,12 @@ impl FocalTverskyConfig {
     }
 }
 
-/// `mean_c (1 - T_c)^(1 / gamma)`, `T_c = (TP_c + s) / (TP_c + fp_weight FP_c + fn_weight FN_c + s)` with the sums over the whole batch:
-/// with gamma 1 the Tversky loss (arXiv:1706.05721), else the focal Tversky loss (arXiv:1810.07842), there a sum. The mean is over the classes
-/// that are in the batch, in the labels or in the prediction.
+/// `mean_c (1 - T_c)^(1 / gamma)`, `T_c = (TP_c + s) / (TP_c + fp_weight FP_c + fn_weight FN_c + s)` with the sums over
+/// the whole batch: with gamma 1 the Tversky loss (arXiv:1706.05721), else the focal Tversky loss (arXiv:1810.07842),
+/// there a sum. The mean is over the classes that are in the batch, in the labels or in the prediction.
 ///
-/// Where a class's loss is below 1e-6, an exponent below 1 has the derivative 0 instead of one that grows without bound.
+/// Where a class's loss is below 1e-6, an exponent below 1 has the derivative 0 instead of one that grows without
+/// bound.
 pub struct Tversky {
     /// `[classes]`, 1 or 0.
     counted: Tensor<1>,
