@@ -3,10 +3,10 @@
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, ensure};
-use raremap_model::{Architecture, SegformerConfig, Variant};
+use raremap_model::{SegformerConfig, Variant};
 use serde::{Deserialize, Serialize};
 
-use crate::optim::OptimizerSection;
+use crate::loss::LossSection;
 
 /// Everything a run depends on besides the data. Unknown keys are errors: a typo must not pass as a default.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -26,7 +26,7 @@ pub struct TrainConfig {
     pub model: ModelSection,
     /// Length and size of the steps.
     pub schedule: ScheduleSection,
-    /// How weights follow their gradients.
+    /// AdamW.
     #[serde(default)]
     pub optimizer: OptimizerSection,
     /// What is minimized.
@@ -82,36 +82,31 @@ pub struct ScheduleSection {
     pub ema_decay: f64,
 }
 
-/// Class weights of the cross entropy.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum ClassWeights {
-    /// All 1.
-    None,
-    /// Proportional to `f_c^-0.5`.
-    InverseSqrt,
-    /// Proportional to `1 / f_c`.
-    Inverse,
-}
-
-/// Cross entropy of the main head plus binary cross entropy of the auxiliary head.
+/// AdamW (arXiv:1711.05101); norms and biases are not decayed.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
-pub struct LossSection {
-    /// Weights by class frequency in the training split.
-    pub class_weights: ClassWeights,
-    /// Largest class weight over the smallest.
-    pub class_weight_cap: f32,
-    /// Weight of the auxiliary loss.
-    pub auxiliary_weight: f64,
+pub struct OptimizerSection {
+    /// Peak learning rate.
+    pub learning_rate: f64,
+    /// Decay of the weights, times the learning rate.
+    pub weight_decay: f32,
+    /// Decay of the gradient's average.
+    pub beta_1: f32,
+    /// Decay of the squared gradient's average.
+    pub beta_2: f32,
+    /// Largest joint norm of the gradients; 0 leaves them as they are.
+    pub clip_norm: f64,
 }
 
-impl Default for LossSection {
+impl Default for OptimizerSection {
+    /// The paper's recipe for pretrained encoders (arXiv:2105.15203, section 4.1).
     fn default() -> Self {
         Self {
-            class_weights: ClassWeights::None,
-            class_weight_cap: 10.0,
-            auxiliary_weight: 1.0,
+            learning_rate: 6e-5,
+            weight_decay: 0.01,
+            beta_1: 0.9,
+            beta_2: 0.999,
+            clip_norm: 0.0,
         }
     }
 }
@@ -175,15 +170,15 @@ impl TrainConfig {
             "schedule.ema_decay must be from 0 to below 1"
         );
         ensure!(schedule.power > 0.0, "schedule.power must be positive");
-        self.optimizer.check()?;
         ensure!(
-            self.loss.class_weight_cap >= 1.0,
-            "loss.class_weight_cap must be at least 1"
+            self.optimizer.learning_rate > 0.0,
+            "optimizer.learning_rate must be positive"
         );
         ensure!(
-            self.loss.auxiliary_weight >= 0.0,
-            "loss.auxiliary_weight must not be negative"
+            self.optimizer.clip_norm >= 0.0,
+            "optimizer.clip_norm must not be negative"
         );
+        self.loss.check()?;
         let augment = &self.augment;
         for (name, value) in [
             ("gain", augment.gain),
@@ -200,14 +195,14 @@ impl TrainConfig {
     }
 
     /// The network for `channels` inputs and the dataset's classes.
-    pub fn architecture(&self, channels: usize, classes: usize, rare: usize) -> Result<Architecture> {
+    pub fn architecture(&self, channels: usize, classes: usize, rare: usize) -> Result<SegformerConfig> {
         let mut config = SegformerConfig::new(self.model.variant, channels, classes, rare);
         config.decoder_dim = self.model.decoder_dim.unwrap_or(config.decoder_dim);
         config.drop_path = self.model.drop_path;
         config.dropout = self.model.dropout;
         config.input_upsampling = self.model.input_upsampling;
         config.validate().map_err(|why| anyhow::anyhow!("[model]: {why}"))?;
-        Ok(config.into())
+        Ok(config)
     }
 }
 
@@ -228,8 +223,7 @@ mod tests {
     fn the_smallest_recipe_has_the_papers_defaults() {
         let config = parse(SMALLEST).expect("valid");
         assert_eq!(config.optimizer.learning_rate, 6e-5);
-        let papers = SegformerConfig::new(Variant::B0, 3, 7, 2);
-        assert_eq!(config.architecture(3, 7, 2).expect("valid"), papers.into());
+        assert_eq!(config.architecture(3, 7, 2).expect("valid").decoder_dim, 256);
         assert!(config.dataset.is_absolute(), "relative to the recipe's folder");
     }
 
