@@ -6,6 +6,8 @@ use anyhow::{Context, Result, ensure};
 use raremap_model::{SegformerConfig, Variant};
 use serde::{Deserialize, Serialize};
 
+use crate::augment::AugmentSection;
+
 /// Everything a run depends on besides the data. Unknown keys are errors: a typo must not pass as a default.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -143,22 +145,6 @@ impl Default for LossSection {
     }
 }
 
-/// Variations of a crop, image and mask together.
-#[derive(Debug, Clone, Default, Serialize, Deserialize)]
-#[serde(deny_unknown_fields, default)]
-pub struct AugmentSection {
-    /// Horizontal flips and rotations by multiples of 90 degrees: the eight symmetries of the square.
-    pub symmetries: bool,
-    /// Brightness: all bands times `exp(u)`, u uniform in plus or minus this.
-    pub gain: f32,
-    /// Colour: each band times `exp(u)`, u uniform in plus or minus this.
-    pub band_gain: f32,
-    /// Haze: each band plus u times its standard deviation, u uniform in plus or minus this.
-    pub band_offset: f32,
-    /// Zoom: the crop is read from a window `exp(u)` times its size, u uniform in plus or minus this.
-    pub zoom: f32,
-}
-
 const fn tenth() -> f64 {
     0.1
 }
@@ -218,18 +204,7 @@ impl TrainConfig {
             self.loss.auxiliary_weight >= 0.0,
             "loss.auxiliary_weight must not be negative"
         );
-        let augment = &self.augment;
-        for (name, value) in [
-            ("gain", augment.gain),
-            ("band_gain", augment.band_gain),
-            ("band_offset", augment.band_offset),
-            ("zoom", augment.zoom),
-        ] {
-            ensure!(
-                (0.0..=2.0).contains(&value),
-                "augment.{name} must be from 0 to 2, it is {value}"
-            );
-        }
+        self.augment.check()?;
         Ok(())
     }
 

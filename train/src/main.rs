@@ -15,6 +15,7 @@ mod log;
 mod loss;
 mod metrics;
 mod predict;
+mod sample;
 mod schedule;
 mod synth;
 mod train;

@@ -12,13 +12,12 @@ use burn::tensor::{Bool, Device, Int, Tensor, TensorData};
 use clap::Args;
 use rand::SeedableRng;
 use rand::rngs::StdRng;
-use rand::seq::SliceRandom;
 use raremap_infer::Normalizer;
-use raremap_model::{BandSource, Card, FoldedSegformer, Segformer, Training};
+use raremap_model::{Card, FoldedSegformer, Segformer, Training};
 use serde_json::json;
 use sha2::{Digest, Sha256};
 
-use crate::augment::crop;
+use crate::augment::{BandStatistics, crop};
 use crate::checkpoint::{Checkpoint, Progress, load_module, save_module};
 use crate::clip::clip_global_norm;
 use crate::config::TrainConfig;
@@ -29,6 +28,7 @@ use crate::evaluate::{Evaluation, evaluate};
 use crate::files::write_whole;
 use crate::log::Log;
 use crate::loss::{Labels, class_weights, loss};
+use crate::sample::{EpochOrder, Sampler, SamplingSection, TrainingSplit};
 use crate::schedule::WarmupPolynomial;
 
 /// Trains a model by a recipe.
@@ -78,21 +78,21 @@ pub fn run(args: &TrainArgs) -> Result<()> {
         run.display()
     );
 
-    let samples = dataset.load("train")?;
+    let split = TrainingSplit::load(&dataset)?;
     // Known now, and not after the first epochs, that there is something to validate on.
     dataset.images_of(VALIDATION)?;
-    for sample in &samples {
+    for sample in split.samples() {
         ensure!(
             sample.valid.contains(&true),
             "{} has no valid pixel: all are nodata or NaN",
             sample.path.display()
         );
     }
-    let card = card(&config, &dataset, &samples)?;
+    let card = card(&config, &dataset, split.samples())?;
     write_whole(&run.join("recipe.toml"), recipe.as_bytes())?;
     write_whole(&run.join(CARD), &serde_json::to_vec_pretty(&card.to_stac())?)?;
 
-    let mut trainer = Trainer::new(config, card, samples, args.device.device()?, recipe)?;
+    let mut trainer = Trainer::new(config, card, split, args.device.device()?, recipe)?;
     if args.resume {
         trainer.resume(&checkpoint)?;
     }
@@ -138,10 +138,11 @@ fn card(config: &TrainConfig, dataset: &DatasetConfig, samples: &[Sample]) -> Re
 struct Trainer {
     config: TrainConfig,
     card: Card,
-    samples: Vec<Sample>,
+    split: TrainingSplit,
+    sampler: Sampler,
     normalizer: Normalizer,
-    /// Deviations of the scene bands, the unit of additive augmentation.
-    band_std: Vec<f32>,
+    /// Of the scene bands, the units of additive augmentation.
+    statistics: BandStatistics,
     device: Device,
     model: Segformer,
     average: Option<Average>,
@@ -164,7 +165,7 @@ struct Batch {
 }
 
 impl Trainer {
-    fn new(config: TrainConfig, card: Card, samples: Vec<Sample>, device: Device, recipe: String) -> Result<Self> {
+    fn new(config: TrainConfig, card: Card, split: TrainingSplit, device: Device, recipe: String) -> Result<Self> {
         let device = device.autodiff();
         device.seed(config.seed);
         let mut model = Segformer::init(&card.architecture, &device);
@@ -192,7 +193,13 @@ impl Trainer {
             .collect();
         Ok(Self {
             normalizer: Normalizer::new(&card.bands)?,
-            band_std: scene_band_std(&card),
+            statistics: BandStatistics::of_card(&card),
+            sampler: Sampler::new(
+                &SamplingSection::default(),
+                &split,
+                card.classes.len(),
+                &card.rare_class_indices(),
+            )?,
             weights: Tensor::from_floats(class_weights.as_slice(), &device),
             progress: Progress {
                 recipe,
@@ -200,7 +207,7 @@ impl Trainer {
             },
             config,
             card,
-            samples,
+            split,
             device,
             model,
             average,
@@ -209,7 +216,7 @@ impl Trainer {
     }
 
     fn steps_per_epoch(&self) -> usize {
-        self.samples.len().div_ceil(self.config.schedule.batch_size)
+        self.split.len().div_ceil(self.config.schedule.batch_size)
     }
 
     fn total_steps(&self) -> usize {
@@ -316,8 +323,8 @@ impl Trainer {
     }
 
     fn batch(&self, epoch: usize, index: usize) -> Result<Batch> {
-        let mut order: Vec<usize> = (0..self.samples.len()).collect();
-        order.shuffle(&mut StdRng::seed_from_u64(mix(self.config.seed, epoch as u64, 1)));
+        let mut shuffle = StdRng::seed_from_u64(mix(self.config.seed, epoch as u64, 1));
+        let order = EpochOrder::shuffled(&self.split, &mut shuffle);
         let size = self.config.schedule.batch_size;
         let edge = self.config.schedule.crop_px;
         let channels = self.normalizer.channels();
@@ -325,9 +332,16 @@ impl Trainer {
         for slot in 0..size {
             // The last batch is filled from the epoch's start, so that batch norm always sees a full one.
             let position = index * size + slot;
-            let sample = &self.samples[order[position % order.len()]];
-            let mut rng = StdRng::seed_from_u64(mix(self.config.seed, (epoch * order.len() + position) as u64, 2));
-            let crop = crop(sample, edge, &self.config.augment, &self.band_std, &mut rng);
+            let mut rng = StdRng::seed_from_u64(mix(self.config.seed, (epoch * self.split.len() + position) as u64, 2));
+            let draw = self.sampler.draw(&order, position, &mut rng);
+            let crop = crop(
+                &self.split,
+                draw,
+                edge,
+                &self.config.augment,
+                &self.statistics,
+                &mut rng,
+            );
             input.extend(self.normalizer.normalize(&crop.values, &crop.valid)?);
             classes.extend(
                 crop.labels
@@ -375,15 +389,6 @@ fn locked_version(name: &str) -> Option<&'static str> {
     let entry = format!("name = \"{name}\"\nversion = \"");
     let (_, rest) = include_str!("../../Cargo.lock").split_once(&entry)?;
     rest.split('"').next()
-}
-
-/// Deviations of the bands that are read from the scene, in order.
-fn scene_band_std(card: &Card) -> Vec<f32> {
-    card.bands
-        .iter()
-        .filter(|band| band.source == BandSource::Scene)
-        .map(|band| band.std)
-        .collect()
 }
 
 /// A seed for the `index`-th draw of a stream.
