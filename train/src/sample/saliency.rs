@@ -10,15 +10,14 @@ use crate::sample::places::RowCounts;
 
 /// Level of a pixel that is never chosen: invalid, or not scored.
 const UNSCORED: u16 = u16::MAX;
-/// Level of saliency 1.
-const FULL: u16 = u16::MAX - 1;
 /// First bytes of the stored form.
 const MAGIC: &[u8; 8] = b"rmsalien";
 
 /// One map per training sample in 16 bits a pixel, with its most salient region.
 ///
-/// Sixteen bits, because the probabilities of a rare class that matter are often all below 1/255. The levels are what is
-/// stored and what is drawn from: a run that goes on from a checkpoint draws what an uninterrupted one would.
+/// Only the order of the saliencies counts, so a level is the upper bits of the float: nine of the mantissa at any scale,
+/// since the probabilities of a rare class may well all be below a thousandth. The levels are what is stored and what is
+/// drawn from: a run that goes on from a checkpoint draws what an uninterrupted one would.
 #[derive(Debug, Clone)]
 pub struct SaliencyMaps {
     scope: SaliencyScope,
@@ -43,6 +42,11 @@ struct Scene {
 struct Threshold {
     level: u16,
     fraction: f64,
+}
+
+/// Sixteen bits that are ordered as the saliencies from 0 to 1 are; at 1 they are 0xFE00.
+fn level_of(saliency: f32) -> u16 {
+    (saliency.abs().to_bits() >> 14) as u16
 }
 
 impl Scene {
@@ -135,7 +139,7 @@ impl SaliencyMaps {
                     return Ok(UNSCORED);
                 }
                 ensure!((0.0..=1.0).contains(&value), "the saliency map of {path} holds {value}");
-                Ok((value * f32::from(FULL)).round() as u16)
+                Ok(level_of(value))
             });
             levels.push(quantized.collect::<Result<Vec<u16>>>()?);
         }
@@ -261,5 +265,21 @@ impl SaliencyMaps {
         }
         ensure!(rest.is_empty(), "the saliency maps go on after the last scene");
         Ok(Self::of_levels(split, scope, top_percent, levels))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn levels_are_ordered_as_the_saliencies_are_at_every_scale() {
+        for scale in [1.0f32, 1e-3, 1e-6, 1e-12] {
+            // Apart by a 500th: the coarsest that nine bits of mantissa tell apart.
+            let levels: Vec<u16> = (0..1000).map(|n| level_of(scale * 0.998f32.powi(n))).collect();
+            assert!(levels.windows(2).all(|pair| pair[0] > pair[1]), "{scale}");
+        }
+        assert_eq!([level_of(0.0), level_of(-0.0), level_of(1.0)], [0, 0, 0xFE00]);
+        assert_ne!(level_of(1.0), UNSCORED);
     }
 }

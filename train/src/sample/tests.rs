@@ -352,7 +352,7 @@ fn a_map_that_knows_the_rare_pixels_has_them_in_its_region() {
 
 #[test]
 fn small_probabilities_are_told_apart() {
-    // All below 1/255, as an auxiliary head gives them early: with 8 bits all pixels would be alike.
+    // All below 1e-6, as an auxiliary head may give them early: in equal steps of 16 bits all pixels would be alike.
     let split = TrainingSplit::of(vec![sample(10, 10, |_| 0)]);
     let section = SamplingSection {
         share: 1.0,
@@ -360,7 +360,7 @@ fn small_probabilities_are_told_apart() {
     };
     let mut sampler = Sampler::new(&section, &split, 2, &[1]).expect("valid");
     sampler
-        .refresh([Ok(ramp(100).iter().map(|value| value / 300.0).collect())])
+        .refresh([Ok(ramp(100).iter().map(|value| value * 1e-6).collect())])
         .expect("fits");
     let centres = draws(&sampler, &split, 200, 12);
     assert!(
