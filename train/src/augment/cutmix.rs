@@ -29,13 +29,8 @@ pub fn cutmix(crops: &mut [Crop], section: &CutMixSection, rng: &mut StdRng) {
         };
         let (rows, columns) = (span(), span());
         for row in rows {
-            for column in columns.clone() {
-                crop.take_pixel(
-                    row * crop.edge_px + column,
-                    &originals[other],
-                    row * crop.edge_px + column,
-                );
-            }
+            let start = row * crop.edge_px + columns.start;
+            crop.take(start, &originals[other], start, columns.len());
         }
     }
 }

@@ -83,18 +83,54 @@ impl Geometry {
         }
     }
 
-    /// Row and column in the sample, of the centre of a crop's pixel.
-    pub fn source(&self, row: usize, column: usize, edge: usize) -> (f32, f32) {
+    /// Row and column of a crop's pixel in its window, before turning and mirroring.
+    pub fn window_pixel(&self, row: usize, column: usize, edge: usize) -> (usize, usize) {
         let last = edge - 1;
         let column = if self.mirrored { last - column } else { column };
-        let (row, column) = match self.turns {
+        match self.turns {
             0 => (row, column),
             1 => (column, last - row),
             2 => (last - row, last - column),
             _ => (last - column, row),
+        }
+    }
+
+    /// Where the window's rows are read in a sample of `height` rows, and its columns in one of `width` columns.
+    pub fn taps(&self, edge: usize, height: usize, width: usize) -> (Vec<Tap>, Vec<Tap>) {
+        let taps = |origin: f32, length: usize| {
+            let tap = |index| Tap::at(self.position(origin, index), length);
+            (0..edge).map(tap).collect()
         };
-        let at = |origin: f32, index: usize| origin + (index as f32 + 0.5) * self.step - 0.5;
-        (at(self.top, row), at(self.left, column))
+        (taps(self.top, height), taps(self.left, width))
+    }
+
+    /// Of the centre of a window's row or column, in sample pixels.
+    fn position(&self, origin: f32, index: usize) -> f32 {
+        origin + (index as f32 + 0.5) * self.step - 0.5
+    }
+}
+
+/// Where one row or column of a window is read.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Tap {
+    /// The row or column it lies in; none outside the sample.
+    pub nearest: Option<usize>,
+    /// The two that it lies between.
+    pub pair: [usize; 2],
+    /// Weight of the second.
+    pub fraction: f32,
+}
+
+impl Tap {
+    fn at(position: f32, length: usize) -> Self {
+        let nearest = position.round();
+        let clamped = position.clamp(0.0, (length - 1) as f32);
+        let first = clamped as usize;
+        Self {
+            nearest: (nearest >= 0.0 && (nearest as usize) < length).then_some(nearest as usize),
+            pair: [first, (first + 1).min(length - 1)],
+            fraction: clamped - first as f32,
+        }
     }
 }
 
@@ -104,11 +140,20 @@ mod tests {
     use crate::sample::testing::sample;
     use rand::SeedableRng;
 
+    /// Row and column in the sample, of the centre of a crop's pixel.
+    fn source(geometry: &Geometry, row: usize, column: usize, edge: usize) -> (f32, f32) {
+        let (row, column) = geometry.window_pixel(row, column, edge);
+        (
+            geometry.position(geometry.top, row),
+            geometry.position(geometry.left, column),
+        )
+    }
+
     /// Crop pixels whose centre is less than a pixel from `place` in the sample.
     fn found(geometry: &Geometry, edge: usize, place: [f32; 2]) -> Option<[usize; 2]> {
         let pixels = (0..edge * edge).map(|pixel| [pixel / edge, pixel % edge]);
         pixels.into_iter().find(|&[row, column]| {
-            let (y, x) = geometry.source(row, column, edge);
+            let (y, x) = source(geometry, row, column, edge);
             let reach = geometry.step / 2.0 + 1e-3;
             (y - place[0]).abs() <= reach && (x - place[1]).abs() <= reach
         })
@@ -158,7 +203,17 @@ mod tests {
         let scene = sample(32, 32, |_| 0);
         let rng = &mut StdRng::seed_from_u64(1);
         let geometry = Geometry::draw(&scene, Placement::At([0.0, 31.0]), 9, &AugmentSection::default(), rng);
-        assert_eq!(geometry.source(4, 4, 9), (0.0, 31.0));
+        assert_eq!(source(&geometry, 4, 4, 9), (0.0, 31.0));
+    }
+
+    #[test]
+    fn a_tap_outside_the_sample_has_no_pixel() {
+        let nearest = |position| Tap::at(position, 4).nearest;
+        let positions = [-0.6, -0.4, 3.4, 3.6, 1.75].map(nearest);
+        assert_eq!(positions, [None, Some(0), Some(3), None, Some(2)]);
+        let tap = Tap::at(1.75, 4);
+        assert_eq!((tap.pair, tap.fraction), ([1, 2], 0.75));
+        assert_eq!(Tap::at(3.4, 4).pair, [3, 3]);
     }
 
     #[test]
@@ -175,7 +230,7 @@ mod tests {
                 let rng = &mut StdRng::seed_from_u64(seed);
                 let geometry = Geometry::draw(&scene, Placement::Anywhere, 2, &augment, rng);
                 let at = |row, column| {
-                    let (y, x) = geometry.source(row, column, 2);
+                    let (y, x) = source(&geometry, row, column, 2);
                     2 * y as usize + x as usize
                 };
                 seen.insert([at(0, 0), at(0, 1), at(1, 0), at(1, 1)]);

@@ -38,14 +38,16 @@ pub struct Crop {
 }
 
 impl Crop {
-    /// Takes all of a pixel from `other`: values, validity and label. Both are positions in reading order.
-    fn take_pixel(&mut self, to: usize, other: &Crop, from: usize) {
+    /// Takes all of `length` pixels in a row from `other`: values, validity and labels. `to` and `from` are the first
+    /// ones' positions in reading order.
+    fn take(&mut self, to: usize, other: &Crop, from: usize, length: usize) {
+        let (to, from) = (to..to + length, from..from + length);
         let planes = self.values.chunks_mut(self.valid.len());
         for (plane, theirs) in planes.zip(other.values.chunks(other.valid.len())) {
-            plane[to] = theirs[from];
+            plane[to.clone()].copy_from_slice(&theirs[from.clone()]);
         }
-        self.valid[to] = other.valid[from];
-        self.labels[to] = other.labels[from];
+        self.valid[to.clone()].copy_from_slice(&other.valid[from.clone()]);
+        self.labels[to].copy_from_slice(&other.labels[from]);
     }
 }
 
@@ -74,45 +76,40 @@ pub fn crop(
 
 /// Reads a crop out of `sample`.
 fn cut(sample: &Sample, geometry: &Geometry, edge: usize, radiometry: &[Radiometry]) -> Crop {
-    let (height, width) = (sample.height, sample.width);
-    let area = height * width;
+    let (area, pixels) = (sample.height * sample.width, edge * edge);
     let mut crop = Crop {
-        values: vec![0.0; radiometry.len() * edge * edge],
-        valid: vec![false; edge * edge],
-        labels: vec![IGNORE; edge * edge],
+        values: vec![0.0; radiometry.len() * pixels],
+        valid: vec![false; pixels],
+        labels: vec![IGNORE; pixels],
         edge_px: edge,
         radiometry: radiometry.to_vec(),
     };
-    for row in 0..edge {
-        for column in 0..edge {
-            let (y, x) = geometry.source(row, column, edge);
-            let (nearest_y, nearest_x) = (y.round(), x.round());
-            let inside = nearest_y >= 0.0 && nearest_x >= 0.0;
-            if !inside || nearest_y as usize >= height || nearest_x as usize >= width {
-                continue;
-            }
-            let nearest = nearest_y as usize * width + nearest_x as usize;
-            let target = row * edge + column;
-            crop.valid[target] = sample.valid[nearest];
-            crop.labels[target] = sample.labels[nearest];
-            let (top, left) = (y.clamp(0.0, (height - 1) as f32), x.clamp(0.0, (width - 1) as f32));
-            let (y0, x0) = (top as usize, left as usize);
-            let (y1, x1) = ((y0 + 1).min(height - 1), (x0 + 1).min(width - 1));
-            let (fy, fx) = (top - y0 as f32, left - x0 as f32);
-            let corners = [y0 * width + x0, y0 * width + x1, y1 * width + x0, y1 * width + x1];
-            // An invalid neighbour's number means nothing: take the pixel itself there.
-            let on_pixel = fy == 0.0 && fx == 0.0;
-            let smooth = !on_pixel && corners.iter().all(|&corner| sample.valid[corner]);
-            for (band, Radiometry { gain, offset }) in radiometry.iter().enumerate() {
-                let plane = &sample.values[band * area..(band + 1) * area];
-                let value = if smooth {
-                    let [a, b, c, d] = corners.map(|corner| plane[corner]);
-                    (a * (1.0 - fx) + b * fx) * (1.0 - fy) + (c * (1.0 - fx) + d * fx) * fy
-                } else {
-                    plane[nearest]
-                };
-                crop.values[band * edge * edge + target] = value * gain + offset;
-            }
+    let planes: Vec<&[f32]> = sample.values.chunks(area).collect();
+    let (rows, columns) = geometry.taps(edge, sample.height, sample.width);
+    for target in 0..pixels {
+        let (row, column) = geometry.window_pixel(target / edge, target % edge, edge);
+        let (row, column) = (rows[row], columns[column]);
+        let (Some(nearest_row), Some(nearest_column)) = (row.nearest, column.nearest) else {
+            continue;
+        };
+        let at = |row: usize, column: usize| row * sample.width + column;
+        let nearest = at(nearest_row, nearest_column);
+        crop.valid[target] = sample.valid[nearest];
+        crop.labels[target] = sample.labels[nearest];
+        let ([top, bottom], [left, right]) = (row.pair, column.pair);
+        let corners = [at(top, left), at(top, right), at(bottom, left), at(bottom, right)];
+        let (fy, fx) = (row.fraction, column.fraction);
+        let on_pixel = fy == 0.0 && fx == 0.0;
+        // An invalid neighbour's number means nothing: take the pixel itself there.
+        let smooth = !on_pixel && corners.iter().all(|&corner| sample.valid[corner]);
+        for (band, (plane, Radiometry { gain, offset })) in planes.iter().zip(radiometry).enumerate() {
+            let value = if smooth {
+                let [a, b, c, d] = corners.map(|corner| plane[corner]);
+                (a * (1.0 - fx) + b * fx) * (1.0 - fy) + (c * (1.0 - fx) + d * fx) * fy
+            } else {
+                plane[nearest]
+            };
+            crop.values[band * pixels + target] = value * gain + offset;
         }
     }
     crop

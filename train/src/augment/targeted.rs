@@ -115,7 +115,7 @@ fn paste(crop: &mut Crop, piece: &Crop, chosen: &[bool], class: usize, missing: 
             let to = (top + row) * crop.edge_px + left + column;
             let kept = crop.labels[to] == IGNORE || usize::from(crop.labels[to]) == class;
             if chosen[from] && !kept {
-                crop.take_pixel(to, piece, from);
+                crop.take(to, piece, from, 1);
                 gained += usize::from(usize::from(crop.labels[to]) == class);
             }
         }
