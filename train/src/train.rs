@@ -193,7 +193,7 @@ impl Trainer {
             .collect();
         Ok(Self {
             normalizer: Normalizer::new(&card.bands)?,
-            statistics: BandStatistics::of_card(&card),
+            statistics: BandStatistics::of(&card),
             sampler: Sampler::new(
                 &SamplingSection::default(),
                 &split,

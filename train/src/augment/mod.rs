@@ -11,6 +11,7 @@ mod targeted;
 #[cfg(test)]
 mod tests;
 
+use anyhow::Result;
 use rand::rngs::StdRng;
 
 use crate::dataset::{IGNORE, Sample};
@@ -48,6 +49,48 @@ impl Crop {
         }
         self.valid[to.clone()].copy_from_slice(&other.valid[from.clone()]);
         self.labels[to].copy_from_slice(&other.labels[from]);
+    }
+}
+
+/// Varies crops by a recipe's `[augment]`. It can be shared by threads.
+#[derive(Debug, Clone)]
+pub struct Augmenter {
+    section: AugmentSection,
+    statistics: BandStatistics,
+    targeted: TargetedCutMix,
+}
+
+impl Augmenter {
+    /// For crops of `split`, whose labels count `classes`; `statistics` are its scene bands'.
+    ///
+    /// # Errors
+    /// Where the section is not valid.
+    pub fn new(
+        section: &AugmentSection,
+        split: &TrainingSplit,
+        classes: usize,
+        statistics: BandStatistics,
+    ) -> Result<Self> {
+        section.check()?;
+        Ok(Self {
+            targeted: TargetedCutMix::new(&section.targeted_cutmix, split, classes),
+            section: section.clone(),
+            statistics,
+        })
+    }
+
+    /// One crop of `edge` pixels: [`crop`] with this recipe.
+    pub fn crop(&self, split: &TrainingSplit, draw: Draw, edge: usize, rng: &mut StdRng) -> Crop {
+        crop(split, draw, edge, &self.section, &self.statistics, rng)
+    }
+
+    /// What concerns the batch as a whole: boxes of other crops, and then pieces with the rarest class, so that its share
+    /// stands in the end.
+    pub fn mix(&self, crops: &mut [Crop], split: &TrainingSplit, rng: &mut StdRng) {
+        cutmix(crops, &self.section.cutmix, rng);
+        for crop in crops {
+            self.targeted.apply(crop, split, &self.section, &self.statistics, rng);
+        }
     }
 }
 

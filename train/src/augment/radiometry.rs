@@ -18,7 +18,7 @@ pub struct BandStatistics {
 
 impl BandStatistics {
     /// Of the bands that `card`'s model reads from the scene; derived bands follow from those after augmentation.
-    pub fn of_card(card: &Card) -> Self {
+    pub fn of(card: &Card) -> Self {
         let scene = || card.bands.iter().filter(|band| band.source == BandSource::Scene);
         Self {
             mean: scene().map(|band| band.mean).collect(),

@@ -19,7 +19,6 @@ const MOST_PIECES: usize = 32;
 #[derive(Debug, Clone)]
 pub struct TargetedCutMix {
     section: TargetedCutMixSection,
-    split: TrainingSplit,
     places: ClassPlaces,
     rarest: Option<usize>,
 }
@@ -30,7 +29,6 @@ impl TargetedCutMix {
         let places = ClassPlaces::new(split, if section.probability > 0.0 { classes } else { 0 });
         Self {
             section: section.clone(),
-            split: split.clone(),
             rarest: places.rarest(),
             places,
         }
@@ -45,7 +43,17 @@ impl TargetedCutMix {
     ///
     /// A piece is turned and zoomed on its own, and gets the crop's brightness, colour and lost bands. It is no larger than
     /// half the crop's edge, and than what is missing asks for.
-    pub fn apply(&self, crop: &mut Crop, augment: &AugmentSection, statistics: &BandStatistics, rng: &mut StdRng) {
+    ///
+    /// # Panics
+    /// Where `split` is another than the one this was made of.
+    pub fn apply(
+        &self,
+        crop: &mut Crop,
+        split: &TrainingSplit,
+        augment: &AugmentSection,
+        statistics: &BandStatistics,
+        rng: &mut StdRng,
+    ) {
         let Some(class) = self.rarest else { return };
         if !happens(rng, self.section.probability) {
             return;
@@ -58,12 +66,12 @@ impl TargetedCutMix {
             if present >= wanted {
                 return;
             }
-            let Some((index, place)) = self.places.draw(&self.split, class, rng) else {
+            let Some((index, place)) = self.places.draw(split, class, rng) else {
                 return;
             };
             // Odd, so that there is a pixel in the middle.
             let edge = (crop.edge_px / 2) | 1;
-            let sample = &self.split.samples()[index];
+            let sample = &split.samples()[index];
             let geometry = Geometry::draw(sample, Placement::At(place), edge, augment, rng);
             let mut piece = cut(sample, &geometry, edge, &crop.radiometry);
             add_noise(&mut piece, augment.noise, statistics, rng);
@@ -189,7 +197,7 @@ mod tests {
         let mut after = before.clone();
         let targeted = TargetedCutMix::new(&augment.targeted_cutmix, split, 4);
         assert_eq!(targeted.class(), Some(usize::from(RARE)), "of those that occur");
-        targeted.apply(&mut after, augment, &statistics(), rng);
+        targeted.apply(&mut after, split, augment, &statistics(), rng);
         (before, after)
     }
 
@@ -334,7 +342,7 @@ mod tests {
             center: None,
         };
         let mut crop = crop(&split, draw, EDGE, &augment, &statistics, rng);
-        TargetedCutMix::new(&augment.targeted_cutmix, &split, 3).apply(&mut crop, &augment, &statistics, rng);
+        TargetedCutMix::new(&augment.targeted_cutmix, &split, 3).apply(&mut crop, &split, &augment, &statistics, rng);
         assert!(crop.labels.contains(&RARE));
         let lost = |band: usize| {
             let mut plane = crop.values[band * EDGE * EDGE..][..EDGE * EDGE].iter();

@@ -273,6 +273,32 @@ fn settings_that_are_off_take_nothing_from_the_generator() {
     assert_eq!(used.random::<u64>(), counted.random::<u64>());
 }
 
+#[test]
+fn a_batch_ends_with_the_rarest_class_at_its_share() {
+    // Scene 0 has no pixel of class 2; scene 1 has a square of it.
+    let square = |pixel: usize| if pixel / 64 < 16 && pixel % 64 < 16 { 2 } else { 1 };
+    let split = TrainingSplit::of(vec![sample(64, 64, |_| 0), sample(64, 64, square)]);
+    let text = "[cutmix]\nprobability = 1.0\n[targeted_cutmix]\nprobability = 1.0\ntarget_share = 0.1";
+    let section: AugmentSection = toml::from_str(text).expect("parses");
+    let augmenter = Augmenter::new(&section, &split, 3, unit()).expect("valid");
+    for seed in 0..20 {
+        let rng = &mut StdRng::seed_from_u64(seed);
+        let draw = Draw {
+            sample: 0,
+            center: None,
+        };
+        let mut crops: Vec<Crop> = (0..4).map(|_| augmenter.crop(&split, draw, 64, rng)).collect();
+        augmenter.mix(&mut crops, &split, rng);
+        for crop in &crops {
+            let rare = crop.labels.iter().filter(|label| **label == 2).count();
+            assert!((410..700).contains(&rare), "{rare} of 4096, wanted 410");
+            for (value, label) in crop.values.iter().zip(&crop.labels) {
+                assert_eq!(*value, f32::from(*label));
+            }
+        }
+    }
+}
+
 /// Crops, CutMix and the pasting of rare pieces take the training split or what was made of it; nothing else compiles.
 #[test]
 fn only_the_training_split_can_be_varied() {
@@ -282,6 +308,6 @@ fn only_the_training_split_can_be_varied() {
     let _: fn(&TargetedCutMixSection, &TrainingSplit, usize) -> TargetedCutMix = TargetedCutMix::new;
     fn shared<T: Send + Sync + 'static>() {}
     shared::<Crop>();
-    shared::<TargetedCutMix>();
+    shared::<Augmenter>();
     shared::<TrainingSplit>();
 }
