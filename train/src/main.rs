@@ -14,6 +14,7 @@ mod loss;
 mod metrics;
 mod optim;
 mod predict;
+mod sample;
 mod synth;
 mod train;
 
