@@ -425,13 +425,12 @@ fn a_nodata_value_of_zero_is_judged_by_the_models_bands() {
 #[test]
 fn a_scene_in_memory_gives_the_logits_of_its_file() {
     let size = [70, 101];
-    let value = |y: usize, x: usize| {
-        let first = if (y * x) % 11 == 3 {
-            NODATA
-        } else {
-            ((y * 13 + x * 7) % 41) as f32 - 20.0
-        };
-        [first, ((y * 5 + x * 3) % 37) as f32 - 18.0]
+    let value = |y: usize, x: usize| match (y * x) % 11 {
+        3 => [NODATA; 2],
+        _ => [
+            ((y * 13 + x * 7) % 41) as f32 - 20.0,
+            ((y * 5 + x * 3) % 37) as f32 - 18.0,
+        ],
     };
     let from_file = run(scene(size, None, value), 64, 32, &mut ()).expect("a run");
     // The bands lie in memory in another order than the model's.
