@@ -174,8 +174,14 @@ impl DatasetConfig {
         self.classes.iter().filter(|c| c.rare).map(|c| c.name.clone()).collect()
     }
 
-    /// Names of the images of `split`. A place in two splits is an error: its images would leak from one into the other.
+    /// Names of the images of `split`, as [`DatasetConfig::places_of`].
     pub fn images_of(&self, split: &str) -> Result<Vec<String>> {
+        Ok(self.places_of(split)?.into_iter().map(|(image, _)| image).collect())
+    }
+
+    /// Names of the images of `split`, each with its place. A place in two splits is an error: its images would leak from one into the
+    /// other.
+    pub fn places_of(&self, split: &str) -> Result<Vec<(String, String)>> {
         let path = self.root.join(&self.splits);
         let mut reader = csv::Reader::from_path(&path).with_context(|| format!("cannot read {}", path.display()))?;
         #[derive(Deserialize)]
@@ -199,7 +205,7 @@ impl DatasetConfig {
                 row.split
             );
             if row.split == split {
-                images.push(row.image);
+                images.push((row.image, row.place));
             }
         }
         let mut known: Vec<_> = split_of_place.into_values().collect();
