@@ -428,8 +428,8 @@ fn a_scene_in_memory_gives_the_logits_of_its_file() {
     let value = |y: usize, x: usize| match (y * x) % 11 {
         3 => [NODATA; 2],
         _ => [
-            ((y * 13 + x * 7) % 41) as f32 - 20.0,
-            ((y * 5 + x * 3) % 37) as f32 - 18.0,
+            ((y * 13 + x * 7) % 41) as f32 - 20.5,
+            ((y * 5 + x * 3) % 37) as f32 - 18.5,
         ],
     };
     let from_file = run(scene(size, None, value), 64, 32, &mut ()).expect("a run");
