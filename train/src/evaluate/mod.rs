@@ -1,93 +1,164 @@
 //! Figures of a model on a split.
 
+mod choose;
+mod evaluation;
+mod flips;
+mod report;
+mod scenes;
+mod score;
+mod sweep;
+mod tables;
+#[cfg(test)]
+mod tests;
+#[cfg(test)]
+mod toy;
+
 use std::path::PathBuf;
 
 use anyhow::{Context, Result, ensure};
 use clap::Args;
-use raremap_infer::{
-    BurnTileModel, DecideOptions, GOLDEN_TOLERANCE, RunOptions, Tiling, View, check_golden, run_scene,
-};
+use raremap_infer::{BurnTileModel, GOLDEN_TOLERANCE, check_golden};
 use raremap_model::{Card, FoldedSegformer, ModelFile};
-use raremap_raster::{FileSource, GeoTiff, Limits};
-use serde::Serialize;
+use serde_json::json;
 
-use crate::dataset::{DatasetConfig, IGNORE};
+pub use choose::{Chosen, VALIDATION, ValidationScores};
+pub use evaluation::{Bootstrap, Evaluation};
+pub use scenes::Scenes;
+pub use score::{ScoreOptions, Scores, score};
+
+use crate::dataset::DatasetConfig;
 use crate::device::Backend;
-use crate::metrics::{Binary, ClassFigures, Confusion, Figures, table};
+use crate::files::write_whole;
 
-/// Scores a model on a split of a dataset.
+/// Scores a model on splits of a dataset. Temperatures and thresholds are chosen on the validation split alone, and applied unchanged.
 #[derive(Debug, Args)]
 pub struct EvaluateArgs {
     /// A weights file.
     model: PathBuf,
     /// The dataset's TOML file.
     dataset: PathBuf,
-    /// Split to score.
-    #[arg(long, default_value = "val")]
-    split: String,
+    /// Splits to score, separated by commas.
+    #[arg(long, visible_alias = "split", value_delimiter = ',', default_value = VALIDATION)]
+    splits: Vec<String>,
     /// Another folder for the dataset's files.
     #[arg(long)]
     root: Option<PathBuf>,
     /// Auxiliary probability from which a pixel takes the rare class.
     #[arg(long, default_value_t = 0.5)]
     threshold: f32,
+    /// Average the logits over the scene and its mirror images.
+    #[arg(long)]
+    flips: bool,
+    /// Class that the mean IoU is also given without.
+    #[arg(long)]
+    background: Option<String>,
+    /// Resamples of the places for 95 % intervals; 0 gives none.
+    #[arg(long, default_value_t = 1000)]
+    bootstrap: usize,
+    /// Seed of the resamples.
+    #[arg(long, default_value_t = 0)]
+    bootstrap_seed: u64,
+    /// Mean IoU that may be lost on the validation split for more rare recall, when thresholds are chosen.
+    #[arg(long, default_value_t = 0.0)]
+    floor_margin: f64,
+    /// Count decisions alone: no curves, no calibration, nothing chosen.
+    #[arg(long)]
+    decisions_only: bool,
     /// Where to run.
     #[arg(long, value_enum, default_value = "cpu")]
     device: Backend,
-    /// Print JSON instead of tables.
+    /// Print JSON instead of tables: one split's figures, or those of each under `splits`.
     #[arg(long)]
     json: bool,
-}
-
-/// The main head's argmax, the auxiliary head, and the mask made of both.
-#[derive(Debug, Clone, Serialize)]
-pub struct Evaluation {
-    /// Of the argmax alone.
-    #[serde(flatten)]
-    pub figures: Figures,
-    /// The auxiliary head at its threshold, per rare class.
-    pub rare: Vec<ClassFigures>,
-    /// Of the mask as the page draws it.
-    pub with_threshold: Figures,
+    /// Write a report with plots and the worst images, one HTML file.
+    #[arg(long)]
+    html: Option<PathBuf>,
 }
 
 /// Runs `raremap evaluate`.
 pub fn run(args: &EvaluateArgs) -> Result<()> {
+    ensure!(
+        (0.0..=1.0).contains(&args.threshold),
+        "--threshold is {}; it must be from 0 to 1",
+        args.threshold
+    );
+    ensure!(
+        args.html.is_none() || !args.decisions_only,
+        "--html shows curves, which --decisions-only leaves out"
+    );
     let bytes = std::fs::read(&args.model).with_context(|| format!("cannot read {}", args.model.display()))?;
     let file = ModelFile::from_bytes(&bytes).with_context(|| args.model.display().to_string())?;
+    let card = &file.card;
     let dataset = DatasetConfig::read(&args.dataset, args.root.as_deref())?;
-    let network = file.build(&args.device.device()?)?;
-    let model = BurnTileModel::new(network.clone(), file.card.bands.len());
-    pollster::block_on(check_golden(&model, &file.golden, GOLDEN_TOLERANCE))?;
-    let evaluation = evaluate(network, &file.card, &dataset, &args.split, args.threshold)?;
-    if args.json {
-        println!("{}", serde_json::to_string_pretty(&evaluation)?);
-        return Ok(());
+    // Known before anything is scored that every split is there.
+    for split in &args.splits {
+        dataset.places_of(split)?;
     }
-    let figures = &evaluation.figures;
-    println!(
-        "{} on {} of {}: {} pixels",
-        file.card.name, args.split, dataset.name, figures.pixels
-    );
-    println!(
-        "\nmain head: mean IoU {:.4} ({:.4} without absent classes)",
-        figures.mean_iou, figures.mean_iou_without_absent
-    );
-    print!("{}", table(&figures.classes));
-    println!("\nauxiliary head at {}:", args.threshold);
-    print!("{}", table(&evaluation.rare));
-    println!(
-        "\nmask as the page draws it: mean IoU {:.4}",
-        evaluation.with_threshold.mean_iou
-    );
-    print!("{}", table(&evaluation.with_threshold.classes));
+    let model = BurnTileModel::new(file.build(&args.device.device()?)?, card.bands.len());
+    pollster::block_on(check_golden(&model, &file.golden, GOLDEN_TOLERANCE))?;
+
+    let options = ScoreOptions {
+        threshold: args.threshold,
+        flips: args.flips,
+        probabilities: !args.decisions_only,
+        background: args.background.clone(),
+    };
+    let score_split = |split: &str| score(&model, card, &Scenes::of(&dataset, split)?, &options);
+    let validation = match options.probabilities && dataset.places_of(VALIDATION).is_ok() {
+        true => Some(ValidationScores::new(score_split(VALIDATION)?)?),
+        false => None,
+    };
+    let chosen = validation.as_ref().map(|scores| scores.choose(args.floor_margin));
+    let bootstrap = Bootstrap {
+        resamples: args.bootstrap,
+        seed: args.bootstrap_seed,
+    };
+    let mut evaluations = Vec::new();
+    for split in &args.splits {
+        let evaluation = match &validation {
+            Some(scores) if split == VALIDATION => scores.scores().evaluation(chosen.as_ref(), Some(bootstrap))?,
+            _ => score_split(split)?.evaluation(chosen.as_ref(), Some(bootstrap))?,
+        };
+        evaluations.push(evaluation);
+    }
+    if let Some(path) = &args.html {
+        let report = report::Report {
+            card,
+            dataset: &dataset,
+            sha256: &file.sha256,
+            evaluations: &evaluations,
+            chosen: chosen.as_ref(),
+        };
+        write_whole(path, report.html(&model)?.as_bytes())?;
+    }
+    match evaluations.as_slice() {
+        [one] if args.json => {
+            let mut value = serde_json::to_value(one)?;
+            value["chosen"] = json!(chosen);
+            println!("{}", serde_json::to_string_pretty(&value)?);
+        }
+        several if args.json => {
+            let splits: serde_json::Map<_, _> = several.iter().map(|one| (one.split.clone(), json!(one))).collect();
+            println!(
+                "{}",
+                serde_json::to_string_pretty(&json!({ "splits": splits, "chosen": chosen }))?
+            );
+        }
+        all => {
+            print!("{}", tables::chosen(chosen.as_ref()));
+            for evaluation in all {
+                println!("\n== {} on {} of {} ==", card.name, evaluation.split, dataset.name);
+                print!("{}", tables::evaluation(evaluation));
+            }
+        }
+    }
     Ok(())
 }
 
-/// Scores `network` on `split` through the same pipeline that predicts.
+/// Scores `network` on `split` through the same pipeline that predicts: decisions alone, as training wants them every few epochs.
 ///
 /// # Errors
-/// Where a file cannot be read, and where the dataset's bands or classes are not the card's.
+/// As [`score`].
 pub fn evaluate(
     network: FoldedSegformer,
     card: &Card,
@@ -95,73 +166,6 @@ pub fn evaluate(
     split: &str,
     threshold: f32,
 ) -> Result<Evaluation> {
-    let bands = card.scene_bands().into_iter().map(|name| {
-        let scene = dataset.scene_bands();
-        let found = scene.iter().find(|(band, _)| *band == name).map(|(_, index)| *index);
-        found.with_context(|| format!("the model needs band {name}, which {} does not name", dataset.name))
-    });
-    let tiling = Tiling::of_tile(card.tile_px);
-    let options = RunOptions {
-        tiling,
-        ..RunOptions::new(bands.collect::<Result<_>>()?)
-    };
-    let names: Vec<String> = card.classes.iter().map(|class| class.name.clone()).collect();
-    let theirs: Vec<&str> = dataset.classes.iter().map(|class| class.name.as_str()).collect();
-    ensure!(
-        names == theirs,
-        "the model's classes are {}, the dataset's {}",
-        names.join(", "),
-        theirs.join(", ")
-    );
-    let channel_of_value = |value: u8| {
-        card.classes
-            .iter()
-            .position(|class| class.value == value)
-            .unwrap_or(usize::MAX)
-    };
-
     let model = BurnTileModel::new(network, card.bands.len());
-    let rare = card.rare_class_indices();
-    let argmax = DecideOptions {
-        threshold: 1.0,
-        ..DecideOptions::new(card)
-    };
-    let drawn = DecideOptions {
-        threshold,
-        ..DecideOptions::new(card)
-    };
-    let (mut of_argmax, mut of_drawn) = (Confusion::new(names.len()), Confusion::new(names.len()));
-    let mut of_rare = vec![Binary::default(); rare.len()];
-    for image in dataset.images_of(split)? {
-        let sample = dataset.load_sample(&image)?;
-        let run = async {
-            let scene = GeoTiff::open(FileSource::open(&sample.path)?, Limits::default()).await?;
-            anyhow::Ok(run_scene(&scene, &model, card, &options, &mut ()).await?)
-        };
-        let logits = pollster::block_on(run).with_context(|| sample.path.display().to_string())?;
-        for (options, confusion) in [(&argmax, &mut of_argmax), (&drawn, &mut of_drawn)] {
-            let mask = logits.decide(options)?.mask;
-            for (&truth, &value) in sample.labels.iter().zip(&mask) {
-                confusion.add(usize::from(truth), channel_of_value(value));
-            }
-        }
-        for (index, (binary, &class)) in of_rare.iter_mut().zip(&rare).enumerate() {
-            let probability = logits.probability(index, &View::whole(logits.size()))?;
-            let scored = sample
-                .labels
-                .iter()
-                .zip(&probability)
-                .filter(|(label, _)| **label != IGNORE);
-            scored.for_each(|(&label, &p)| binary.add(usize::from(label) == class, p >= threshold));
-        }
-    }
-    let rare = rare
-        .iter()
-        .zip(of_rare)
-        .map(|(&class, binary)| binary.figures(&names[class]));
-    Ok(Evaluation {
-        figures: of_argmax.figures(&names),
-        rare: rare.collect(),
-        with_threshold: of_drawn.figures(&names),
-    })
+    score(&model, card, &Scenes::of(dataset, split)?, &ScoreOptions::at(threshold))?.evaluation(None, None)
 }
