@@ -9,6 +9,7 @@ pub const STEPS: usize = 64;
 ///
 /// A threshold changes a pixel from the main head's choice to a rare class, and nothing else. So it is enough to know how many steps a
 /// pixel's probability reaches, what the main head chose, and which rare class takes it.
+/// Probabilities are compared here, logits in the pipeline: a pixel that is within rounding of the threshold may fall on either side.
 #[derive(Debug, Clone)]
 pub struct MaskSweep {
     classes: usize,
