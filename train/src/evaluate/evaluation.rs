@@ -3,6 +3,7 @@
 use anyhow::{Result, ensure};
 use raremap_infer::sigmoid;
 use serde::Serialize;
+use serde_json::{Value, json};
 
 use super::choose::Chosen;
 use super::score::{ImageScore, PlaceCounts, Probabilities, Scores, softmax_into};
@@ -227,6 +228,43 @@ pub struct RareAtChosen {
     pub recall_at_floor: AtThreshold,
     /// The whole mask at that threshold.
     pub mask_at_floor: MaskPoint,
+}
+
+impl Evaluation {
+    /// The figures that a model's card has room for.
+    pub fn summary(&self) -> Value {
+        let precisions = self.details.iter().flat_map(|details| &details.curves).map(|curve| {
+            let of = |head: &HeadCurve| head.average_precision;
+            json!({ "name": curve.name, "auxiliary": curve.auxiliary.as_ref().and_then(of), "main": of(&curve.main) })
+        });
+        let precisions: Vec<Value> = precisions.collect();
+        let errors = self.details.as_ref().map(|details| {
+            let of = |classes: &[ClassCalibration]| -> Vec<Value> {
+                let one = |class: &ClassCalibration| json!({ "name": class.name, "ece": class.ece, "ece_scaled": class.ece_scaled });
+                classes.iter().map(one).collect()
+            };
+            let calibration = &details.calibration;
+            json!({
+                "classwise_ece": calibration.classwise_ece,
+                "classwise_ece_scaled": calibration.classwise_ece_scaled,
+                "classes": of(&calibration.classes),
+                "auxiliary": of(&calibration.auxiliary),
+            })
+        });
+        json!({
+            "mean_iou": self.figures.mean_iou,
+            "mean_rare_recall": self.figures.mean_rare_recall,
+            "pixels": self.figures.pixels,
+            "places": self.places,
+            "classes": self.figures.classes,
+            "rare_head": self.rare,
+            "mean_iou_with_threshold": self.with_threshold.mean_iou,
+            "mean_rare_recall_with_threshold": self.with_threshold.mean_rare_recall,
+            "average_precision": precisions,
+            "calibration": errors,
+            "intervals": self.intervals,
+        })
+    }
 }
 
 impl Scores {

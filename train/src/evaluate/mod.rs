@@ -155,6 +155,20 @@ pub fn run(args: &EvaluateArgs) -> Result<()> {
     Ok(())
 }
 
+/// The figures of scores that hold probabilities, with what is chosen on them where they are the validation split's.
+///
+/// # Errors
+/// Where the scores hold no probabilities to choose by.
+pub fn figures_and_choices(scores: Scores, bootstrap: Bootstrap) -> Result<(Evaluation, Option<Chosen>)> {
+    if scores.split() != VALIDATION {
+        return Ok((scores.evaluation(None, Some(bootstrap))?, None));
+    }
+    let validation = ValidationScores::new(scores)?;
+    let chosen = validation.choose(0.0);
+    let evaluation = validation.scores().evaluation(Some(&chosen), Some(bootstrap))?;
+    Ok((evaluation, Some(chosen)))
+}
+
 /// Scores `network` on `split` through the same pipeline that predicts: decisions alone, as training wants them every few epochs.
 ///
 /// # Errors

@@ -298,6 +298,11 @@ impl Scores {
         (rare_pixels, rare_wrong)
     }
 
+    /// Name of the split that was scored.
+    pub fn split(&self) -> &str {
+        &self.split
+    }
+
     /// The images, those with most wrong rare pixels first.
     pub fn worst_images(&self, most: usize) -> Vec<&ImageScore> {
         let mut images: Vec<&ImageScore> = self.images.iter().filter(|image| image.rare_wrong > 0).collect();

@@ -4,7 +4,7 @@ use anyhow::{Result, anyhow};
 use plotters::prelude::*;
 
 /// Width and height of a chart in pixels.
-const SIZE: (u32, u32) = (420, 320);
+const SIZE: (u32, u32) = (376, 300);
 
 /// A line of a chart.
 #[derive(Debug, Clone)]
