@@ -4,6 +4,7 @@ mod choose;
 mod evaluation;
 mod flips;
 mod report;
+mod saliency;
 mod scenes;
 mod score;
 mod sweep;
@@ -23,6 +24,8 @@ use serde_json::json;
 
 pub use choose::{Chosen, VALIDATION, ValidationScores};
 pub use evaluation::{Bootstrap, Evaluation};
+#[allow(unused_imports)] // until the trainer samples by it
+pub use saliency::saliency_map;
 pub use scenes::Scenes;
 pub use score::{ScoreOptions, Scores, score};
 
@@ -92,7 +95,7 @@ pub fn run(args: &EvaluateArgs) -> Result<()> {
     let dataset = DatasetConfig::read(&args.dataset, args.root.as_deref())?;
     // Known before anything is scored that every split is there.
     for split in &args.splits {
-        dataset.places_of(split)?;
+        dataset.entries_of(split)?;
     }
     let model = BurnTileModel::new(file.build(&args.device.device()?)?, card.bands.len());
     pollster::block_on(check_golden(&model, &file.golden, GOLDEN_TOLERANCE))?;
@@ -104,7 +107,7 @@ pub fn run(args: &EvaluateArgs) -> Result<()> {
         background: args.background.clone(),
     };
     let score_split = |split: &str| score(&model, card, &Scenes::of(&dataset, split)?, &options);
-    let validation = match options.probabilities && dataset.places_of(VALIDATION).is_ok() {
+    let validation = match options.probabilities && dataset.entries_of(VALIDATION).is_ok() {
         true => Some(ValidationScores::new(score_split(VALIDATION)?)?),
         false => None,
     };

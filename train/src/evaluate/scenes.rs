@@ -6,7 +6,7 @@ use anyhow::{Context, Result, ensure};
 use raremap_infer::{RunOptions, Tiling};
 use raremap_model::Card;
 
-use crate::dataset::{DatasetConfig, Sample};
+use crate::dataset::{DatasetConfig, Entry, Sample};
 use crate::metrics::Roles;
 
 /// The scenes of a split: read one at a time, or in memory already.
@@ -14,8 +14,7 @@ use crate::metrics::Roles;
 pub struct Scenes<'a> {
     dataset: &'a DatasetConfig,
     split: String,
-    /// Name and place of each image.
-    images: Vec<(String, String)>,
+    entries: Vec<Entry>,
     loaded: Option<&'a [Sample]>,
 }
 
@@ -26,7 +25,7 @@ impl<'a> Scenes<'a> {
     /// Where the dataset has no such split, or a place is in two.
     pub fn of(dataset: &'a DatasetConfig, split: &str) -> Result<Self> {
         Ok(Self {
-            images: dataset.places_of(split)?,
+            entries: dataset.entries_of(split)?,
             split: split.to_owned(),
             dataset,
             loaded: None,
@@ -64,14 +63,12 @@ impl<'a> Scenes<'a> {
 
     /// How many scenes there are.
     pub fn len(&self) -> usize {
-        self.images.len()
+        self.entries.len()
     }
 
-    /// Name and place of each scene.
-    pub fn images(&self) -> impl Iterator<Item = (&str, &str)> {
-        self.images
-            .iter()
-            .map(|(image, place)| (image.as_str(), place.as_str()))
+    /// What the scenes are of.
+    pub fn entries(&self) -> &[Entry] {
+        &self.entries
     }
 
     /// A scene.
@@ -79,10 +76,10 @@ impl<'a> Scenes<'a> {
     /// # Errors
     /// Where its file cannot be read, and for an index that is not there.
     pub fn sample(&self, index: usize) -> Result<Cow<'a, Sample>> {
-        let (image, _) = self.images.get(index).context("no such scene")?;
+        let entry = self.entries.get(index).context("no such scene")?;
         match self.loaded.and_then(|samples| samples.get(index)) {
             Some(sample) => Ok(Cow::Borrowed(sample)),
-            None => self.dataset.load_sample(image).map(Cow::Owned),
+            None => self.dataset.load_sample(&entry.image).map(Cow::Owned),
         }
     }
 }

@@ -183,14 +183,14 @@ pub fn score(model: &impl TileModel, card: &Card, scenes: &Scenes<'_>, options: 
         images: Vec::with_capacity(scenes.len()),
         probabilities: options.probabilities.then(|| Probabilities::new(&layout)),
     };
-    for (index, (image, place)) in scenes.images().enumerate() {
+    for (index, entry) in scenes.entries().iter().enumerate() {
         let sample = scenes.sample(index)?;
         let logits = MeanLogits::of(&sample, model, card, &layout.run, options.flips)?;
-        let (rare_pixels, rare_wrong) = scores.add(&layout, &sample, &logits, place);
+        let (rare_pixels, rare_wrong) = scores.add(&layout, &sample, &logits, &entry.place);
         scores.images.push(ImageScore {
             index,
-            image: image.to_owned(),
-            place: place.to_owned(),
+            image: entry.image.clone(),
+            place: entry.place.clone(),
             path: sample.path.clone(),
             rare_pixels,
             rare_wrong,
