@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, Result, bail};
 use burn::optim::ModuleOptimizer;
 use burn::store::{BurnpackStore, ModuleSnapshot};
-use raremap_model::Segformer;
+use raremap_model::Network;
 use serde::{Deserialize, Serialize};
 
 /// Where a run stands, besides its tensors.
@@ -40,8 +40,8 @@ impl Checkpoint {
     /// Replaces the checkpoint: into a temporary folder, then by renaming. A crash leaves the old one.
     pub fn save(
         &self,
-        model: &Segformer,
-        average: Option<&Segformer>,
+        model: &Network,
+        average: Option<&Network>,
         optimizer: &ModuleOptimizer,
         progress: &Progress,
     ) -> Result<()> {
@@ -68,8 +68,8 @@ impl Checkpoint {
     /// Loads everything back into a freshly made model, average and optimizer.
     pub fn load(
         &self,
-        model: &mut Segformer,
-        average: Option<&mut Segformer>,
+        model: &mut Network,
+        average: Option<&mut Network>,
         optimizer: ModuleOptimizer,
     ) -> Result<(ModuleOptimizer, Progress)> {
         let path = self.folder.join("progress.json");
@@ -97,7 +97,7 @@ fn remove(folder: &Path) -> Result<()> {
 }
 
 /// Writes all tensors of `model`, with their identities, which the optimizer's state refers to.
-pub fn save_module(model: &Segformer, path: &Path) -> Result<()> {
+pub fn save_module(model: &Network, path: &Path) -> Result<()> {
     let mut store = BurnpackStore::from_file(path).overwrite(true);
     model
         .save_into(&mut store)
@@ -105,7 +105,7 @@ pub fn save_module(model: &Segformer, path: &Path) -> Result<()> {
 }
 
 /// Reads all tensors of `model`.
-pub fn load_module(model: &mut Segformer, path: &Path) -> Result<()> {
+pub fn load_module(model: &mut Network, path: &Path) -> Result<()> {
     let mut store = BurnpackStore::from_file(path);
     let result = model
         .load_from(&mut store)

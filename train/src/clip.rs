@@ -3,12 +3,12 @@
 use burn::module::{Module, ModuleVisitor, Param};
 use burn::optim::GradientsParams;
 use burn::tensor::Tensor;
-use raremap_model::Segformer;
+use raremap_model::Network;
 
 /// Scales all gradients by one factor, so that their joint L2 norm is at most `max_norm` (arXiv:1211.5063).
 ///
 /// The factor stays on the device: nothing is read back.
-pub fn clip_global_norm(model: &Segformer, gradients: GradientsParams, max_norm: f64) -> GradientsParams {
+pub fn clip_global_norm(model: &Network, gradients: GradientsParams, max_norm: f64) -> GradientsParams {
     let mut norm = SquaredNorm {
         gradients: &gradients,
         sum: None,
@@ -61,9 +61,9 @@ impl ModuleVisitor for Scale {
 mod tests {
     use super::*;
     use burn::tensor::Device;
-    use raremap_model::{SegformerConfig, Variant};
+    use raremap_model::{Architecture, SegformerConfig, Variant};
 
-    fn norm(model: &Segformer, gradients: &GradientsParams) -> f32 {
+    fn norm(model: &Network, gradients: &GradientsParams) -> f32 {
         let mut visitor = SquaredNorm { gradients, sum: None };
         model.visit(&mut visitor);
         visitor.sum.expect("gradients").sqrt().into_scalar::<f32>()
@@ -78,7 +78,7 @@ mod tests {
             dropout: 0.0,
             ..SegformerConfig::new(Variant::B0, 3, 3, 1)
         };
-        let model = Segformer::init(&config, &device);
+        let model = Architecture::from(config).init(&device);
         let gradients = || {
             let out = model.forward(Tensor::ones([1, 3, 32, 32], &device));
             GradientsParams::from_grads((out.main + 1.0).powi_scalar(2).sum().backward(), &model)

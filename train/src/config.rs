@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, ensure};
-use raremap_model::{SegformerConfig, Variant};
+use raremap_model::{Architecture, SegformerConfig, Variant};
 use serde::{Deserialize, Serialize};
 
 /// Everything a run depends on besides the data. Unknown keys are errors: a typo must not pass as a default.
@@ -234,14 +234,14 @@ impl TrainConfig {
     }
 
     /// The network for `channels` inputs and the dataset's classes.
-    pub fn architecture(&self, channels: usize, classes: usize, rare: usize) -> Result<SegformerConfig> {
+    pub fn architecture(&self, channels: usize, classes: usize, rare: usize) -> Result<Architecture> {
         let mut config = SegformerConfig::new(self.model.variant, channels, classes, rare);
         config.decoder_dim = self.model.decoder_dim.unwrap_or(config.decoder_dim);
         config.drop_path = self.model.drop_path;
         config.dropout = self.model.dropout;
         config.input_upsampling = self.model.input_upsampling;
         config.validate().map_err(|why| anyhow::anyhow!("[model]: {why}"))?;
-        Ok(config)
+        Ok(config.into())
     }
 }
 
@@ -262,7 +262,8 @@ mod tests {
     fn the_smallest_recipe_has_the_papers_defaults() {
         let config = parse(SMALLEST).expect("valid");
         assert_eq!(config.optimizer.learning_rate, 6e-5);
-        assert_eq!(config.architecture(3, 7, 2).expect("valid").decoder_dim, 256);
+        let papers = SegformerConfig::new(Variant::B0, 3, 7, 2);
+        assert_eq!(config.architecture(3, 7, 2).expect("valid"), papers.into());
         assert!(config.dataset.is_absolute(), "relative to the recipe's folder");
     }
 

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use burn::module::{Module, ModuleMapper, ModuleVisitor, Param, ParamId};
 use burn::tensor::Tensor;
-use raremap_model::Segformer;
+use raremap_model::Network;
 
 /// Averaged weights and running statistics, on the model's device, by parameter.
 #[derive(Debug, Clone, Default)]
@@ -16,7 +16,7 @@ pub struct Average {
 
 impl Average {
     /// An average that starts at `model`.
-    pub fn new(decay: f64, model: &Segformer) -> Self {
+    pub fn new(decay: f64, model: &Network) -> Self {
         let mut average = Self {
             decay,
             values: HashMap::new(),
@@ -26,12 +26,12 @@ impl Average {
     }
 
     /// Moves the average towards `model`: `a <- decay * a + (1 - decay) * w`.
-    pub fn update(&mut self, model: &Segformer) {
+    pub fn update(&mut self, model: &Network) {
         model.visit(self);
     }
 
     /// `model` with the averaged weights, without autodiff.
-    pub fn apply(&self, model: &Segformer) -> Segformer {
+    pub fn apply(&self, model: &Network) -> Network {
         // A copy of its own: a clone would share its running statistics with the model in training.
         model.valid().map(&mut Put(&self.values))
     }

@@ -6,7 +6,7 @@ use anyhow::{Context, Result, ensure};
 use burn::tensor::{Device, Tensor, TensorData};
 use clap::Args;
 use raremap_infer::{BurnTileModel, Normalizer};
-use raremap_model::{Card, FoldedSegformer, GoldenTile, ModelFile, Segformer};
+use raremap_model::{Card, GoldenTile, InferenceNetwork, ModelFile};
 use serde_json::{Value, json};
 
 use crate::checkpoint::load_module;
@@ -56,7 +56,7 @@ pub fn run(args: &ExportArgs) -> Result<()> {
     let dataset = DatasetConfig::read(&recipe.dataset, args.root.as_deref())?;
     let stac: Value = serde_json::from_str(&read_text(&args.run.join(CARD))?)?;
     let mut card = Card::from_stac(&stac)?;
-    let mut model = Segformer::init(&card.architecture, &device);
+    let mut model = card.architecture.init(&device);
     load_module(&mut model, &args.run.join(BEST_WEIGHTS))?;
 
     let samples = dataset.load(&args.split)?;
@@ -66,17 +66,17 @@ pub fn run(args: &ExportArgs) -> Result<()> {
         probabilities: true,
         ..ScoreOptions::at(THRESHOLD)
     };
-    let evaluate = |network: FoldedSegformer, card: &Card| {
+    let evaluate = |network: InferenceNetwork, card: &Card| {
         let model = BurnTileModel::new(network, card.bands.len());
         figures_and_choices(score(&model, card, &scenes, &options)?, BOOTSTRAP)
     };
-    let (float, _) = evaluate(FoldedSegformer::fold(model.clone()), &card)?;
+    let (float, _) = evaluate(model.clone().fold(), &card)?;
     let cells = GOLDEN_PX / card.architecture.cell_px();
     let zeros = |channels: usize| TensorData::new(vec![0f32; channels * cells * cells], [1, channels, cells, cells]);
     let golden = GoldenTile {
         input: golden_input,
-        main: zeros(card.architecture.num_classes),
-        auxiliary: zeros(card.architecture.num_rare),
+        main: zeros(card.architecture.num_classes()),
+        auxiliary: zeros(card.architecture.num_rare()),
     };
     card.created = jiff::Timestamp::now().to_string();
     card.description = args.description.clone().unwrap_or(recipe.description);

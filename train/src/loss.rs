@@ -131,6 +131,7 @@ mod tests {
         DualLogits {
             main: Tensor::from_data(TensorData::new(main.to_vec(), shape(classes)), device),
             auxiliary: Some(Tensor::from_data(TensorData::new(auxiliary.to_vec(), shape(1)), device)),
+            deep: Vec::new(),
         }
     }
 
@@ -167,6 +168,7 @@ mod tests {
         let logits = DualLogits {
             main: main.clone(),
             auxiliary: Some(Tensor::ones([1, 1, 1, 2], &device)),
+            deep: Vec::new(),
         };
         let weights = Tensor::from_floats([1.0, 1.0], &device);
         let loss = loss(logits, &labels(&[0, 0], &[false, false], &device), &weights, &[1], 1.0);

@@ -132,7 +132,7 @@ async fn predict(args: &PredictArgs) -> Result<()> {
     let network = file
         .build(&args.device.device()?)
         .with_context(|| args.model.display().to_string())?;
-    let model = BurnTileModel::new(network, card.architecture.in_channels);
+    let model = BurnTileModel::new(network, card.architecture.in_channels());
     check_golden(&model, &file.golden, GOLDEN_TOLERANCE).await?;
     let warnings = warnings(&scene, card, &assignment).await.with_context(named)?;
     let load_secs = started.elapsed().as_secs_f64();

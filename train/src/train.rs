@@ -14,7 +14,7 @@ use rand::SeedableRng;
 use rand::rngs::StdRng;
 use rand::seq::SliceRandom;
 use raremap_infer::Normalizer;
-use raremap_model::{BandSource, Card, FoldedSegformer, Segformer, Training};
+use raremap_model::{BandSource, Card, Network, Training};
 use serde_json::json;
 use sha2::{Digest, Sha256};
 
@@ -143,7 +143,7 @@ struct Trainer {
     /// Deviations of the scene bands, the unit of additive augmentation.
     band_std: Vec<f32>,
     device: Device,
-    model: Segformer,
+    model: Network,
     average: Option<Average>,
     optimizer: ModuleOptimizer,
     weights: Tensor<1>,
@@ -167,7 +167,7 @@ impl Trainer {
     fn new(config: TrainConfig, card: Card, samples: Vec<Sample>, device: Device, recipe: String) -> Result<Self> {
         let device = device.autodiff();
         device.seed(config.seed);
-        let mut model = Segformer::init(&card.architecture, &device);
+        let mut model = card.architecture.init(&device);
         if let Some(path) = &config.model.start_from {
             load_module(&mut model, path)?;
         }
@@ -347,7 +347,7 @@ impl Trainer {
     }
 
     /// The weights that would be shipped: averaged if there is an average.
-    fn candidate(&self) -> Segformer {
+    fn candidate(&self) -> Network {
         match &self.average {
             Some(average) => average.apply(&self.model),
             None => self.model.valid(),
@@ -355,13 +355,7 @@ impl Trainer {
     }
 
     fn evaluate(&self, dataset: &DatasetConfig) -> Result<Evaluation> {
-        evaluate(
-            FoldedSegformer::fold(self.candidate()),
-            &self.card,
-            dataset,
-            VALIDATION,
-            THRESHOLD,
-        )
+        evaluate(self.candidate().fold(), &self.card, dataset, VALIDATION, THRESHOLD)
     }
 
     fn save(&self, checkpoint: &Checkpoint) -> Result<()> {

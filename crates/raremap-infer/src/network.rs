@@ -3,7 +3,7 @@
 use std::future::Future;
 
 use burn::tensor::{Tensor, TensorData};
-use raremap_model::FoldedSegformer;
+use raremap_model::InferenceNetwork;
 
 use crate::error::InferError;
 
@@ -31,16 +31,16 @@ pub trait TileModel {
     ) -> impl Future<Output = Result<TileLogits, InferError>>;
 }
 
-/// The folded SegFormer on whatever device its weights are.
+/// A network of any family, on whatever device its weights are.
 #[derive(Debug)]
 pub struct BurnTileModel {
-    network: FoldedSegformer,
+    network: InferenceNetwork,
     channels: usize,
 }
 
 impl BurnTileModel {
     /// For a network of `channels` input channels.
-    pub fn new(network: FoldedSegformer, channels: usize) -> Self {
+    pub fn new(network: InferenceNetwork, channels: usize) -> Self {
         Self { network, channels }
     }
 }

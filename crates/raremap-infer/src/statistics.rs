@@ -188,7 +188,7 @@ mod tests {
             ground_resolution_m: 30.0,
             classes: vec![],
             rare_classes: vec![],
-            architecture: SegformerConfig::new(Variant::B0, 3, 1, 0),
+            architecture: SegformerConfig::new(Variant::B0, 3, 1, 0).into(),
             training: Training {
                 dataset: String::new(),
                 provenance: String::new(),

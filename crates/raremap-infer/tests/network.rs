@@ -3,16 +3,16 @@
 use burn::tensor::{Device, Distribution, Tensor, TensorData};
 use pollster::block_on;
 use raremap_infer::{BurnTileModel, InferError, TileModel, check_golden};
-use raremap_model::{FoldedSegformer, GoldenTile, Segformer, SegformerConfig, Variant};
+use raremap_model::{Architecture, GoldenTile, InferenceNetwork, SegformerConfig, Variant};
 
-fn network(num_rare: usize) -> FoldedSegformer {
+fn network(num_rare: usize) -> InferenceNetwork {
     let device = Device::flex();
     device.seed(7);
     let config = SegformerConfig {
         decoder_dim: 32,
         ..SegformerConfig::new(Variant::B0, 3, 7, num_rare)
     };
-    FoldedSegformer::fold(Segformer::init(&config, &device))
+    Architecture::from(config).init(&device).fold()
 }
 
 fn input(height: usize, width: usize) -> (Tensor<4>, Vec<f32>) {

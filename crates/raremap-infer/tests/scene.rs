@@ -37,7 +37,7 @@ fn card() -> Card {
         ground_resolution_m: 10.0,
         classes: vec![class(10, "land"), class(20, "water"), class(30, "reed")],
         rare_classes: vec!["reed".into(), "water".into()],
-        architecture: SegformerConfig::new(Variant::B0, 2, 3, 2),
+        architecture: SegformerConfig::new(Variant::B0, 2, 3, 2).into(),
         training: Training {
             dataset: String::new(),
             provenance: String::new(),

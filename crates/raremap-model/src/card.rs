@@ -5,7 +5,7 @@
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
-use crate::config::SegformerConfig;
+use crate::architecture::Architecture;
 use crate::error::WeightsError;
 
 const STAC_VERSION: &str = "1.1.0";
@@ -34,7 +34,7 @@ pub struct Card {
     /// Names of the rare classes, in the order of the auxiliary head's channels.
     pub rare_classes: Vec<String>,
     /// Network shape; on disk it is `mlm:hyperparameters`.
-    pub architecture: SegformerConfig,
+    pub architecture: Architecture,
     /// Where the training data comes from and under what terms.
     pub training: Training,
     /// Figures on named splits, as `raremap evaluate` prints them.
@@ -179,7 +179,7 @@ impl Card {
                 "description": self.description,
                 "gsd": self.ground_resolution_m,
                 "mlm:name": self.name,
-                "mlm:architecture": "SegFormer, dual head",
+                "mlm:architecture": format!("{}, {}", arch.title(), if arch.num_rare() > 0 { "dual head" } else { "single head" }),
                 "mlm:tasks": ["semantic-segmentation"],
                 "mlm:framework": "burn",
                 "mlm:pretrained": false,
@@ -188,14 +188,14 @@ impl Card {
                 "mlm:input": [{
                     "name": "tile",
                     "bands": bands,
-                    "input": { "shape": shape(arch.in_channels, 1, self.tile_px), "dim_order": dim_order, "data_type": "float32" },
+                    "input": { "shape": shape(arch.in_channels(), 1, self.tile_px), "dim_order": dim_order, "data_type": "float32" },
                     "value_scaling": scaling,
                     "resize_type": null,
                     "pre_processing_function": { "format": "text", "expression": self.value_scaling },
                 }],
                 "mlm:output": [
-                    output("main", arch.num_classes, classes, "softmax over the channels"),
-                    output("auxiliary", arch.num_rare, rare, "sigmoid of each channel"),
+                    output("main", arch.num_classes(), classes, "softmax over the channels"),
+                    output("auxiliary", arch.num_rare(), rare, "sigmoid of each channel"),
                 ],
                 "raremap:rare_classes": self.rare_classes,
                 "raremap:tile_px": self.tile_px,
@@ -275,7 +275,7 @@ impl Card {
         let finite = |band: &Band| band.mean.is_finite() && band.std.is_finite() && band.std > 0.0;
         let problems = [
             (
-                self.bands.len() != arch.in_channels,
+                self.bands.len() != arch.in_channels(),
                 "bands",
                 "not as many as the network's input channels",
             ),
@@ -291,7 +291,7 @@ impl Card {
                 "means must be finite and deviations positive",
             ),
             (
-                self.classes.len() != arch.num_classes,
+                self.classes.len() != arch.num_classes(),
                 "classification:classes",
                 "not as many as the network's classes",
             ),
@@ -311,7 +311,7 @@ impl Card {
                 "an unknown class",
             ),
             (
-                self.rare_classes.len() != arch.num_rare,
+                self.rare_classes.len() != arch.num_rare(),
                 "raremap:rare_classes",
                 "not as many as the auxiliary head's",
             ),

@@ -1,7 +1,8 @@
-//! SegFormer (arXiv:2105.15203) with a spatial-aware attention block and a rare-class head, in burn.
+//! Segmentation networks with a spatial-aware attention block and a rare-class head, in burn: SegFormer (arXiv:2105.15203).
 //!
 //! The same forward pass trains, predicts natively and runs in the browser. Nothing here opens a file or chooses a device.
 
+pub mod architecture;
 pub mod attention;
 pub mod block;
 pub mod card;
@@ -14,14 +15,17 @@ pub mod error;
 pub mod folded;
 pub mod keys;
 pub mod mix_ffn;
+pub mod network;
 pub mod quantize;
 pub mod segformer;
 pub mod upsample;
 pub mod weights;
 
+pub use architecture::Architecture;
 pub use card::{Band, BandSource, Card, Class, Training};
 pub use config::{SegformerConfig, Variant};
 pub use error::WeightsError;
 pub use folded::FoldedSegformer;
+pub use network::{InferenceNetwork, Network};
 pub use segformer::{DualLogits, Segformer};
 pub use weights::{GoldenTile, ModelFile};

@@ -19,6 +19,9 @@ pub struct DualLogits {
     pub main: Tensor<4>,
     /// `[batch, num_rare, h / cell_px, w / cell_px]`; absent without rare classes.
     pub auxiliary: Option<Tensor<4>>,
+    /// Main logits of coarser stages, `[batch, num_classes, h / n, w / n]` from fine to coarse, for deep supervision
+    /// (arXiv:1409.5185); empty in inference and for families without it.
+    pub deep: Vec<Tensor<4>>,
 }
 
 /// The two 1 x 1 heads and the attention between them.
@@ -63,6 +66,7 @@ impl Heads {
             return DualLogits {
                 main: self.classifier.forward(features),
                 auxiliary: None,
+                deep: Vec::new(),
             };
         };
         let auxiliary = head.forward(features.clone());
@@ -70,6 +74,7 @@ impl Heads {
         DualLogits {
             main: self.classifier.forward(attended),
             auxiliary: Some(auxiliary),
+            deep: Vec::new(),
         }
     }
 }

@@ -12,9 +12,8 @@ use sha2::{Digest, Sha256};
 
 use crate::card::Card;
 use crate::error::WeightsError;
-use crate::folded::FoldedSegformer;
+use crate::network::{InferenceNetwork, Network};
 use crate::quantize::{Storage, dequantize, quantize, storage_of};
-use crate::segformer::Segformer;
 
 /// Format and version that this code writes and reads.
 pub const FORMAT: &str = "raremap/1";
@@ -25,6 +24,8 @@ const LENGTH_BYTES: usize = 8;
 const DIGEST_DIGITS: usize = 64;
 const SCALE_SUFFIX: &str = ".scale";
 const GOLDEN_PREFIX: &str = "golden.";
+/// Parameters are named without the name of their network's family, which the card states.
+const BARE_NAMES: bool = true;
 
 /// An input and the logits the network must give for it, wherever it runs.
 #[derive(Debug, Clone, PartialEq)]
@@ -82,7 +83,7 @@ fn floats(data: &TensorData) -> Result<Vec<f32>, WeightsError> {
 /// # Errors
 /// [`WeightsError::Misuse`] if a tensor cannot be read back from its device.
 pub fn parameters_of<M: Module>(model: &M) -> Result<BTreeMap<String, TensorData>, WeightsError> {
-    let tensors = model.collect(None, None, false).into_iter();
+    let tensors = model.collect(None, None, BARE_NAMES).into_iter();
     let named = tensors.map(|tensor| {
         let name = tensor.name.clone();
         bridge::into_data(tensor)
@@ -107,7 +108,7 @@ pub fn apply_parameters<M: Module>(
         .iter()
         .map(|(name, data)| bridge::from_data(data.clone(), name.clone(), None))
         .collect();
-    let result = model.apply(tensors, None, None, false);
+    let result = model.apply(tensors, None, None, BARE_NAMES);
     let trouble = result
         .errors
         .first()
@@ -131,7 +132,7 @@ impl ModelFile {
     ///
     /// # Errors
     /// [`WeightsError::Misuse`] if a tensor cannot be read back from its device.
-    pub fn from_model(model: &Segformer, card: Card, golden: GoldenTile) -> Result<Self, WeightsError> {
+    pub fn from_model(model: &Network, card: Card, golden: GoldenTile) -> Result<Self, WeightsError> {
         Ok(Self {
             card,
             golden,
@@ -213,9 +214,9 @@ impl ModelFile {
             .map_err(|_| WeightsError::Malformed("golden.input must have four axes".into()))?;
         let whole = height.min(width) > 0 && height % 32 == 0 && width % 32 == 0 && height.max(width) <= 1024;
         let expected = [
-            vec![1, arch.in_channels, height, width],
-            vec![1, arch.num_classes, height / arch.cell_px(), width / arch.cell_px()],
-            vec![1, arch.num_rare, height / arch.cell_px(), width / arch.cell_px()],
+            vec![1, arch.in_channels(), height, width],
+            vec![1, arch.num_classes(), height / arch.cell_px(), width / arch.cell_px()],
+            vec![1, arch.num_rare(), height / arch.cell_px(), width / arch.cell_px()],
         ];
         if !whole || shapes.iter().zip(&expected).any(|(a, b)| a[..] != b[..]) {
             return Err(WeightsError::Mismatch(
@@ -266,16 +267,16 @@ impl ModelFile {
     ///
     /// # Errors
     /// [`WeightsError::Mismatch`] if the tensors do not fit the card's architecture.
-    pub fn build(&self, device: &Device) -> Result<FoldedSegformer, WeightsError> {
-        self.build_unfolded(device).map(FoldedSegformer::fold)
+    pub fn build(&self, device: &Device) -> Result<InferenceNetwork, WeightsError> {
+        self.build_unfolded(device).map(Network::fold)
     }
 
     /// The network as it is trained, to go on from.
     ///
     /// # Errors
     /// As [`ModelFile::build`].
-    pub fn build_unfolded(&self, device: &Device) -> Result<Segformer, WeightsError> {
-        let mut model = Segformer::init(&self.card.architecture, device);
+    pub fn build_unfolded(&self, device: &Device) -> Result<Network, WeightsError> {
+        let mut model = self.card.architecture.init(device);
         apply_parameters(&mut model, &self.parameters)?;
         Ok(model)
     }

@@ -4,7 +4,8 @@ use burn::tensor::{Device, Distribution, Tensor, TensorData};
 use raremap_model::quantize::{Storage, storage_of};
 use raremap_model::weights::{FORMAT, parameters_of, read_card};
 use raremap_model::{
-    Band, BandSource, Card, Class, GoldenTile, ModelFile, Segformer, SegformerConfig, Training, Variant, WeightsError,
+    Architecture, Band, BandSource, Card, Class, GoldenTile, ModelFile, Network, SegformerConfig, Training, Variant,
+    WeightsError,
 };
 use serde_json::json;
 
@@ -48,7 +49,7 @@ fn card() -> Card {
         ground_resolution_m: 30.0,
         classes: vec![class(0, "forest"), class(5, "water"), class(6, "wetland")],
         rare_classes: vec!["wetland".into()],
-        architecture: config(),
+        architecture: config().into(),
         training: Training {
             dataset: "none".into(),
             provenance: "none".into(),
@@ -68,10 +69,10 @@ fn golden() -> GoldenTile {
     }
 }
 
-fn model() -> Segformer {
+fn model() -> Network {
     let device = Device::flex();
     device.seed(5);
-    Segformer::init(&config(), &device)
+    Architecture::from(config()).init(&device)
 }
 
 fn file(int8: bool) -> Vec<u8> {
@@ -216,6 +217,11 @@ fn cards_that_contradict_themselves_are_refused() {
     refused(&|card| card.classes[2].value = 255);
     refused(&|card| card.rare_classes = vec!["snow".into()]);
     refused(&|card| card.tile_px = 100);
-    refused(&|card| card.architecture.dims[0] = 0);
-    refused(&|card| card.architecture.depths[3] = 1_000_000);
+    let reshaped = |change: &dyn Fn(&mut SegformerConfig)| {
+        let mut config = config();
+        change(&mut config);
+        Architecture::from(config)
+    };
+    refused(&|card| card.architecture = reshaped(&|config| config.dims[0] = 0));
+    refused(&|card| card.architecture = reshaped(&|config| config.depths[3] = 1_000_000));
 }

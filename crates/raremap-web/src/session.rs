@@ -55,7 +55,7 @@ impl Session {
             "cpu" => Device::flex(),
             other => return Err(SessionError::misuse(format!("there is no backend {other}"))),
         };
-        let model = BurnTileModel::new(file.build(&device)?, file.card.architecture.in_channels);
+        let model = BurnTileModel::new(file.build(&device)?, file.card.architecture.in_channels());
         let golden_difference = check_golden(&model, &file.golden, GOLDEN_TOLERANCE).await?;
         Ok(Self {
             backend,

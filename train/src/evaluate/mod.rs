@@ -19,7 +19,7 @@ use std::path::PathBuf;
 use anyhow::{Context, Result, ensure};
 use clap::Args;
 use raremap_infer::{BurnTileModel, GOLDEN_TOLERANCE, check_golden};
-use raremap_model::{Card, FoldedSegformer, ModelFile};
+use raremap_model::{Card, InferenceNetwork, ModelFile};
 use serde_json::json;
 
 pub use choose::{Chosen, VALIDATION, ValidationScores};
@@ -177,7 +177,7 @@ pub fn figures_and_choices(scores: Scores, bootstrap: Bootstrap) -> Result<(Eval
 /// # Errors
 /// As [`score`].
 pub fn evaluate(
-    network: FoldedSegformer,
+    network: InferenceNetwork,
     card: &Card,
     dataset: &DatasetConfig,
     split: &str,

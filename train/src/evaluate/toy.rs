@@ -55,7 +55,7 @@ pub fn card() -> Card {
         ground_resolution_m: 10.0,
         classes: vec![class(0, "land"), class(5, "water")],
         rare_classes: vec!["water".into()],
-        architecture: SegformerConfig::new(Variant::B0, 1, 2, 1),
+        architecture: SegformerConfig::new(Variant::B0, 1, 2, 1).into(),
         training: Training {
             dataset: String::new(),
             provenance: String::new(),

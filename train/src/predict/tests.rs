@@ -2,7 +2,7 @@
 
 use super::*;
 use burn::tensor::{Device, TensorData};
-use raremap_model::{Band, BandSource, Class, GoldenTile, Segformer, SegformerConfig, Training, Variant};
+use raremap_model::{Architecture, Band, BandSource, Class, GoldenTile, SegformerConfig, Training, Variant};
 use raremap_raster::{Affine, CrsKind, GeoReference, OutputImage, OutputSamples, Window, encode_geotiff};
 
 /// A weights file of random weights whose golden tile is its own.
@@ -13,6 +13,7 @@ fn write_model(path: &std::path::Path) {
         decoder_dim: 16,
         ..SegformerConfig::new(Variant::B0, 3, 3, 1)
     };
+    let config = Architecture::from(config);
     let band = |name: &str| Band {
         name: name.into(),
         source: BandSource::Scene,
@@ -43,7 +44,7 @@ fn write_model(path: &std::path::Path) {
         metrics: json!({}),
         quantization: "none".into(),
     };
-    let model = Segformer::init(&config, &device);
+    let model = config.init(&device);
     let zeros = |channels: usize, size: usize| TensorData::zeros::<f32, _>([1, channels, size, size]);
     let golden = GoldenTile {
         input: zeros(3, 32),
