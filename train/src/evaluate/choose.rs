@@ -4,7 +4,7 @@ use anyhow::{Result, ensure};
 use serde::Serialize;
 
 use super::score::Scores;
-use super::sweep::{STEPS, Selection};
+use super::sweep::{GRID, Selection};
 use crate::metrics::{Figures, TemperatureFit};
 
 /// The split that choices are made on.
@@ -87,8 +87,8 @@ impl ValidationScores {
         let mean_iou_floor = scores.total().argmax.figures(&scores.names, &scores.roles).mean_iou - margin;
         // Of equals the highest threshold: it changes least.
         let best = |selection: Selection, worth: &dyn Fn(&Figures) -> Option<f64>| -> f32 {
-            let mut best = (STEPS, f64::NEG_INFINITY);
-            for step in (1..=STEPS).rev() {
+            let mut best = (GRID.len() - 1, f64::NEG_INFINITY);
+            for step in (0..GRID.len()).rev() {
                 let Some(figures) = scores.mask_figures(step, selection) else {
                     continue;
                 };
@@ -98,7 +98,7 @@ impl ValidationScores {
                     best = (step, worth);
                 }
             }
-            best.0 as f32 / STEPS as f32
+            GRID[best.0]
         };
         let at_floor = |figures: &Figures, worth: Option<f64>| worth.filter(|_| figures.mean_iou >= mean_iou_floor);
         let sample = scores.probabilities.as_ref().map(|all| &all.sample);
@@ -147,7 +147,7 @@ impl Chosen {
 }
 
 impl Scores {
-    /// Figures of the mask at the threshold `step / STEPS`.
+    /// Figures of the mask at the threshold `GRID[step]`.
     pub(super) fn mask_figures(&self, step: usize, selection: Selection) -> Option<Figures> {
         let confusion = self.probabilities.as_ref()?.sweep.at(step, selection)?;
         Some(confusion.figures(&self.names, &self.roles))

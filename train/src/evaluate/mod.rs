@@ -2,6 +2,7 @@
 
 mod choose;
 mod evaluation;
+mod figures;
 mod flips;
 mod report;
 mod saliency;

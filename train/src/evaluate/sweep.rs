@@ -2,8 +2,22 @@
 
 use crate::metrics::Confusion;
 
-/// Steps of the grid: thresholds are multiples of 1/64, which bins and `f32` hold exactly.
-pub const STEPS: usize = 64;
+/// Thresholds of the grid, ascending: half powers of two from 2^-14, then multiples of 1/64. A class of one pixel in a thousand has
+/// probabilities about as small. Bins and `f32` hold all of them exactly. The last one, 1, switches the rule off.
+pub const GRID: [f32; 80] = {
+    let mut grid = [0.0; 80];
+    let mut step = 0;
+    while step < 16 {
+        let octave = (1 << (step / 2)) as f32 / 16384.0;
+        grid[step] = if step % 2 == 0 { octave } else { 1.5 * octave };
+        step += 1;
+    }
+    while step < 80 {
+        grid[step] = (step - 15) as f32 / 64.0;
+        step += 1;
+    }
+    grid
+};
 
 /// What the mask is at each threshold, counted once.
 ///
@@ -33,7 +47,7 @@ pub enum Selection {
 impl MaskSweep {
     /// For `classes` classes and a channel of the auxiliary head for each of the classes in `auxiliary`.
     pub fn new(classes: usize, auxiliary: Vec<usize>) -> Self {
-        let zeros = vec![vec![Confusion::new(classes); STEPS + 1]; auxiliary.len()];
+        let zeros = vec![vec![Confusion::new(classes); GRID.len() + 1]; auxiliary.len()];
         Self {
             classes,
             auxiliary,
@@ -44,7 +58,7 @@ impl MaskSweep {
 
     /// Counts a pixel: the auxiliary probabilities, its label and the main head's choice.
     pub fn add(&mut self, probabilities: &[f32], label: usize, choice: usize) {
-        let steps = |p: f32| ((p * STEPS as f32) as usize).min(STEPS);
+        let steps = |p: f32| GRID.partition_point(|threshold| *threshold <= p);
         for (steps_of, &p) in self.alone.iter_mut().zip(probabilities) {
             steps_of[steps(p)].add(label, choice);
         }
@@ -59,12 +73,12 @@ impl MaskSweep {
         }
     }
 
-    /// The mask's confusion at the threshold `step / STEPS`; a step of [`STEPS`] switches the rule off. `None` without an auxiliary head.
+    /// The mask's confusion at the threshold `GRID[step]`; `None` without an auxiliary head.
     pub fn at(&self, step: usize, selection: Selection) -> Option<Confusion> {
         let mut confusion = Confusion::new(self.classes);
         let mut count = |steps_of: &[Confusion], class: usize| {
             for (reached, counts) in steps_of.iter().enumerate() {
-                if reached >= step && step < STEPS {
+                if reached > step && step + 1 < GRID.len() {
                     confusion.merge(&counts.predicting(class), 1);
                 } else {
                     confusion.merge(counts, 1);
@@ -90,6 +104,16 @@ mod tests {
     use crate::metrics::Roles;
 
     #[test]
+    fn the_grid_ascends_from_small_thresholds_to_one() {
+        assert!(GRID.is_sorted_by(|a, b| a < b), "{GRID:?}");
+        assert_eq!(
+            (GRID[0], GRID[1], GRID[15]),
+            (1.0 / 16384.0, 1.5 / 16384.0, 1.5 / 128.0)
+        );
+        assert_eq!((GRID[16], GRID[47], GRID[79]), (1.0 / 64.0, 0.5, 1.0));
+    }
+
+    #[test]
     fn the_sweep_is_the_rule_applied_at_each_threshold() {
         // Classes 0 and 1 are common, 2 and 3 rare; channel 0 looks for 3, channel 1 for 2.
         let auxiliary = vec![3, 2];
@@ -104,8 +128,8 @@ mod tests {
             .iter()
             .for_each(|(p, label, choice)| sweep.add(p, *label, *choice));
         let names: Vec<String> = (0..4).map(|i| i.to_string()).collect();
-        for step in [0, 1, 16, 32, 63, 64] {
-            let threshold = step as f32 / STEPS as f32;
+        for step in [0, 1, 15, 16, 47, 78, 79] {
+            let threshold = GRID[step];
             for selection in [Selection::All, Selection::Channel(0), Selection::Channel(1)] {
                 let mut expected = Confusion::new(4);
                 for &(p, label, choice) in &pixels {

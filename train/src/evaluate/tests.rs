@@ -77,12 +77,12 @@ fn a_pass_counts_what_the_page_draws() {
     assert_ne!(argmax, drawn, "the bias makes the auxiliary head claim more");
     assert_eq!(evaluation.figures.pixels, 39 * 52 + 32 * 40 + 63 * 64);
     let details = evaluation.details.expect("probabilities");
-    let at_half = &details.mask_sweep[31];
+    let at_half = &details.mask_sweep[47];
     assert_eq!(
         (at_half.threshold, at_half.mean_iou),
         (0.5, evaluation.with_threshold.mean_iou)
     );
-    let alone = details.mask_sweep[63].mean_iou;
+    let alone = details.mask_sweep[79].mean_iou;
     assert_eq!(
         alone, evaluation.figures.mean_iou,
         "a threshold of 1 is the main head alone"
