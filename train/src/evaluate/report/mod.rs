@@ -22,7 +22,7 @@ const STYLE: &str = "\
 body { font: 15px/1.45 system-ui, sans-serif; color: #1b1b1b; max-width: 1200px; margin: 2rem auto; padding: 0 1rem; }
 h1 { font-size: 1.5rem; } h2 { margin-top: 2.5rem; border-bottom: 2px solid #ddd; } h3 { margin: 1.4rem 0 .4rem; }
 table { border-collapse: collapse; font-variant-numeric: tabular-nums; margin: .5rem 0; }
-th, td { padding: .2rem .6rem; text-align: right; border-bottom: 1px solid #e4e4e4; white-space: nowrap; } th:first-child, td:first-child { text-align: left; }
+th, td { padding: .2rem .6rem; text-align: right; border-bottom: 1px solid #e4e4e4; white-space: nowrap; } th { white-space: normal; } th:first-child, td:first-child { text-align: left; }
 small { color: #666; display: block; font-size: .75rem; } .rare { font-weight: 600; } .warning { background: #fff3cd; padding: .5rem .8rem; }
 .charts { display: flex; flex-wrap: wrap; gap: .5rem; } figure { margin: 0; } figcaption { font-size: .85rem; text-align: center; }
 .pictures { display: flex; flex-wrap: wrap; gap: .7rem; margin: .3rem 0 1.2rem; } .pictures img { image-rendering: pixelated; height: 200px; }
@@ -93,7 +93,7 @@ impl Report<'_> {
 
     fn summary(&self) -> Markup {
         html! {
-            table {
+            div.scroll { table {
                 tr {
                     th { "split" } th { "images" } th { "places" } th { "pixels" } th { "mean IoU" } th { "without absent classes" }
                     th { "mean rare recall" } th { "mask: mean IoU" } th { "mask: mean rare recall" }
@@ -112,7 +112,7 @@ impl Report<'_> {
                         @for class in &self.card.rare_classes { td { (number(average_precision(evaluation, class))) } }
                     }
                 }
-            }
+            } }
         }
     }
 
