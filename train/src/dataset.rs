@@ -63,6 +63,17 @@ pub struct ClassConfig {
     pub rare: bool,
 }
 
+/// A line of the splits.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+pub struct Entry {
+    /// Name of the image.
+    pub image: String,
+    /// The place that it shows: images of one place are never in two splits.
+    pub place: String,
+    /// Its split.
+    pub split: String,
+}
+
 /// An image with its mask, in memory.
 #[derive(Debug, Clone)]
 pub struct Sample {
@@ -174,20 +185,19 @@ impl DatasetConfig {
         self.classes.iter().filter(|c| c.rare).map(|c| c.name.clone()).collect()
     }
 
-    /// Names of the images of `split`. A place in two splits is an error: its images would leak from one into the other.
+    /// Names of the images of `split`, as [`DatasetConfig::entries_of`].
     pub fn images_of(&self, split: &str) -> Result<Vec<String>> {
+        Ok(self.entries_of(split)?.into_iter().map(|entry| entry.image).collect())
+    }
+
+    /// The entries of `split`. A place in two splits is an error: its images would leak from one into the other.
+    pub fn entries_of(&self, split: &str) -> Result<Vec<Entry>> {
         let path = self.root.join(&self.splits);
         let mut reader = csv::Reader::from_path(&path).with_context(|| format!("cannot read {}", path.display()))?;
-        #[derive(Deserialize)]
-        struct Row {
-            image: String,
-            place: String,
-            split: String,
-        }
         let mut split_of_place = BTreeMap::new();
         let mut images = Vec::new();
         for row in reader.deserialize() {
-            let row: Row = row.with_context(|| format!("{} has a bad line", path.display()))?;
+            let row: Entry = row.with_context(|| format!("{} has a bad line", path.display()))?;
             let first = split_of_place
                 .entry(row.place.clone())
                 .or_insert_with(|| row.split.clone());
@@ -199,7 +209,7 @@ impl DatasetConfig {
                 row.split
             );
             if row.split == split {
-                images.push(row.image);
+                images.push(row);
             }
         }
         let mut known: Vec<_> = split_of_place.into_values().collect();
