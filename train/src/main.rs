@@ -16,6 +16,8 @@ mod loss;
 mod metrics;
 mod predict;
 mod schedule;
+mod split;
+mod stats;
 mod synth;
 mod train;
 
@@ -38,6 +40,8 @@ enum Command {
     Predict(predict::PredictArgs),
     Export(export::ExportArgs),
     Inspect(inspect::InspectArgs),
+    Stats(stats::StatsArgs),
+    Split(split::SplitArgs),
     Synth(synth::SynthArgs),
 }
 
@@ -48,6 +52,8 @@ fn main() -> ExitCode {
         Command::Predict(args) => predict::run(&args),
         Command::Export(args) => export::run(&args),
         Command::Inspect(args) => inspect::run(&args),
+        Command::Stats(args) => stats::run(&args),
+        Command::Split(args) => split::run(&args),
         Command::Synth(args) => synth::run(&args).map_err(Into::into),
     };
     match result {
