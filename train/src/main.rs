@@ -1,6 +1,7 @@
 //! The `raremap` command.
 
 mod augment;
+mod check;
 mod checkpoint;
 mod clip;
 mod config;
@@ -40,6 +41,7 @@ enum Command {
     Predict(predict::PredictArgs),
     Export(export::ExportArgs),
     Inspect(inspect::InspectArgs),
+    Check(check::CheckArgs),
     Stats(stats::StatsArgs),
     Split(split::SplitArgs),
     Synth(synth::SynthArgs),
@@ -52,6 +54,10 @@ fn main() -> ExitCode {
         Command::Predict(args) => predict::run(&args),
         Command::Export(args) => export::run(&args),
         Command::Inspect(args) => inspect::run(&args),
+        Command::Check(args) => match check::run(&args) {
+            Ok(code) => return code,
+            Err(error) => Err(error),
+        },
         Command::Stats(args) => stats::run(&args),
         Command::Split(args) => split::run(&args),
         Command::Synth(args) => synth::run(&args).map_err(Into::into),

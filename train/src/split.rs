@@ -3,13 +3,14 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
-use anyhow::{Context, Result, bail, ensure};
+use anyhow::{Context, Result, ensure};
 use clap::{Args, ValueEnum};
 use rand::rngs::StdRng;
 use rand::seq::SliceRandom;
 use rand::{Rng, SeedableRng};
 
-use crate::dataset::{DatasetConfig, Entry, Format, check_fractions, open_geotiff};
+use crate::check::ground::{SAME_GROUND, Texture, cell_px, matches};
+use crate::dataset::{DatasetConfig, Entry, Format, check_fractions};
 use crate::files::write_whole;
 
 /// Divides a dataset into splits: never a place between two, every class in its share.
@@ -29,6 +30,9 @@ pub struct SplitArgs {
     /// Edge of a block in pixels, for `--by block`.
     #[arg(long, default_value_t = 1024)]
     block_px: u32,
+    /// Look for places that show the same ground by their content, and keep them together.
+    #[arg(long)]
+    join_same_ground: bool,
     /// Seed of the search.
     #[arg(long, default_value_t = 0)]
     seed: u64,
@@ -68,10 +72,13 @@ pub fn run(args: &SplitArgs) -> Result<()> {
     let config = DatasetConfig::read(&args.dataset, args.root.as_deref())?;
     let fractions = parse_fractions(&args.fractions)?;
     ensure!(args.block_px > 0, "--block-px must be positive");
-    let entries = match args.by {
+    let mut entries = match args.by {
         By::Site => listed(&config)?,
         By::Block => blocks(&config, listed(&config)?, args.block_px)?,
     };
+    if args.join_same_ground {
+        join_same_ground(&config, &mut entries)?;
+    }
     let groups = groups(&config, &entries)?;
     let shares: Vec<f64> = fractions.iter().map(|(_, share)| *share).collect();
     let weights: Vec<f64> = config
@@ -182,88 +189,96 @@ fn blocks(config: &DatasetConfig, entries: Vec<Entry>, block_px: u32) -> Result<
         config.format == Format::Geotiff,
         "--by block needs GeoTIFF files: others do not say where they lie"
     );
-    let mut windows = Vec::new();
+    let mut placed = Vec::new();
     for entry in config.cut(entries)? {
-        let (scene, corner) = config.scene_of(&entry.image);
-        let path = config.image_path(scene);
-        let file = open_geotiff(&path)?;
-        let info = file.info();
-        let [row, column] = corner.unwrap_or([0, 0]).map(f64::from);
-        let edge = config.window_px.filter(|_| corner.is_some()).map(f64::from);
-        let far = |from: f64, size: u32| edge.map_or(f64::from(size), |edge| (from + edge).min(f64::from(size)));
-        let (bottom, right) = (far(row, info.height), far(column, info.width));
-        let edge_px = f64::from(block_px);
-        let (space, size, near, far) = match &info.georeference {
-            Some(georeference) => {
-                let affine = georeference.model_from_pixel;
-                let (x0, y0) = affine.apply(column, row);
-                let (x1, y1) = affine.apply(right, bottom);
-                let crs = georeference
-                    .crs
-                    .epsg
-                    .map_or("map".to_owned(), |epsg| format!("EPSG:{epsg}"));
-                let pixel = affine.a.hypot(affine.d);
-                (crs, pixel * edge_px, [x0.min(x1), y0.min(y1)], [x0.max(x1), y0.max(y1)])
-            }
-            None if edge.is_some() => (scene.to_owned(), edge_px, [column, row], [right, bottom]),
-            None => bail!(
+        let footprint = config.footprint(&entry.image)?.with_context(|| {
+            format!(
                 "{} is not georeferenced, and without window_px in the dataset it is one sample: it has no blocks",
-                path.display()
-            ),
-        };
-        windows.push((entry, space, size, near, far));
+                config.image_path(&entry.image).display()
+            )
+        })?;
+        placed.push((entry, footprint));
     }
     // One grid for all files of a coordinate system, whatever the pixel of each.
     let mut size_of: BTreeMap<String, f64> = BTreeMap::new();
-    for (_, space, size, ..) in &windows {
-        size_of
-            .entry(space.clone())
-            .and_modify(|known| *known = known.max(*size))
-            .or_insert(*size);
+    for (_, at) in &placed {
+        let size = size_of.entry(at.space.clone()).or_insert(0.0);
+        *size = size.max(at.pixel * f64::from(block_px));
     }
-    let mut placed = Vec::new();
-    let mut extents = Vec::new();
-    for (entry, space, _, near, far) in windows {
-        let size = size_of.get(&space).copied().unwrap_or(1.0);
-        let [x, y] = [0, 1].map(|axis| ((near[axis] + far[axis]) / 2.0 / size).floor());
-        let place = format!("{space}/{y}_{x}");
-        placed.push(Entry { place, ..entry });
-        extents.push((space, near, far));
+    for (entry, at) in &mut placed {
+        let size = size_of.get(&at.space).copied().unwrap_or(1.0);
+        let [x, y] = [0, 1].map(|axis| ((at.near[axis] + at.far[axis]) / 2.0 / size).floor());
+        entry.place = format!("{}/{y}_{x}", at.space);
     }
-    join_overlapping(&mut placed, &extents);
-    Ok(placed)
+    let mut pairs = Vec::new();
+    for (index, (_, at)) in placed.iter().enumerate() {
+        // Neighbours that share an edge overlap by rounding alone.
+        let overlapping = placed
+            .iter()
+            .enumerate()
+            .take(index)
+            .filter(|(_, (_, other))| at.overlap(other) > 1e-3);
+        pairs.extend(overlapping.map(|(other, _)| (other, index)));
+    }
+    let mut entries: Vec<Entry> = placed.into_iter().map(|(entry, _)| entry).collect();
+    join_places(&mut entries, &pairs);
+    Ok(entries)
 }
 
-/// Gives images whose ground overlaps one place, and with them all of their places.
-fn join_overlapping(entries: &mut [Entry], extents: &[(String, [f64; 2], [f64; 2])]) {
-    let mut place_of: BTreeMap<String, String> = BTreeMap::new();
-    let root = |place_of: &BTreeMap<String, String>, place: &str| {
+/// Finds images of different places that show the same ground, by their content, and joins these places.
+fn join_same_ground(config: &DatasetConfig, entries: &mut [Entry]) -> Result<()> {
+    let mut loader = config.loader();
+    let mut textures = Vec::new();
+    let mut cell = None;
+    // Entry of each texture: a scene that is cut has several.
+    let mut owner = Vec::new();
+    for (index, entry) in entries.iter().enumerate() {
+        for part in config.cut(vec![entry.clone()])? {
+            let sample = loader.load(&part.image)?;
+            let cell = *cell.get_or_insert(cell_px(sample.height.max(sample.width)));
+            textures.push(Texture::of(&sample, cell));
+            owner.push(index);
+        }
+    }
+    let mut pairs = Vec::new();
+    for a in 0..textures.len() {
+        pairs.extend(
+            (0..a)
+                .filter(|&b| entries[owner[a]].place != entries[owner[b]].place)
+                .map(|b| (b, a)),
+        );
+    }
+    let textures: Vec<&Texture> = textures.iter().collect();
+    let found = matches(&textures, &pairs, SAME_GROUND);
+    let before = entries.iter().map(|entry| &entry.place).collect::<BTreeSet<_>>().len();
+    let pairs: Vec<(usize, usize)> = found.iter().map(|(a, b, _)| (owner[*a], owner[*b])).collect();
+    join_places(entries, &pairs);
+    let after = entries.iter().map(|entry| &entry.place).collect::<BTreeSet<_>>().len();
+    println!(
+        "{} pairs of images show the same ground: {before} places became {after}\n",
+        pairs.len()
+    );
+    Ok(())
+}
+
+/// Gives the places of each pair of entries one name, and with them all that they were joined with.
+fn join_places(entries: &mut [Entry], pairs: &[(usize, usize)]) {
+    let mut joined_to: BTreeMap<String, String> = BTreeMap::new();
+    let root = |joined_to: &BTreeMap<String, String>, place: &str| {
         let mut place = place.to_owned();
-        while let Some(next) = place_of.get(&place) {
+        while let Some(next) = joined_to.get(&place) {
             place.clone_from(next);
         }
         place
     };
-    for (index, (space, near, far)) in extents.iter().enumerate() {
-        for (other, (other_space, other_near, other_far)) in extents.iter().enumerate().take(index) {
-            let overlap = [0, 1].map(|axis| far[axis].min(other_far[axis]) - near[axis].max(other_near[axis]));
-            // Neighbours that share an edge overlap by rounding alone.
-            let touches = [0, 1]
-                .iter()
-                .all(|&axis| overlap[axis] > 1e-3 * (far[axis] - near[axis]));
-            if space == other_space && touches {
-                let (a, b) = (
-                    root(&place_of, &entries[index].place),
-                    root(&place_of, &entries[other].place),
-                );
-                if a != b {
-                    place_of.insert(a.clone().max(b.clone()), a.min(b));
-                }
-            }
+    for &(a, b) in pairs {
+        let (a, b) = (root(&joined_to, &entries[a].place), root(&joined_to, &entries[b].place));
+        if a != b {
+            joined_to.insert(a.clone().max(b.clone()), a.min(b));
         }
     }
     for entry in entries {
-        entry.place = root(&place_of, &entry.place);
+        entry.place = root(&joined_to, &entry.place);
     }
 }
 
@@ -502,17 +517,16 @@ mod tests {
     }
 
     #[test]
-    fn images_that_overlap_on_the_map_become_one_place() {
+    fn places_are_joined_through_others() {
         let entry = |place: &str| Entry {
             image: place.into(),
             place: place.into(),
             split: String::new(),
         };
-        let mut entries = [entry("a"), entry("b"), entry("c")];
-        let extent = |x: f64| ("EPSG:32618".to_owned(), [x, 0.0], [x + 10.0, 10.0]);
-        join_overlapping(&mut entries, &[extent(0.0), extent(9.0), extent(19.0)]);
+        let mut entries = [entry("a"), entry("b"), entry("c"), entry("d")];
+        join_places(&mut entries, &[(1, 2), (0, 1)]);
         let places: Vec<&str> = entries.iter().map(|entry| entry.place.as_str()).collect();
-        assert_eq!(places, ["a", "a", "c"], "b overlaps a and only touches c");
+        assert_eq!(places, ["a", "a", "a", "d"]);
     }
 
     #[test]

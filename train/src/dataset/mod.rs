@@ -3,6 +3,7 @@
 mod config;
 mod drop;
 mod entries;
+mod footprint;
 mod npz;
 mod png;
 mod sample;
@@ -17,8 +18,8 @@ use raremap_model::{Band, BandSource};
 pub use config::{DatasetConfig, Format, check_fractions};
 pub use drop::Dropped;
 pub use entries::{Entry, EntryProblem};
+pub use footprint::Footprint;
 pub use sample::{IGNORE, Sample};
-pub(crate) use tiff::open as open_geotiff;
 
 /// A split in memory, without what the dataset's rules leave out.
 #[derive(Debug, Clone)]

@@ -65,7 +65,7 @@ pub(super) fn size_of(path: &Path) -> Result<[u32; 2]> {
 }
 
 /// Opens a file: header and directory only.
-pub(crate) fn open(path: &Path) -> Result<GeoTiff<FileSource>> {
+pub(super) fn open(path: &Path) -> Result<GeoTiff<FileSource>> {
     let open = async { GeoTiff::open(FileSource::open(path)?, Limits::default()).await };
     pollster::block_on(open).with_context(|| format!("cannot read {}", path.display()))
 }
