@@ -9,7 +9,7 @@ use rand::rngs::StdRng;
 use rand::seq::SliceRandom;
 use rand::{Rng, SeedableRng};
 
-use crate::check::ground::{SAME_GROUND, Texture, cell_px, matches};
+use crate::check::ground::{Texture, cell_px, matches};
 use crate::dataset::{DatasetConfig, Entry, Format, check_fractions};
 use crate::files::write_whole;
 
@@ -249,7 +249,7 @@ fn join_same_ground(config: &DatasetConfig, entries: &mut [Entry]) -> Result<()>
         );
     }
     let textures: Vec<&Texture> = textures.iter().collect();
-    let found = matches(&textures, &pairs, SAME_GROUND);
+    let found = matches(&textures, &pairs);
     let before = entries.iter().map(|entry| &entry.place).collect::<BTreeSet<_>>().len();
     let pairs: Vec<(usize, usize)> = found.iter().map(|(a, b, _)| (owner[*a], owner[*b])).collect();
     join_places(entries, &pairs);

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::digest::Digest;
-use super::ground::{SAME_GROUND, matches};
+use super::ground::{SAME_GROUND_UNSEARCHED, matches};
 use super::{Finding, Severity};
 use crate::dataset::{DatasetConfig, Footprint};
 
@@ -141,7 +141,7 @@ pub fn blank_masks(config: &DatasetConfig, digests: &[Digest]) -> Vec<Finding> {
 
 /// Images that lie on each other on the map, in two splits.
 pub fn overlapping_footprints(digests: &[Digest], footprints: &[Option<Footprint>]) -> Vec<Finding> {
-    let mut found: BTreeMap<[&str; 4], (usize, f64, Vec<String>)> = BTreeMap::new();
+    let mut found: BTreeMap<[&str; 4], Pairs> = BTreeMap::new();
     let placed: Vec<(&Digest, &Footprint)> = digests
         .iter()
         .zip(footprints)
@@ -151,19 +151,20 @@ pub fn overlapping_footprints(digests: &[Digest], footprints: &[Option<Footprint
         for (other, other_at) in placed.iter().take(index) {
             let overlap = at.overlap(other_at);
             if digest.entry.split != other.entry.split && overlap > TOUCHING {
-                note(&mut found, other, digest, overlap);
+                note(&mut found, other, digest, overlap, [0, 0]);
             }
         }
     }
-    let finding = |([place, split, other_place, other_split], (pairs, overlap, files)): ([&str; 4], _)| Finding {
+    let finding = |([place, split, other_place, other_split], found): ([&str; 4], Pairs)| Finding {
         severity: Severity::Error,
         kind: "overlapping-places",
-        files,
         seen: format!(
-            "place {place} ({split}) and place {other_place} ({other_split}) overlap on the map: {pairs} pair(s) of images, up to \
-             {:.0}% of the smaller one",
-            overlap * 100.0
+            "place {place} ({split}) and place {other_place} ({other_split}) overlap on the map: {} pair(s) of images, up to {:.0}% of \
+             the smaller one",
+            found.count,
+            found.best * 100.0
         ),
+        files: found.files,
         advice: "raremap split --by block keeps what overlaps together".into(),
     };
     found.into_iter().map(finding).collect()
@@ -201,10 +202,16 @@ pub fn same_ground(digests: &[Digest], most_pairs: usize) -> Vec<Finding> {
         });
     }
     let textures: Vec<_> = digests.iter().map(|digest| &digest.texture).collect();
-    let mut found: BTreeMap<[&str; 4], (usize, f64, Vec<String>)> = BTreeMap::new();
+    let mut found: BTreeMap<[&str; 4], Pairs> = BTreeMap::new();
     if across.len() <= most_pairs {
-        for (a, b, fit) in matches(&textures, &across, SAME_GROUND) {
-            note(&mut found, &digests[a], &digests[b], f64::from(fit.correlation));
+        for (a, b, fit) in matches(&textures, &across) {
+            note(
+                &mut found,
+                &digests[a],
+                &digests[b],
+                f64::from(fit.correlation),
+                fit.offset_px,
+            );
         }
     } else {
         findings.push(Finding {
@@ -219,49 +226,59 @@ pub fn same_ground(digests: &[Digest], most_pairs: usize) -> Vec<Finding> {
         });
         for (a, b) in across {
             let correlation = textures[a].correlation(textures[b]);
-            if correlation >= SAME_GROUND {
-                note(&mut found, &digests[a], &digests[b], f64::from(correlation));
+            if correlation >= SAME_GROUND_UNSEARCHED {
+                note(&mut found, &digests[a], &digests[b], f64::from(correlation), [0, 0]);
             }
         }
     }
-    let finding = |([place, split, other_place, other_split], (pairs, best, files)): ([&str; 4], _)| Finding {
+    let finding = |([place, split, other_place, other_split], found): ([&str; 4], Pairs)| Finding {
         severity: Severity::Error,
         kind: "same-ground",
-        files,
         seen: format!(
-            "place {place} ({split}) and place {other_place} ({other_split}) show the same ground, at least in part: {pairs} pair(s) of \
-             images fit, the best with a correlation of {best:.2}"
+            "place {place} ({split}) and place {other_place} ({other_split}) show the same ground, at least in part: {} pair(s) of images \
+             fit, the best with a correlation of {:.2} where the second lies {} px below and {} px right of the first",
+            found.count, found.best, found.offset_px[0], found.offset_px[1]
         ),
+        files: found.files,
         advice: "raremap split --join-same-ground keeps such places in one split".into(),
     };
     findings.extend(found.into_iter().map(finding));
     findings
 }
 
-/// Notes a pair of images under the pair of their places; the files are those of the best pair.
+/// Pairs of images of two places.
+#[derive(Debug, Default)]
+struct Pairs {
+    count: usize,
+    /// How much the best pair has in common.
+    best: f64,
+    /// The best pair.
+    files: Vec<String>,
+    /// Of the best pair: how far the second lies below and to the right of the first.
+    offset_px: [isize; 2],
+}
+
+/// Notes a pair of images under the pair of their places.
 fn note<'a>(
-    found: &mut BTreeMap<[&'a str; 4], (usize, f64, Vec<String>)>,
+    found: &mut BTreeMap<[&'a str; 4], Pairs>,
     first: &'a Digest,
     second: &'a Digest,
     strength: f64,
+    offset_px: [isize; 2],
 ) {
-    let (first, second) = if first.entry.place <= second.entry.place {
-        (first, second)
-    } else {
-        (second, first)
+    let is_in_order = first.entry.place <= second.entry.place;
+    let (first, second, offset_px) = match is_in_order {
+        true => (first, second, offset_px),
+        false => (second, first, offset_px.map(|offset| -offset)),
     };
-    let key = [
-        &first.entry.place,
-        &first.entry.split,
-        &second.entry.place,
-        &second.entry.split,
-    ]
-    .map(String::as_str);
-    let (pairs, best, files) = found.entry(key).or_default();
-    *pairs += 1;
-    if strength > *best {
-        *best = strength;
-        *files = [first, second].map(|digest| digest.path.display().to_string()).to_vec();
+    let key = [&first.entry, &second.entry].map(|entry| [entry.place.as_str(), entry.split.as_str()]);
+    let [[place, split], [other_place, other_split]] = key;
+    let pairs = found.entry([place, split, other_place, other_split]).or_default();
+    pairs.count += 1;
+    if strength > pairs.best {
+        pairs.best = strength;
+        pairs.files = [first, second].map(|digest| digest.path.display().to_string()).to_vec();
+        pairs.offset_px = offset_px;
     }
 }
 

@@ -19,7 +19,11 @@ const LEAST_OVERLAP: f64 = 0.25;
 const LEAST_CELLS: f64 = 96.0;
 /// Correlation from which two images show the same ground. Of 9000 pairs of real Landsat images unrelated ones stayed below 0.3,
 /// pairs with common ground were above 0.45.
-pub const SAME_GROUND: f32 = 0.4;
+const SAME_GROUND: f32 = 0.4;
+/// The same, where only one offset is looked at and nothing says how well chance fits.
+pub const SAME_GROUND_UNSEARCHED: f32 = 0.6;
+/// By how many standard deviations over all offsets the best one must stand out: fields in rows fit fields in rows at many.
+const STANDS_OUT: f64 = 5.0;
 
 #[derive(Debug, Clone, Copy, Default)]
 struct Complex {
@@ -54,8 +58,17 @@ pub struct Texture {
 pub struct Match {
     /// -1 to 1.
     pub correlation: f32,
+    /// Whether other offsets fit much worse.
+    pub stands_out: bool,
     /// Pixels by which the second lies below and to the right of the first.
     pub offset_px: [isize; 2],
+}
+
+impl Match {
+    /// Whether the two images show the same ground, at least in part.
+    pub fn is_same_ground(&self) -> bool {
+        self.correlation >= SAME_GROUND && self.stands_out
+    }
 }
 
 /// Cells of an image whose longer side has `edge_px` pixels.
@@ -241,6 +254,7 @@ impl Spectrum<'_> {
         let density = |texture: &Texture| texture.total() / cells(texture);
         let (least_a, least_b) = (0.1 * density(a), 0.1 * density(b));
         let mut best: Option<Match> = None;
+        let (mut sum_of_all, mut squares, mut count) = (0.0f64, 0.0f64, 0.0f64);
         let range = |axis: usize| 1 - b.size[axis] as isize..a.size[axis] as isize;
         for down in range(0) {
             for across in range(1) {
@@ -261,16 +275,25 @@ impl Spectrum<'_> {
                 let wrap = |offset: isize| offset.rem_euclid(PADDED as isize) as usize;
                 let sum = f64::from(product[wrap(down) * PADDED + wrap(across)].re) / (PADDED * PADDED) as f64;
                 let correlation = (sum / (energy_a * energy_b).sqrt()) as f32;
+                sum_of_all += f64::from(correlation);
+                squares += f64::from(correlation) * f64::from(correlation);
+                count += 1.0;
                 if best.is_none_or(|best| correlation > best.correlation) {
                     let cell = a.cell_px as isize;
                     best = Some(Match {
                         correlation,
+                        stands_out: false,
                         offset_px: [down * cell, across * cell],
                     });
                 }
             }
         }
-        best
+        let mean = sum_of_all / count.max(1.0);
+        let deviation = (squares / count.max(1.0) - mean * mean).max(0.0).sqrt();
+        best.map(|best| Match {
+            stands_out: f64::from(best.correlation) > mean + STANDS_OUT * deviation,
+            ..best
+        })
     }
 }
 
@@ -328,8 +351,8 @@ fn transform(line: &mut [Complex], roots: &[Complex]) {
     }
 }
 
-/// Pairs whose best match reaches `least`, on all cores; the order does not depend on them.
-pub fn matches(textures: &[&Texture], pairs: &[(usize, usize)], least: f32) -> Vec<(usize, usize, Match)> {
+/// Pairs that show the same ground, with their best match, on all cores; the order does not depend on them.
+pub fn matches(textures: &[&Texture], pairs: &[(usize, usize)]) -> Vec<(usize, usize, Match)> {
     let spectra: Vec<Spectrum<'_>> = textures.iter().map(|texture| texture.transformed()).collect();
     let threads = std::thread::available_parallelism().map_or(1, usize::from);
     let share = pairs.len().div_ceil(threads).max(1);
@@ -337,7 +360,7 @@ pub fn matches(textures: &[&Texture], pairs: &[(usize, usize)], least: f32) -> V
         let best = pairs
             .iter()
             .filter_map(|&(a, b)| Some((a, b, spectra[a].best_match(&spectra[b])?)));
-        best.filter(|(_, _, found)| found.correlation >= least).collect()
+        best.filter(|(_, _, found)| found.is_same_ground()).collect()
     };
     std::thread::scope(|scope| {
         let workers: Vec<_> = pairs
@@ -392,7 +415,7 @@ mod tests {
             &cut(1, 0, 0, |height| height),
             &cut(1, 24, 40, |height| 3000.0 - 900.0 * height),
         );
-        assert!(found.correlation > 0.9, "{found:?}");
+        assert!(found.correlation > 0.9 && found.is_same_ground(), "{found:?}");
         assert_eq!(found.offset_px, [24, 40]);
     }
 
@@ -400,7 +423,7 @@ mod tests {
     fn other_ground_does_not_fit_at_any_offset() {
         for ground in 2..8 {
             let found = best(&cut(1, 0, 0, |height| height), &cut(ground, 0, 0, |height| height));
-            assert!(found.correlation < SAME_GROUND, "{ground}: {found:?}");
+            assert!(!found.is_same_ground(), "{ground}: {found:?}");
         }
     }
 

@@ -136,7 +136,9 @@ impl Arrays {
 type Archive = NpzArchive<std::io::BufReader<std::fs::File>>;
 
 fn open_array<'a>(archive: &'a mut Archive, name: &str) -> Result<NpyFile<impl std::io::Read + use<'a>>> {
-    let known = archive.array_names().collect::<Vec<_>>().join(", ");
+    let mut known: Vec<&str> = archive.array_names().collect();
+    known.sort_unstable();
+    let known = known.join(", ");
     let array = archive.by_name(name).with_context(|| format!("the array {name}"))?;
     array.with_context(|| format!("it has no array {name}; it has {known}"))
 }
