@@ -32,7 +32,7 @@ pub use logits::SceneLogits;
 pub use network::{BurnTileModel, TileLogits, TileModel};
 pub use normalize::{Normalizer, normalized_difference};
 pub use opacity::Opacity;
-pub use pipeline::{Progress, RunHooks, RunOptions, pixel_areas, run_scene};
+pub use pipeline::{Progress, RunHooks, RunOptions, pixel_areas, run_samples, run_scene};
 pub use plan::{MAX_TILE_PX, TILE_MULTIPLE, Tile, TilePlan, Tiling};
 pub use saliency::{SaliencyCut, SaliencyHistogram, logit, saliency, sigmoid};
 pub use statistics::{BandStatistics, Warning, band_statistics, compare_resolution, compare_statistics};

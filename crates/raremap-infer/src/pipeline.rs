@@ -77,36 +77,172 @@ pub async fn run_scene<S: RangeSource>(
 ) -> Result<SceneLogits, InferError> {
     let info = scene.info();
     let size = [info.height as usize, info.width as usize];
-    let plan = TilePlan::new(size, options.tiling, card.architecture.cell_px())?;
-    let needed_bytes = SceneLogits::needed_bytes(&plan, card);
-    if needed_bytes > options.max_bytes {
-        let [height, width] = size;
-        return Err(InferError::Limit {
-            width,
-            height,
-            needed_bytes,
-            limit_bytes: options.max_bytes,
-        });
-    }
-    let normalizer = Normalizer::new(&card.bands)?;
-    if options.bands.len() != normalizer.scene_bands() {
-        let (given, needed) = (options.bands.len(), card.scene_bands().join(", "));
-        return Err(InferError::Misuse(format!(
-            "{given} bands were assigned, the model needs {needed}"
-        )));
-    }
+    // Refused before anything is read.
+    let plan = Plan::new(size, card, options)?;
     let opacity = Opacity::of(scene, &options.bands).await?;
-    let reader = StripReader {
+    let source = FileWindows {
         scene,
         bands: opacity.bands_to_read(&options.bands),
         opacity,
+        judged: options.bands.len(),
+    };
+    let areas = pixel_areas(info.georeference.as_ref());
+    run(&source, plan, areas, model, card, hooks).await
+}
+
+/// As [`run_scene`], over samples in memory: windows of a training set, images of other formats. Pixel areas are unknown.
+///
+/// # Errors
+/// Those of [`run_scene`], and [`InferError::Misuse`] where the lengths of `samples` do not agree or a band is not there.
+pub async fn run_samples(
+    samples: &Samples,
+    model: &impl TileModel,
+    card: &Card,
+    options: &RunOptions,
+    hooks: &mut impl RunHooks,
+) -> Result<SceneLogits, InferError> {
+    let pixels = samples.height * samples.width;
+    if samples.valid.len() != pixels || samples.values.len() != pixels * samples.bands {
+        return Err(InferError::Misuse(format!(
+            "{} values and {} validities were given for {} bands of {} x {} pixels",
+            samples.values.len(),
+            samples.valid.len(),
+            samples.bands,
+            samples.width,
+            samples.height
+        )));
+    }
+    if let Some(band) = options.bands.iter().find(|band| **band >= samples.bands) {
+        return Err(InferError::Misuse(format!(
+            "band {band} was assigned, the samples have {}",
+            samples.bands
+        )));
+    }
+    let source = MemoryWindows {
+        samples,
+        bands: &options.bands,
+    };
+    let plan = Plan::new([samples.height, samples.width], card, options)?;
+    run(&source, plan, PixelAreas::Unknown, model, card, hooks).await
+}
+
+/// Where a run reads its windows from.
+trait WindowSource {
+    /// Bands that a window is read with.
+    fn bands_read(&self) -> usize;
+
+    /// The card's scene bands of a window inside the scene, in its order.
+    async fn read(&self, window: Window) -> Result<Samples, InferError>;
+}
+
+struct FileWindows<'a, S> {
+    scene: &'a GeoTiff<S>,
+    bands: Vec<usize>,
+    opacity: Opacity,
+    /// Bands that a nodata value of 0 is judged by.
+    judged: usize,
+}
+
+impl<S: RangeSource> WindowSource for FileWindows<'_, S> {
+    fn bands_read(&self) -> usize {
+        self.bands.len()
+    }
+
+    async fn read(&self, window: Window) -> Result<Samples, InferError> {
+        let mut samples = self.scene.read_window(window, &self.bands).await?;
+        self.opacity.apply(&mut samples, self.judged);
+        Ok(samples)
+    }
+}
+
+struct MemoryWindows<'a> {
+    samples: &'a Samples,
+    bands: &'a [usize],
+}
+
+impl WindowSource for MemoryWindows<'_> {
+    fn bands_read(&self) -> usize {
+        self.bands.len()
+    }
+
+    async fn read(&self, window: Window) -> Result<Samples, InferError> {
+        let Samples { height, width, .. } = *self.samples;
+        let [x, y, columns, rows] = [window.x, window.y, window.width, window.height].map(|number| number as usize);
+        let lines = || (y..y + rows).map(move |row| row * width + x..row * width + x + columns);
+        let mut values = Vec::with_capacity(self.bands.len() * rows * columns);
+        for band in self.bands {
+            let plane = &self.samples.values[band * height * width..][..height * width];
+            lines().for_each(|line| values.extend_from_slice(&plane[line]));
+        }
+        Ok(Samples {
+            bands: self.bands.len(),
+            height: rows,
+            width: columns,
+            values,
+            valid: lines()
+                .flat_map(|line| self.samples.valid[line].iter().copied())
+                .collect(),
+        })
+    }
+}
+
+/// What is known before a scene is read.
+struct Plan {
+    size: [usize; 2],
+    tiles: TilePlan,
+    normalizer: Normalizer,
+}
+
+impl Plan {
+    fn new(size: [usize; 2], card: &Card, options: &RunOptions) -> Result<Self, InferError> {
+        let tiles = TilePlan::new(size, options.tiling, card.architecture.cell_px())?;
+        let needed_bytes = SceneLogits::needed_bytes(&tiles, card);
+        if needed_bytes > options.max_bytes {
+            let [height, width] = size;
+            return Err(InferError::Limit {
+                width,
+                height,
+                needed_bytes,
+                limit_bytes: options.max_bytes,
+            });
+        }
+        let normalizer = Normalizer::new(&card.bands)?;
+        if options.bands.len() != normalizer.scene_bands() {
+            let (given, needed) = (options.bands.len(), card.scene_bands().join(", "));
+            return Err(InferError::Misuse(format!(
+                "{given} bands were assigned, the model needs {needed}"
+            )));
+        }
+        Ok(Self {
+            size,
+            tiles,
+            normalizer,
+        })
+    }
+}
+
+async fn run(
+    source: &impl WindowSource,
+    plan: Plan,
+    areas: PixelAreas,
+    model: &impl TileModel,
+    card: &Card,
+    hooks: &mut impl RunHooks,
+) -> Result<SceneLogits, InferError> {
+    let Plan {
+        size,
+        tiles: plan,
+        normalizer,
+    } = plan;
+    let reader = StripReader {
+        source,
         normalizer,
         size,
     };
-    let mut logits = SceneLogits::new(&plan, card, pixel_areas(info.georeference.as_ref()))?;
+    let mut logits = SceneLogits::new(&plan, card, areas)?;
     let mut done = 0;
     for &y in &plan.row_origins {
-        for origins in column_groups(&plan, reader.bands.len().max(reader.normalizer.channels())) {
+        for origins in column_groups(&plan, source.bands_read().max(reader.normalizer.channels())) {
             let strip = reader.read(&plan, y, origins, &mut logits).await?;
             for &x in origins {
                 let tile = plan.tile_at(y, x);
@@ -175,14 +311,12 @@ fn column_groups(plan: &TilePlan, channels: usize) -> impl Iterator<Item = &[usi
 }
 
 struct StripReader<'a, S> {
-    scene: &'a GeoTiff<S>,
-    bands: Vec<usize>,
-    opacity: Opacity,
+    source: &'a S,
     normalizer: Normalizer,
     size: [usize; 2],
 }
 
-impl<S: RangeSource> StripReader<'_, S> {
+impl<S: WindowSource> StripReader<'_, S> {
     /// Reads and normalizes the part of a row of windows that lies inside the scene, and notes which pixels are valid.
     async fn read(
         &self,
@@ -205,9 +339,7 @@ impl<S: RangeSource> StripReader<'_, S> {
             width: columns as u32,
             height: rows as u32,
         };
-        let mut samples = self.scene.read_window(window, &self.bands).await?;
-        self.opacity.apply(&mut samples, self.normalizer.scene_bands());
-        let Samples { values, valid, .. } = samples;
+        let Samples { values, valid, .. } = self.source.read(window).await?;
         for (index, _) in valid.iter().enumerate().filter(|(_, valid)| **valid) {
             logits.validity.insert(y + index / columns, first + index % columns);
         }

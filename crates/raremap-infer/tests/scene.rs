@@ -5,11 +5,11 @@ use std::ops::ControlFlow;
 use pollster::block_on;
 use raremap_infer::{
     DecideOptions, InferError, Progress, RunHooks, RunOptions, SceneLogits, TileLogits, TileModel, Tiling, View,
-    run_scene,
+    run_samples, run_scene,
 };
 use raremap_model::{Band, BandSource, Card, Class, SegformerConfig, Training, Variant};
 use raremap_raster::{
-    Affine, BytesSource, CrsKind, GeoReference, GeoTiff, Limits, OutputImage, OutputSamples, encode_geotiff,
+    Affine, BytesSource, CrsKind, GeoReference, GeoTiff, Limits, OutputImage, OutputSamples, Window, encode_geotiff,
 };
 
 const NODATA: f32 = -1.0;
@@ -354,6 +354,56 @@ fn a_scene_over_the_memory_limit_or_with_missing_bands_is_refused_before_it_is_r
                     .is_err()
             );
         }
+    });
+}
+
+#[test]
+fn samples_in_memory_give_what_their_file_gives() {
+    block_on(async {
+        let file = scene([70, 93], None, |y, x| match (y * 93 + x) % 17 {
+            0 => [NODATA, 1.0],
+            other => [other as f32 - 8.0, (y % 9) as f32 - 4.0],
+        });
+        let options = RunOptions {
+            tiling: Tiling {
+                tile_px: 64,
+                overlap_px: 32,
+            },
+            ..RunOptions::new(vec![1, 0])
+        };
+        let scene = GeoTiff::open(BytesSource::new(file), Limits::default())
+            .await
+            .expect("a scene");
+        let whole = Window {
+            x: 0,
+            y: 0,
+            width: 93,
+            height: 70,
+        };
+        let mut samples = scene.read_window(whole, &[0, 1]).await.expect("reads");
+        let from_file = run_scene(&scene, &Toy, &card(), &options, &mut ())
+            .await
+            .expect("a run");
+        let from_memory = run_samples(&samples, &Toy, &card(), &options, &mut ())
+            .await
+            .expect("a run");
+        let decide = |logits: &SceneLogits| logits.decide(&self::options(0.5, &[])).expect("a mask").mask;
+        assert_eq!(decide(&from_file), decide(&from_memory));
+        let bits = |logits: &SceneLogits| -> Vec<u32> {
+            let map = logits.probability(1, &View::whole([70, 93])).expect("a map");
+            map.into_iter().map(f32::to_bits).collect()
+        };
+        assert!(
+            bits(&from_file) == bits(&from_memory),
+            "invalid pixels (NaN) and all others agree"
+        );
+
+        let missing = RunOptions::new(vec![0, 2]);
+        let refused = run_samples(&samples, &Toy, &card(), &missing, &mut ()).await;
+        assert!(matches!(refused, Err(InferError::Misuse(_))));
+        samples.valid.pop();
+        let refused = run_samples(&samples, &Toy, &card(), &options, &mut ()).await;
+        assert!(matches!(refused, Err(InferError::Misuse(_))));
     });
 }
 
