@@ -1,6 +1,7 @@
 //! The `raremap` command.
 
 mod augment;
+mod check;
 mod checkpoint;
 mod config;
 mod dataset;
@@ -15,6 +16,8 @@ mod metrics;
 mod optim;
 mod predict;
 mod sample;
+mod split;
+mod stats;
 mod synth;
 mod train;
 
@@ -37,6 +40,9 @@ enum Command {
     Predict(predict::PredictArgs),
     Export(export::ExportArgs),
     Inspect(inspect::InspectArgs),
+    Check(check::CheckArgs),
+    Stats(stats::StatsArgs),
+    Split(split::SplitArgs),
     Synth(synth::SynthArgs),
 }
 
@@ -47,6 +53,12 @@ fn main() -> ExitCode {
         Command::Predict(args) => predict::run(&args),
         Command::Export(args) => export::run(&args),
         Command::Inspect(args) => inspect::run(&args),
+        Command::Check(args) => match check::run(&args) {
+            Ok(code) => return code,
+            Err(error) => Err(error),
+        },
+        Command::Stats(args) => stats::run(&args),
+        Command::Split(args) => split::run(&args),
         Command::Synth(args) => synth::run(&args).map_err(Into::into),
     };
     match result {
