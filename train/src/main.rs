@@ -11,13 +11,14 @@ mod evaluate;
 mod export;
 mod files;
 mod inspect;
-mod log;
 mod loss;
 mod metrics;
 mod predict;
 mod schedule;
 mod synth;
 mod train;
+mod tune;
+mod watch;
 
 use std::process::ExitCode;
 
@@ -39,6 +40,7 @@ enum Command {
     Export(export::ExportArgs),
     Inspect(inspect::InspectArgs),
     Synth(synth::SynthArgs),
+    Tune(tune::TuneArgs),
 }
 
 fn main() -> ExitCode {
@@ -49,6 +51,7 @@ fn main() -> ExitCode {
         Command::Export(args) => export::run(&args),
         Command::Inspect(args) => inspect::run(&args),
         Command::Synth(args) => synth::run(&args).map_err(Into::into),
+        Command::Tune(args) => tune::run(&args),
     };
     match result {
         Ok(()) => ExitCode::SUCCESS,

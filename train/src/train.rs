@@ -27,9 +27,9 @@ use crate::device::Backend;
 use crate::ema::Average;
 use crate::evaluate::{Evaluation, evaluate};
 use crate::files::write_whole;
-use crate::log::Log;
 use crate::loss::{Labels, class_weights, loss};
 use crate::schedule::WarmupPolynomial;
+use crate::watch::{Done, Epoch, Monitor, RunEvent, Start, Step, Stopped, Validation, WatchSection};
 
 /// Trains a model by a recipe.
 #[derive(Debug, Args)]
@@ -51,6 +51,9 @@ pub struct TrainArgs {
     /// Another seed than the recipe's.
     #[arg(long)]
     seed: Option<u64>,
+    /// Show the course of the run on the whole terminal.
+    #[arg(long)]
+    watch: bool,
 }
 
 /// Split that the best weights are chosen on.
@@ -96,16 +99,23 @@ pub fn run(args: &TrainArgs) -> Result<()> {
     if args.resume {
         trainer.resume(&checkpoint)?;
     }
-    let mut log = Log::open(&run, trainer.total_steps(), trainer.progress.step)?;
-    log.event(&json!({
-        "event": "start", "step": trainer.progress.step, "total_steps": trainer.total_steps(),
-        "parameters": trainer.model.num_params(), "device": args.device.to_string(), "seed": trainer.config.seed,
-        "raremap": env!("CARGO_PKG_VERSION"), "burn": locked_version("burn"),
+    let (total_steps, step) = (trainer.total_steps(), trainer.progress.step);
+    let mut monitor = Monitor::open(&run, &WatchSection::default(), args.watch, total_steps, step)?;
+    monitor.record(&RunEvent::Start(Start {
+        step,
+        total_steps,
+        name: trainer.config.name.clone(),
+        parameters: trainer.model.num_params(),
+        device: args.device.to_string(),
+        seed: trainer.config.seed,
+        raremap: env!("CARGO_PKG_VERSION").to_owned(),
+        burn: locked_version("burn").map(str::to_owned),
+        shared_content: None,
     }))?;
     let stop = Arc::new(AtomicBool::new(false));
     let signal = Arc::clone(&stop);
     ctrlc::set_handler(move || signal.store(true, Ordering::SeqCst)).context("cannot catch Ctrl-C")?;
-    trainer.train(&dataset, &run, &mut log, &stop)
+    trainer.train(&dataset, &run, &mut monitor, &stop)
 }
 
 /// The card of a model that is about to be trained.
@@ -231,7 +241,7 @@ impl Trainer {
         Ok(())
     }
 
-    fn train(&mut self, dataset: &DatasetConfig, run: &Path, log: &mut Log, stop: &AtomicBool) -> Result<()> {
+    fn train(&mut self, dataset: &DatasetConfig, run: &Path, monitor: &mut Monitor, stop: &AtomicBool) -> Result<()> {
         let schedule = WarmupPolynomial {
             peak: self.config.optimizer.learning_rate,
             warmup_steps: self.config.schedule.warmup_steps,
@@ -245,7 +255,18 @@ impl Trainer {
         while self.progress.step < self.total_steps() {
             let step = self.progress.step;
             let rate = schedule.rate(step);
+            let began = Instant::now();
             let loss = self.step(step / per_epoch, step % per_epoch, rate)?;
+            monitor.record(&RunEvent::Step(Step {
+                step: step + 1,
+                epoch: step / per_epoch + 1,
+                loss: f64::from(loss.total),
+                loss_main: f64::from(loss.main),
+                loss_auxiliary: loss.auxiliary.map(f64::from),
+                learning_rate: rate,
+                secs: began.elapsed().as_secs_f64(),
+                ..Step::default()
+            }))?;
             if !loss.total.is_finite() {
                 bail!(
                     "the loss became {} at step {step}; the last checkpoint is in {}",
@@ -254,22 +275,26 @@ impl Trainer {
                 );
             }
             self.progress.step += 1;
-            log.step(self.progress.step, || format!("loss {:.4}", loss.total));
             let epoch_done = self.progress.step.is_multiple_of(per_epoch);
             let epoch = self.progress.step / per_epoch;
             if epoch_done {
-                let secs = started.elapsed().as_secs_f64() / (self.progress.step - first) as f64;
-                log.event(&json!({
-                    "event": "epoch", "epoch": epoch, "step": self.progress.step, "loss": loss.total,
-                    "loss_main": loss.main, "loss_auxiliary": loss.auxiliary,
-                    "learning_rate": rate, "secs_per_step": secs,
+                monitor.record(&RunEvent::Epoch(Epoch {
+                    epoch,
+                    step: self.progress.step,
+                    loss: f64::from(loss.total),
+                    loss_main: f64::from(loss.main),
+                    loss_auxiliary: loss.auxiliary.map(f64::from),
+                    learning_rate: rate,
+                    secs_per_step: started.elapsed().as_secs_f64() / (self.progress.step - first) as f64,
                 }))?;
             }
             let last = self.progress.step == self.total_steps();
             if epoch_done && (epoch.is_multiple_of(self.config.schedule.evaluate_every_epochs) || last) {
                 let evaluation = self.evaluate(dataset)?;
                 let mean_iou = evaluation.figures.mean_iou;
-                log.event(&json!({ "event": "validation", "epoch": epoch, "figures": evaluation }))?;
+                let rare = self.card.rare_class_indices();
+                let validation = Validation::of(epoch, self.progress.step, &evaluation, &rare)?;
+                monitor.record(&RunEvent::Validation(validation))?;
                 if self.progress.best_mean_iou.is_none_or(|best| mean_iou > best) {
                     self.progress.best_mean_iou = Some(mean_iou);
                     save_module(&self.candidate(), &run.join(BEST_WEIGHTS))?;
@@ -278,11 +303,14 @@ impl Trainer {
             }
             if stop.load(Ordering::SeqCst) {
                 self.save(&checkpoint)?;
-                log.event(&json!({ "event": "stopped", "step": self.progress.step }))?;
-                return Ok(());
+                let (step, reason) = (self.progress.step, "interrupted".to_owned());
+                return monitor.record(&RunEvent::Stopped(Stopped { step, reason }));
             }
         }
-        log.event(&json!({ "event": "done", "best_mean_iou": self.progress.best_mean_iou }))
+        monitor.record(&RunEvent::Done(Done {
+            step: self.progress.step,
+            best_mean_iou: self.progress.best_mean_iou,
+        }))
     }
 
     /// One step.
