@@ -57,7 +57,7 @@ impl Picture {
     pub fn of_probability(width: usize, height: usize, probability: &[f32]) -> Self {
         Self::from_fn(width, height, |index| {
             let p = probability.get(index).copied().unwrap_or(0.0).clamp(0.0, 1.0);
-            [p * 2.0, p * 2.0 - 0.6, p * 3.0 - 2.0].map(|part| (part.clamp(0.0, 1.0) * 255.0) as u8)
+            [p * 2.0, p * 2.0 - 0.6, p * 3.0 - 2.0].map(|part| (part.clamp(0.0, 1.0) * 255.0).round() as u8)
         })
     }
 
