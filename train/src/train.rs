@@ -268,6 +268,8 @@ impl Trainer {
                 ..Step::default()
             }))?;
             if !loss.total.is_finite() {
+                let reason = format!("the loss became {}", loss.total);
+                monitor.record(&RunEvent::Stopped(Stopped { step: step + 1, reason }))?;
                 bail!(
                     "the loss became {} at step {step}; the last checkpoint is in {}",
                     loss.total,

@@ -197,7 +197,8 @@ impl Search {
         Ok(Some(trial))
     }
 
-    /// Whether a trial is among the best of its length so far, and allowed.
+    /// Whether a trial is worth a longer run: allowed, and the best of its length so far or among the best while not
+    /// too many have gone on. As proposals get better with time nearly each would be among the best when it comes.
     fn goes_on(&self, trial: &Trial, level: usize) -> bool {
         let score = self.score(trial, level).unwrap_or(FAILED);
         let others: Vec<f64> = self
@@ -205,9 +206,11 @@ impl Search {
             .iter()
             .filter_map(|other| self.score(other, level))
             .collect();
-        let better = others.iter().filter(|&&other| other > score).count();
+        let better = others.iter().filter(|&&other| other >= score).count();
+        let gone_on = self.trials.iter().filter(|other| other.rungs.len() > level + 1).count();
         let factor = self.config.halving.as_ref().map_or(1, |halving| halving.factor);
-        score >= 0.0 && better < (others.len() + 1).div_ceil(factor)
+        let places = (others.len() + 1).div_ceil(factor);
+        score >= 0.0 && (better == 0 || better < places && gone_on < places)
     }
 
     /// The objective where mean IoU is high enough, below 0 where it is not; `None` of a length that was not run.
@@ -396,7 +399,7 @@ mod tests {
         let count = |epochs: usize| runner.runs.iter().filter(|run| run.2 == epochs).count();
         assert_eq!(count(3), 27);
         assert!(
-            count(9) < 18 && count(27) < 10 && count(27) >= 2,
+            (9..=14).contains(&count(9)) && (3..=8).contains(&count(27)),
             "{} {}",
             count(9),
             count(27)

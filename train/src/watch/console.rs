@@ -66,6 +66,16 @@ impl Console {
             Self::View(view) => view.draw(history, history.step(), findings, true)?,
             Self::Lines => eprintln!("{line}"),
         }
+        if matches!(self, Self::View(_)) && matches!(event, RunEvent::Stopped(_) | RunEvent::Done(_)) {
+            // the terminal is given back, and what matters stays on it
+            *self = Self::Lines;
+            let newest = history.validations.last().cloned().map(RunEvent::Validation);
+            let findings = findings.iter().cloned().map(RunEvent::Finding);
+            for kept in newest.into_iter().chain(findings).filter_map(|event| summary(&event)) {
+                eprintln!("{kept}");
+            }
+            eprintln!("{line}");
+        }
         Ok(())
     }
 }

@@ -19,6 +19,7 @@ mod terminal;
 use std::fs::File;
 use std::io::{Read, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
+use std::time::Instant;
 
 use anyhow::{Context, Result, ensure};
 use serde::{Deserialize, Serialize};
@@ -98,6 +99,8 @@ pub struct Monitor {
     current: Vec<Finding>,
     console: Console,
     events: Option<EventFile>,
+    /// When the page was written last.
+    reported: Option<Instant>,
 }
 
 impl Monitor {
@@ -137,6 +140,7 @@ impl Monitor {
             history,
             events: events.transpose()?,
             console: Console::open(watch, total_steps, resumed_at)?,
+            reported: None,
         })
     }
 
@@ -162,22 +166,29 @@ impl Monitor {
             return self.console.step(&self.history, &self.current, step);
         }
         self.pass_on(event)?;
+        let mut new = Vec::new();
         if matches!(event, RunEvent::Start(_) | RunEvent::Step(_) | RunEvent::Validation(_)) {
             let now = findings::findings(&self.history);
             let is_new = |finding: &&Finding| self.current.iter().all(|old| old.kind != finding.kind);
-            let new: Vec<Finding> = now.iter().filter(is_new).cloned().collect();
+            new = now.iter().filter(is_new).cloned().collect();
             self.current = now;
-            for finding in new {
-                self.pass_on(&RunEvent::Finding(finding))?;
-            }
         }
-        let shown = !matches!(
+        // Steps and epochs alone are worth a new page only as often as an open one looks for it.
+        let frequent = matches!(
             event,
             RunEvent::Step(_) | RunEvent::Epoch(_) | RunEvent::SaliencyRefresh(_)
         );
+        let waited = self
+            .reported
+            .is_none_or(|reported| reported.elapsed() >= report::REFRESH);
+        let shown = !frequent || !new.is_empty() || waited;
+        for finding in new {
+            self.pass_on(&RunEvent::Finding(finding))?;
+        }
         if self.settings.report && shown {
             let page = report::report(&self.run, &self.history, &self.current)?;
             write_whole(&self.run.join(REPORT), page.as_bytes())?;
+            self.reported = Some(Instant::now());
         }
         Ok(())
     }

@@ -1,6 +1,7 @@
 //! The run's `report.html`: one file, no scripts, nothing fetched; it reloads itself while the run goes on.
 
 use std::path::Path;
+use std::time::Duration;
 
 use anyhow::Result;
 use base64::Engine;
@@ -11,8 +12,8 @@ use super::chart::{PALETTE, Series, Span, line_chart, short};
 use super::event::{Finding, RunEvent, Samples, Validation};
 use super::history::History;
 
-/// Seconds after which an open page looks for news.
-const REFRESH_SECS: u32 = 15;
+/// After how long an open page looks for news.
+pub const REFRESH: Duration = Duration::from_secs(15);
 
 const STYLE: &str = "
 :root { color-scheme: light dark; --line: #8884; --soft: #8881; --warn: #d9480f }
@@ -53,7 +54,7 @@ pub fn report(run: &Path, history: &History, current: &[Finding]) -> Result<Stri
             head {
                 meta charset="utf-8";
                 meta name="viewport" content="width=device-width, initial-scale=1";
-                @if history.end.is_none() { meta http-equiv="refresh" content=(REFRESH_SECS); }
+                @if history.end.is_none() { meta http-equiv="refresh" content=(REFRESH.as_secs()); }
                 title { (title) " - raremap" }
                 style { (PreEscaped(STYLE)) }
             }
@@ -160,14 +161,11 @@ fn charts(history: &History) -> Result<Markup> {
         });
         lines.collect()
     };
-    let mut ious = vec![Series::new(
-        "mean",
-        history
-            .validations
-            .iter()
-            .map(|validation| (validation.epoch as f64, validation.mean_iou)),
-    )];
-    ious.extend(per_class(|class| class.iou));
+    // the mean comes last, so that a class has one colour in both charts
+    let mean = history.validations.iter();
+    let mean = mean.map(|validation| (validation.epoch as f64, validation.mean_iou));
+    let mut ious = per_class(|class| class.iou);
+    ious.push(Series::new("mean", mean));
 
     let all = [
         ("Loss", "step", losses, Span::Values),
