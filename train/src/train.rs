@@ -13,7 +13,7 @@ use clap::Args;
 use rand::SeedableRng;
 use rand::rngs::StdRng;
 use rand::seq::SliceRandom;
-use raremap_infer::Normalizer;
+use raremap_infer::{BurnTileModel, Normalizer};
 use raremap_model::{BandSource, Card, FoldedSegformer, Segformer, Training};
 use serde_json::json;
 use sha2::{Digest, Sha256};
@@ -29,7 +29,9 @@ use crate::evaluate::{Evaluation, evaluate};
 use crate::files::write_whole;
 use crate::loss::{Labels, class_weights, loss};
 use crate::schedule::WarmupPolynomial;
-use crate::watch::{Done, Epoch, Monitor, RunEvent, Start, Step, Stopped, Validation, WatchSection};
+use crate::watch::{
+    Done, Epoch, Monitor, RunEvent, Start, Step, Stopped, Validation, WatchSection, choose_samples, sample_pictures,
+};
 
 /// Trains a model by a recipe.
 #[derive(Debug, Args)]
@@ -252,6 +254,7 @@ impl Trainer {
         let checkpoint = Checkpoint::of_run(run);
         let started = Instant::now();
         let first = self.progress.step;
+        let shown = choose_samples(dataset, VALIDATION, WatchSection::default().sample_images)?;
         while self.progress.step < self.total_steps() {
             let step = self.progress.step;
             let rate = schedule.rate(step);
@@ -297,6 +300,9 @@ impl Trainer {
                 let rare = self.card.rare_class_indices();
                 let validation = Validation::of(epoch, self.progress.step, &evaluation, &rare)?;
                 monitor.record(&RunEvent::Validation(validation))?;
+                let model = BurnTileModel::new(FoldedSegformer::fold(self.candidate()), self.card.bands.len());
+                let pictures = sample_pictures(&model, &self.card, dataset, &shown)?;
+                monitor.record_samples(epoch, self.progress.step, &pictures)?;
                 if self.progress.best_mean_iou.is_none_or(|best| mean_iou > best) {
                     self.progress.best_mean_iou = Some(mean_iou);
                     save_module(&self.candidate(), &run.join(BEST_WEIGHTS))?;

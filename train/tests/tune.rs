@@ -172,7 +172,12 @@ fn an_interrupted_search_goes_on_and_its_result_is_a_recipe() {
 
     let output = run(folder, &["train", "tuned/best.toml", "--out", "final"]);
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
-    assert!(folder.join("final/report.html").is_file());
+    let report = fs::read_to_string(folder.join("final/report.html")).expect("a report");
+    assert_eq!(
+        report.matches("data:image/png").count(),
+        4,
+        "image, label, prediction, saliency"
+    );
 }
 
 #[test]

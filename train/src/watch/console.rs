@@ -38,32 +38,35 @@ impl Console {
     }
 
     /// A step that is not logged.
-    ///
-    /// # Errors
-    /// Where the terminal does not do what it is told.
-    pub fn step(&mut self, history: &History, findings: &[Finding], step: &Step) -> Result<()> {
+    pub fn step(&mut self, history: &History, findings: &[Finding], step: &Step) {
         match self {
             Self::Bar(bar) => {
                 bar.set_position(step.step as u64);
                 bar.set_message(format!("loss {:.4}", step.loss));
-                Ok(())
             }
-            Self::View(view) => view.draw(history, step.step, findings, false),
-            Self::Lines => Ok(()),
+            Self::View(_) => self.draw(history, step.step, findings, false),
+            Self::Lines => {}
+        }
+    }
+
+    /// Draws the view. A terminal that fails (closed, say) does not end a run: lines go on without it.
+    fn draw(&mut self, history: &History, step: usize, findings: &[Finding], at_once: bool) {
+        if let Self::View(view) = self
+            && let Err(error) = view.draw(history, step, findings, at_once)
+        {
+            *self = Self::Lines;
+            eprintln!("the view is closed: {error:#}");
         }
     }
 
     /// An event that is logged as `line`.
-    ///
-    /// # Errors
-    /// Where the terminal does not do what it is told.
-    pub fn event(&mut self, history: &History, findings: &[Finding], event: &RunEvent, line: &str) -> Result<()> {
+    pub fn event(&mut self, history: &History, findings: &[Finding], event: &RunEvent, line: &str) {
         if let RunEvent::Step(step) = event {
             return self.step(history, findings, step);
         }
         match self {
             Self::Bar(bar) => bar.println(summary(event).unwrap_or_else(|| line.to_owned())),
-            Self::View(view) => view.draw(history, history.step(), findings, true)?,
+            Self::View(_) => self.draw(history, history.step(), findings, true),
             Self::Lines => eprintln!("{line}"),
         }
         if matches!(self, Self::View(_)) && matches!(event, RunEvent::Stopped(_) | RunEvent::Done(_)) {
@@ -76,7 +79,6 @@ impl Console {
             }
             eprintln!("{line}");
         }
-        Ok(())
     }
 }
 

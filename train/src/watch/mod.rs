@@ -12,6 +12,7 @@ mod findings;
 mod history;
 mod picture;
 mod report;
+mod samples;
 mod stopping;
 mod tensorboard;
 mod terminal;
@@ -31,6 +32,7 @@ pub use event::{
 };
 pub use history::History;
 pub use picture::Picture;
+pub use samples::{choose_samples, sample_pictures};
 pub use stopping::{BestMetric, BestSection, EarlyStopping, Metric, Mode, StoppingSection, StoppingState};
 
 use crate::files::write_whole;
@@ -158,12 +160,13 @@ impl Monitor {
     /// not finite; all move the progress bar. Findings are looked for with every step kept and every validation.
     ///
     /// # Errors
-    /// Where a file cannot be written, or the terminal does not do what it is told.
+    /// Where a file cannot be written.
     pub fn record(&mut self, event: &RunEvent) -> Result<()> {
         if let RunEvent::Step(step) = event
             && !self.keeps(step)
         {
-            return self.console.step(&self.history, &self.current, step);
+            self.console.step(&self.history, &self.current, step);
+            return Ok(());
         }
         self.pass_on(event)?;
         let mut new = Vec::new();
@@ -238,7 +241,8 @@ impl Monitor {
         if let Some(events) = &mut self.events {
             events.record(&self.run, event)?;
         }
-        self.console.event(&self.history, &self.current, event, line.trim_end())
+        self.console.event(&self.history, &self.current, event, line.trim_end());
+        Ok(())
     }
 }
 

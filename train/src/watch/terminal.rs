@@ -58,8 +58,10 @@ impl TerminalView {
             return Ok(());
         }
         if at_once {
-            // typed characters were echoed over the picture
-            self.terminal.clear()?;
+            // Typed characters were echoed over the picture: it is drawn anew. `clear` would ask the terminal for the
+            // cursor's position and wait for an answer that only comes where keys are read.
+            let size = self.terminal.size()?;
+            self.terminal.resize(size.into())?;
         }
         self.drawn = Some(Instant::now());
         self.terminal
