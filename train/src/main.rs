@@ -10,7 +10,6 @@ mod evaluate;
 mod export;
 mod files;
 mod inspect;
-mod log;
 mod loss;
 mod metrics;
 mod optim;
@@ -20,6 +19,8 @@ mod split;
 mod stats;
 mod synth;
 mod train;
+mod tune;
+mod watch;
 
 use std::process::ExitCode;
 
@@ -44,6 +45,7 @@ enum Command {
     Stats(stats::StatsArgs),
     Split(split::SplitArgs),
     Synth(synth::SynthArgs),
+    Tune(tune::TuneArgs),
 }
 
 fn main() -> ExitCode {
@@ -60,6 +62,7 @@ fn main() -> ExitCode {
         Command::Stats(args) => stats::run(&args),
         Command::Split(args) => split::run(&args),
         Command::Synth(args) => synth::run(&args).map_err(Into::into),
+        Command::Tune(args) => tune::run(&args),
     };
     match result {
         Ok(()) => ExitCode::SUCCESS,
