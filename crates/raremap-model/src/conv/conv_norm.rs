@@ -1,0 +1,112 @@
+//! Convolution and batch norm, the pair that the convolutional families repeat.
+
+use burn::module::Module;
+use burn::nn::conv::{Conv2d, Conv2dConfig};
+use burn::nn::{BatchNorm, BatchNormConfig, Initializer, PaddingConfig2d};
+use burn::tensor::activation::relu;
+use burn::tensor::{Device, Tensor};
+
+/// Variance `2 / fan_in`, which keeps the activations' size through ReLU (arXiv:1502.01852).
+pub(crate) const HE: Initializer = Initializer::KaimingNormal {
+    gain: std::f64::consts::SQRT_2,
+    fan_out_only: false,
+};
+
+/// A 1 x 1 convolution with He weights and zero bias: a classifier, or a gate's map.
+pub(crate) fn pointwise([from, to]: [usize; 2], device: &Device) -> Conv2d {
+    let mut layer = Conv2dConfig::new([from, to], [1, 1]).with_initializer(HE).init(device);
+    layer.bias = Some(Initializer::Zeros.init([to], device));
+    layer
+}
+
+/// Shape of a [`ConvNorm`].
+#[derive(Debug, Clone, Copy)]
+pub struct ConvNormConfig {
+    /// Channels in and out.
+    pub channels: [usize; 2],
+    /// Edge of the kernel, odd.
+    pub kernel: usize,
+    /// Input cells per output cell, along each axis.
+    pub stride: usize,
+    /// Distance of the kernel's samples.
+    pub dilation: usize,
+}
+
+impl ConvNormConfig {
+    /// Stride and dilation 1.
+    pub const fn new(channels: [usize; 2], kernel: usize) -> Self {
+        Self {
+            channels,
+            kernel,
+            stride: 1,
+            dilation: 1,
+        }
+    }
+
+    /// The same with another dilation.
+    pub const fn with_dilation(self, dilation: usize) -> Self {
+        Self { dilation, ..self }
+    }
+
+    /// The same with another stride.
+    pub const fn with_stride(self, stride: usize) -> Self {
+        Self { stride, ..self }
+    }
+
+    /// A layer with random weights.
+    pub fn init(&self, device: &Device) -> ConvNorm {
+        let pad = self.dilation * (self.kernel - 1) / 2;
+        let conv = Conv2dConfig::new(self.channels, [self.kernel, self.kernel])
+            .with_stride([self.stride, self.stride])
+            .with_dilation([self.dilation, self.dilation])
+            .with_padding(PaddingConfig2d::Explicit(pad, pad, pad, pad))
+            .with_bias(false)
+            .with_initializer(HE);
+        ConvNorm {
+            conv: conv.init(device),
+            norm: BatchNormConfig::new(self.channels[1]).init(device),
+        }
+    }
+}
+
+/// Convolution with "same" padding, then batch norm (arXiv:1502.03167), whose shift makes a bias superfluous.
+#[derive(Module, Debug)]
+pub struct ConvNorm {
+    /// Without bias.
+    pub conv: Conv2d,
+    /// Over the output channels.
+    pub norm: BatchNorm,
+}
+
+impl ConvNorm {
+    /// # Shapes
+    /// - `map`: `[batch, channels[0], h, w]`
+    /// - output: `[batch, channels[1], h / stride, w / stride]`
+    pub fn forward(&self, map: Tensor<4>) -> Tensor<4> {
+        self.norm.forward(self.conv.forward(map))
+    }
+
+    /// [`ConvNorm::forward`], then ReLU.
+    pub fn forward_relu(&self, map: Tensor<4>) -> Tensor<4> {
+        relu(self.forward(map))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn padding_keeps_the_size_at_every_dilation_and_a_stride_divides_it() {
+        let device = Device::flex();
+        let map = || Tensor::<4>::ones([1, 2, 16, 8], &device);
+        for (kernel, dilation) in [(1, 1), (3, 1), (3, 6), (7, 1)] {
+            let layer = ConvNormConfig::new([2, 3], kernel)
+                .with_dilation(dilation)
+                .init(&device);
+            assert_eq!(layer.forward(map()).dims(), [1, 3, 16, 8], "{kernel} at {dilation}");
+        }
+        let strided = ConvNormConfig::new([2, 3], 7).with_stride(2).init(&device);
+        assert_eq!(strided.forward(map()).dims(), [1, 3, 8, 4]);
+    }
+}
