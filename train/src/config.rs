@@ -3,8 +3,9 @@
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, ensure};
-use raremap_model::{Architecture, SegformerConfig, Variant};
 use serde::{Deserialize, Serialize};
+
+use crate::model_section::ModelSection;
 
 /// Everything a run depends on besides the data. Unknown keys are errors: a typo must not pass as a default.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -33,27 +34,6 @@ pub struct TrainConfig {
     /// How crops are varied.
     #[serde(default)]
     pub augment: AugmentSection,
-}
-
-/// Network shape: a published variant, and what differs from it.
-#[derive(Debug, Clone, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct ModelSection {
-    /// `b0` to `b5`.
-    pub variant: Variant,
-    /// Channels of the decoder, if not the variant's.
-    pub decoder_dim: Option<usize>,
-    /// Largest stochastic-depth rate.
-    #[serde(default = "tenth")]
-    pub drop_path: f64,
-    /// Dropout before the heads.
-    #[serde(default = "tenth")]
-    pub dropout: f64,
-    /// Factor by which the input is upsampled before the first stage: 1 or 2.
-    #[serde(default = "unscaled")]
-    pub input_upsampling: usize,
-    /// Weights to start from, such as another run's `best.bpk`, relative to the working folder.
-    pub start_from: Option<PathBuf>,
 }
 
 /// Epochs, batches, learning rate over time.
@@ -159,12 +139,6 @@ pub struct AugmentSection {
     pub zoom: f32,
 }
 
-const fn tenth() -> f64 {
-    0.1
-}
-const fn unscaled() -> usize {
-    1
-}
 const fn one() -> f64 {
     1.0
 }
@@ -185,6 +159,7 @@ impl TrainConfig {
     }
 
     fn check(&self) -> Result<()> {
+        self.model.check()?;
         let schedule = &self.schedule;
         ensure!(schedule.epochs > 0, "schedule.epochs must be positive");
         ensure!(schedule.batch_size > 0, "schedule.batch_size must be positive");
@@ -232,22 +207,12 @@ impl TrainConfig {
         }
         Ok(())
     }
-
-    /// The network for `channels` inputs and the dataset's classes.
-    pub fn architecture(&self, channels: usize, classes: usize, rare: usize) -> Result<Architecture> {
-        let mut config = SegformerConfig::new(self.model.variant, channels, classes, rare);
-        config.decoder_dim = self.model.decoder_dim.unwrap_or(config.decoder_dim);
-        config.drop_path = self.model.drop_path;
-        config.dropout = self.model.dropout;
-        config.input_upsampling = self.model.input_upsampling;
-        config.validate().map_err(|why| anyhow::anyhow!("[model]: {why}"))?;
-        Ok(config.into())
-    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use raremap_model::{SegformerConfig, Variant};
 
     fn parse(text: &str) -> Result<TrainConfig> {
         let dir = tempfile::tempdir()?;
@@ -263,7 +228,7 @@ mod tests {
         let config = parse(SMALLEST).expect("valid");
         assert_eq!(config.optimizer.learning_rate, 6e-5);
         let papers = SegformerConfig::new(Variant::B0, 3, 7, 2);
-        assert_eq!(config.architecture(3, 7, 2).expect("valid"), papers.into());
+        assert_eq!(config.model.architecture(3, 7, 2).expect("valid"), papers.into());
         assert!(config.dataset.is_absolute(), "relative to the recipe's folder");
     }
 

@@ -14,8 +14,10 @@ mod inspect;
 mod log;
 mod loss;
 mod metrics;
+mod model_section;
 mod predict;
 mod schedule;
+mod start;
 mod synth;
 mod train;
 

@@ -19,7 +19,7 @@ use serde_json::json;
 use sha2::{Digest, Sha256};
 
 use crate::augment::crop;
-use crate::checkpoint::{Checkpoint, Progress, load_module, save_module};
+use crate::checkpoint::{Checkpoint, Progress, save_module};
 use crate::clip::clip_global_norm;
 use crate::config::TrainConfig;
 use crate::dataset::{DatasetConfig, IGNORE, Sample, class_pixels, measure_bands};
@@ -30,6 +30,7 @@ use crate::files::write_whole;
 use crate::log::Log;
 use crate::loss::{Labels, class_weights, loss};
 use crate::schedule::WarmupPolynomial;
+use crate::start::start_from;
 
 /// Trains a model by a recipe.
 #[derive(Debug, Args)]
@@ -112,12 +113,18 @@ pub fn run(args: &TrainArgs) -> Result<()> {
 fn card(config: &TrainConfig, dataset: &DatasetConfig, samples: &[Sample]) -> Result<Card> {
     let bands = measure_bands(dataset, samples)?;
     let classes = dataset.card_classes()?;
-    let rare_classes = dataset.rare_classes();
+    let rare_classes = if config.model.auxiliary_head {
+        dataset.rare_classes()
+    } else {
+        Vec::new()
+    };
     Ok(Card {
         name: config.name.clone(),
         description: String::new(),
         created: String::new(),
-        architecture: config.architecture(bands.len(), classes.len(), rare_classes.len())?,
+        architecture: config
+            .model
+            .architecture(bands.len(), classes.len(), rare_classes.len())?,
         bands,
         value_scaling: dataset.value_scaling.clone(),
         // Tiles as large as what the network has learned from: the same context at every pixel.
@@ -169,7 +176,7 @@ impl Trainer {
         device.seed(config.seed);
         let mut model = card.architecture.init(&device);
         if let Some(path) = &config.model.start_from {
-            load_module(&mut model, path)?;
+            start_from(&mut model, path, &config.model.start_without)?;
         }
         let settings = &config.optimizer;
         let adamw = |decay: f32| {
