@@ -239,4 +239,22 @@ mod tests {
         let error = parse(&SMALLEST.replace("crop_px = 64", "crop_px = 65")).expect_err("odd crop");
         assert!(format!("{error:#}").contains("multiple of 32"), "{error:#}");
     }
+
+    #[test]
+    fn every_committed_recipe_can_be_read_and_its_network_built() {
+        let configs = Path::new(env!("CARGO_MANIFEST_DIR")).join("configs");
+        let mut recipes = 0;
+        for folder in std::fs::read_dir(&configs).expect("a folder") {
+            for file in std::fs::read_dir(folder.expect("an entry").path()).expect("a folder") {
+                let path = file.expect("an entry").path();
+                let text = std::fs::read_to_string(&path).expect("text");
+                if path.extension().is_some_and(|end| end == "toml") && text.contains("[model]") {
+                    let config = TrainConfig::read(&path).expect("valid");
+                    config.model.architecture(4, 5, 1).expect("valid");
+                    recipes += 1;
+                }
+            }
+        }
+        assert!(recipes >= 13, "{recipes} recipes");
+    }
 }
