@@ -1,5 +1,6 @@
 //! The `raremap` command.
 
+mod ablate;
 mod augment;
 mod check;
 mod checkpoint;
@@ -12,10 +13,13 @@ mod files;
 mod inspect;
 mod loss;
 mod metrics;
+mod model_section;
 mod optim;
+mod overrides;
 mod predict;
 mod sample;
 mod split;
+mod start;
 mod stats;
 mod synth;
 mod train;

@@ -81,12 +81,40 @@ pub(crate) const EMBED: [(usize, usize); 4] = [(7, 4), (3, 2), (3, 2), (3, 2)];
 /// Input height and width must be a multiple of this, else the reduction drops the edges.
 pub const SIZE_MULTIPLE: usize = 32;
 
+/// Most channels of any layer: a forged card must not ask for all memory.
+const MOST_CHANNELS: usize = 4096;
+
 /// Pixels of the first stage per cell of the logits, along each axis, without and with a detail path.
 const OUTPUT_STRIDE: usize = 4;
 const DETAIL_STRIDE: usize = 2;
 
 const fn unscaled() -> usize {
     1
+}
+
+/// Whether each count is one that a layer can have, under its field's name.
+pub(crate) fn check_counts(fields: &[(&str, usize)]) -> Result<(), String> {
+    match fields.iter().find(|(_, value)| !(1..=MOST_CHANNELS).contains(value)) {
+        Some((name, value)) => Err(format!("{name} is {value}; it must be from 1 to {MOST_CHANNELS}")),
+        None => Ok(()),
+    }
+}
+
+/// Whether the ends of a network, the same in every family, make sense.
+pub(crate) fn check_ends(in_channels: usize, num_classes: usize, num_rare: usize) -> Result<(), String> {
+    check_counts(&[("in_channels", in_channels), ("num_classes", num_classes)])?;
+    if num_rare > num_classes {
+        return Err(format!("num_rare is {num_rare}, more than the {num_classes} classes"));
+    }
+    Ok(())
+}
+
+/// Whether `rate` is a probability with which something is dropped.
+pub(crate) fn check_rate(name: &str, rate: f64) -> Result<(), String> {
+    if (0.0..1.0).contains(&rate) {
+        return Ok(());
+    }
+    Err(format!("{name} is {rate}; it must be from 0 to below 1"))
 }
 
 impl SegformerConfig {
@@ -123,18 +151,8 @@ impl SegformerConfig {
     /// # Errors
     /// The field's name and what it must be.
     pub fn validate(&self) -> Result<(), String> {
-        const MOST_CHANNELS: usize = 4096;
-        let counts = [
-            ("in_channels", self.in_channels),
-            ("num_classes", self.num_classes),
-            ("mlp_ratio", self.mlp_ratio),
-            ("decoder_dim", self.decoder_dim),
-        ];
-        for (name, value) in counts {
-            if value == 0 || value > MOST_CHANNELS {
-                return Err(format!("{name} is {value}; it must be from 1 to {MOST_CHANNELS}"));
-            }
-        }
+        check_ends(self.in_channels, self.num_classes, self.num_rare)?;
+        check_counts(&[("mlp_ratio", self.mlp_ratio), ("decoder_dim", self.decoder_dim)])?;
         if ![1, 2, 4].contains(&self.input_upsampling) {
             return Err(format!(
                 "input_upsampling is {}; it must be 1, 2 or 4",
@@ -151,12 +169,6 @@ impl SegformerConfig {
             return Err(format!(
                 "input_upsampling is {}; with a detail path it must be 1 or 2",
                 self.input_upsampling
-            ));
-        }
-        if self.num_rare > self.num_classes {
-            return Err(format!(
-                "num_rare is {}, more than the {} classes",
-                self.num_rare, self.num_classes
             ));
         }
         for stage in 0..4 {
@@ -177,12 +189,8 @@ impl SegformerConfig {
                 ));
             }
         }
-        let rates = [("drop_path", self.drop_path), ("dropout", self.dropout)];
-        for (name, rate) in rates {
-            if !(0.0..1.0).contains(&rate) {
-                return Err(format!("{name} is {rate}; it must be from 0 to below 1"));
-            }
-        }
+        check_rate("drop_path", self.drop_path)?;
+        check_rate("dropout", self.dropout)?;
         for (name, eps) in [("norm_eps", self.norm_eps), ("embed_norm_eps", self.embed_norm_eps)] {
             if !(eps > 0.0 && eps < 0.1) {
                 return Err(format!("{name} is {eps}; it must be small and positive"));

@@ -1,3 +1,31 @@
-//! Blocks of the convolutional families.
+//! What the convolutional families are made of: each block once, used by several.
 
+pub mod aspp;
+pub mod attention_gate;
 pub mod conv_norm;
+pub mod double_conv;
+pub mod global_context;
+pub mod position_attention;
+pub mod resnet;
+pub mod squeeze_excitation;
+pub mod upsampler;
+
+/// Trainable parameters of `module`, on a device with autodiff: what papers count. burn counts batch norm's running means and
+/// variances as well.
+#[cfg(test)]
+pub(crate) fn trainable<M: burn::module::Module>(module: &M) -> usize {
+    use burn::module::{ModuleVisitor, Param};
+    use burn::tensor::Tensor;
+
+    struct Count(usize);
+
+    impl ModuleVisitor for Count {
+        fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<D>>) {
+            self.0 += usize::from(param.is_require_grad()) * param.shape().num_elements();
+        }
+    }
+
+    let mut count = Count(0);
+    module.visit(&mut count);
+    count.0
+}

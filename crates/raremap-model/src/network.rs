@@ -3,14 +3,33 @@
 use burn::module::Module;
 use burn::tensor::{Device, Tensor};
 
+use crate::deeplab::DeepLab;
 use crate::folded::FoldedSegformer;
+use crate::manet::MaNet;
+use crate::multipath_unet::MultipathUNet;
+use crate::pspnet::PspNet;
 use crate::segformer::{DualLogits, Segformer};
+use crate::unet::UNet;
+use crate::unet_plus_plus::UNetPlusPlus;
 
 /// A network as it is trained: [`Architecture::init`](crate::Architecture::init) makes one.
 #[derive(Module, Debug)]
+#[expect(clippy::large_enum_variant, reason = "there is one network at a time, and a Box is no burn module")]
 pub enum Network {
-    /// SegFormer with its dual head.
+    /// SegFormer.
     Segformer(Segformer),
+    /// U-Net.
+    UNet(UNet),
+    /// multipath U-Net.
+    MultipathUNet(MultipathUNet),
+    /// U-Net++.
+    UNetPlusPlus(UNetPlusPlus),
+    /// DeepLabV3+.
+    DeepLab(DeepLab),
+    /// PSPNet.
+    PspNet(PspNet),
+    /// MAnet.
+    MaNet(MaNet),
 }
 
 impl Network {
@@ -20,6 +39,12 @@ impl Network {
     pub fn forward(&self, input: Tensor<4>) -> DualLogits {
         match self {
             Self::Segformer(network) => network.forward(input),
+            Self::UNet(network) => network.forward(input),
+            Self::MultipathUNet(network) => network.forward(input),
+            Self::UNetPlusPlus(network) => network.forward(input),
+            Self::DeepLab(network) => network.forward(input),
+            Self::PspNet(network) => network.forward(input),
+            Self::MaNet(network) => network.forward(input),
         }
     }
 
@@ -27,15 +52,34 @@ impl Network {
     pub fn fold(self) -> InferenceNetwork {
         match self {
             Self::Segformer(network) => InferenceNetwork::Segformer(FoldedSegformer::fold(network)),
+            Self::UNet(network) => InferenceNetwork::UNet(network),
+            Self::MultipathUNet(network) => InferenceNetwork::MultipathUNet(network),
+            Self::UNetPlusPlus(network) => InferenceNetwork::UNetPlusPlus(network),
+            Self::DeepLab(network) => InferenceNetwork::DeepLab(network),
+            Self::PspNet(network) => InferenceNetwork::PspNet(network),
+            Self::MaNet(network) => InferenceNetwork::MaNet(network),
         }
     }
 }
 
 /// A network as it runs: what can be computed once, is.
 #[derive(Module, Debug)]
+#[expect(clippy::large_enum_variant, reason = "there is one network at a time, and a Box is no burn module")]
 pub enum InferenceNetwork {
     /// SegFormer with its decoder folded.
     Segformer(FoldedSegformer),
+    /// U-Net.
+    UNet(UNet),
+    /// multipath U-Net.
+    MultipathUNet(MultipathUNet),
+    /// U-Net++.
+    UNetPlusPlus(UNetPlusPlus),
+    /// DeepLabV3+.
+    DeepLab(DeepLab),
+    /// PSPNet.
+    PspNet(PspNet),
+    /// MAnet.
+    MaNet(MaNet),
 }
 
 impl InferenceNetwork {
@@ -44,6 +88,12 @@ impl InferenceNetwork {
     pub fn forward(&self, input: Tensor<4>) -> DualLogits {
         match self {
             Self::Segformer(network) => network.forward(input),
+            Self::UNet(network) => network.forward(input),
+            Self::MultipathUNet(network) => network.forward(input),
+            Self::UNetPlusPlus(network) => network.forward(input),
+            Self::DeepLab(network) => network.forward(input),
+            Self::PspNet(network) => network.forward(input),
+            Self::MaNet(network) => network.forward(input),
         }
     }
 
@@ -51,6 +101,12 @@ impl InferenceNetwork {
     pub fn device(&self) -> Device {
         match self {
             Self::Segformer(network) => network.device(),
+            Self::UNet(network) => network.heads.device(),
+            Self::MultipathUNet(network) => network.heads.device(),
+            Self::UNetPlusPlus(network) => network.heads.device(),
+            Self::DeepLab(network) => network.heads.device(),
+            Self::PspNet(network) => network.heads.device(),
+            Self::MaNet(network) => network.heads.device(),
         }
     }
 }

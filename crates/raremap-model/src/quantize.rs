@@ -1,7 +1,7 @@
 //! Weight-only int8, symmetric, one scale per output channel.
 //!
-//! Activations stay float: after LayerNorm, softmax and GELU their quantization is what costs accuracy. The first patch
-//! embedding, depthwise convolutions, norms, biases and heads stay float as well; together they are a few percent of the
+//! Activations stay float: after LayerNorm, softmax and GELU their quantization is what costs accuracy. The layers that
+//! read the image, depthwise convolutions, norms, biases and heads stay float as well; together they are a few percent of the
 //! bytes and most of the error.
 
 /// How a parameter is stored.
@@ -11,20 +11,27 @@ pub enum Storage {
     Float,
     /// int8 with one scale per index of this axis, the output channels.
     Int8 {
-        /// 1 for a linear weight `[in, out]`, 0 for a convolution `[out, in, kh, kw]`.
+        /// 1 for a linear weight `[in, out]` and a transposed convolution `[in, out, kh, kw]`, 0 for a convolution
+        /// `[out, in, kh, kw]`.
         axis: usize,
     },
 }
 
+/// Where each family reads the image: SegFormer and its detail path, the ResNets, the U-Nets' finest level.
+const FIRST_LAYERS: [&str; 4] = ["encoder.stages.0.patch_embed.", "detail.convs.0.", "encoder.stem.", "encoder.0."];
+
+/// The weight of an upsampler.
+const TRANSPOSED: &str = "transposed.weight";
+
 /// How to store the parameter `name` of `shape`.
 pub fn storage_of(name: &str, shape: &[usize]) -> Storage {
-    let float = name.starts_with("heads.")
-        || name.starts_with("encoder.stages.0.patch_embed.")
-        || name.starts_with("detail.convs.0.")
+    let float = ["heads.", "deep."].iter().any(|part| name.starts_with(part))
+        || FIRST_LAYERS.iter().any(|part| name.starts_with(part))
         || name.ends_with("mlp.dwconv.weight")
         || !name.ends_with(".weight");
     match (float, shape.len()) {
         (false, 2) => Storage::Int8 { axis: 1 },
+        (false, 4) if name.ends_with(TRANSPOSED) => Storage::Int8 { axis: 1 },
         (false, 4) => Storage::Int8 { axis: 0 },
         _ => Storage::Float,
     }
@@ -102,6 +109,17 @@ mod tests {
             ("encoder.stages.1.layer_norm.gamma", &[64], Storage::Float),
             ("decoder.linear_c.0.bias", &[256], Storage::Float),
             ("heads.auxiliary.weight", &[2, 256, 1, 1], Storage::Float),
+            ("encoder.0.first.conv.weight", &[32, 3, 3, 3], Storage::Float),
+            (
+                "encoder.1.first.conv.weight",
+                &[64, 32, 3, 3],
+                Storage::Int8 { axis: 0 },
+            ),
+            (
+                "decoder.1.upsampler.transposed.weight",
+                &[128, 64, 2, 2],
+                Storage::Int8 { axis: 1 },
+            ),
         ];
         for (name, shape, expected) in cases {
             assert_eq!(storage_of(name, shape), expected, "{name}");

@@ -42,25 +42,31 @@ pub struct Heads {
 const INITIAL_AUXILIARY_LOGIT: f64 = -2.0;
 
 impl Heads {
-    fn init(config: &SegformerConfig, device: &Device) -> Self {
-        let head = |channels: usize| conv(Conv2dConfig::new([config.decoder_dim, channels], [1, 1]), device);
+    /// Heads that read `features` channels; without an auxiliary head where `num_rare` is 0.
+    pub fn init(features: usize, num_classes: usize, num_rare: usize, device: &Device) -> Self {
+        let head = |channels: usize| conv(Conv2dConfig::new([features, channels], [1, 1]), device);
         // Rare classes are rare: starting near "no" keeps the first steps from unlearning "maybe everywhere".
-        let auxiliary = (config.num_rare > 0).then(|| {
-            let mut auxiliary = head(config.num_rare);
+        let auxiliary = (num_rare > 0).then(|| {
+            let mut auxiliary = head(num_rare);
             let bias = Initializer::Constant {
                 value: INITIAL_AUXILIARY_LOGIT,
             };
-            auxiliary.bias = Some(bias.init([config.num_rare], device));
+            auxiliary.bias = Some(bias.init([num_rare], device));
             auxiliary
         });
         Self {
-            classifier: head(config.num_classes),
+            classifier: head(num_classes),
             auxiliary,
         }
     }
 
+    /// Device that the weights are on.
+    pub(crate) fn device(&self) -> Device {
+        self.classifier.weight.val().device()
+    }
+
     /// # Shapes
-    /// - `features`: `[batch, decoder_dim, h, w]`, the decoder's output
+    /// - `features`: `[batch, features, h, w]`, the decoder's output
     /// - output: `[batch, num_classes, h, w]` and `[batch, num_rare, h, w]`
     pub fn forward(&self, features: Tensor<4>) -> DualLogits {
         let Some(head) = &self.auxiliary else {
@@ -116,7 +122,7 @@ impl Segformer {
             encoder: MixTransformer::init(config, device),
             decoder: Decoder::init(config, device),
             detail: (config.detail_dim > 0).then(|| DetailPath::init(config, device)),
-            heads: Heads::init(config, device),
+            heads: Heads::init(config.decoder_dim, config.num_classes, config.num_rare, device),
             input_upsampling: config.input_upsampling,
         }
     }
@@ -168,11 +174,7 @@ mod tests {
     #[test]
     fn saliency_adds_to_the_features_the_main_head_reads() {
         let device = Device::flex();
-        let config = SegformerConfig {
-            decoder_dim: 4,
-            ..SegformerConfig::new(Variant::B0, 3, 3, 1)
-        };
-        let heads = Heads::init(&config, &device);
+        let heads = Heads::init(4, 3, 1, &device);
         let features = Tensor::<4>::ones([1, 4, 2, 2], &device);
         let plain = heads.classifier.forward(features.clone());
         let dual = heads.forward(features);

@@ -1,4 +1,4 @@
-//! Bilinear upsampling that every backend can differentiate.
+//! Upsampling that every backend can differentiate.
 
 use burn::tensor::{Device, Tensor, TensorData};
 
@@ -48,6 +48,18 @@ pub fn upsample_bilinear(map: Tensor<4>, size: [usize; 2]) -> Tensor<4> {
     tall.reshape([batch, channels, size[0], size[1]])
 }
 
+/// Repeats each cell of the last two axes `factor` times along both.
+///
+/// # Shapes
+/// - `map`: `[batch, channels, h, w]`
+/// - output: `[batch, channels, factor * h, factor * w]`
+pub fn upsample_nearest(map: Tensor<4>, factor: usize) -> Tensor<4> {
+    let [batch, channels, height, width] = map.dims();
+    map.reshape([batch * channels, height, 1, width, 1])
+        .expand([batch * channels, height, factor, width, factor])
+        .reshape([batch, channels, height * factor, width * factor])
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -63,6 +75,13 @@ mod tests {
             .try_to_vec::<f32>()
             .expect("f32");
         assert_eq!(out, [0.0, 1.0, 3.0, 4.0]);
+    }
+
+    #[test]
+    fn nearest_repeats_each_cell() {
+        let map = Tensor::<4>::from_data([[[[1.0, 2.0], [3.0, 4.0]]]], &Device::flex());
+        let out = upsample_nearest(map, 2).into_data().try_to_vec::<f32>().expect("f32");
+        assert_eq!(out, [1., 1., 2., 2., 1., 1., 2., 2., 3., 3., 4., 4., 3., 3., 4., 4.]);
     }
 
     #[test]

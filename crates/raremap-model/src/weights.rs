@@ -226,6 +226,11 @@ impl ModelFile {
         Ok(())
     }
 
+    /// Parameters by name, dequantized.
+    pub const fn parameters(&self) -> &BTreeMap<String, TensorData> {
+        &self.parameters
+    }
+
     /// The file's bytes; weights as int8 with `int8`, else as they are. Sets nothing: the digest is in the bytes.
     ///
     /// # Errors

@@ -1,7 +1,5 @@
 //! Crops for training. Only this module varies pixels, it varies image and mask in one call, and it takes nothing but the
 //! training split.
-#![allow(dead_code, unused_imports)] // until the trainer uses all of it
-
 mod cutmix;
 mod geometry;
 mod radiometry;

@@ -1,7 +1,5 @@
 //! A labelled set of images, described by a TOML file: GeoTIFF pairs, PNG pairs or NumPy arrays.
 
-#![allow(dead_code)] // `verify`, `places_of`, `sample_resolution_m`: until the trainer and the evaluation use them
-
 mod config;
 mod drop;
 mod entries;

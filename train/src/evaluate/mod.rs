@@ -27,7 +27,7 @@ pub use choose::{Chosen, VALIDATION, ValidationScores};
 pub use evaluation::{Bootstrap, Evaluation};
 #[allow(unused_imports)] // until the trainer samples by it
 pub use saliency::saliency_map;
-pub use scenes::Scenes;
+pub use scenes::{Layout, Scenes};
 pub use score::{ScoreOptions, Scores, score};
 
 use crate::dataset::DatasetConfig;

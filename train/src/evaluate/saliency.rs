@@ -1,7 +1,5 @@
 //! Where a model expects rare classes in a scene.
 
-#![allow(dead_code)] // until the trainer samples by it
-
 use anyhow::{Context, Result};
 use raremap_infer::{SceneInMemory, TileModel, View, run_in_memory};
 use raremap_model::Card;

@@ -8,8 +8,6 @@
 //! Three rules hold for every term. Pixels that are not scored never count. Sums over pixels are sums over the whole
 //! batch, never means of images' means. Without a scored pixel the value and the gradient are 0.
 
-#![allow(dead_code)] // until the trainer uses it
-
 mod arbt;
 mod auxiliary;
 mod bce;

@@ -1,6 +1,4 @@
 //! What a step does with the gradients: sharpness, accumulation, clipping, the optimizer itself, and the rate it takes.
-#![allow(dead_code)] // until the trainer uses it
-
 pub mod accumulate;
 pub mod average;
 pub mod clip;

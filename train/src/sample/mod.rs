@@ -1,6 +1,4 @@
 //! Which sample, and which place in it, each training crop is taken from.
-#![allow(dead_code)] // until the trainer uses it
-
 mod places;
 mod saliency;
 mod split;

@@ -3,6 +3,7 @@
 use std::path::Path;
 
 use anyhow::{Result, ensure};
+use burn::module::Module;
 use burn::optim::GradientsParams;
 use burn::tensor::{Device, Tensor};
 use raremap_model::{Card, Network};
@@ -17,6 +18,7 @@ use crate::optim::clip::clip_global_norm;
 use crate::optim::schedule::{Plateau, Schedule};
 use crate::optim::sharpness::{rare_share, sharpness_aware};
 use crate::optim::{Optimizer, OptimizerSection};
+use crate::start::start_from;
 
 const MODEL: &str = "model.bpk";
 const AVERAGE: &str = "average.bpk";
@@ -51,7 +53,10 @@ impl Learner {
     pub(super) fn new(config: &TrainConfig, card: &Card, device: Device, steps: [usize; 2]) -> Result<Self> {
         let [total_steps, steps_per_epoch] = steps;
         device.seed(config.seed);
-        let model = config.model.init(&card.architecture, &device)?;
+        let mut model = card.architecture.init(&device);
+        if let Some(path) = &config.model.start_from {
+            start_from(&mut model, path, &config.model.start_without)?;
+        }
         let rare = card.rare_class_indices();
         let names: Vec<String> = card.classes.iter().map(|class| class.name.clone()).collect();
         config.optimizer.check_rare_classes(rare.len())?;
@@ -98,7 +103,6 @@ impl Learner {
 
     /// The weights that would be shipped: averaged if there is an average, without autodiff.
     pub(super) fn candidate(&self) -> Network {
-        use burn::module::Module;
         match &self.average {
             Some(average) => average.apply(&self.model),
             None => self.model.valid(),

@@ -2,7 +2,6 @@
 
 mod batch;
 mod learner;
-mod pictures;
 mod state;
 mod trainer;
 
@@ -50,7 +49,7 @@ pub struct TrainArgs {
 }
 
 /// Split that the best weights are chosen on.
-const VALIDATION: &str = "val";
+pub const VALIDATION: &str = "val";
 
 /// Weights with the best validation score, and the card that `raremap export` completes.
 pub const BEST_WEIGHTS: &str = "best.bpk";
@@ -74,7 +73,7 @@ pub fn run(args: &TrainArgs) -> Result<()> {
         run.display()
     );
     // All that can be wrong is found before the first step, and before a file is written.
-    let validation = dataset.load(VALIDATION)?;
+    let validation = dataset.load_split(VALIDATION)?;
     let split = TrainingSplit::load(&dataset)?;
     let card = card(&config, &dataset, &split)?;
     let images = split.len();

@@ -14,17 +14,17 @@ use sha2::{Digest, Sha256};
 
 use super::batch::{Data, HostBatch, Loader};
 use super::learner::Learner;
-use super::pictures::sample_pictures;
 use super::state::Progress;
 use super::{BEST_WEIGHTS, EVALUATION, VALIDATION};
 use crate::checkpoint::{Checkpoints, hex, load_module, save_module};
 use crate::config::TrainConfig;
-use crate::dataset::{DatasetConfig, Sample};
+use crate::dataset::{DatasetConfig, Split};
 use crate::device::Backend;
 use crate::evaluate::{Evaluation, ScoreOptions, Scenes, saliency_map, score};
 use crate::files::write_whole;
 use crate::watch::{
     BestMetric, Done, EarlyStopping, Epoch, Metric, Monitor, RunEvent, SaliencyRefresh, Start, Step, Stopped, Validation,
+    choose_samples, sample_pictures,
 };
 
 /// Threshold of the auxiliary head in the log's figures: the page's.
@@ -37,9 +37,12 @@ pub(super) struct Trainer<'a> {
     config: TrainConfig,
     card: Card,
     dataset: &'a DatasetConfig,
-    validation: Vec<Sample>,
+    validation: Split,
+    /// Indices of the validation images that are painted.
+    painted: Vec<usize>,
     learner: Learner,
-    stopping: Option<EarlyStopping>,
+    stopping: EarlyStopping,
+    rare: Vec<usize>,
     best: BestMetric,
     plateau_metric: Option<Metric>,
     progress: Progress,
@@ -62,20 +65,20 @@ impl<'a> Trainer<'a> {
         card: Card,
         dataset: &'a DatasetConfig,
         images: usize,
-        validation: Vec<Sample>,
+        validation: Split,
         device: Device,
         recipe: &str,
     ) -> Result<Self> {
         let classes: Vec<String> = card.classes.iter().map(|class| class.name.clone()).collect();
         let rare_names = dataset.rare_classes();
+        let rare: Vec<usize> = (0..classes.len()).filter(|&class| rare_names.contains(&classes[class])).collect();
         let steps_per_epoch = images.div_ceil(config.crops_per_step());
         let steps = [steps_per_epoch * config.schedule.epochs, steps_per_epoch];
-        let stopping = config.stopping.as_ref();
         let plateau = config.learning_rate.plateau_metric();
         Ok(Self {
-            stopping: stopping
-                .map(|section| EarlyStopping::new(section, &classes, &rare_names))
-                .transpose()?,
+            stopping: EarlyStopping::new(&config.stopping, &classes, &rare_names)?,
+            painted: choose_samples(&validation.samples, &rare, config.watch.sample_images),
+            rare,
             best: BestMetric::new(&config.best, &classes, &rare_names)?,
             plateau_metric: plateau
                 .map(|name| Metric::parse("learning_rate.metric", name, &classes, &rare_names))
@@ -114,9 +117,7 @@ impl<'a> Trainer<'a> {
         );
         self.learner.load(&folder)?;
         self.learner.plateau = progress.plateau;
-        if let Some(stopping) = &mut self.stopping {
-            stopping.restore(progress.stopping.clone());
-        }
+        self.stopping.restore(progress.stopping.clone());
         let maps = folder.join(MAPS);
         if maps.is_file() {
             data.sampler.restore(&std::fs::read(maps)?)?;
@@ -129,9 +130,7 @@ impl<'a> Trainer<'a> {
     fn save(&mut self, checkpoints: &Checkpoints, data: &Data) -> Result<()> {
         self.progress.plateau = self.learner.plateau;
         self.progress.losses = self.losses;
-        if let Some(stopping) = &self.stopping {
-            self.progress.stopping = stopping.state().clone();
-        }
+        self.progress.stopping = self.stopping.state().clone();
         checkpoints.save(|folder| {
             self.learner.save(folder)?;
             if let Some(maps) = data.sampler.state() {
@@ -306,14 +305,17 @@ impl<'a> Trainer<'a> {
         let candidate = self.learner.candidate();
         let model = BurnTileModel::new(candidate.clone().fold(), self.card.bands.len());
         let evaluation = self.evaluate(&model, &ScoreOptions::at(THRESHOLD))?;
-        let rare = self.dataset.rare_class_indices();
         let (sum, count) = std::mem::take(&mut self.losses);
         let validation = Validation {
             loss_training: (count > 0).then(|| sum / count as f64),
-            ..Validation::of(epoch, step, &evaluation, &rare)?
+            ..Validation::of(epoch, step, &evaluation, &self.rare)?
         };
         monitor.record(&RunEvent::Validation(validation.clone()))?;
-        let pictures = sample_pictures(&self.validation, &model, &self.card, self.dataset, self.config.watch.sample_images)?;
+        let pictures = self.painted.iter().map(|&index| {
+            let (entry, sample) = (&self.validation.entries[index], &self.validation.samples[index]);
+            sample_pictures(&model, &self.card, self.dataset, &entry.image, sample)
+        });
+        let pictures = pictures.collect::<Result<Vec<_>>>()?;
         if !pictures.is_empty() {
             monitor.record_samples(epoch, step, &pictures)?;
         }
@@ -332,11 +334,11 @@ impl<'a> Trainer<'a> {
         {
             self.learner.schedule.observe(&mut self.learner.plateau, value);
         }
-        Ok(self.stopping.as_mut().and_then(|stopping| stopping.observe(&validation)))
+        Ok(self.stopping.observe(&validation))
     }
 
     fn evaluate(&self, model: &BurnTileModel, options: &ScoreOptions) -> Result<Evaluation> {
-        let scenes = Scenes::loaded(self.dataset, VALIDATION, &self.validation)?;
+        let scenes = Scenes::loaded(self.dataset, VALIDATION, &self.validation.samples)?;
         score(model, &self.card, &scenes, options)?.evaluation(None, None)
     }
 

@@ -3,8 +3,6 @@
 //! A run says what happens as [`RunEvent`]s to its [`Monitor`], which keeps the [`History`], looks for findings, and
 //! passes every event on: to `log.jsonl`, to the terminal, to TensorBoard's event files and into `report.html`.
 
-#![allow(dead_code, unused_imports)] // until the trainer uses early stopping and the sections
-
 mod chart;
 mod console;
 mod event;

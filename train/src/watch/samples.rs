@@ -1,55 +1,40 @@
 //! Pictures of validation images, made by the pipeline that predicts.
 
 use anyhow::{Context, Result};
-use raremap_infer::{DecideOptions, RunOptions, TileModel, Tiling, View, run_scene};
+use raremap_infer::{DecideOptions, SceneInMemory, TileModel, View, run_in_memory};
 use raremap_model::Card;
-use raremap_raster::{FileSource, GeoTiff, Limits};
 
 use super::SamplePictures;
 use super::picture::Picture;
 use crate::dataset::{DatasetConfig, Sample};
+use crate::evaluate::Layout;
 
-/// The `count` images of `split` with the most pixels of rare classes, most first: those are worth looking at.
-///
-/// # Errors
-/// Where an image cannot be read.
-pub fn choose_samples(dataset: &DatasetConfig, split: &str, count: usize) -> Result<Vec<String>> {
-    let rare = dataset.rare_classes();
-    let is_rare: Vec<bool> = dataset.classes.iter().map(|class| rare.contains(&class.name)).collect();
-    let mut images = Vec::new();
-    for image in dataset.images_of(split)? {
-        let labels = dataset.load_sample(&image)?.labels;
-        let of_rare = |label: &&u8| is_rare.get(usize::from(**label)).copied().unwrap_or(false);
-        images.push((labels.iter().filter(of_rare).count(), image));
-    }
-    // by name among equals, so that every run shows the same
-    images.sort_unstable_by(|one, other| other.0.cmp(&one.0).then(one.1.cmp(&other.1)));
-    Ok(images.into_iter().take(count).map(|(_, image)| image).collect())
+/// Indices of the `count` samples with the most pixels of `rare` classes, most first: those are worth looking at.
+pub fn choose_samples(samples: &[Sample], rare: &[usize], count: usize) -> Vec<usize> {
+    let mut chosen: Vec<usize> = (0..samples.len()).collect();
+    let rare_pixels = |index: &usize| {
+        let labels = samples[*index].labels.iter();
+        labels.filter(|label| rare.contains(&usize::from(**label))).count()
+    };
+    // stable: every run shows the same among equals
+    chosen.sort_by_cached_key(|index| std::cmp::Reverse(rare_pixels(index)));
+    chosen.truncate(count);
+    chosen
 }
 
-/// Segments `images` of `dataset` with `model` and paints them. The dataset's last three scene bands are shown as blue,
-/// green and red: with near infrared last, that is the usual false-colour picture.
+/// Segments `sample` with `model` and paints it. The dataset's last three scene bands are shown as blue, green and red: with
+/// near infrared last, that is the usual false-colour picture.
 ///
 /// # Errors
-/// Where a file cannot be read, and where the dataset's bands are not the card's.
+/// Where the dataset's bands are not the card's, and where the network fails.
 pub fn sample_pictures(
     model: &impl TileModel,
     card: &Card,
     dataset: &DatasetConfig,
-    images: &[String],
-) -> Result<Vec<SamplePictures>> {
-    let bands = card.scene_bands().into_iter().map(|name| {
-        let found = dataset
-            .scene_bands()
-            .iter()
-            .find(|(band, _)| *band == name)
-            .map(|(_, index)| *index);
-        found.with_context(|| format!("the model needs band {name}, which {} does not name", dataset.name))
-    });
-    let options = RunOptions {
-        tiling: Tiling::of_tile(card.tile_px),
-        ..RunOptions::new(bands.collect::<Result<_>>()?)
-    };
+    name: &str,
+    sample: &Sample,
+) -> Result<SamplePictures> {
+    let layout = Layout::new(card, dataset, None)?;
     let argmax = DecideOptions {
         threshold: 1.0,
         ..DecideOptions::new(card)
@@ -59,30 +44,27 @@ pub fn sample_pictures(
     for (index, class) in (0u8..).zip(&card.classes) {
         class_of[usize::from(class.value)] = index;
     }
-    let mut pictures = Vec::new();
-    for image in images {
-        let sample = dataset.load_sample(image)?;
-        let run = async {
-            let scene = GeoTiff::open(FileSource::open(&sample.path)?, Limits::default()).await?;
-            anyhow::Ok(run_scene(&scene, model, card, &options, &mut ()).await?)
-        };
-        let logits = pollster::block_on(run).with_context(|| sample.path.display().to_string())?;
-        let (width, height) = (sample.width, sample.height);
-        let mask = logits.decide(&argmax)?.mask;
-        let predicted: Vec<u8> = mask.iter().map(|&value| class_of[usize::from(value)]).collect();
-        let saliency = match card.rare_classes.is_empty() {
-            true => None,
-            false => Some(logits.saliency(&View::whole(logits.size()))?),
-        };
-        pictures.push(SamplePictures {
-            name: image.clone(),
-            input: false_color(&sample),
-            label: Picture::of_classes(width, height, &sample.labels, &colors),
-            prediction: Picture::of_classes(width, height, &predicted, &colors),
-            saliency: saliency.map(|saliency| Picture::of_probability(width, height, &saliency)),
-        });
-    }
-    Ok(pictures)
+    let (width, height) = (sample.width, sample.height);
+    let scene = SceneInMemory {
+        size: [height, width],
+        values: &sample.values,
+        valid: &sample.valid,
+    };
+    let logits = pollster::block_on(run_in_memory(&scene, model, card, &layout.run, &mut ()));
+    let logits = logits.with_context(|| sample.path.display().to_string())?;
+    let mask = logits.decide(&argmax)?.mask;
+    let predicted: Vec<u8> = mask.iter().map(|&value| class_of[usize::from(value)]).collect();
+    let saliency = match card.rare_classes.is_empty() {
+        true => None,
+        false => Some(logits.saliency(&View::whole(logits.size()))?),
+    };
+    Ok(SamplePictures {
+        name: name.to_owned(),
+        input: false_color(sample),
+        label: Picture::of_classes(width, height, &sample.labels, &colors),
+        prediction: Picture::of_classes(width, height, &predicted, &colors),
+        saliency: saliency.map(|saliency| Picture::of_probability(width, height, &saliency)),
+    })
 }
 
 fn false_color(sample: &Sample) -> Picture {

@@ -1,0 +1,188 @@
+//! The weights that a run starts from: another run's, or a published model's.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+
+use anyhow::{Context, Result, anyhow, ensure};
+use burn::store::{BurnpackStore, ModuleStore, bridge};
+use burn::tensor::TensorData;
+use raremap_model::weights::{apply_parameters, parameters_of};
+use raremap_model::{ModelFile, Network};
+
+type Parameters = BTreeMap<String, TensorData>;
+
+/// How a weights file's name ends; anything else is a run's.
+const WEIGHTS_FILE: &str = "raremap";
+/// Misfits that an error lists.
+const LISTED: usize = 6;
+
+/// Puts the weights in `path` into `model`, except for parameters whose names begin with one of `without`, which stay as they are.
+///
+/// # Errors
+/// Where the file cannot be read, and where its parameters are not the network's: the message names them, with their shapes.
+pub fn start_from(model: &mut Network, path: &Path, without: &[String]) -> Result<()> {
+    let stored = read_parameters(path).with_context(|| format!("model.start_from: cannot read {}", path.display()))?;
+    let own = parameters_of(model)?;
+    let left_out = |name: &String| without.iter().any(|beginning| name.starts_with(beginning.as_str()));
+    for beginning in without {
+        ensure!(
+            own.keys()
+                .chain(stored.keys())
+                .any(|name| name.starts_with(beginning.as_str())),
+            "model.start_without: no parameter begins with {beginning}"
+        );
+    }
+    let misfits = misfits(&own, &stored, left_out);
+    if !misfits.is_empty() {
+        let listed = misfits.iter().take(LISTED).cloned().collect::<Vec<_>>().join("; ");
+        let more = match misfits.len().saturating_sub(LISTED) {
+            0 => String::new(),
+            count => format!("; and {count} more"),
+        };
+        return Err(anyhow!(
+            "model.start_from: the weights in {} are not this network's: {listed}{more}. What shall stay random goes into \
+             model.start_without, such as [\"heads.\"]",
+            path.display()
+        ));
+    }
+    let (kept, _): (Parameters, Parameters) = own.into_iter().partition(|(name, _)| left_out(name));
+    let taken = stored.into_iter().filter(|(name, _)| !left_out(name));
+    apply_parameters(model, &taken.chain(kept).collect())?;
+    Ok(())
+}
+
+/// What keeps `stored` from being the parameters of a network that has `own`, in words.
+fn misfits(own: &Parameters, stored: &Parameters, left_out: impl Fn(&String) -> bool) -> Vec<String> {
+    let of_network = own.iter().filter_map(|(name, data)| match stored.get(name) {
+        None => Some((name, format!("{name} is missing in the file"))),
+        Some(found) if found.shape() != data.shape() => {
+            let (theirs, ours) = (&found.shape()[..], &data.shape()[..]);
+            Some((
+                name,
+                format!("{name} is {theirs:?} in the file and {ours:?} in the network"),
+            ))
+        }
+        Some(_) => None,
+    });
+    let of_file = stored.keys().filter(|name| !own.contains_key(*name));
+    let of_file = of_file.map(|name| (name, format!("{name} has no place in the network")));
+    let all = of_network.chain(of_file);
+    all.filter(|(name, _)| !left_out(name))
+        .map(|(_, misfit)| misfit)
+        .collect()
+}
+
+/// All parameters in a file, by the names that a weights file has.
+fn read_parameters(path: &Path) -> Result<Parameters> {
+    if path.extension().is_some_and(|extension| extension == WEIGHTS_FILE) {
+        let file = ModelFile::from_bytes(&std::fs::read(path)?)?;
+        return Ok(file.parameters().clone());
+    }
+    ensure!(path.is_file(), "there is no such file");
+    let mut store = BurnpackStore::from_file(path);
+    let tensors = store.get_all_tensors().map_err(|error| anyhow!("{error}"))?;
+    let named = tensors.iter().filter(|(name, _)| !name.ends_with(".training"));
+    let named = named.map(|(name, tensor)| {
+        let data = bridge::into_data(tensor.clone()).map_err(|error| anyhow!("{name}: {error}"))?;
+        Ok((bare(name).to_owned(), data))
+    });
+    named.collect()
+}
+
+/// A run's parameters are named with their family first, which is the only part of a name in capitals.
+fn bare(name: &str) -> &str {
+    match name.split_once('.') {
+        Some((family, rest)) if family.starts_with(|first: char| first.is_ascii_uppercase()) => rest,
+        _ => name,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::checkpoint::save_module;
+    use burn::tensor::Device;
+    use raremap_model::{Architecture, UNetConfig};
+
+    fn network(classes: usize, channels: [usize; 2]) -> Network {
+        let config = UNetConfig {
+            channels: channels.to_vec(),
+            ..UNetConfig::new(2, classes, 1)
+        };
+        Architecture::from(config).init(&Device::flex().autodiff())
+    }
+
+    fn error(model: &mut Network, path: &Path, without: &[&str]) -> String {
+        let without: Vec<String> = without.iter().map(|&beginning| beginning.to_owned()).collect();
+        format!("{:#}", start_from(model, path, &without).expect_err("refused"))
+    }
+
+    #[test]
+    fn a_run_starts_from_another_runs_weights() {
+        let dir = tempfile::tempdir().expect("a folder");
+        let path = dir.path().join("best.bpk");
+        let first = network(3, [4, 8]);
+        save_module(&first, &path).expect("writes");
+        let mut second = network(3, [4, 8]);
+        start_from(&mut second, &path, &[]).expect("the same network");
+        let (first, second) = (
+            parameters_of(&first).expect("readable"),
+            parameters_of(&second).expect("readable"),
+        );
+        assert_eq!(first, second);
+        assert!(first.len() > 20, "{} parameters", first.len());
+    }
+
+    #[test]
+    fn parameters_that_do_not_fit_are_named_with_their_shapes_and_can_be_left_out() {
+        let dir = tempfile::tempdir().expect("a folder");
+        let path = dir.path().join("best.bpk");
+        let three = network(3, [4, 8]);
+        save_module(&three, &path).expect("writes");
+        let mut five = network(5, [4, 8]);
+        let found = error(&mut five, &path, &[]);
+        assert!(
+            found.contains("heads.classifier.weight is [3, 4, 1, 1] in the file and [5, 4, 1, 1]"),
+            "{found}"
+        );
+        assert!(!found.contains("encoder"), "{found}");
+        let before = parameters_of(&five).expect("readable");
+        start_from(&mut five, &path, &["heads.".to_owned()]).expect("the rest fits");
+        let (after, three) = (
+            parameters_of(&five).expect("readable"),
+            parameters_of(&three).expect("readable"),
+        );
+        let weight = "encoder.0.first.conv.weight";
+        assert_eq!(after[weight], three[weight]);
+        assert_eq!(after["heads.classifier.weight"], before["heads.classifier.weight"]);
+        let typo = error(&mut five, &path, &["head_"]);
+        assert!(typo.contains("head_"), "{typo}");
+        let wide = error(&mut network(3, [6, 8]), &path, &[]);
+        assert!(wide.contains("more") && wide.contains("start_without"), "{wide}");
+    }
+
+    #[test]
+    fn a_published_model_can_be_tuned_further() {
+        let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../web/models/default.raremap");
+        let file = ModelFile::from_bytes(&std::fs::read(&path).expect("the default model")).expect("valid");
+        let device = Device::flex().autodiff();
+        let mut network = file.card.architecture.init(&device);
+        start_from(&mut network, &path, &[]).expect("its own architecture");
+        assert_eq!(&parameters_of(&network).expect("readable"), file.parameters());
+        let loss = network
+            .forward(burn::tensor::Tensor::ones([1, 5, 32, 32], &device))
+            .main
+            .mean();
+        let gradients = burn::optim::GradientsParams::from_grads(loss.backward(), &network);
+        assert!(!gradients.is_empty(), "loaded parameters are trained");
+    }
+
+    #[test]
+    fn a_missing_file_is_named() {
+        let mut network = network(3, [4, 8]);
+        for name in ["nowhere.bpk", "nowhere.raremap"] {
+            let found = error(&mut network, Path::new(name), &[]);
+            assert!(found.contains(name), "{found}");
+        }
+    }
+}
