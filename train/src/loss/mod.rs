@@ -123,21 +123,17 @@ impl Objective {
     /// Computes the loss at the labels' resolution: logits are upsampled first, as Hugging Face's SegFormer does.
     /// Half-precision logits become f32 here: sums over a batch do not fit into half precision.
     ///
-    /// `deep` are further main logits, at any resolution (deep supervision):
-    /// `total = main + deep_supervision_weight * mean(deep) + auxiliary_weight * auxiliary`.
-    ///
-    /// # Shapes
-    /// - `deep[i]`: `[batch, classes, h_i, w_i]`
-    pub fn evaluate(&self, logits: DualLogits, deep: &[Tensor<4>], labels: &Labels) -> Loss {
+    /// `total = main + deep_supervision_weight * mean(deep) + auxiliary_weight * auxiliary`, where `deep` is the main loss of each
+    /// of [`DualLogits::deep`].
+    pub fn evaluate(&self, logits: DualLogits, labels: &Labels) -> Loss {
         let [_, _, height, width] = labels.classes.dims();
         let full = |logits: Tensor<4>| upsample_bilinear(single_precision(logits), [height, width]);
         let target = Target::new(labels, &self.ignored, self.indices.clone());
         let (main, terms) = self.main(full(logits.main), &target);
         let mut total = main.clone();
-        let deeper = deep.iter().map(|logits| self.main(full(logits.clone()), &target).0);
-        let deep = deeper
-            .reduce(|sum, loss| sum + loss)
-            .map(|sum| sum.div_scalar(deep.len() as f64));
+        let outputs = logits.deep.len() as f64;
+        let deeper = logits.deep.into_iter().map(|logits| self.main(full(logits), &target).0);
+        let deep = deeper.reduce(|sum, loss| sum + loss).map(|sum| sum.div_scalar(outputs));
         if let Some(deep) = &deep {
             total = total + deep.clone().mul_scalar(self.deep_supervision_weight);
         }
