@@ -436,7 +436,7 @@ fn print_balance(config: &DatasetConfig, groups: &[Group], assignment: &[usize],
         let images: usize = of(split).map(|group| group.images.len()).sum();
         print!("{:>24}", format!("{} / {images}", of(split).count()));
     }
-    println!("\n{:<22}{}", "class", "pixels (share of the class)");
+    println!("\n{:<22}pixels (share of the class)", "class");
     for (class, settings) in config.classes.iter().enumerate() {
         let total: f64 = groups.iter().map(|group| group.pixels[class]).sum();
         print!(

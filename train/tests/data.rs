@@ -141,7 +141,12 @@ fn shore(seed: u64, relief: &[f32]) -> ([Vec<f32>; 2], Vec<u8>) {
         let row = pixel / EDGE;
         let out = (noise(1000 + seed, row / 2) * 8.0) as usize;
         let shore = 12 + 7 * seed as usize;
-        pixel % EDGE < if row % 2 == 0 { shore + out } else { shore - out }
+        pixel % EDGE
+            < if row.is_multiple_of(2) {
+                shore + out
+            } else {
+                shore - out
+            }
     };
     let green = relief.iter().map(|height| 600.0 + 200.0 * height).collect();
     let nir = relief.iter().enumerate();
@@ -258,6 +263,23 @@ fn one_place_in_two_splits_is_found_by_name_and_by_content() {
         same.len() == 1 && same[0].contains("p0") && same[0].contains("p5"),
         "{findings}"
     );
+
+    // Leaving the place out of training mends it
+    let without = |place: &str| {
+        fs::write(
+            folder.join("dataset.toml"),
+            format!("{GEOTIFF}\n[drop]\nplaces = [\"{place}\"]\n"),
+        )
+    };
+    without("p0").expect("writes");
+    let (code, findings) = check(&folder);
+    assert!(
+        code == Some(0) && stats(&folder)["splits"][0]["samples"] == 3,
+        "{findings}"
+    );
+    without("p9").expect("writes");
+    assert!(refusal(&folder).contains("drop.places names p9"));
+    fs::write(folder.join("dataset.toml"), GEOTIFF).expect("writes");
 
     // split keeps them together on request, and never parts a place
     let text = succeed(

@@ -115,6 +115,8 @@ pub struct DropSection {
     /// Leave out samples whose mask is, pixel by pixel, that of at least this many samples in all and shows more than one class: labels
     /// that were pasted, not drawn.
     pub identical_masks_from: Option<usize>,
+    /// Places that are left out whole, such as those whose ground other splits show (`raremap check` finds them).
+    pub places: Vec<String>,
     /// Splits that this applies to.
     pub splits: Vec<String>,
 }
@@ -126,6 +128,7 @@ impl Default for DropSection {
             blank_masks: false,
             background_above: None,
             identical_masks_from: None,
+            places: Vec::new(),
             splits: vec!["train".into()],
         }
     }

@@ -79,8 +79,22 @@ impl DatasetConfig {
         self.cut(entries)
     }
 
-    /// The entries as they are listed, whatever is wrong with them; scenes are not cut.
+    /// The entries as they are listed, less the places that the dataset leaves out, whatever is wrong with them; scenes are not cut.
     pub fn unchecked_entries(&self) -> Result<Vec<Entry>> {
+        let mut entries = self.listed_entries()?;
+        let rules = &self.drop;
+        for place in &rules.places {
+            ensure!(
+                entries.iter().any(|entry| entry.place == *place),
+                "drop.places names {place}, which {} does not list",
+                self.entries_file().display()
+            );
+        }
+        entries.retain(|entry| !(rules.splits.contains(&entry.split) && rules.places.contains(&entry.place)));
+        Ok(entries)
+    }
+
+    fn listed_entries(&self) -> Result<Vec<Entry>> {
         if self.splits.is_empty() {
             return npz::entries(self);
         }
