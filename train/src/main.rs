@@ -41,6 +41,8 @@ struct Cli {
 #[derive(Debug, Subcommand)]
 enum Command {
     Train(train::TrainArgs),
+    Tune(tune::TuneArgs),
+    Ablate(ablate::AblateArgs),
     Evaluate(evaluate::EvaluateArgs),
     Predict(predict::PredictArgs),
     Export(export::ExportArgs),
@@ -49,12 +51,13 @@ enum Command {
     Stats(stats::StatsArgs),
     Split(split::SplitArgs),
     Synth(synth::SynthArgs),
-    Tune(tune::TuneArgs),
 }
 
 fn main() -> ExitCode {
     let result = match Cli::parse().command {
         Command::Train(args) => train::run(&args),
+        Command::Tune(args) => tune::run(&args),
+        Command::Ablate(args) => ablate::run(&args),
         Command::Evaluate(args) => evaluate::run(&args),
         Command::Predict(args) => predict::run(&args),
         Command::Export(args) => export::run(&args),
@@ -66,7 +69,6 @@ fn main() -> ExitCode {
         Command::Stats(args) => stats::run(&args),
         Command::Split(args) => split::run(&args),
         Command::Synth(args) => synth::run(&args).map_err(Into::into),
-        Command::Tune(args) => tune::run(&args),
     };
     match result {
         Ok(()) => ExitCode::SUCCESS,

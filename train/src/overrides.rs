@@ -3,30 +3,37 @@
 use anyhow::{Context, Result, bail};
 use toml::{Table, Value};
 
-/// Puts `assignment` (`optimizer.learning_rate=1e-3`, `loss.main.0.weight=2`) into `recipe`. A number in a key counts the entries
-/// of a list from 0; tables on the way are made where they are missing.
+/// Puts `assignment` (`optimizer.learning_rate=1e-3`, `loss.main.0.weight=2`) into `recipe`, as [`put`] does.
 ///
 /// # Errors
-/// Where there is no `=`, or where the key leads into something that is no table.
+/// Where there is no `=`, and as [`put`].
 pub fn set(recipe: &mut Table, assignment: &str) -> Result<()> {
     let (key, text) = assignment
         .split_once('=')
         .with_context(|| format!("--set {assignment}: it takes KEY=VALUE"))?;
-    let (key, text) = (key.trim(), text.trim());
+    put(recipe, key.trim(), value(text.trim())).with_context(|| format!("--set {assignment}"))
+}
+
+/// Puts `value` at a dotted key. A number in a key counts the entries of a list from 0; sections on the way are made where
+/// they are missing.
+///
+/// # Errors
+/// Where the key leads into something that is no section.
+pub fn put(recipe: &mut Table, key: &str, value: Value) -> Result<()> {
     let parts: Vec<&str> = key.split('.').collect();
     let (last, path) = match parts.split_last() {
         Some((last, path)) if !parts.contains(&"") => (*last, path),
-        _ => bail!("--set {assignment}: {key:?} is no key"),
+        _ => bail!("{key:?} is no key"),
     };
     let mut place = Entry::Table(recipe);
     for part in path {
         place = place
             .enter(part)
-            .with_context(|| format!("--set {assignment}: {part} is not there"))?;
+            .with_context(|| format!("{part} is not a section of the recipe"))?;
     }
     place
-        .put(last, value(text))
-        .with_context(|| format!("--set {assignment}: there is no {last} to set"))
+        .put(last, value)
+        .with_context(|| format!("there is no {last} to set"))
 }
 
 /// Where a key has led so far.

@@ -111,9 +111,10 @@ const RECIPE: &str = r#"
     epochs = 6
     batch_size = 2
     crop_px = 32
-    warmup_steps = 2
     evaluate_every_epochs = 3
     ema_decay = 0.5
+    [learning_rate]
+    warmup_steps = 2
     [optimizer]
     learning_rate = 1.0e-3
     clip_norm = 1.0

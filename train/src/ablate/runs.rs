@@ -8,7 +8,7 @@ use std::sync::{Mutex, mpsc};
 
 use anyhow::{Context, Result, bail};
 use serde::{Deserialize, Serialize};
-use serde_json::Value;
+use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 
 use super::{Row, Table};
@@ -40,7 +40,7 @@ pub(super) struct RunResult {
     pub(super) steps: u64,
     /// Of training alone, without evaluation.
     pub(super) secs: f64,
-    /// As `raremap evaluate --json` prints it.
+    /// Means, counts and ratios by class, average precision of the rare ones.
     pub(super) evaluation: Value,
 }
 
@@ -105,9 +105,33 @@ impl Job {
             parameters: value["parameters"].as_u64().unwrap_or(0),
             steps: value["steps"].as_u64().unwrap_or(0),
             secs: value["secs"].as_f64().unwrap_or(f64::NAN),
-            evaluation: value["evaluation"].clone(),
+            evaluation: figures(&value["evaluation"]),
         })
     }
+}
+
+/// What is kept of an evaluation: not its curves, which are most of its bytes.
+fn figures(evaluation: &Value) -> Value {
+    let class = |class: &Value| {
+        let keys = ["name", "pixels", "iou", "recall", "precision"];
+        Value::Object(keys.iter().map(|&key| (key.to_owned(), class[key].clone())).collect())
+    };
+    let rare = |curves: &Value| {
+        json!({
+            "name": curves["name"],
+            "average_precision": curves["auxiliary"]["average_precision"],
+            "main_average_precision": curves["main"]["average_precision"],
+        })
+    };
+    let list = |value: &Value, of: &dyn Fn(&Value) -> Value| -> Vec<Value> {
+        value.as_array().into_iter().flatten().map(of).collect()
+    };
+    json!({
+        "mean_iou": evaluation["mean_iou"],
+        "pixels": evaluation["pixels"],
+        "classes": list(&evaluation["classes"], &class),
+        "rare": list(&evaluation["details"]["curves"], &rare),
+    })
 }
 
 /// Runs `jobs`, `parallel` at a time, and hands each result over as it comes. A row that fails does not stop the others; the first

@@ -19,7 +19,7 @@ use radiometry::Radiometry;
 
 pub use cutmix::cutmix;
 pub use radiometry::BandStatistics;
-pub use section::{AugmentSection, CutMixSection, Flip, PasteShape, TargetedCutMixSection};
+pub use section::{AugmentSection, CutMixSection, PasteShape, TargetedCutMixSection};
 pub use targeted::TargetedCutMix;
 
 /// A square of a training sample, in scene units. Only [`crop`] makes one.

@@ -35,6 +35,7 @@ impl TargetedCutMix {
     }
 
     /// The class that is pasted; none where it is switched off or nothing is labelled.
+    #[cfg(test)]
     pub fn class(&self) -> Option<usize> {
         self.rarest
     }

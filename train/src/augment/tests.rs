@@ -2,6 +2,7 @@ use std::collections::BTreeSet;
 
 use rand::{Rng, SeedableRng};
 
+use super::section::Flip;
 use super::*;
 use crate::sample::testing::sample;
 

@@ -191,16 +191,6 @@ impl DatasetConfig {
         Ok(chosen)
     }
 
-    /// Names of the images of `split`.
-    pub fn images_of(&self, split: &str) -> Result<Vec<String>> {
-        Ok(self.entries_of(split)?.into_iter().map(|entry| entry.image).collect())
-    }
-
-    /// The place that each image of `split` shows, in the order of [`Self::images_of`].
-    pub fn places_of(&self, split: &str) -> Result<Vec<String>> {
-        Ok(self.entries_of(split)?.into_iter().map(|entry| entry.place).collect())
-    }
-
     /// The file of an image; of a window, the scene's.
     pub fn image_path(&self, image: &str) -> PathBuf {
         self.file_in(&self.images, image)

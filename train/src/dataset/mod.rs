@@ -15,6 +15,8 @@ use std::path::PathBuf;
 use anyhow::{Result, ensure};
 use raremap_model::{Band, BandSource};
 
+#[cfg(test)]
+pub use config::ClassConfig;
 pub use config::{DatasetConfig, Format, check_fractions};
 pub use drop::Dropped;
 pub use entries::{Entry, EntryProblem};
@@ -114,15 +116,6 @@ impl DatasetConfig {
             samples,
             dropped,
         })
-    }
-
-    /// Reads all of `split`, one sample at a time, and keeps nothing: what is wrong with it is known before a run starts.
-    pub fn verify(&self, split: &str) -> Result<()> {
-        let mut loader = self.loader();
-        for entry in self.entries_of(split)? {
-            loader.load(&entry.image)?;
-        }
-        Ok(())
     }
 
     /// Reads an image and its mask.

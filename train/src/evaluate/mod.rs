@@ -20,7 +20,7 @@ use std::path::PathBuf;
 use anyhow::{Context, Result, ensure};
 use clap::Args;
 use raremap_infer::{BurnTileModel, GOLDEN_TOLERANCE, check_golden};
-use raremap_model::{Card, InferenceNetwork, ModelFile};
+use raremap_model::ModelFile;
 use serde_json::json;
 
 pub use choose::{Chosen, VALIDATION, ValidationScores};
@@ -53,7 +53,7 @@ pub struct EvaluateArgs {
     /// Average the logits over the scene and its mirror images.
     #[arg(long)]
     flips: bool,
-    /// Class that the mean IoU is also given without.
+    /// Class that the mean IoU is also given without, if not the dataset's own background.
     #[arg(long)]
     background: Option<String>,
     /// Resamples of the places for 95 % intervals; 0 gives none.
@@ -105,7 +105,7 @@ pub fn run(args: &EvaluateArgs) -> Result<()> {
         threshold: args.threshold,
         flips: args.flips,
         probabilities: !args.decisions_only,
-        background: args.background.clone(),
+        background: args.background.clone().or_else(|| dataset.background.clone()),
     };
     let score_split = |split: &str| score(&model, card, &Scenes::of(&dataset, split)?, &options);
     let validation = match options.probabilities && dataset.entries_of(VALIDATION).is_ok() {
@@ -171,19 +171,4 @@ pub fn figures_and_choices(scores: Scores, bootstrap: Bootstrap) -> Result<(Eval
     let chosen = validation.choose(0.0);
     let evaluation = validation.scores().evaluation(Some(&chosen), Some(bootstrap))?;
     Ok((evaluation, Some(chosen)))
-}
-
-/// Scores `network` on `split` through the same pipeline that predicts: decisions alone, as training wants them every few epochs.
-///
-/// # Errors
-/// As [`score`].
-pub fn evaluate(
-    network: InferenceNetwork,
-    card: &Card,
-    dataset: &DatasetConfig,
-    split: &str,
-    threshold: f32,
-) -> Result<Evaluation> {
-    let model = BurnTileModel::new(network, card.bands.len());
-    score(&model, card, &Scenes::of(dataset, split)?, &ScoreOptions::at(threshold))?.evaluation(None, None)
 }

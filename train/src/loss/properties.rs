@@ -349,7 +349,7 @@ fn extreme_saliency_stays_finite_and_a_tile_without_labels_costs_nothing() {
     for (batch, empty) in [(&batch, false), (&unlabelled, true)] {
         let logits = Tensor::<4>::from_data(TensorData::new(vec![1e4f32, -1e4], [1, 1, 1, 2]), &device).require_grad();
         let objective = batch.objective("", &[1], &device);
-        let heads = dual(batch.logits(&device), Some(logits.clone()));
+        let heads = dual(batch.logits(&device), Some(logits.clone()), Vec::new());
         let loss = objective.evaluate(heads, &batch.labels(&device));
         let gradients = loss.total.backward();
         let gradient = logits.grad(&gradients).expect("gradient").abs().sum();

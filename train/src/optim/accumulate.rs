@@ -12,7 +12,6 @@ use burn::tensor::Tensor;
 pub struct Accumulator<M> {
     sum: GradientsAccumulator<M>,
     weight: f64,
-    batches: usize,
 }
 
 impl<M: Module> Accumulator<M> {
@@ -21,7 +20,6 @@ impl<M: Module> Accumulator<M> {
         Self {
             sum: GradientsAccumulator::new(),
             weight: 0.0,
-            batches: 0,
         }
     }
 
@@ -29,18 +27,11 @@ impl<M: Module> Accumulator<M> {
     pub fn add(&mut self, model: &M, gradients: GradientsParams, weight: f64) {
         self.sum.accumulate(model, scaled(model, gradients, weight));
         self.weight += weight;
-        self.batches += 1;
-    }
-
-    /// Batches added since the last [`Self::take_mean`].
-    pub fn batches(&self) -> usize {
-        self.batches
     }
 
     /// The mean, after which the accumulator is empty. Zero gradients if all weights were 0.
     pub fn take_mean(&mut self, model: &M) -> GradientsParams {
         let weight = std::mem::take(&mut self.weight);
-        self.batches = 0;
         scaled(model, self.sum.grads(), if weight > 0.0 { 1.0 / weight } else { 0.0 })
     }
 }
@@ -79,9 +70,7 @@ mod tests {
             gradients.register(weights.first.id, Tensor::<1>::from([gradient, 0.0]));
             accumulator.add(&weights, gradients, weight);
         }
-        assert_eq!(accumulator.batches(), pairs.len());
         let mean = accumulator.take_mean(&weights);
-        assert_eq!(accumulator.batches(), 0);
         assert!(accumulator.take_mean(&weights).is_empty(), "it is empty again");
         let first = mean.get::<1>(weights.first.id).expect("kept");
         first.into_data().try_to_vec::<f32>().expect("f32")[0]

@@ -238,6 +238,7 @@ impl Sampler {
     }
 
     /// Probability of each class to be asked for, for the log; empty unless label frequency is used.
+    #[cfg(test)]
     pub fn class_probabilities(&self) -> &[f64] {
         &self.probabilities
     }

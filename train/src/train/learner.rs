@@ -168,6 +168,7 @@ impl StepLoss {
             terms: loss
                 .terms
                 .into_iter()
+                .chain(loss.deep.map(|deep| ("deep_supervision", deep)))
                 .map(|(name, value)| (name.to_owned(), scalar(value)))
                 .collect(),
         }

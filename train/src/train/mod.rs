@@ -110,7 +110,7 @@ fn card(config: &TrainConfig, dataset: &DatasetConfig, split: &TrainingSplit) ->
         value_scaling: dataset.value_scaling.clone(),
         // Tiles as large as what the network has learned from: the same context at every pixel.
         tile_px: config.schedule.crop_px,
-        ground_resolution_m: dataset.ground_resolution_m,
+        ground_resolution_m: dataset.sample_resolution_m(),
         training: Training {
             dataset: dataset.name.clone(),
             provenance: dataset.provenance.clone(),

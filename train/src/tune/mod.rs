@@ -24,7 +24,9 @@ use crate::files::write_whole;
 use crate::watch::{BestMetric, BestSection, Metric};
 use process::ProcessRunner;
 use search::{End, Search, Trial};
-use space::{SearchConfig, set};
+use space::SearchConfig;
+
+use crate::overrides::put;
 
 /// Searches hyperparameters for the highest recall of rare classes, mean IoU no lower than the recipe's less a margin.
 #[derive(Debug, Args)]
@@ -67,7 +69,7 @@ pub fn run(args: &TuneArgs) -> Result<()> {
     let mut config = SearchConfig::read(&args.search)?;
     config.trials = args.trials.unwrap_or(config.trials);
     ensure!(config.trials > 0, "--trials must be positive");
-    let checked = TrainConfig::read(&args.recipe)?;
+    let checked = TrainConfig::read(&args.recipe, &[])?;
     let dataset = DatasetConfig::read(&checked.dataset, args.root.as_deref())?;
     let recipe = recipe_table(&args.recipe, &checked.dataset)?;
     check_space(&config, &recipe).with_context(|| format!("{} does not fit the recipe", args.search.display()))?;
@@ -149,9 +151,9 @@ fn check_space(config: &SearchConfig, recipe: &Table) -> Result<()> {
     for (key, parameter) in &config.space {
         for value in parameter.extremes() {
             let mut trial = recipe.clone();
-            set(&mut trial, key, value.clone())?;
+            put(&mut trial, key, value.clone())?;
             std::fs::write(&path, toml::to_string(&trial)?)?;
-            TrainConfig::read(&path).with_context(|| format!("space.{key:?} = {value}"))?;
+            TrainConfig::read(&path, &[]).with_context(|| format!("space.{key:?} = {value}"))?;
         }
     }
     Ok(())

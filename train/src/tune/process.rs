@@ -12,7 +12,7 @@ use toml::Table;
 
 use super::search::{Figures, Outcome, Runner};
 use super::space::Values;
-use crate::checkpoint::Checkpoint;
+use crate::checkpoint::Checkpoints;
 use crate::device::Backend;
 use crate::files::write_whole;
 use crate::watch::{BestMetric, History, LOG, Metric, RunEvent};
@@ -54,7 +54,7 @@ impl ProcessRunner {
         if let Some(root) = &self.root {
             command.arg("--root").arg(root);
         }
-        if Checkpoint::of_run(run).exists() {
+        if Checkpoints::of_run(run).exist() {
             command.arg("--resume");
         }
         let says =

@@ -5,7 +5,8 @@ use serde::{Deserialize, Serialize};
 use toml::Table;
 
 use super::sampler::Sampler;
-use super::space::{SearchConfig, Values, get, set};
+use super::space::{SearchConfig, Values, get};
+use crate::overrides::put;
 
 /// Runs recipes.
 pub trait Runner {
@@ -160,7 +161,7 @@ impl Search {
     pub fn recipe_with(&self, values: &Values) -> Result<Table> {
         let mut recipe = self.recipe.clone();
         for (key, value) in values {
-            set(&mut recipe, key, value.clone())?;
+            put(&mut recipe, key, value.clone())?;
         }
         Ok(recipe)
     }
@@ -175,7 +176,7 @@ impl Search {
         };
         for (level, &epochs) in self.rungs.iter().enumerate() {
             if self.rungs.len() > 1 {
-                set(&mut recipe, "schedule.epochs", i64::try_from(epochs)?.into())?;
+                put(&mut recipe, "schedule.epochs", i64::try_from(epochs)?.into())?;
             }
             let (figures, failure) = match runner.run(index, &trial.values, &recipe, epochs)? {
                 Outcome::Interrupted => return Ok(None),

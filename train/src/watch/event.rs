@@ -292,6 +292,7 @@ pub struct Done {
 
 impl RunEvent {
     /// Steps done when it happened.
+    #[cfg(test)]
     pub fn step(&self) -> usize {
         match self {
             Self::Start(event) => event.step,

@@ -25,13 +25,13 @@ use serde::{Deserialize, Serialize};
 
 pub use console::Console;
 pub use event::{
-    AuxiliaryScore, ClassScore, Done, Epoch, Finding, FindingKind, RunEvent, SaliencyRefresh, SampleFiles, Samples,
+    Done, Epoch, Finding, RunEvent, SaliencyRefresh, SampleFiles, Samples,
     Start, Step, Stopped, Validation,
 };
 pub use history::History;
 pub use picture::Picture;
 pub use samples::{choose_samples, sample_pictures};
-pub use stopping::{BestMetric, BestSection, EarlyStopping, Metric, Mode, StoppingSection, StoppingState};
+pub use stopping::{BestMetric, BestSection, EarlyStopping, Metric, StoppingSection, StoppingState};
 
 use crate::files::write_whole;
 use tensorboard::EventFile;
@@ -145,11 +145,13 @@ impl Monitor {
     }
 
     /// What has happened so far.
+    #[cfg(test)]
     pub fn history(&self) -> &History {
         &self.history
     }
 
     /// What is wrong now.
+    #[cfg(test)]
     pub fn findings(&self) -> &[Finding] {
         &self.current
     }
