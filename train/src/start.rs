@@ -26,8 +26,10 @@ pub fn start_from(model: &mut Network, path: &Path, without: &[String]) -> Resul
     let left_out = |name: &String| without.iter().any(|beginning| name.starts_with(beginning.as_str()));
     for beginning in without {
         ensure!(
-            own.keys().any(|name| name.starts_with(beginning.as_str())),
-            "model.start_without: no parameter of the network begins with {beginning}"
+            own.keys()
+                .chain(stored.keys())
+                .any(|name| name.starts_with(beginning.as_str())),
+            "model.start_without: no parameter begins with {beginning}"
         );
     }
     let misfits = misfits(&own, &stored, left_out);

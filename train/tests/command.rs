@@ -228,6 +228,65 @@ fn a_run_becomes_a_model_that_evaluates_and_predicts() {
     }
 }
 
+/// The recipe with another network, for one epoch.
+fn write_recipe(folder: &Path, name: &str, network: &str) {
+    let segformer = RECIPE
+        .split_once("variant")
+        .and_then(|(_, rest)| rest.split_once("[schedule]"));
+    let (segformer, _) = segformer.expect("a section [model]");
+    let recipe = RECIPE
+        .replace(&format!("variant{segformer}"), &format!("{network}\n"))
+        .replace("epochs = 6", "epochs = 1");
+    fs::write(folder.join(name), recipe).expect("writes");
+}
+
+#[test]
+fn other_families_are_trained_and_run_like_segformer() {
+    let (_keep, folder) = folder();
+    let networks = [
+        ("unet", "family = 'unet'\nchannels = [4, 6, 8]\ndeep_supervision = true"),
+        ("pspnet", "family = 'pspnet'\nwidth = 4\ndepths = [1, 1, 1, 1]"),
+        (
+            "single",
+            "family = 'unet'\nchannels = [4, 6, 8]\nauxiliary_head = false",
+        ),
+        (
+            "tuned",
+            "family = 'unet'\nchannels = [4, 6, 8]\nstart_from = 'unet.raremap'\nstart_without = ['deep.']",
+        ),
+        (
+            "deeper",
+            "family = 'unet'\nchannels = [4, 6, 8]\nresidual = true\nstart_from = 'unet.raremap'",
+        ),
+    ];
+    for (name, network) in networks {
+        write_recipe(&folder, "recipe.toml", network);
+        if name == "deeper" {
+            let error = fail(&folder, &["train", "recipe.toml", "--out", name]);
+            assert!(
+                error.contains("decoder.0.conv.shortcut.conv.weight is missing"),
+                "{error}"
+            );
+            continue;
+        }
+        let file = format!("{name}.raremap");
+        succeed(&folder, &["train", "recipe.toml", "--out", name]);
+        succeed(&folder, &["export", name, "--out", &file]);
+        let evaluation = succeed(&folder, &["evaluate", &file, "dataset.toml", "--json"]);
+        let evaluation: Value = serde_json::from_str(&evaluation).expect("JSON");
+        let heads = if name == "single" { 0 } else { 1 };
+        assert_eq!(evaluation["rare"].as_array().map(Vec::len), Some(heads), "{name}");
+        let bands = ["--out", "out", "--bands", "green=1,nir=2"];
+        succeed(
+            &folder,
+            &[&["predict", &file, "data/images/5.tif"], &bands[..]].concat(),
+        );
+        let expected = if heads == 0 { "single head" } else { "dual head" };
+        let card = succeed(&folder, &["inspect", &file, "--json"]);
+        assert!(card.contains(expected), "{name}: {card}");
+    }
+}
+
 #[test]
 fn bad_input_is_named_and_exits_with_2() {
     let (_keep, folder) = folder();
