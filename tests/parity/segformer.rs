@@ -92,7 +92,7 @@ fn stages_features_and_logits_are_hugging_faces() {
     for (index, stage) in stages.iter().enumerate() {
         assert_tensor(&format!("stage.{index}"), stage.clone().into_map(), &golden);
     }
-    assert_tensor("decoder", model.decoder.forward(&stages), &golden);
+    assert_tensor("decoder", model.decoder.forward(&stages, None), &golden);
     assert_tensor("logits", model.forward(input(&golden, &device)).main, &golden);
 }
 

@@ -1,90 +1,150 @@
 //! A run's state on disk: written whole or not at all.
+//!
+//! A checkpoint is a folder of files with a manifest of their digests. It is written under a temporary name, every file and the
+//! folder are flushed to the disk, and a rename comes last; the one before is kept. So a crash at any moment leaves one that
+//! is whole, and a damaged one is noticed.
 
+use std::collections::BTreeMap;
+use std::fs::File;
 use std::path::{Path, PathBuf};
 
-use anyhow::{Context, Result, bail};
-use burn::optim::ModuleOptimizer;
+use anyhow::{Context, Result, bail, ensure};
+use burn::module::Module;
 use burn::store::{BurnpackStore, ModuleSnapshot};
-use raremap_model::Network;
 use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
 
-/// Where a run stands, besides its tensors.
-#[derive(Debug, Clone, Default, Serialize, Deserialize)]
-pub struct Progress {
-    /// Steps done.
-    pub step: usize,
-    /// Mean IoU on the validation split, of the best weights so far.
-    pub best_mean_iou: Option<f64>,
-    /// Digest of the recipe that the run was started with.
-    pub recipe: String,
+/// Format that this code writes and reads.
+const VERSION: u32 = 1;
+const MANIFEST: &str = "manifest.json";
+
+/// What a checkpoint holds: the digest of every other file in its folder.
+#[derive(Debug, Serialize, Deserialize)]
+struct Manifest {
+    version: u32,
+    /// sha256 by file name.
+    files: BTreeMap<String, String>,
 }
 
-/// A checkpoint folder: `model.bpk`, `average.bpk`, `optimizer.bpk`, `progress.json`.
-pub struct Checkpoint {
-    folder: PathBuf,
+/// The checkpoints of a run: the newest, and the one before.
+#[derive(Debug)]
+pub struct Checkpoints {
+    newest: PathBuf,
+    /// Where one is written; left over whole by a crash just before its rename.
+    fresh: PathBuf,
+    previous: PathBuf,
 }
 
-impl Checkpoint {
-    /// The checkpoint of the run in `run`.
+impl Checkpoints {
+    /// Those of the run in `run`.
     pub fn of_run(run: &Path) -> Self {
         Self {
-            folder: run.join("checkpoint"),
+            newest: run.join("checkpoint"),
+            fresh: run.join("checkpoint.new"),
+            previous: run.join("checkpoint.previous"),
         }
     }
 
-    /// Whether there is one.
-    pub fn exists(&self) -> bool {
-        self.folder.join("progress.json").is_file()
+    /// Whether there is any.
+    pub fn exist(&self) -> bool {
+        let folders = [&self.newest, &self.fresh, &self.previous];
+        folders.iter().any(|folder| folder.join(MANIFEST).is_file())
     }
 
-    /// Replaces the checkpoint: into a temporary folder, then by renaming. A crash leaves the old one.
-    pub fn save(
-        &self,
-        model: &Network,
-        average: Option<&Network>,
-        optimizer: &ModuleOptimizer,
-        progress: &Progress,
-    ) -> Result<()> {
-        let fresh = self.folder.with_extension("new");
-        let old = self.folder.with_extension("old");
-        remove(&fresh)?;
-        std::fs::create_dir_all(&fresh).with_context(|| format!("cannot create {}", fresh.display()))?;
-        save_module(model, &fresh.join("model.bpk"))?;
-        if let Some(average) = average {
-            save_module(average, &fresh.join("average.bpk"))?;
+    /// Writes a checkpoint: `fill` puts files into the folder it is given.
+    ///
+    /// # Errors
+    /// What `fill` says, and where the disk refuses; the checkpoints that are there stay.
+    pub fn save(&self, fill: impl FnOnce(&Path) -> Result<()>) -> Result<()> {
+        let fresh = &self.fresh;
+        remove(fresh)?;
+        std::fs::create_dir_all(fresh).with_context(|| format!("cannot create {}", fresh.display()))?;
+        fill(fresh)?;
+        let manifest = Manifest {
+            version: VERSION,
+            files: digests(fresh)?,
+        };
+        std::fs::write(fresh.join(MANIFEST), serde_json::to_vec_pretty(&manifest)?)?;
+        for name in manifest.files.keys().map(String::as_str).chain([MANIFEST]) {
+            flush(&fresh.join(name))?;
         }
-        optimizer
-            .save(fresh.join("optimizer.bpk"))
-            .map_err(|error| anyhow::anyhow!("{error}"))?;
-        std::fs::write(fresh.join("progress.json"), serde_json::to_vec_pretty(progress)?)?;
-        remove(&old)?;
-        if self.folder.exists() {
-            std::fs::rename(&self.folder, &old)?;
+        flush(fresh)?;
+        if self.newest.exists() {
+            remove(&self.previous)?;
+            std::fs::rename(&self.newest, &self.previous)?;
         }
-        std::fs::rename(&fresh, &self.folder)?;
-        remove(&old)
+        std::fs::rename(fresh, &self.newest).with_context(|| format!("cannot write {}", self.newest.display()))?;
+        // The renames themselves, too.
+        self.newest.parent().map_or(Ok(()), flush)
     }
 
-    /// Loads everything back into a freshly made model, average and optimizer.
-    pub fn load(
-        &self,
-        model: &mut Network,
-        average: Option<&mut Network>,
-        optimizer: ModuleOptimizer,
-    ) -> Result<(ModuleOptimizer, Progress)> {
-        let path = self.folder.join("progress.json");
-        let text = std::fs::read(&path).with_context(|| format!("cannot read {}", path.display()))?;
-        let progress = serde_json::from_slice(&text).with_context(|| format!("{} is damaged", path.display()))?;
-        load_module(model, &self.folder.join("model.bpk"))?;
-        if let Some(average) = average {
-            load_module(average, &self.folder.join("average.bpk"))?;
+    /// The newest folder that is whole, with a sentence for the user if that is not the newest.
+    ///
+    /// # Errors
+    /// Where none is whole: what is wrong with the newest.
+    pub fn open(&self) -> Result<(PathBuf, Option<String>)> {
+        let trouble = match verify(&self.newest) {
+            Ok(()) => return Ok((self.newest.clone(), None)),
+            Err(trouble) => trouble,
+        };
+        for folder in [&self.fresh, &self.previous] {
+            if verify(folder).is_ok() {
+                let warning = format!("{trouble:#}; going on from {}", folder.display());
+                return Ok((folder.clone(), Some(warning)));
+            }
         }
-        let path = self.folder.join("optimizer.bpk");
-        let optimizer = optimizer
-            .load(&path)
-            .map_err(|error| anyhow::anyhow!("{}: {error}", path.display()))?;
-        Ok((optimizer, progress))
+        Err(trouble)
     }
+}
+
+/// Whether every file of the checkpoint in `folder` is the one that was written.
+fn verify(folder: &Path) -> Result<()> {
+    let path = folder.join(MANIFEST);
+    let text = std::fs::read(&path).with_context(|| format!("cannot read {}", path.display()))?;
+    let manifest: Manifest =
+        serde_json::from_slice(&text).with_context(|| format!("{} is damaged", path.display()))?;
+    ensure!(
+        manifest.version == VERSION,
+        "{} is of version {}; this command reads {VERSION}",
+        path.display(),
+        manifest.version
+    );
+    let found = digests(folder)?;
+    for (name, digest) in &manifest.files {
+        match found.get(name) {
+            Some(other) if other == digest => {}
+            Some(_) => bail!("{} is damaged: its digest differs", folder.join(name).display()),
+            None => bail!("{} is missing", folder.join(name).display()),
+        }
+    }
+    Ok(())
+}
+
+/// sha256 of every file in `folder` but the manifest.
+fn digests(folder: &Path) -> Result<BTreeMap<String, String>> {
+    let mut digests = BTreeMap::new();
+    for entry in std::fs::read_dir(folder).with_context(|| format!("cannot read {}", folder.display()))? {
+        let entry = entry?;
+        let name = entry.file_name().to_string_lossy().into_owned();
+        if name == MANIFEST || !entry.file_type()?.is_file() {
+            continue;
+        }
+        let mut hasher = Sha256::new();
+        std::io::copy(&mut File::open(entry.path())?, &mut hasher)?;
+        digests.insert(name, hex(&hasher.finalize()));
+    }
+    Ok(digests)
+}
+
+/// Lower-case hexadecimal digits.
+pub fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+/// Makes a file or a folder's entries survive a power cut.
+fn flush(path: &Path) -> Result<()> {
+    let handle = File::open(path).and_then(|file| file.sync_all());
+    handle.with_context(|| format!("cannot flush {}", path.display()))
 }
 
 fn remove(folder: &Path) -> Result<()> {
@@ -97,15 +157,17 @@ fn remove(folder: &Path) -> Result<()> {
 }
 
 /// Writes all tensors of `model`, with their identities, which the optimizer's state refers to.
-pub fn save_module(model: &Network, path: &Path) -> Result<()> {
+pub fn save_module<M: Module>(model: &M, path: &Path) -> Result<()> {
     let mut store = BurnpackStore::from_file(path).overwrite(true);
+    // A running statistic hides its newest value from visitors until it is asked for it; going without autodiff does.
     model
+        .valid()
         .save_into(&mut store)
         .map_err(|error| anyhow::anyhow!("cannot write {}: {error}", path.display()))
 }
 
 /// Reads all tensors of `model`.
-pub fn load_module(model: &mut Network, path: &Path) -> Result<()> {
+pub fn load_module<M: Module>(model: &mut M, path: &Path) -> Result<()> {
     let mut store = BurnpackStore::from_file(path);
     let result = model
         .load_from(&mut store)
@@ -113,5 +175,65 @@ pub fn load_module(model: &mut Network, path: &Path) -> Result<()> {
     match result.errors.first() {
         Some(error) => bail!("{}: {error}", path.display()),
         None => Ok(()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn save(checkpoints: &Checkpoints, text: &str) {
+        let fill = |folder: &Path| Ok(std::fs::write(folder.join("state"), text)?);
+        checkpoints.save(fill).expect("saves");
+    }
+
+    fn state(checkpoints: &Checkpoints) -> (String, bool) {
+        let (folder, warning) = checkpoints.open().expect("a whole one");
+        (std::fs::read_to_string(folder.join("state")).expect("reads"), warning.is_some())
+    }
+
+    #[test]
+    fn a_damaged_checkpoint_gives_way_to_the_one_before() {
+        let run = tempfile::tempdir().expect("a folder");
+        let checkpoints = Checkpoints::of_run(run.path());
+        assert!(!checkpoints.exist());
+        assert!(checkpoints.open().is_err());
+        save(&checkpoints, "one");
+        assert_eq!(state(&checkpoints), ("one".into(), false));
+        save(&checkpoints, "two");
+        assert_eq!(state(&checkpoints), ("two".into(), false));
+        std::fs::write(run.path().join("checkpoint/state"), "twO").expect("writes");
+        assert_eq!(state(&checkpoints), ("one".into(), true));
+        std::fs::write(run.path().join("checkpoint.previous/state"), "").expect("writes");
+        let error = format!("{:#}", checkpoints.open().expect_err("both are damaged"));
+        assert!(error.contains("digest differs"), "{error}");
+    }
+
+    #[test]
+    fn a_save_that_fails_leaves_what_was_there() {
+        let run = tempfile::tempdir().expect("a folder");
+        let checkpoints = Checkpoints::of_run(run.path());
+        save(&checkpoints, "one");
+        let failing = |folder: &Path| {
+            std::fs::write(folder.join("state"), "half")?;
+            bail!("the disk is full")
+        };
+        assert!(checkpoints.save(failing).is_err());
+        assert_eq!(state(&checkpoints), ("one".into(), false));
+        save(&checkpoints, "two");
+        assert_eq!(state(&checkpoints), ("two".into(), false));
+    }
+
+    #[test]
+    fn a_crash_between_the_renames_loses_nothing() {
+        let run = tempfile::tempdir().expect("a folder");
+        let checkpoints = Checkpoints::of_run(run.path());
+        save(&checkpoints, "one");
+        save(&checkpoints, "two");
+        std::fs::rename(run.path().join("checkpoint"), run.path().join("checkpoint.new")).expect("renames");
+        assert!(checkpoints.exist());
+        assert_eq!(state(&checkpoints), ("two".into(), true));
+        save(&checkpoints, "three");
+        assert_eq!(state(&checkpoints), ("three".into(), false));
     }
 }

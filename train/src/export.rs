@@ -5,14 +5,14 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, Result, ensure};
 use burn::tensor::{Device, Tensor, TensorData};
 use clap::Args;
-use raremap_infer::Normalizer;
-use raremap_model::{Card, GoldenTile, ModelFile};
+use raremap_infer::{BurnTileModel, Normalizer};
+use raremap_model::{Card, GoldenTile, InferenceNetwork, ModelFile};
 use serde_json::{Value, json};
 
 use crate::checkpoint::load_module;
 use crate::config::TrainConfig;
 use crate::dataset::{DatasetConfig, Sample};
-use crate::evaluate::{Evaluation, evaluate};
+use crate::evaluate::{Bootstrap, Scenes, ScoreOptions, figures_and_choices, score};
 use crate::files::write_whole;
 use crate::train::{BEST_WEIGHTS, CARD};
 
@@ -41,6 +41,11 @@ pub struct ExportArgs {
 /// Edge of the golden tile in pixels: small, and yet every stage sees more than one cell.
 const GOLDEN_PX: usize = 64;
 const THRESHOLD: f32 = 0.5;
+/// Intervals of the card's figures.
+const BOOTSTRAP: Bootstrap = Bootstrap {
+    resamples: 1000,
+    seed: 0,
+};
 
 /// Runs `raremap export`.
 pub fn run(args: &ExportArgs) -> Result<()> {
@@ -56,7 +61,16 @@ pub fn run(args: &ExportArgs) -> Result<()> {
 
     let samples = dataset.load(&args.split)?;
     let golden_input = golden_input(&card, &samples)?;
-    let float = evaluate(model.clone().fold(), &card, &dataset, &args.split, THRESHOLD)?;
+    let scenes = Scenes::loaded(&dataset, &args.split, &samples)?;
+    let options = ScoreOptions {
+        probabilities: true,
+        ..ScoreOptions::at(THRESHOLD)
+    };
+    let evaluate = |network: InferenceNetwork, card: &Card| {
+        let model = BurnTileModel::new(network, card.bands.len());
+        figures_and_choices(score(&model, card, &scenes, &options)?, BOOTSTRAP)
+    };
+    let (float, _) = evaluate(model.clone().fold(), &card)?;
     let cells = GOLDEN_PX / card.architecture.cell_px();
     let zeros = |channels: usize| TensorData::new(vec![0f32; channels * cells * cells], [1, channels, cells, cells]);
     let golden = GoldenTile {
@@ -78,14 +92,16 @@ pub fn run(args: &ExportArgs) -> Result<()> {
     let draft = ModelFile::from_model(&model, card.clone(), golden)?.to_bytes(!args.float)?;
     let mut file = ModelFile::from_bytes(&draft)?;
     let network = file.build(&device)?;
-    let shipped = evaluate(network.clone(), &card, &dataset, &args.split, THRESHOLD)?;
+    let (shipped, chosen) = evaluate(network.clone(), &card)?;
     let logits = network.forward(Tensor::from_data(file.golden.input.clone(), &device));
     file.golden.main = logits.main.into_data();
     if let Some(auxiliary) = logits.auxiliary {
         file.golden.auxiliary = auxiliary.into_data();
     }
     file.card.metrics = json!({
-        args.split.clone(): { "shipped": summary(&shipped), "float": summary(&float) },
+        args.split.clone(): { "shipped": shipped.summary(), "float": float.summary() },
+        // Temperatures and thresholds of the weights as shipped, chosen on the validation split; null for the figures of another.
+        "chosen": chosen,
         "threshold": THRESHOLD,
         "seed": recipe.seed,
     });
@@ -103,18 +119,6 @@ pub fn run(args: &ExportArgs) -> Result<()> {
         print!("{}", crate::metrics::table(&evaluation.figures.classes));
     }
     Ok(())
-}
-
-/// The figures a card has room for.
-fn summary(evaluation: &Evaluation) -> Value {
-    let figures = &evaluation.figures;
-    json!({
-        "mean_iou": figures.mean_iou,
-        "pixels": figures.pixels,
-        "classes": figures.classes,
-        "rare_head": evaluation.rare,
-        "mean_iou_with_threshold": evaluation.with_threshold.mean_iou,
-    })
 }
 
 /// The corner of the sample whose corner shows the most classes, normalized: real numbers that work every stage.

@@ -1,25 +1,30 @@
 //! The `raremap` command.
 
+mod ablate;
 mod augment;
+mod check;
 mod checkpoint;
-mod clip;
 mod config;
 mod dataset;
 mod device;
-mod ema;
 mod evaluate;
 mod export;
 mod files;
 mod inspect;
-mod log;
 mod loss;
 mod metrics;
 mod model_section;
+mod optim;
+mod overrides;
 mod predict;
-mod schedule;
+mod sample;
+mod split;
 mod start;
+mod stats;
 mod synth;
 mod train;
+mod tune;
+mod watch;
 
 use std::process::ExitCode;
 
@@ -40,7 +45,11 @@ enum Command {
     Predict(predict::PredictArgs),
     Export(export::ExportArgs),
     Inspect(inspect::InspectArgs),
+    Check(check::CheckArgs),
+    Stats(stats::StatsArgs),
+    Split(split::SplitArgs),
     Synth(synth::SynthArgs),
+    Tune(tune::TuneArgs),
 }
 
 fn main() -> ExitCode {
@@ -50,7 +59,14 @@ fn main() -> ExitCode {
         Command::Predict(args) => predict::run(&args),
         Command::Export(args) => export::run(&args),
         Command::Inspect(args) => inspect::run(&args),
+        Command::Check(args) => match check::run(&args) {
+            Ok(code) => return code,
+            Err(error) => Err(error),
+        },
+        Command::Stats(args) => stats::run(&args),
+        Command::Split(args) => split::run(&args),
         Command::Synth(args) => synth::run(&args).map_err(Into::into),
+        Command::Tune(args) => tune::run(&args),
     };
     match result {
         Ok(()) => ExitCode::SUCCESS,

@@ -210,6 +210,49 @@ fn a_run_becomes_a_model_that_evaluates_and_predicts() {
         assert!((0.0..=1.0).contains(&mean_iou));
         assert!(figures["mean_iou_without_absent"].is_number());
     }
+    assert_eq!(evaluation["at_chosen"]["chosen_on_this_split"], true);
+
+    // Two splits, with a report; the thresholds of both are those that the card names, chosen on val.
+    let both = [
+        "evaluate",
+        "shores.raremap",
+        "dataset.toml",
+        "--splits",
+        "train,val",
+        "--background",
+        "land",
+        "--bootstrap",
+        "50",
+        "--html",
+        "report.html",
+        "--json",
+    ];
+    let both: Value = serde_json::from_str(&succeed(&folder, &both)).expect("JSON");
+    let card: Value = serde_json::from_str(&card).expect("JSON");
+    let threshold = &both["chosen"]["rare"][0]["best_f1"];
+    assert!(threshold.is_number(), "{both}");
+    assert!(card.to_string().contains(&format!("\"best_f1\":{threshold}")), "{card}");
+    for (split, here) in [("train", false), ("val", true)] {
+        let figures = &both["splits"][split];
+        assert_eq!(figures["at_chosen"]["chosen_on_this_split"], here);
+        assert_eq!(&figures["at_chosen"]["rare"][0]["best_f1"]["threshold"], threshold);
+        assert!(figures["curves"][0]["auxiliary"]["average_precision"].is_number());
+        assert!(figures["intervals"]["main"]["mean_iou"]["low"].is_number());
+        assert_eq!(figures["mean_iou_without_background"], figures["classes"][1]["iou"]);
+    }
+    let report = fs::read_to_string(folder.join("report.html")).expect("a report");
+    for part in ["Split train", "Split val", "<svg", "data:image/png;base64,"] {
+        assert!(report.contains(part), "{part}");
+    }
+    assert!(
+        !report.contains("<script") && !report.contains("src=\"http"),
+        "it needs nothing beside it"
+    );
+    let refused = fail(
+        &folder,
+        &["evaluate", "shores.raremap", "dataset.toml", "--splits", "val,nowhere"],
+    );
+    assert!(refused.contains("nowhere"), "{refused}");
 
     succeed(
         &folder,

@@ -160,7 +160,9 @@ impl SceneLogits {
         })
     }
 
-    pub(crate) fn rows(&self, view: &View) -> RowUpsampler<'_> {
+    /// Reads logits row by row: those of the main head first, then those of the auxiliary head. The view must be inside
+    /// the scene.
+    pub fn rows(&self, view: &View) -> RowUpsampler<'_> {
         RowUpsampler::new(&self.blend, view)
     }
 

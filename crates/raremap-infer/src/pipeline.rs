@@ -9,6 +9,7 @@ use raremap_raster::{CrsKind, GeoReference, GeoTiff, RangeSource, Samples, Windo
 use crate::areas::{Ellipsoid, Ground, PixelAreas};
 use crate::error::InferError;
 use crate::logits::SceneLogits;
+use crate::memory::SceneInMemory;
 use crate::network::TileModel;
 use crate::normalize::Normalizer;
 use crate::opacity::Opacity;
@@ -77,6 +78,40 @@ pub async fn run_scene<S: RangeSource>(
 ) -> Result<SceneLogits, InferError> {
     let info = scene.info();
     let size = [info.height as usize, info.width as usize];
+    let plan = plan(size, card, options)?;
+    let opacity = Opacity::of(scene, &options.bands).await?;
+    let source = FileWindows {
+        scene,
+        bands: opacity.bands_to_read(&options.bands),
+        opacity,
+        judged: options.bands.len(),
+    };
+    let areas = pixel_areas(info.georeference.as_ref());
+    run_windows(&source, &plan, model, card, areas, hooks).await
+}
+
+/// Runs a network over a scene that is in memory, as [`run_scene`] does over a file's. Areas are unknown.
+///
+/// # Errors
+/// As [`run_scene`], and [`InferError::Misuse`] for a scene whose lengths do not agree.
+pub async fn run_in_memory(
+    scene: &SceneInMemory<'_>,
+    model: &impl TileModel,
+    card: &Card,
+    options: &RunOptions,
+    hooks: &mut impl RunHooks,
+) -> Result<SceneLogits, InferError> {
+    scene.check(&options.bands, &card.scene_bands())?;
+    let plan = plan(scene.size, card, options)?;
+    let source = MemoryWindows {
+        scene,
+        bands: &options.bands,
+    };
+    run_windows(&source, &plan, model, card, PixelAreas::Unknown, hooks).await
+}
+
+/// The windows of a scene of `size`, once the options are known to fit it and the card.
+fn plan(size: [usize; 2], card: &Card, options: &RunOptions) -> Result<TilePlan, InferError> {
     let plan = TilePlan::new(size, options.tiling, card.architecture.cell_px())?;
     let needed_bytes = SceneLogits::needed_bytes(&plan, card);
     if needed_bytes > options.max_bytes {
@@ -88,26 +123,34 @@ pub async fn run_scene<S: RangeSource>(
             limit_bytes: options.max_bytes,
         });
     }
-    let normalizer = Normalizer::new(&card.bands)?;
-    if options.bands.len() != normalizer.scene_bands() {
-        let (given, needed) = (options.bands.len(), card.scene_bands().join(", "));
+    let needed = card.scene_bands();
+    if options.bands.len() != needed.len() {
+        let (given, needed) = (options.bands.len(), needed.join(", "));
         return Err(InferError::Misuse(format!(
             "{given} bands were assigned, the model needs {needed}"
         )));
     }
-    let opacity = Opacity::of(scene, &options.bands).await?;
+    Ok(plan)
+}
+
+async fn run_windows(
+    source: &impl Windows,
+    plan: &TilePlan,
+    model: &impl TileModel,
+    card: &Card,
+    areas: PixelAreas,
+    hooks: &mut impl RunHooks,
+) -> Result<SceneLogits, InferError> {
     let reader = StripReader {
-        scene,
-        bands: opacity.bands_to_read(&options.bands),
-        opacity,
-        normalizer,
-        size,
+        source,
+        normalizer: Normalizer::new(&card.bands)?,
+        size: plan.scene,
     };
-    let mut logits = SceneLogits::new(&plan, card, pixel_areas(info.georeference.as_ref()))?;
+    let mut logits = SceneLogits::new(plan, card, areas)?;
     let mut done = 0;
     for &y in &plan.row_origins {
-        for origins in column_groups(&plan, reader.bands.len().max(reader.normalizer.channels())) {
-            let strip = reader.read(&plan, y, origins, &mut logits).await?;
+        for origins in column_groups(plan, source.bands().max(reader.normalizer.channels())) {
+            let strip = reader.read(plan, y, origins, &mut logits).await?;
             for &x in origins {
                 let tile = plan.tile_at(y, x);
                 let output = model.forward_tile(strip.cut(tile), tile.height, tile.width).await?;
@@ -174,15 +217,57 @@ fn column_groups(plan: &TilePlan, channels: usize) -> impl Iterator<Item = &[usi
     })
 }
 
-struct StripReader<'a, S> {
+/// Where a run's windows come from.
+trait Windows {
+    /// Bands that are read at a time.
+    fn bands(&self) -> usize;
+
+    /// The card's scene bands, in its order, of a window inside the scene.
+    async fn read(&self, window: Window) -> Result<Samples, InferError>;
+}
+
+struct FileWindows<'a, S> {
     scene: &'a GeoTiff<S>,
     bands: Vec<usize>,
     opacity: Opacity,
+    /// Bands that a nodata value of 0 is judged by.
+    judged: usize,
+}
+
+impl<S: RangeSource> Windows for FileWindows<'_, S> {
+    fn bands(&self) -> usize {
+        self.bands.len()
+    }
+
+    async fn read(&self, window: Window) -> Result<Samples, InferError> {
+        let mut samples = self.scene.read_window(window, &self.bands).await?;
+        self.opacity.apply(&mut samples, self.judged);
+        Ok(samples)
+    }
+}
+
+struct MemoryWindows<'a> {
+    scene: &'a SceneInMemory<'a>,
+    bands: &'a [usize],
+}
+
+impl Windows for MemoryWindows<'_> {
+    fn bands(&self) -> usize {
+        self.bands.len()
+    }
+
+    async fn read(&self, window: Window) -> Result<Samples, InferError> {
+        Ok(self.scene.read_window(window, self.bands))
+    }
+}
+
+struct StripReader<'a, W> {
+    source: &'a W,
     normalizer: Normalizer,
     size: [usize; 2],
 }
 
-impl<S: RangeSource> StripReader<'_, S> {
+impl<W: Windows> StripReader<'_, W> {
     /// Reads and normalizes the part of a row of windows that lies inside the scene, and notes which pixels are valid.
     async fn read(
         &self,
@@ -205,9 +290,7 @@ impl<S: RangeSource> StripReader<'_, S> {
             width: columns as u32,
             height: rows as u32,
         };
-        let mut samples = self.scene.read_window(window, &self.bands).await?;
-        self.opacity.apply(&mut samples, self.normalizer.scene_bands());
-        let Samples { values, valid, .. } = samples;
+        let Samples { values, valid, .. } = self.source.read(window).await?;
         for (index, _) in valid.iter().enumerate().filter(|(_, valid)| **valid) {
             logits.validity.insert(y + index / columns, first + index % columns);
         }

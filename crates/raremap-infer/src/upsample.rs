@@ -102,7 +102,7 @@ pub struct RowUpsampler<'a> {
 
 impl<'a> RowUpsampler<'a> {
     /// For the scene columns of `view`, which must be the scene's.
-    pub fn new(blend: &'a Blend, view: &View) -> Self {
+    pub(crate) fn new(blend: &'a Blend, view: &View) -> Self {
         let width = blend.cells()[1];
         let columns = view
             .columns()

@@ -4,8 +4,8 @@ use std::ops::ControlFlow;
 
 use pollster::block_on;
 use raremap_infer::{
-    DecideOptions, InferError, Progress, RunHooks, RunOptions, SceneLogits, TileLogits, TileModel, Tiling, View,
-    run_scene,
+    DecideOptions, InferError, Progress, RunHooks, RunOptions, SceneInMemory, SceneLogits, TileLogits, TileModel,
+    Tiling, View, run_in_memory, run_scene,
 };
 use raremap_model::{Band, BandSource, Card, Class, SegformerConfig, Training, Variant};
 use raremap_raster::{
@@ -420,4 +420,55 @@ fn a_nodata_value_of_zero_is_judged_by_the_models_bands() {
         _ => [5, 5, 65535],
     };
     assert_eq!(valid_pixels(scene_with_opacity(Some(0.0), pixel)), 64 * 64 - 1);
+}
+
+#[test]
+fn a_scene_in_memory_gives_the_logits_of_its_file() {
+    let size = [70, 101];
+    let value = |y: usize, x: usize| match (y * x) % 11 {
+        3 => [NODATA; 2],
+        _ => [
+            ((y * 13 + x * 7) % 41) as f32 - 20.5,
+            ((y * 5 + x * 3) % 37) as f32 - 18.5,
+        ],
+    };
+    let from_file = run(scene(size, None, value), 64, 32, &mut ()).expect("a run");
+    // The bands lie in memory in another order than the model's.
+    let pixels = || (0..size[0] * size[1]).map(|i| value(i / size[1], i % size[1]));
+    let values: Vec<f32> = pixels().map(|v| v[1]).chain(pixels().map(|v| v[0])).collect();
+    let valid: Vec<bool> = pixels().map(|v| v[0] != NODATA).collect();
+    let in_memory = SceneInMemory {
+        size,
+        values: &values,
+        valid: &valid,
+    };
+    let options = |bands: &[usize]| RunOptions {
+        tiling: Tiling {
+            tile_px: 64,
+            overlap_px: 32,
+        },
+        ..RunOptions::new(bands.to_vec())
+    };
+    let from_memory = block_on(run_in_memory(&in_memory, &Toy, &card(), &options(&[1, 0]), &mut ())).expect("a run");
+    let view = View::whole(size);
+    let (mut of_file, mut of_memory) = (from_file.rows(&view), from_memory.rows(&view));
+    let (mut expected, mut row) = (vec![0.0; size[1]], vec![0.0; size[1]]);
+    let channels = from_file.classes().len() + from_file.rare_classes().count();
+    for channel in 0..channels {
+        for y in 0..size[0] {
+            of_file.read_row(channel, y, &mut expected);
+            of_memory.read_row(channel, y, &mut row);
+            assert_eq!(row, expected, "channel {channel}, row {y}");
+        }
+    }
+    assert!((0..size[0] * size[1]).all(|i| from_memory.is_valid(i / size[1], i % size[1]) == valid[i]));
+
+    let run =
+        |scene: &SceneInMemory<'_>, bands| block_on(run_in_memory(scene, &Toy, &card(), &options(bands), &mut ()));
+    assert_eq!(run(&in_memory, &[0, 2]).expect_err("two bands").code(), "too_few_bands");
+    let short = SceneInMemory {
+        valid: &valid[1..],
+        ..in_memory
+    };
+    assert_eq!(run(&short, &[1, 0]).expect_err("a pixel is missing").code(), "misuse");
 }

@@ -61,6 +61,10 @@ pub struct SegformerConfig {
     pub mlp_ratio: usize,
     /// Channels of the decoder's feature map.
     pub decoder_dim: usize,
+    /// Channels of the detail path ([`DetailPath`](crate::detail::DetailPath)), which gives the logits a cell per 2 x 2 pixels of
+    /// the first stage's input; 0 leaves it out, as SegFormer does.
+    #[serde(default)]
+    pub detail_dim: usize,
     /// Epsilon of block, stage and head norms. Hugging Face: 1e-5; the original code: 1e-6.
     pub norm_eps: f64,
     /// Epsilon of patch-embedding and reduction norms: 1e-5 in both.
@@ -80,8 +84,9 @@ pub const SIZE_MULTIPLE: usize = 32;
 /// Most channels of any layer: a forged card must not ask for all memory.
 const MOST_CHANNELS: usize = 4096;
 
-/// Pixels of the first stage per cell of the logits, along each axis.
+/// Pixels of the first stage per cell of the logits, along each axis, without and with a detail path.
 const OUTPUT_STRIDE: usize = 4;
+const DETAIL_STRIDE: usize = 2;
 
 const fn unscaled() -> usize {
     1
@@ -127,6 +132,7 @@ impl SegformerConfig {
             reduction: [8, 4, 2, 1],
             mlp_ratio: 4,
             decoder_dim,
+            detail_dim: 0,
             norm_eps: 1e-5,
             embed_norm_eps: 1e-5,
             drop_path: 0.1,
@@ -136,7 +142,8 @@ impl SegformerConfig {
 
     /// Input pixels per cell of the logits, along each axis.
     pub const fn cell_px(&self) -> usize {
-        OUTPUT_STRIDE / self.input_upsampling
+        let stride = if self.detail_dim > 0 { DETAIL_STRIDE } else { OUTPUT_STRIDE };
+        stride / self.input_upsampling
     }
 
     /// Whether every number is one the network can be built with; names the first that is not.
@@ -149,6 +156,18 @@ impl SegformerConfig {
         if ![1, 2, 4].contains(&self.input_upsampling) {
             return Err(format!(
                 "input_upsampling is {}; it must be 1, 2 or 4",
+                self.input_upsampling
+            ));
+        }
+        if self.detail_dim > MOST_CHANNELS {
+            return Err(format!(
+                "detail_dim is {}; it must be at most {MOST_CHANNELS}",
+                self.detail_dim
+            ));
+        }
+        if self.detail_dim > 0 && self.input_upsampling > DETAIL_STRIDE {
+            return Err(format!(
+                "input_upsampling is {}; with a detail path it must be 1 or 2",
                 self.input_upsampling
             ));
         }

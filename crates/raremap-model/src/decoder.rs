@@ -52,11 +52,12 @@ impl Decoder {
 
     /// # Shapes
     /// - `stages[i]`: `[batch, dims[i], h / 2^(i+2), w / 2^(i+2)]` as tokens
-    /// - output: `[batch, decoder_dim, h / 4, w / 4]`
+    /// - `detail`: `[batch, decoder_dim, h / 2, w / 2]`, added before the batch norm
+    /// - output: `[batch, decoder_dim, h / 4, w / 4]`, or of `detail`'s size
     ///
     /// A 1 x 1 convolution and bilinear interpolation commute, so each stage passes its part of the fuse convolution at
     /// its own resolution, and the parts are upsampled and added: the same function for less than half of the work.
-    pub fn forward(&self, stages: &[StageTokens]) -> Tensor<4> {
+    pub fn forward(&self, stages: &[StageTokens], detail: Option<Tensor<4>>) -> Tensor<4> {
         let size = stages[0].grid;
         let mut fused: Option<Tensor<4>> = None;
         for (index, (stage, linear)) in stages.iter().zip(&self.linear_c).enumerate() {
@@ -67,7 +68,11 @@ impl Decoder {
                 None => part,
             });
         }
-        let fused = fused.expect("SegFormer has four stages");
+        let mut fused = fused.expect("SegFormer has four stages");
+        if let Some(detail) = detail {
+            let [_, _, height, width] = detail.dims();
+            fused = upsample_bilinear(fused, [height, width]) + detail;
+        }
         self.dropout.forward(relu(self.batch_norm.forward(fused)))
     }
 }

@@ -7,6 +7,7 @@ use burn::tensor::ops::{InterpolateMode, InterpolateOptions};
 use burn::tensor::{Device, Tensor};
 
 use crate::decoder::Decoder;
+use crate::detail::{DetailPath, FoldedDetailPath};
 use crate::embed::map_from_tokens;
 use crate::encoder::{MixTransformer, StageTokens};
 use crate::segformer::{DualLogits, Heads, Segformer};
@@ -33,11 +34,12 @@ pub struct FoldedDecoder {
     weights: Vec<Tensor<2>>,
     /// `[decoder_dim]`
     bias: Tensor<1>,
+    detail: Option<FoldedDetailPath>,
 }
 
 impl FoldedDecoder {
     /// Folds `decoder` with its running statistics. Sums are in f32: agreement with the unfolded decoder is tested.
-    fn fold(decoder: &Decoder) -> Self {
+    fn fold(decoder: &Decoder, detail: Option<&DetailPath>) -> Self {
         let norm = &decoder.batch_norm;
         let scale = norm.gamma.val() / norm.running_var.value().add_scalar(norm.epsilon).sqrt();
         let mut bias = norm.running_mean.value().neg();
@@ -51,11 +53,12 @@ impl FoldedDecoder {
         }
         Self {
             weights,
-            bias: norm.beta.val() + bias * scale,
+            bias: norm.beta.val() + bias * scale.clone(),
+            detail: detail.map(|path| FoldedDetailPath::fold(path, scale)),
         }
     }
 
-    fn forward(&self, stages: &[StageTokens]) -> Tensor<4> {
+    fn forward(&self, stages: &[StageTokens], input: Tensor<4>) -> Tensor<4> {
         let size = stages[0].grid;
         // The bias rides on the finest stage, which needs no upsampling.
         let mut bias = Some(self.bias.clone());
@@ -64,7 +67,15 @@ impl FoldedDecoder {
             resize_bilinear(part, size)
         });
         let first = parts.next().expect("SegFormer has four stages");
-        relu(parts.fold(first, |sum, part| sum + part))
+        let fused = parts.fold(first, |sum, part| sum + part);
+        relu(match &self.detail {
+            Some(path) => {
+                let detail = path.forward(input);
+                let [_, _, height, width] = detail.dims();
+                resize_bilinear(fused, [height, width]) + detail
+            }
+            None => fused,
+        })
     }
 }
 
@@ -81,7 +92,7 @@ impl FoldedSegformer {
     /// Folds a trained network. `model` must be on a device without autodiff.
     pub fn fold(model: Segformer) -> Self {
         Self {
-            decoder: FoldedDecoder::fold(&model.decoder),
+            decoder: FoldedDecoder::fold(&model.decoder, model.detail.as_ref()),
             input_upsampling: model.input_upsampling(),
             encoder: model.encoder,
             heads: model.heads,
@@ -94,7 +105,8 @@ impl FoldedSegformer {
     pub fn forward(&self, input: Tensor<4>) -> DualLogits {
         let [_, _, height, width] = input.dims();
         let input = resize_bilinear(input, [height * self.input_upsampling, width * self.input_upsampling]);
-        self.heads.forward(self.decoder.forward(&self.encoder.forward(input)))
+        let stages = self.encoder.forward(input.clone());
+        self.heads.forward(self.decoder.forward(&stages, input))
     }
 
     /// Device that the weights are on.
@@ -124,11 +136,18 @@ mod tests {
 
     #[test]
     fn folding_changes_no_logit() {
+        for (input_upsampling, detail_dim, size) in [(2, 0, [32, 48]), (1, 16, [32, 48]), (2, 8, [64, 96])] {
+            check(input_upsampling, detail_dim, size);
+        }
+    }
+
+    fn check(input_upsampling: usize, detail_dim: usize, size: [usize; 2]) {
         let device = Device::flex();
         device.seed(3);
         let config = SegformerConfig {
             decoder_dim: 32,
-            input_upsampling: 2,
+            input_upsampling,
+            detail_dim,
             ..SegformerConfig::new(Variant::B0, 3, 7, 2)
         };
         let mut model = Segformer::init(&config, &device).map(&mut Shake);
@@ -137,10 +156,16 @@ mod tests {
             .update(Tensor::random([32], Distribution::Normal(0.0, 0.5), &device));
         norm.running_var
             .update(Tensor::random([32], Distribution::Uniform(0.5, 2.0), &device));
+        for norm in model.detail.iter_mut().flat_map(|path| &mut path.convs).map(|conv| &mut conv.norm) {
+            let shift = Tensor::random([detail_dim], Distribution::Normal(0.0, 0.5), &device);
+            norm.running_mean.update(shift);
+            let spread = Tensor::random([detail_dim], Distribution::Uniform(0.5, 2.0), &device);
+            norm.running_var.update(spread);
+        }
         let input = Tensor::random([2, 3, 64, 96], Distribution::Normal(0.0, 1.0), &device);
         let plain = model.forward(input.clone());
         let folded = FoldedSegformer::fold(model).forward(input);
-        assert_eq!(folded.main.dims(), [2, 7, 32, 48]);
+        assert_eq!(folded.main.dims(), [2, 7, size[0], size[1]]);
         let pairs = [
             (plain.main, folded.main),
             (plain.auxiliary.expect("aux"), folded.auxiliary.expect("aux")),

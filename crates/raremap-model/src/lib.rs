@@ -10,6 +10,7 @@ pub mod config;
 pub mod conv;
 pub mod decoder;
 pub mod deeplab;
+pub mod detail;
 pub mod drop_path;
 pub mod embed;
 pub mod encoder;

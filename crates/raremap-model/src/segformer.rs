@@ -8,6 +8,7 @@ use burn::tensor::{Device, Tensor};
 
 use crate::config::SegformerConfig;
 use crate::decoder::Decoder;
+use crate::detail::DetailPath;
 use crate::embed::conv;
 use crate::encoder::MixTransformer;
 use crate::upsample::upsample_bilinear;
@@ -107,6 +108,8 @@ pub struct Segformer {
     pub encoder: MixTransformer,
     /// Decoder.
     pub decoder: Decoder,
+    /// Detail path, if the config has one.
+    pub detail: Option<DetailPath>,
     /// Both heads.
     pub heads: Heads,
     input_upsampling: usize,
@@ -118,6 +121,7 @@ impl Segformer {
         Self {
             encoder: MixTransformer::init(config, device),
             decoder: Decoder::init(config, device),
+            detail: (config.detail_dim > 0).then(|| DetailPath::init(config, device)),
             heads: Heads::init(config.decoder_dim, config.num_classes, config.num_rare, device),
             input_upsampling: config.input_upsampling,
         }
@@ -134,7 +138,9 @@ impl Segformer {
     pub fn forward(&self, input: Tensor<4>) -> DualLogits {
         let [_, _, height, width] = input.dims();
         let input = upsample_bilinear(input, [height * self.input_upsampling, width * self.input_upsampling]);
-        self.heads.forward(self.decoder.forward(&self.encoder.forward(input)))
+        let detail = self.detail.as_ref().map(|path| path.forward(input.clone()));
+        let features = self.decoder.forward(&self.encoder.forward(input), detail);
+        self.heads.forward(features)
     }
 }
 

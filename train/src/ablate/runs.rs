@@ -1,0 +1,152 @@
+//! Training the rows, each in a process of its own.
+
+use std::collections::VecDeque;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Mutex, mpsc};
+
+use anyhow::{Context, Result, bail};
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+use sha2::{Digest, Sha256};
+
+use super::{Row, Table};
+use crate::checkpoint::hex;
+use crate::config::TrainConfig;
+use crate::train::EVALUATION;
+
+/// One row with one seed.
+#[derive(Debug, Clone)]
+pub(super) struct Job {
+    row: String,
+    seed: u64,
+    recipe: PathBuf,
+    set: Vec<String>,
+    run: PathBuf,
+    root: Option<PathBuf>,
+    /// Of the resolved recipe: a result counts for the recipe that made it.
+    digest: String,
+}
+
+/// What a run came to.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub(super) struct RunResult {
+    pub(super) row: String,
+    pub(super) seed: u64,
+    pub(super) recipe_sha256: String,
+    /// Learnable numbers.
+    pub(super) parameters: u64,
+    pub(super) steps: u64,
+    /// Of training alone, without evaluation.
+    pub(super) secs: f64,
+    /// As `raremap evaluate --json` prints it.
+    pub(super) evaluation: Value,
+}
+
+impl RunResult {
+    pub(super) fn summary(&self) -> String {
+        let mean = self.evaluation["mean_iou"].as_f64().unwrap_or(f64::NAN);
+        format!("{} seed {}: mean IoU {mean:.4}, {:.0} s", self.row, self.seed, self.secs)
+    }
+}
+
+impl Job {
+    pub(super) fn new(table: &Table, row: &Row, seed: u64, out: &Path, root: Option<&Path>) -> Result<Self> {
+        let recipe = row.recipe.clone().unwrap_or_else(|| table.recipe.clone());
+        let mut set = vec![format!("seed={seed}")];
+        set.extend(row.set.iter().map(|(key, value)| format!("{key}={value}")));
+        // Read now: a typo in the last row must not wait for the others.
+        let config = TrainConfig::read(&recipe, &set).with_context(|| format!("row {}", row.name))?;
+        let digest = hex(&Sha256::digest(toml::to_string(&config)?));
+        Ok(Self {
+            row: row.name.clone(),
+            seed,
+            recipe,
+            set,
+            run: out.join(format!("{}-{seed}", row.slug())),
+            root: root.map(Path::to_owned),
+            digest,
+        })
+    }
+
+    /// Whether `result` is this job's.
+    pub(super) fn made(&self, result: &RunResult) -> bool {
+        (&result.row, result.seed, &result.recipe_sha256) == (&self.row, self.seed, &self.digest)
+    }
+
+    fn command(&self) -> Result<Command> {
+        let mut command = Command::new(std::env::current_exe().context("cannot find this command's own file")?);
+        command.arg("train").arg(&self.recipe).arg("--out").arg(&self.run).arg("--resume");
+        for set in &self.set {
+            command.args(["--set", set]);
+        }
+        if let Some(root) = &self.root {
+            command.arg("--root").arg(root);
+        }
+        command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::piped());
+        Ok(command)
+    }
+
+    fn run(&self) -> Result<RunResult> {
+        let output = self.command()?.output().context("cannot start this command again")?;
+        if !output.status.success() {
+            let text = String::from_utf8_lossy(&output.stderr);
+            let last = text.lines().last().unwrap_or("it says nothing");
+            bail!("row {} seed {} failed: {last}", self.row, self.seed);
+        }
+        let path = self.run.join(EVALUATION);
+        let bytes = std::fs::read(&path).with_context(|| format!("cannot read {}", path.display()))?;
+        let value: Value = serde_json::from_slice(&bytes).with_context(|| format!("{} is damaged", path.display()))?;
+        Ok(RunResult {
+            row: self.row.clone(),
+            seed: self.seed,
+            recipe_sha256: self.digest.clone(),
+            parameters: value["parameters"].as_u64().unwrap_or(0),
+            steps: value["steps"].as_u64().unwrap_or(0),
+            secs: value["secs"].as_f64().unwrap_or(f64::NAN),
+            evaluation: value["evaluation"].clone(),
+        })
+    }
+}
+
+/// Runs `jobs`, `parallel` at a time, and hands each result over as it comes. A row that fails does not stop the others; the first
+/// failure is the error.
+pub(super) fn run_all(
+    jobs: Vec<Job>,
+    parallel: usize,
+    stop: &AtomicBool,
+    mut done: impl FnMut(RunResult) -> Result<()>,
+) -> Result<()> {
+    let queue = Mutex::new(VecDeque::from(jobs));
+    let (sender, results) = mpsc::channel();
+    let mut failure = None;
+    std::thread::scope(|scope| {
+        for _ in 0..parallel {
+            let sender = sender.clone();
+            let queue = &queue;
+            scope.spawn(move || {
+                while !stop.load(Ordering::SeqCst) {
+                    let job = queue.lock().ok().and_then(|mut queue| queue.pop_front());
+                    let Some(job) = job else { break };
+                    // Ctrl-C reaches the child as well, which saves a checkpoint and has no result.
+                    let result = job.run();
+                    if stop.load(Ordering::SeqCst) && result.is_err() {
+                        break;
+                    }
+                    if sender.send(result).is_err() {
+                        break;
+                    }
+                }
+            });
+        }
+        drop(sender);
+        for result in results {
+            if let Err(error) = result.and_then(&mut done) {
+                eprintln!("{error:#}");
+                failure.get_or_insert(error);
+            }
+        }
+    });
+    failure.map_or(Ok(()), Err)
+}

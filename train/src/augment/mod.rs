@@ -1,0 +1,175 @@
+//! Crops for training. Only this module varies pixels, it varies image and mask in one call, and it takes nothing but the
+//! training split.
+mod cutmix;
+mod geometry;
+mod radiometry;
+mod random;
+mod section;
+mod targeted;
+#[cfg(test)]
+mod tests;
+
+use anyhow::Result;
+use rand::rngs::StdRng;
+
+use crate::dataset::{IGNORE, Sample};
+use crate::sample::{Draw, TrainingSplit};
+use geometry::{Geometry, Placement};
+use radiometry::Radiometry;
+
+pub use cutmix::cutmix;
+pub use radiometry::BandStatistics;
+pub use section::{AugmentSection, CutMixSection, Flip, PasteShape, TargetedCutMixSection};
+pub use targeted::TargetedCutMix;
+
+/// A square of a training sample, in scene units. Only [`crop`] makes one.
+#[derive(Debug, Clone)]
+pub struct Crop {
+    /// `[scene_bands, edge, edge]`
+    pub values: Vec<f32>,
+    /// `[edge, edge]`
+    pub valid: Vec<bool>,
+    /// `[edge, edge]`
+    pub labels: Vec<u8>,
+    edge_px: usize,
+    /// What was done to each band, for what is pasted later.
+    radiometry: Vec<Radiometry>,
+}
+
+impl Crop {
+    /// Takes all of `length` pixels in a row from `other`: values, validity and labels. `to` and `from` are the first
+    /// ones' positions in reading order.
+    fn take(&mut self, to: usize, other: &Crop, from: usize, length: usize) {
+        let (to, from) = (to..to + length, from..from + length);
+        let planes = self.values.chunks_mut(self.valid.len());
+        for (plane, theirs) in planes.zip(other.values.chunks(other.valid.len())) {
+            plane[to.clone()].copy_from_slice(&theirs[from.clone()]);
+        }
+        self.valid[to.clone()].copy_from_slice(&other.valid[from.clone()]);
+        self.labels[to].copy_from_slice(&other.labels[from]);
+    }
+}
+
+/// Varies crops by a recipe's `[augment]`. It can be shared by threads.
+#[derive(Debug, Clone)]
+pub struct Augmenter {
+    section: AugmentSection,
+    statistics: BandStatistics,
+    targeted: TargetedCutMix,
+}
+
+impl Augmenter {
+    /// For crops of `split`, whose labels count `classes`; `statistics` are its scene bands'.
+    ///
+    /// # Errors
+    /// Where the section is not valid.
+    pub fn new(
+        section: &AugmentSection,
+        split: &TrainingSplit,
+        classes: usize,
+        statistics: BandStatistics,
+    ) -> Result<Self> {
+        section.check()?;
+        Ok(Self {
+            targeted: TargetedCutMix::new(&section.targeted_cutmix, split, classes),
+            section: section.clone(),
+            statistics,
+        })
+    }
+
+    /// One crop of `edge` pixels: [`crop`] with this recipe.
+    pub fn crop(&self, split: &TrainingSplit, draw: Draw, edge: usize, rng: &mut StdRng) -> Crop {
+        crop(split, draw, edge, &self.section, &self.statistics, rng)
+    }
+
+    /// What concerns the batch as a whole: boxes of other crops, and then pieces with the rarest class, so that its share
+    /// stands in the end.
+    pub fn mix(&self, crops: &mut [Crop], split: &TrainingSplit, rng: &mut StdRng) {
+        cutmix(crops, &self.section.cutmix, rng);
+        for crop in crops {
+            self.targeted.apply(crop, split, &self.section, &self.statistics, rng);
+        }
+    }
+}
+
+/// Cuts the crop of `draw`, of `edge` pixels, varied by `augment`: bilinear for the image, nearest for mask and validity.
+///
+/// What lies outside the sample is invalid and not scored. `statistics` has one entry per scene band.
+///
+/// # Panics
+/// Where `draw` is of another split.
+pub fn crop(
+    split: &TrainingSplit,
+    draw: Draw,
+    edge: usize,
+    augment: &AugmentSection,
+    statistics: &BandStatistics,
+    rng: &mut StdRng,
+) -> Crop {
+    let sample = &split.samples()[draw.sample];
+    let placement = draw.center.map_or(Placement::Anywhere, Placement::Near);
+    let geometry = Geometry::draw(sample, placement, edge, augment, rng);
+    let radiometry = radiometry::draw(augment, statistics, rng);
+    let mut crop = cut(sample, &geometry, edge, &radiometry);
+    add_noise(&mut crop, augment.noise, statistics, rng);
+    crop
+}
+
+/// Reads a crop out of `sample`.
+fn cut(sample: &Sample, geometry: &Geometry, edge: usize, radiometry: &[Radiometry]) -> Crop {
+    let (area, pixels) = (sample.height * sample.width, edge * edge);
+    let mut crop = Crop {
+        values: vec![0.0; radiometry.len() * pixels],
+        valid: vec![false; pixels],
+        labels: vec![IGNORE; pixels],
+        edge_px: edge,
+        radiometry: radiometry.to_vec(),
+    };
+    let planes: Vec<&[f32]> = sample.values.chunks(area).collect();
+    let (rows, columns) = geometry.taps(edge, sample.height, sample.width);
+    for target in 0..pixels {
+        let (row, column) = geometry.window_pixel(target / edge, target % edge, edge);
+        let (row, column) = (rows[row], columns[column]);
+        let (Some(nearest_row), Some(nearest_column)) = (row.nearest, column.nearest) else {
+            continue;
+        };
+        let at = |row: usize, column: usize| row * sample.width + column;
+        let nearest = at(nearest_row, nearest_column);
+        crop.valid[target] = sample.valid[nearest];
+        crop.labels[target] = sample.labels[nearest];
+        let ([top, bottom], [left, right]) = (row.pair, column.pair);
+        let corners = [at(top, left), at(top, right), at(bottom, left), at(bottom, right)];
+        let (fy, fx) = (row.fraction, column.fraction);
+        let on_pixel = fy == 0.0 && fx == 0.0;
+        // An invalid neighbour's number means nothing: take the pixel itself there.
+        let smooth = !on_pixel && corners.iter().all(|&corner| sample.valid[corner]);
+        for (band, (plane, Radiometry { gain, offset })) in planes.iter().zip(radiometry).enumerate() {
+            let value = if smooth {
+                let [a, b, c, d] = corners.map(|corner| plane[corner]);
+                (a * (1.0 - fx) + b * fx) * (1.0 - fy) + (c * (1.0 - fx) + d * fx) * fy
+            } else {
+                plane[nearest]
+            };
+            crop.values[band * pixels + target] = value * gain + offset;
+        }
+    }
+    crop
+}
+
+/// Adds noise of `noise` standard deviations to each band that is not lost.
+fn add_noise(crop: &mut Crop, noise: f32, statistics: &BandStatistics, rng: &mut StdRng) {
+    if noise == 0.0 {
+        return;
+    }
+    let bands = crop.values.chunks_mut(crop.valid.len()).zip(&crop.radiometry);
+    for ((plane, radiometry), std) in bands.zip(&statistics.std) {
+        if radiometry.gain == 0.0 {
+            continue;
+        }
+        for pair in plane.chunks_mut(2) {
+            for (value, normal) in pair.iter_mut().zip(random::normal_pair(rng)) {
+                *value += normal * noise * std;
+            }
+        }
+    }
+}

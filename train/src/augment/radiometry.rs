@@ -1,0 +1,158 @@
+//! How a crop's values change: brightness, colour, haze, contrast, lost bands.
+
+use rand::Rng;
+use rand::rngs::StdRng;
+use raremap_model::{BandSource, Card};
+
+use super::random::{happens, symmetric};
+use super::section::AugmentSection;
+
+/// Mean and standard deviation of the scene's own bands over the training split, in scene units.
+#[derive(Debug, Clone, PartialEq)]
+pub struct BandStatistics {
+    /// Per scene band.
+    pub mean: Vec<f32>,
+    /// Per scene band.
+    pub std: Vec<f32>,
+}
+
+impl BandStatistics {
+    /// Of the bands that `card`'s model reads from the scene; derived bands follow from those after augmentation.
+    pub fn of(card: &Card) -> Self {
+        let scene = || card.bands.iter().filter(|band| band.source == BandSource::Scene);
+        Self {
+            mean: scene().map(|band| band.mean).collect(),
+            std: scene().map(|band| band.std).collect(),
+        }
+    }
+}
+
+/// What happens to a band's values: `value * gain + offset`.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Radiometry {
+    /// Factor.
+    pub gain: f32,
+    /// Summand, in scene units.
+    pub offset: f32,
+}
+
+/// Draws the change of each band: brightness and haze first, as the sensor sees them, then contrast about the band's
+/// mean, then the loss of bands. All of them are one multiplication and one addition.
+pub fn draw(augment: &AugmentSection, statistics: &BandStatistics, rng: &mut StdRng) -> Vec<Radiometry> {
+    let brightness = symmetric(rng, augment.gain);
+    let bands = || statistics.mean.iter().zip(&statistics.std);
+    let mut drawn: Vec<Radiometry> = bands()
+        .map(|(_, std)| Radiometry {
+            gain: (brightness + symmetric(rng, augment.band_gain)).exp(),
+            offset: symmetric(rng, augment.band_offset) * std,
+        })
+        .collect();
+    if augment.band_contrast > 0.0 {
+        for (band, mean) in drawn.iter_mut().zip(&statistics.mean) {
+            let contrast = symmetric(rng, augment.band_contrast).exp();
+            band.gain *= contrast;
+            band.offset = (band.offset - mean) * contrast + mean;
+        }
+    }
+    if augment.band_dropout > 0.0 && !drawn.is_empty() {
+        // Drawn before the bands, so that each is kept as often as the others.
+        let kept = rng.random_range(0..drawn.len());
+        for (index, (band, mean)) in drawn.iter_mut().zip(&statistics.mean).enumerate() {
+            if happens(rng, augment.band_dropout) && index != kept {
+                *band = Radiometry {
+                    gain: 0.0,
+                    offset: *mean,
+                };
+            }
+        }
+    }
+    drawn
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use rand::SeedableRng;
+
+    fn statistics() -> BandStatistics {
+        BandStatistics {
+            mean: vec![100.0, 200.0, 300.0],
+            std: vec![10.0, 20.0, 30.0],
+        }
+    }
+
+    fn draws(augment: &AugmentSection) -> Vec<Vec<Radiometry>> {
+        let rng = &mut StdRng::seed_from_u64(1);
+        (0..2000).map(|_| draw(augment, &statistics(), rng)).collect()
+    }
+
+    #[test]
+    fn contrast_leaves_a_bands_mean_where_it_is() {
+        let augment = AugmentSection {
+            band_contrast: 0.5,
+            ..AugmentSection::default()
+        };
+        let (mut least, mut most) = (f32::MAX, f32::MIN);
+        for drawn in draws(&augment) {
+            for (band, mean) in drawn.iter().zip(&statistics().mean) {
+                assert!((mean * band.gain + band.offset - mean).abs() < 1e-3);
+                least = least.min(band.gain);
+                most = most.max(band.gain);
+            }
+            assert_ne!(drawn[0].gain, drawn[1].gain, "each band has its own");
+        }
+        assert!(
+            (least.ln() + 0.5).abs() < 0.01 && (most.ln() - 0.5).abs() < 0.01,
+            "{least} to {most}"
+        );
+    }
+
+    #[test]
+    fn a_lost_band_is_its_mean_and_one_band_is_always_kept() {
+        for (probability, expected) in [(0.3f32, 0.2), (1.0, 2.0 / 3.0)] {
+            let augment = AugmentSection {
+                band_dropout: probability,
+                ..AugmentSection::default()
+            };
+            let mut lost = [0; 3];
+            for drawn in draws(&augment) {
+                for ((band, mean), lost) in drawn.iter().zip(&statistics().mean).zip(&mut lost) {
+                    if band.gain == 0.0 {
+                        assert_eq!(band.offset, *mean);
+                        *lost += 1;
+                    }
+                }
+                assert!(drawn.iter().any(|band| band.gain == 1.0 && band.offset == 0.0));
+            }
+            for lost in lost {
+                let share = f64::from(lost) / 2000.0;
+                assert!((share - expected).abs() < 0.04, "{share} at {probability}");
+            }
+        }
+    }
+
+    #[test]
+    fn nothing_set_changes_nothing_and_draws_nothing() {
+        let rng = &mut StdRng::seed_from_u64(7);
+        let drawn = draw(&AugmentSection::default(), &statistics(), rng);
+        assert!(drawn.iter().all(|band| *band == Radiometry { gain: 1.0, offset: 0.0 }));
+        assert_eq!(rng.random::<u64>(), StdRng::seed_from_u64(7).random::<u64>());
+    }
+
+    #[test]
+    fn haze_is_in_units_of_the_bands_deviation() {
+        let augment = AugmentSection {
+            band_offset: 0.5,
+            ..AugmentSection::default()
+        };
+        let mut most = [0.0f32; 3];
+        for drawn in draws(&augment) {
+            for (band, most) in drawn.iter().zip(&mut most) {
+                *most = most.max(band.offset.abs());
+            }
+        }
+        for (most, limit) in most.into_iter().zip([5.0, 10.0, 15.0]) {
+            assert!(most <= limit && most > 0.97 * limit, "{most} of {limit}");
+        }
+    }
+}

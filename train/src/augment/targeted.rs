@@ -1,0 +1,353 @@
+//! CutMix that brings the rarest class to a share of the crop.
+
+use rand::Rng;
+use rand::rngs::StdRng;
+
+use super::geometry::{Geometry, Placement};
+use super::random::happens;
+use super::{AugmentSection, BandStatistics, Crop, PasteShape, TargetedCutMixSection, add_noise, cut};
+use crate::dataset::IGNORE;
+use crate::sample::{ClassPlaces, TrainingSplit};
+
+/// Largest number of pieces per crop: a class of single pixels would otherwise be pasted a pixel at a time.
+const MOST_PIECES: usize = 32;
+
+/// Pastes pieces of the training split around pixels of its rarest class.
+///
+/// Which pixels are scored does not change: an unscored pixel is neither pasted nor pasted over. The class's own pixels
+/// in the crop are not pasted over either, so its share only grows.
+#[derive(Debug, Clone)]
+pub struct TargetedCutMix {
+    section: TargetedCutMixSection,
+    places: ClassPlaces,
+    rarest: Option<usize>,
+}
+
+impl TargetedCutMix {
+    /// Looks for the class of fewest pixels among the `classes` of `split` that occur.
+    pub fn new(section: &TargetedCutMixSection, split: &TrainingSplit, classes: usize) -> Self {
+        let places = ClassPlaces::new(split, if section.probability > 0.0 { classes } else { 0 });
+        Self {
+            section: section.clone(),
+            rarest: places.rarest(),
+            places,
+        }
+    }
+
+    /// The class that is pasted; none where it is switched off or nothing is labelled.
+    pub fn class(&self) -> Option<usize> {
+        self.rarest
+    }
+
+    /// Pastes pieces until the class has its share of the crop's scored pixels.
+    ///
+    /// A piece is turned and zoomed on its own, and gets the crop's brightness, colour and lost bands. It is no larger than
+    /// half the crop's edge, and than what is missing asks for.
+    ///
+    /// # Panics
+    /// Where `split` is another than the one this was made of.
+    pub fn apply(
+        &self,
+        crop: &mut Crop,
+        split: &TrainingSplit,
+        augment: &AugmentSection,
+        statistics: &BandStatistics,
+        rng: &mut StdRng,
+    ) {
+        let Some(class) = self.rarest else { return };
+        if !happens(rng, self.section.probability) {
+            return;
+        }
+        let count = |wanted: &dyn Fn(usize) -> bool| crop.labels.iter().filter(|l| wanted(usize::from(**l))).count();
+        let scored = count(&|label| label != usize::from(IGNORE));
+        let mut present = count(&|label| label == class);
+        let wanted = (scored as f32 * self.section.target_share).ceil() as usize;
+        for _ in 0..MOST_PIECES {
+            if present >= wanted {
+                return;
+            }
+            let Some((index, place)) = self.places.draw(split, class, rng) else {
+                return;
+            };
+            // Odd, so that there is a pixel in the middle.
+            let edge = (crop.edge_px / 2) | 1;
+            let sample = &split.samples()[index];
+            let geometry = Geometry::draw(sample, Placement::At(place), edge, augment, rng);
+            let mut piece = cut(sample, &geometry, edge, &crop.radiometry);
+            add_noise(&mut piece, augment.noise, statistics, rng);
+            let chosen = self.chosen(&piece, class);
+            present += paste(crop, &piece, &chosen, class, wanted - present, rng);
+        }
+    }
+
+    /// Pixels of a piece that are pasted.
+    fn chosen(&self, piece: &Crop, class: usize) -> Vec<bool> {
+        let scored = piece.labels.iter().map(|&label| label != IGNORE);
+        match self.section.shape {
+            PasteShape::Box => scored.collect(),
+            PasteShape::Mask => {
+                let of_class: Vec<bool> = piece.labels.iter().map(|&label| usize::from(label) == class).collect();
+                let near = dilate(&of_class, piece.edge_px, self.section.margin_px);
+                scored.zip(near).map(|(scored, near)| scored && near).collect()
+            }
+        }
+    }
+}
+
+/// Pastes the chosen pixels of the smallest square in the middle of `piece` that holds `missing` pixels of `class`, at a
+/// random place. Returns how many pixels of the class the crop has gained.
+fn paste(crop: &mut Crop, piece: &Crop, chosen: &[bool], class: usize, missing: usize, rng: &mut StdRng) -> usize {
+    let middle = piece.edge_px / 2;
+    let ring = |pixel: usize| {
+        let (row, column) = (pixel / piece.edge_px, pixel % piece.edge_px);
+        row.abs_diff(middle).max(column.abs_diff(middle))
+    };
+    let mut of_ring = vec![0; middle + 1];
+    for pixel in (0..piece.labels.len()).filter(|&pixel| usize::from(piece.labels[pixel]) == class) {
+        of_ring[ring(pixel)] += 1;
+    }
+    let mut held = 0;
+    let enough = of_ring.iter().position(|count| {
+        held += count;
+        held >= missing
+    });
+    // Not less than a sixteenth of the crop's edge: confetti is no picture of anything.
+    let reach = enough.unwrap_or(middle).max(crop.edge_px / 32).min(middle);
+    let side = 2 * reach + 1;
+    let mut origin = || rng.random_range(0..=crop.edge_px.saturating_sub(side));
+    let (top, left) = (origin(), origin());
+    let mut gained = 0;
+    for row in 0..side.min(crop.edge_px) {
+        for column in 0..side.min(crop.edge_px) {
+            let from = (middle - reach + row) * piece.edge_px + middle - reach + column;
+            let to = (top + row) * crop.edge_px + left + column;
+            let kept = crop.labels[to] == IGNORE || usize::from(crop.labels[to]) == class;
+            if chosen[from] && !kept {
+                crop.take(to, piece, from, 1);
+                gained += usize::from(usize::from(crop.labels[to]) == class);
+            }
+        }
+    }
+    gained
+}
+
+/// Pixels with a set one at most `margin` rows and columns away, in a square plane.
+fn dilate(plane: &[bool], edge: usize, margin: usize) -> Vec<bool> {
+    let around = |at: usize| at.saturating_sub(margin)..at.saturating_add(margin).saturating_add(1).min(edge);
+    let pixels = || (0..edge).flat_map(|row| (0..edge).map(move |column| (row, column)));
+    let along: Vec<bool> = pixels()
+        .map(|(row, column)| around(column).any(|near| plane[row * edge + near]))
+        .collect();
+    pixels()
+        .map(|(row, column)| around(row).any(|near| along[near * edge + column]))
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::augment::crop;
+    use crate::dataset::Sample;
+    use crate::sample::Draw;
+    use crate::sample::testing::sample;
+    use rand::SeedableRng;
+
+    const EDGE: usize = 64;
+    const RARE: u8 = 2;
+
+    /// One scene of land (class 0) with some water (class 1), and one with a disc of the rare class of 9 pixels radius.
+    fn scenes() -> Vec<Sample> {
+        let disc = |pixel: usize| {
+            let (row, column) = ((pixel / EDGE).abs_diff(20), (pixel % EDGE).abs_diff(40));
+            if row * row + column * column <= 81 { RARE } else { 0 }
+        };
+        vec![
+            sample(EDGE, EDGE, |pixel| u8::from(pixel % EDGE < 16)),
+            sample(EDGE, EDGE, disc),
+        ]
+    }
+
+    fn statistics() -> BandStatistics {
+        BandStatistics {
+            mean: vec![1.0],
+            std: vec![1.0],
+        }
+    }
+
+    fn section(shape: PasteShape) -> AugmentSection {
+        AugmentSection {
+            symmetries: true,
+            targeted_cutmix: TargetedCutMixSection {
+                probability: 1.0,
+                shape,
+                ..TargetedCutMixSection::default()
+            },
+            ..AugmentSection::default()
+        }
+    }
+
+    /// The crop of sample 0 before and after.
+    fn before_and_after(split: &TrainingSplit, augment: &AugmentSection, edge: usize, seed: u64) -> (Crop, Crop) {
+        let rng = &mut StdRng::seed_from_u64(seed);
+        let draw = Draw {
+            sample: 0,
+            center: None,
+        };
+        let before = crop(split, draw, edge, augment, &statistics(), rng);
+        let mut after = before.clone();
+        let targeted = TargetedCutMix::new(&augment.targeted_cutmix, split, 4);
+        assert_eq!(targeted.class(), Some(usize::from(RARE)), "of those that occur");
+        targeted.apply(&mut after, split, augment, &statistics(), rng);
+        (before, after)
+    }
+
+    fn share(crop: &Crop) -> f64 {
+        let of = |wanted: &dyn Fn(u8) -> bool| crop.labels.iter().filter(|label| wanted(**label)).count() as f64;
+        of(&|label| label == RARE) / of(&|label| label != IGNORE)
+    }
+
+    #[test]
+    fn the_rarest_class_reaches_its_share_and_not_much_more() {
+        let split = TrainingSplit::of(scenes());
+        for shape in [PasteShape::Box, PasteShape::Mask] {
+            for target_share in [0.01, 0.05, 0.2] {
+                let mut augment = section(shape);
+                augment.targeted_cutmix.target_share = target_share;
+                for seed in 0..40 {
+                    let (before, after) = before_and_after(&split, &augment, EDGE, seed);
+                    assert_eq!(share(&before), 0.0);
+                    let share = share(&after);
+                    let most = f64::from(target_share) + 0.03;
+                    assert!(
+                        share >= f64::from(target_share) && share <= most,
+                        "{share}, wanted {target_share}"
+                    );
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn values_and_validity_come_with_the_label() {
+        // A pixel's value is its label in these scenes.
+        let split = TrainingSplit::of(scenes());
+        for shape in [PasteShape::Box, PasteShape::Mask] {
+            for seed in 0..20 {
+                let (_, after) = before_and_after(&split, &section(shape), EDGE, seed);
+                for (value, label) in after.values.iter().zip(&after.labels) {
+                    assert_eq!(*value, f32::from(*label));
+                }
+                assert!(after.valid.iter().all(|valid| *valid));
+            }
+        }
+    }
+
+    #[test]
+    fn which_pixels_are_scored_never_changes() {
+        let mut samples = scenes();
+        for pixel in 0..EDGE * EDGE {
+            // Stripes that are invalid in one scene, and unlabelled in the other.
+            if pixel % 5 == 0 {
+                samples[0].valid[pixel] = false;
+                samples[0].labels[pixel] = IGNORE;
+                samples[1].labels[(pixel + 2) % (EDGE * EDGE)] = IGNORE;
+            }
+        }
+        let split = TrainingSplit::of(samples);
+        for shape in [PasteShape::Box, PasteShape::Mask] {
+            for seed in 0..20 {
+                // A crop larger than the sample: what is outside is not scored either.
+                let (before, after) = before_and_after(&split, &section(shape), 96, seed);
+                let unscored = |crop: &Crop| crop.labels.iter().map(|&label| label == IGNORE).collect::<Vec<_>>();
+                assert_eq!(unscored(&before), unscored(&after));
+                assert_eq!(before.valid, after.valid);
+                assert!(share(&after) >= 0.05, "{}", share(&after));
+            }
+        }
+    }
+
+    #[test]
+    fn a_crop_without_a_scored_pixel_stays_as_it_is() {
+        let mut samples = scenes();
+        samples[0].labels.fill(IGNORE);
+        samples[0].valid.fill(false);
+        let (before, after) = before_and_after(&TrainingSplit::of(samples), &section(PasteShape::Box), EDGE, 1);
+        assert_eq!((before.values, before.labels), (after.values, after.labels));
+    }
+
+    #[test]
+    fn a_crop_that_has_the_share_is_left_alone() {
+        // Half of the crop is the rare class, which another scene makes the rarest of the split by being land.
+        let land = vec![sample(256, 256, |pixel| u8::from(pixel % 2 == 0)); 2];
+        let samples = [
+            vec![sample(EDGE, EDGE, |pixel| if pixel % 2 == 0 { RARE } else { 0 })],
+            land,
+        ]
+        .concat();
+        let (before, after) = before_and_after(&TrainingSplit::of(samples), &section(PasteShape::Box), EDGE, 1);
+        assert_eq!((before.values, before.labels), (after.values, after.labels));
+    }
+
+    #[test]
+    fn a_mask_piece_brings_the_class_and_its_margin_alone() {
+        // Around the rare disc lies class 3, which the crop has not: it comes with boxes, not with bare masks.
+        let mut samples = scenes();
+        for label in samples[1].labels.iter_mut().filter(|label| **label == 0) {
+            *label = 3;
+        }
+        let split = TrainingSplit::of(samples);
+        let surroundings = |shape: PasteShape, margin_px: usize| {
+            let mut augment = section(shape);
+            augment.targeted_cutmix.margin_px = margin_px;
+            let (_, after) = before_and_after(&split, &augment, EDGE, 3);
+            after.labels.iter().filter(|label| **label == 3).count()
+        };
+        assert_eq!(surroundings(PasteShape::Mask, 0), 0);
+        assert!(surroundings(PasteShape::Mask, 1) > 0);
+    }
+
+    #[test]
+    fn dilation_reaches_the_margin_and_stops_at_the_border() {
+        let mut plane = vec![false; 25];
+        plane[6] = true; // row 1, column 1
+        let dilated = dilate(&plane, 5, 1);
+        let set: Vec<usize> = (0..25).filter(|&pixel| dilated[pixel]).collect();
+        assert_eq!(set, [0, 1, 2, 5, 6, 7, 10, 11, 12]);
+        assert_eq!(dilate(&plane, 5, 0), plane);
+        assert!(dilate(&plane, 5, usize::MAX).iter().all(|set| *set));
+    }
+
+    #[test]
+    fn pieces_lose_the_bands_that_the_crop_lost() {
+        let split = TrainingSplit::of(
+            scenes()
+                .into_iter()
+                .map(|mut sample| {
+                    sample.values = [sample.values.clone(), sample.values].concat();
+                    sample
+                })
+                .collect(),
+        );
+        let statistics = BandStatistics {
+            mean: vec![7.0, 9.0],
+            std: vec![1.0, 1.0],
+        };
+        let augment = AugmentSection {
+            band_dropout: 1.0,
+            ..section(PasteShape::Box)
+        };
+        let rng = &mut StdRng::seed_from_u64(5);
+        let draw = Draw {
+            sample: 0,
+            center: None,
+        };
+        let mut crop = crop(&split, draw, EDGE, &augment, &statistics, rng);
+        TargetedCutMix::new(&augment.targeted_cutmix, &split, 3).apply(&mut crop, &split, &augment, &statistics, rng);
+        assert!(crop.labels.contains(&RARE));
+        let lost = |band: usize| {
+            let mut plane = crop.values[band * EDGE * EDGE..][..EDGE * EDGE].iter();
+            plane.all(|value| *value == statistics.mean[band])
+        };
+        assert!(lost(0) != lost(1), "exactly one band is kept");
+    }
+}

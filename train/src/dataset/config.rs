@@ -1,0 +1,438 @@
+//! The TOML file that describes a dataset.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, Result, bail, ensure};
+use raremap_model::Class;
+use serde::{Deserialize, Serialize};
+
+use super::npz::NpzCache;
+use super::sample::IGNORE;
+
+/// The TOML file.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct DatasetConfig {
+    /// Name, for the card.
+    pub name: String,
+    /// Source and terms, for the card.
+    pub provenance: String,
+    /// Folder of the data, relative to the repository.
+    pub root: PathBuf,
+    /// What the files are.
+    #[serde(default)]
+    pub format: Format,
+    /// Folder of the images under `root`; not for `npz`.
+    #[serde(default)]
+    pub images: String,
+    /// Folder of the masks under `root`; not for `npz`.
+    #[serde(default)]
+    pub masks: String,
+    /// CSV file under `root` with the columns `image`, `place` and `split`. `npz` may do without: see [`NpzConfig`].
+    #[serde(default)]
+    pub splits: String,
+    /// Cut each scene into windows of this edge, in pixels of the file; every window is a sample. GeoTIFF only.
+    pub window_px: Option<u32>,
+    /// Value of the images that marks pixels without data, instead of what the files say. 0 must be in all bands, as
+    /// in files that declare it: it can be measured in one.
+    pub nodata: Option<f64>,
+    /// Factor by which samples are upsampled when they are read, 1 to 4: cubic for the image, nearest for the mask.
+    #[serde(default = "unscaled")]
+    pub upsample: usize,
+    /// Class that the mean IoU leaves out, such as what nobody labelled.
+    pub background: Option<String>,
+    /// Which samples are left out.
+    #[serde(default)]
+    pub drop: DropSection,
+    /// Arrays, where `format` is `npz`.
+    #[serde(default)]
+    pub npz: Vec<NpzConfig>,
+    /// What the numbers are, in words.
+    pub value_scaling: String,
+    /// Metres per pixel of the files.
+    pub ground_resolution_m: f64,
+    /// Bands of the network's input, in order.
+    pub bands: Vec<BandConfig>,
+    /// Classes, in the order of the network's channels.
+    pub classes: Vec<ClassConfig>,
+    /// Mask value that is not scored.
+    pub ignore: u8,
+    /// Arrays that were read already: one archive holds all samples.
+    #[serde(skip)]
+    pub(super) npz_cache: NpzCache,
+}
+
+/// What the files of a dataset are.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Format {
+    /// `NAME.tif` in both folders.
+    #[default]
+    Geotiff,
+    /// `NAME.png` in both folders: images of 8 or 16 bits, gray or RGB, with or without opacity; masks whose gray value or palette index
+    /// is the class value, or whose colour is the class colour.
+    Png,
+    /// Arrays of images and masks in NumPy's `.npz`.
+    Npz,
+}
+
+/// A band of the scenes, or one derived from two of them.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct BandConfig {
+    /// Common name, lower case.
+    pub name: String,
+    /// Position in the files, from 1.
+    pub index: Option<usize>,
+    /// Instead of an index: two bands whose normalized difference this is.
+    pub normalized_difference: Option<[String; 2]>,
+}
+
+/// A class.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ClassConfig {
+    /// Value in the masks.
+    pub value: u8,
+    /// Name.
+    pub name: String,
+    /// `RRGGBB`.
+    pub color: String,
+    /// Whether the auxiliary head looks for it.
+    #[serde(default)]
+    pub rare: bool,
+}
+
+/// Which samples are left out of a split when it is loaded as a whole; what was left out is reported.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct DropSection {
+    /// Leave out samples whose mask shows nothing but background and ignored pixels.
+    pub blank_masks: bool,
+    /// Leave out samples whose share of background among the labelled pixels is larger, 0 to 1.
+    pub background_above: Option<f64>,
+    /// Leave out samples whose mask is, pixel by pixel, that of at least this many samples in all and shows more than one class: labels
+    /// that were pasted, not drawn.
+    pub identical_masks_from: Option<usize>,
+    /// Places that are left out whole, such as those whose ground other splits show (`raremap check` finds them).
+    pub places: Vec<String>,
+    /// Splits that this applies to.
+    pub splits: Vec<String>,
+}
+
+impl Default for DropSection {
+    /// Nothing is left out, and where something is, it is in the training split.
+    fn default() -> Self {
+        Self {
+            blank_masks: false,
+            background_above: None,
+            identical_masks_from: None,
+            places: Vec::new(),
+            splits: vec!["train".into()],
+        }
+    }
+}
+
+/// An array of images in a `.npz` file, its masks, and how its images are split.
+///
+/// Without `splits` in the dataset exactly one of `split`, `ranges` and `fractions` says where an image belongs; with it, the CSV file does
+/// and calls image 17 of the array `x` `x/17`, from 0.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct NpzConfig {
+    /// The file, under `root`.
+    pub file: String,
+    /// Array of the images: `[n, h, w]`, `[n, h, w, bands]` or `[n, bands, h, w]`, integers or floats.
+    pub images: String,
+    /// Array of the masks: `[n, h, w]`, with or without an axis of 1.
+    pub masks: Option<String>,
+    /// Instead of `masks`: the band of `images`, from 1, that holds the mask.
+    pub mask_band: Option<usize>,
+    /// Order of the axes of 4-dimensional `images`, where the sizes leave it open.
+    pub layout: Option<Layout>,
+    /// Array `[n]` of integers or text that says which place an image shows.
+    pub places: Option<String>,
+    /// The split that all images belong to.
+    pub split: Option<String>,
+    /// First index and the one after the last, by split.
+    #[serde(default)]
+    pub ranges: BTreeMap<String, [usize; 2]>,
+    /// Share of the images by split; the images of one place, and images that are equal, stay together.
+    #[serde(default)]
+    pub fractions: BTreeMap<String, f64>,
+    /// Seed of `fractions`.
+    #[serde(default)]
+    pub seed: u64,
+}
+
+/// Order of the axes of an array of images.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Layout {
+    /// Bands last.
+    Nhwc,
+    /// Bands first.
+    Nchw,
+}
+
+/// Largest `upsample`.
+const MAX_UPSAMPLE: usize = 4;
+
+const fn unscaled() -> usize {
+    1
+}
+
+impl DatasetConfig {
+    /// Reads and checks a dataset's description; `root` overrides the one in the file.
+    pub fn read(path: &Path, root: Option<&Path>) -> Result<Self> {
+        let text = std::fs::read_to_string(path).with_context(|| format!("cannot read {}", path.display()))?;
+        let mut config: Self = toml::from_str(&text).with_context(|| format!("{} is not a dataset", path.display()))?;
+        config
+            .check()
+            .with_context(|| format!("{} is not usable", path.display()))?;
+        if let Some(root) = root {
+            config.root = root.to_owned();
+        } else if config.root.is_relative() && !config.root.exists() {
+            config.root = repository_of(path).join(&config.root);
+        }
+        ensure!(
+            config.root.is_dir(),
+            "the data folder {} of {} is not there (--root names another)",
+            config.root.display(),
+            path.display()
+        );
+        if config.format != Format::Npz {
+            for (key, folder) in [("images", &config.images), ("masks", &config.masks)] {
+                let folder = config.root.join(folder);
+                ensure!(
+                    folder.is_dir(),
+                    "the folder {} is not there; {} names it as `{key}`",
+                    folder.display(),
+                    path.display()
+                );
+            }
+        }
+        for arrays in &config.npz {
+            let file = config.root.join(&arrays.file);
+            ensure!(
+                file.is_file(),
+                "the file {} is not there; {} names it in [[npz]]",
+                file.display(),
+                path.display()
+            );
+        }
+        Ok(config)
+    }
+
+    fn check(&self) -> Result<()> {
+        ensure!(
+            !self.classes.is_empty() && self.classes.len() < usize::from(IGNORE),
+            "from 1 to 254 classes are needed"
+        );
+        ensure!(
+            self.classes.iter().all(|c| c.value != self.ignore),
+            "a class has the ignore value {}",
+            self.ignore
+        );
+        for class in &self.classes {
+            color_of(class)?;
+            let twice = |same: &dyn Fn(&ClassConfig) -> bool| self.classes.iter().filter(|c| same(c)).count() > 1;
+            ensure!(!twice(&|c| c.name == class.name), "{} stands twice", class.name);
+            ensure!(!twice(&|c| c.value == class.value), "{} stands twice", class.value);
+        }
+        self.check_bands()?;
+        ensure!(
+            (1..=MAX_UPSAMPLE).contains(&self.upsample),
+            "upsample must be from 1 to {MAX_UPSAMPLE}, it is {}",
+            self.upsample
+        );
+        if let Some(edge) = self.window_px {
+            ensure!(edge >= 32, "window_px must be at least 32, it is {edge}");
+            ensure!(self.format == Format::Geotiff, "window_px is for the format geotiff");
+        }
+        if let Some(name) = &self.background {
+            ensure!(
+                self.background_class().is_some(),
+                "background names {name}, which is no class"
+            );
+        }
+        if let Some(share) = self.drop.background_above {
+            ensure!(
+                (0.0..=1.0).contains(&share),
+                "drop.background_above must be from 0 to 1"
+            );
+            ensure!(
+                self.background.is_some(),
+                "drop.background_above needs `background`, the name of a class"
+            );
+        }
+        ensure!(
+            self.drop.identical_masks_from.is_none_or(|count| count >= 2),
+            "drop.identical_masks_from must be at least 2"
+        );
+        match self.format {
+            Format::Geotiff | Format::Png => {
+                ensure!(self.npz.is_empty(), "[[npz]] needs format = \"npz\"");
+                for (key, value) in [
+                    ("images", &self.images),
+                    ("masks", &self.masks),
+                    ("splits", &self.splits),
+                ] {
+                    ensure!(!value.is_empty(), "{key} is missing");
+                }
+            }
+            Format::Npz => {
+                ensure!(!self.npz.is_empty(), "format = \"npz\" needs [[npz]]");
+                for (index, arrays) in self.npz.iter().enumerate() {
+                    arrays
+                        .check(self.splits.is_empty())
+                        .with_context(|| format!("[[npz]] number {}", index + 1))?;
+                    ensure!(
+                        self.npz.iter().filter(|a| a.images == arrays.images).count() == 1,
+                        "[[npz]]: two arrays are called {}: their images would have the same names",
+                        arrays.images
+                    );
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn check_bands(&self) -> Result<()> {
+        let scene = self.scene_bands();
+        ensure!(!scene.is_empty(), "no band has an index");
+        for band in &self.bands {
+            match (&band.index, &band.normalized_difference) {
+                (Some(0), None) => bail!("band {}: indices count from 1", band.name),
+                (Some(_), None) => {}
+                (None, Some(pair)) => {
+                    for name in pair {
+                        ensure!(
+                            scene.iter().any(|(n, _)| n == name),
+                            "band {}: {name} has no index",
+                            band.name
+                        );
+                    }
+                }
+                _ => bail!("band {} needs either index or normalized_difference", band.name),
+            }
+        }
+        Ok(())
+    }
+
+    /// Names and 0-based positions of the bands read from the files, in order.
+    pub fn scene_bands(&self) -> Vec<(&str, usize)> {
+        self.bands
+            .iter()
+            .filter_map(|b| b.index.map(|i| (b.name.as_str(), i.saturating_sub(1))))
+            .collect()
+    }
+
+    /// Refuses files with fewer bands than the dataset names; `what` names the file.
+    pub(super) fn check_band_count(&self, band_count: usize, what: &dyn std::fmt::Display) -> Result<()> {
+        for (name, index) in self.scene_bands() {
+            ensure!(
+                index < band_count,
+                "{what} has {band_count} band(s), but the dataset says that {name} is band {}",
+                index + 1
+            );
+        }
+        Ok(())
+    }
+
+    /// The classes as the card has them.
+    pub fn card_classes(&self) -> Result<Vec<Class>> {
+        let class = |c: &ClassConfig| {
+            Ok(Class {
+                value: c.value,
+                name: c.name.clone(),
+                color: color_of(c)?,
+            })
+        };
+        self.classes.iter().map(class).collect()
+    }
+
+    /// Names of the rare classes, in order.
+    pub fn rare_classes(&self) -> Vec<String> {
+        self.classes.iter().filter(|c| c.rare).map(|c| c.name.clone()).collect()
+    }
+
+    /// Index of the class that the mean IoU leaves out.
+    pub fn background_class(&self) -> Option<usize> {
+        let name = self.background.as_ref()?;
+        self.classes.iter().position(|class| class.name == *name)
+    }
+
+    /// Metres per pixel of the samples, which upsampling makes smaller than those of the files.
+    pub fn sample_resolution_m(&self) -> f64 {
+        self.ground_resolution_m / self.upsample as f64
+    }
+}
+
+impl NpzConfig {
+    fn check(&self, needs_rule: bool) -> Result<()> {
+        ensure!(
+            self.masks.is_some() != self.mask_band.is_some(),
+            "either masks or mask_band is needed"
+        );
+        ensure!(self.mask_band != Some(0), "mask_band counts from 1");
+        let rules = [
+            self.split.is_some(),
+            !self.ranges.is_empty(),
+            !self.fractions.is_empty(),
+        ];
+        let rules = rules.iter().filter(|given| **given).count();
+        if needs_rule {
+            ensure!(
+                rules == 1,
+                "{rules} of split, ranges and fractions are given, where one is needed (or `splits`)"
+            );
+        } else {
+            ensure!(
+                rules == 0,
+                "the dataset has `splits`: split, ranges and fractions would contradict it"
+            );
+        }
+        for (name, [first, end]) in &self.ranges {
+            ensure!(first < end, "ranges.{name} is empty: {first} to {end}");
+            let overlaps = |(other, [from, to]): (&String, &[usize; 2])| other != name && from < end && first < to;
+            ensure!(
+                !self.ranges.iter().any(overlaps),
+                "ranges.{name} overlaps another: an image would be in two splits"
+            );
+        }
+        check_fractions(&self.fractions)
+    }
+}
+
+/// Refuses shares that are not positive or do not add up to 1; none at all are fine.
+pub fn check_fractions(fractions: &BTreeMap<String, f64>) -> Result<()> {
+    if fractions.is_empty() {
+        return Ok(());
+    }
+    let sum: f64 = fractions.values().sum();
+    ensure!(
+        fractions.values().all(|share| *share > 0.0),
+        "fractions must be positive"
+    );
+    ensure!((sum - 1.0).abs() < 1e-6, "fractions add up to {sum}, not to 1");
+    Ok(())
+}
+
+/// The folder that holds `Cargo.lock`, up from `path`; else the working folder.
+fn repository_of(path: &Path) -> PathBuf {
+    let absolute = std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
+    let root = absolute.ancestors().find(|folder| folder.join("Cargo.lock").is_file());
+    root.map_or_else(PathBuf::new, Path::to_path_buf)
+}
+
+pub(super) fn color_of(class: &ClassConfig) -> Result<[u8; 3]> {
+    let digits = u32::from_str_radix(&class.color, 16)
+        .ok()
+        .filter(|_| class.color.len() == 6);
+    let [_, r, g, b] = digits
+        .with_context(|| format!("{}: color must be RRGGBB", class.name))?
+        .to_be_bytes();
+    Ok([r, g, b])
+}

@@ -1,0 +1,141 @@
+//! Which samples a split is loaded without.
+
+use std::collections::BTreeMap;
+
+use serde::Serialize;
+use sha2::{Digest, Sha256};
+
+use super::config::DatasetConfig;
+use super::entries::Entry;
+use super::sample::{IGNORE, Sample};
+
+/// Samples that were left out, by reason; each counts once, for the first that holds.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
+pub struct Dropped {
+    /// Samples before.
+    pub of: usize,
+    /// Windows without a valid pixel.
+    pub no_data: usize,
+    /// Nothing but background and ignored pixels in the mask.
+    pub blank_mask: usize,
+    /// More background than the dataset allows.
+    pub background: usize,
+    /// Masks that too many samples share.
+    pub identical_mask: usize,
+}
+
+impl Dropped {
+    /// All of them.
+    pub fn total(&self) -> usize {
+        self.no_data + self.blank_mask + self.background + self.identical_mask
+    }
+
+    /// What was left out of `split`, in words.
+    pub fn sentence(&self, split: &str) -> String {
+        let reasons = [
+            (self.no_data, "without data"),
+            (self.blank_mask, "with a blank mask"),
+            (self.background, "with too much background"),
+            (self.identical_mask, "with a mask that others share"),
+        ];
+        let reasons = reasons.iter().filter(|(count, _)| *count > 0);
+        let reasons: Vec<String> = reasons.map(|(count, why)| format!("{count} {why}")).collect();
+        format!(
+            "{} of {} samples of split {split} are left out: {}",
+            self.total(),
+            self.of,
+            reasons.join(", ")
+        )
+    }
+}
+
+/// Leaves out what the dataset's rules say. Windows without data go from every split: they say nothing.
+pub(super) fn apply(
+    config: &DatasetConfig,
+    split: &str,
+    samples: Vec<(Entry, Sample)>,
+) -> (Vec<(Entry, Sample)>, Dropped) {
+    let rules = &config.drop;
+    let applies = rules.splits.iter().any(|name| name == split);
+    let background = config.background_class();
+    let mut dropped = Dropped {
+        of: samples.len(),
+        ..Dropped::default()
+    };
+    let shared = match rules.identical_masks_from.filter(|_| applies) {
+        Some(_) => count_masks(&samples),
+        None => BTreeMap::new(),
+    };
+    let kept = samples.into_iter().filter(|(_, sample)| {
+        let cover = Cover::of(sample, background);
+        let reason = if !sample.valid.contains(&true) {
+            &mut dropped.no_data
+        } else if applies && rules.blank_masks && cover.foreground == 0 {
+            &mut dropped.blank_mask
+        } else if applies
+            && rules
+                .background_above
+                .is_some_and(|most| cover.background_share() > most)
+        {
+            &mut dropped.background
+        } else if let Some(least) = rules.identical_masks_from
+            && applies
+            && shared.get(&mask_digest(sample)).is_some_and(|count| *count >= least)
+            && !is_uniform(sample)
+        {
+            &mut dropped.identical_mask
+        } else {
+            return true;
+        };
+        *reason += 1;
+        false
+    });
+    (kept.collect(), dropped)
+}
+
+/// Labelled pixels of a mask.
+pub(crate) struct Cover {
+    /// Of the background class.
+    pub background: usize,
+    /// Of all others.
+    pub foreground: usize,
+}
+
+impl Cover {
+    pub(crate) fn of(sample: &Sample, background: Option<usize>) -> Self {
+        let labelled = sample.labels.iter().filter(|label| **label != IGNORE);
+        let (behind, before): (Vec<&u8>, Vec<&u8>) =
+            labelled.partition(|label| background == Some(usize::from(**label)));
+        Self {
+            background: behind.len(),
+            foreground: before.len(),
+        }
+    }
+
+    fn background_share(&self) -> f64 {
+        self.background as f64 / (self.background + self.foreground).max(1) as f64
+    }
+}
+
+/// The digest of a mask, size included.
+pub(crate) fn mask_digest(sample: &Sample) -> [u8; 32] {
+    let mut hash = Sha256::new();
+    hash.update((sample.width as u64).to_le_bytes());
+    hash.update(&sample.labels);
+    hash.finalize().into()
+}
+
+/// Whether a mask shows one class at most: such masks are equal without being copies.
+pub(crate) fn is_uniform(sample: &Sample) -> bool {
+    let mut labelled = sample.labels.iter().filter(|label| **label != IGNORE);
+    let first = labelled.next();
+    labelled.all(|label| Some(label) == first)
+}
+
+fn count_masks(samples: &[(Entry, Sample)]) -> BTreeMap<[u8; 32], usize> {
+    let mut counts = BTreeMap::new();
+    for (_, sample) in samples {
+        *counts.entry(mask_digest(sample)).or_insert(0) += 1;
+    }
+    counts
+}

@@ -1,0 +1,224 @@
+//! Which images there are, which place each shows and which split it is in.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, Result, bail, ensure};
+use serde::{Deserialize, Serialize};
+
+use super::config::{DatasetConfig, Format};
+use super::{npz, tiff};
+
+/// A line of the splits: an image, or a window of one.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct Entry {
+    /// Name of the image; of a window, `IMAGE@ROW_COLUMN` with the pixel of its top left corner.
+    pub image: String,
+    /// The place that it shows: images of one place are never in two splits.
+    pub place: String,
+    /// Its split.
+    pub split: String,
+}
+
+/// What is wrong with a list of entries.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum EntryProblem {
+    /// A place is in two splits.
+    Leak {
+        /// The place.
+        place: String,
+        /// Its splits.
+        splits: [String; 2],
+    },
+    /// An image is listed twice.
+    Duplicate {
+        /// The image.
+        image: String,
+    },
+    /// A file is not there.
+    Missing {
+        /// The file.
+        path: PathBuf,
+    },
+}
+
+impl EntryProblem {
+    /// The sentence, for a list in `file`.
+    pub fn sentence(&self, file: &Path) -> String {
+        let file = file.display();
+        match self {
+            Self::Leak { place, splits } => format!(
+                "{file}: place {place} is in {} and in {}: its images would leak from one split into the other",
+                splits[0], splits[1]
+            ),
+            Self::Duplicate { image } => format!("{file}: image {image} is listed twice"),
+            Self::Missing { path } => format!("{} is not there, but {file} lists it", path.display()),
+        }
+    }
+}
+
+impl DatasetConfig {
+    /// Where the entries come from, for messages.
+    pub fn entries_file(&self) -> PathBuf {
+        match self.npz.first() {
+            Some(arrays) if self.splits.is_empty() => self.root.join(&arrays.file),
+            _ => self.root.join(&self.splits),
+        }
+    }
+
+    /// All images with place and split; scenes are cut into windows where `window_px` says so.
+    ///
+    /// # Errors
+    /// Where the list cannot be read, lists an image twice or one that is not there, and where a place is in two splits: its images
+    /// would leak from one into the other.
+    pub fn entries(&self) -> Result<Vec<Entry>> {
+        let entries = self.unchecked_entries()?;
+        if let Some(problem) = self.entry_problems(&entries).first() {
+            bail!("{}", problem.sentence(&self.entries_file()));
+        }
+        self.cut(entries)
+    }
+
+    /// The entries as they are listed, less the places that the dataset leaves out, whatever is wrong with them; scenes are not cut.
+    pub fn unchecked_entries(&self) -> Result<Vec<Entry>> {
+        let mut entries = self.listed_entries()?;
+        let rules = &self.drop;
+        for place in &rules.places {
+            ensure!(
+                entries.iter().any(|entry| entry.place == *place),
+                "drop.places names {place}, which {} does not list",
+                self.entries_file().display()
+            );
+        }
+        entries.retain(|entry| !(rules.splits.contains(&entry.split) && rules.places.contains(&entry.place)));
+        Ok(entries)
+    }
+
+    fn listed_entries(&self) -> Result<Vec<Entry>> {
+        if self.splits.is_empty() {
+            return npz::entries(self);
+        }
+        let path = self.root.join(&self.splits);
+        let mut reader = csv::Reader::from_path(&path).with_context(|| format!("cannot read {}", path.display()))?;
+        let rows = reader.deserialize().map(|row| {
+            let entry: Entry = row.with_context(|| format!("{} has a bad line", path.display()))?;
+            ensure!(
+                !entry.image.is_empty() && !entry.place.is_empty() && !entry.split.is_empty(),
+                "{} has a line with an empty image, place or split ({entry:?})",
+                path.display()
+            );
+            Ok(entry)
+        });
+        rows.collect()
+    }
+
+    /// What is wrong with `entries`.
+    pub fn entry_problems(&self, entries: &[Entry]) -> Vec<EntryProblem> {
+        let mut problems = Vec::new();
+        let mut split_of_place: BTreeMap<&str, &str> = BTreeMap::new();
+        let mut leaking = BTreeSet::new();
+        let mut names = BTreeSet::new();
+        let mut looked_at = BTreeSet::new();
+        for Entry { image, place, split } in entries {
+            let first = split_of_place.entry(place).or_insert(split);
+            if first != split && leaking.insert(place) {
+                problems.push(EntryProblem::Leak {
+                    place: place.clone(),
+                    splits: [(*first).to_owned(), split.clone()],
+                });
+            }
+            if !names.insert(image) {
+                problems.push(EntryProblem::Duplicate { image: image.clone() });
+            }
+            if self.format != Format::Npz && looked_at.insert(self.scene_of(image).0) {
+                for path in [self.image_path(image), self.mask_path(image)] {
+                    if !path.is_file() {
+                        problems.push(EntryProblem::Missing { path });
+                    }
+                }
+            }
+        }
+        problems
+    }
+
+    /// Replaces scenes by their windows: a grid from the top left corner, smaller ones at the right and the bottom.
+    pub(crate) fn cut(&self, entries: Vec<Entry>) -> Result<Vec<Entry>> {
+        let Some(edge) = self.window_px else {
+            return Ok(entries);
+        };
+        let mut windows = Vec::new();
+        for entry in entries {
+            if self.scene_of(&entry.image).1.is_some() {
+                windows.push(entry);
+                continue;
+            }
+            let [height, width] = tiff::size_of(&self.image_path(&entry.image))?;
+            for row in (0..height).step_by(edge as usize) {
+                for column in (0..width).step_by(edge as usize) {
+                    windows.push(Entry {
+                        image: format!("{}@{row}_{column}", entry.image),
+                        ..entry.clone()
+                    });
+                }
+            }
+        }
+        Ok(windows)
+    }
+
+    /// The scene of an image's name, and the `[row, column]` of its window.
+    pub(crate) fn scene_of<'a>(&self, image: &'a str) -> (&'a str, Option<[u32; 2]>) {
+        let window = || {
+            let (scene, corner) = image.rsplit_once('@')?;
+            let (row, column) = corner.split_once('_')?;
+            Some((scene, [row.parse().ok()?, column.parse().ok()?]))
+        };
+        match self.window_px.and_then(|_| window()) {
+            Some((scene, corner)) => (scene, Some(corner)),
+            None => (image, None),
+        }
+    }
+
+    /// The entries of `split`.
+    pub fn entries_of(&self, split: &str) -> Result<Vec<Entry>> {
+        let (chosen, others): (Vec<_>, Vec<_>) = self.entries()?.into_iter().partition(|entry| entry.split == split);
+        let known: BTreeSet<&str> = others.iter().map(|entry| entry.split.as_str()).collect();
+        ensure!(
+            !chosen.is_empty(),
+            "{} has no split {split}; it has {}",
+            self.entries_file().display(),
+            known.into_iter().collect::<Vec<_>>().join(", ")
+        );
+        Ok(chosen)
+    }
+
+    /// Names of the images of `split`.
+    pub fn images_of(&self, split: &str) -> Result<Vec<String>> {
+        Ok(self.entries_of(split)?.into_iter().map(|entry| entry.image).collect())
+    }
+
+    /// The place that each image of `split` shows, in the order of [`Self::images_of`].
+    pub fn places_of(&self, split: &str) -> Result<Vec<String>> {
+        Ok(self.entries_of(split)?.into_iter().map(|entry| entry.place).collect())
+    }
+
+    /// The file of an image; of a window, the scene's.
+    pub fn image_path(&self, image: &str) -> PathBuf {
+        self.file_in(&self.images, image)
+    }
+
+    /// The file of an image's mask.
+    pub fn mask_path(&self, image: &str) -> PathBuf {
+        self.file_in(&self.masks, image)
+    }
+
+    fn file_in(&self, folder: &str, image: &str) -> PathBuf {
+        let (scene, _) = self.scene_of(image);
+        let with = |extension: &str| self.root.join(folder).join(format!("{scene}.{extension}"));
+        match self.format {
+            Format::Geotiff if !with("tif").exists() && with("tiff").exists() => with("tiff"),
+            Format::Geotiff => with("tif"),
+            Format::Png => with("png"),
+            Format::Npz => self.entries_file().join(image),
+        }
+    }
+}

@@ -1,0 +1,193 @@
+//! A labelled set of images, described by a TOML file: GeoTIFF pairs, PNG pairs or NumPy arrays.
+
+mod config;
+mod drop;
+mod entries;
+mod footprint;
+mod npz;
+mod png;
+mod sample;
+mod tiff;
+mod upsample;
+
+use std::path::PathBuf;
+
+use anyhow::{Result, ensure};
+use raremap_model::{Band, BandSource};
+
+pub use config::{DatasetConfig, Format, check_fractions};
+pub use drop::Dropped;
+pub use entries::{Entry, EntryProblem};
+pub use footprint::Footprint;
+pub use sample::{IGNORE, Sample};
+
+/// A split in memory, without what the dataset's rules leave out.
+#[derive(Debug, Clone)]
+pub struct Split {
+    /// What each sample is, in the order of `samples`.
+    pub entries: Vec<Entry>,
+    /// The samples.
+    pub samples: Vec<Sample>,
+    /// What was left out, and why.
+    pub dropped: Dropped,
+}
+
+/// Reads samples one after the other; the windows of a scene are read from one open file.
+pub struct Loader<'a> {
+    config: &'a DatasetConfig,
+    open: tiff::OpenPair,
+}
+
+impl Loader<'_> {
+    /// Reads an image and its mask.
+    ///
+    /// # Errors
+    /// Naming the file: where it cannot be read, has too few bands, where the mask is of another size or holds an unknown class,
+    /// and where a whole image has no valid pixel (a window may have none).
+    pub fn load(&mut self, image: &str) -> Result<Sample> {
+        let (scene, corner) = self.config.scene_of(image);
+        let (names, pixels, mask) = match self.config.format {
+            Format::Npz => npz::read(self.config, image)?,
+            format => {
+                let names = sample::Names {
+                    image: self.config.image_path(scene),
+                    mask: self.config.mask_path(scene),
+                };
+                let (pixels, mask) = if format == Format::Png {
+                    let pixels = png::read_image(self.config, &names.image)?;
+                    (pixels, png::read_mask(self.config, &names.mask)?)
+                } else {
+                    self.open.read(self.config, &names.image, &names.mask, corner)?
+                };
+                (names, pixels, mask)
+            }
+        };
+        let sample = sample::join(self.config, &names, pixels, &mask)?;
+        ensure!(
+            corner.is_some() || sample.valid.contains(&true),
+            "{} has no valid pixel: all are nodata or NaN",
+            sample.path.display()
+        );
+        Ok(sample)
+    }
+}
+
+impl DatasetConfig {
+    /// A reader of many samples.
+    pub fn loader(&self) -> Loader<'_> {
+        Loader {
+            config: self,
+            open: tiff::OpenPair::default(),
+        }
+    }
+
+    /// Reads all of `split` into memory, less what the dataset's rules leave out of it; says on stderr what that is.
+    pub fn load(&self, split: &str) -> Result<Vec<Sample>> {
+        let loaded = self.load_split(split)?;
+        if loaded.dropped.total() > 0 {
+            eprintln!("raremap: {}", loaded.dropped.sentence(split));
+        }
+        Ok(loaded.samples)
+    }
+
+    /// As [`Self::load`], with the name and place of each sample and what was left out.
+    ///
+    /// # Errors
+    /// Those of [`Loader::load`], and where nothing is left.
+    pub fn load_split(&self, split: &str) -> Result<Split> {
+        let mut loader = self.loader();
+        let mut loaded = Vec::new();
+        for entry in self.entries_of(split)? {
+            let sample = loader.load(&entry.image)?;
+            loaded.push((entry, sample));
+        }
+        let (kept, dropped) = drop::apply(self, split, loaded);
+        let (entries, samples): (Vec<_>, Vec<_>) = kept.into_iter().unzip();
+        ensure!(
+            !samples.is_empty(),
+            "nothing is left of split {split} of {}: {}",
+            self.name,
+            dropped.sentence(split)
+        );
+        Ok(Split {
+            entries,
+            samples,
+            dropped,
+        })
+    }
+
+    /// Reads all of `split`, one sample at a time, and keeps nothing: what is wrong with it is known before a run starts.
+    pub fn verify(&self, split: &str) -> Result<()> {
+        let mut loader = self.loader();
+        for entry in self.entries_of(split)? {
+            loader.load(&entry.image)?;
+        }
+        Ok(())
+    }
+
+    /// Reads an image and its mask.
+    pub fn load_sample(&self, image: &str) -> Result<Sample> {
+        self.loader().load(image)
+    }
+
+    /// The files of an image and its mask, for messages; a window and an image of an array by name.
+    pub fn display_path(&self, image: &str) -> PathBuf {
+        match self.scene_of(image) {
+            (_, Some([row, column])) => PathBuf::from(format!(
+                "{} at row {row}, column {column}",
+                self.image_path(image).display()
+            )),
+            _ => self.image_path(image),
+        }
+    }
+}
+/// Pixels per class over `samples`.
+pub fn class_pixels(samples: &[Sample], classes: usize) -> Vec<u64> {
+    let mut counts = vec![0u64; classes];
+    for &label in samples.iter().flat_map(|sample| &sample.labels) {
+        if let Some(count) = counts.get_mut(usize::from(label)) {
+            *count += 1;
+        }
+    }
+    counts
+}
+
+/// The card's bands with mean and standard deviation over the valid pixels of `samples`: the training split's, nothing
+/// else's.
+pub fn measure_bands(config: &DatasetConfig, samples: &[Sample]) -> Result<Vec<Band>> {
+    let identity = config.bands.iter().map(|band| Band {
+        name: band.name.clone(),
+        source: match &band.normalized_difference {
+            None => BandSource::Scene,
+            Some([first, second]) => BandSource::NormalizedDifference {
+                first: first.clone(),
+                second: second.clone(),
+            },
+        },
+        mean: 0.0,
+        std: 1.0,
+    });
+    let mut bands: Vec<Band> = identity.collect();
+    // With mean 0 and deviation 1 the normalizer passes values through: derived bands are measured as they are made.
+    let raw = raremap_infer::Normalizer::new(&bands)?;
+    let mut sums = vec![(0.0f64, 0.0f64); bands.len()];
+    let mut count = 0u64;
+    for sample in samples {
+        let channels = raw.normalize(&sample.values, &sample.valid)?;
+        count += sample.valid.iter().filter(|&&valid| valid).count() as u64;
+        for (channel, (sum, squares)) in channels.chunks(sample.valid.len()).zip(&mut sums) {
+            for (&value, _) in channel.iter().zip(&sample.valid).filter(|(_, valid)| **valid) {
+                *sum += f64::from(value);
+                *squares += f64::from(value) * f64::from(value);
+            }
+        }
+    }
+    ensure!(count > 1, "the training split has no valid pixel");
+    for (band, (sum, squares)) in bands.iter_mut().zip(sums) {
+        let mean = sum / count as f64;
+        band.mean = mean as f32;
+        band.std = (squares / count as f64 - mean * mean).max(0.0).sqrt() as f32;
+        ensure!(band.std > 0.0, "band {} is constant over the training split", band.name);
+    }
+    Ok(bands)
+}

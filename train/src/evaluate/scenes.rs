@@ -1,0 +1,137 @@
+//! The scenes of a split, and whether a model fits them.
+
+use std::borrow::Cow;
+
+use anyhow::{Context, Result, ensure};
+use raremap_infer::{RunOptions, Tiling};
+use raremap_model::Card;
+
+use crate::dataset::{DatasetConfig, Entry, Sample};
+use crate::metrics::Roles;
+
+/// The scenes of a split: read one at a time, or in memory already.
+#[derive(Debug, Clone)]
+pub struct Scenes<'a> {
+    dataset: &'a DatasetConfig,
+    split: String,
+    entries: Vec<Entry>,
+    loaded: Option<&'a [Sample]>,
+}
+
+impl<'a> Scenes<'a> {
+    /// Scenes that are read from their files as they are scored.
+    ///
+    /// # Errors
+    /// Where the dataset has no such split, or a place is in two.
+    pub fn of(dataset: &'a DatasetConfig, split: &str) -> Result<Self> {
+        Ok(Self {
+            entries: dataset.entries_of(split)?,
+            split: split.to_owned(),
+            dataset,
+            loaded: None,
+        })
+    }
+
+    /// Scenes that [`DatasetConfig::load`] has read, in its order.
+    ///
+    /// # Errors
+    /// As [`Scenes::of`], and where the samples are not as many as the split's images.
+    pub fn loaded(dataset: &'a DatasetConfig, split: &str, samples: &'a [Sample]) -> Result<Self> {
+        let scenes = Self::of(dataset, split)?;
+        ensure!(
+            samples.len() == scenes.len(),
+            "{} samples are no {split} of {}, which has {}",
+            samples.len(),
+            dataset.name,
+            scenes.len()
+        );
+        Ok(Self {
+            loaded: Some(samples),
+            ..scenes
+        })
+    }
+
+    /// The dataset.
+    pub fn dataset(&self) -> &'a DatasetConfig {
+        self.dataset
+    }
+
+    /// Name of the split.
+    pub fn split(&self) -> &str {
+        &self.split
+    }
+
+    /// How many scenes there are.
+    pub fn len(&self) -> usize {
+        self.entries.len()
+    }
+
+    /// What the scenes are of.
+    pub fn entries(&self) -> &[Entry] {
+        &self.entries
+    }
+
+    /// A scene.
+    ///
+    /// # Errors
+    /// Where its file cannot be read, and for an index that is not there.
+    pub fn sample(&self, index: usize) -> Result<Cow<'a, Sample>> {
+        let entry = self.entries.get(index).context("no such scene")?;
+        match self.loaded.and_then(|samples| samples.get(index)) {
+            Some(sample) => Ok(Cow::Borrowed(sample)),
+            None => self.dataset.load_sample(&entry.image).map(Cow::Owned),
+        }
+    }
+}
+
+/// How a model meets a dataset: which band goes where, and what its classes are.
+#[derive(Debug, Clone)]
+pub struct Layout {
+    /// Bands and tiles of a run.
+    pub run: RunOptions,
+    /// Class names, in the order of the main head.
+    pub names: Vec<String>,
+    /// Rare classes of the dataset, whether the model has an auxiliary head or not; the background.
+    pub roles: Roles,
+    /// Class of each channel of the auxiliary head.
+    pub auxiliary: Vec<usize>,
+}
+
+impl Layout {
+    /// # Errors
+    /// Where the dataset's bands or classes are not the card's, and for a background that is no class.
+    pub fn new(card: &Card, dataset: &DatasetConfig, background: Option<&str>) -> Result<Self> {
+        let scene = dataset.scene_bands();
+        // Positions within a sample, which holds the scene bands alone, in the dataset's order.
+        let band = |name: &str| {
+            let found = scene.iter().position(|(band, _)| *band == name);
+            found.with_context(|| format!("the model needs band {name}, which {} does not name", dataset.name))
+        };
+        let bands = card.scene_bands().into_iter().map(band).collect::<Result<_>>()?;
+        let names: Vec<String> = card.classes.iter().map(|class| class.name.clone()).collect();
+        let theirs: Vec<&str> = dataset.classes.iter().map(|class| class.name.as_str()).collect();
+        ensure!(
+            names == theirs,
+            "the model's classes are {}, the dataset's {}",
+            names.join(", "),
+            theirs.join(", ")
+        );
+        let background = background.map(|name| {
+            let found = names.iter().position(|class| class == name);
+            found.with_context(|| format!("the background {name} is no class: there are {}", names.join(", ")))
+        });
+        let rare = dataset.classes.iter().enumerate().filter(|(_, class)| class.rare);
+        Ok(Self {
+            run: RunOptions {
+                tiling: Tiling::of_tile(card.tile_px),
+                ..RunOptions::new(bands)
+            },
+            roles: Roles {
+                rare: rare.map(|(index, _)| index).collect(),
+                background: background.transpose()?,
+            },
+            auxiliary: card.rare_class_indices(),
+            names,
+        })
+    }
+}

@@ -1,0 +1,280 @@
+//! Which sample, and which place in it, each training crop is taken from.
+mod places;
+mod saliency;
+mod split;
+#[cfg(test)]
+pub mod testing;
+#[cfg(test)]
+mod tests;
+
+use anyhow::{Result, ensure};
+use rand::Rng;
+use rand::rngs::StdRng;
+use rand::seq::SliceRandom;
+use serde::{Deserialize, Serialize};
+
+pub use places::{ClassPlaces, class_probabilities};
+pub use saliency::SaliencyMaps;
+pub use split::TrainingSplit;
+
+/// How places are chosen.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum SamplingKind {
+    /// Every sample once per epoch, at a random place.
+    #[default]
+    Uniform,
+    /// `label_share` of the crops around a pixel of a class drawn by rarity.
+    LabelFrequency,
+    /// `share` of the crops around a pixel that the auxiliary head points at.
+    Saliency,
+    /// Both, each with its share; the rest is uniform.
+    Mixed,
+}
+
+/// What the top percent are a share of.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum SaliencyScope {
+    /// Each scene's own scored pixels: every scene keeps its turn.
+    #[default]
+    Scene,
+    /// The scored pixels of the training split: scenes that hold more of the region get more of the crops.
+    Split,
+}
+
+/// Choice of the crops (section `[sampling]` of a recipe).
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct SamplingSection {
+    /// `uniform`, `label_frequency`, `saliency` or `mixed`.
+    pub kind: SamplingKind,
+    /// Share of the crops that saliency places, from 0 to 1.
+    pub share: f64,
+    /// Percent of the scored pixels that count as salient, above 0 to 100.
+    pub top_percent: f64,
+    /// Whose percent: `scene` or `split`.
+    pub scope: SaliencyScope,
+    /// Step before which the maps are made for the first time; until then crops are uniform instead.
+    pub first_refresh_step: usize,
+    /// Steps from one making of the maps to the next.
+    pub refresh_every_steps: usize,
+    /// Share of the crops that label frequency places, from 0 to 1.
+    pub label_share: f64,
+    /// Temperature of the class probabilities: near 0 only the rarest class is drawn, when large all alike.
+    pub temperature: f64,
+}
+
+impl Default for SamplingSection {
+    /// The shares of the method. The paper of the temperature has 0.01, for 19 classes of city streets; where one class
+    /// has a few thousand pixels, that would draw hardly anything else.
+    fn default() -> Self {
+        Self {
+            kind: SamplingKind::Uniform,
+            share: 0.5,
+            top_percent: 20.0,
+            scope: SaliencyScope::Scene,
+            first_refresh_step: 200,
+            refresh_every_steps: 200,
+            label_share: 0.5,
+            temperature: 0.1,
+        }
+    }
+}
+
+impl SamplingSection {
+    /// Refuses values that mean nothing, by their key.
+    pub fn check(&self) -> Result<()> {
+        for (name, share) in [("share", self.share), ("label_share", self.label_share)] {
+            ensure!(
+                (0.0..=1.0).contains(&share),
+                "sampling.{name} must be from 0 to 1, it is {share}"
+            );
+        }
+        ensure!(
+            self.kind != SamplingKind::Mixed || self.share + self.label_share <= 1.0,
+            "sampling.share and sampling.label_share are together {}, more than all crops",
+            self.share + self.label_share
+        );
+        ensure!(
+            self.top_percent > 0.0 && self.top_percent <= 100.0,
+            "sampling.top_percent must be above 0 and at most 100, it is {}",
+            self.top_percent
+        );
+        ensure!(
+            self.refresh_every_steps > 0,
+            "sampling.refresh_every_steps must be positive"
+        );
+        ensure!(
+            self.temperature > 0.0 && self.temperature.is_finite(),
+            "sampling.temperature must be positive, it is {}",
+            self.temperature
+        );
+        Ok(())
+    }
+
+    /// Shares of the crops that saliency and label frequency place.
+    fn shares(&self) -> (f64, f64) {
+        match self.kind {
+            SamplingKind::Uniform => (0.0, 0.0),
+            SamplingKind::LabelFrequency => (0.0, self.label_share),
+            SamplingKind::Saliency => (self.share, 0.0),
+            SamplingKind::Mixed => (self.share, self.label_share),
+        }
+    }
+}
+
+/// Where a crop is taken from.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Draw {
+    /// Index in the training split.
+    pub sample: usize,
+    /// Row and column, in pixels, of a pixel that shall lie in the crop; without one the crop lies anywhere.
+    pub center: Option<[f32; 2]>,
+}
+
+/// The order of the samples in one epoch.
+#[derive(Debug, Clone)]
+pub struct EpochOrder {
+    order: Vec<usize>,
+}
+
+impl EpochOrder {
+    /// Every sample of `split` once, shuffled.
+    pub fn shuffled(split: &TrainingSplit, rng: &mut StdRng) -> Self {
+        let mut order: Vec<usize> = (0..split.len()).collect();
+        order.shuffle(rng);
+        Self { order }
+    }
+
+    /// The sample at `position`. After the last the order starts again, so that an epoch's last batch is full.
+    pub fn sample(&self, position: usize) -> usize {
+        self.order[position % self.order.len()]
+    }
+}
+
+/// Draws places for crops, by a [`SamplingSection`].
+///
+/// What it draws depends on the caller's generator, the epoch's order and the maps alone. It can be shared by threads.
+#[derive(Debug, Clone)]
+pub struct Sampler {
+    section: SamplingSection,
+    split: TrainingSplit,
+    rare: Vec<usize>,
+    places: ClassPlaces,
+    /// Probability of each class to be asked for.
+    probabilities: Vec<f64>,
+    maps: Option<SaliencyMaps>,
+}
+
+impl Sampler {
+    /// A sampler of `split`, whose labels count `classes`, of which `rare` have a channel of the auxiliary head.
+    ///
+    /// # Errors
+    /// Where the section is not valid, or asks for saliency and no class is rare, so that there is no auxiliary head, or
+    /// asks for label frequency and nothing is labelled.
+    pub fn new(section: &SamplingSection, split: &TrainingSplit, classes: usize, rare: &[usize]) -> Result<Self> {
+        section.check()?;
+        let (saliency, label) = section.shares();
+        ensure!(
+            saliency == 0.0 || !rare.is_empty(),
+            "sampling.kind asks for saliency, but no class of the dataset has rare = true: there is no auxiliary head"
+        );
+        let places = ClassPlaces::new(split, if label > 0.0 { classes } else { 0 });
+        let probabilities = class_probabilities(&places.pixels(), section.temperature);
+        ensure!(
+            label == 0.0 || probabilities.iter().sum::<f64>() > 0.0,
+            "sampling.kind asks for label frequency, but no pixel of the training split is labelled"
+        );
+        Ok(Self {
+            section: section.clone(),
+            split: split.clone(),
+            rare: rare.to_vec(),
+            places,
+            probabilities,
+            maps: None,
+        })
+    }
+
+    /// The place of the crop at `position` of the epoch in `order`.
+    ///
+    /// Uniform sampling takes nothing from `rng`. Where saliency has nothing to offer (no map yet, or no scored pixel in
+    /// the sample), the draw is uniform.
+    pub fn draw(&self, order: &EpochOrder, position: usize, rng: &mut StdRng) -> Draw {
+        let uniform = Draw {
+            sample: order.sample(position),
+            center: None,
+        };
+        let (saliency, label) = self.section.shares();
+        if saliency + label == 0.0 {
+            return uniform;
+        }
+        let lot = rng.random::<f64>();
+        let place = if lot < saliency {
+            self.maps.as_ref().and_then(|maps| maps.draw(uniform.sample, rng))
+        } else if lot < saliency + label {
+            self.places.draw(&self.split, self.class(rng), rng)
+        } else {
+            None
+        };
+        place.map_or(uniform, |(sample, center)| Draw {
+            sample,
+            center: Some(center),
+        })
+    }
+
+    fn class(&self, rng: &mut StdRng) -> usize {
+        let mut left = rng.random::<f64>();
+        let occurs = |class: &usize| self.probabilities[*class] > 0.0;
+        let mut last = 0;
+        for class in (0..self.probabilities.len()).filter(occurs) {
+            last = class;
+            left -= self.probabilities[class];
+            if left < 0.0 {
+                break;
+            }
+        }
+        last
+    }
+
+    /// Probability of each class to be asked for, for the log; empty unless label frequency is used.
+    pub fn class_probabilities(&self) -> &[f64] {
+        &self.probabilities
+    }
+
+    /// Whether the maps are to be made anew before `step` (counted from 0) is drawn.
+    pub fn needs_refresh(&self, step: usize) -> bool {
+        let since = step.checked_sub(self.section.first_refresh_step);
+        self.section.shares().0 > 0.0
+            && since.is_some_and(|since| since.is_multiple_of(self.section.refresh_every_steps))
+    }
+
+    /// Takes new maps: per sample, in the split's order, `[h, w]` saliencies from 0 to 1. They may come one by one, so
+    /// that not all have to be in memory at once. After an error the old maps remain.
+    ///
+    /// Returns the share of the split's rare pixels that lie in the region: how well the crops aim.
+    ///
+    /// # Errors
+    /// Where a map is missing, has another size than its sample, or holds something else than 0 to 1.
+    pub fn refresh(&mut self, maps: impl IntoIterator<Item = Result<Vec<f32>>>) -> Result<Option<f64>> {
+        let maps = SaliencyMaps::new(&self.split, self.section.scope, self.section.top_percent, maps)?;
+        let recall = maps.rare_recall(&self.split, &self.rare);
+        self.maps = Some(maps);
+        Ok(recall)
+    }
+
+    /// What a checkpoint has to hold besides the step: the maps, if there are any yet.
+    pub fn state(&self) -> Option<Vec<u8>> {
+        self.maps.as_ref().map(SaliencyMaps::to_bytes)
+    }
+
+    /// Goes on from a [`Self::state`].
+    ///
+    /// # Errors
+    /// Where the bytes are damaged or of another training split.
+    pub fn restore(&mut self, state: &[u8]) -> Result<()> {
+        let (scope, percent) = (self.section.scope, self.section.top_percent);
+        self.maps = Some(SaliencyMaps::from_bytes(&self.split, scope, percent, state)?);
+        Ok(())
+    }
+}

@@ -1,0 +1,102 @@
+//! The training samples, as a type of their own.
+
+use std::sync::Arc;
+
+use anyhow::Result;
+
+use crate::dataset::{DatasetConfig, Sample};
+
+/// Name of the split that a model learns from.
+const TRAIN: &str = "train";
+
+/// The samples of the split named [`TRAIN`], as they are in the files.
+///
+/// Two mistakes make a score look better than the model is, and both are type errors here: varying validation images,
+/// and splitting a set after it was varied. Crops, CutMix and samplers take this type and nothing else; its field is
+/// private, so the only way to one is [`Self::load`], which reads the files of that split. A `Vec<Sample>`, which is
+/// what every other split is loaded as, does not convert into it, and neither does a crop.
+///
+/// A copy is cheap (the samples are shared), so worker threads can each hold one.
+#[derive(Debug, Clone)]
+pub struct TrainingSplit {
+    samples: Arc<[Sample]>,
+}
+
+impl TrainingSplit {
+    /// Reads the training split of `dataset`.
+    ///
+    /// # Errors
+    /// Where the dataset has no such split, or a file cannot be read; the message names the file.
+    pub fn load(dataset: &DatasetConfig) -> Result<Self> {
+        Ok(Self {
+            samples: dataset.load(TRAIN)?.into(),
+        })
+    }
+
+    /// Samples made up in memory.
+    #[cfg(test)]
+    pub fn of(samples: Vec<Sample>) -> Self {
+        Self {
+            samples: samples.into(),
+        }
+    }
+
+    /// The samples, to measure or to show them.
+    pub fn samples(&self) -> &[Sample] {
+        &self.samples
+    }
+
+    /// Number of samples.
+    pub fn len(&self) -> usize {
+        self.samples.len()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::marker::PhantomData;
+
+    struct Probe<T>(PhantomData<T>);
+
+    /// Holds for every type; an inherent constant of the same name is preferred to it.
+    trait NoConversion {
+        const FROM_SAMPLES: bool = false;
+    }
+    impl<T> NoConversion for Probe<T> {}
+    impl<T: From<Vec<Sample>>> Probe<T> {
+        const FROM_SAMPLES: bool = true;
+    }
+
+    /// The command is a binary crate, whose documentation tests do not run: this stands in for a `compile_fail` one.
+    #[test]
+    fn samples_of_any_split_do_not_convert_into_a_training_split() {
+        const {
+            assert!(
+                Probe::<Arc<[Sample]>>::FROM_SAMPLES,
+                "the probe sees a conversion where there is one"
+            )
+        };
+        const { assert!(!Probe::<TrainingSplit>::FROM_SAMPLES) };
+    }
+
+    #[test]
+    fn only_the_split_named_train_is_read() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let write = |name: &str, text: &str| std::fs::write(folder.path().join(name), text).expect("writes");
+        // The training image is missing: that it is looked for shows which split is read.
+        write("splits.csv", "image,place,split\na,north,val\nb,south,train\n");
+        write(
+            "set.toml",
+            "name = 's'\nprovenance = ''\nroot = '.'\nimages = 'i'\nmasks = 'm'\nsplits = 'splits.csv'\n\
+             value_scaling = ''\nground_resolution_m = 1.0\nignore = 255\n\
+             bands = [{ name = 'red', index = 1 }]\nclasses = [{ value = 0, name = 'land', color = '000000' }]\n",
+        );
+        let dataset = DatasetConfig::read(&folder.path().join("set.toml"), Some(folder.path())).expect("valid");
+        let error = format!("{:#}", TrainingSplit::load(&dataset).expect_err("no such file"));
+        assert!(error.contains("b.tif"), "{error}");
+        write("splits.csv", "image,place,split\na,north,val\n");
+        let error = format!("{:#}", TrainingSplit::load(&dataset).expect_err("no such split"));
+        assert!(error.contains("no split train"), "{error}");
+    }
+}

@@ -1,0 +1,324 @@
+//! `raremap stats`: the numbers of a dataset, split by split.
+
+use std::collections::BTreeSet;
+use std::path::PathBuf;
+
+use anyhow::Result;
+use clap::Args;
+use raremap_infer::Normalizer;
+use raremap_model::Band;
+use serde::Serialize;
+
+use crate::dataset::{DatasetConfig, Dropped, Sample, class_pixels, measure_bands};
+
+/// Statistics of a dataset: bands of the training split, classes of every split.
+#[derive(Debug, Args)]
+pub struct StatsArgs {
+    /// The dataset's TOML file.
+    dataset: PathBuf,
+    /// Another folder for the dataset's files.
+    #[arg(long)]
+    root: Option<PathBuf>,
+    /// Split whose bands are measured.
+    #[arg(long, default_value = "train")]
+    split: String,
+    /// Print JSON instead of tables.
+    #[arg(long)]
+    json: bool,
+}
+
+/// Most values per band that percentiles are taken from: every n-th valid pixel of larger splits.
+const MAX_RANKED: usize = 4 << 20;
+/// Percentiles that are shown.
+const PERCENTS: [f64; 7] = [1.0, 2.0, 25.0, 50.0, 75.0, 98.0, 99.0];
+
+/// What there is to know of a dataset before training.
+#[derive(Debug, Serialize)]
+pub struct Stats {
+    /// Name of the dataset.
+    pub dataset: String,
+    /// Split whose bands are measured: the training split's numbers normalize all others.
+    pub measured_split: String,
+    /// The network's bands.
+    pub bands: Vec<BandStats>,
+    /// By name of the split, in the order of the list.
+    pub splits: Vec<SplitStats>,
+}
+
+/// A band over the valid pixels of a split.
+#[derive(Debug, Serialize)]
+pub struct BandStats {
+    /// Its name.
+    pub name: String,
+    /// Smallest value.
+    pub min: f32,
+    /// Largest value.
+    pub max: f32,
+    /// Mean.
+    pub mean: f32,
+    /// Standard deviation.
+    pub std: f32,
+    /// Percent and the value below which that share of the pixels lies.
+    pub percentiles: Vec<(f64, f32)>,
+    /// Share of the split's pixels that are valid, 0 to 1.
+    pub valid_share: f64,
+}
+
+/// A split.
+#[derive(Debug, Serialize)]
+pub struct SplitStats {
+    /// Its name.
+    pub split: String,
+    /// Samples: images, or windows of them.
+    pub samples: usize,
+    /// Places.
+    pub places: usize,
+    /// Pixels of all samples.
+    pub pixels: u64,
+    /// Pixels that belong to a class.
+    pub labelled_pixels: u64,
+    /// What the dataset's rules left out.
+    pub dropped: Dropped,
+    /// Classes, in the dataset's order.
+    pub classes: Vec<ClassStats>,
+}
+
+/// A class in a split.
+#[derive(Debug, Serialize)]
+pub struct ClassStats {
+    /// Its name.
+    pub name: String,
+    /// Whether the auxiliary head looks for it.
+    pub rare: bool,
+    /// Pixels.
+    pub pixels: u64,
+    /// Share of the labelled pixels, 0 to 1.
+    pub share: f64,
+    /// Samples that show it.
+    pub samples: usize,
+    /// Places that show it.
+    pub places: usize,
+}
+
+/// Runs `raremap stats`.
+pub fn run(args: &StatsArgs) -> Result<()> {
+    let config = DatasetConfig::read(&args.dataset, args.root.as_deref())?;
+    let stats = measure(&config, &args.split)?;
+    if args.json {
+        println!("{}", serde_json::to_string_pretty(&stats)?);
+    } else {
+        print_tables(&stats);
+    }
+    Ok(())
+}
+
+/// Measures all splits of a dataset; the bands are those of `measured_split`.
+pub fn measure(config: &DatasetConfig, measured_split: &str) -> Result<Stats> {
+    let mut names: Vec<String> = Vec::new();
+    for entry in config.entries()? {
+        if !names.contains(&entry.split) {
+            names.push(entry.split);
+        }
+    }
+    // Also where the split does not exist: the error says which there are.
+    config.entries_of(measured_split)?;
+    let mut bands = Vec::new();
+    let mut splits = Vec::new();
+    for name in names {
+        let split = config.load_split(&name)?;
+        if name == measured_split {
+            bands = band_stats(&measure_bands(config, &split.samples)?, &split.samples)?;
+        }
+        let pixels = class_pixels(&split.samples, config.classes.len());
+        let labelled: u64 = pixels.iter().sum();
+        let classes = config
+            .classes
+            .iter()
+            .zip(&pixels)
+            .enumerate()
+            .map(|(index, (class, &pixels))| {
+                let shown = split.entries.iter().zip(&split.samples);
+                let shown = shown.filter(|(_, sample)| sample.labels.contains(&(index as u8)));
+                let places: Vec<&str> = shown.map(|(entry, _)| entry.place.as_str()).collect();
+                ClassStats {
+                    name: class.name.clone(),
+                    rare: class.rare,
+                    pixels,
+                    share: pixels as f64 / labelled.max(1) as f64,
+                    samples: places.len(),
+                    places: places.into_iter().collect::<BTreeSet<_>>().len(),
+                }
+            });
+        splits.push(SplitStats {
+            split: name,
+            samples: split.samples.len(),
+            places: split
+                .entries
+                .iter()
+                .map(|entry| &entry.place)
+                .collect::<BTreeSet<_>>()
+                .len(),
+            pixels: split.samples.iter().map(|sample| sample.labels.len() as u64).sum(),
+            labelled_pixels: labelled,
+            dropped: split.dropped,
+            classes: classes.collect(),
+        });
+    }
+    Ok(Stats {
+        dataset: config.name.clone(),
+        measured_split: measured_split.to_owned(),
+        bands,
+        splits,
+    })
+}
+
+fn band_stats(bands: &[Band], samples: &[Sample]) -> Result<Vec<BandStats>> {
+    let identity: Vec<Band> = bands
+        .iter()
+        .map(|band| Band {
+            mean: 0.0,
+            std: 1.0,
+            ..band.clone()
+        })
+        .collect();
+    let raw = Normalizer::new(&identity)?;
+    let pixels: usize = samples.iter().map(|sample| sample.valid.len()).sum();
+    let valid: usize = samples
+        .iter()
+        .flat_map(|sample| &sample.valid)
+        .filter(|valid| **valid)
+        .count();
+    let step = valid.div_ceil(MAX_RANKED).max(1);
+    let mut ranked = vec![Vec::with_capacity(valid / step + 1); bands.len()];
+    let mut extremes = vec![(f32::INFINITY, f32::NEG_INFINITY); bands.len()];
+    let mut seen = 0;
+    for sample in samples {
+        let channels = raw.normalize(&sample.values, &sample.valid)?;
+        let before = seen;
+        for (channel, (ranked, (min, max))) in channels
+            .chunks(sample.valid.len())
+            .zip(ranked.iter_mut().zip(&mut extremes))
+        {
+            seen = before;
+            for (&value, _) in channel.iter().zip(&sample.valid).filter(|(_, valid)| **valid) {
+                (*min, *max) = (min.min(value), max.max(value));
+                if seen % step == 0 {
+                    ranked.push(value);
+                }
+                seen += 1;
+            }
+        }
+    }
+    let stats = bands
+        .iter()
+        .zip(ranked)
+        .zip(extremes)
+        .map(|((band, mut values), (min, max))| {
+            values.sort_unstable_by(f32::total_cmp);
+            BandStats {
+                name: band.name.clone(),
+                min,
+                max,
+                mean: band.mean,
+                std: band.std,
+                percentiles: PERCENTS.map(|percent| (percent, percentile(&values, percent))).to_vec(),
+                valid_share: valid as f64 / pixels.max(1) as f64,
+            }
+        });
+    Ok(stats.collect())
+}
+
+/// The nearest rank among `sorted` values.
+fn percentile(sorted: &[f32], percent: f64) -> f32 {
+    let last = sorted.len().saturating_sub(1);
+    let rank = (percent / 100.0 * last as f64).round() as usize;
+    sorted.get(rank).copied().unwrap_or(f32::NAN)
+}
+
+fn print_tables(stats: &Stats) {
+    println!("{}: bands over the split {}", stats.dataset, stats.measured_split);
+    print!("{:<14}{:>11}{:>11}{:>11}{:>11}", "band", "mean", "std", "min", "max");
+    for percent in PERCENTS {
+        print!("{:>10}", format!("{percent}%"));
+    }
+    println!("{:>9}", "valid");
+    for band in &stats.bands {
+        let [mean, std, min, max] = [band.mean, band.std, band.min, band.max].map(short);
+        print!("{:<14}{mean:>11}{std:>11}{min:>11}{max:>11}", band.name);
+        for (_, value) in &band.percentiles {
+            print!("{:>10}", short(*value));
+        }
+        println!("{:>8.2}%", band.valid_share * 100.0);
+    }
+    for split in &stats.splits {
+        println!(
+            "\n{}: {} samples of {} places, {} pixels, {} of them labelled ({:.2}%)",
+            split.split,
+            split.samples,
+            split.places,
+            split.pixels,
+            split.labelled_pixels,
+            split.labelled_pixels as f64 / split.pixels.max(1) as f64 * 100.0
+        );
+        if split.dropped.total() > 0 {
+            println!("{}", split.dropped.sentence(&split.split));
+        }
+        println!(
+            "{:<20}{:>12}{:>10}{:>10}{:>8}",
+            "class", "pixels", "share", "samples", "places"
+        );
+        for class in &split.classes {
+            println!(
+                "{:<20}{:>12}{:>9.3}%{:>10}{:>8}{}",
+                class.name,
+                class.pixels,
+                class.share * 100.0,
+                class.samples,
+                class.places,
+                if class.rare { "  rare" } else { "" }
+            );
+        }
+    }
+}
+
+/// Three decimals for indices and small floats, one for counts.
+fn short(value: f32) -> String {
+    if value.abs() < 10.0 {
+        format!("{value:.3}")
+    } else {
+        format!("{value:.1}")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use raremap_model::BandSource;
+
+    #[test]
+    fn percentiles_are_ranks_of_valid_pixels() {
+        let band = Band {
+            name: "nir".into(),
+            source: BandSource::Scene,
+            mean: 50.0,
+            std: 1.0,
+        };
+        let mut values: Vec<f32> = (0..=100).rev().map(|value| value as f32).collect();
+        values.push(1e9);
+        let mut valid = vec![true; 101];
+        valid.push(false);
+        let sample = Sample {
+            path: "memory".into(),
+            height: 1,
+            width: 102,
+            labels: vec![0; 102],
+            values,
+            valid,
+        };
+        let stats = band_stats(&[band], &[sample]).expect("measures");
+        assert_eq!((stats[0].min, stats[0].max), (0.0, 100.0));
+        assert_eq!(stats[0].percentiles[0], (1.0, 1.0));
+        assert_eq!(stats[0].percentiles[3], (50.0, 50.0));
+        assert!((stats[0].valid_share - 101.0 / 102.0).abs() < 1e-12);
+    }
+}

@@ -1,0 +1,221 @@
+//! Batches, made by worker threads ahead of the step that needs them.
+
+use std::ops::Range;
+use std::sync::mpsc::{Receiver, sync_channel};
+use std::thread::Scope;
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, Result};
+use burn::tensor::{Bool, Device, Int, Tensor, TensorData};
+use rand::SeedableRng;
+use rand::rngs::StdRng;
+use raremap_infer::Normalizer;
+use raremap_model::Card;
+
+use crate::augment::{Augmenter, BandStatistics};
+use crate::config::TrainConfig;
+use crate::dataset::IGNORE;
+use crate::loss::Labels;
+use crate::sample::{EpochOrder, Sampler, TrainingSplit};
+
+/// Batches that wait per worker, so that a slow one does not stall the device.
+const AHEAD: usize = 2;
+
+/// Everything a batch is made of, shared by the workers. A batch is a function of this and its index alone.
+pub(super) struct Data {
+    pub(super) split: TrainingSplit,
+    pub(super) sampler: Sampler,
+    normalizer: Normalizer,
+    augmenter: Augmenter,
+    rare: Vec<usize>,
+    seed: u64,
+    batch_size: usize,
+    edge: usize,
+    batches_per_epoch: usize,
+}
+
+impl Data {
+    pub(super) fn new(config: &TrainConfig, card: &Card, split: TrainingSplit) -> Result<Self> {
+        let rare = card.rare_class_indices();
+        let classes = card.classes.len();
+        let steps_per_epoch = split.len().div_ceil(config.crops_per_step());
+        Ok(Self {
+            sampler: Sampler::new(&config.sampling, &split, classes, &rare)?,
+            augmenter: Augmenter::new(&config.augment, &split, classes, BandStatistics::of(card))?,
+            normalizer: Normalizer::new(&card.bands)?,
+            seed: config.seed,
+            batch_size: config.schedule.batch_size,
+            edge: config.schedule.crop_px,
+            batches_per_epoch: steps_per_epoch * config.optimizer.accumulate_steps,
+            split,
+            rare,
+        })
+    }
+}
+
+/// A batch on the host.
+pub(super) struct HostBatch {
+    /// `[batch, channels, edge, edge]`, normalized.
+    input: Vec<f32>,
+    /// `[batch, edge, edge]`, class indices, 0 where not scored.
+    classes: Vec<i32>,
+    /// `[batch, edge, edge]`
+    scored: Vec<bool>,
+    shape: [usize; 4],
+    /// Rare pixels over scored ones.
+    pub(super) rare_share: f64,
+}
+
+/// A batch on the device.
+pub(super) struct Batch {
+    pub(super) input: Tensor<4>,
+    pub(super) labels: Labels,
+}
+
+impl HostBatch {
+    /// The batch on `device`.
+    pub(super) fn on(&self, device: &Device) -> Batch {
+        let [count, _, height, width] = self.shape;
+        let plane = [count, 1, height, width];
+        let classes = TensorData::new(self.classes.clone(), plane);
+        let scored = TensorData::new(self.scored.clone(), plane);
+        Batch {
+            input: Tensor::from_data(TensorData::new(self.input.clone(), self.shape), device),
+            labels: Labels {
+                classes: Tensor::<4, Int>::from_data(classes, device),
+                scored: Tensor::<4, Bool>::from_data(scored, device),
+            },
+        }
+    }
+
+    /// Pixels that count.
+    pub(super) fn scored_pixels(&self) -> usize {
+        self.scored.iter().filter(|&&scored| scored).count()
+    }
+}
+
+impl Data {
+    /// Batch `index` of the run.
+    fn batch(&self, index: usize) -> Result<HostBatch> {
+        let (epoch, in_epoch) = (index / self.batches_per_epoch, index % self.batches_per_epoch);
+        let mut rng = StdRng::seed_from_u64(mix(self.seed, epoch as u64, Stream::Order));
+        let order = EpochOrder::shuffled(&self.split, &mut rng);
+        let crops = (0..self.batch_size).map(|slot| {
+            let crop = (index * self.batch_size + slot) as u64;
+            let mut rng = StdRng::seed_from_u64(mix(self.seed, crop, Stream::Crop));
+            let draw = self.sampler.draw(&order, in_epoch * self.batch_size + slot, &mut rng);
+            self.augmenter.crop(&self.split, draw, self.edge, &mut rng)
+        });
+        let mut crops: Vec<_> = crops.collect();
+        let mut rng = StdRng::seed_from_u64(mix(self.seed, index as u64, Stream::Mix));
+        self.augmenter.mix(&mut crops, &self.split, &mut rng);
+
+        let area = self.edge * self.edge;
+        let channels = self.normalizer.channels();
+        let mut input = Vec::with_capacity(crops.len() * channels * area);
+        let (mut classes, mut scored) = (Vec::new(), Vec::new());
+        let (mut rare, mut known) = (0usize, 0usize);
+        for crop in &crops {
+            input.extend(self.normalizer.normalize(&crop.values, &crop.valid)?);
+            for &label in &crop.labels {
+                let is_scored = label != IGNORE;
+                known += usize::from(is_scored);
+                rare += usize::from(is_scored && self.rare.contains(&usize::from(label)));
+                classes.push(if is_scored { i32::from(label) } else { 0 });
+                scored.push(is_scored);
+            }
+        }
+        Ok(HostBatch {
+            input,
+            classes,
+            scored,
+            shape: [crops.len(), channels, self.edge, self.edge],
+            rare_share: rare as f64 / known.max(1) as f64,
+        })
+    }
+}
+
+/// Consecutive batches, in order, from one or more worker threads.
+pub(super) struct Loader {
+    workers: Vec<Receiver<Result<HostBatch>>>,
+    next: usize,
+    /// How long the trainer has waited for batches.
+    pub(super) waited: Duration,
+}
+
+impl Loader {
+    /// Starts `workers` threads in `scope` that make the batches `range`. They end when the loader is dropped.
+    pub(super) fn start<'scope, 'env: 'scope>(
+        scope: &'scope Scope<'scope, 'env>,
+        data: &'env Data,
+        range: Range<usize>,
+        workers: usize,
+    ) -> Self {
+        let workers = workers.max(1);
+        let start = |worker: usize| {
+            let (sender, receiver) = sync_channel(AHEAD);
+            let range = range.clone();
+            scope.spawn(move || {
+                // In turn, so that the trainer takes them in order.
+                for index in range.skip(worker).step_by(workers) {
+                    if sender.send(data.batch(index)).is_err() {
+                        break;
+                    }
+                }
+            });
+            receiver
+        };
+        Self {
+            workers: (0..workers).map(start).collect(),
+            next: 0,
+            waited: Duration::ZERO,
+        }
+    }
+
+    /// The next batch.
+    pub(super) fn next(&mut self) -> Result<HostBatch> {
+        let began = Instant::now();
+        let batch = self.workers[self.next].recv().context("a data worker ended early")?;
+        self.next = (self.next + 1) % self.workers.len();
+        self.waited += began.elapsed();
+        batch
+    }
+}
+
+/// What a seed is drawn for.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Stream {
+    /// Dropout and stochastic depth of a step.
+    Network,
+    /// Order of an epoch's samples.
+    Order,
+    /// A crop.
+    Crop,
+    /// What is pasted between the crops of a batch.
+    Mix,
+}
+
+/// A seed for the `index`-th draw of a stream.
+pub(super) fn mix(seed: u64, index: u64, stream: Stream) -> u64 {
+    // splitmix64's finalizer: neighbouring inputs give unrelated outputs
+    let mut z = seed ^ (index.wrapping_mul(4).wrapping_add(stream as u64)).wrapping_mul(0x9e37_79b9_7f4a_7c15);
+    z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+    z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+    z ^ (z >> 31)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn seeds_of_neighbouring_draws_differ() {
+        let streams = [Stream::Network, Stream::Order, Stream::Crop, Stream::Mix];
+        let mut seeds: Vec<u64> = (0..100)
+            .flat_map(|index| streams.map(|stream| mix(1, index, stream)))
+            .collect();
+        seeds.sort_unstable();
+        seeds.dedup();
+        assert_eq!(seeds.len(), 400);
+    }
+}

@@ -1,0 +1,195 @@
+//! The network and everything that a step changes.
+
+use std::path::Path;
+
+use anyhow::{Result, ensure};
+use burn::module::Module;
+use burn::optim::GradientsParams;
+use burn::tensor::{Device, Tensor};
+use raremap_model::{Card, Network};
+
+use super::batch::{HostBatch, Stream, mix};
+use crate::checkpoint::{load_module, save_module};
+use crate::config::TrainConfig;
+use crate::loss::{Loss, Objective};
+use crate::optim::accumulate::Accumulator;
+use crate::optim::average::Average;
+use crate::optim::clip::clip_global_norm;
+use crate::optim::schedule::{Plateau, Schedule};
+use crate::optim::sharpness::{rare_share, sharpness_aware};
+use crate::optim::{Optimizer, OptimizerSection};
+use crate::start::start_from;
+
+const MODEL: &str = "model.bpk";
+const AVERAGE: &str = "average.bpk";
+const OPTIMIZER: &str = "optimizer.bpk";
+
+/// What a step cost, on the host.
+#[derive(Debug, Clone, Default)]
+pub(super) struct StepLoss {
+    pub(super) total: f64,
+    pub(super) main: f64,
+    pub(super) auxiliary: Option<f64>,
+    /// Parts of the main loss, by name.
+    pub(super) terms: Vec<(String, f64)>,
+}
+
+/// A network in training.
+pub(super) struct Learner {
+    pub(super) device: Device,
+    pub(super) model: Network,
+    average: Option<Average>,
+    ema_decay: f64,
+    optimizer: Optimizer,
+    section: OptimizerSection,
+    objective: Objective,
+    pub(super) schedule: Schedule,
+    pub(super) plateau: Plateau,
+    split_rare_share: f64,
+    seed: u64,
+}
+
+impl Learner {
+    pub(super) fn new(config: &TrainConfig, card: &Card, device: Device, steps: [usize; 2]) -> Result<Self> {
+        let [total_steps, steps_per_epoch] = steps;
+        device.seed(config.seed);
+        let mut model = card.architecture.init(&device);
+        if let Some(path) = &config.model.start_from {
+            start_from(&mut model, path, &config.model.start_without)?;
+        }
+        let rare = card.rare_class_indices();
+        let names: Vec<String> = card.classes.iter().map(|class| class.name.clone()).collect();
+        config.optimizer.check_rare_classes(rare.len())?;
+        let ema_decay = config.schedule.ema_decay;
+        Ok(Self {
+            average: (ema_decay > 0.0).then(|| Average::new(ema_decay, &model)),
+            ema_decay,
+            optimizer: Optimizer::new(&config.optimizer, &model)?,
+            section: config.optimizer.clone(),
+            objective: Objective::new(&config.loss, &card.training.class_pixels, &names, &rare, &device)?,
+            schedule: config
+                .learning_rate
+                .schedule(config.optimizer.learning_rate, total_steps, steps_per_epoch),
+            plateau: Plateau::default(),
+            split_rare_share: rare_share(&card.training.class_pixels, &rare),
+            seed: config.seed,
+            device,
+            model,
+        })
+    }
+
+    /// One step from `batches`; gives the loss at the weights before it, and the norm of its gradients.
+    pub(super) fn step(&mut self, step: usize, batches: &[HostBatch]) -> Result<(StepLoss, Option<f64>)> {
+        let rare: f64 = batches.iter().map(|batch| batch.rare_share).sum();
+        let radius = self
+            .section
+            .sharpness
+            .as_ref()
+            .and_then(|sharpness| sharpness.radius_for(rare / batches.len() as f64, self.split_rare_share));
+        let pass = |model: &Network| {
+            // Alike in both passes, and a function of seed and step alone: a resumed run repeats an uninterrupted one.
+            self.device.seed(mix(self.seed, step as u64, Stream::Network));
+            pass(model, batches, &self.objective, &self.device)
+        };
+        let (loss, gradients) = sharpness_aware(&self.model, radius, pass)?;
+        let (gradients, norm) = clip_global_norm(&self.model, gradients, self.section.clip_norm);
+        let rate = self.schedule.rate(step, &self.plateau);
+        self.model = self.optimizer.step(rate, self.model.clone(), gradients);
+        if let Some(average) = &mut self.average {
+            average.update(&self.model);
+        }
+        Ok((loss, norm.map(scalar)))
+    }
+
+    /// The weights that would be shipped: averaged if there is an average, without autodiff.
+    pub(super) fn candidate(&self) -> Network {
+        match &self.average {
+            Some(average) => average.apply(&self.model),
+            None => self.model.valid(),
+        }
+    }
+
+    /// Writes weights, average and optimizer state into `folder`.
+    pub(super) fn save(&self, folder: &Path) -> Result<()> {
+        save_module(&self.model, &folder.join(MODEL))?;
+        if let Some(average) = &self.average {
+            save_module(&average.apply(&self.model), &folder.join(AVERAGE))?;
+        }
+        self.optimizer.save(&folder.join(OPTIMIZER))
+    }
+
+    /// Reads what [`Self::save`] wrote.
+    pub(super) fn load(&mut self, folder: &Path) -> Result<()> {
+        let mut averaged = self.average.as_ref().map(|average| average.apply(&self.model));
+        load_module(&mut self.model, &folder.join(MODEL))?;
+        if let Some(averaged) = &mut averaged {
+            load_module(averaged, &folder.join(AVERAGE))?;
+            self.average = Some(Average::new(self.ema_decay, averaged));
+        }
+        self.optimizer = self.optimizer.clone().load(&folder.join(OPTIMIZER))?;
+        Ok(())
+    }
+}
+
+/// Forward and backward over `batches`: the loss of all, and the mean of their gradients, by scored pixels.
+fn pass(
+    model: &Network,
+    batches: &[HostBatch],
+    objective: &Objective,
+    device: &Device,
+) -> Result<(StepLoss, GradientsParams)> {
+    let mut accumulator = Accumulator::new();
+    let mut losses = Vec::with_capacity(batches.len());
+    for batch in batches {
+        let weight = batch.scored_pixels() as f64;
+        let batch = batch.on(device);
+        let loss = objective.evaluate(model.forward(batch.input), &batch.labels);
+        let gradients = GradientsParams::from_grads(loss.total.backward(), model);
+        if let [_] = batches {
+            return Ok((StepLoss::of(loss), gradients));
+        }
+        accumulator.add(model, gradients, weight);
+        losses.push((StepLoss::of(loss), weight));
+    }
+    ensure!(!losses.is_empty(), "a step needs a batch");
+    Ok((StepLoss::mean(losses), accumulator.take_mean(model)))
+}
+
+fn scalar(tensor: Tensor<1>) -> f64 {
+    f64::from(tensor.inner().into_scalar::<f32>())
+}
+
+impl StepLoss {
+    fn of(loss: Loss) -> Self {
+        Self {
+            total: scalar(loss.total),
+            main: scalar(loss.main),
+            auxiliary: loss.auxiliary.map(scalar),
+            terms: loss
+                .terms
+                .into_iter()
+                .map(|(name, value)| (name.to_owned(), scalar(value)))
+                .collect(),
+        }
+    }
+
+    fn mean(losses: Vec<(Self, f64)>) -> Self {
+        let whole: f64 = losses.iter().map(|(_, weight)| weight).sum();
+        let mut mean = Self::default();
+        for (loss, weight) in losses {
+            let share = if whole > 0.0 { weight / whole } else { 0.0 };
+            mean.total += share * loss.total;
+            mean.main += share * loss.main;
+            if let Some(auxiliary) = loss.auxiliary {
+                *mean.auxiliary.get_or_insert(0.0) += share * auxiliary;
+            }
+            if mean.terms.is_empty() {
+                mean.terms = loss.terms.iter().map(|(name, _)| (name.clone(), 0.0)).collect();
+            }
+            for ((_, sum), (_, value)) in mean.terms.iter_mut().zip(&loss.terms) {
+                *sum += share * value;
+            }
+        }
+        mean
+    }
+}

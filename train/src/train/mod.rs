@@ -1,0 +1,124 @@
+//! `raremap train`: from a recipe and a dataset to a run's folder.
+
+mod batch;
+mod learner;
+mod state;
+mod trainer;
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use anyhow::{Context, Result, ensure};
+use clap::Args;
+use raremap_model::{Card, Training};
+use serde_json::json;
+
+use crate::checkpoint::Checkpoints;
+use crate::config::TrainConfig;
+use crate::dataset::{DatasetConfig, class_pixels, measure_bands};
+use crate::device::Backend;
+use crate::files::write_whole;
+use crate::sample::TrainingSplit;
+use batch::Data;
+use trainer::Trainer;
+
+/// Trains a model by a recipe.
+#[derive(Debug, Args)]
+pub struct TrainArgs {
+    /// The recipe, a TOML file.
+    config: PathBuf,
+    /// Folder of the run: resolved recipe, log, report, checkpoint, best weights [default: runs/NAME].
+    #[arg(long)]
+    out: Option<PathBuf>,
+    /// Go on from the run's checkpoint, if it has one.
+    #[arg(long)]
+    resume: bool,
+    /// Where to train.
+    #[arg(long, value_enum, default_value = "cpu")]
+    device: Backend,
+    /// Another folder for the dataset's files.
+    #[arg(long)]
+    root: Option<PathBuf>,
+    /// A recipe's key and its value here, such as `seed=2` or `loss.main.0.weight=0.5`; any number of times.
+    #[arg(long, value_name = "KEY=VALUE")]
+    set: Vec<String>,
+    /// Show curves, figures and findings in the terminal.
+    #[arg(long)]
+    watch: bool,
+}
+
+/// Split that the best weights are chosen on.
+pub const VALIDATION: &str = "val";
+
+/// Weights with the best validation score, and the card that `raremap export` completes.
+pub const BEST_WEIGHTS: &str = "best.bpk";
+/// The card of the run's model.
+pub const CARD: &str = "card.json";
+/// The recipe as it was resolved.
+pub const RECIPE: &str = "recipe.toml";
+/// What the best weights came to, once the run is done.
+pub const EVALUATION: &str = "evaluation.json";
+
+/// Runs `raremap train`.
+pub fn run(args: &TrainArgs) -> Result<()> {
+    let config = TrainConfig::read(&args.config, &args.set)?;
+    let dataset = DatasetConfig::read(&config.dataset, args.root.as_deref())?;
+    let run = args.out.clone().unwrap_or_else(|| Path::new("runs").join(&config.name));
+    let recipe = toml::to_string(&config)?;
+    let checkpoints = Checkpoints::of_run(&run);
+    ensure!(
+        args.resume || !checkpoints.exist(),
+        "{} holds a run already: --resume goes on with it, --out starts another",
+        run.display()
+    );
+    // All that can be wrong is found before the first step, and before a file is written.
+    let validation = dataset.load_split(VALIDATION)?;
+    let split = TrainingSplit::load(&dataset)?;
+    let card = card(&config, &dataset, &split)?;
+    let images = split.len();
+    let mut data = Data::new(&config, &card, split)?;
+    let mut trainer = Trainer::new(config, card, &dataset, images, validation, args.device.device()?, &recipe)?;
+
+    std::fs::create_dir_all(&run).with_context(|| format!("cannot create {}", run.display()))?;
+    if checkpoints.exist() {
+        trainer.resume(&checkpoints, &mut data)?;
+    }
+    write_whole(&run.join(RECIPE), recipe.as_bytes())?;
+    write_whole(&run.join(CARD), &serde_json::to_vec_pretty(&trainer.card().to_stac())?)?;
+    let stop = Arc::new(AtomicBool::new(false));
+    let signal = Arc::clone(&stop);
+    ctrlc::set_handler(move || signal.store(true, Ordering::SeqCst)).context("cannot catch Ctrl-C")?;
+    trainer.train(&mut data, &run, &checkpoints, args.watch, args.device, &stop)
+}
+
+/// The card of a model that is about to be trained.
+fn card(config: &TrainConfig, dataset: &DatasetConfig, split: &TrainingSplit) -> Result<Card> {
+    let samples = split.samples();
+    let bands = measure_bands(dataset, samples)?;
+    let classes = dataset.card_classes()?;
+    let rare_classes = match config.model.auxiliary_head {
+        true => dataset.rare_classes(),
+        false => Vec::new(),
+    };
+    Ok(Card {
+        name: config.name.clone(),
+        description: String::new(),
+        created: String::new(),
+        architecture: config.model.architecture(bands.len(), classes.len(), rare_classes.len())?,
+        bands,
+        value_scaling: dataset.value_scaling.clone(),
+        // Tiles as large as what the network has learned from: the same context at every pixel.
+        tile_px: config.schedule.crop_px,
+        ground_resolution_m: dataset.ground_resolution_m,
+        training: Training {
+            dataset: dataset.name.clone(),
+            provenance: dataset.provenance.clone(),
+            class_pixels: class_pixels(samples, classes.len()),
+        },
+        classes,
+        rare_classes,
+        metrics: json!({}),
+        quantization: String::new(),
+    })
+}

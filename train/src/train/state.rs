@@ -1,0 +1,28 @@
+//! Where a run stands, besides its tensors.
+
+use serde::{Deserialize, Serialize};
+
+use crate::optim::schedule::Plateau;
+use crate::watch::StoppingState;
+
+/// What a checkpoint says about the run's progress.
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+pub(super) struct Progress {
+    /// Steps done.
+    pub(super) step: usize,
+    /// Seconds spent on them, over all parts of the run.
+    pub(super) secs: f64,
+    /// Digest of the recipe that the run was started with.
+    pub(super) recipe: String,
+    /// Rank and mean IoU of the best weights so far.
+    pub(super) best: Option<[f64; 2]>,
+    pub(super) best_mean_iou: Option<f64>,
+    /// What the learning rate has seen of its metric.
+    pub(super) plateau: Plateau,
+    /// What early stopping has seen of its.
+    pub(super) stopping: StoppingState,
+    /// Step before which the saliency maps were made.
+    pub(super) refreshed_at: Option<usize>,
+    /// Sum and count of the losses since the last validation.
+    pub(super) losses: (f64, usize),
+}

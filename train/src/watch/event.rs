@@ -1,0 +1,427 @@
+//! What happens in a run, as it is logged: one JSON object a line of `log.jsonl`, told apart by `event`.
+
+use std::path::PathBuf;
+
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use crate::evaluate::Evaluation;
+use crate::metrics::ClassFigures;
+
+/// Something worth keeping.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "event", rename_all = "snake_case")]
+pub enum RunEvent {
+    /// The run begins or goes on.
+    Start(Start),
+    /// An optimizer step is done.
+    Step(Step),
+    /// A pass over the training split is done.
+    Epoch(Epoch),
+    /// The validation split was scored.
+    Validation(Validation),
+    /// Pictures of validation images were written.
+    Samples(Samples),
+    /// The saliency maps that guide the sampling were made anew.
+    SaliencyRefresh(SaliencyRefresh),
+    /// Something a person should look at.
+    Finding(Finding),
+    /// The run ended before its last step.
+    Stopped(Stopped),
+    /// The run reached its last step.
+    Done(Done),
+}
+
+/// What a run is.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Start {
+    /// Steps already done: 0, or where the run goes on. Logged steps after it are superseded.
+    pub step: usize,
+    /// Steps of the whole run.
+    pub total_steps: usize,
+    /// Name in the recipe.
+    pub name: String,
+    /// Trainable numbers.
+    pub parameters: usize,
+    /// Where it runs.
+    pub device: String,
+    /// Seed of the run.
+    pub seed: u64,
+    /// Version of raremap.
+    pub raremap: String,
+    /// Version of burn.
+    pub burn: Option<String>,
+    /// Validation images whose content is found in the training split too, where that was looked for.
+    pub shared_content: Option<usize>,
+}
+
+/// One optimizer step.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Step {
+    /// Steps done, this one included.
+    pub step: usize,
+    /// Epoch it belongs to, from 1.
+    pub epoch: usize,
+    /// The whole loss.
+    #[serde(with = "number")]
+    pub loss: f64,
+    /// Of the main head.
+    #[serde(with = "number")]
+    pub loss_main: f64,
+    /// Of the auxiliary head, if there is one.
+    #[serde(with = "optional_number")]
+    pub loss_auxiliary: Option<f64>,
+    /// Parts of the main loss, by name, unweighted.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub terms: Vec<(String, f64)>,
+    /// Learning rate of the decoder and heads.
+    pub learning_rate: f64,
+    /// Joint L2 norm of the gradients before clipping.
+    #[serde(with = "optional_number")]
+    pub gradient_norm: Option<f64>,
+    /// Wall time of the step, waiting included.
+    pub secs: f64,
+    /// Part of it in which the device waited for data.
+    pub data_wait_secs: f64,
+}
+
+/// One pass over the training split.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Epoch {
+    /// From 1.
+    pub epoch: usize,
+    /// Steps done.
+    pub step: usize,
+    /// Loss of its last step.
+    #[serde(with = "number")]
+    pub loss: f64,
+    /// Of the main head.
+    #[serde(with = "number")]
+    pub loss_main: f64,
+    /// Of the auxiliary head, if there is one.
+    #[serde(with = "optional_number")]
+    pub loss_auxiliary: Option<f64>,
+    /// Learning rate of the last step.
+    pub learning_rate: f64,
+    /// Mean wall time of the steps since the run began or went on.
+    pub secs_per_step: f64,
+}
+
+/// Figures on the validation split.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Validation {
+    /// From 1.
+    pub epoch: usize,
+    /// Steps done.
+    pub step: usize,
+    /// Mean over all classes.
+    pub mean_iou: f64,
+    /// Mean over the labelled classes.
+    pub mean_iou_without_absent: f64,
+    /// Of the main head, in card order.
+    pub classes: Vec<ClassScore>,
+    /// Of the auxiliary head, per rare class.
+    pub auxiliary: Vec<AuxiliaryScore>,
+    /// Mean training loss since the validation before.
+    #[serde(with = "optional_number", skip_serializing_if = "Option::is_none")]
+    pub loss_training: Option<f64>,
+    /// Mean loss on the validation split, where it is computed.
+    #[serde(with = "optional_number", skip_serializing_if = "Option::is_none")]
+    pub loss_validation: Option<f64>,
+    /// Mean IoU on (a part of) the training split, where it is computed.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub mean_iou_training: Option<f64>,
+    /// The whole evaluation, for other programs.
+    pub figures: Value,
+}
+
+/// A class by the main head's argmax; `None` where a ratio has no denominator.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct ClassScore {
+    /// Class name.
+    pub name: String,
+    /// Whether the recipe is after it.
+    pub rare: bool,
+    /// Pixels in the labels.
+    pub pixels: u64,
+    /// TP / (TP + FP + FN)
+    pub iou: Option<f64>,
+    /// TP / (TP + FN)
+    pub recall: Option<f64>,
+    /// TP / (TP + FP)
+    pub precision: Option<f64>,
+}
+
+/// A rare class by the auxiliary head.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct AuxiliaryScore {
+    /// Class name.
+    pub name: String,
+    /// Pixels in the labels.
+    pub pixels: u64,
+    /// At the threshold of the page.
+    pub recall: Option<f64>,
+    /// At the threshold of the page.
+    pub precision: Option<f64>,
+    /// Area under the precision-recall curve.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub average_precision: Option<f64>,
+    /// Mean probability over the scored pixels.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub mean_probability: Option<f64>,
+    /// Standard deviation of the probability over the scored pixels.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub probability_deviation: Option<f64>,
+}
+
+/// Pictures of some validation images.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Samples {
+    /// From 1.
+    pub epoch: usize,
+    /// Steps done.
+    pub step: usize,
+    /// One per image.
+    pub samples: Vec<SampleFiles>,
+}
+
+/// PNG files of one image, relative to the run's folder.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct SampleFiles {
+    /// The image's name.
+    pub name: String,
+    /// The bands as a picture.
+    pub input: PathBuf,
+    /// The mask.
+    pub label: PathBuf,
+    /// What the model says.
+    pub prediction: PathBuf,
+    /// Where it suspects rare classes, if it has an auxiliary head.
+    pub saliency: Option<PathBuf>,
+}
+
+/// Saliency maps made anew.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct SaliencyRefresh {
+    /// Steps done.
+    pub step: usize,
+    /// Wall time.
+    pub secs: f64,
+    /// Scenes whose map was made.
+    pub scenes: usize,
+    /// Share of rare-class pixels in the regions that crops are guided to.
+    pub rare_share: Option<f64>,
+}
+
+/// What kind of trouble a finding is about.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum FindingKind {
+    /// Training gets better, validation worse.
+    Overfitting,
+    /// Mean IoU rises at a rare class's cost.
+    RareRecallFalls,
+    /// Nothing gets better any more.
+    Plateau,
+    /// Loss or gradients explode.
+    Divergence,
+    /// The auxiliary head says the same of every pixel.
+    DeadAuxiliaryHead,
+    /// Validation is easier than it can be.
+    LeakingSplit,
+    /// The device waits for data.
+    DataStarvation,
+}
+
+impl FindingKind {
+    /// For people.
+    pub fn title(self) -> &'static str {
+        match self {
+            Self::Overfitting => "Overfitting",
+            Self::RareRecallFalls => "Rare recall falls while mean IoU rises",
+            Self::Plateau => "Plateau",
+            Self::Divergence => "Divergence",
+            Self::DeadAuxiliaryHead => "Dead auxiliary head",
+            Self::LeakingSplit => "Leaking split",
+            Self::DataStarvation => "Data starvation",
+        }
+    }
+}
+
+/// Something a person should look at.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Finding {
+    /// Steps done when it was seen first.
+    pub step: usize,
+    /// Which.
+    pub kind: FindingKind,
+    /// The figures that speak for it.
+    pub seen: String,
+    /// What to do.
+    pub advice: String,
+}
+
+/// An early end.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Stopped {
+    /// Steps done.
+    pub step: usize,
+    /// Why, such as `interrupted` or early stopping's sentence.
+    pub reason: String,
+}
+
+/// The end.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Done {
+    /// Steps done.
+    pub step: usize,
+    /// Mean IoU of the weights that were kept.
+    pub best_mean_iou: Option<f64>,
+}
+
+impl RunEvent {
+    /// Steps done when it happened.
+    pub fn step(&self) -> usize {
+        match self {
+            Self::Start(event) => event.step,
+            Self::Step(event) => event.step,
+            Self::Epoch(event) => event.step,
+            Self::Validation(event) => event.step,
+            Self::Samples(event) => event.step,
+            Self::SaliencyRefresh(event) => event.step,
+            Self::Finding(event) => event.step,
+            Self::Stopped(event) => event.step,
+            Self::Done(event) => event.step,
+        }
+    }
+}
+
+impl Validation {
+    /// From an evaluation; `rare` are the indices of the rare classes. The optional figures are left out.
+    ///
+    /// # Errors
+    /// Where the evaluation is not JSON.
+    pub fn of(epoch: usize, step: usize, evaluation: &Evaluation, rare: &[usize]) -> serde_json::Result<Self> {
+        let class = |(index, figures): (usize, &ClassFigures)| ClassScore {
+            name: figures.name.clone(),
+            rare: rare.contains(&index),
+            pixels: figures.pixels,
+            iou: figures.iou,
+            recall: figures.recall,
+            precision: figures.precision,
+        };
+        let auxiliary = |figures: &ClassFigures| AuxiliaryScore {
+            name: figures.name.clone(),
+            pixels: figures.pixels,
+            recall: figures.recall,
+            precision: figures.precision,
+            ..AuxiliaryScore::default()
+        };
+        Ok(Self {
+            epoch,
+            step,
+            mean_iou: evaluation.figures.mean_iou,
+            mean_iou_without_absent: evaluation.figures.mean_iou_without_absent,
+            classes: evaluation.figures.classes.iter().enumerate().map(class).collect(),
+            auxiliary: evaluation.rare.iter().map(auxiliary).collect(),
+            figures: serde_json::to_value(evaluation)?,
+            ..Self::default()
+        })
+    }
+
+    /// Mean over the rare classes that are labelled; a class without the figure counts as 0. `None` without any.
+    pub fn rare_mean(&self, figure: impl Fn(&ClassScore) -> Option<f64>) -> Option<f64> {
+        let labelled: Vec<f64> = self
+            .classes
+            .iter()
+            .filter(|class| class.rare && class.pixels > 0)
+            .map(|class| figure(class).unwrap_or(0.0))
+            .collect();
+        (!labelled.is_empty()).then(|| labelled.iter().sum::<f64>() / labelled.len() as f64)
+    }
+}
+
+/// JSON has no NaN and no infinity, and a log is there to show them: they are written as text.
+mod optional_number {
+    use serde::{Deserialize, Deserializer, Serialize, Serializer, de::Error};
+
+    #[derive(Serialize, Deserialize)]
+    #[serde(untagged)]
+    enum Number {
+        Finite(f64),
+        Text(String),
+    }
+
+    pub fn serialize<S: Serializer>(value: &Option<f64>, serializer: S) -> Result<S::Ok, S::Error> {
+        value
+            .map(|value| match value.is_finite() {
+                true => Number::Finite(value),
+                false => Number::Text(value.to_string()),
+            })
+            .serialize(serializer)
+    }
+
+    pub fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<f64>, D::Error> {
+        Ok(match Option::<Number>::deserialize(deserializer)? {
+            None => None,
+            Some(Number::Finite(value)) => Some(value),
+            Some(Number::Text(text)) => Some(text.parse().map_err(D::Error::custom)?),
+        })
+    }
+}
+
+/// As [`optional_number`], where there is always one.
+mod number {
+    use serde::{Deserializer, Serializer};
+
+    use super::optional_number;
+
+    pub fn serialize<S: Serializer>(value: &f64, serializer: S) -> Result<S::Ok, S::Error> {
+        optional_number::serialize(&Some(*value), serializer)
+    }
+
+    pub fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<f64, D::Error> {
+        Ok(optional_number::deserialize(deserializer)?.unwrap_or(f64::NAN))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn events_survive_the_log_not_finite_losses_included() {
+        let step = |loss, gradient_norm| {
+            RunEvent::Step(Step {
+                step: 3,
+                loss,
+                gradient_norm,
+                terms: vec![("dice".into(), 0.5)],
+                ..Step::default()
+            })
+        };
+        let event = step(0.1, Some(f64::INFINITY));
+        let text = serde_json::to_string(&event).expect("JSON");
+        assert!(
+            text.contains(r#""event":"step""#) && text.contains(r#""gradient_norm":"inf""#),
+            "{text}"
+        );
+        assert_eq!(serde_json::from_str::<RunEvent>(&text).expect("reads"), event);
+        let text = serde_json::to_string(&step(f64::NAN, None)).expect("JSON");
+        match serde_json::from_str(&text).expect("reads") {
+            RunEvent::Step(step) => assert!(step.loss.is_nan() && step.gradient_norm.is_none()),
+            other => panic!("{other:?}"),
+        }
+    }
+}

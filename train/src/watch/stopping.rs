@@ -1,0 +1,394 @@
+//! Which validation figure decides: over the weights that are kept, and over an early end.
+
+use anyhow::{Result, bail, ensure};
+use serde::{Deserialize, Serialize};
+
+use super::event::{AuxiliaryScore, ClassScore, Validation};
+
+/// Whether more or less of a figure is better.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Mode {
+    /// Higher is better.
+    Max,
+    /// Lower is better.
+    Min,
+}
+
+/// Early stopping.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct StoppingSection {
+    /// Figure by its dotted name, such as `mean_iou`, `recall.water`, `loss`.
+    pub metric: String,
+    /// Validations without improvement after which the run ends; 0 never ends it early.
+    pub patience: usize,
+    /// By how much a figure must be better to count as improved.
+    pub min_delta: f64,
+    /// `max` or `min` [default: `min` for losses, `max` for the rest].
+    pub mode: Option<Mode>,
+}
+
+impl Default for StoppingSection {
+    fn default() -> Self {
+        Self {
+            metric: "mean_iou".to_owned(),
+            patience: 0,
+            min_delta: 0.0,
+            mode: None,
+        }
+    }
+}
+
+/// Which weights of a run are its best.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct BestSection {
+    /// Figure by its dotted name.
+    pub metric: String,
+    /// Least mean IoU of weights that are chosen by another figure; 0 asks for none.
+    pub mean_iou_floor: f64,
+}
+
+impl Default for BestSection {
+    fn default() -> Self {
+        Self {
+            metric: "mean_iou".to_owned(),
+            mean_iou_floor: 0.0,
+        }
+    }
+}
+
+/// A figure of a validation.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Metric {
+    /// Mean over all classes.
+    MeanIou,
+    /// Mean over the labelled classes.
+    MeanIouWithoutAbsent,
+    /// Training loss since the validation before.
+    LossTraining,
+    /// Mean recall of the labelled rare classes, main head.
+    RareRecall,
+    /// Mean IoU of the labelled rare classes, main head.
+    RareIou,
+    /// IoU of a class.
+    Iou(String),
+    /// Recall of a class.
+    Recall(String),
+    /// Precision of a class.
+    Precision(String),
+    /// Recall of a rare class by the auxiliary head.
+    AuxiliaryRecall(String),
+}
+
+impl Metric {
+    /// All names, for a dataset's classes and rare classes.
+    pub fn names(classes: &[String], rare: &[String]) -> Vec<String> {
+        let mut names: Vec<String> = ["mean_iou", "mean_iou_without_absent", "loss"]
+            .map(str::to_owned)
+            .into();
+        if !rare.is_empty() {
+            names.extend(["rare_recall", "rare_iou"].map(str::to_owned));
+        }
+        for figure in ["iou", "recall", "precision"] {
+            names.extend(classes.iter().map(|class| format!("{figure}.{class}")));
+        }
+        names.extend(rare.iter().map(|class| format!("auxiliary_recall.{class}")));
+        names
+    }
+
+    /// The figure called `name`, which stands at `key` in the recipe.
+    ///
+    /// # Errors
+    /// Where there is none; the message lists those that there are.
+    pub fn parse(key: &str, name: &str, classes: &[String], rare: &[String]) -> Result<Self> {
+        let names = Self::names(classes, rare);
+        ensure!(
+            names.iter().any(|known| known == name),
+            "{key}: there is no figure {name:?}; there are {}",
+            names.join(", ")
+        );
+        Ok(match name.split_once('.') {
+            Some(("iou", class)) => Self::Iou(class.to_owned()),
+            Some(("recall", class)) => Self::Recall(class.to_owned()),
+            Some(("precision", class)) => Self::Precision(class.to_owned()),
+            Some(("auxiliary_recall", class)) => Self::AuxiliaryRecall(class.to_owned()),
+            _ => match name {
+                "mean_iou" => Self::MeanIou,
+                "mean_iou_without_absent" => Self::MeanIouWithoutAbsent,
+                "loss" => Self::LossTraining,
+                "rare_recall" => Self::RareRecall,
+                "rare_iou" => Self::RareIou,
+                _ => bail!("{key}: {name:?} has no meaning"),
+            },
+        })
+    }
+
+    /// Its value; `None` where the ratio has no denominator, or it was not measured.
+    pub fn value(&self, validation: &Validation) -> Option<f64> {
+        let class = |name: &str| -> Option<&ClassScore> { validation.classes.iter().find(|class| class.name == name) };
+        let auxiliary =
+            |name: &str| -> Option<&AuxiliaryScore> { validation.auxiliary.iter().find(|class| class.name == name) };
+        match self {
+            Self::MeanIou => Some(validation.mean_iou),
+            Self::MeanIouWithoutAbsent => Some(validation.mean_iou_without_absent),
+            Self::LossTraining => validation.loss_training,
+            Self::RareRecall => validation.rare_mean(|class| class.recall),
+            Self::RareIou => validation.rare_mean(|class| class.iou),
+            Self::Iou(name) => class(name)?.iou,
+            Self::Recall(name) => class(name)?.recall,
+            Self::Precision(name) => class(name)?.precision,
+            Self::AuxiliaryRecall(name) => auxiliary(name)?.recall,
+        }
+    }
+
+    fn mode(&self) -> Mode {
+        match self {
+            Self::LossTraining => Mode::Min,
+            _ => Mode::Max,
+        }
+    }
+}
+
+/// Counts validations without improvement.
+#[derive(Debug, Clone)]
+pub struct EarlyStopping {
+    name: String,
+    metric: Metric,
+    patience: usize,
+    min_delta: f64,
+    mode: Mode,
+    state: StoppingState,
+}
+
+/// What a checkpoint keeps of early stopping.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct StoppingState {
+    /// Best value so far.
+    pub best: Option<f64>,
+    /// Steps done at the best.
+    pub best_step: usize,
+    /// Validations since the best.
+    pub waited: usize,
+}
+
+impl EarlyStopping {
+    /// By the recipe's section, for a dataset's classes and rare classes.
+    ///
+    /// # Errors
+    /// Where the figure is unknown or `min_delta` is negative.
+    pub fn new(section: &StoppingSection, classes: &[String], rare: &[String]) -> Result<Self> {
+        let metric = Metric::parse("stopping.metric", &section.metric, classes, rare)?;
+        ensure!(
+            section.min_delta >= 0.0 && section.min_delta.is_finite(),
+            "stopping.min_delta must be 0 or more"
+        );
+        Ok(Self {
+            name: section.metric.clone(),
+            patience: section.patience,
+            min_delta: section.min_delta,
+            mode: section.mode.unwrap_or(metric.mode()),
+            metric,
+            state: StoppingState::default(),
+        })
+    }
+
+    /// For the checkpoint.
+    pub fn state(&self) -> &StoppingState {
+        &self.state
+    }
+
+    /// From a checkpoint.
+    pub fn restore(&mut self, state: StoppingState) {
+        self.state = state;
+    }
+
+    /// Takes a validation into account; a sentence where the run shall end. A missing figure is no improvement.
+    pub fn observe(&mut self, validation: &Validation) -> Option<String> {
+        let improved = self.metric.value(validation).filter(|value| {
+            let gain = |best: f64| match self.mode {
+                Mode::Max => value - best,
+                Mode::Min => best - value,
+            };
+            // a first figure counts, and so does any gain when none is asked for
+            value.is_finite() && self.state.best.is_none_or(|best| gain(best) > self.min_delta)
+        });
+        match improved {
+            Some(value) => {
+                self.state = StoppingState {
+                    best: Some(value),
+                    best_step: validation.step,
+                    waited: 0,
+                }
+            }
+            None => self.state.waited += 1,
+        }
+        (self.patience > 0 && self.state.waited >= self.patience).then(|| {
+            let best = self
+                .state
+                .best
+                .map_or("never measured".to_owned(), |best| format!("{best:.4}"));
+            format!(
+                "{} has not improved by more than {} in {} validations: its best is {best}, of step {}",
+                self.name, self.min_delta, self.state.waited, self.state.best_step
+            )
+        })
+    }
+}
+
+/// Ranks validations, to choose the weights that are kept.
+#[derive(Debug, Clone)]
+pub struct BestMetric {
+    metric: Metric,
+    mean_iou_floor: f64,
+}
+
+impl BestMetric {
+    /// By the recipe's section, for a dataset's classes and rare classes.
+    ///
+    /// # Errors
+    /// Where the figure is unknown or the floor is no IoU.
+    pub fn new(section: &BestSection, classes: &[String], rare: &[String]) -> Result<Self> {
+        ensure!(
+            (0.0..1.0).contains(&section.mean_iou_floor),
+            "best.mean_iou_floor must be from 0 to below 1"
+        );
+        Ok(Self {
+            metric: Metric::parse("best.metric", &section.metric, classes, rare)?,
+            mean_iou_floor: section.mean_iou_floor,
+        })
+    }
+
+    /// A score to compare by `>`, lexicographic: any weights at or above the floor are better than all below it, which
+    /// are ranked by mean IoU.
+    pub fn score(&self, validation: &Validation) -> [f64; 2] {
+        let value = self.metric.value(validation).filter(|value| value.is_finite());
+        if validation.mean_iou < self.mean_iou_floor {
+            return [0.0, validation.mean_iou];
+        }
+        match (value, self.metric.mode()) {
+            (Some(value), Mode::Max) => [1.0, value],
+            (Some(value), Mode::Min) => [1.0, -value],
+            // measured later, if at all: the worst of those above the floor
+            (None, _) => [1.0, f64::MIN],
+        }
+    }
+
+    /// The index of the best, the first of equals; `None` of none.
+    pub fn best(&self, validations: &[Validation]) -> Option<usize> {
+        let mut best: Option<(usize, [f64; 2])> = None;
+        for (index, validation) in validations.iter().enumerate() {
+            let score = self.score(validation);
+            if best.is_none_or(|(_, other)| score > other) {
+                best = Some((index, score));
+            }
+        }
+        best.map(|(index, _)| index)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn names(names: &[&str]) -> Vec<String> {
+        names.iter().map(|name| (*name).to_owned()).collect()
+    }
+
+    fn validation(step: usize, mean_iou: f64, recall: Option<f64>) -> Validation {
+        Validation {
+            step,
+            mean_iou,
+            loss_training: Some(1.0 - mean_iou),
+            classes: vec![ClassScore {
+                name: "water".into(),
+                rare: true,
+                pixels: 10,
+                recall,
+                ..ClassScore::default()
+            }],
+            ..Validation::default()
+        }
+    }
+
+    fn stopping(metric: &str, patience: usize, min_delta: f64) -> EarlyStopping {
+        let section = StoppingSection {
+            metric: metric.into(),
+            patience,
+            min_delta,
+            mode: None,
+        };
+        EarlyStopping::new(&section, &names(&["land", "water"]), &names(&["water"])).expect("valid")
+    }
+
+    #[test]
+    fn an_unknown_figure_is_refused_with_those_that_there_are() {
+        let section = StoppingSection {
+            metric: "recall.wetlan".into(),
+            ..StoppingSection::default()
+        };
+        let error = EarlyStopping::new(&section, &names(&["land", "wetland"]), &names(&["wetland"]))
+            .expect_err("unknown")
+            .to_string();
+        assert!(
+            error.contains("stopping.metric") && error.contains("recall.wetland"),
+            "{error}"
+        );
+        for name in Metric::names(&names(&["land", "wetland"]), &names(&["wetland"])) {
+            Metric::parse("best.metric", &name, &names(&["land", "wetland"]), &names(&["wetland"])).expect("listed");
+        }
+    }
+
+    #[test]
+    fn patience_counts_validations_without_enough_gain_and_survives_a_checkpoint() {
+        let mut rule = stopping("mean_iou", 2, 0.01);
+        assert_eq!(rule.observe(&validation(1, 0.30, None)), None);
+        assert_eq!(
+            rule.observe(&validation(2, 0.305, None)),
+            None,
+            "too small a gain: 1 of 2"
+        );
+        let text = serde_json::to_string(rule.state()).expect("JSON");
+        let mut resumed = stopping("mean_iou", 2, 0.01);
+        resumed.restore(serde_json::from_str(&text).expect("reads"));
+        let reason = resumed.observe(&validation(3, 0.309, None)).expect("2 of 2");
+        assert!(reason.contains("0.3000") && reason.contains("step 1"), "{reason}");
+        assert_eq!(
+            rule.observe(&validation(3, 0.32, None)),
+            None,
+            "a gain starts the count anew"
+        );
+        assert_eq!(rule.state().waited, 0);
+    }
+
+    #[test]
+    fn losses_shall_fall_and_missing_figures_never_improve() {
+        let mut rule = stopping("loss", 1, 0.0);
+        assert_eq!(rule.observe(&validation(1, 0.1, None)), None);
+        assert_eq!(rule.observe(&validation(2, 0.2, None)), None, "the loss fell");
+        assert!(rule.observe(&validation(3, 0.1, None)).is_some());
+        let mut rule = stopping("recall.water", 2, 0.0);
+        assert_eq!(rule.observe(&validation(1, 0.1, None)), None);
+        assert!(rule.observe(&validation(2, 0.1, None)).is_some());
+    }
+
+    #[test]
+    fn the_floor_comes_before_rare_recall() {
+        let section = BestSection {
+            metric: "rare_recall".into(),
+            mean_iou_floor: 0.3,
+        };
+        let best = BestMetric::new(&section, &names(&["water"]), &names(&["water"])).expect("valid");
+        let mut run = vec![validation(1, 0.1, Some(0.99)), validation(2, 0.2, Some(0.1))];
+        assert_eq!(best.best(&run), Some(1), "below the floor mean IoU decides");
+        run.extend([
+            validation(3, 0.3, Some(0.5)),
+            validation(4, 0.4, Some(0.7)),
+            validation(5, 0.5, Some(0.7)),
+            validation(6, 0.6, None),
+        ]);
+        assert_eq!(best.best(&run), Some(3), "the first of equals");
+        assert_eq!(best.best(&[]), None);
+    }
+}
