@@ -14,7 +14,10 @@ use crate::unet_plus_plus::UNetPlusPlus;
 
 /// A network as it is trained: [`Architecture::init`](crate::Architecture::init) makes one.
 #[derive(Module, Debug)]
-#[expect(clippy::large_enum_variant, reason = "there is one network at a time, and a Box is no burn module")]
+#[expect(
+    clippy::large_enum_variant,
+    reason = "there is one network at a time, and a Box is no burn module"
+)]
 pub enum Network {
     /// SegFormer.
     Segformer(Segformer),
@@ -64,7 +67,10 @@ impl Network {
 
 /// A network as it runs: what can be computed once, is.
 #[derive(Module, Debug)]
-#[expect(clippy::large_enum_variant, reason = "there is one network at a time, and a Box is no burn module")]
+#[expect(
+    clippy::large_enum_variant,
+    reason = "there is one network at a time, and a Box is no burn module"
+)]
 pub enum InferenceNetwork {
     /// SegFormer with its decoder folded.
     Segformer(FoldedSegformer),
