@@ -78,7 +78,15 @@ pub fn run(args: &TrainArgs) -> Result<()> {
     let card = card(&config, &dataset, &split)?;
     let images = split.len();
     let mut data = Data::new(&config, &card, split)?;
-    let mut trainer = Trainer::new(config, card, &dataset, images, validation, args.device.device()?, &recipe)?;
+    let mut trainer = Trainer::new(
+        config,
+        card,
+        &dataset,
+        images,
+        validation,
+        args.device.device()?,
+        &recipe,
+    )?;
 
     std::fs::create_dir_all(&run).with_context(|| format!("cannot create {}", run.display()))?;
     if checkpoints.exist() {
@@ -105,7 +113,9 @@ fn card(config: &TrainConfig, dataset: &DatasetConfig, split: &TrainingSplit) ->
         name: config.name.clone(),
         description: String::new(),
         created: String::new(),
-        architecture: config.model.architecture(bands.len(), classes.len(), rare_classes.len())?,
+        architecture: config
+            .model
+            .architecture(bands.len(), classes.len(), rare_classes.len())?,
         bands,
         value_scaling: dataset.value_scaling.clone(),
         // Tiles as large as what the network has learned from: the same context at every pixel.
