@@ -180,6 +180,55 @@ fn an_interrupted_run_goes_on_as_if_it_had_not_been() {
 }
 
 #[test]
+fn replicas_share_the_steps_and_resume_bit_for_bit() {
+    let (_keep, folder) = folder();
+    // Dropout and stochastic depth draw from one generator for all threads; sharpness makes two passes; batches accumulate.
+    let sharp = RECIPE
+        .replace("epochs = 6", "epochs = 4\ncheckpoint_every_steps = 1")
+        .replace("batch_size = 2", "batch_size = 4")
+        .replace(
+            "clip_norm = 1.0",
+            "clip_norm = 1.0\naccumulate_steps = 2\nsharpness = { kind = 'sam' }",
+        );
+    fs::write(folder.join("recipe.toml"), sharp).expect("writes");
+    let train =
+        |out: &'static str, devices: &'static str| vec!["train", "recipe.toml", "--out", out, "--devices", devices];
+    succeed(&folder, &train("whole", "0,0"));
+    succeed(&folder, &train("again", "0,0"));
+    let whole = losses(&folder.join("whole"));
+    assert_eq!(whole.len(), 4);
+    assert_eq!(
+        losses(&folder.join("again")),
+        whole,
+        "no matter which replica is done first"
+    );
+    let log = fs::read_to_string(folder.join("whole/log.jsonl")).expect("a log");
+    assert!(log.contains("2 x cpu"), "{log}");
+
+    let mut child = raremap(&folder, &train("parts", "0,0"))
+        .stderr(Stdio::piped())
+        .spawn()
+        .expect("the command starts");
+    let lines = BufReader::new(child.stderr.take().expect("piped")).lines();
+    lines
+        .map_while(Result::ok)
+        .find(|line| line.contains("\"epoch\""))
+        .expect("an epoch ends");
+    child.kill().expect("kill -9");
+    child.wait().expect("ends");
+    let mut resume = train("parts", "0,0");
+    resume.push("--resume");
+    succeed(&folder, &resume);
+    assert_eq!(losses(&folder.join("parts")).last(), whole.last());
+
+    let uneven = fail(&folder, &train("uneven", "0,0,0"));
+    assert!(
+        uneven.contains("batch_size") && uneven.contains("3 devices"),
+        "{uneven}"
+    );
+}
+
+#[test]
 fn a_run_becomes_a_model_that_evaluates_and_predicts() {
     let (_keep, folder) = folder();
     succeed(&folder, &["train", "recipe.toml", "--out", "run"]);

@@ -4,6 +4,7 @@ pub mod average;
 pub mod clip;
 #[cfg(test)]
 mod golden;
+pub mod parallel;
 pub mod schedule;
 pub mod sharpness;
 

@@ -88,6 +88,23 @@ impl HostBatch {
         }
     }
 
+    /// The crops in `count` equal parts, in order; `count` divides their number.
+    pub(super) fn parts(&self, count: usize) -> impl Iterator<Item = Self> {
+        let [crops, channels, height, width] = self.shape;
+        let crops = crops / count;
+        let pixels = crops * height * width;
+        (0..count).map(move |part| {
+            let plane = part * pixels..(part + 1) * pixels;
+            Self {
+                input: self.input[plane.start * channels..plane.end * channels].to_vec(),
+                classes: self.classes[plane.clone()].to_vec(),
+                scored: self.scored[plane].to_vec(),
+                shape: [crops, channels, height, width],
+                rare_share: self.rare_share,
+            }
+        })
+    }
+
     /// Pixels that count.
     pub(super) fn scored_pixels(&self) -> usize {
         self.scored.iter().filter(|&&scored| scored).count()

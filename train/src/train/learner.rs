@@ -2,17 +2,16 @@
 
 use std::path::Path;
 
-use anyhow::{Result, ensure};
+use anyhow::{Result, anyhow};
 use burn::module::Module;
-use burn::optim::GradientsParams;
 use burn::tensor::{Device, Tensor};
 use raremap_model::{Card, Network};
 
 use super::batch::{HostBatch, Stream, mix};
+use super::replicas::Replicas;
 use crate::checkpoint::{load_module, save_module};
 use crate::config::TrainConfig;
-use crate::loss::{Loss, Objective};
-use crate::optim::accumulate::Accumulator;
+use crate::loss::Loss;
 use crate::optim::average::Average;
 use crate::optim::clip::clip_global_norm;
 use crate::optim::schedule::{Plateau, Schedule};
@@ -36,13 +35,12 @@ pub(super) struct StepLoss {
 
 /// A network in training.
 pub(super) struct Learner {
-    pub(super) device: Device,
     pub(super) model: Network,
     average: Option<Average>,
     ema_decay: f64,
     optimizer: Optimizer,
     section: OptimizerSection,
-    objective: Objective,
+    replicas: Replicas,
     pub(super) schedule: Schedule,
     pub(super) plateau: Plateau,
     split_rare_share: f64,
@@ -50,15 +48,16 @@ pub(super) struct Learner {
 }
 
 impl Learner {
-    pub(super) fn new(config: &TrainConfig, card: &Card, device: Device, steps: [usize; 2]) -> Result<Self> {
+    /// A network on the first of `devices`, which share its steps; all are with autodiff.
+    pub(super) fn new(config: &TrainConfig, card: &Card, devices: Vec<Device>, steps: [usize; 2]) -> Result<Self> {
         let [total_steps, steps_per_epoch] = steps;
+        let device = devices.first().ok_or_else(|| anyhow!("training needs a device"))?;
         device.seed(config.seed);
-        let mut model = card.architecture.init(&device);
+        let mut model = card.architecture.init(device);
         if let Some(path) = &config.model.start_from {
             start_from(&mut model, path, &config.model.start_without)?;
         }
         let rare = card.rare_class_indices();
-        let names: Vec<String> = card.classes.iter().map(|class| class.name.clone()).collect();
         config.optimizer.check_rare_classes(rare.len())?;
         let ema_decay = config.schedule.ema_decay;
         Ok(Self {
@@ -66,16 +65,20 @@ impl Learner {
             ema_decay,
             optimizer: Optimizer::new(&config.optimizer, &model)?,
             section: config.optimizer.clone(),
-            objective: Objective::new(&config.loss, &card.training.class_pixels, &names, &rare, &device)?,
+            replicas: Replicas::new(config, card, devices)?,
             schedule: config
                 .learning_rate
                 .schedule(config.optimizer.learning_rate, total_steps, steps_per_epoch),
             plateau: Plateau::default(),
             split_rare_share: rare_share(&card.training.class_pixels, &rare),
             seed: config.seed,
-            device,
             model,
         })
+    }
+
+    /// Networks that share a step.
+    pub(super) fn replicas(&self) -> usize {
+        self.replicas.count()
     }
 
     /// One step from `batches`; gives the loss at the weights before it, and the norm of its gradients.
@@ -86,11 +89,9 @@ impl Learner {
             .sharpness
             .as_ref()
             .and_then(|sharpness| sharpness.radius_for(rare / batches.len() as f64, self.split_rare_share));
-        let pass = |model: &Network| {
-            // Alike in both passes, and a function of seed and step alone: a resumed run repeats an uninterrupted one.
-            self.device.seed(mix(self.seed, step as u64, Stream::Network));
-            pass(model, batches, &self.objective, &self.device)
-        };
+        // Alike in both passes, and a function of seed and step alone: a resumed run repeats an uninterrupted one.
+        let seed = mix(self.seed, step as u64, Stream::Network);
+        let pass = |model: &Network| self.replicas.pass(model, batches, seed);
         let (loss, gradients) = sharpness_aware(&self.model, radius, pass)?;
         let (gradients, norm) = clip_global_norm(&self.model, gradients, self.section.clip_norm);
         let rate = self.schedule.rate(step, &self.plateau);
@@ -131,36 +132,12 @@ impl Learner {
     }
 }
 
-/// Forward and backward over `batches`: the loss of all, and the mean of their gradients, by scored pixels.
-fn pass(
-    model: &Network,
-    batches: &[HostBatch],
-    objective: &Objective,
-    device: &Device,
-) -> Result<(StepLoss, GradientsParams)> {
-    let mut accumulator = Accumulator::new();
-    let mut losses = Vec::with_capacity(batches.len());
-    for batch in batches {
-        let weight = batch.scored_pixels() as f64;
-        let batch = batch.on(device);
-        let loss = objective.evaluate(model.forward(batch.input), &batch.labels);
-        let gradients = GradientsParams::from_grads(loss.total.backward(), model);
-        if let [_] = batches {
-            return Ok((StepLoss::of(loss), gradients));
-        }
-        accumulator.add(model, gradients, weight);
-        losses.push((StepLoss::of(loss), weight));
-    }
-    ensure!(!losses.is_empty(), "a step needs a batch");
-    Ok((StepLoss::mean(losses), accumulator.take_mean(model)))
-}
-
 fn scalar(tensor: Tensor<1>) -> f64 {
     f64::from(tensor.inner().into_scalar::<f32>())
 }
 
 impl StepLoss {
-    fn of(loss: Loss) -> Self {
+    pub(super) fn of(loss: Loss) -> Self {
         Self {
             total: scalar(loss.total),
             main: scalar(loss.main),
@@ -174,7 +151,7 @@ impl StepLoss {
         }
     }
 
-    fn mean(losses: Vec<(Self, f64)>) -> Self {
+    pub(super) fn mean(losses: Vec<(Self, f64)>) -> Self {
         let whole: f64 = losses.iter().map(|(_, weight)| weight).sum();
         let mut mean = Self::default();
         for (loss, weight) in losses {

@@ -2,6 +2,7 @@
 
 mod batch;
 mod learner;
+mod replicas;
 mod state;
 mod trainer;
 
@@ -37,6 +38,10 @@ pub struct TrainArgs {
     /// Where to train.
     #[arg(long, value_enum, default_value = "cpu")]
     device: Backend,
+    /// Numbers of the devices that share each batch, separated by commas, such as `0,1`; one named twice runs two replicas
+    /// [default: one device].
+    #[arg(long, value_delimiter = ',')]
+    devices: Vec<usize>,
     /// Another folder for the dataset's files.
     #[arg(long)]
     root: Option<PathBuf>,
@@ -78,7 +83,8 @@ pub fn run(args: &TrainArgs) -> Result<()> {
     let card = card(&config, &dataset, &split)?;
     let images = split.len();
     let mut data = Data::new(&config, &card, split)?;
-    let mut trainer = Trainer::new(config, card, &dataset, images, validation, args.device.device()?, &recipe)?;
+    let devices = args.device.devices(&args.devices)?;
+    let mut trainer = Trainer::new(config, card, &dataset, images, validation, devices, &recipe)?;
 
     std::fs::create_dir_all(&run).with_context(|| format!("cannot create {}", run.display()))?;
     if checkpoints.exist() {

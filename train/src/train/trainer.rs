@@ -66,7 +66,7 @@ impl<'a> Trainer<'a> {
         dataset: &'a DatasetConfig,
         images: usize,
         validation: Split,
-        device: Device,
+        devices: Vec<Device>,
         recipe: &str,
     ) -> Result<Self> {
         let classes: Vec<String> = card.classes.iter().map(|class| class.name.clone()).collect();
@@ -75,6 +75,7 @@ impl<'a> Trainer<'a> {
         let steps_per_epoch = images.div_ceil(config.crops_per_step());
         let steps = [steps_per_epoch * config.schedule.epochs, steps_per_epoch];
         let plateau = config.learning_rate.plateau_metric();
+        let devices = devices.into_iter().map(Device::autodiff).collect();
         Ok(Self {
             stopping: EarlyStopping::new(&config.stopping, &classes, &rare_names)?,
             painted: choose_samples(&validation.samples, &rare, config.watch.sample_images),
@@ -83,7 +84,7 @@ impl<'a> Trainer<'a> {
             plateau_metric: plateau
                 .map(|name| Metric::parse("learning_rate.metric", name, &classes, &rare_names))
                 .transpose()?,
-            learner: Learner::new(&config, &card, device.autodiff(), steps)?,
+            learner: Learner::new(&config, &card, devices, steps)?,
             progress: Progress {
                 recipe: hex(&Sha256::digest(recipe)),
                 ..Progress::default()
@@ -156,7 +157,10 @@ impl<'a> Trainer<'a> {
             total_steps: total,
             name: self.config.name.clone(),
             parameters: self.learner.model.num_params(),
-            device: device.to_string(),
+            device: match self.learner.replicas() {
+                1 => device.to_string(),
+                count => format!("{count} x {device}"),
+            },
             seed: self.config.seed,
             raremap: env!("CARGO_PKG_VERSION").to_owned(),
             burn: locked_version("burn").map(str::to_owned),
