@@ -6,7 +6,8 @@ use anyhow::{Context, Result, ensure};
 use burn::tensor::{Device, Tensor, TensorData};
 use clap::Args;
 use raremap_infer::{BurnTileModel, Normalizer};
-use raremap_model::{Card, GoldenTile, InferenceNetwork, ModelFile};
+use raremap_model::weights::{apply_parameters, parameters_of};
+use raremap_model::{Card, GoldenTile, InferenceNetwork, ModelFile, Network};
 use serde_json::{Value, json};
 
 use crate::checkpoint::load_module;
@@ -30,6 +31,10 @@ pub struct ExportArgs {
     /// What the model is for and what it cannot do, for its card; the recipe's by default.
     #[arg(long)]
     description: Option<String>,
+    /// Adds to a class's logit in the main head, such as `wetland=2`: more of a rare class is found, at a price that the
+    /// printed figures state (logit adjustment after training, arXiv:2007.07314, section 4.1). Any number of times.
+    #[arg(long, value_name = "CLASS=LOGIT")]
+    logit_shift: Vec<String>,
     /// Split whose figures go into the card.
     #[arg(long, default_value = "val")]
     split: String,
@@ -59,9 +64,13 @@ pub fn run(args: &ExportArgs) -> Result<()> {
     let mut model = card.architecture.init(&device);
     load_module(&mut model, &args.run.join(BEST_WEIGHTS))?;
 
-    let samples = dataset.load(&args.split)?;
-    let golden_input = golden_input(&card, &samples)?;
-    let scenes = Scenes::loaded(&dataset, &args.split, &samples)?;
+    for shift in &args.logit_shift {
+        shift_logit(&mut model, &card, shift)?;
+    }
+
+    let split = dataset.load_split(&args.split)?;
+    let golden_input = golden_input(&card, &split.samples)?;
+    let scenes = Scenes::loaded(&dataset, &args.split, &split.entries, &split.samples)?;
     let options = ScoreOptions {
         probabilities: true,
         ..ScoreOptions::at(THRESHOLD)
@@ -103,6 +112,8 @@ pub fn run(args: &ExportArgs) -> Result<()> {
         // Temperatures and thresholds of the weights as shipped, chosen on the validation split; null for the figures of another.
         "chosen": chosen,
         "threshold": THRESHOLD,
+        // Added to the main head's logits after training.
+        "logit_shift": args.logit_shift,
         "seed": recipe.seed,
     });
     let bytes = file.to_bytes(!args.float)?;
@@ -119,6 +130,29 @@ pub fn run(args: &ExportArgs) -> Result<()> {
         print!("{}", crate::metrics::table(&evaluation.figures.classes));
     }
     Ok(())
+}
+
+/// Puts `CLASS=LOGIT` into the bias of the main head's classifier, which runs unquantized: no runtime has to know of it.
+fn shift_logit(model: &mut Network, card: &Card, shift: &str) -> Result<()> {
+    const BIAS: &str = "heads.classifier.bias";
+    let (name, value) = shift
+        .split_once('=')
+        .with_context(|| format!("--logit-shift {shift}: it takes CLASS=LOGIT"))?;
+    let class = card.classes.iter().position(|class| class.name == name);
+    let class = class.with_context(|| format!("--logit-shift {shift}: the model has no class {name}"))?;
+    let value: f32 = value
+        .parse()
+        .ok()
+        .filter(|value: &f32| value.is_finite())
+        .with_context(|| format!("--logit-shift {shift}: {value} is no number"))?;
+    let mut parameters = parameters_of(model)?;
+    let bias = parameters
+        .get_mut(BIAS)
+        .with_context(|| format!("--logit-shift {shift}: the network has no {BIAS}"))?;
+    let mut values = bias.try_to_vec::<f32>().map_err(|error| anyhow::anyhow!("{error}"))?;
+    *values.get_mut(class).with_context(|| format!("{BIAS} has no entry {class}"))? += value;
+    *bias = TensorData::new(values, bias.shape().to_vec());
+    Ok(apply_parameters(model, &parameters)?)
 }
 
 /// The corner of the sample whose corner shows the most classes, normalized: real numbers that work every stage.

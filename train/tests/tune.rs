@@ -22,6 +22,8 @@ const RECIPE: &str = r#"
     crop_px = 32
     [optimizer]
     learning_rate = 1.0e-3
+    [[loss.main]]
+    kind = "cross_entropy"
 "#;
 
 const SEARCH: &str = r#"
@@ -30,7 +32,7 @@ const SEARCH: &str = r#"
     margin = 0.5
     [space]
     "optimizer.learning_rate" = { log = [1e-4, 1e-2] }
-    "loss.class_weights" = { choice = ["none", "inverse_sqrt"] }
+    "loss.main.0.class_weights" = { choice = ["none", "inverse_sqrt"] }
 "#;
 
 fn raremap(folder: &Path, arguments: &[&str]) -> Command {

@@ -32,22 +32,28 @@ impl<'a> Scenes<'a> {
         })
     }
 
-    /// Scenes that [`DatasetConfig::load`] has read, in its order.
+    /// Scenes that [`DatasetConfig::load_split`] has read; `entries` say what the `samples` are.
     ///
     /// # Errors
-    /// As [`Scenes::of`], and where the samples are not as many as the split's images.
-    pub fn loaded(dataset: &'a DatasetConfig, split: &str, samples: &'a [Sample]) -> Result<Self> {
-        let scenes = Self::of(dataset, split)?;
+    /// Where the samples are not as many as the entries.
+    pub fn loaded(
+        dataset: &'a DatasetConfig,
+        split: &str,
+        entries: &[Entry],
+        samples: &'a [Sample],
+    ) -> Result<Self> {
         ensure!(
-            samples.len() == scenes.len(),
+            samples.len() == entries.len(),
             "{} samples are no {split} of {}, which has {}",
             samples.len(),
             dataset.name,
-            scenes.len()
+            entries.len()
         );
         Ok(Self {
+            dataset,
+            split: split.to_owned(),
+            entries: entries.to_vec(),
             loaded: Some(samples),
-            ..scenes
         })
     }
 

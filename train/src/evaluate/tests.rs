@@ -4,7 +4,7 @@ use raremap_infer::{DecideOptions, RunOptions, SceneInMemory, Tiling, run_in_mem
 
 use super::toy::{Toy, card, dataset, labelled};
 use super::*;
-use crate::dataset::Sample;
+use crate::dataset::{Entry, Sample};
 
 /// Three scenes of two places: the value says whether there is water, but not always rightly.
 fn samples() -> Vec<Sample> {
@@ -36,11 +36,24 @@ fn options() -> ScoreOptions {
     }
 }
 
+/// What [`SPLITS`] says of a split.
+fn entries(split: &str) -> Vec<Entry> {
+    let entry = |line: &&str| {
+        let fields: Vec<String> = line.split(',').map(str::to_owned).collect();
+        Entry {
+            image: fields[0].clone(),
+            place: fields[1].clone(),
+            split: fields[2].clone(),
+        }
+    };
+    SPLITS.iter().map(entry).filter(|entry| entry.split == split).collect()
+}
+
 fn scores(split: &str, options: &ScoreOptions) -> Scores {
     let folder = tempfile::tempdir().expect("a folder");
     let dataset = dataset(folder.path(), &SPLITS);
     let samples = samples();
-    let scenes = Scenes::loaded(&dataset, split, &samples).expect("three samples");
+    let scenes = Scenes::loaded(&dataset, split, &entries(split), &samples).expect("three samples");
     score(&Toy { bias: 0.31 }, &card(), &scenes, options).expect("scores")
 }
 
@@ -197,7 +210,7 @@ fn a_dataset_that_does_not_fit_is_refused_by_name() {
     let mut dataset = dataset(folder.path(), &SPLITS);
     let samples = samples();
     let message = |dataset: &DatasetConfig, options: &ScoreOptions| {
-        let scenes = Scenes::loaded(dataset, "val", &samples).expect("three samples");
+        let scenes = Scenes::loaded(dataset, "val", &entries("val"), &samples).expect("three samples");
         format!(
             "{:#}",
             score(&Toy::default(), &card(), &scenes, options).expect_err("refused")
@@ -208,7 +221,7 @@ fn a_dataset_that_does_not_fit_is_refused_by_name() {
         ..options()
     };
     assert!(message(&dataset, &background).contains("sky"));
-    assert!(Scenes::loaded(&dataset, "val", &samples[1..]).is_err());
+    assert!(Scenes::loaded(&dataset, "val", &entries("val"), &samples[1..]).is_err());
     dataset.classes[1].name = "ice".into();
     assert!(message(&dataset, &options()).contains("ice"));
     dataset.bands[0].name = "swir".into();

@@ -99,8 +99,7 @@ pub fn dataset(root: &Path, splits: &[&str]) -> DatasetConfig {
          value_scaling = ''\nground_resolution_m = 10.0\nignore = {IGNORE}\nbands = [{{ name = 'nir', index = 1 }}]\nclasses = []\n",
         root.display()
     );
-    DatasetConfig {
-        classes: vec![class(0, "land", false), class(5, "water", true)],
-        ..toml::from_str(&text).expect("a dataset")
-    }
+    let mut dataset: DatasetConfig = toml::from_str(&text).expect("a dataset");
+    dataset.classes = vec![class(0, "land", false), class(5, "water", true)];
+    dataset
 }

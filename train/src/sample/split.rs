@@ -84,7 +84,11 @@ mod tests {
     fn only_the_split_named_train_is_read() {
         let folder = tempfile::tempdir().expect("a folder");
         let write = |name: &str, text: &str| std::fs::write(folder.path().join(name), text).expect("writes");
-        // The training image is missing: that it is looked for shows which split is read.
+        // There are two files that cannot be read: which of them is complained of shows which split is read.
+        for folder_name in ["i", "m"] {
+            std::fs::create_dir(folder.path().join(folder_name)).expect("a folder");
+            ["a", "b"].iter().for_each(|name| write(&format!("{folder_name}/{name}.tif"), ""));
+        }
         write("splits.csv", "image,place,split\na,north,val\nb,south,train\n");
         write(
             "set.toml",

@@ -342,7 +342,7 @@ impl<'a> Trainer<'a> {
     }
 
     fn evaluate(&self, model: &BurnTileModel, options: &ScoreOptions) -> Result<Evaluation> {
-        let scenes = Scenes::loaded(self.dataset, VALIDATION, &self.validation.samples)?;
+        let scenes = Scenes::loaded(self.dataset, VALIDATION, &self.validation.entries, &self.validation.samples)?;
         score(model, &self.card, &scenes, options)?.evaluation(None, None)
     }
 

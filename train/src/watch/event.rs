@@ -290,24 +290,6 @@ pub struct Done {
     pub best_mean_iou: Option<f64>,
 }
 
-impl RunEvent {
-    /// Steps done when it happened.
-    #[cfg(test)]
-    pub fn step(&self) -> usize {
-        match self {
-            Self::Start(event) => event.step,
-            Self::Step(event) => event.step,
-            Self::Epoch(event) => event.step,
-            Self::Validation(event) => event.step,
-            Self::Samples(event) => event.step,
-            Self::SaliencyRefresh(event) => event.step,
-            Self::Finding(event) => event.step,
-            Self::Stopped(event) => event.step,
-            Self::Done(event) => event.step,
-        }
-    }
-}
-
 impl Validation {
     /// From an evaluation; `rare` are the indices of the rare classes. The optional figures are left out.
     ///

@@ -144,12 +144,6 @@ impl Monitor {
         })
     }
 
-    /// What has happened so far.
-    #[cfg(test)]
-    pub fn history(&self) -> &History {
-        &self.history
-    }
-
     /// What is wrong now.
     #[cfg(test)]
     pub fn findings(&self) -> &[Finding] {
@@ -263,6 +257,7 @@ fn cut_torn_line(log: &mut File) -> Result<()> {
 
 #[cfg(test)]
 mod tests {
+    use super::event::FindingKind;
     use super::*;
 
     fn step(step: usize, loss: f64) -> RunEvent {
