@@ -9,6 +9,7 @@ use crate::augment::AugmentSection;
 use crate::loss::LossSection;
 use crate::model_section::ModelSection;
 use crate::optim::OptimizerSection;
+use crate::optim::precision::PrecisionSection;
 use crate::optim::schedule::LearningRateSection;
 use crate::overrides::set;
 use crate::sample::SamplingSection;
@@ -38,6 +39,9 @@ pub struct TrainConfig {
     /// How weights follow their gradients.
     #[serde(default)]
     pub optimizer: OptimizerSection,
+    /// Precision of the arithmetic; absent for f32.
+    #[serde(default, skip_serializing_if = "PrecisionSection::is_default")]
+    pub precision: PrecisionSection,
     /// What is minimized.
     #[serde(default)]
     pub loss: LossSection,
@@ -145,6 +149,7 @@ impl TrainConfig {
         );
         self.learning_rate.check()?;
         self.optimizer.check()?;
+        self.precision.check()?;
         self.loss.check()?;
         self.sampling.check()?;
         self.augment.check()?;

@@ -229,6 +229,31 @@ fn replicas_share_the_steps_and_resume_bit_for_bit() {
 }
 
 #[test]
+fn half_precision_trains_like_single() {
+    let (_keep, folder) = folder();
+    let train = |name: &str, settings: &[&str]| {
+        // Without dropout: masks are drawn in the precision of what they mask.
+        let mut arguments = vec!["train", "recipe.toml", "--out", name];
+        for setting in ["schedule.epochs=2", "model.dropout=0", "model.drop_path=0"].iter().chain(settings) {
+            arguments.extend(["--set", *setting]);
+        }
+        succeed(&folder, &arguments);
+        losses(&folder.join(name))
+    };
+    let single = train("f32", &[]);
+    let recipe = fs::read_to_string(folder.join("f32/recipe.toml")).expect("a recipe");
+    assert!(!recipe.contains("[precision]"), "the checkpoints of older runs fit");
+    for compute in ["bf16", "f16"] {
+        let setting = format!("precision.compute={compute}");
+        let half = train(compute, &[&setting]);
+        for (half, single) in half.iter().zip(&single) {
+            assert!((half / single - 1.0).abs() < 0.03, "{compute}: {half} for {single}");
+        }
+        assert_ne!(half, single);
+    }
+}
+
+#[test]
 fn a_run_becomes_a_model_that_evaluates_and_predicts() {
     let (_keep, folder) = folder();
     succeed(&folder, &["train", "recipe.toml", "--out", "run"]);

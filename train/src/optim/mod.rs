@@ -5,6 +5,7 @@ pub mod clip;
 #[cfg(test)]
 mod golden;
 pub mod parallel;
+pub mod precision;
 pub mod schedule;
 pub mod sharpness;
 

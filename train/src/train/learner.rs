@@ -14,6 +14,7 @@ use crate::config::TrainConfig;
 use crate::loss::Loss;
 use crate::optim::average::Average;
 use crate::optim::clip::clip_global_norm;
+use crate::optim::precision::LossScale;
 use crate::optim::schedule::{Plateau, Schedule};
 use crate::optim::sharpness::{rare_share, sharpness_aware};
 use crate::optim::{Optimizer, OptimizerSection};
@@ -22,6 +23,7 @@ use crate::start::start_from;
 const MODEL: &str = "model.bpk";
 const AVERAGE: &str = "average.bpk";
 const OPTIMIZER: &str = "optimizer.bpk";
+const LOSS_SCALE: &str = "loss_scale.json";
 
 /// What a step cost, on the host.
 #[derive(Debug, Clone, Default)]
@@ -41,6 +43,7 @@ pub(super) struct Learner {
     optimizer: Optimizer,
     section: OptimizerSection,
     replicas: Replicas,
+    loss_scale: Option<LossScale>,
     pub(super) schedule: Schedule,
     pub(super) plateau: Plateau,
     split_rare_share: f64,
@@ -65,6 +68,7 @@ impl Learner {
             ema_decay,
             optimizer: Optimizer::new(&config.optimizer, &model)?,
             section: config.optimizer.clone(),
+            loss_scale: LossScale::new(&config.precision),
             replicas: Replicas::new(config, card, devices)?,
             schedule: config
                 .learning_rate
@@ -81,7 +85,8 @@ impl Learner {
         self.replicas.count()
     }
 
-    /// One step from `batches`; gives the loss at the weights before it, and the norm of its gradients.
+    /// One step from `batches`; gives the loss at the weights before it, and the norm of its gradients. Gradients that overflow
+    /// half precision leave the weights as they are, and have no norm.
     pub(super) fn step(&mut self, step: usize, batches: &[HostBatch]) -> Result<(StepLoss, Option<f64>)> {
         let rare: f64 = batches.iter().map(|batch| batch.rare_share).sum();
         let radius = self
@@ -91,9 +96,17 @@ impl Learner {
             .and_then(|sharpness| sharpness.radius_for(rare / batches.len() as f64, self.split_rare_share));
         // Alike in both passes, and a function of seed and step alone: a resumed run repeats an uninterrupted one.
         let seed = mix(self.seed, step as u64, Stream::Network);
-        let pass = |model: &Network| self.replicas.pass(model, batches, seed);
+        let scale = self.loss_scale.map(|scale| scale.factor());
+        let pass = |model: &Network| self.replicas.pass(model, batches, seed, scale);
         let (loss, gradients) = sharpness_aware(&self.model, radius, pass)?;
         let (gradients, norm) = clip_global_norm(&self.model, gradients, self.section.clip_norm);
+        if let Some(scale) = &mut self.loss_scale {
+            let is_finite = norm.clone().is_none_or(|norm| scalar(norm).is_finite());
+            scale.observe(is_finite)?;
+            if !is_finite {
+                return Ok((loss, None));
+            }
+        }
         let rate = self.schedule.rate(step, &self.plateau);
         self.model = self.optimizer.step(rate, self.model.clone(), gradients);
         if let Some(average) = &mut self.average {
@@ -116,6 +129,9 @@ impl Learner {
         if let Some(average) = &self.average {
             save_module(&average.apply(&self.model), &folder.join(AVERAGE))?;
         }
+        if let Some(scale) = &self.loss_scale {
+            std::fs::write(folder.join(LOSS_SCALE), serde_json::to_vec(scale)?)?;
+        }
         self.optimizer.save(&folder.join(OPTIMIZER))
     }
 
@@ -126,6 +142,9 @@ impl Learner {
         if let Some(averaged) = &mut averaged {
             load_module(averaged, &folder.join(AVERAGE))?;
             self.average = Some(Average::new(self.ema_decay, averaged));
+        }
+        if let Some(scale) = &mut self.loss_scale {
+            *scale = serde_json::from_slice(&std::fs::read(folder.join(LOSS_SCALE))?)?;
         }
         self.optimizer = self.optimizer.clone().load(&folder.join(OPTIMIZER))?;
         Ok(())
