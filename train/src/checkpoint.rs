@@ -141,7 +141,7 @@ pub fn hex(bytes: &[u8]) -> String {
 }
 
 /// Makes a file or a folder's entries survive a power cut.
-fn flush(path: &Path) -> Result<()> {
+pub fn flush(path: &Path) -> Result<()> {
     let handle = File::open(path).and_then(|file| file.sync_all());
     handle.with_context(|| format!("cannot flush {}", path.display()))
 }

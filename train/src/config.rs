@@ -9,6 +9,7 @@ use crate::augment::AugmentSection;
 use crate::loss::LossSection;
 use crate::model_section::ModelSection;
 use crate::optim::OptimizerSection;
+use crate::optim::precision::PrecisionSection;
 use crate::optim::schedule::LearningRateSection;
 use crate::overrides::set;
 use crate::sample::SamplingSection;
@@ -38,6 +39,9 @@ pub struct TrainConfig {
     /// How weights follow their gradients.
     #[serde(default)]
     pub optimizer: OptimizerSection,
+    /// Precision of the arithmetic; absent for f32.
+    #[serde(default, skip_serializing_if = "PrecisionSection::is_default")]
+    pub precision: PrecisionSection,
     /// What is minimized.
     #[serde(default)]
     pub loss: LossSection,
@@ -134,6 +138,16 @@ impl TrainConfig {
         ] {
             ensure!(value > 0, "schedule.{name} must be positive");
         }
+        // Far more than any machine has room for, and few enough that products of them do not overflow.
+        for (name, value, most) in [
+            ("schedule.epochs", schedule.epochs, 1 << 24),
+            ("schedule.batch_size", schedule.batch_size, 4096),
+            ("schedule.crop_px", schedule.crop_px, 4096),
+            ("schedule.workers", schedule.workers, 64),
+            ("optimizer.accumulate_steps", self.optimizer.accumulate_steps, 4096),
+        ] {
+            ensure!(value <= most, "{name} is {value}; it must be at most {most}");
+        }
         ensure!(
             schedule.crop_px > 0 && schedule.crop_px.is_multiple_of(32),
             "schedule.crop_px must be a multiple of 32, it is {}",
@@ -145,6 +159,7 @@ impl TrainConfig {
         );
         self.learning_rate.check()?;
         self.optimizer.check()?;
+        self.precision.check()?;
         self.loss.check()?;
         self.sampling.check()?;
         self.augment.check()?;

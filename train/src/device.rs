@@ -18,22 +18,51 @@ pub enum Backend {
 }
 
 impl Backend {
-    /// The backend's device, without autodiff.
+    /// The backend's default device, without autodiff.
     pub fn device(self) -> Result<Device> {
+        self.numbered(None)
+    }
+
+    /// The devices with `numbers`, without autodiff; the default one where there are none. A number may come more than once.
+    ///
+    /// # Errors
+    /// A backend that this build does not have, or a CPU other than number 0.
+    pub fn devices(self, numbers: &[usize]) -> Result<Vec<Device>> {
+        match numbers {
+            [] => Ok(vec![self.device()?]),
+            numbers => numbers.iter().map(|&number| self.numbered(Some(number))).collect(),
+        }
+    }
+
+    fn numbered(self, number: Option<usize>) -> Result<Device> {
         match self {
-            Self::Cpu => Ok(Device::flex()),
+            Self::Cpu => match number.unwrap_or(0) {
+                0 => Ok(Device::flex()),
+                other => {
+                    bail!("there is no cpu {other}: the one is number 0, and `--devices 0,0` runs two replicas on it")
+                }
+            },
             #[cfg(feature = "cuda")]
-            Self::Cuda => Ok(Device::cuda(0usize)),
+            Self::Cuda => Ok(Device::cuda(number.unwrap_or(0))),
             #[cfg(feature = "wgpu")]
-            Self::Wgpu => Ok(Device::wgpu(burn::tensor::DeviceKind::DefaultDevice)),
+            Self::Wgpu => Ok(Device::wgpu(gpu(number))),
             #[cfg(feature = "vulkan")]
-            Self::Vulkan => Ok(Device::vulkan(burn::tensor::DeviceKind::DefaultDevice)),
+            Self::Vulkan => Ok(Device::vulkan(gpu(number))),
             #[allow(unreachable_patterns, reason = "reachable unless every backend is compiled in")]
             other => bail!(
                 "this build has no {other} backend; build it with: cargo build --release -p raremap-train --features {other}"
             ),
         }
     }
+}
+
+/// wgpu counts discrete GPUs; its default may be any adapter.
+#[cfg(any(feature = "wgpu", feature = "vulkan"))]
+fn gpu(number: Option<usize>) -> burn::tensor::DeviceKind {
+    number.map_or(
+        burn::tensor::DeviceKind::DefaultDevice,
+        burn::tensor::DeviceKind::DiscreteGpu,
+    )
 }
 
 impl std::fmt::Display for Backend {
@@ -44,5 +73,19 @@ impl std::fmt::Display for Backend {
             Self::Wgpu => "wgpu",
             Self::Vulkan => "vulkan",
         })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_cpu_can_be_named_more_than_once() {
+        let count = |numbers: &[usize]| Backend::Cpu.devices(numbers).map(|devices| devices.len());
+        assert_eq!(count(&[]).expect("the default"), 1);
+        assert_eq!(count(&[0, 0]).expect("two replicas"), 2);
+        let error = count(&[0, 1]).expect_err("one CPU");
+        assert!(error.to_string().contains("cpu 1"), "{error}");
     }
 }

@@ -15,7 +15,7 @@ use crate::config::TrainConfig;
 use crate::dataset::{DatasetConfig, Sample};
 use crate::evaluate::{Bootstrap, Scenes, ScoreOptions, figures_and_choices, score};
 use crate::files::write_whole;
-use crate::train::{BEST_WEIGHTS, CARD};
+use crate::train::{BEST_WEIGHTS, CARD, RECIPE};
 
 /// Writes a run's best weights as a weights file, evaluated and with a golden tile.
 #[derive(Debug, Args)]
@@ -55,12 +55,14 @@ const BOOTSTRAP: Bootstrap = Bootstrap {
 /// Runs `raremap export`.
 pub fn run(args: &ExportArgs) -> Result<()> {
     let device = Device::flex();
-    let recipe_path = args.run.join("recipe.toml");
+    let recipe_path = args.run.join(RECIPE);
     let recipe: TrainConfig = toml::from_str(&read_text(&recipe_path)?)
         .with_context(|| format!("{} is not a run's recipe", recipe_path.display()))?;
     let dataset = DatasetConfig::read(&recipe.dataset, args.root.as_deref())?;
-    let stac: Value = serde_json::from_str(&read_text(&args.run.join(CARD))?)?;
-    let mut card = Card::from_stac(&stac)?;
+    let card_path = args.run.join(CARD);
+    let stac: Value =
+        serde_json::from_str(&read_text(&card_path)?).with_context(|| format!("{} is damaged", card_path.display()))?;
+    let mut card = Card::from_stac(&stac).with_context(|| card_path.display().to_string())?;
     let mut model = card.architecture.init(&device);
     load_module(&mut model, &args.run.join(BEST_WEIGHTS))?;
 
@@ -73,6 +75,7 @@ pub fn run(args: &ExportArgs) -> Result<()> {
     let scenes = Scenes::loaded(&dataset, &args.split, &split.entries, &split.samples)?;
     let options = ScoreOptions {
         probabilities: true,
+        background: dataset.background.clone(),
         ..ScoreOptions::at(THRESHOLD)
     };
     let evaluate = |network: InferenceNetwork, card: &Card| {

@@ -27,9 +27,11 @@ fn losses(run: &Path) -> Vec<f64> {
 #[test]
 fn an_interrupted_run_goes_on_as_if_it_had_not_been() {
     let (_keep, folder) = folder();
+    // Long enough that the signal arrives before the end, on a busy machine too.
+    fs::write(folder.join("recipe.toml"), RECIPE.replace("epochs = 6", "epochs = 24")).expect("writes");
     succeed(&folder, &["train", "recipe.toml", "--out", "whole"]);
     let whole = losses(&folder.join("whole"));
-    assert_eq!(whole.len(), 6);
+    assert_eq!(whole.len(), 24);
 
     // Ctrl-C after the first epoch
     let mut child = raremap(&folder, &["train", "recipe.toml", "--out", "parts"])
@@ -132,6 +134,83 @@ fn a_run_that_is_killed_at_any_moment_goes_on_bit_for_bit() {
 }
 
 #[test]
+fn replicas_share_the_steps_and_resume_bit_for_bit() {
+    let (_keep, folder) = folder();
+    // Dropout and stochastic depth draw from one generator for all threads; sharpness makes two passes; batches accumulate.
+    let sharp = RECIPE
+        .replace("epochs = 6", "epochs = 4\ncheckpoint_every_steps = 1")
+        .replace("batch_size = 2", "batch_size = 4")
+        .replace(
+            "clip_norm = 1.0",
+            "clip_norm = 1.0\naccumulate_steps = 2\nsharpness = { kind = 'sam' }",
+        );
+    fs::write(folder.join("recipe.toml"), sharp).expect("writes");
+    let train =
+        |out: &'static str, devices: &'static str| vec!["train", "recipe.toml", "--out", out, "--devices", devices];
+    succeed(&folder, &train("whole", "0,0"));
+    succeed(&folder, &train("again", "0,0"));
+    let whole = losses(&folder.join("whole"));
+    assert_eq!(whole.len(), 4);
+    assert_eq!(
+        losses(&folder.join("again")),
+        whole,
+        "no matter which replica is done first"
+    );
+    let log = fs::read_to_string(folder.join("whole/log.jsonl")).expect("a log");
+    assert!(log.contains("2 x cpu"), "{log}");
+
+    let mut child = raremap(&folder, &train("parts", "0,0"))
+        .stderr(Stdio::piped())
+        .spawn()
+        .expect("the command starts");
+    let lines = BufReader::new(child.stderr.take().expect("piped")).lines();
+    lines
+        .map_while(Result::ok)
+        .find(|line| line.contains("\"epoch\""))
+        .expect("an epoch ends");
+    child.kill().expect("kill -9");
+    child.wait().expect("ends");
+    let mut resume = train("parts", "0,0");
+    resume.push("--resume");
+    succeed(&folder, &resume);
+    assert_eq!(losses(&folder.join("parts")).last(), whole.last());
+
+    let uneven = fail(&folder, &train("uneven", "0,0,0"));
+    assert!(
+        uneven.contains("batch_size") && uneven.contains("3 devices"),
+        "{uneven}"
+    );
+}
+
+#[test]
+fn half_precision_trains_like_single() {
+    let (_keep, folder) = folder();
+    let train = |name: &str, settings: &[&str]| {
+        // Without dropout: masks are drawn in the precision of what they mask.
+        let mut arguments = vec!["train", "recipe.toml", "--out", name];
+        for setting in ["schedule.epochs=2", "model.dropout=0", "model.drop_path=0"]
+            .iter()
+            .chain(settings)
+        {
+            arguments.extend(["--set", *setting]);
+        }
+        succeed(&folder, &arguments);
+        losses(&folder.join(name))
+    };
+    let single = train("f32", &[]);
+    let recipe = fs::read_to_string(folder.join("f32/recipe.toml")).expect("a recipe");
+    assert!(!recipe.contains("[precision]"), "the checkpoints of older runs fit");
+    for compute in ["bf16", "f16"] {
+        let setting = format!("precision.compute={compute}");
+        let half = train(compute, &[&setting]);
+        for (half, single) in half.iter().zip(&single) {
+            assert!((half / single - 1.0).abs() < 0.03, "{compute}: {half} for {single}");
+        }
+        assert_ne!(half, single);
+    }
+}
+
+#[test]
 fn a_checkpoint_of_another_recipe_is_refused() {
     let (_keep, folder) = folder();
     let train = |seed: &'static str| {
@@ -179,10 +258,18 @@ fn a_table_of_rows_is_trained_once_and_compared() {
     for (run, row) in runs.iter().zip(["plain", "plain", "one head", "one head"]) {
         assert_eq!(run["row"], row);
         assert!(run["evaluation"]["mean_iou"].is_number() && run["steps"] == 2, "{run}");
+        assert!(
+            run["evaluation"]["rare"][0]["main_average_precision"].is_number(),
+            "{run}"
+        );
     }
     let page = fs::read_to_string(folder.join("page.md")).expect("a page");
     assert!(
         page.contains("| plain (2 seeds) |") && page.contains("### heads"),
+        "{page}"
+    );
+    assert!(
+        page.contains("water IoU") && page.contains("water AP, auxiliary head"),
         "{page}"
     );
     // Nothing is trained again, and a row with a typo stops all before the first is trained.

@@ -8,6 +8,7 @@ use burn::tensor::module::linear as linear_op;
 use burn::tensor::{Device, Tensor};
 
 use crate::config::SegformerConfig;
+use crate::conv::conv_norm::batch_norm;
 use crate::embed::{conv, linear, map_from_tokens};
 use crate::encoder::StageTokens;
 use crate::upsample::upsample_bilinear;
@@ -73,6 +74,6 @@ impl Decoder {
             let [_, _, height, width] = detail.dims();
             fused = upsample_bilinear(fused, [height, width]) + detail;
         }
-        self.dropout.forward(relu(self.batch_norm.forward(fused)))
+        self.dropout.forward(relu(batch_norm(&self.batch_norm, fused)))
     }
 }

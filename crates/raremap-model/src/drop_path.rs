@@ -25,7 +25,8 @@ impl DropPath {
         let keep = 1.0 - self.rate;
         let [batch, ..] = branch.dims();
         let kept: Tensor<3> = Tensor::random([batch, 1, 1], Distribution::Bernoulli(keep), &device);
-        branch * kept.detach().div_scalar(keep)
+        let factor = kept.detach().div_scalar(keep).cast(branch.dtype());
+        branch * factor
     }
 }
 

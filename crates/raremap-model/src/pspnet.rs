@@ -107,8 +107,9 @@ fn pooling_matrix(from: usize, to: usize, device: &Device) -> Tensor<2> {
 fn pool_average(map: Tensor<4>, bins: usize) -> Tensor<4> {
     let [_, _, height, width] = map.dims();
     let device = map.device();
-    let rows = pooling_matrix(height, bins, &device).unsqueeze::<4>();
-    let columns = pooling_matrix(width, bins, &device).transpose().unsqueeze::<4>();
+    let rows = pooling_matrix(height, bins, &device).cast(map.dtype()).unsqueeze::<4>();
+    let columns = pooling_matrix(width, bins, &device).cast(map.dtype());
+    let columns = columns.transpose().unsqueeze::<4>();
     rows.matmul(map).matmul(columns)
 }
 

@@ -30,6 +30,9 @@ pub struct AblateArgs {
     /// Only rows whose name contains this.
     #[arg(long)]
     only: Option<String>,
+    /// Train nothing: list every run, the digest of its recipe and data, and whether its result is there.
+    #[arg(long)]
+    list: bool,
     /// Train nothing: write the page from the results that are there.
     #[arg(long)]
     report_only: bool,
@@ -130,10 +133,16 @@ pub fn run(args: &AblateArgs) -> Result<()> {
             let chosen = args.only.as_ref().is_none_or(|only| row.name.contains(only.as_str()));
             let job = Job::new(&table, row, seed, &args.out, args.root.as_deref())?;
             let done = results.runs.iter().any(|run| job.made(run));
+            if args.list {
+                println!("{}", job.line(done));
+            }
             if chosen && !done {
                 jobs.push(job);
             }
         }
+    }
+    if args.list {
+        return Ok(());
     }
     if !args.report_only {
         let stop = Arc::new(AtomicBool::new(false));

@@ -53,12 +53,6 @@ fn of_class(evaluation: &Value, list: &str, name: &str, key: &str) -> Option<f64
     classes.iter().find(|class| class["name"] == name)?[key].as_f64()
 }
 
-/// Average precision of a rare class: the auxiliary head's, or the main head's of a network without one.
-fn average_precision(evaluation: &Value, name: &str) -> Option<f64> {
-    of_class(evaluation, "rare", name, "average_precision")
-        .or_else(|| of_class(evaluation, "rare", name, "main_average_precision"))
-}
-
 /// Columns of the tables: heading and figure.
 fn columns(rare: &[String]) -> Vec<(String, Figure<'_>)> {
     let mut columns: Vec<(String, Figure<'_>)> = vec![
@@ -83,10 +77,10 @@ fn columns(rare: &[String]) -> Vec<(String, Figure<'_>)> {
                 Box::new(move |run| of_class(&run.evaluation, "classes", name, key)),
             ));
         }
-        columns.push((
-            format!("{name} AP"),
-            Box::new(move |run| average_precision(&run.evaluation, name)),
-        ));
+        for (head, key) in [("main", "main_average_precision"), ("auxiliary", "average_precision")] {
+            let figure = move |run: &RunResult| of_class(&run.evaluation, "rare", name, key);
+            columns.push((format!("{name} AP, {head} head"), Box::new(figure)));
+        }
     }
     columns
 }
@@ -116,7 +110,10 @@ pub(super) fn write(table: &Table, runs: &[RunResult]) -> Result<()> {
             text += &format!("| {} ({}) |", row.name, seeds(runs.len()));
             for (_, figure) in &columns {
                 let values: Vec<f64> = runs.iter().filter_map(|run| figure(run)).collect();
-                let cell = Spread::of(&values).map_or_else(|| "-".to_owned(), Spread::percent);
+                let mut cell = Spread::of(&values).map_or_else(|| "-".to_owned(), Spread::percent);
+                if !values.is_empty() && values.len() < runs.len() {
+                    cell += &format!(" ({} of {})", values.len(), runs.len());
+                }
                 text += &format!(" {cell} |");
             }
             let secs: Vec<f64> = runs.iter().map(|run| run.secs).collect();
@@ -128,7 +125,7 @@ pub(super) fn write(table: &Table, runs: &[RunResult]) -> Result<()> {
     let folder = table.page.with_extension("");
     for (index, (heading, figure)) in columns.iter().enumerate() {
         // A plot for what decides: the mean, the rare recall, and each rare class's IoU and AP.
-        let shown = index < 2 || heading.ends_with("IoU") || heading.ends_with("AP");
+        let shown = index < 2 || heading.ends_with("IoU") || heading.ends_with("AP, main head");
         if !shown {
             continue;
         }
@@ -144,7 +141,7 @@ pub(super) fn write(table: &Table, runs: &[RunResult]) -> Result<()> {
         if rows.is_empty() {
             continue;
         }
-        let file = format!("{}.svg", heading.to_lowercase().replace(' ', "-"));
+        let file = format!("{}.svg", heading.to_lowercase().replace([' ', ','], "-"));
         write_whole(&folder.join(&file), dots(heading, &rows)?.as_bytes())?;
         let name = folder.file_name().unwrap_or_default().to_string_lossy();
         text += &format!("\n![{heading} of every run, by row]({name}/{file})\n");
@@ -204,7 +201,7 @@ mod tests {
         RunResult {
             row: row.into(),
             seed,
-            recipe_sha256: String::new(),
+            sha256: String::new(),
             parameters: 10,
             steps: 5,
             secs: 2.0,
@@ -255,7 +252,7 @@ mod tests {
         );
         assert!(page.contains("water 7"), "{page}");
         assert!(folder.path().join("page/mean-iou.svg").is_file());
-        // the figure that no run has is a dash, not a zero; without an auxiliary head the main head's AP stands
-        assert!(page.contains(" - | 25.0 ± 0.0 |"), "{page}");
+        // precision and the auxiliary head's AP are figures that no run has: a dash, not a zero
+        assert!(page.contains(" - | 25.0 ± 0.0 | - |"), "{page}");
     }
 }

@@ -9,12 +9,11 @@ use std::sync::{Mutex, mpsc};
 use anyhow::{Context, Result, bail};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
-use sha2::{Digest, Sha256};
 
 use super::{Row, Table};
-use crate::checkpoint::hex;
 use crate::config::TrainConfig;
-use crate::train::EVALUATION;
+use crate::dataset::DatasetConfig;
+use crate::train::{EVALUATION, run_digest};
 
 /// One row with one seed.
 #[derive(Debug, Clone)]
@@ -25,7 +24,7 @@ pub(super) struct Job {
     set: Vec<String>,
     run: PathBuf,
     root: Option<PathBuf>,
-    /// Of the resolved recipe: a result counts for the recipe that made it.
+    /// Of recipe and data: a result counts for what made it.
     digest: String,
 }
 
@@ -34,7 +33,7 @@ pub(super) struct Job {
 pub(super) struct RunResult {
     pub(super) row: String,
     pub(super) seed: u64,
-    pub(super) recipe_sha256: String,
+    pub(super) sha256: String,
     /// Learnable numbers.
     pub(super) parameters: u64,
     pub(super) steps: u64,
@@ -61,21 +60,28 @@ impl Job {
         set.extend(row.set.iter().map(|(key, value)| format!("{key}={value}")));
         // Read now: a typo in the last row must not wait for the others.
         let config = TrainConfig::read(&recipe, &set).with_context(|| format!("row {}", row.name))?;
-        let digest = hex(&Sha256::digest(toml::to_string(&config)?));
+        let dataset = DatasetConfig::read(&config.dataset, root).with_context(|| format!("row {}", row.name))?;
+        let digest = run_digest(&config, &dataset)?;
         Ok(Self {
             row: row.name.clone(),
             seed,
             recipe,
             set,
-            run: out.join(format!("{}-{seed}", row.slug())),
+            // A row that was changed is another run: the old one's checkpoint does not fit it.
+            run: out.join(format!("{}-{seed}-{}", row.slug(), &digest[..8])),
             root: root.map(Path::to_owned),
             digest,
         })
     }
 
+    pub(super) fn line(&self, done: bool) -> String {
+        let state = if done { "done" } else { "to do" };
+        format!("{}\t{}\t{}\t{state}", self.row, self.seed, self.digest)
+    }
+
     /// Whether `result` is this job's.
     pub(super) fn made(&self, result: &RunResult) -> bool {
-        (&result.row, result.seed, &result.recipe_sha256) == (&self.row, self.seed, &self.digest)
+        (&result.row, result.seed, &result.sha256) == (&self.row, self.seed, &self.digest)
     }
 
     fn command(&self) -> Result<Command> {
@@ -112,7 +118,7 @@ impl Job {
         Ok(RunResult {
             row: self.row.clone(),
             seed: self.seed,
-            recipe_sha256: self.digest.clone(),
+            sha256: self.digest.clone(),
             parameters: value["parameters"].as_u64().unwrap_or(0),
             steps: value["steps"].as_u64().unwrap_or(0),
             secs: value["secs"].as_f64().unwrap_or(f64::NAN),
@@ -141,7 +147,7 @@ fn figures(evaluation: &Value) -> Value {
         "mean_iou": evaluation["mean_iou"],
         "pixels": evaluation["pixels"],
         "classes": list(&evaluation["classes"], &class),
-        "rare": list(&evaluation["details"]["curves"], &rare),
+        "rare": list(&evaluation["curves"], &rare),
     })
 }
 

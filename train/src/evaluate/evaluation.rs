@@ -75,6 +75,10 @@ pub struct RareCurves {
 pub struct HeadCurve {
     /// `sum_n (R_n - R_(n-1)) P_n`; `None` without a pixel of the class.
     pub average_precision: Option<f64>,
+    /// Mean and standard deviation of the probability over the scored pixels.
+    pub mean_probability: f64,
+    /// See [`HeadCurve::mean_probability`].
+    pub probability_deviation: f64,
     /// At 25, 50 and 75 %.
     pub sweep: Vec<AtThreshold>,
     /// Of the whole curve, evenly along the recall.

@@ -260,8 +260,11 @@ fn at_threshold(histogram: &ScoreHistogram, threshold: f32, name: &str) -> AtThr
 }
 
 fn head_curve(histogram: &ScoreHistogram, name: &str) -> HeadCurve {
+    let (mean_probability, probability_deviation) = histogram.moments();
     HeadCurve {
         average_precision: histogram.average_precision(),
+        mean_probability,
+        probability_deviation,
         sweep: SWEEP
             .iter()
             .map(|&threshold| at_threshold(histogram, threshold, name))

@@ -25,7 +25,6 @@ use serde_json::json;
 
 pub use choose::{Chosen, VALIDATION, ValidationScores};
 pub use evaluation::{Bootstrap, Evaluation};
-#[allow(unused_imports)] // until the trainer samples by it
 pub use saliency::saliency_map;
 pub use scenes::{Layout, Scenes};
 pub use score::{ScoreOptions, Scores, score};
@@ -107,7 +106,15 @@ pub fn run(args: &EvaluateArgs) -> Result<()> {
         probabilities: !args.decisions_only,
         background: args.background.clone().or_else(|| dataset.background.clone()),
     };
-    let score_split = |split: &str| score(&model, card, &Scenes::of(&dataset, split)?, &options);
+    // Through the rules that leave samples out, as training and export do.
+    let score_split = |split: &str| {
+        let loaded = dataset.load_split(split)?;
+        if loaded.dropped.total() > 0 {
+            eprintln!("raremap: {}", loaded.dropped.sentence(split));
+        }
+        let scenes = Scenes::loaded(&dataset, split, &loaded.entries, &loaded.samples)?;
+        score(&model, card, &scenes, &options)
+    };
     let validation = match options.probabilities && dataset.entries_of(VALIDATION).is_ok() {
         true => Some(ValidationScores::new(score_split(VALIDATION)?)?),
         false => None,

@@ -59,6 +59,20 @@ impl ScoreHistogram {
         (self.positive.iter().sum(), self.negative.iter().sum())
     }
 
+    /// Mean and standard deviation of the probability, to the width of a bin; 0 of nothing.
+    pub fn moments(&self) -> (f64, f64) {
+        let (mut count, mut sum, mut squares) = (0.0, 0.0, 0.0);
+        for (bin, (positive, negative)) in self.positive.iter().zip(&self.negative).enumerate() {
+            let (pixels, probability) = ((positive + negative) as f64, bin as f64 / BINS as f64);
+            count += pixels;
+            sum += pixels * probability;
+            squares += pixels * probability * probability;
+        }
+        let count = f64::max(count, 1.0);
+        let mean = sum / count;
+        (mean, (squares / count - mean * mean).max(0.0).sqrt())
+    }
+
     /// What `probability >= threshold` gives.
     pub fn at(&self, threshold: f32, name: &str) -> ClassFigures {
         let first = bin_of(threshold);

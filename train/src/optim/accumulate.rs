@@ -36,7 +36,8 @@ impl<M: Module> Accumulator<M> {
     }
 }
 
-fn scaled<M: Module>(model: &M, gradients: GradientsParams, factor: f64) -> GradientsParams {
+/// `gradients` times `factor`.
+pub fn scaled<M: Module>(model: &M, gradients: GradientsParams, factor: f64) -> GradientsParams {
     let mut scale = Scale { gradients, factor };
     model.visit(&mut scale);
     scale.gradients

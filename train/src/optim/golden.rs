@@ -15,6 +15,7 @@ use super::clip::{clip_global_norm, global_norm};
 use super::schedule::{LearningRateSection, Plateau};
 use super::sharpness::{rare_share, sharpness_aware};
 use super::{Optimizer, OptimizerSection};
+use crate::watch::Mode;
 
 /// Two parameters of different rank.
 #[derive(Module, Debug)]
@@ -307,7 +308,7 @@ fn rates_on_a_plateau_are_torchs() {
         let (metrics, rates) = (numbers(&case["metrics"]), numbers(&case["rates"]));
         assert_eq!(metrics.len(), rates.len());
         for (index, (metric, expected)) in metrics.into_iter().zip(rates).enumerate() {
-            schedule.observe(&mut plateau, metric);
+            schedule.observe(&mut plateau, metric, Mode::Max);
             let rate = schedule.rate(index, &plateau);
             assert!(
                 (rate - expected).abs() < 1e-12,

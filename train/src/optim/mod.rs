@@ -4,6 +4,8 @@ pub mod average;
 pub mod clip;
 #[cfg(test)]
 mod golden;
+pub mod parallel;
+pub mod precision;
 pub mod schedule;
 pub mod sharpness;
 
@@ -139,7 +141,7 @@ impl OptimizerSection {
         let needs_them = self.sharpness.as_ref().is_some_and(Sharpness::needs_rare_classes);
         ensure!(
             !needs_them || rare_classes > 0,
-            "optimizer.sharpness.kind is a CASM, whose radius follows the share of rare classes, but the dataset has none"
+            "optimizer.sharpness.kind is a CASM, whose radius follows the share of rare classes, but the network knows of none: no class of the dataset has rare = true, or model.auxiliary_head is false"
         );
         Ok(())
     }

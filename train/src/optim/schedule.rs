@@ -3,6 +3,8 @@
 use anyhow::{Result, ensure};
 use serde::{Deserialize, Serialize};
 
+use crate::watch::Mode;
+
 /// Learning rate by step, under the optimizer's peak rate.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
@@ -55,9 +57,9 @@ pub enum Decay {
         /// The metric, by its name in the log.
         #[serde(default = "mean_iou")]
         metric: String,
-        /// Whether it improves by growing.
-        #[serde(default)]
-        mode: Mode,
+        /// Which way it improves; by default the metric's own.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        mode: Option<Mode>,
         /// Factor of a fall.
         #[serde(default = "half")]
         factor: f64,
@@ -73,17 +75,6 @@ pub enum Decay {
     },
     /// None.
     Constant {},
-}
-
-/// Which way a metric improves.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Mode {
-    /// By growing: scores.
-    #[default]
-    Max,
-    /// By falling: losses.
-    Min,
 }
 
 impl Default for Decay {
@@ -266,7 +257,7 @@ impl Schedule {
     }
 
     /// Takes note of an evaluation's metric. True if the rate falls for it; a value that is not a number is no improvement.
-    pub fn observe(&self, plateau: &mut Plateau, metric: f64) -> bool {
+    pub fn observe(&self, plateau: &mut Plateau, metric: f64, default: Mode) -> bool {
         let Decay::ReduceOnPlateau {
             mode,
             patience,
@@ -277,7 +268,7 @@ impl Schedule {
             return false;
         };
         let improved = !metric.is_nan()
-            && plateau.best.is_none_or(|best| match mode {
+            && plateau.best.is_none_or(|best| match mode.unwrap_or(default) {
                 Mode::Max => metric > best + min_delta,
                 Mode::Min => metric < best - min_delta,
             });
@@ -394,14 +385,17 @@ mod tests {
         let mut plateau = Plateau::default();
         let falls: Vec<bool> = [0.5, f64::NAN, 0.5, 0.6]
             .into_iter()
-            .map(|metric| schedule.observe(&mut plateau, metric))
+            .map(|metric| schedule.observe(&mut plateau, metric, Mode::Max))
             .collect();
         assert_eq!(falls, [false, false, true, false]);
         assert_eq!(schedule.rate(7, &plateau), 1.0);
-        assert!(!schedule.observe(&mut plateau, 0.6));
+        assert!(!schedule.observe(&mut plateau, 0.6, Mode::Max));
         let text = serde_json::to_string(&plateau).expect("JSON");
         let mut plateau: Plateau = serde_json::from_str(&text).expect("its own output");
-        assert!(schedule.observe(&mut plateau, 0.6), "the second stale one in a row");
+        assert!(
+            schedule.observe(&mut plateau, 0.6, Mode::Max),
+            "the second stale one in a row"
+        );
         assert_eq!(schedule.rate(7, &plateau), 0.6, "0.3 of the peak, not 0.25");
     }
 
@@ -410,7 +404,7 @@ mod tests {
         let section = LearningRateSection::default();
         assert_eq!(section.plateau_metric(), None);
         let mut plateau = Plateau::default();
-        assert!(!section.schedule(1.0, 10, 1).observe(&mut plateau, 0.1));
+        assert!(!section.schedule(1.0, 10, 1).observe(&mut plateau, 0.1, Mode::Max));
         assert_eq!(plateau, Plateau::default());
     }
 }

@@ -15,7 +15,7 @@ use serde::{Deserialize, Serialize};
 
 pub use places::{ClassPlaces, class_probabilities};
 pub use saliency::SaliencyMaps;
-pub use split::TrainingSplit;
+pub use split::{TRAIN, TrainingSplit};
 
 /// How places are chosen.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -124,6 +124,13 @@ impl SamplingSection {
     }
 }
 
+impl SamplingSection {
+    /// The step before which the first saliency maps are made, where saliency is asked for.
+    pub fn first_refresh(&self) -> Option<usize> {
+        (self.shares().0 > 0.0).then_some(self.first_refresh_step)
+    }
+}
+
 /// Where a crop is taken from.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Draw {
@@ -178,7 +185,7 @@ impl Sampler {
         let (saliency, label) = section.shares();
         ensure!(
             saliency == 0.0 || !rare.is_empty(),
-            "sampling.kind asks for saliency, but no class of the dataset has rare = true: there is no auxiliary head"
+            "sampling.kind asks for saliency, but there is no auxiliary head: no class of the dataset has rare = true, or model.auxiliary_head is false"
         );
         let places = ClassPlaces::new(split, if label > 0.0 { classes } else { 0 });
         let probabilities = class_probabilities(&places.pixels(), section.temperature);

@@ -7,7 +7,7 @@ use anyhow::Result;
 use crate::dataset::{DatasetConfig, Sample};
 
 /// Name of the split that a model learns from.
-const TRAIN: &str = "train";
+pub const TRAIN: &str = "train";
 
 /// The samples of the split named [`TRAIN`], as they are in the files.
 ///

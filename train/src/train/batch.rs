@@ -3,7 +3,6 @@
 use std::ops::Range;
 use std::sync::mpsc::{Receiver, sync_channel};
 use std::thread::Scope;
-use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result};
 use burn::tensor::{Bool, Device, Int, Tensor, TensorData};
@@ -88,6 +87,23 @@ impl HostBatch {
         }
     }
 
+    /// The crops in `count` equal parts, in order; `count` divides their number.
+    pub(super) fn parts(&self, count: usize) -> impl Iterator<Item = Self> {
+        let [crops, channels, height, width] = self.shape;
+        let crops = crops / count;
+        let pixels = crops * height * width;
+        (0..count).map(move |part| {
+            let plane = part * pixels..(part + 1) * pixels;
+            Self {
+                input: self.input[plane.start * channels..plane.end * channels].to_vec(),
+                classes: self.classes[plane.clone()].to_vec(),
+                scored: self.scored[plane].to_vec(),
+                shape: [crops, channels, height, width],
+                rare_share: self.rare_share,
+            }
+        })
+    }
+
     /// Pixels that count.
     pub(super) fn scored_pixels(&self) -> usize {
         self.scored.iter().filter(|&&scored| scored).count()
@@ -139,8 +155,6 @@ impl Data {
 pub(super) struct Loader {
     workers: Vec<Receiver<Result<HostBatch>>>,
     next: usize,
-    /// How long the trainer has waited for batches.
-    pub(super) waited: Duration,
 }
 
 impl Loader {
@@ -168,16 +182,13 @@ impl Loader {
         Self {
             workers: (0..workers).map(start).collect(),
             next: 0,
-            waited: Duration::ZERO,
         }
     }
 
     /// The next batch.
     pub(super) fn next(&mut self) -> Result<HostBatch> {
-        let began = Instant::now();
         let batch = self.workers[self.next].recv().context("a data worker ended early")?;
         self.next = (self.next + 1) % self.workers.len();
-        self.waited += began.elapsed();
         batch
     }
 }

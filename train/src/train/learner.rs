@@ -2,19 +2,19 @@
 
 use std::path::Path;
 
-use anyhow::{Result, ensure};
+use anyhow::{Result, anyhow};
 use burn::module::Module;
-use burn::optim::GradientsParams;
 use burn::tensor::{Device, Tensor};
 use raremap_model::{Card, Network};
 
 use super::batch::{HostBatch, Stream, mix};
+use super::replicas::Replicas;
 use crate::checkpoint::{load_module, save_module};
 use crate::config::TrainConfig;
-use crate::loss::{Loss, Objective};
-use crate::optim::accumulate::Accumulator;
+use crate::loss::Loss;
 use crate::optim::average::Average;
 use crate::optim::clip::clip_global_norm;
+use crate::optim::precision::LossScale;
 use crate::optim::schedule::{Plateau, Schedule};
 use crate::optim::sharpness::{rare_share, sharpness_aware};
 use crate::optim::{Optimizer, OptimizerSection};
@@ -23,6 +23,7 @@ use crate::start::start_from;
 const MODEL: &str = "model.bpk";
 const AVERAGE: &str = "average.bpk";
 const OPTIMIZER: &str = "optimizer.bpk";
+const LOSS_SCALE: &str = "loss_scale.json";
 
 /// What a step cost, on the host.
 #[derive(Debug, Clone, Default)]
@@ -36,13 +37,13 @@ pub(super) struct StepLoss {
 
 /// A network in training.
 pub(super) struct Learner {
-    pub(super) device: Device,
     pub(super) model: Network,
     average: Option<Average>,
     ema_decay: f64,
     optimizer: Optimizer,
     section: OptimizerSection,
-    objective: Objective,
+    replicas: Replicas,
+    loss_scale: Option<LossScale>,
     pub(super) schedule: Schedule,
     pub(super) plateau: Plateau,
     split_rare_share: f64,
@@ -50,15 +51,16 @@ pub(super) struct Learner {
 }
 
 impl Learner {
-    pub(super) fn new(config: &TrainConfig, card: &Card, device: Device, steps: [usize; 2]) -> Result<Self> {
+    /// A network on the first of `devices`, which share its steps; all are with autodiff.
+    pub(super) fn new(config: &TrainConfig, card: &Card, devices: Vec<Device>, steps: [usize; 2]) -> Result<Self> {
         let [total_steps, steps_per_epoch] = steps;
+        let device = devices.first().ok_or_else(|| anyhow!("training needs a device"))?;
         device.seed(config.seed);
-        let mut model = card.architecture.init(&device);
+        let mut model = card.architecture.init(device);
         if let Some(path) = &config.model.start_from {
             start_from(&mut model, path, &config.model.start_without)?;
         }
         let rare = card.rare_class_indices();
-        let names: Vec<String> = card.classes.iter().map(|class| class.name.clone()).collect();
         config.optimizer.check_rare_classes(rare.len())?;
         let ema_decay = config.schedule.ema_decay;
         Ok(Self {
@@ -66,19 +68,25 @@ impl Learner {
             ema_decay,
             optimizer: Optimizer::new(&config.optimizer, &model)?,
             section: config.optimizer.clone(),
-            objective: Objective::new(&config.loss, &card.training.class_pixels, &names, &rare, &device)?,
+            loss_scale: LossScale::new(&config.precision),
+            replicas: Replicas::new(config, card, devices)?,
             schedule: config
                 .learning_rate
                 .schedule(config.optimizer.learning_rate, total_steps, steps_per_epoch),
             plateau: Plateau::default(),
             split_rare_share: rare_share(&card.training.class_pixels, &rare),
             seed: config.seed,
-            device,
             model,
         })
     }
 
-    /// One step from `batches`; gives the loss at the weights before it, and the norm of its gradients.
+    /// Networks that share a step.
+    pub(super) fn replicas(&self) -> usize {
+        self.replicas.count()
+    }
+
+    /// One step from `batches`; gives the loss at the weights before it, and the norm of its gradients. Gradients that overflow
+    /// half precision leave the weights as they are, and have no norm.
     pub(super) fn step(&mut self, step: usize, batches: &[HostBatch]) -> Result<(StepLoss, Option<f64>)> {
         let rare: f64 = batches.iter().map(|batch| batch.rare_share).sum();
         let radius = self
@@ -86,13 +94,19 @@ impl Learner {
             .sharpness
             .as_ref()
             .and_then(|sharpness| sharpness.radius_for(rare / batches.len() as f64, self.split_rare_share));
-        let pass = |model: &Network| {
-            // Alike in both passes, and a function of seed and step alone: a resumed run repeats an uninterrupted one.
-            self.device.seed(mix(self.seed, step as u64, Stream::Network));
-            pass(model, batches, &self.objective, &self.device)
-        };
+        // Alike in both passes, and a function of seed and step alone: a resumed run repeats an uninterrupted one.
+        let seed = mix(self.seed, step as u64, Stream::Network);
+        let scale = self.loss_scale.map(|scale| scale.factor());
+        let pass = |model: &Network| self.replicas.pass(model, batches, seed, scale);
         let (loss, gradients) = sharpness_aware(&self.model, radius, pass)?;
         let (gradients, norm) = clip_global_norm(&self.model, gradients, self.section.clip_norm);
+        if let Some(scale) = &mut self.loss_scale {
+            let is_finite = norm.clone().is_none_or(|norm| scalar(norm).is_finite());
+            scale.observe(is_finite)?;
+            if !is_finite {
+                return Ok((loss, None));
+            }
+        }
         let rate = self.schedule.rate(step, &self.plateau);
         self.model = self.optimizer.step(rate, self.model.clone(), gradients);
         if let Some(average) = &mut self.average {
@@ -115,6 +129,9 @@ impl Learner {
         if let Some(average) = &self.average {
             save_module(&average.apply(&self.model), &folder.join(AVERAGE))?;
         }
+        if let Some(scale) = &self.loss_scale {
+            std::fs::write(folder.join(LOSS_SCALE), serde_json::to_vec(scale)?)?;
+        }
         self.optimizer.save(&folder.join(OPTIMIZER))
     }
 
@@ -126,33 +143,12 @@ impl Learner {
             load_module(averaged, &folder.join(AVERAGE))?;
             self.average = Some(Average::new(self.ema_decay, averaged));
         }
+        if let Some(scale) = &mut self.loss_scale {
+            *scale = serde_json::from_slice(&std::fs::read(folder.join(LOSS_SCALE))?)?;
+        }
         self.optimizer = self.optimizer.clone().load(&folder.join(OPTIMIZER))?;
         Ok(())
     }
-}
-
-/// Forward and backward over `batches`: the loss of all, and the mean of their gradients, by scored pixels.
-fn pass(
-    model: &Network,
-    batches: &[HostBatch],
-    objective: &Objective,
-    device: &Device,
-) -> Result<(StepLoss, GradientsParams)> {
-    let mut accumulator = Accumulator::new();
-    let mut losses = Vec::with_capacity(batches.len());
-    for batch in batches {
-        let weight = batch.scored_pixels() as f64;
-        let batch = batch.on(device);
-        let loss = objective.evaluate(model.forward(batch.input), &batch.labels);
-        let gradients = GradientsParams::from_grads(loss.total.backward(), model);
-        if let [_] = batches {
-            return Ok((StepLoss::of(loss), gradients));
-        }
-        accumulator.add(model, gradients, weight);
-        losses.push((StepLoss::of(loss), weight));
-    }
-    ensure!(!losses.is_empty(), "a step needs a batch");
-    Ok((StepLoss::mean(losses), accumulator.take_mean(model)))
 }
 
 fn scalar(tensor: Tensor<1>) -> f64 {
@@ -160,7 +156,7 @@ fn scalar(tensor: Tensor<1>) -> f64 {
 }
 
 impl StepLoss {
-    fn of(loss: Loss) -> Self {
+    pub(super) fn of(loss: Loss) -> Self {
         Self {
             total: scalar(loss.total),
             main: scalar(loss.main),
@@ -174,7 +170,7 @@ impl StepLoss {
         }
     }
 
-    fn mean(losses: Vec<(Self, f64)>) -> Self {
+    pub(super) fn mean(losses: Vec<(Self, f64)>) -> Self {
         let whole: f64 = losses.iter().map(|(_, weight)| weight).sum();
         let mut mean = Self::default();
         for (loss, weight) in losses {

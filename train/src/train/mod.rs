@@ -2,9 +2,11 @@
 
 mod batch;
 mod learner;
+mod replicas;
 mod state;
 mod trainer;
 
+use std::collections::HashSet;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -13,13 +15,14 @@ use anyhow::{Context, Result, ensure};
 use clap::Args;
 use raremap_model::{Card, Training};
 use serde_json::json;
+use sha2::{Digest, Sha256};
 
-use crate::checkpoint::Checkpoints;
+use crate::checkpoint::{Checkpoints, hex};
 use crate::config::TrainConfig;
-use crate::dataset::{DatasetConfig, class_pixels, measure_bands};
+use crate::dataset::{DatasetConfig, Sample, class_pixels, measure_bands};
 use crate::device::Backend;
 use crate::files::write_whole;
-use crate::sample::TrainingSplit;
+use crate::sample::{TRAIN, TrainingSplit};
 use batch::Data;
 use trainer::Trainer;
 
@@ -37,6 +40,10 @@ pub struct TrainArgs {
     /// Where to train.
     #[arg(long, value_enum, default_value = "cpu")]
     device: Backend,
+    /// Numbers of the devices that share each batch, separated by commas, such as `0,1`; one named twice runs two replicas
+    /// [default: one device].
+    #[arg(long, value_delimiter = ',')]
+    devices: Vec<usize>,
     /// Another folder for the dataset's files.
     #[arg(long)]
     root: Option<PathBuf>,
@@ -66,6 +73,7 @@ pub fn run(args: &TrainArgs) -> Result<()> {
     let dataset = DatasetConfig::read(&config.dataset, args.root.as_deref())?;
     let run = args.out.clone().unwrap_or_else(|| Path::new("runs").join(&config.name));
     let recipe = toml::to_string(&config)?;
+    let digest = run_digest(&config, &dataset)?;
     let checkpoints = Checkpoints::of_run(&run);
     ensure!(
         args.resume || !checkpoints.exist(),
@@ -76,17 +84,14 @@ pub fn run(args: &TrainArgs) -> Result<()> {
     let validation = dataset.load_split(VALIDATION)?;
     let split = TrainingSplit::load(&dataset)?;
     let card = card(&config, &dataset, &split)?;
+    if validation.dropped.total() > 0 {
+        eprintln!("raremap: {}", validation.dropped.sentence(VALIDATION));
+    }
+    let shared = shared_content(split.samples(), &validation.samples);
     let images = split.len();
     let mut data = Data::new(&config, &card, split)?;
-    let mut trainer = Trainer::new(
-        config,
-        card,
-        &dataset,
-        images,
-        validation,
-        args.device.device()?,
-        &recipe,
-    )?;
+    let devices = args.device.devices(&args.devices)?;
+    let mut trainer = Trainer::new(config, card, &dataset, images, validation, devices, digest)?;
 
     std::fs::create_dir_all(&run).with_context(|| format!("cannot create {}", run.display()))?;
     if checkpoints.exist() {
@@ -97,7 +102,44 @@ pub fn run(args: &TrainArgs) -> Result<()> {
     let stop = Arc::new(AtomicBool::new(false));
     let signal = Arc::clone(&stop);
     ctrlc::set_handler(move || signal.store(true, Ordering::SeqCst)).context("cannot catch Ctrl-C")?;
-    trainer.train(&mut data, &run, &checkpoints, args.watch, args.device, &stop)
+    trainer.train(&mut data, &run, &checkpoints, args.watch, args.device, shared, &stop)
+}
+
+/// How many of `validation` have exactly the pixels of one of `training`.
+fn shared_content(training: &[Sample], validation: &[Sample]) -> usize {
+    let content = |sample: &Sample| {
+        let mut hasher = Sha256::new();
+        hasher.update(sample.width.to_le_bytes());
+        sample
+            .values
+            .iter()
+            .for_each(|value| hasher.update(value.to_le_bytes()));
+        hasher.finalize()
+    };
+    let known: HashSet<_> = training.iter().map(content).collect();
+    validation
+        .iter()
+        .filter(|sample| known.contains(&content(sample)))
+        .count()
+}
+
+/// Digest of what decides a run besides this program: the recipe, without the path of its dataset, the dataset's description,
+/// and which image is in which split.
+pub fn run_digest(config: &TrainConfig, dataset: &DatasetConfig) -> Result<String> {
+    let mut hasher = Sha256::new();
+    hasher.update(toml::to_string(&TrainConfig {
+        dataset: PathBuf::new(),
+        ..config.clone()
+    })?);
+    let mut dataset_config = dataset.clone();
+    dataset_config.root = PathBuf::new();
+    hasher.update(toml::to_string(&dataset_config)?);
+    for split in [TRAIN, VALIDATION] {
+        for entry in dataset.entries_of(split)? {
+            hasher.update(format!("{}\t{}\t{}\n", entry.image, entry.place, entry.split));
+        }
+    }
+    Ok(hex(&hasher.finalize()))
 }
 
 /// The card of a model that is about to be trained.

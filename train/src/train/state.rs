@@ -12,8 +12,8 @@ pub(super) struct Progress {
     pub(super) step: usize,
     /// Seconds spent on them, over all parts of the run.
     pub(super) secs: f64,
-    /// Digest of the recipe that the run was started with.
-    pub(super) recipe: String,
+    /// Digest of the recipe and the data that the run was started with.
+    pub(super) digest: String,
     /// Rank and mean IoU of the best weights so far.
     pub(super) best: Option<[f64; 2]>,
     pub(super) best_mean_iou: Option<f64>,

@@ -10,18 +10,18 @@ use burn::tensor::Device;
 use raremap_infer::BurnTileModel;
 use raremap_model::Card;
 use serde_json::json;
-use sha2::{Digest, Sha256};
 
 use super::batch::{Data, HostBatch, Loader};
 use super::learner::Learner;
 use super::state::Progress;
 use super::{BEST_WEIGHTS, EVALUATION, VALIDATION};
-use crate::checkpoint::{Checkpoints, hex, load_module, save_module};
+use crate::checkpoint::{Checkpoints, flush, load_module, save_module};
 use crate::config::TrainConfig;
-use crate::dataset::{DatasetConfig, Split};
+use crate::dataset::{DatasetConfig, Entry, Split};
 use crate::device::Backend;
 use crate::evaluate::{Evaluation, Scenes, ScoreOptions, saliency_map, score};
 use crate::files::write_whole;
+use crate::sample::TRAIN;
 use crate::watch::{
     BestMetric, Done, EarlyStopping, Epoch, Metric, Monitor, RunEvent, SaliencyRefresh, Start, Step, Stopped,
     Validation, choose_samples, sample_pictures,
@@ -66,8 +66,8 @@ impl<'a> Trainer<'a> {
         dataset: &'a DatasetConfig,
         images: usize,
         validation: Split,
-        device: Device,
-        recipe: &str,
+        devices: Vec<Device>,
+        digest: String,
     ) -> Result<Self> {
         let classes: Vec<String> = card.classes.iter().map(|class| class.name.clone()).collect();
         let rare_names = dataset.rare_classes();
@@ -77,17 +77,25 @@ impl<'a> Trainer<'a> {
         let steps_per_epoch = images.div_ceil(config.crops_per_step());
         let steps = [steps_per_epoch * config.schedule.epochs, steps_per_epoch];
         let plateau = config.learning_rate.plateau_metric();
+        if let Some(first) = config.sampling.first_refresh() {
+            ensure!(
+                first < steps[0],
+                "sampling.first_refresh_step is {first}, but the run has {} steps: it would never look at saliency",
+                steps[0]
+            );
+        }
+        let devices = devices.into_iter().map(Device::autodiff).collect();
         Ok(Self {
             stopping: EarlyStopping::new(&config.stopping, &classes, &rare_names)?,
             painted: choose_samples(&validation.samples, &rare, config.watch.sample_images),
             rare,
             best: BestMetric::new(&config.best, &classes, &rare_names)?,
             plateau_metric: plateau
-                .map(|name| Metric::parse("learning_rate.metric", name, &classes, &rare_names))
+                .map(|name| Metric::parse("learning_rate.decay.metric", name, &classes, &rare_names))
                 .transpose()?,
-            learner: Learner::new(&config, &card, device.autodiff(), steps)?,
+            learner: Learner::new(&config, &card, devices, steps)?,
             progress: Progress {
-                recipe: hex(&Sha256::digest(recipe)),
+                digest,
                 ..Progress::default()
             },
             losses: (0.0, 0),
@@ -114,8 +122,8 @@ impl<'a> Trainer<'a> {
         }
         let progress: Progress = serde_json::from_slice(&std::fs::read(folder.join(PROGRESS))?)?;
         ensure!(
-            progress.recipe == self.progress.recipe,
-            "the recipe or the seed differs from the one the run was started with: its checkpoint does not fit"
+            progress.digest == self.progress.digest,
+            "the recipe, the seed or the data differ from those the run was started with: its checkpoint does not fit"
         );
         self.learner.load(&folder)?;
         self.learner.plateau = progress.plateau;
@@ -152,6 +160,7 @@ impl<'a> Trainer<'a> {
         checkpoints: &Checkpoints,
         watch: bool,
         device: Backend,
+        shared_content: usize,
         stop: &AtomicBool,
     ) -> Result<()> {
         let total = self.total_steps();
@@ -161,11 +170,14 @@ impl<'a> Trainer<'a> {
             total_steps: total,
             name: self.config.name.clone(),
             parameters: self.learner.model.num_params(),
-            device: device.to_string(),
+            device: match self.learner.replicas() {
+                1 => device.to_string(),
+                count => format!("{count} x {device}"),
+            },
             seed: self.config.seed,
             raremap: env!("CARGO_PKG_VERSION").to_owned(),
             burn: locked_version("burn").map(str::to_owned),
-            shared_content: None,
+            shared_content: Some(shared_content),
         }))?;
         let end = self.steps(data, run, checkpoints, &mut monitor, stop)?;
         let step = self.progress.step;
@@ -193,6 +205,10 @@ impl<'a> Trainer<'a> {
         stop: &AtomicBool,
     ) -> Result<End> {
         let total = self.total_steps();
+        // It was stopped early, and killed before it came to its evaluation.
+        if let Some(reason) = self.stopping.verdict() {
+            return Ok(End::Stopped(reason));
+        }
         while self.progress.step < total {
             let first = self.progress.step;
             // A run that was stopped just after a refresh goes on with the maps of its checkpoint.
@@ -292,7 +308,7 @@ impl<'a> Trainer<'a> {
         let mut end = None;
         let mut save = schedule.checkpoint_every_steps > 0 && step.is_multiple_of(schedule.checkpoint_every_steps);
         if epoch_done && (epoch.is_multiple_of(schedule.evaluate_every_epochs) || last) {
-            end = self.validate(epoch, run, monitor)?.map(End::Stopped);
+            end = self.validate(epoch, data, run, monitor)?.map(End::Stopped);
             save = true;
         }
         if stop.load(Ordering::SeqCst) && !last {
@@ -305,14 +321,15 @@ impl<'a> Trainer<'a> {
     }
 
     /// Scores the candidate, keeps it if it is the best, and says whether there is no use in going on.
-    fn validate(&mut self, epoch: usize, run: &Path, monitor: &mut Monitor) -> Result<Option<String>> {
+    fn validate(&mut self, epoch: usize, data: &Data, run: &Path, monitor: &mut Monitor) -> Result<Option<String>> {
         let step = self.progress.step;
         let candidate = self.learner.candidate();
         let model = BurnTileModel::new(candidate.clone().fold(), self.card.bands.len());
-        let evaluation = self.evaluate(&model, &ScoreOptions::at(THRESHOLD))?;
+        let evaluation = self.evaluate(&model)?;
         let (sum, count) = std::mem::take(&mut self.losses);
         let validation = Validation {
             loss_training: (count > 0).then(|| sum / count as f64),
+            mean_iou_training: Some(self.training_mean_iou(&model, data)?),
             ..Validation::of(epoch, step, &evaluation, &self.rare)?
         };
         monitor.record(&RunEvent::Validation(validation.clone()))?;
@@ -332,24 +349,48 @@ impl<'a> Trainer<'a> {
             let path = run.join(BEST_WEIGHTS);
             let fresh = path.with_extension("new");
             save_module(&candidate, &fresh)?;
+            flush(&fresh)?;
             std::fs::rename(&fresh, &path)?;
+            flush(run)?;
         }
         if let Some(metric) = &self.plateau_metric
             && let Some(value) = metric.value(&validation)
         {
-            self.learner.schedule.observe(&mut self.learner.plateau, value);
+            self.learner
+                .schedule
+                .observe(&mut self.learner.plateau, value, metric.mode());
         }
         Ok(self.stopping.observe(&validation))
     }
 
-    fn evaluate(&self, model: &BurnTileModel, options: &ScoreOptions) -> Result<Evaluation> {
+    fn evaluate(&self, model: &BurnTileModel) -> Result<Evaluation> {
         let scenes = Scenes::loaded(
             self.dataset,
             VALIDATION,
             &self.validation.entries,
             &self.validation.samples,
         )?;
-        score(model, &self.card, &scenes, options)?.evaluation(None, None)
+        let options = ScoreOptions {
+            probabilities: true,
+            background: self.dataset.background.clone(),
+            ..ScoreOptions::at(THRESHOLD)
+        };
+        score(model, &self.card, &scenes, &options)?.evaluation(None, None)
+    }
+
+    /// Mean IoU on the first few training scenes, as they are: what validation is compared with, to see a leak.
+    fn training_mean_iou(&self, model: &BurnTileModel, data: &Data) -> Result<f64> {
+        const SCENES: usize = 8;
+        let samples = data.split.samples();
+        let samples = &samples[..samples.len().min(SCENES)];
+        let entry = Entry {
+            image: String::new(),
+            place: String::new(),
+            split: TRAIN.to_owned(),
+        };
+        let scenes = Scenes::loaded(self.dataset, TRAIN, &vec![entry; samples.len()], samples)?;
+        let evaluation = score(model, &self.card, &scenes, &ScoreOptions::at(THRESHOLD))?.evaluation(None, None)?;
+        Ok(evaluation.figures.mean_iou_without_absent)
     }
 
     /// Maps of the auxiliary head for every scene of the training split.
@@ -379,15 +420,11 @@ impl<'a> Trainer<'a> {
         load_module(&mut model, &run.join(BEST_WEIGHTS))?;
         let parameters = model.num_params();
         let model = BurnTileModel::new(model.fold(), self.card.bands.len());
-        let options = ScoreOptions {
-            probabilities: true,
-            ..ScoreOptions::at(THRESHOLD)
-        };
         let written = json!({
             "parameters": parameters,
             "steps": self.progress.step,
             "secs": self.progress.secs,
-            "evaluation": self.evaluate(&model, &options)?,
+            "evaluation": self.evaluate(&model)?,
         });
         write_whole(&run.join(EVALUATION), &serde_json::to_vec_pretty(&written)?)
     }

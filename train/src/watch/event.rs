@@ -76,7 +76,7 @@ pub struct Step {
     /// Parts of the main loss, by name, unweighted.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub terms: Vec<(String, f64)>,
-    /// Learning rate of the decoder and heads.
+    /// Learning rate, without the heads' factor.
     pub learning_rate: f64,
     /// Joint L2 norm of the gradients before clipping.
     #[serde(with = "optional_number")]
@@ -106,7 +106,7 @@ pub struct Epoch {
     pub loss_auxiliary: Option<f64>,
     /// Learning rate of the last step.
     pub learning_rate: f64,
-    /// Mean wall time of the steps since the run began or went on.
+    /// Mean wall time of the steps of all parts of the run, saliency maps included.
     pub secs_per_step: f64,
 }
 
@@ -122,6 +122,9 @@ pub struct Validation {
     pub mean_iou: f64,
     /// Mean over the labelled classes.
     pub mean_iou_without_absent: f64,
+    /// Mean over all classes but the dataset's background, if it has one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub mean_iou_without_background: Option<f64>,
     /// Of the main head, in card order.
     pub classes: Vec<ClassScore>,
     /// Of the auxiliary head, per rare class.
@@ -129,13 +132,10 @@ pub struct Validation {
     /// Mean training loss since the validation before.
     #[serde(with = "optional_number", skip_serializing_if = "Option::is_none")]
     pub loss_training: Option<f64>,
-    /// Mean loss on the validation split, where it is computed.
-    #[serde(with = "optional_number", skip_serializing_if = "Option::is_none")]
-    pub loss_validation: Option<f64>,
-    /// Mean IoU on (a part of) the training split, where it is computed.
+    /// Mean IoU of the labelled classes on a few scenes of the training split.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub mean_iou_training: Option<f64>,
-    /// The whole evaluation, for other programs.
+    /// All figures of the main head, for other programs.
     pub figures: Value,
 }
 
@@ -304,21 +304,29 @@ impl Validation {
             recall: figures.recall,
             precision: figures.precision,
         };
-        let auxiliary = |figures: &ClassFigures| AuxiliaryScore {
-            name: figures.name.clone(),
-            pixels: figures.pixels,
-            recall: figures.recall,
-            precision: figures.precision,
-            ..AuxiliaryScore::default()
+        let curves = evaluation.details.as_ref().map(|details| &details.curves);
+        let auxiliary = |figures: &ClassFigures| {
+            let curve = curves.and_then(|curves| curves.iter().find(|curve| curve.name == figures.name));
+            let head = curve.and_then(|curve| curve.auxiliary.as_ref());
+            AuxiliaryScore {
+                name: figures.name.clone(),
+                pixels: figures.pixels,
+                recall: figures.recall,
+                precision: figures.precision,
+                average_precision: head.and_then(|head| head.average_precision),
+                mean_probability: head.map(|head| head.mean_probability),
+                probability_deviation: head.map(|head| head.probability_deviation),
+            }
         };
         Ok(Self {
             epoch,
             step,
             mean_iou: evaluation.figures.mean_iou,
             mean_iou_without_absent: evaluation.figures.mean_iou_without_absent,
+            mean_iou_without_background: evaluation.figures.mean_iou_without_background,
             classes: evaluation.figures.classes.iter().enumerate().map(class).collect(),
             auxiliary: evaluation.rare.iter().map(auxiliary).collect(),
-            figures: serde_json::to_value(evaluation)?,
+            figures: serde_json::to_value(&evaluation.figures)?,
             ..Self::default()
         })
     }

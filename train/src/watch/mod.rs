@@ -30,7 +30,7 @@ pub use event::{
 pub use history::History;
 pub use picture::Picture;
 pub use samples::{choose_samples, sample_pictures};
-pub use stopping::{BestMetric, BestSection, EarlyStopping, Metric, StoppingSection, StoppingState};
+pub use stopping::{BestMetric, BestSection, EarlyStopping, Metric, Mode, StoppingSection, StoppingState};
 
 use crate::files::write_whole;
 use tensorboard::EventFile;

@@ -131,14 +131,6 @@ fn charts(history: &History) -> Result<Markup> {
     if steps.iter().any(|step| step.loss_auxiliary.is_some()) {
         losses.push(of_steps("auxiliary", |step| step.loss_auxiliary.unwrap_or(f64::NAN)));
     }
-    let validation_losses = history.validations.iter().filter_map(|validation| {
-        let loss = validation.loss_validation?;
-        Some((validation.step as f64, loss))
-    });
-    let validation_losses = Series::new("validation", validation_losses);
-    if !validation_losses.points.is_empty() {
-        losses.push(validation_losses);
-    }
     let rate = of_steps("learning rate", |step| step.learning_rate);
     let norm = of_steps("gradient norm", |step| step.gradient_norm.unwrap_or(f64::NAN));
     let wait = of_steps("share of the step", |step| step.data_wait_secs / step.secs.max(1e-9));

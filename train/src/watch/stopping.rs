@@ -19,7 +19,7 @@ pub enum Mode {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct StoppingSection {
-    /// Figure by its dotted name, such as `mean_iou`, `recall.water`, `loss`.
+    /// Figure by its dotted name, such as `mean_iou`, `recall.water`, `loss_training`.
     pub metric: String,
     /// Validations without improvement after which the run ends; 0 never ends it early.
     pub patience: usize,
@@ -66,6 +66,8 @@ pub enum Metric {
     MeanIou,
     /// Mean over the labelled classes.
     MeanIouWithoutAbsent,
+    /// Mean over all classes but the dataset's background.
+    MeanIouWithoutBackground,
     /// Training loss since the validation before.
     LossTraining,
     /// Mean recall of the labelled rare classes, main head.
@@ -78,23 +80,34 @@ pub enum Metric {
     Recall(String),
     /// Precision of a class.
     Precision(String),
+    /// 2 TP / (2 TP + FP + FN) of a class.
+    F1(String),
     /// Recall of a rare class by the auxiliary head.
     AuxiliaryRecall(String),
+    /// Average precision of a rare class by the auxiliary head.
+    AuxiliaryAp(String),
 }
 
 impl Metric {
     /// All names, for a dataset's classes and rare classes.
     pub fn names(classes: &[String], rare: &[String]) -> Vec<String> {
-        let mut names: Vec<String> = ["mean_iou", "mean_iou_without_absent", "loss"]
-            .map(str::to_owned)
-            .into();
+        let mut names: Vec<String> = [
+            "mean_iou",
+            "mean_iou_without_absent",
+            "mean_iou_without_background",
+            "loss_training",
+        ]
+        .map(str::to_owned)
+        .into();
         if !rare.is_empty() {
             names.extend(["rare_recall", "rare_iou"].map(str::to_owned));
         }
-        for figure in ["iou", "recall", "precision"] {
+        for figure in ["iou", "recall", "precision", "f1"] {
             names.extend(classes.iter().map(|class| format!("{figure}.{class}")));
         }
-        names.extend(rare.iter().map(|class| format!("auxiliary_recall.{class}")));
+        for figure in ["auxiliary_recall", "auxiliary_ap"] {
+            names.extend(rare.iter().map(|class| format!("{figure}.{class}")));
+        }
         names
     }
 
@@ -113,11 +126,14 @@ impl Metric {
             Some(("iou", class)) => Self::Iou(class.to_owned()),
             Some(("recall", class)) => Self::Recall(class.to_owned()),
             Some(("precision", class)) => Self::Precision(class.to_owned()),
+            Some(("f1", class)) => Self::F1(class.to_owned()),
+            Some(("auxiliary_ap", class)) => Self::AuxiliaryAp(class.to_owned()),
             Some(("auxiliary_recall", class)) => Self::AuxiliaryRecall(class.to_owned()),
             _ => match name {
                 "mean_iou" => Self::MeanIou,
                 "mean_iou_without_absent" => Self::MeanIouWithoutAbsent,
-                "loss" => Self::LossTraining,
+                "mean_iou_without_background" => Self::MeanIouWithoutBackground,
+                "loss_training" => Self::LossTraining,
                 "rare_recall" => Self::RareRecall,
                 "rare_iou" => Self::RareIou,
                 _ => bail!("{key}: {name:?} has no meaning"),
@@ -133,17 +149,25 @@ impl Metric {
         match self {
             Self::MeanIou => Some(validation.mean_iou),
             Self::MeanIouWithoutAbsent => Some(validation.mean_iou_without_absent),
+            Self::MeanIouWithoutBackground => validation.mean_iou_without_background,
             Self::LossTraining => validation.loss_training,
             Self::RareRecall => validation.rare_mean(|class| class.recall),
             Self::RareIou => validation.rare_mean(|class| class.iou),
             Self::Iou(name) => class(name)?.iou,
             Self::Recall(name) => class(name)?.recall,
             Self::Precision(name) => class(name)?.precision,
+            Self::F1(name) => {
+                let class = class(name)?;
+                let (precision, recall) = (class.precision?, class.recall?);
+                (precision + recall > 0.0).then(|| 2.0 * precision * recall / (precision + recall))
+            }
             Self::AuxiliaryRecall(name) => auxiliary(name)?.recall,
+            Self::AuxiliaryAp(name) => auxiliary(name)?.average_precision,
         }
     }
 
-    fn mode(&self) -> Mode {
+    /// Which way it improves.
+    pub fn mode(&self) -> Mode {
         match self {
             Self::LossTraining => Mode::Min,
             _ => Mode::Max,
@@ -224,6 +248,11 @@ impl EarlyStopping {
             }
             None => self.state.waited += 1,
         }
+        self.verdict()
+    }
+
+    /// The sentence of [`EarlyStopping::observe`], if the run shall end by what has been seen so far.
+    pub fn verdict(&self) -> Option<String> {
         (self.patience > 0 && self.state.waited >= self.patience).then(|| {
             let best = self
                 .state
@@ -364,7 +393,7 @@ mod tests {
 
     #[test]
     fn losses_shall_fall_and_missing_figures_never_improve() {
-        let mut rule = stopping("loss", 1, 0.0);
+        let mut rule = stopping("loss_training", 1, 0.0);
         assert_eq!(rule.observe(&validation(1, 0.1, None)), None);
         assert_eq!(rule.observe(&validation(2, 0.2, None)), None, "the loss fell");
         assert!(rule.observe(&validation(3, 0.1, None)).is_some());

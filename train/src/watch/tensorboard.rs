@@ -200,10 +200,7 @@ fn validation_scalars(validation: &Validation) -> Vec<SummaryValue> {
         scalar("validation/mean_iou", validation.mean_iou),
         scalar("validation/mean_iou_without_absent", validation.mean_iou_without_absent),
     ];
-    for (tag, value) in [
-        ("validation/loss", validation.loss_validation),
-        ("validation/rare_recall", validation.rare_mean(|class| class.recall)),
-    ] {
+    for (tag, value) in [("validation/rare_recall", validation.rare_mean(|class| class.recall))] {
         values.extend(value.map(|value| scalar(tag, value)));
     }
     for class in &validation.classes {

@@ -78,12 +78,22 @@ pub struct ConvNorm {
     pub norm: BatchNorm,
 }
 
+/// `norm` of `map`, in the precision of the norm's own parameters: half precision holds neither the statistics of many pixels nor
+/// the small moves of the running ones. The output is in the map's.
+///
+/// # Shapes
+/// - `map`, output: `[batch, channels, h, w]`
+pub fn batch_norm(norm: &BatchNorm, map: Tensor<4>) -> Tensor<4> {
+    let dtype = map.dtype();
+    norm.forward(map.cast(norm.gamma.val().dtype())).cast(dtype)
+}
+
 impl ConvNorm {
     /// # Shapes
     /// - `map`: `[batch, channels[0], h, w]`
     /// - output: `[batch, channels[1], h / stride, w / stride]`
     pub fn forward(&self, map: Tensor<4>) -> Tensor<4> {
-        self.norm.forward(self.conv.forward(map))
+        batch_norm(&self.norm, self.conv.forward(map))
     }
 
     /// [`ConvNorm::forward`], then ReLU.

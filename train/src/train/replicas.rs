@@ -1,0 +1,145 @@
+//! Forward and backward over a step's batches, on one device or on several.
+
+use std::sync::{Mutex, PoisonError};
+
+use anyhow::{Result, ensure};
+use burn::optim::GradientsParams;
+use burn::tensor::{Device, Tensor};
+use raremap_model::{Card, DualLogits, Network};
+
+use super::batch::{HostBatch, Stream, mix};
+use super::learner::StepLoss;
+use crate::config::TrainConfig;
+use crate::loss::Objective;
+use crate::optim::accumulate::{Accumulator, scaled};
+use crate::optim::parallel::{Share, data_parallel};
+use crate::optim::precision::Compute;
+
+/// The devices that share a step, with a loss on each.
+pub(super) struct Replicas {
+    devices: Vec<Device>,
+    objectives: Vec<Objective>,
+    compute: Compute,
+}
+
+impl Replicas {
+    /// On `devices`, all with autodiff; the first is the network's own.
+    ///
+    /// # Errors
+    /// No device, one that does not compute in the recipe's precision, a batch that does not fall into equal parts, or a loss that does not fit the dataset.
+    pub(super) fn new(config: &TrainConfig, card: &Card, devices: Vec<Device>) -> Result<Self> {
+        let (count, batch) = (devices.len(), config.schedule.batch_size);
+        ensure!(count > 0, "training needs a device");
+        ensure!(
+            batch.is_multiple_of(count),
+            "schedule.batch_size is {batch}, which {count} devices cannot share equally"
+        );
+        for device in &devices {
+            config.precision.compute.check_device(device)?;
+        }
+        let rare = card.rare_class_indices();
+        let names: Vec<String> = card.classes.iter().map(|class| class.name.clone()).collect();
+        let objective = |device| Objective::new(&config.loss, &card.training.class_pixels, &names, &rare, device);
+        Ok(Self {
+            objectives: devices.iter().map(objective).collect::<Result<_>>()?,
+            devices,
+            compute: config.precision.compute,
+        })
+    }
+
+    /// Networks that share a step.
+    pub(super) fn count(&self) -> usize {
+        self.devices.len()
+    }
+
+    /// The loss over `batches`, and the mean of their gradients by scored pixels, on the first device. `seed` is that of dropout and
+    /// stochastic depth; the loss is multiplied by `scale` before backward and the gradients divided by it after.
+    ///
+    /// With several devices, the crops of each batch are dealt out in equal parts.
+    pub(super) fn pass(
+        &mut self,
+        model: &Network,
+        batches: &[HostBatch],
+        seed: u64,
+        scale: Option<f64>,
+    ) -> Result<(StepLoss, GradientsParams)> {
+        let compute = self.compute;
+        if let ([device], [objective]) = (&self.devices[..], &self.objectives[..]) {
+            device.seed(seed);
+            return pass(model, batches, objective, device, scale, |input, _| {
+                forward(compute, model, input)
+            });
+        }
+        let count = self.devices.len();
+        let mut shares: Vec<Vec<HostBatch>> = (0..count).map(|_| Vec::with_capacity(batches.len())).collect();
+        for batch in batches {
+            for (share, part) in shares.iter_mut().zip(batch.parts(count)) {
+                share.push(part);
+            }
+        }
+        // A backend has one random generator for all threads: a replica seeds it and draws from it before another does.
+        let generator = Mutex::new(());
+        let replicas = self.devices.iter().zip(&mut self.objectives).zip(shares).enumerate();
+        let contexts = replicas.map(|(index, ((device, objective), share))| (index, device, objective, share));
+        let (losses, gradients) = data_parallel(
+            model,
+            &self.devices,
+            contexts,
+            |model: &Network, (index, device, objective, share)| {
+                let forward = |input: Tensor<4>, batch: usize| {
+                    let _turn = generator.lock().unwrap_or_else(PoisonError::into_inner);
+                    device.seed(mix(seed, (index * batches.len() + batch) as u64, Stream::Network));
+                    forward(compute, model, input)
+                };
+                let weight = share.iter().map(HostBatch::scored_pixels).sum::<usize>() as f64;
+                let (outcome, gradients) = pass(model, &share, objective, device, scale, forward)?;
+                Ok(Share {
+                    outcome,
+                    gradients,
+                    weight,
+                })
+            },
+        )?;
+        Ok((StepLoss::mean(losses), gradients))
+    }
+}
+
+/// The logits of `input`, computed in the recipe's precision.
+fn forward(compute: Compute, model: &Network, input: Tensor<4>) -> DualLogits {
+    match compute {
+        Compute::F32 => model.forward(input),
+        half => half.of_weights(model).forward(half.of_input(input)),
+    }
+}
+
+/// Forward and backward over `batches` on one device: the loss of all, and the mean of their gradients, by scored pixels.
+fn pass(
+    model: &Network,
+    batches: &[HostBatch],
+    objective: &Objective,
+    device: &Device,
+    scale: Option<f64>,
+    forward: impl Fn(Tensor<4>, usize) -> DualLogits,
+) -> Result<(StepLoss, GradientsParams)> {
+    let mut accumulator = Accumulator::new();
+    let mut losses = Vec::with_capacity(batches.len());
+    for (index, batch) in batches.iter().enumerate() {
+        let weight = batch.scored_pixels() as f64;
+        let batch = batch.on(device);
+        let loss = objective.evaluate(forward(batch.input, index), &batch.labels);
+        let gradients = match scale {
+            None => GradientsParams::from_grads(loss.total.backward(), model),
+            Some(factor) => {
+                let large = loss.total.clone().mul_scalar(factor).backward();
+                scaled(model, GradientsParams::from_grads(large, model), 1.0 / factor)
+            }
+        };
+        if let [_] = batches {
+            return Ok((StepLoss::of(loss), gradients));
+        }
+        accumulator.add(model, gradients, weight);
+        losses.push((StepLoss::of(loss), weight));
+    }
+    ensure!(!losses.is_empty(), "a step needs a batch");
+    Ok((StepLoss::mean(losses), accumulator.take_mean(model)))
+}
