@@ -101,8 +101,7 @@ impl Checkpoints {
 fn verify(folder: &Path) -> Result<()> {
     let path = folder.join(MANIFEST);
     let text = std::fs::read(&path).with_context(|| format!("cannot read {}", path.display()))?;
-    let manifest: Manifest =
-        serde_json::from_slice(&text).with_context(|| format!("{} is damaged", path.display()))?;
+    let manifest: Manifest = serde_json::from_slice(&text).with_context(|| format!("{} is damaged", path.display()))?;
     ensure!(
         manifest.version == VERSION,
         "{} is of version {}; this command reads {VERSION}",
@@ -189,7 +188,10 @@ mod tests {
 
     fn state(checkpoints: &Checkpoints) -> (String, bool) {
         let (folder, warning) = checkpoints.open().expect("a whole one");
-        (std::fs::read_to_string(folder.join("state")).expect("reads"), warning.is_some())
+        (
+            std::fs::read_to_string(folder.join("state")).expect("reads"),
+            warning.is_some(),
+        )
     }
 
     #[test]

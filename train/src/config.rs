@@ -159,7 +159,12 @@ impl TrainConfig {
 
 #[cfg(test)]
 mod tests {
+    use burn::tensor::Device;
+
     use super::*;
+    use crate::dataset::DatasetConfig;
+    use crate::loss::Objective;
+    use crate::watch::{BestMetric, EarlyStopping, Metric};
 
     fn parse(text: &str, assignments: &[&str]) -> Result<TrainConfig> {
         let dir = tempfile::tempdir()?;
@@ -201,5 +206,97 @@ mod tests {
         let text = toml::to_string(&config).expect("serializes");
         let again = parse(&text, &[]).expect("valid");
         assert_eq!(toml::to_string(&again).expect("serializes"), text);
+    }
+
+    /// The TOML files in `folder` and below that have the key `key`.
+    fn committed(folder: &Path, key: &str) -> Vec<PathBuf> {
+        let entries = std::fs::read_dir(folder)
+            .expect("a folder")
+            .map(|entry| entry.expect("an entry").path());
+        let (folders, files): (Vec<PathBuf>, Vec<PathBuf>) = entries.partition(|path| path.is_dir());
+        let has_key = |path: &PathBuf| {
+            let text = std::fs::read_to_string(path).expect("text");
+            let table: toml::Table =
+                toml::from_str(&text).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
+            table.contains_key(key)
+        };
+        let below = folders.iter().flat_map(|folder| committed(folder, key));
+        files.into_iter().filter(has_key).chain(below).collect()
+    }
+
+    /// The recipe at `path` against its dataset, as far as that goes without the data.
+    fn fits_its_dataset(path: &Path) -> Result<()> {
+        let config = TrainConfig::read(path, &[])?;
+        let dataset = DatasetConfig::parse(&config.dataset)?;
+        let classes: Vec<String> = dataset.classes.iter().map(|class| class.name.clone()).collect();
+        let rare_names = dataset.rare_classes();
+        let rare: Vec<usize> = (0..classes.len())
+            .filter(|&class| config.model.auxiliary_head && dataset.classes[class].rare)
+            .collect();
+        config
+            .model
+            .architecture(dataset.bands.len(), classes.len(), rare.len())?;
+        let pixels = vec![1; classes.len()];
+        Objective::new(&config.loss, &pixels, &classes, &rare, &Device::flex())?;
+        config.optimizer.check_rare_classes(rare.len())?;
+        EarlyStopping::new(&config.stopping, &classes, &rare_names)?;
+        BestMetric::new(&config.best, &classes, &rare_names)?;
+        if let Some(metric) = config.learning_rate.plateau_metric() {
+            Metric::parse("learning_rate.decay.metric", metric, &classes, &rare_names)?;
+        }
+        Ok(())
+    }
+
+    #[test]
+    fn every_committed_recipe_fits_its_dataset() {
+        let recipes = committed(Path::new("configs"), "model");
+        assert!(recipes.len() >= 12, "{recipes:?}");
+        for path in recipes {
+            fits_its_dataset(&path).unwrap_or_else(|error| panic!("{}: {error:#}", path.display()));
+        }
+    }
+
+    #[test]
+    fn every_committed_dataset_reads_without_its_data() {
+        let datasets = committed(Path::new("configs"), "bands");
+        assert!(datasets.len() >= 3, "{datasets:?}");
+        for path in datasets {
+            DatasetConfig::parse(&path).unwrap_or_else(|error| panic!("{error:#}"));
+        }
+    }
+
+    #[test]
+    fn the_documented_recipe_states_the_defaults() {
+        let page = include_str!("../../docs/training.md");
+        let mut blocks = page
+            .split("```toml\n")
+            .skip(1)
+            .filter_map(|rest| rest.split("```").next());
+        let block = blocks
+            .find(|block| block.contains("[sampling]"))
+            .expect("the whole recipe");
+        let whole = format!("name = 'x'\ndataset = 'd.toml'\n{block}");
+        parse(&whole, &[]).expect("every key there is");
+
+        let mut stated: toml::Table = toml::from_str(&whole).expect("TOML");
+        for (section, key) in [
+            ("model", "family"),
+            ("model", "start_from"),
+            ("model", "start_without"),
+            ("optimizer", "sharpness"),
+            ("stopping", "mode"),
+        ] {
+            let section = stated
+                .get_mut(section)
+                .and_then(toml::Value::as_table_mut)
+                .expect("a section");
+            section.remove(key).expect("a key that the page calls absent");
+        }
+        let stated = parse(&stated.to_string(), &[]).expect("valid");
+        let needed = ["schedule.epochs=40", "schedule.batch_size=8", "schedule.crop_px=128"];
+        let mut defaults = parse(SMALLEST, &needed).expect("valid");
+        defaults.dataset = stated.dataset.clone();
+        let text = |config: &TrainConfig| toml::to_string(config).expect("serializes");
+        assert_eq!(text(&stated), text(&defaults));
     }
 }

@@ -150,7 +150,9 @@ fn shift_logit(model: &mut Network, card: &Card, shift: &str) -> Result<()> {
         .get_mut(BIAS)
         .with_context(|| format!("--logit-shift {shift}: the network has no {BIAS}"))?;
     let mut values = bias.try_to_vec::<f32>().map_err(|error| anyhow::anyhow!("{error}"))?;
-    *values.get_mut(class).with_context(|| format!("{BIAS} has no entry {class}"))? += value;
+    *values
+        .get_mut(class)
+        .with_context(|| format!("{BIAS} has no entry {class}"))? += value;
     *bias = TensorData::new(values, bias.shape().to_vec());
     Ok(apply_parameters(model, &parameters)?)
 }

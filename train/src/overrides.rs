@@ -88,7 +88,12 @@ mod tests {
 
     #[test]
     fn values_are_put_where_the_key_leads() {
-        let recipe = after(&["seed=7", "loss.main.0.weight = 2.5", "sampling.kind=uniform", "loss.extra=[1, 2]"]);
+        let recipe = after(&[
+            "seed=7",
+            "loss.main.0.weight = 2.5",
+            "sampling.kind=uniform",
+            "loss.extra=[1, 2]",
+        ]);
         assert_eq!(recipe["seed"].as_integer(), Some(7));
         assert_eq!(recipe["loss"]["main"][0]["weight"].as_float(), Some(2.5));
         assert_eq!(recipe["sampling"]["kind"].as_str(), Some("uniform"));
@@ -104,7 +109,14 @@ mod tests {
 
     #[test]
     fn what_leads_nowhere_is_an_error_that_repeats_it() {
-        for wrong in ["seed", "=1", "a..b=1", "seed.inner=1", "loss.main.7.weight=1", "loss.main.x=1"] {
+        for wrong in [
+            "seed",
+            "=1",
+            "a..b=1",
+            "seed.inner=1",
+            "loss.main.7.weight=1",
+            "loss.main.x=1",
+        ] {
             let error = set(&mut after(&[]), wrong).expect_err(wrong);
             assert!(format!("{error:#}").contains(wrong), "{error:#}");
         }

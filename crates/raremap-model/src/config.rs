@@ -142,7 +142,11 @@ impl SegformerConfig {
 
     /// Input pixels per cell of the logits, along each axis.
     pub const fn cell_px(&self) -> usize {
-        let stride = if self.detail_dim > 0 { DETAIL_STRIDE } else { OUTPUT_STRIDE };
+        let stride = if self.detail_dim > 0 {
+            DETAIL_STRIDE
+        } else {
+            OUTPUT_STRIDE
+        };
         stride / self.input_upsampling
     }
 

@@ -98,7 +98,12 @@ impl FoldedDetailPath {
             let options = ConvOptions::new([stride, stride], [1, 1], [1, 1], 1);
             map = relu(conv2d(map, weight.clone(), Some(bias.clone()), options));
         }
-        conv2d(map, self.project.clone(), None, ConvOptions::new([1, 1], [0, 0], [1, 1], 1))
+        conv2d(
+            map,
+            self.project.clone(),
+            None,
+            ConvOptions::new([1, 1], [0, 0], [1, 1], 1),
+        )
     }
 }
 
@@ -116,7 +121,10 @@ mod tests {
         };
         let device = Device::flex();
         let path = DetailPath::init(&config, &device);
-        assert_eq!(path.forward(Tensor::ones([2, 5, 64, 32], &device)).dims(), [2, 128, 32, 16]);
+        assert_eq!(
+            path.forward(Tensor::ones([2, 5, 64, 32], &device)).dims(),
+            [2, 128, 32, 16]
+        );
         // three convolutions, gamma, beta, mean and variance of their norms, the projection
         assert_eq!(path.num_params(), 9 * 32 * (5 + 32 + 32) + 3 * 4 * 32 + 32 * 128);
     }

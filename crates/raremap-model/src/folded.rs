@@ -156,7 +156,12 @@ mod tests {
             .update(Tensor::random([32], Distribution::Normal(0.0, 0.5), &device));
         norm.running_var
             .update(Tensor::random([32], Distribution::Uniform(0.5, 2.0), &device));
-        for norm in model.detail.iter_mut().flat_map(|path| &mut path.convs).map(|conv| &mut conv.norm) {
+        for norm in model
+            .detail
+            .iter_mut()
+            .flat_map(|path| &mut path.convs)
+            .map(|conv| &mut conv.norm)
+        {
             let shift = Tensor::random([detail_dim], Distribution::Normal(0.0, 0.5), &device);
             norm.running_mean.update(shift);
             let spread = Tensor::random([detail_dim], Distribution::Uniform(0.5, 2.0), &device);

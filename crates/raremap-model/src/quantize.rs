@@ -18,7 +18,12 @@ pub enum Storage {
 }
 
 /// Where each family reads the image: SegFormer and its detail path, the ResNets, the U-Nets' finest level.
-const FIRST_LAYERS: [&str; 4] = ["encoder.stages.0.patch_embed.", "detail.convs.0.", "encoder.stem.", "encoder.0."];
+const FIRST_LAYERS: [&str; 4] = [
+    "encoder.stages.0.patch_embed.",
+    "detail.convs.0.",
+    "encoder.stem.",
+    "encoder.0.",
+];
 
 /// The weight of an upsampler.
 const TRANSPOSED: &str = "transposed.weight";

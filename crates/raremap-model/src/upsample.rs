@@ -37,8 +37,13 @@ pub fn upsample_bilinear(map: Tensor<4>, size: [usize; 2]) -> Tensor<4> {
     }
     let device = map.device();
     // The matrices are constants: they must not enter the autodiff graph. They compute in the map's precision.
-    let columns = interpolation_matrix(width, size[1], &device).cast(map.dtype()).detach().transpose();
-    let rows = interpolation_matrix(height, size[0], &device).cast(map.dtype()).detach();
+    let columns = interpolation_matrix(width, size[1], &device)
+        .cast(map.dtype())
+        .detach()
+        .transpose();
+    let rows = interpolation_matrix(height, size[0], &device)
+        .cast(map.dtype())
+        .detach();
     let wide = map.reshape([batch * channels * height, width]).matmul(columns);
     let wide = wide.reshape([batch * channels, height, size[1]]);
     let tall = rows

@@ -97,8 +97,19 @@ impl Table {
 impl Row {
     /// The name as part of a folder's.
     fn slug(&self) -> String {
-        let plain = |c: char| if c.is_ascii_alphanumeric() { c.to_ascii_lowercase() } else { '-' };
-        self.name.chars().map(plain).collect::<String>().trim_matches('-').to_owned()
+        let plain = |c: char| {
+            if c.is_ascii_alphanumeric() {
+                c.to_ascii_lowercase()
+            } else {
+                '-'
+            }
+        };
+        self.name
+            .chars()
+            .map(plain)
+            .collect::<String>()
+            .trim_matches('-')
+            .to_owned()
     }
 }
 
@@ -134,7 +145,9 @@ pub fn run(args: &AblateArgs) -> Result<()> {
             count += 1;
             eprintln!("{count}/{total}: {}", result.summary());
             // A run that was made with another recipe is out of date.
-            results.runs.retain(|run| (&run.row, run.seed) != (&result.row, result.seed));
+            results
+                .runs
+                .retain(|run| (&run.row, run.seed) != (&result.row, result.seed));
             results.runs.push(result);
             write_results(&table, &mut results)
         })?;

@@ -78,9 +78,15 @@ fn columns(rare: &[String]) -> Vec<(String, Figure<'_>)> {
         // A class that is never predicted has no precision, and an IoU and a recall of 0.
         for key in ["iou", "recall", "precision"] {
             let heading = format!("{name} {}", if key == "iou" { "IoU" } else { key });
-            columns.push((heading, Box::new(move |run| of_class(&run.evaluation, "classes", name, key))));
+            columns.push((
+                heading,
+                Box::new(move |run| of_class(&run.evaluation, "classes", name, key)),
+            ));
         }
-        columns.push((format!("{name} AP"), Box::new(move |run| average_precision(&run.evaluation, name))));
+        columns.push((
+            format!("{name} AP"),
+            Box::new(move |run| average_precision(&run.evaluation, name)),
+        ));
     }
     columns
 }
@@ -167,7 +173,10 @@ fn pixel_counts(evaluation: &Value, rare: &[String]) -> String {
         })
         .collect();
     let total = evaluation["pixels"].as_u64().unwrap_or(0);
-    format!("\nOf {total} scored pixels: {}. Percent, mean ± standard deviation over seeds.\n", counts.join(", "))
+    format!(
+        "\nOf {total} scored pixels: {}. Percent, mean ± standard deviation over seeds.\n",
+        counts.join(", ")
+    )
 }
 
 /// Puts `text` between the markers of the page, which is made if there is none.
@@ -236,8 +245,14 @@ mod tests {
         let runs = [run("plain", 1, 0.1, 0.4), run("plain", 2, 0.3, 0.6)];
         write(&table, &runs).expect("writes");
         let page = std::fs::read_to_string(&table.page).expect("reads");
-        assert!(page.starts_with("before\n") && page.ends_with("after\n") && !page.contains("old"), "{page}");
-        assert!(page.contains("| plain (2 seeds) | 20.0 ± 14.1 | 50.0 ± 14.1 | 50.0 ± 0.0 |"), "{page}");
+        assert!(
+            page.starts_with("before\n") && page.ends_with("after\n") && !page.contains("old"),
+            "{page}"
+        );
+        assert!(
+            page.contains("| plain (2 seeds) | 20.0 ± 14.1 | 50.0 ± 14.1 | 50.0 ± 0.0 |"),
+            "{page}"
+        );
         assert!(page.contains("water 7"), "{page}");
         assert!(folder.path().join("page/mean-iou.svg").is_file());
         // the figure that no run has is a dash, not a zero; without an auxiliary head the main head's AP stands

@@ -48,11 +48,15 @@ pub(super) fn dots(title: &str, rows: &[Dots]) -> Result<String> {
             chart.draw_series([rule]).map_err(|error| failed(&error))?;
             let bar = PathElement::new(vec![(mean, y - 0.32), (mean, y + 0.32)], BLACK.stroke_width(2));
             chart.draw_series([bar]).map_err(|error| failed(&error))?;
-            let dots = row.values.iter().map(|value| Circle::new((100.0 * value, y), 4, DOT.mix(0.6).filled()));
+            let dots = row
+                .values
+                .iter()
+                .map(|value| Circle::new((100.0 * value, y), 4, DOT.mix(0.6).filled()));
             chart.draw_series(dots).map_err(|error| failed(&error))?;
             // Names are drawn in pixels: the axis has numbers, not words.
             let (_, line) = chart.backend_coord(&(0.0, y));
-            area.draw_text(&row.name, &style, (10, line - 7)).map_err(|error| failed(&error))?;
+            area.draw_text(&row.name, &style, (10, line - 7))
+                .map_err(|error| failed(&error))?;
         }
         area.present().map_err(|error| failed(&error))?;
     }

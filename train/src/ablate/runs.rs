@@ -47,7 +47,10 @@ pub(super) struct RunResult {
 impl RunResult {
     pub(super) fn summary(&self) -> String {
         let mean = self.evaluation["mean_iou"].as_f64().unwrap_or(f64::NAN);
-        format!("{} seed {}: mean IoU {mean:.4}, {:.0} s", self.row, self.seed, self.secs)
+        format!(
+            "{} seed {}: mean IoU {mean:.4}, {:.0} s",
+            self.row, self.seed, self.secs
+        )
     }
 }
 
@@ -77,14 +80,22 @@ impl Job {
 
     fn command(&self) -> Result<Command> {
         let mut command = Command::new(std::env::current_exe().context("cannot find this command's own file")?);
-        command.arg("train").arg(&self.recipe).arg("--out").arg(&self.run).arg("--resume");
+        command
+            .arg("train")
+            .arg(&self.recipe)
+            .arg("--out")
+            .arg(&self.run)
+            .arg("--resume");
         for set in &self.set {
             command.args(["--set", set]);
         }
         if let Some(root) = &self.root {
             command.arg("--root").arg(root);
         }
-        command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::piped());
+        command
+            .stdin(Stdio::null())
+            .stdout(Stdio::null())
+            .stderr(Stdio::piped());
         Ok(command)
     }
 

@@ -186,11 +186,7 @@ const fn unscaled() -> usize {
 impl DatasetConfig {
     /// Reads and checks a dataset's description; `root` overrides the one in the file.
     pub fn read(path: &Path, root: Option<&Path>) -> Result<Self> {
-        let text = std::fs::read_to_string(path).with_context(|| format!("cannot read {}", path.display()))?;
-        let mut config: Self = toml::from_str(&text).with_context(|| format!("{} is not a dataset", path.display()))?;
-        config
-            .check()
-            .with_context(|| format!("{} is not usable", path.display()))?;
+        let mut config = Self::parse(path)?;
         if let Some(root) = root {
             config.root = root.to_owned();
         } else if config.root.is_relative() && !config.root.exists() {
@@ -222,6 +218,16 @@ impl DatasetConfig {
                 path.display()
             );
         }
+        Ok(config)
+    }
+
+    /// The description alone, whether or not its data is there.
+    pub(crate) fn parse(path: &Path) -> Result<Self> {
+        let text = std::fs::read_to_string(path).with_context(|| format!("cannot read {}", path.display()))?;
+        let config: Self = toml::from_str(&text).with_context(|| format!("{} is not a dataset", path.display()))?;
+        config
+            .check()
+            .with_context(|| format!("{} is not usable", path.display()))?;
         Ok(config)
     }
 

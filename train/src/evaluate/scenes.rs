@@ -36,12 +36,7 @@ impl<'a> Scenes<'a> {
     ///
     /// # Errors
     /// Where the samples are not as many as the entries.
-    pub fn loaded(
-        dataset: &'a DatasetConfig,
-        split: &str,
-        entries: &[Entry],
-        samples: &'a [Sample],
-    ) -> Result<Self> {
+    pub fn loaded(dataset: &'a DatasetConfig, split: &str, entries: &[Entry], samples: &'a [Sample]) -> Result<Self> {
         ensure!(
             samples.len() == entries.len(),
             "{} samples are no {split} of {}, which has {}",

@@ -87,7 +87,9 @@ mod tests {
         // There are two files that cannot be read: which of them is complained of shows which split is read.
         for folder_name in ["i", "m"] {
             std::fs::create_dir(folder.path().join(folder_name)).expect("a folder");
-            ["a", "b"].iter().for_each(|name| write(&format!("{folder_name}/{name}.tif"), ""));
+            ["a", "b"]
+                .iter()
+                .for_each(|name| write(&format!("{folder_name}/{name}.tif"), ""));
         }
         write("splits.csv", "image,place,split\na,north,val\nb,south,train\n");
         write(

@@ -83,8 +83,15 @@ pub fn run(args: &TrainArgs) -> Result<()> {
     let card = card(&config, &dataset, &split)?;
     let images = split.len();
     let mut data = Data::new(&config, &card, split)?;
-    let devices = args.device.devices(&args.devices)?;
-    let mut trainer = Trainer::new(config, card, &dataset, images, validation, devices, &recipe)?;
+    let mut trainer = Trainer::new(
+        config,
+        card,
+        &dataset,
+        images,
+        validation,
+        args.device.devices(&args.devices)?,
+        &recipe,
+    )?;
 
     std::fs::create_dir_all(&run).with_context(|| format!("cannot create {}", run.display()))?;
     if checkpoints.exist() {
@@ -111,7 +118,9 @@ fn card(config: &TrainConfig, dataset: &DatasetConfig, split: &TrainingSplit) ->
         name: config.name.clone(),
         description: String::new(),
         created: String::new(),
-        architecture: config.model.architecture(bands.len(), classes.len(), rare_classes.len())?,
+        architecture: config
+            .model
+            .architecture(bands.len(), classes.len(), rare_classes.len())?,
         bands,
         value_scaling: dataset.value_scaling.clone(),
         // Tiles as large as what the network has learned from: the same context at every pixel.

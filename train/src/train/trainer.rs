@@ -20,11 +20,11 @@ use crate::checkpoint::{Checkpoints, hex, load_module, save_module};
 use crate::config::TrainConfig;
 use crate::dataset::{DatasetConfig, Split};
 use crate::device::Backend;
-use crate::evaluate::{Evaluation, ScoreOptions, Scenes, saliency_map, score};
+use crate::evaluate::{Evaluation, Scenes, ScoreOptions, saliency_map, score};
 use crate::files::write_whole;
 use crate::watch::{
-    BestMetric, Done, EarlyStopping, Epoch, Metric, Monitor, RunEvent, SaliencyRefresh, Start, Step, Stopped, Validation,
-    choose_samples, sample_pictures,
+    BestMetric, Done, EarlyStopping, Epoch, Metric, Monitor, RunEvent, SaliencyRefresh, Start, Step, Stopped,
+    Validation, choose_samples, sample_pictures,
 };
 
 /// Threshold of the auxiliary head in the log's figures: the page's.
@@ -71,7 +71,9 @@ impl<'a> Trainer<'a> {
     ) -> Result<Self> {
         let classes: Vec<String> = card.classes.iter().map(|class| class.name.clone()).collect();
         let rare_names = dataset.rare_classes();
-        let rare: Vec<usize> = (0..classes.len()).filter(|&class| rare_names.contains(&classes[class])).collect();
+        let rare: Vec<usize> = (0..classes.len())
+            .filter(|&class| rare_names.contains(&classes[class]))
+            .collect();
         let steps_per_epoch = images.div_ceil(config.crops_per_step());
         let steps = [steps_per_epoch * config.schedule.epochs, steps_per_epoch];
         let plateau = config.learning_rate.plateau_metric();
@@ -137,7 +139,10 @@ impl<'a> Trainer<'a> {
             if let Some(maps) = data.sampler.state() {
                 std::fs::write(folder.join(MAPS), maps)?;
             }
-            Ok(std::fs::write(folder.join(PROGRESS), serde_json::to_vec_pretty(&self.progress)?)?)
+            Ok(std::fs::write(
+                folder.join(PROGRESS),
+                serde_json::to_vec_pretty(&self.progress)?,
+            )?)
         })
     }
 
@@ -342,7 +347,12 @@ impl<'a> Trainer<'a> {
     }
 
     fn evaluate(&self, model: &BurnTileModel, options: &ScoreOptions) -> Result<Evaluation> {
-        let scenes = Scenes::loaded(self.dataset, VALIDATION, &self.validation.entries, &self.validation.samples)?;
+        let scenes = Scenes::loaded(
+            self.dataset,
+            VALIDATION,
+            &self.validation.entries,
+            &self.validation.samples,
+        )?;
         score(model, &self.card, &scenes, options)?.evaluation(None, None)
     }
 

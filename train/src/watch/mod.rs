@@ -25,8 +25,7 @@ use serde::{Deserialize, Serialize};
 
 pub use console::Console;
 pub use event::{
-    Done, Epoch, Finding, RunEvent, SaliencyRefresh, SampleFiles, Samples,
-    Start, Step, Stopped, Validation,
+    Done, Epoch, Finding, RunEvent, SaliencyRefresh, SampleFiles, Samples, Start, Step, Stopped, Validation,
 };
 pub use history::History;
 pub use picture::Picture;

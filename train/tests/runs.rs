@@ -1,0 +1,223 @@
+//! Runs that end early, in every way they can, and many runs in a table.
+
+mod support;
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::io::{BufRead, BufReader};
+use std::path::Path;
+use std::process::{Command, Stdio};
+use std::time::Duration;
+
+use serde_json::Value;
+use support::{RECIPE, fail, folder, raremap, succeed};
+
+/// Loss of each epoch, as logged.
+fn losses(run: &Path) -> Vec<f64> {
+    let log = fs::read_to_string(run.join("log.jsonl")).expect("a log");
+    let events = log
+        .lines()
+        .map(|line| serde_json::from_str::<Value>(line).expect("JSON"));
+    events
+        .filter(|event| event["event"] == "epoch")
+        .map(|event| event["loss"].as_f64().expect("a loss"))
+        .collect()
+}
+
+#[test]
+fn an_interrupted_run_goes_on_as_if_it_had_not_been() {
+    let (_keep, folder) = folder();
+    succeed(&folder, &["train", "recipe.toml", "--out", "whole"]);
+    let whole = losses(&folder.join("whole"));
+    assert_eq!(whole.len(), 6);
+
+    // Ctrl-C after the first epoch
+    let mut child = raremap(&folder, &["train", "recipe.toml", "--out", "parts"])
+        .stderr(Stdio::piped())
+        .spawn()
+        .expect("the command starts");
+    let mut lines = BufReader::new(child.stderr.take().expect("piped")).lines();
+    lines
+        .by_ref()
+        .map_while(Result::ok)
+        .find(|line| line.contains("\"epoch\""))
+        .expect("an epoch ends");
+    let interrupt = Command::new("kill")
+        .args(["-INT", &child.id().to_string()])
+        .status()
+        .expect("kill");
+    assert!(interrupt.success());
+    let stopped = lines.map_while(Result::ok).any(|line| line.contains("\"stopped\""));
+    assert!(
+        child.wait().expect("ends").success() && stopped,
+        "it saves a checkpoint and says so"
+    );
+
+    let refused = fail(&folder, &["train", "recipe.toml", "--out", "parts"]);
+    assert!(refused.contains("--resume"), "{refused}");
+    succeed(&folder, &["train", "recipe.toml", "--out", "parts", "--resume"]);
+    assert_eq!(losses(&folder.join("parts")), whole);
+}
+
+/// Everything that a run draws, remembers or is guided by at once: dropout, two workers, saliency maps, two passes a step, a rate that
+/// follows a metric.
+const RESTLESS: [&str; 9] = [
+    "schedule.workers=2",
+    "schedule.epochs=10",
+    "schedule.evaluate_every_epochs=2",
+    "schedule.checkpoint_every_steps=1",
+    "sampling={ kind = 'mixed', share = 0.5, label_share = 0.25, first_refresh_step = 3, refresh_every_steps = 5 }",
+    "optimizer.sharpness={ kind = 'casm_rare_density' }",
+    "learning_rate={ decay = { kind = 'reduce_on_plateau', metric = 'mean_iou', patience = 0 } }",
+    "augment.targeted_cutmix.probability=0.5",
+    "watch.log_every_steps=1",
+];
+
+/// Loss and rate of every step; of one that was done again after a crash, the last.
+fn steps(run: &Path) -> BTreeMap<u64, (Value, Value)> {
+    let log = fs::read_to_string(run.join("log.jsonl")).expect("a log");
+    // A line that was torn by a kill is no event.
+    let events = log.lines().filter_map(|line| serde_json::from_str::<Value>(line).ok());
+    let of_steps = events.filter(|event| event["event"] == "step");
+    of_steps
+        .filter_map(|event| {
+            Some((
+                event["step"].as_u64()?,
+                (event["loss"].clone(), event["learning_rate"].clone()),
+            ))
+        })
+        .collect()
+}
+
+#[test]
+fn a_run_that_is_killed_at_any_moment_goes_on_bit_for_bit() {
+    let (_keep, folder) = folder();
+    let arguments = |out: &'static str| {
+        let set = RESTLESS.iter().flat_map(|set| ["--set", set]);
+        ["train", "recipe.toml", "--resume", "--out", out]
+            .into_iter()
+            .chain(set)
+            .collect::<Vec<_>>()
+    };
+    succeed(&folder, &arguments("whole"));
+    let whole = steps(&folder.join("whole"));
+    assert_eq!(whole.len(), 20);
+
+    let mut kills = 0;
+    for attempt in 0..100u64 {
+        let mut child = raremap(&folder, &arguments("parts"))
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .spawn()
+            .expect("the command starts");
+        // Later and later, and never at the same place of a step: the clock is the dice.
+        let nanos = std::time::SystemTime::now()
+            .duration_since(std::time::UNIX_EPOCH)
+            .map_or(0, |now| now.subsec_nanos());
+        std::thread::sleep(Duration::from_millis(150 + 60 * attempt + u64::from(nanos % 200)));
+        if child.try_wait().expect("a child").is_none() {
+            child.kill().expect("SIGKILL");
+            kills += 1;
+        }
+        if child.wait().expect("ends").success() {
+            break;
+        }
+    }
+    assert!(
+        kills >= 3,
+        "only {kills} kills before the end: the run is too fast for this test"
+    );
+    assert!(folder.join("parts/evaluation.json").is_file(), "it comes to its end");
+    assert_eq!(steps(&folder.join("parts")), whole, "after {kills} kills");
+}
+
+#[test]
+fn a_checkpoint_of_another_recipe_is_refused() {
+    let (_keep, folder) = folder();
+    let train = |seed: &'static str| {
+        [
+            "train",
+            "recipe.toml",
+            "--out",
+            "run",
+            "--resume",
+            "--set",
+            "schedule.epochs=1",
+            "--set",
+            seed,
+        ]
+    };
+    succeed(&folder, &train("seed=1"));
+    let error = fail(&folder, &train("seed=2"));
+    assert!(error.contains("does not fit"), "{error}");
+}
+
+#[test]
+fn a_table_of_rows_is_trained_once_and_compared() {
+    let (_keep, folder) = folder();
+    let table = r#"
+        title = "Shores"
+        recipe = "recipe.toml"
+        seeds = [1, 2]
+        results = "results.json"
+        page = "page.md"
+        [[rows]]
+        name = "plain"
+        group = "losses"
+        set = { "schedule.epochs" = 1 }
+        [[rows]]
+        name = "one head"
+        group = "heads"
+        set = { "schedule.epochs" = 1, "model.auxiliary_head" = false, "loss.main" = [{ kind = "dice" }] }
+    "#;
+    fs::write(folder.join("table.toml"), table).expect("writes");
+    let ablate = ["ablate", "table.toml", "--out", "rows", "--jobs", "2"];
+    succeed(&folder, &ablate);
+    let results: Value = serde_json::from_slice(&fs::read(folder.join("results.json")).expect("reads")).expect("JSON");
+    let runs = results["runs"].as_array().expect("a list");
+    assert_eq!(runs.len(), 4);
+    for (run, row) in runs.iter().zip(["plain", "plain", "one head", "one head"]) {
+        assert_eq!(run["row"], row);
+        assert!(run["evaluation"]["mean_iou"].is_number() && run["steps"] == 2, "{run}");
+    }
+    let page = fs::read_to_string(folder.join("page.md")).expect("a page");
+    assert!(
+        page.contains("| plain (2 seeds) |") && page.contains("### heads"),
+        "{page}"
+    );
+    // Nothing is trained again, and a row with a typo stops all before the first is trained.
+    fs::remove_dir_all(folder.join("rows")).expect("removes");
+    succeed(&folder, &ablate);
+    assert!(!folder.join("rows").exists());
+    fs::write(folder.join("table.toml"), table.replace("\"dice\"", "\"dise\"")).expect("writes");
+    let error = fail(&folder, &ablate);
+    assert!(error.contains("one head") && error.contains("dise"), "{error}");
+}
+
+#[test]
+fn a_key_can_be_set_on_the_command_line() {
+    let (_keep, folder) = folder();
+    fs::write(folder.join("recipe.toml"), RECIPE.replace("epochs = 6", "epochs = 1")).expect("writes");
+    succeed(
+        &folder,
+        &["train", "recipe.toml", "--out", "run", "--set", "schedule.batch_size=4"],
+    );
+    let resolved = fs::read_to_string(folder.join("run/recipe.toml")).expect("reads");
+    assert!(resolved.contains("batch_size = 4"), "{resolved}");
+    let error = fail(
+        &folder,
+        &[
+            "train",
+            "recipe.toml",
+            "--out",
+            "other",
+            "--set",
+            "schedule.batch_sise=4",
+        ],
+    );
+    assert!(error.contains("batch_sise"), "{error}");
+    assert!(
+        !folder.join("other").exists(),
+        "nothing is written before all is checked"
+    );
+}
