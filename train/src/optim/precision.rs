@@ -249,6 +249,20 @@ mod tests {
         norm(&mut found.iter().zip(&expected).map(|(a, b)| a - b)) / norm(&mut expected.iter().copied())
     }
 
+    /// [`difference`] of each parameter, from small to large.
+    fn differences(found: &[Vec<f32>], expected: &[Vec<f32>]) -> Vec<f64> {
+        let one = |(found, expected): (&Vec<f32>, &Vec<f32>)| {
+            difference(std::slice::from_ref(found), std::slice::from_ref(expected))
+        };
+        let mut differences: Vec<f64> = found.iter().zip(expected).map(one).collect();
+        differences.sort_by(f64::total_cmp);
+        differences
+    }
+
+    fn input(device: &Device) -> Tensor<4> {
+        Tensor::random([2, 3, 64, 64], Distribution::Normal(0.0, 1.0), device)
+    }
+
     #[test]
     fn gradients_in_half_precision_are_near_those_in_single_and_arrive_in_single() {
         let device = Device::flex().autodiff();
@@ -261,28 +275,42 @@ mod tests {
             drop_path: 0.0,
             ..SegformerConfig::new(Variant::B0, 3, 3, 1)
         };
-        let small = |family: &str, key: &str, value: serde_json::Value| {
+        let model = Architecture::from(segformer).init(&device);
+        let input = input(&device);
+        let single = gradients(&model, &input, Compute::F32, 1.0);
+        let half = |compute, factor| differences(&gradients(&model, &input, compute, factor), &single);
+        // Of the middle one: biases whose gradient is 0 by construction, such as the keys', have nothing but rounding errors.
+        let median = |differences: &[f64]| differences[differences.len() / 2];
+        let (bf16, f16) = (half(Compute::Bf16, 1.0), half(Compute::F16, 1024.0));
+        assert!((0.001..0.1).contains(&median(&bf16)), "bf16: {}", median(&bf16));
+        assert!((0.001..0.06).contains(&median(&f16)), "f16: {}", median(&f16));
+        let lost = |differences: &[f64]| differences.iter().filter(|&&difference| difference > 0.3).count();
+        let unscaled = half(Compute::F16, 1.0);
+        assert!(
+            lost(&f16) < lost(&unscaled),
+            "small gradients vanish unless the loss is scaled"
+        );
+    }
+
+    #[test]
+    fn networks_with_batch_norm_and_pooling_run_in_half_precision() {
+        let device = Device::flex().autodiff();
+        device.seed(3);
+        for (family, key, value) in [
+            ("unet", "channels", serde_json::json!([4, 6, 8])),
+            ("pspnet", "width", serde_json::json!(4)),
+        ] {
             let architecture = Architecture::of_family(family, 3, 3, 1).expect("a family");
-            architecture.with_field(key, value).expect("a field")
-        };
-        let architectures = [
-            Architecture::from(segformer),
-            small("unet", "channels", serde_json::json!([4, 6, 8])),
-            small("pspnet", "width", serde_json::json!(4)),
-        ];
-        for architecture in architectures {
-            let model = architecture.init(&device);
-            let input = Tensor::random([2, 3, 64, 64], Distribution::Normal(0.0, 1.0), &device);
+            let model = architecture.with_field(key, value).expect("a field").init(&device);
+            let input = input(&device);
             let single = gradients(&model, &input, Compute::F32, 1.0);
-            // 8 and 11 bits, over as many layers as the networks have
-            for (compute, factor, bound) in [(Compute::Bf16, 1.0, 0.05), (Compute::F16, 1024.0, 0.01)] {
+            // The heads' gradients are by far the largest. Flex sums f16 products in f16, over 8192 pixels here.
+            for (compute, factor) in [(Compute::Bf16, 1.0), (Compute::F16, 64.0)] {
                 let half = gradients(&model, &input, compute, factor);
                 let difference = difference(&half, &single);
-                assert!(difference > 0.0, "it is computed in another precision");
                 assert!(
-                    difference < bound,
-                    "{}, {compute:?}: {difference}",
-                    architecture.family()
+                    (1e-5..0.15).contains(&difference),
+                    "{family}, {compute:?}: {difference}"
                 );
             }
         }
