@@ -217,7 +217,9 @@ mod tests {
             ensure!(index == 0, "replica {index} failed");
             bail!("the first one failed")
         };
-        let error = data_parallel(&net, &cpu(2), [0, 1], pass).err().expect("both fail");
+        let Err(error) = data_parallel(&net, &cpu(2), [0, 1], pass) else {
+            panic!("both fail");
+        };
         assert!(error.to_string().contains("first"), "{error}");
     }
 }

@@ -6,7 +6,6 @@ mod replicas;
 mod state;
 mod trainer;
 
-use std::collections::HashSet;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -19,7 +18,7 @@ use sha2::{Digest, Sha256};
 
 use crate::checkpoint::{Checkpoints, hex};
 use crate::config::TrainConfig;
-use crate::dataset::{DatasetConfig, Sample, class_pixels, measure_bands};
+use crate::dataset::{DatasetConfig, class_pixels, measure_bands};
 use crate::device::Backend;
 use crate::files::write_whole;
 use crate::sample::{TRAIN, TrainingSplit};
@@ -87,7 +86,6 @@ pub fn run(args: &TrainArgs) -> Result<()> {
     if validation.dropped.total() > 0 {
         eprintln!("raremap: {}", validation.dropped.sentence(VALIDATION));
     }
-    let shared = shared_content(split.samples(), &validation.samples);
     let images = split.len();
     let mut data = Data::new(&config, &card, split)?;
     let devices = args.device.devices(&args.devices)?;
@@ -102,25 +100,7 @@ pub fn run(args: &TrainArgs) -> Result<()> {
     let stop = Arc::new(AtomicBool::new(false));
     let signal = Arc::clone(&stop);
     ctrlc::set_handler(move || signal.store(true, Ordering::SeqCst)).context("cannot catch Ctrl-C")?;
-    trainer.train(&mut data, &run, &checkpoints, args.watch, args.device, shared, &stop)
-}
-
-/// How many of `validation` have exactly the pixels of one of `training`.
-fn shared_content(training: &[Sample], validation: &[Sample]) -> usize {
-    let content = |sample: &Sample| {
-        let mut hasher = Sha256::new();
-        hasher.update(sample.width.to_le_bytes());
-        sample
-            .values
-            .iter()
-            .for_each(|value| hasher.update(value.to_le_bytes()));
-        hasher.finalize()
-    };
-    let known: HashSet<_> = training.iter().map(content).collect();
-    validation
-        .iter()
-        .filter(|sample| known.contains(&content(sample)))
-        .count()
+    trainer.train(&mut data, &run, &checkpoints, args.watch, args.device, &stop)
 }
 
 /// Digest of what decides a run besides this program: the recipe, without the path of its dataset, the dataset's description,

@@ -1,5 +1,6 @@
 //! The training loop.
 
+use std::collections::HashSet;
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Instant;
@@ -10,6 +11,7 @@ use burn::tensor::Device;
 use raremap_infer::BurnTileModel;
 use raremap_model::Card;
 use serde_json::json;
+use sha2::{Digest, Sha256};
 
 use super::batch::{Data, HostBatch, Loader};
 use super::learner::Learner;
@@ -17,7 +19,7 @@ use super::state::Progress;
 use super::{BEST_WEIGHTS, EVALUATION, VALIDATION};
 use crate::checkpoint::{Checkpoints, flush, load_module, save_module};
 use crate::config::TrainConfig;
-use crate::dataset::{DatasetConfig, Entry, Split};
+use crate::dataset::{DatasetConfig, Entry, Sample, Split};
 use crate::device::Backend;
 use crate::evaluate::{Evaluation, Scenes, ScoreOptions, saliency_map, score};
 use crate::files::write_whole;
@@ -160,7 +162,6 @@ impl<'a> Trainer<'a> {
         checkpoints: &Checkpoints,
         watch: bool,
         device: Backend,
-        shared_content: usize,
         stop: &AtomicBool,
     ) -> Result<()> {
         let total = self.total_steps();
@@ -177,7 +178,7 @@ impl<'a> Trainer<'a> {
             seed: self.config.seed,
             raremap: env!("CARGO_PKG_VERSION").to_owned(),
             burn: locked_version("burn").map(str::to_owned),
-            shared_content: Some(shared_content),
+            shared_content: Some(shared_content(data.split.samples(), &self.validation.samples)),
         }))?;
         let end = self.steps(data, run, checkpoints, &mut monitor, stop)?;
         let step = self.progress.step;
@@ -428,6 +429,24 @@ impl<'a> Trainer<'a> {
         });
         write_whole(&run.join(EVALUATION), &serde_json::to_vec_pretty(&written)?)
     }
+}
+
+/// How many of `validation` have exactly the pixels of one of `training`.
+fn shared_content(training: &[Sample], validation: &[Sample]) -> usize {
+    let content = |sample: &Sample| {
+        let mut hasher = Sha256::new();
+        hasher.update(sample.width.to_le_bytes());
+        sample
+            .values
+            .iter()
+            .for_each(|value| hasher.update(value.to_le_bytes()));
+        hasher.finalize()
+    };
+    let known: HashSet<_> = training.iter().map(content).collect();
+    validation
+        .iter()
+        .filter(|sample| known.contains(&content(sample)))
+        .count()
 }
 
 /// The version of a dependency that this command was built with.

@@ -200,9 +200,8 @@ fn validation_scalars(validation: &Validation) -> Vec<SummaryValue> {
         scalar("validation/mean_iou", validation.mean_iou),
         scalar("validation/mean_iou_without_absent", validation.mean_iou_without_absent),
     ];
-    for (tag, value) in [("validation/rare_recall", validation.rare_mean(|class| class.recall))] {
-        values.extend(value.map(|value| scalar(tag, value)));
-    }
+    let rare_recall = validation.rare_mean(|class| class.recall);
+    values.extend(rare_recall.map(|value| scalar("validation/rare_recall", value)));
     for class in &validation.classes {
         for (figure, value) in [
             ("iou", class.iou),
