@@ -158,7 +158,7 @@ pub struct NpzConfig {
     /// First index and the one after the last, by split.
     #[serde(default)]
     pub ranges: BTreeMap<String, [usize; 2]>,
-    /// Share of the images by split; the images of one place, and images that are equal, stay together.
+    /// Share of the images by split; the images of one place stay together.
     #[serde(default)]
     pub fractions: BTreeMap<String, f64>,
     /// Seed of `fractions`.

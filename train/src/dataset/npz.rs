@@ -109,7 +109,7 @@ impl Arrays {
         })
     }
 
-    /// The place of each image; images that are equal are one place, whatever the array says of it.
+    /// The place of each image: what the array of places says; without one every image is a place, and equal images are one.
     fn places(&self, settings: &NpzConfig) -> Vec<String> {
         if let Some(places) = &self.places {
             return places.clone();
@@ -146,10 +146,12 @@ fn open_array<'a>(archive: &'a mut Archive, name: &str) -> Result<NpyFile<impl s
 fn read_array(archive: &mut Archive, name: &str, layout: Option<Layout>) -> Result<Array> {
     let file = open_array(archive, name)?;
     let refused = || format!("the array {name}");
+    // Of the sizes that the header states, whose product may be more than fits into a number.
+    let count = file.shape().iter().try_fold(1u64, |count, &size| count.checked_mul(size));
     ensure!(
-        file.len() <= MAX_NUMBERS,
-        "the array {name} has {} numbers: too many",
-        file.len()
+        count.is_some_and(|count| count <= MAX_NUMBERS),
+        "the array {name} is {:?}: too many numbers",
+        file.shape()
     );
     let sizes = |sizes: &[u64]| sizes.iter().map(|&size| size as usize).collect::<Vec<_>>();
     let (shape, strides) = (sizes(file.shape()), sizes(file.strides()));
