@@ -147,7 +147,10 @@ fn read_array(archive: &mut Archive, name: &str, layout: Option<Layout>) -> Resu
     let file = open_array(archive, name)?;
     let refused = || format!("the array {name}");
     // Of the sizes that the header states, whose product may be more than fits into a number.
-    let count = file.shape().iter().try_fold(1u64, |count, &size| count.checked_mul(size));
+    let count = file
+        .shape()
+        .iter()
+        .try_fold(1u64, |count, &size| count.checked_mul(size));
     ensure!(
         count.is_some_and(|count| count <= MAX_NUMBERS),
         "the array {name} is {:?}: too many numbers",
