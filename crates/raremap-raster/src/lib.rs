@@ -38,6 +38,7 @@ mod output;
 mod predict;
 mod reader;
 mod samples;
+mod scratch;
 mod source;
 mod tags;
 
@@ -54,6 +55,9 @@ pub use output::{OutputImage, OutputSamples};
 pub use predict::Predictor;
 pub use reader::{GeoTiff, Window};
 pub use samples::{SampleType, SampleValue, Samples};
+#[cfg(not(target_arch = "wasm32"))]
+pub use scratch::FileScratch;
+pub use scratch::{MemoryScratch, Scratch};
 #[cfg(not(target_arch = "wasm32"))]
 pub use source::FileSource;
 pub use source::{BytesSource, RangeSource};
