@@ -38,6 +38,7 @@ mod output;
 mod predict;
 mod reader;
 mod samples;
+mod scene;
 mod scratch;
 mod source;
 mod tags;
@@ -55,6 +56,7 @@ pub use output::{OutputImage, OutputSamples};
 pub use predict::Predictor;
 pub use reader::{GeoTiff, Window};
 pub use samples::{SampleType, SampleValue, Samples};
+pub use scene::{Scene, SceneInfo};
 #[cfg(not(target_arch = "wasm32"))]
 pub use scratch::FileScratch;
 pub use scratch::{MemoryScratch, Scratch};
