@@ -205,6 +205,14 @@ pub enum Misuse {
         /// How many bands there are.
         band_count: usize,
     },
+    /// A grid to resample to that has no pixels, or pixels of no size.
+    #[error("a grid of {count} pixels, each of {ratio} source pixels, is no grid")]
+    BadGrid {
+        /// Pixels along the axis.
+        count: u32,
+        /// Source pixels per pixel.
+        ratio: f64,
+    },
     /// An empty list of bands.
     #[error("no band was asked for")]
     NoBands,
@@ -221,6 +229,7 @@ impl Misuse {
         match self {
             Misuse::WindowOutsideImage { .. } => "window_outside_image",
             Misuse::NoSuchBand { .. } => "no_such_band",
+            Misuse::BadGrid { .. } => "bad_grid",
             Misuse::NoBands => "no_bands",
             Misuse::BadOutput { .. } => "bad_output",
         }

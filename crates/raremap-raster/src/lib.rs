@@ -37,6 +37,7 @@ mod nodata;
 mod output;
 mod predict;
 mod reader;
+mod resample;
 mod samples;
 mod scene;
 mod scratch;
@@ -55,6 +56,7 @@ pub use limits::Limits;
 pub use output::{OutputImage, OutputSamples};
 pub use predict::Predictor;
 pub use reader::{GeoTiff, Window};
+pub use resample::{AxisGrid, Kernel, Resampled};
 pub use samples::{SampleType, SampleValue, Samples};
 pub use scene::{Scene, SceneInfo};
 #[cfg(not(target_arch = "wasm32"))]
