@@ -36,6 +36,7 @@ mod metadata_reader;
 mod nodata;
 mod output;
 mod predict;
+mod product;
 mod reader;
 mod resample;
 mod samples;
@@ -55,6 +56,10 @@ pub use info::RasterInfo;
 pub use limits::Limits;
 pub use output::{OutputImage, OutputSamples};
 pub use predict::Predictor;
+pub use product::{
+    GridDifference, NameList, Notice, Product, ProductBand, ProductError, ProductFile, ProductKind, RecognizedProduct,
+    recognize,
+};
 pub use reader::{GeoTiff, Window};
 pub use resample::{AxisGrid, Kernel, Resampled};
 pub use samples::{SampleType, SampleValue, Samples};
