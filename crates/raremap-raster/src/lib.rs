@@ -36,7 +36,9 @@ mod metadata_reader;
 mod nodata;
 mod output;
 mod predict;
+mod product;
 mod reader;
+mod resample;
 mod samples;
 mod scene;
 mod scratch;
@@ -54,7 +56,12 @@ pub use info::RasterInfo;
 pub use limits::Limits;
 pub use output::{OutputImage, OutputSamples};
 pub use predict::Predictor;
+pub use product::{
+    GridDifference, NameList, Notice, Product, ProductBand, ProductError, ProductFile, ProductKind, RecognizedProduct,
+    recognize,
+};
 pub use reader::{GeoTiff, Window};
+pub use resample::{AxisGrid, Kernel, Resampled};
 pub use samples::{SampleType, SampleValue, Samples};
 pub use scene::{Scene, SceneInfo};
 #[cfg(not(target_arch = "wasm32"))]
