@@ -224,6 +224,14 @@ pub enum Misuse {
         /// Source pixels per pixel.
         ratio: f64,
     },
+    /// A calibration of another number of bands.
+    #[error("a calibration of {found} bands does not fit {expected} bands")]
+    BadCalibration {
+        /// Bands of the calibration.
+        found: usize,
+        /// Bands of the scene.
+        expected: usize,
+    },
     /// An empty list of bands.
     #[error("no band was asked for")]
     NoBands,
@@ -241,6 +249,7 @@ impl Misuse {
             Misuse::WindowOutsideImage { .. } => "window_outside_image",
             Misuse::NoSuchBand { .. } => "no_such_band",
             Misuse::BadGrid { .. } => "bad_grid",
+            Misuse::BadCalibration { .. } => "bad_calibration",
             Misuse::NoBands => "no_bands",
             Misuse::BadOutput { .. } => "bad_output",
         }

@@ -61,8 +61,8 @@ pub use limits::Limits;
 pub use output::{OutputImage, OutputSamples};
 pub use predict::Predictor;
 pub use product::{
-    GridDifference, NameList, Notice, Product, ProductBand, ProductError, ProductFile, ProductKind, RecognizedProduct,
-    recognize,
+    Calibration, GridDifference, NameList, Notice, Product, ProductBand, ProductError, ProductFile, ProductKind,
+    RecognizedProduct, calibration, recognize,
 };
 pub use reader::{GeoTiff, Window};
 pub use resample::{AxisGrid, Kernel, Resampled};
