@@ -16,7 +16,9 @@
 //! # }
 //! ```
 
+mod archive;
 mod blocks;
+mod cached;
 mod codec;
 mod color;
 mod crs;
@@ -45,6 +47,8 @@ mod scratch;
 mod source;
 mod tags;
 
+pub use archive::{ArchiveError, EntrySource, ScratchSource, Zip, ZipEntry, is_zip};
+pub use cached::{CacheOptions, Cached};
 pub use codec::Compression;
 pub use color::ColorInterpretation;
 pub use crs::{Crs, CrsKind};
@@ -57,8 +61,8 @@ pub use limits::Limits;
 pub use output::{OutputImage, OutputSamples};
 pub use predict::Predictor;
 pub use product::{
-    GridDifference, NameList, Notice, Product, ProductBand, ProductError, ProductFile, ProductKind, RecognizedProduct,
-    recognize,
+    Calibration, GridDifference, NameList, Notice, Product, ProductBand, ProductError, ProductFile, ProductKind,
+    RecognizedProduct, calibration, recognize,
 };
 pub use reader::{GeoTiff, Window};
 pub use resample::{AxisGrid, Kernel, Resampled};
