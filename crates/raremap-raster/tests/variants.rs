@@ -11,36 +11,49 @@ use raremap_raster::{FileSource, GdalChecksum, GeoTiff, Limits, RasterError, Sam
 use serde_json::{Value, json};
 
 /// Where reading differs from GDAL on purpose: the start of the file's name, what differs, and why.
-const DELIBERATE: [(&str, &str, &str); 9] = [
+const DELIBERATE: [(&str, &str, &str); 14] = [
     (
-        "nodata-",
-        "nodata",
-        "\"-nan\" and \"nan(ind)\" mean NaN, not 0; rasterio hides what is out of range",
+        "nodata-named-",
+        "valid",
+        "\"-nan\" and \"nan(ind)\" mean NaN; GDAL reads 0",
     ),
-    ("place-", "transform", "a transform that is not finite is none"),
     (
-        "keys-utm-south-by",
-        "unit",
-        "rasterio tells the unit of what GDAL identifies",
+        "nodata-named-",
+        "nodata",
+        "\"-nan\" and \"nan(ind)\" mean NaN; GDAL reads 0",
+    ),
+    (
+        "nodata-type-short",
+        "valid",
+        "a number is no text; GDAL takes it for a control character, and that for 0",
+    ),
+    ("nodata-type-short", "nodata", "a number is no text"),
+    (
+        "nodata-in-metadata",
+        "valid",
+        "NODATA_VALUES, one for each band, is not read",
+    ),
+    ("bits-missing", "colours", "GDAL makes a palette of any one-bit image"),
+    ("place-scale-nan", "transform", "a transform that is not finite is none"),
+    ("place-infinite", "transform", "a transform that is not finite is none"),
+    (
+        "crs-4979",
+        "EPSG",
+        "heights are not read: the system is that of the map",
     ),
     (
         "keys-",
         "extra EPSG",
-        "codes are reported as they are; GDAL knows which exist",
+        "codes and names are taken as they are, without a register that knows which exist",
     ),
     (
         "crs-",
         "extra EPSG",
-        "GDAL finds other names beside the code, and drops it",
+        "GDAL drops the code where a name beside it contradicts",
     ),
-    ("keys-", "missing EPSG", "GDAL identifies systems by their parameters"),
-    ("crs-", "missing EPSG", "GDAL identifies systems by their parameters"),
+    ("keys-", "missing EPSG", "GDAL finds systems by their parameters"),
+    ("crs-", "missing EPSG", "GDAL finds systems by their parameters"),
     ("keys-", "missing unit", "GDAL takes metres where nothing says so"),
-    (
-        "nodata-in-metadata",
-        "valid",
-        "NODATA_VALUES, one per band, is not read",
-    ),
 ];
 
 #[test]
