@@ -19,6 +19,7 @@
 mod archive;
 mod blocks;
 mod cached;
+mod checksum;
 mod codec;
 mod color;
 mod conversion;
@@ -41,6 +42,7 @@ mod output;
 mod predict;
 mod product;
 mod reader;
+mod related;
 mod resample;
 mod samples;
 mod scene;
@@ -50,6 +52,7 @@ mod tags;
 
 pub use archive::{ArchiveError, EntrySource, ScratchSource, Zip, ZipEntry, is_zip};
 pub use cached::{CacheOptions, Cached};
+pub use checksum::GdalChecksum;
 pub use codec::Compression;
 pub use color::ColorInterpretation;
 pub use crs::{Crs, CrsKind};
@@ -66,6 +69,7 @@ pub use product::{
     RecognizedProduct, calibration, recognize,
 };
 pub use reader::{GeoTiff, Window};
+pub use related::Overview;
 pub use resample::{AxisGrid, Kernel, Resampled};
 pub use samples::{SampleType, SampleValue, Samples};
 pub use scene::{Scene, SceneInfo};
