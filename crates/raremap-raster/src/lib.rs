@@ -42,6 +42,7 @@ mod related;
 mod samples;
 mod scratch;
 mod source;
+mod summary;
 mod tags;
 
 pub use checksum::GdalChecksum;
@@ -65,3 +66,4 @@ pub use scratch::{MemoryScratch, Scratch};
 #[cfg(not(target_arch = "wasm32"))]
 pub use source::FileSource;
 pub use source::{BytesSource, RangeSource};
+pub use summary::{BandStatistics, BandSummary};
