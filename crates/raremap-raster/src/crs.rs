@@ -165,9 +165,11 @@ impl GeoKeys<'_> {
         let epsg = match (kind, stated) {
             // The earlier code of what is now 3857.
             (_, Some(3785)) => Some(3857),
-            (CrsKind::Projected, None) => self
-                .short(key::PROJECTION)
-                .and_then(|code| utm_epsg(code, geodetic_epsg)),
+            (CrsKind::Projected, None) => {
+                let projection = self.short(key::PROJECTION);
+                let by_projection = projection.and_then(|code| utm_epsg(code, geodetic_epsg));
+                by_projection.or_else(|| name.as_deref().and_then(epsg_of_name))
+            }
             _ => stated,
         };
         let linear_unit_m = (kind == CrsKind::Projected).then(|| self.linear_unit_m(epsg)).flatten();

@@ -48,6 +48,7 @@ mod samples;
 mod scene;
 mod scratch;
 mod source;
+mod summary;
 mod tags;
 
 pub use archive::{ArchiveError, EntrySource, ScratchSource, Zip, ZipEntry, is_zip};
@@ -79,3 +80,4 @@ pub use scratch::{MemoryScratch, Scratch};
 #[cfg(not(target_arch = "wasm32"))]
 pub use source::FileSource;
 pub use source::{BytesSource, RangeSource};
+pub use summary::{BandStatistics, BandSummary};

@@ -642,6 +642,20 @@ def valid(image, band):
     return checksum((mask & numpy.isfinite(image.read(band))).astype("uint8"))
 
 
+def statistics(image, band):
+    """Of the valid samples; those of huge numbers, whose squares overflow, are not compared."""
+    told_apart = ["nodata-named", "nodata-type-short", "nodata-in-metadata", "offsets-fewer"]
+    if "alpha" in str(image.mask_flag_enums) or any(name in image.name for name in told_apart):
+        return None
+    values = image.read(band).astype("float64")
+    values = values[(image.read_masks(band) != 0) & numpy.isfinite(values)]
+    if values.size == 0:
+        return [0, None, None, None, None]
+    if abs(values).max() > 1e100:
+        return None
+    return [values.size, values.min(), values.max(), values.mean(), values.std()]
+
+
 def overview(path, level):
     with rasterio.open(path, overview_level=level) as image:
         return {
@@ -675,6 +689,7 @@ def described(path):
                 "flags": [[flag.name for flag in flags] for flags in image.mask_flag_enums],
             }
             told["checksums"] = [image.checksum(band) for band in image.indexes]
+            told["statistics"] = [statistics(image, band) for band in image.indexes]
             told["valid"] = [valid(image, band) for band in image.indexes]
         levels = range(len(told["overviews"]))
         told["levels"] = [overview(path, level) for level in levels]
