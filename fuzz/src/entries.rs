@@ -184,7 +184,11 @@ fn read_windows(image: &GeoTiff<BytesSource>) -> Result<(), RasterError> {
     let alone = block_on(image.read_window(pixel, &bands))?;
     for band in 0..bands.len() {
         let in_window = upper_left.values[(band + 1) * upper_left.width * upper_left.height - 1];
-        assert_eq!(in_window.to_bits(), alone.values[band].to_bits(), "band {band} of {pixel:?}");
+        assert_eq!(
+            in_window.to_bits(),
+            alone.values[band].to_bits(),
+            "band {band} of {pixel:?}"
+        );
     }
     assert_eq!(upper_left.valid.last(), alone.valid.last());
     preview.map(|_| ())
@@ -272,7 +276,12 @@ impl Plain {
         let (offsets_tag, counts_tag) = if self.tiled { (324, 325) } else { (273, 279) };
         // Filled in below, once it is known where the block will be.
         let longs = |tag: u64, value: usize| {
-            (tag, LONG, planes, (0..planes).flat_map(|_| number(value as u64, 4)).collect::<Vec<u8>>())
+            (
+                tag,
+                LONG,
+                planes,
+                (0..planes).flat_map(|_| number(value as u64, 4)).collect::<Vec<u8>>(),
+            )
         };
         let entries = |block_offset: usize| {
             let mut entries = vec![
@@ -289,7 +298,12 @@ impl Plain {
                 shorts(339, &per_band(self.format)),
                 longs(offsets_tag, block_offset),
                 longs(counts_tag, block.len()),
-                (50674, LONG, 2, [number(4, 4), number(u64::from(self.predictor), 4)].concat()),
+                (
+                    50674,
+                    LONG,
+                    2,
+                    [number(4, 4), number(u64::from(self.predictor), 4)].concat(),
+                ),
             ];
             if self.tiled {
                 entries.extend([shorts(322, &[self.width]), shorts(323, &[self.height])]);
@@ -302,10 +316,18 @@ impl Plain {
         let sized = entries(0);
         let table_bytes = count_bytes + sized.len() * (4 + 2 * word) + word;
         let values_at = header_bytes + table_bytes;
-        let long_bytes: usize = sized.iter().map(|(.., value)| value.len()).filter(|length| *length > word).sum();
+        let long_bytes: usize = sized
+            .iter()
+            .map(|(.., value)| value.len())
+            .filter(|length| *length > word)
+            .sum();
         let block_offset = values_at + long_bytes;
 
-        let mut file = if self.big_endian { b"MM".to_vec() } else { b"II".to_vec() };
+        let mut file = if self.big_endian {
+            b"MM".to_vec()
+        } else {
+            b"II".to_vec()
+        };
         if self.is_big_tiff {
             file.extend([number(43, 2), number(8, 2), number(0, 2), number(16, 8)].concat());
         } else {

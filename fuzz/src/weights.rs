@@ -26,7 +26,10 @@ pub fn weights(data: &[u8]) -> &'static str {
 
 fn restated(data: &[u8], stated: &str, found: &str) -> Vec<u8> {
     let mut file = data.to_vec();
-    if let Some(at) = data.windows(stated.len()).position(|window| window == stated.as_bytes()) {
+    if let Some(at) = data
+        .windows(stated.len())
+        .position(|window| window == stated.as_bytes())
+    {
         file[at..at + stated.len()].copy_from_slice(found.as_bytes());
     }
     file

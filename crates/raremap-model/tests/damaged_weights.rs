@@ -13,7 +13,12 @@ fn files(folder: &str) -> Vec<(String, Vec<u8>)> {
     let mut files: Vec<_> = std::fs::read_dir(&folder)
         .unwrap_or_else(|error| panic!("{}: {error}", folder.display()))
         .filter_map(Result::ok)
-        .map(|entry| (entry.file_name().display().to_string(), std::fs::read(entry.path()).expect("a file")))
+        .map(|entry| {
+            (
+                entry.file_name().display().to_string(),
+                std::fs::read(entry.path()).expect("a file"),
+            )
+        })
         .collect();
     files.sort();
     files
@@ -37,7 +42,10 @@ fn seeds_are_read_or_refused_as_their_names_say() {
         ("plain", "read"),
         ("without-golden", "model_malformed"),
     ];
-    assert_eq!(outcomes, expected.map(|(name, outcome)| (name.to_string(), outcome)).into());
+    assert_eq!(
+        outcomes,
+        expected.map(|(name, outcome)| (name.to_string(), outcome)).into()
+    );
 }
 
 #[test]
@@ -65,16 +73,30 @@ fn every_altered_byte_of_a_header_and_every_truncation_is_survived() {
 fn with_header(file: &[u8], change: impl Fn(&str) -> String) -> Vec<u8> {
     let length = u64::from_le_bytes(file[..8].try_into().expect("eight bytes")) as usize;
     let header = change(std::str::from_utf8(&file[8..8 + length]).expect("text"));
-    [&(header.len() as u64).to_le_bytes()[..], header.as_bytes(), &file[8 + length..]].concat()
+    [
+        &(header.len() as u64).to_le_bytes()[..],
+        header.as_bytes(),
+        &file[8 + length..],
+    ]
+    .concat()
 }
 
 #[test]
 fn shapes_whose_product_overflows_behind_an_empty_axis_are_refused() {
-    let plain = &seeds().into_iter().find(|(name, _)| name == "plain").expect("the seed").1;
+    let plain = &seeds()
+        .into_iter()
+        .find(|(name, _)| name == "plain")
+        .expect("the seed")
+        .1;
     let end = plain.len() - 8 - u64::from_le_bytes(plain[..8].try_into().expect("eight bytes")) as usize;
-    for (dtype, axes) in [("I8", "0,9223372036854775807,4,4"), ("F32", "0,9223372036854775807,4"), ("F32", "4,9223372036854775807,0")] {
+    for (dtype, axes) in [
+        ("I8", "0,9223372036854775807,4,4"),
+        ("F32", "0,9223372036854775807,4"),
+        ("F32", "4,9223372036854775807,0"),
+    ] {
         let forged = with_header(plain, |header| {
-            let entry = format!("{{\"x.weight\":{{\"dtype\":\"{dtype}\",\"shape\":[{axes}],\"data_offsets\":[{end},{end}]}},");
+            let entry =
+                format!("{{\"x.weight\":{{\"dtype\":\"{dtype}\",\"shape\":[{axes}],\"data_offsets\":[{end},{end}]}},");
             header.replacen('{', &entry, 1)
         });
         assert_eq!(weights::weights(&forged), "model_malformed", "{dtype} [{axes}]");
@@ -83,24 +105,39 @@ fn shapes_whose_product_overflows_behind_an_empty_axis_are_refused() {
 
 #[test]
 fn a_card_with_a_hundred_thousand_bands_is_refused_soon() {
-    let plain = &seeds().into_iter().find(|(name, _)| name == "plain").expect("the seed").1;
-    let header = std::str::from_utf8(&plain[8..]).unwrap_or_else(|error| {
-        std::str::from_utf8(&plain[8..8 + error.valid_up_to()]).expect("text")
-    });
+    let plain = &seeds()
+        .into_iter()
+        .find(|(name, _)| name == "plain")
+        .expect("the seed")
+        .1;
+    let header = std::str::from_utf8(&plain[8..])
+        .unwrap_or_else(|error| std::str::from_utf8(&plain[8..8 + error.valid_up_to()]).expect("text"));
     let at = header.find("\\\"bands\\\": [").expect("the card's bands") + "\\\"bands\\\": [".len();
-    let scaling_at = header.find("\\\"value_scaling\\\": [").expect("the card's scaling") + "\\\"value_scaling\\\": [".len();
+    let scaling_at =
+        header.find("\\\"value_scaling\\\": [").expect("the card's scaling") + "\\\"value_scaling\\\": [".len();
     assert!(at < scaling_at);
     let many = 30_000;
     let forged = with_header(plain, |header| {
         let bands: String = (0..many).map(|i| format!("{{\\\"name\\\":\\\"b{i}\\\"}},")).collect();
         let scaling = "{\\\"mean\\\":0.0,\\\"stddev\\\":1.0},".repeat(many);
-        [&header[..at], &bands, &header[at..scaling_at], &scaling, &header[scaling_at..]].concat()
+        [
+            &header[..at],
+            &bands,
+            &header[at..scaling_at],
+            &scaling,
+            &header[scaling_at..],
+        ]
+        .concat()
     });
     let started = std::time::Instant::now();
     let error = ModelFile::from_bytes(&forged).expect_err("one band is right");
     assert!(error.to_string().contains("30001"), "{error}");
     println!("{:?}", started.elapsed());
-    assert!(started.elapsed() < std::time::Duration::from_secs(5), "{:?}", started.elapsed());
+    assert!(
+        started.elapsed() < std::time::Duration::from_secs(5),
+        "{:?}",
+        started.elapsed()
+    );
 }
 
 #[test]

@@ -25,7 +25,9 @@ const ALL: Window = Window {
 
 /// Reads as the fuzz target does, within the bounds.
 fn read(tally: &mut Tally, file: &[u8], what: &str) -> &'static str {
-    tally.measure(|| entries::windows(file), entries::MAX_OUTPUT_BYTES, &|| what.to_string())
+    tally.measure(|| entries::windows(file), entries::MAX_OUTPUT_BYTES, &|| {
+        what.to_string()
+    })
 }
 
 /// An entry of the first directory: where its type, its count and its value are.
@@ -37,8 +39,17 @@ struct Field {
 
 /// The fields of the first directory of a little-endian file of the tiny writer, and where its `next` offset is.
 fn fields(file: &[u8], big_tiff: bool) -> (Vec<Field>, usize) {
-    let number = |at: usize, bytes: usize| file[at..at + bytes].iter().rev().fold(0, |n, b| n << 8 | usize::from(*b));
-    let (at, count_bytes, entry_bytes) = if big_tiff { (number(8, 8), 8, 20) } else { (number(4, 4), 2, 12) };
+    let number = |at: usize, bytes: usize| {
+        file[at..at + bytes]
+            .iter()
+            .rev()
+            .fold(0, |n, b| n << 8 | usize::from(*b))
+    };
+    let (at, count_bytes, entry_bytes) = if big_tiff {
+        (number(8, 8), 8, 20)
+    } else {
+        (number(4, 4), 2, 12)
+    };
     let count = number(at, count_bytes);
     let entry = |index: usize| at + count_bytes + index * entry_bytes;
     let field = |index: usize| Field {
@@ -51,7 +62,11 @@ fn fields(file: &[u8], big_tiff: bool) -> (Vec<Field>, usize) {
 /// Sets the count and the value of a tag, as LONG (LONG8 in a BigTIFF).
 fn set(file: &mut [u8], big_tiff: bool, tag: u16, count: u64, value: u64) {
     let (fields, _) = fields(file, big_tiff);
-    let at = fields.iter().find(|field| field.tag == tag).expect("the tag is there").at;
+    let at = fields
+        .iter()
+        .find(|field| field.tag == tag)
+        .expect("the tag is there")
+        .at;
     let (field_type, word) = if big_tiff { (16, 8) } else { (4, 4) };
     file[at + 2] = field_type;
     file[at + 4..at + 4 + word].copy_from_slice(&count.to_le_bytes()[..word]);
@@ -73,7 +88,15 @@ fn blocks_that_decode_to_far_more_than_declared_stop_there() {
     let mut tally = Tally::default();
     for codec in [Codec::Deflate, Codec::Lzw, Codec::PackBits] {
         // 64 MiB of zeros, for 21 x 19 pixels.
-        let mut huge = Tiny { codec, bands: 1, width: 8192, height: 8192, rows_per_strip: 8192, ..Tiny::default() }.encode(&[]);
+        let mut huge = Tiny {
+            codec,
+            bands: 1,
+            width: 8192,
+            height: 8192,
+            rows_per_strip: 8192,
+            ..Tiny::default()
+        }
+        .encode(&[]);
         for (tag, value) in [(256, 21), (257, 19), (278, 19)] {
             set(&mut huge, false, tag, 1, value);
         }
@@ -87,15 +110,31 @@ fn blocks_declared_far_larger_than_their_data_are_refused_without_their_memory()
     let _alone = measuring_alone();
     let mut tally = Tally::default();
     for codec in [Codec::None, Codec::Deflate, Codec::Lzw, Codec::PackBits] {
-        let base = Tiny { codec, bands: 1, tile: Some((64, 64)), stored: Stored::Unsigned(16), ..Tiny::default() };
-        for (width, height) in [(11_000, 11_000), (1 << 20, 64), (64, 1 << 20), (0xFFFF_FFFF, 1), (0x7FFF_FFFF, 0x7FFF_FFFF)] {
+        let base = Tiny {
+            codec,
+            bands: 1,
+            tile: Some((64, 64)),
+            stored: Stored::Unsigned(16),
+            ..Tiny::default()
+        };
+        for (width, height) in [
+            (11_000, 11_000),
+            (1 << 20, 64),
+            (64, 1 << 20),
+            (0xFFFF_FFFF, 1),
+            (0x7FFF_FFFF, 0x7FFF_FFFF),
+        ] {
             let mut file = base.encode(&[]);
             set(&mut file, false, 322, 1, width);
             set(&mut file, false, 323, 1, height);
             let what = format!("{codec:?}, tiles of {width} x {height}");
             assert_ne!(read(&mut tally, &file, &what), "read", "{what}");
         }
-        let strips = Tiny { tile: None, rows_per_strip: 19, ..base };
+        let strips = Tiny {
+            tile: None,
+            rows_per_strip: 19,
+            ..base
+        };
         for height in [1 << 20, 100 << 20, 0x7FFF_FFFF] {
             let mut file = strips.encode(&[]);
             set(&mut file, false, 257, 1, height);
@@ -112,7 +151,14 @@ fn a_forged_size_whose_blocks_all_share_their_bytes_is_refused_soon() {
     let _alone = measuring_alone();
     let mut tally = Tally::default();
     for codec in [Codec::Deflate, Codec::Lzw] {
-        let block = Tiny { codec, bands: 1, width: 4096, height: 4096, tile: Some((4096, 4096)), ..Tiny::default() };
+        let block = Tiny {
+            codec,
+            bands: 1,
+            width: 4096,
+            height: 4096,
+            tile: Some((4096, 4096)),
+            ..Tiny::default()
+        };
         let mut file = block.encode(&[]);
         // 50 x 50 blocks of 16 MiB, all of them the one that is there.
         let (list, _) = fields(&file, false);
@@ -145,7 +191,12 @@ fn a_forged_size_whose_blocks_all_share_their_bytes_is_refused_soon() {
 
 #[test]
 fn blocks_that_share_their_bytes_are_read_where_they_are_few() {
-    let mut file = Tiny { bands: 1, tile: Some((16, 16)), ..Tiny::default() }.encode(&[]);
+    let mut file = Tiny {
+        bands: 1,
+        tile: Some((16, 16)),
+        ..Tiny::default()
+    }
+    .encode(&[]);
     let (list, _) = fields(&file, false);
     let table = list.iter().find(|field| field.tag == 324).expect("the tag is there").at + 8;
     let at = u32::from_le_bytes(file[table..table + 4].try_into().expect("four bytes")) as usize;
@@ -186,19 +237,37 @@ fn every_field_set_to_an_extreme_ends_in_time_and_memory() {
         0xFFFF_FFFF_FFFF_FFFE,
         0xFFFF_FFFF_FFFF_FFFF,
     ];
-    for (big_tiff, tile) in [(false, None), (false, Some((16, 16))), (true, None), (true, Some((16, 16)))] {
-        let tiny = Tiny { big_tiff, tile, codec: Codec::Deflate, planar: true, ..Tiny::default() };
+    for (big_tiff, tile) in [
+        (false, None),
+        (false, Some((16, 16))),
+        (true, None),
+        (true, Some((16, 16))),
+    ] {
+        let tiny = Tiny {
+            big_tiff,
+            tile,
+            codec: Codec::Deflate,
+            planar: true,
+            ..Tiny::default()
+        };
         let file = tiny.encode(&georeferenced());
         let word = if big_tiff { 8 } else { 4 };
         let (list, next) = fields(&file, big_tiff);
         let first_directory = if big_tiff { 8 } else { 4 };
-        let mut places: Vec<usize> = list.iter().flat_map(|field| [field.at + 4, field.at + 4 + word]).collect();
+        let mut places: Vec<usize> = list
+            .iter()
+            .flat_map(|field| [field.at + 4, field.at + 4 + word])
+            .collect();
         places.extend([next, first_directory]);
         for place in places {
             for value in extremes {
                 let mut damaged = file.clone();
                 damaged[place..place + word].copy_from_slice(&value.to_le_bytes()[..word]);
-                read(&mut tally, &damaged, &format!("{tiny:?}: byte {place} on set to {value:#x}"));
+                read(
+                    &mut tally,
+                    &damaged,
+                    &format!("{tiny:?}: byte {place} on set to {value:#x}"),
+                );
             }
         }
         // And the number of entries itself.
@@ -214,7 +283,11 @@ fn every_field_set_to_an_extreme_ends_in_time_and_memory() {
             for field_type in 0..=20u16 {
                 let mut damaged = file.clone();
                 damaged[field.at + 2..field.at + 4].copy_from_slice(&field_type.to_le_bytes());
-                read(&mut tally, &damaged, &format!("{tiny:?}: tag {} of type {field_type}", field.tag));
+                read(
+                    &mut tally,
+                    &damaged,
+                    &format!("{tiny:?}: tag {} of type {field_type}", field.tag),
+                );
             }
         }
     }
@@ -227,10 +300,18 @@ fn georeferenced() -> Vec<(u16, u16, u64, Vec<u8>)> {
         (330, 4, 1, vec![8, 0, 0, 0]),
         doubles(33550, &[30.0, 30.0, 0.0]),
         doubles(33922, &[0.0, 0.0, 0.0, 5e5, 4e6, 0.0]),
-        (34735, 3, 8, [1u16, 1, 0, 1, 1024, 0, 1, 1].map(u16::to_le_bytes).concat()),
+        (
+            34735,
+            3,
+            8,
+            [1u16, 1, 0, 1, 1024, 0, 1, 1].map(u16::to_le_bytes).concat(),
+        ),
         doubles(34736, &[1.0, 2.0]),
         ascii(34737, b"nothing|\0".to_vec()),
-        ascii(42112, b"<GDALMetadata><Item name=\"a\">b</Item></GDALMetadata>\0".to_vec()),
+        ascii(
+            42112,
+            b"<GDALMetadata><Item name=\"a\">b</Item></GDALMetadata>\0".to_vec(),
+        ),
         ascii(42113, b"0\0".to_vec()),
     ]
 }
@@ -238,24 +319,46 @@ fn georeferenced() -> Vec<(u16, u16, u64, Vec<u8>)> {
 #[test]
 fn georeferences_that_are_no_numbers_are_none() {
     let _alone = measuring_alone();
-    let strange = [f64::NAN, f64::INFINITY, f64::NEG_INFINITY, f64::MAX, f64::MIN, f64::MIN_POSITIVE, -0.0, 0.0, 1e308];
+    let strange = [
+        f64::NAN,
+        f64::INFINITY,
+        f64::NEG_INFINITY,
+        f64::MAX,
+        f64::MIN,
+        f64::MIN_POSITIVE,
+        -0.0,
+        0.0,
+        1e308,
+    ];
     for value in strange {
         for at in 0..6 {
             let mut tie = [0.0, 0.0, 0.0, 5e5, 4e6, 0.0];
             tie[at] = value;
-            for scale in [[value, 30.0, 0.0], [30.0, value, 0.0], [value, value, value], [30.0, 30.0, 0.0]] {
+            for scale in [
+                [value, 30.0, 0.0],
+                [30.0, value, 0.0],
+                [value, value, value],
+                [30.0, 30.0, 0.0],
+            ] {
                 let file = Tiny::default().encode(&[doubles(33550, &scale), doubles(33922, &tie)]);
                 check_georeference(file, &format!("scale {scale:?}, tie point {tie:?}"));
             }
         }
         for at in 0..16 {
-            let mut matrix = [30.0, 1.0, 0.0, 5e5, 1.0, -30.0, 0.0, 4e6, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 1.0];
+            let mut matrix = [
+                30.0, 1.0, 0.0, 5e5, 1.0, -30.0, 0.0, 4e6, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 1.0,
+            ];
             matrix[at] = value;
-            check_georeference(Tiny::default().encode(&[doubles(34264, &matrix)]), &format!("{matrix:?}"));
+            check_georeference(
+                Tiny::default().encode(&[doubles(34264, &matrix)]),
+                &format!("{matrix:?}"),
+            );
         }
         // User-defined units and ellipsoids out of the double parameters.
         for key in [2055u16, 2057, 2058, 2059, 3077] {
-            let keys = [1u16, 1, 0, 4, 1024, 0, 1, 1, 2054, 0, 1, 32767, 3076, 0, 1, 32767, key, 34736, 1, 0];
+            let keys = [
+                1u16, 1, 0, 4, 1024, 0, 1, 1, 2054, 0, 1, 32767, 3076, 0, 1, 32767, key, 34736, 1, 0,
+            ];
             let file = Tiny::default().encode(&[
                 doubles(33550, &[30.0, 30.0, 0.0]),
                 doubles(33922, &[0.0; 6]),
@@ -269,11 +372,18 @@ fn georeferences_that_are_no_numbers_are_none() {
 
 fn check_georeference(file: Vec<u8>, what: &str) {
     let image = block_on(GeoTiff::open(BytesSource::new(file), Limits::default())).expect("opens");
-    let Some(reference) = &image.info().georeference else { return };
+    let Some(reference) = &image.info().georeference else {
+        return;
+    };
     let (x, y) = reference.model_from_pixel.apply(0.0, 0.0);
     assert!(x.is_finite() && y.is_finite(), "{what}: {reference:?}");
     let crs = &reference.crs;
-    let sizes = [crs.linear_unit_m, crs.angular_unit_rad, Some(crs.semi_major_axis_m), Some(crs.inverse_flattening)];
+    let sizes = [
+        crs.linear_unit_m,
+        crs.angular_unit_rad,
+        Some(crs.semi_major_axis_m),
+        Some(crs.inverse_flattening),
+    ];
     assert!(sizes.into_iter().flatten().all(f64::is_finite), "{what}: {crs:?}");
 }
 
@@ -282,7 +392,11 @@ fn metadata_bombs_end_in_time_and_memory() {
     let _alone = measuring_alone();
     let mut tally = Tally::default();
     let laughs = "<!DOCTYPE x [<!ENTITY a \"aaaaaaaaaa\"><!ENTITY b \"&a;&a;&a;&a;&a;&a;&a;&a;\">]>";
-    let item = |text: &str| format!("<GDALMetadata><Item name=\"DESCRIPTION\" sample=\"0\" role=\"description\">{text}</Item></GDALMetadata>");
+    let item = |text: &str| {
+        format!(
+            "<GDALMetadata><Item name=\"DESCRIPTION\" sample=\"0\" role=\"description\">{text}</Item></GDALMetadata>"
+        )
+    };
     let bombs = [
         item(&"&".repeat(3 << 20)),
         item(&"&amp;".repeat(700_000)),
@@ -350,7 +464,10 @@ fn directories_in_a_circle_end() {
     let _alone = measuring_alone();
     let mut tally = Tally::default();
     for big_tiff in [false, true] {
-        let tiny = Tiny { big_tiff, ..Tiny::default() };
+        let tiny = Tiny {
+            big_tiff,
+            ..Tiny::default()
+        };
         // NewSubfileType 1: what the search for overviews stops at. The sub-directories are a circle of their own.
         let subfile = (254, 4, 1, vec![1, 0, 0, 0]);
         let children = (330, 4, 2, vec![0; 8]);
@@ -403,7 +520,20 @@ fn directories_in_a_circle_end() {
     dense[next..next + 4].copy_from_slice(&(start as u32).to_le_bytes());
     for index in 0..4096u32 + 70 {
         // Each entry's first bytes are also the count 0x0FFF of a directory that begins there.
-        dense.extend([0xFF, 0x0F, 3, 0, (index & 0xFF) as u8, (index >> 8) as u8, 0, 0, 0, 0, 0, 0]);
+        dense.extend([
+            0xFF,
+            0x0F,
+            3,
+            0,
+            (index & 0xFF) as u8,
+            (index >> 8) as u8,
+            0,
+            0,
+            0,
+            0,
+            0,
+            0,
+        ]);
     }
     for step in 0..65 {
         let end = start + step * 12 + 2 + 0x0FFF * 12;
@@ -419,7 +549,11 @@ fn nothing_of_nothing_is_an_error() {
     let mut tally = Tally::default();
     assert_eq!(read(&mut tally, b"", "no bytes"), "empty");
     for big_tiff in [false, true] {
-        let tiny = Tiny { big_tiff, tile: Some((16, 16)), ..Tiny::default() };
+        let tiny = Tiny {
+            big_tiff,
+            tile: Some((16, 16)),
+            ..Tiny::default()
+        };
         let file = tiny.encode(&georeferenced());
         let (list, _) = fields(&file, big_tiff);
         for field in &list {
@@ -454,21 +588,43 @@ impl RangeSource for Shrinking {
 
     async fn fetch_range(&self, range: Range<u64>) -> Result<Bytes, SourceError> {
         self.fetches.set(self.fetches.get() + 1);
-        let end = if self.fetches.get() > self.after { self.left } else { self.bytes.len() };
-        Ok(self.bytes.slice((range.start as usize).min(end)..(range.end as usize).min(end)))
+        let end = if self.fetches.get() > self.after {
+            self.left
+        } else {
+            self.bytes.len()
+        };
+        Ok(self
+            .bytes
+            .slice((range.start as usize).min(end)..(range.end as usize).min(end)))
     }
 }
 
 #[test]
 fn a_source_that_shrinks_while_it_is_read_is_said_to_have_changed() {
     let _alone = measuring_alone();
-    let tiny = Tiny { codec: Codec::Deflate, tile: Some((16, 16)), width: 200, height: 160, ..Tiny::default() };
+    let tiny = Tiny {
+        codec: Codec::Deflate,
+        tile: Some((16, 16)),
+        width: 200,
+        height: 160,
+        ..Tiny::default()
+    };
     let bytes = Bytes::from(tiny.encode(&[]));
-    let whole = Window { x: 0, y: 0, width: 200, height: 160 };
+    let whole = Window {
+        x: 0,
+        y: 0,
+        width: 200,
+        height: 160,
+    };
     let (mut changed, mut read) = (0, 0);
     for after in 0..6 {
         for left in (0..bytes.len()).step_by(97) {
-            let source = Shrinking { bytes: bytes.clone(), left, fetches: 0.into(), after };
+            let source = Shrinking {
+                bytes: bytes.clone(),
+                left,
+                fetches: 0.into(),
+                after,
+            };
             let result = block_on(async {
                 let image = GeoTiff::open(source, Limits::default()).await?;
                 image.read_preview(10, &[0]).await?;
@@ -491,14 +647,38 @@ fn a_source_that_shrinks_while_it_is_read_is_said_to_have_changed() {
 #[test]
 fn a_file_that_shrinks_while_it_is_open_is_said_to_have_changed() {
     let mut file = tempfile::NamedTempFile::new().expect("a temporary file");
-    let bytes = Tiny { width: 400, height: 300, ..Tiny::default() }.encode(&[]);
+    let bytes = Tiny {
+        width: 400,
+        height: 300,
+        ..Tiny::default()
+    }
+    .encode(&[]);
     file.write_all(&bytes).expect("writes");
     file.flush().expect("writes");
-    let image = block_on(GeoTiff::open(FileSource::open(file.path()).expect("opens"), Limits::default())).expect("opens");
+    let image = block_on(GeoTiff::open(
+        FileSource::open(file.path()).expect("opens"),
+        Limits::default(),
+    ))
+    .expect("opens");
     file.as_file().set_len(1000).expect("shrinks");
-    let whole = Window { x: 0, y: 0, width: 400, height: 300 };
+    let whole = Window {
+        x: 0,
+        y: 0,
+        width: 400,
+        height: 300,
+    };
     let error = block_on(image.read_window(whole, &[0])).expect_err("the end is gone");
     assert_eq!(error.code(), "source_changed");
     // What is still there is read.
-    assert!(block_on(image.read_window(Window { width: 1, height: 1, ..whole }, &[0])).is_ok());
+    assert!(
+        block_on(image.read_window(
+            Window {
+                width: 1,
+                height: 1,
+                ..whole
+            },
+            &[0]
+        ))
+        .is_ok()
+    );
 }

@@ -71,7 +71,10 @@ fn twenty_small_files() -> Vec<(String, Vec<u8>)> {
         .iter()
         .map(|name| {
             let path = seeds.join(format!("{name}.tif"));
-            (name.to_string(), std::fs::read(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display())))
+            (
+                name.to_string(),
+                std::fs::read(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display())),
+            )
         })
         .collect()
 }
@@ -120,7 +123,9 @@ fn every_truncation_of_twenty_files_ends_in_time_and_memory() {
     let mut tally = Tally::default();
     for (name, file) in twenty_small_files() {
         for length in 0..file.len() {
-            measure(&mut tally, entries::windows, &file[..length], &|| format!("{name} cut to {length}"));
+            measure(&mut tally, entries::windows, &file[..length], &|| {
+                format!("{name} cut to {length}")
+            });
         }
     }
     println!("{} truncated copies: {tally:?}", tally.reads());
@@ -153,7 +158,11 @@ fn real_files_and_their_damaged_copies_end_in_time_and_memory() {
             measure(&mut damaged, entries::windows, &copy, &what);
         }
     }
-    println!("{} files: {whole:?}\n{} damaged copies: {damaged:?}", whole.reads(), damaged.reads());
+    println!(
+        "{} files: {whole:?}\n{} damaged copies: {damaged:?}",
+        whole.reads(),
+        damaged.reads()
+    );
     assert!(whole.reads() >= 300 && damaged.reads() >= 10_000);
 }
 
