@@ -13,6 +13,9 @@ use crate::source::RangeSource;
 /// Stored bytes that are fetched before they are decoded; bounds memory beside the result and the cache.
 const BATCH_BYTES: u64 = 8 << 20;
 
+/// What one read may decode of blocks that take more bytes together than the file has.
+const MAX_SHARED_DECODED_BYTES: u64 = 128 << 20;
+
 /// Every `step`-th row or column from `start` on.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Axis {
@@ -175,7 +178,7 @@ impl<S: RangeSource> GridRead<'_, S> {
     /// Blocks may share bytes (writers store equal tiles once), but a small file whose blocks all point at the same
     /// bytes could keep a preview of a forged size busy for hours.
     fn check_overlap(&self, stored_bytes: u64, decoded_bytes: u64) -> Result<(), RasterError> {
-        let limit = self.limits.max_extra_decoded_bytes;
+        let limit = self.limits.max_extra_decoded_bytes.min(MAX_SHARED_DECODED_BYTES);
         if decoded_bytes > limit && stored_bytes > self.source.size_bytes() {
             return Err(LimitExceeded {
                 what: "decoding the same bytes of the file for many blocks (strips or tiles)",

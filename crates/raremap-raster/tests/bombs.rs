@@ -154,13 +154,13 @@ fn a_forged_size_whose_blocks_all_share_their_bytes_is_refused_soon() {
         let block = Tiny {
             codec,
             bands: 1,
-            width: 4096,
-            height: 4096,
-            tile: Some((4096, 4096)),
+            width: 1024,
+            height: 1024,
+            tile: Some((1024, 1024)),
             ..Tiny::default()
         };
         let mut file = block.encode(&[]);
-        // 50 x 50 blocks of 16 MiB, all of them the one that is there.
+        // 50 x 50 blocks of a MiB, all of them the one that is there.
         let (list, _) = fields(&file, false);
         let value = |tag: u16| {
             let at = list.iter().find(|field| field.tag == tag).expect("the tag is there").at;
@@ -170,7 +170,7 @@ fn a_forged_size_whose_blocks_all_share_their_bytes_is_refused_soon() {
         let tables = file.len() as u64;
         file.extend((0..2500).flat_map(|_| offset.clone()));
         file.extend((0..2500).flat_map(|_| length.clone()));
-        for (tag, value) in [(256, 50 * 4096), (257, 50 * 4096)] {
+        for (tag, value) in [(256, 50 * 1024), (257, 50 * 1024)] {
             set(&mut file, false, tag, 1, value);
         }
         set(&mut file, false, 324, 2500, tables);
@@ -180,13 +180,11 @@ fn a_forged_size_whose_blocks_all_share_their_bytes_is_refused_soon() {
             Ok(_) => "read",
             Err(error) => error.code(),
         };
-        let started = std::time::Instant::now();
-        assert_eq!(preview(), "limit_exceeded");
-        println!("{codec:?}: {:?}", started.elapsed());
+        // The cache may hold 64 MiB, and one block more.
+        let outcome = tally.measure(preview, 8 << 20, &|| format!("{codec:?}"));
+        assert_eq!(outcome, "limit_exceeded");
     }
     println!("{tally:?}");
-    assert_eq!(tally.reads(), 0);
-    tally.outcomes.clear();
 }
 
 #[test]
@@ -441,7 +439,7 @@ fn tags_as_large_as_the_file_end_in_time_and_memory() {
             for (field_type, size) in [(1u8, 1u32), (3, 2), (4, 4), (2, 1), (12, 8)] {
                 let mut file = plain.clone();
                 let at = file.len() as u32;
-                let length = 24 << 20;
+                let length = 12 << 20;
                 file.extend(std::iter::repeat_n(filler, length));
                 file[field.at + 2] = field_type;
                 file[field.at + 4..field.at + 8].copy_from_slice(&(length as u32 / size).to_le_bytes());
@@ -451,7 +449,7 @@ fn tags_as_large_as_the_file_end_in_time_and_memory() {
                     Ok(_) => "read",
                     Err(error) => error.code(),
                 };
-                let what = || format!("tag {} of type {field_type} in 24 MiB of {filler}", field.tag);
+                let what = || format!("tag {} of type {field_type} in 12 MiB of {filler}", field.tag);
                 tally.measure(open, 0, &what);
             }
         }
@@ -660,7 +658,7 @@ fn a_file_that_shrinks_while_it_is_open_is_said_to_have_changed() {
         Limits::default(),
     ))
     .expect("opens");
-    file.as_file().set_len(1000).expect("shrinks");
+    file.as_file().set_len(10_000).expect("shrinks");
     let whole = Window {
         x: 0,
         y: 0,
