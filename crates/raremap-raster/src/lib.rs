@@ -19,6 +19,7 @@
 mod blocks;
 mod codec;
 mod color;
+mod conversion;
 mod crs;
 mod directory;
 mod encode;
