@@ -7,6 +7,7 @@ use crate::error::{LimitExceeded, Misuse, RasterError};
 use crate::layout::{BlockBytes, Layout};
 use crate::limits::{Limits, checked_len};
 use crate::metadata_reader::fetch_exactly;
+use crate::nodata::StoredNodata;
 use crate::samples::{SampleValue, Samples, StoredRow};
 use crate::source::RangeSource;
 
@@ -71,8 +72,7 @@ pub(crate) struct GridRead<'a, S> {
     pub(crate) rows: Axis,
     pub(crate) columns: Axis,
     pub(crate) bands: &'a [usize],
-    /// Nodata in the file's own sample type, NaN without nodata.
-    pub(crate) stored_nodata: f64,
+    pub(crate) nodata: StoredNodata,
 }
 
 impl<S: RangeSource> GridRead<'_, S> {
@@ -124,7 +124,7 @@ impl<S: RangeSource> GridRead<'_, S> {
             }
         }
         self.read_batch(batch, &mut out).await?;
-        if self.stored_nodata == 0.0 {
+        if self.nodata.is_zero() {
             out.invalidate_zero_pixels(self.bands.len());
         }
         Ok(out)
@@ -241,29 +241,18 @@ impl<S: RangeSource> GridRead<'_, S> {
                     stride: row_layout.stride.saturating_mul(self.columns.step as usize),
                     count: columns.len(),
                 };
-                stored.copy_to(out, position, row as usize, columns.start as usize, self.stored_nodata);
+                stored.copy_to(out, position, row as usize, columns.start as usize, self.nodata);
             }
         }
     }
 
     /// A block that is not stored holds nodata, or 0 where the file has no nodata (as in GDAL).
     fn fill_sparse<T: SampleValue>(&self, block: TouchedBlock, out: &mut Samples<T>) {
-        let fill = if self.stored_nodata.is_nan() {
-            0.0
-        } else {
-            self.stored_nodata
-        };
         let columns = self.columns.indices_in_block(block.across, self.layout.block_width);
         for (position, _) in self.bands_of(block) {
             for row in self.rows.indices_in_block(block.down, self.layout.block_height) {
-                let values = std::iter::repeat_n(fill, columns.len());
-                out.put(
-                    position,
-                    row as usize,
-                    columns.start as usize,
-                    values,
-                    self.stored_nodata,
-                );
+                let values = std::iter::repeat_n(self.nodata.fill, columns.len());
+                out.put(position, row as usize, columns.start as usize, values, self.nodata);
             }
         }
     }

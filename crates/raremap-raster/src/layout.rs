@@ -44,9 +44,10 @@ pub(crate) struct Layout {
     pub(crate) photometric: u16,
     pub(crate) bits_reversed: bool,
     offsets: Vec<u64>,
-    /// Empty where the file does not say (some old writers) or where one strip is read in pieces.
+    /// Empty where the file does not say (some old writers).
     byte_counts: Vec<u64>,
-    one_strip: Option<BlockBytes>,
+    /// Offset of an uncompressed image in one strip, which is read in pieces.
+    one_strip: Option<u64>,
 }
 
 impl Layout {
@@ -171,17 +172,16 @@ impl Layout {
         if !matches!(self.conversion, ColorConversion::None) {
             return;
         }
-        let (Some(offset), whole) = (self.offsets.first().copied(), self.block_bytes(self.height)) else {
+        let Some(offset) = self.offsets.first().copied() else {
             return;
         };
-        // Sparse (0) and short strips are left to the general path, which reports them.
-        let length = self.byte_counts.first().copied().unwrap_or(whole);
-        if offset == 0 || length < whole {
+        // A sparse strip is left to the general path. A byte count that is short says nothing about uncompressed data.
+        if offset == 0 {
             return;
         }
         let rows = (STRIP_PIECE_BYTES / self.block_bytes(1).max(1)).clamp(1, u64::from(self.height));
         self.block_height = rows as u32;
-        self.one_strip = Some(BlockBytes { offset, length });
+        self.one_strip = Some(offset);
     }
 
     /// Blocks from left to right.
@@ -198,6 +198,15 @@ impl Layout {
         let planes = if self.planar { self.band_count as u64 } else { 1 };
         // Two 32-bit factors cannot overflow; a third can.
         (self.blocks_across() * self.blocks_down()).saturating_mul(planes)
+    }
+
+    /// Blocks that the file does not store.
+    pub(crate) fn sparse_block_count(&self, source_bytes: u64) -> u64 {
+        if self.one_strip.is_some() {
+            return 0;
+        }
+        let is_sparse = |index: &u64| self.locate(*index, 0, source_bytes).is_none();
+        (0..self.block_count()).filter(is_sparse).count() as u64
     }
 
     /// The index of a block in the file's order.
@@ -255,7 +264,8 @@ impl Layout {
 
     /// Bytes of one stored row of a block: rows start on a byte.
     pub(crate) fn row_bytes(&self) -> u64 {
-        let bits = u128::from(self.block_width) * self.stored_samples_per_pixel() as u128 * u128::from(self.bits_per_sample);
+        let bits =
+            u128::from(self.block_width) * self.stored_samples_per_pixel() as u128 * u128::from(self.bits_per_sample);
         u64::try_from(bits.div_ceil(8)).unwrap_or(u64::MAX)
     }
 
@@ -279,7 +289,11 @@ impl Layout {
 
     /// How stored rows are laid out before colours are converted, with samples of 24 bits in three bytes.
     pub(crate) fn stored_row_layout(&self) -> RowLayout {
-        let sample_bytes = if self.bits_per_sample == 24 { 3 } else { self.sample_type.bytes() };
+        let sample_bytes = if self.bits_per_sample == 24 {
+            3
+        } else {
+            self.sample_type.bytes()
+        };
         let stride = self.stored_samples_per_pixel();
         RowLayout {
             row_bytes: self.block_width as usize * stride * sample_bytes,
@@ -292,9 +306,7 @@ impl Layout {
     pub(crate) fn locate(&self, index: u64, down: u64, source_bytes: u64) -> Option<BlockBytes> {
         let expected = self.block_bytes(self.rows_in_block(down));
         if let Some(strip) = self.one_strip {
-            let offset = strip
-                .offset
-                .saturating_add(self.block_bytes(self.block_height).saturating_mul(down));
+            let offset = strip.saturating_add(self.block_bytes(self.block_height).saturating_mul(down));
             return Some(BlockBytes {
                 offset,
                 length: expected,
@@ -304,15 +316,19 @@ impl Layout {
         let offset = self.offsets.get(position).copied()?;
         let length = match self.byte_counts.get(position) {
             Some(count) => *count,
+            // A table that is too short ends in zeros, as in libtiff.
+            None if !self.byte_counts.is_empty() => 0,
             // Without byte counts a block reaches to the end of what it can need, or of the file.
+            None if offset == 0 => 0,
             None if self.compression == Compression::None => expected,
             None => source_bytes.saturating_sub(offset),
         };
-        if offset == 0 || length == 0 {
+        if length == 0 {
             return None;
         }
+        // What uncompressed data needs is known; writers state less and more.
         let needed = if self.compression == Compression::None {
-            length.min(expected)
+            expected
         } else {
             length
         };

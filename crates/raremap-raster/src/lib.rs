@@ -17,6 +17,7 @@
 //! ```
 
 mod blocks;
+mod checksum;
 mod codec;
 mod color;
 mod conversion;
@@ -38,11 +39,13 @@ mod nodata;
 mod output;
 mod predict;
 mod reader;
+mod related;
 mod samples;
 mod scratch;
 mod source;
 mod tags;
 
+pub use checksum::GdalChecksum;
 pub use codec::Compression;
 pub use color::ColorInterpretation;
 pub use crs::{Crs, CrsKind};
@@ -55,6 +58,7 @@ pub use limits::Limits;
 pub use output::{OutputImage, OutputSamples};
 pub use predict::Predictor;
 pub use reader::{GeoTiff, Window};
+pub use related::Overview;
 pub use samples::{SampleType, SampleValue, Samples};
 #[cfg(not(target_arch = "wasm32"))]
 pub use scratch::FileScratch;

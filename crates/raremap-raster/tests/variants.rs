@@ -1,0 +1,257 @@
+//! About a thousand small files, as GDAL and others write them, sane and not: what is read of each is what GDAL reads.
+//!
+//! `RAREMAP_PYTHON` names a Python with rasterio; without it this test says that it was skipped.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+use std::process::Command;
+
+use pollster::block_on;
+use raremap_raster::{FileSource, GdalChecksum, GeoTiff, Limits, RasterError, SampleType, Samples, Window};
+use serde_json::{Value, json};
+
+/// Where reading differs from GDAL on purpose: the start of the file's name, what differs, and why.
+const DELIBERATE: [(&str, &str, &str); 9] = [
+    (
+        "nodata-",
+        "nodata",
+        "\"-nan\" and \"nan(ind)\" mean NaN, not 0; rasterio hides what is out of range",
+    ),
+    ("place-", "transform", "a transform that is not finite is none"),
+    (
+        "keys-utm-south-by",
+        "unit",
+        "rasterio tells the unit of what GDAL identifies",
+    ),
+    (
+        "keys-",
+        "extra EPSG",
+        "codes are reported as they are; GDAL knows which exist",
+    ),
+    (
+        "crs-",
+        "extra EPSG",
+        "GDAL finds other names beside the code, and drops it",
+    ),
+    ("keys-", "missing EPSG", "GDAL identifies systems by their parameters"),
+    ("crs-", "missing EPSG", "GDAL identifies systems by their parameters"),
+    ("keys-", "missing unit", "GDAL takes metres where nothing says so"),
+    (
+        "nodata-in-metadata",
+        "valid",
+        "NODATA_VALUES, one per band, is not read",
+    ),
+];
+
+#[test]
+fn files_of_every_kind_read_as_in_gdal() {
+    let Some(python) = std::env::var_os("RAREMAP_PYTHON") else {
+        println!("skipped: RAREMAP_PYTHON does not name a Python with rasterio");
+        return;
+    };
+    let folder = tempfile::tempdir().expect("a folder");
+    let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/support/variants.py");
+    let output = Command::new(python)
+        .arg(script)
+        .arg(folder.path())
+        .output()
+        .expect("the interpreter starts");
+    let errors = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "rasterio failed: {errors}");
+    let lines = String::from_utf8(output.stdout).expect("the script writes UTF-8");
+    let mut counts: BTreeMap<&str, usize> = BTreeMap::new();
+    let mut wrong = Vec::new();
+    for line in lines.lines() {
+        let gdal: Value = serde_json::from_str(line).expect("the script writes JSON");
+        let name = gdal["file"].as_str().expect("a name");
+        let path = folder.path().join(format!("{name}.tif"));
+        let outcome = match (block_on(compare(&path, &gdal)), gdal["error"].as_str()) {
+            (Err(_), Some(_)) => "error, as in GDAL",
+            (Ok(_), Some(_)) => "read though GDAL does not",
+            (Err(error), None) => {
+                wrong.push(format!("{name}: refused though GDAL reads it: {error}"));
+                "refused though GDAL reads it"
+            }
+            (Ok(differences), None) if differences.is_empty() => "equal",
+            (Ok(differences), None) => {
+                let before = wrong.len();
+                let undeliberate = differences.into_iter().filter(|(what, _)| !is_deliberate(name, what));
+                wrong.extend(undeliberate.map(|(what, detail)| format!("{name}: {what}: {detail}")));
+                if wrong.len() > before {
+                    "WRONG"
+                } else {
+                    "differs on purpose"
+                }
+            }
+        };
+        *counts.entry(outcome).or_default() += 1;
+    }
+    println!("{counts:#?}");
+    assert!(wrong.is_empty(), "read otherwise than in GDAL:\n{}", wrong.join("\n"));
+    assert!(counts.get("equal").is_some_and(|equal| *equal > 900), "{counts:?}");
+}
+
+fn is_deliberate(name: &str, what: &str) -> bool {
+    DELIBERATE
+        .iter()
+        .any(|(start, difference, _)| name.starts_with(start) && what == *difference)
+}
+
+type Differences = Vec<(&'static str, String)>;
+
+/// What differs between this reader and what the script told of GDAL.
+async fn compare(path: &Path, gdal: &Value) -> Result<Differences, RasterError> {
+    let image = GeoTiff::open(FileSource::open(path)?, Limits::default()).await?;
+    let info = image.info();
+    let whole = Window {
+        x: 0,
+        y: 0,
+        width: info.width,
+        height: info.height,
+    };
+    let (mut checksums, mut valid) = (Vec::new(), Vec::new());
+    for band in 0..info.band_count {
+        let samples = image.read_window_as::<f64>(whole, &[band]).await?;
+        let mut checksum = GdalChecksum::new(info.sample_type);
+        checksum.update(&samples.values);
+        checksums.push(checksum.value());
+        valid.push(crc(samples.valid.iter().map(|valid| u8::from(*valid))));
+    }
+    if gdal["error"].is_string() {
+        return Ok(Vec::new());
+    }
+    let mut differences = Vec::new();
+    let mut check = |what, ours: Value, theirs: &Value| {
+        if ours != *theirs {
+            differences.push((what, format!("{ours} instead of {theirs}")));
+        }
+    };
+    let bands = info.band_count;
+    check("size", json!([info.height, info.width]), &gdal["size"]);
+    check("type", json!(vec![type_name(info.sample_type); bands]), &gdal["dtypes"]);
+    check("checksums", json!(checksums), &gdal["checksums"]);
+    // Whether an opacity band is one is judged elsewhere.
+    if !gdal["flags"].to_string().contains("alpha") {
+        check("valid", json!(valid), &gdal["valid"]);
+    }
+    let meanings: Vec<String> = info
+        .color_interpretations
+        .iter()
+        .map(|meaning| format!("{meaning:?}").to_lowercase())
+        .collect();
+    check("colours", json!(meanings), &gdal["interpretations"]);
+    check("names", json!(info.band_names), &gdal["descriptions"]);
+    let or =
+        |values: &[Option<f64>], default: f64| values.iter().map(|value| value.unwrap_or(default)).collect::<Vec<_>>();
+    let is_number = |key: &str| !gdal["file"].as_str().is_some_and(|name| name == "metadata-1") || key.is_empty();
+    if is_number("scales") {
+        check("scales", json!(or(&info.scales, 1.0)), &gdal["scales"]);
+        check("offsets", json!(or(&info.offsets, 0.0)), &gdal["offsets"]);
+    }
+    check("control points", json!(info.gcp_count), &gdal["gcps"]);
+    check(
+        "overviews",
+        json!(info.overviews.len()),
+        &json!(gdal["overviews"].as_array().map_or(0, Vec::len)),
+    );
+    let nodata = match info.nodata {
+        Some(value) if info.sample_type == SampleType::F32 => number(f64::from(value as f32)),
+        Some(value) => number(value),
+        None => Value::Null,
+    };
+    check("nodata", nodata, &gdal["nodata"]);
+    compare_place(&image, gdal, &mut differences);
+    for level in gdal["levels"].as_array().into_iter().flatten() {
+        compare_overview(&image, level, &mut differences).await?;
+    }
+    Ok(differences)
+}
+
+fn compare_place(image: &GeoTiff<FileSource>, gdal: &Value, differences: &mut Differences) {
+    let info = image.info();
+    let ours = info
+        .georeference
+        .as_ref()
+        .map_or([1.0, 0.0, 0.0, 0.0, 1.0, 0.0], |known| {
+            let t = known.model_from_pixel;
+            [t.a, t.b, t.c, t.d, t.e, t.f]
+        });
+    let theirs: Vec<f64> = gdal["transform"]
+        .as_array()
+        .into_iter()
+        .flatten()
+        .map(|value| value.as_f64().unwrap_or(f64::NAN))
+        .collect();
+    let is_close = |(a, b): (&f64, &f64)| (a - b).abs() <= 1e-12 * a.abs().max(b.abs());
+    if theirs.len() != 6 || !ours.iter().zip(&theirs).all(is_close) {
+        differences.push(("transform", format!("{ours:?} instead of {theirs:?}")));
+    }
+    let crs = info.crs.as_ref();
+    let epsg = crs.and_then(|crs| crs.epsg);
+    let theirs = gdal["epsg"].as_u64().and_then(|code| u16::try_from(code).ok());
+    match (epsg, theirs) {
+        (Some(ours), Some(theirs)) if ours != theirs => {
+            differences.push(("EPSG", format!("{ours} instead of {theirs}")))
+        }
+        (Some(ours), None) => differences.push(("extra EPSG", format!("{ours}, GDAL has {}", gdal["crs"]))),
+        (None, Some(theirs)) => differences.push(("missing EPSG", format!("{theirs}, have {crs:?}"))),
+        _ => {}
+    }
+    let Some(theirs) = gdal["unit"].as_f64() else { return };
+    match crs.and_then(|crs| crs.linear_unit_m) {
+        None => differences.push(("missing unit", format!("{theirs}, have {crs:?}"))),
+        Some(ours) if (ours - theirs).abs() > 1e-9 => differences.push(("unit", format!("{ours} instead of {theirs}"))),
+        Some(_) => {}
+    }
+}
+
+/// A preview of an overview's size is the overview.
+async fn compare_overview(
+    image: &GeoTiff<FileSource>,
+    level: &Value,
+    differences: &mut Differences,
+) -> Result<(), RasterError> {
+    let size = |index: usize| level["size"][index].as_u64().unwrap_or_default();
+    let [height, width] = [size(0), size(1)];
+    if level["dtype"] != type_name(image.info().sample_type) {
+        return Ok(());
+    }
+    let preview: Samples<f32> = image.read_preview(width.max(height) as u32, &[0]).await?;
+    let pixels = crc(preview.values.iter().flat_map(|value| f64::from(*value).to_le_bytes()));
+    let valid = crc(preview.valid.iter().map(|valid| u8::from(*valid)));
+    let ours = json!([preview.height, preview.width, pixels, valid]);
+    let theirs = json!([height, width, level["pixels"], level["valid"]]);
+    if ours != theirs {
+        differences.push(("overview", format!("{ours} instead of {theirs}")));
+    }
+    Ok(())
+}
+
+fn crc(bytes: impl Iterator<Item = u8>) -> u32 {
+    let mut crc = flate2::Crc::new();
+    crc.update(&bytes.collect::<Vec<u8>>());
+    crc.sum()
+}
+
+fn number(value: f64) -> Value {
+    if value.is_nan() {
+        json!("nan")
+    } else if value.is_infinite() {
+        json!(if value > 0.0 { "inf" } else { "-inf" })
+    } else {
+        json!(value)
+    }
+}
+
+fn type_name(sample_type: SampleType) -> &'static str {
+    match sample_type {
+        SampleType::U8 => "uint8",
+        SampleType::I8 => "int8",
+        SampleType::U16 => "uint16",
+        SampleType::I16 => "int16",
+        SampleType::U32 => "uint32",
+        SampleType::I32 => "int32",
+        SampleType::F16 | SampleType::F32 => "float32",
+        SampleType::F64 => "float64",
+    }
+}
