@@ -7,7 +7,16 @@ use crate::header::{ByteOrder, Header};
 use crate::limits::{Limits, checked_len};
 use crate::metadata_reader::MetadataReader;
 use crate::source::RangeSource;
-use crate::tags::Tag;
+use crate::tags::{self, Tag};
+
+/// The tags whose length grows with the image; of any other, more than [`MAX_SMALL_TAG_BYTES`] is a forgery.
+const BLOCK_TABLES: [Tag; 4] = [
+    tags::STRIP_OFFSETS,
+    tags::STRIP_BYTE_COUNTS,
+    tags::TILE_OFFSETS,
+    tags::TILE_BYTE_COUNTS,
+];
+const MAX_SMALL_TAG_BYTES: u64 = 4 << 20;
 
 /// One entry of a directory: its type, its count and where its value is.
 #[derive(Debug, Clone, Copy)]
@@ -99,13 +108,19 @@ impl Directory {
         reader: &mut MetadataReader<'_, S>,
         tag: Tag,
         limits: &Limits,
+        most_values: u64,
     ) -> Result<Option<(Entry, Bytes)>, RasterError> {
         let Some(entry) = self.entry(tag) else { return Ok(None) };
         let Some(size) = type_bytes(entry.field_type) else {
             return Err(bad_tag(tag, format!("unknown field type {}", entry.field_type)));
         };
-        let length = size.saturating_mul(entry.count);
-        checked_len(tag.name, length, limits.max_tag_bytes)?;
+        let limit = if BLOCK_TABLES.contains(&tag) {
+            limits.max_tag_bytes
+        } else {
+            limits.max_tag_bytes.min(MAX_SMALL_TAG_BYTES)
+        };
+        let length = size.saturating_mul(entry.count.min(most_values));
+        checked_len(tag.name, length, limit)?;
         let bytes = reader.bytes(tag.name, entry.value_offset, length).await?;
         Ok(Some((entry, bytes)))
     }
@@ -117,7 +132,17 @@ impl Directory {
         tag: Tag,
         limits: &Limits,
     ) -> Result<Option<Vec<u64>>, RasterError> {
-        let Some((entry, bytes)) = self.value(reader, tag, limits).await? else {
+        self.first_values(reader, tag, limits, u64::MAX).await
+    }
+
+    async fn first_values<S: RangeSource>(
+        &self,
+        reader: &mut MetadataReader<'_, S>,
+        tag: Tag,
+        limits: &Limits,
+        most_values: u64,
+    ) -> Result<Option<Vec<u64>>, RasterError> {
+        let Some((entry, bytes)) = self.value(reader, tag, limits, most_values).await? else {
             return Ok(None);
         };
         let (size, is_signed) = match entry.field_type {
@@ -136,6 +161,8 @@ impl Directory {
                 ));
             }
         };
+        // Numbers of every size take eight bytes once read.
+        checked_len(tag.name, (bytes.len() / size) as u64 * 8, limits.max_tag_bytes)?;
         let numbers = bytes.chunks_exact(size).map(|number| self.byte_order.unsigned(number));
         let numbers: Vec<u64> = numbers.collect();
         let sign = 1u64 << (8 * size - 1);
@@ -154,7 +181,7 @@ impl Directory {
         default: u64,
         limits: &Limits,
     ) -> Result<u64, RasterError> {
-        match self.unsigned(reader, tag, limits).await? {
+        match self.first_values(reader, tag, limits, 1).await? {
             None => Ok(default),
             Some(values) => values
                 .first()
@@ -170,7 +197,7 @@ impl Directory {
         tag: Tag,
         limits: &Limits,
     ) -> Result<Vec<f64>, RasterError> {
-        let Some((entry, bytes)) = self.value(reader, tag, limits).await? else {
+        let Some((entry, bytes)) = self.value(reader, tag, limits, u64::MAX).await? else {
             return Ok(Vec::new());
         };
         let unsigned = |number: &[u8]| self.byte_order.unsigned(number);
@@ -198,7 +225,10 @@ impl Directory {
             (None, other) | (_, other @ (ASCII | UNDEFINED)) => {
                 Err(bad_tag(tag, format!("field type {other} where a number is needed")))
             }
-            (Some(size), _) => Ok(bytes.chunks_exact(size as usize).map(convert).collect()),
+            (Some(size), _) => {
+                checked_len(tag.name, entry.count.saturating_mul(8), MAX_SMALL_TAG_BYTES)?;
+                Ok(bytes.chunks_exact(size as usize).map(convert).collect())
+            }
         }
     }
 
@@ -209,7 +239,7 @@ impl Directory {
         tag: Tag,
         limits: &Limits,
     ) -> Result<Vec<u8>, RasterError> {
-        let Some((entry, bytes)) = self.value(reader, tag, limits).await? else {
+        let Some((entry, bytes)) = self.value(reader, tag, limits, u64::MAX).await? else {
             return Ok(Vec::new());
         };
         if !matches!(entry.field_type, ASCII | BYTE | UNDEFINED) {

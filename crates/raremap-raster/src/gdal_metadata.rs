@@ -86,13 +86,18 @@ fn attribute<'a>(attributes: &'a str, name: &str) -> Option<&'a str> {
     rest.get(1..)?.split_once(quote).map(|(value, _)| value)
 }
 
+/// `#x10FFFF` is the longest.
+const MAX_ENTITY_BYTES: usize = 10;
+
 fn unescape(text: &str) -> String {
     let mut plain = String::with_capacity(text.len());
     let mut rest = text;
     while let Some((before, after)) = rest.split_once('&') {
         plain.push_str(before);
-        // An entity is short; an ampersand without one is kept as it is.
-        let entity = after.split_once(';').filter(|(name, _)| name.len() <= 10);
+        // An entity is short; an ampersand without one is kept as it is. Looking further for its end would take hours
+        // in a megabyte of ampersands.
+        let end = after.bytes().take(MAX_ENTITY_BYTES + 1).position(|byte| byte == b';');
+        let entity = end.and_then(|end| Some((after.get(..end)?, after.get(end + 1..)?)));
         match entity.and_then(|(name, tail)| Some((entity_char(name)?, tail))) {
             Some((character, tail)) => {
                 plain.push(character);

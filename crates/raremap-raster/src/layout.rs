@@ -348,14 +348,14 @@ async fn dimension<S: RangeSource>(
     tag: tags::Tag,
     limits: &Limits,
 ) -> Result<u32, RasterError> {
-    let values = directory
-        .unsigned(reader, tag, limits)
-        .await?
-        .ok_or_else(|| missing_tag(tag))?;
-    match values.first().map(|value| u32::try_from(*value)) {
+    if !directory.has(tag) {
+        return Err(missing_tag(tag));
+    }
+    let value = directory.first_unsigned(reader, tag, 0, limits).await?;
+    match u32::try_from(value) {
         // Pixels are counted in 31 bits, as everywhere else in the GeoTIFF world.
-        Some(Ok(size)) if size > 0 && size <= i32::MAX as u32 => Ok(size),
-        _ => Err(bad_tag(tag, format!("the value {values:?} is no size"))),
+        Ok(size) if size > 0 && size <= i32::MAX as u32 => Ok(size),
+        _ => Err(bad_tag(tag, format!("the value {value} is no size"))),
     }
 }
 
