@@ -18,6 +18,7 @@
 
 mod blocks;
 mod codec;
+mod cog;
 mod color;
 mod crs;
 mod directory;
@@ -36,6 +37,7 @@ mod metadata_reader;
 mod nodata;
 mod output;
 mod predict;
+mod projection;
 mod reader;
 mod samples;
 mod scratch;
@@ -43,6 +45,7 @@ mod source;
 mod tags;
 
 pub use codec::Compression;
+pub use cog::{CogFile, CogImage, CogRow, CogSamples, CogWriter};
 pub use color::ColorInterpretation;
 pub use crs::{Crs, CrsKind};
 pub use encode::{encode_geotiff, write_geotiff};
@@ -53,6 +56,7 @@ pub use info::RasterInfo;
 pub use limits::Limits;
 pub use output::{OutputImage, OutputSamples};
 pub use predict::Predictor;
+pub use projection::Projection;
 pub use reader::{GeoTiff, Window};
 pub use samples::{SampleType, SampleValue, Samples};
 #[cfg(not(target_arch = "wasm32"))]
