@@ -18,7 +18,7 @@ use raremap_infer::{
     guess_bands, parse_bands, pixel_areas, run_scene,
 };
 use raremap_model::{Card, ModelFile};
-use raremap_raster::{FileSource, GeoTiff, Limits, RasterInfo};
+use raremap_raster::{FileSource, GeoTiff, Limits, Scene, SceneInfo};
 use serde::Serialize;
 use serde_json::json;
 
@@ -115,7 +115,7 @@ async fn predict(args: &PredictArgs) -> Result<()> {
     let named = || args.input.display().to_string();
     let source = FileSource::open(&args.input).with_context(named)?;
     let scene = GeoTiff::open(source, Limits::default()).await.with_context(named)?;
-    let info = scene.info();
+    let info = scene.scene_info();
     let assignment = assign(args.bands.as_deref(), info, card).with_context(named)?;
     let decide = decide_options(args, card);
     decide.check(card)?;
@@ -206,11 +206,11 @@ async fn predict(args: &PredictArgs) -> Result<()> {
     Ok(())
 }
 
-fn assign(spec: Option<&str>, info: &RasterInfo, card: &Card) -> Result<BandGuess> {
+fn assign(spec: Option<&str>, info: &SceneInfo, card: &Card) -> Result<BandGuess> {
     let needed = card.scene_bands();
     Ok(match spec {
         Some(spec) => BandGuess {
-            bands: parse_bands(spec, info.band_count, &needed)?,
+            bands: parse_bands(spec, info.band_count(), &needed)?,
             certainty: Certainty::Named,
             reason: "Assigned on the command line.".into(),
         },
@@ -234,8 +234,8 @@ fn decide_options(args: &PredictArgs, card: &Card) -> DecideOptions {
 /// Longer side of the preview that statistics are taken from.
 const PREVIEW_PX: u32 = 512;
 
-async fn warnings(scene: &GeoTiff<FileSource>, card: &Card, assignment: &BandGuess) -> Result<Vec<Warning>> {
-    let info = scene.info();
+async fn warnings(scene: &impl Scene, card: &Card, assignment: &BandGuess) -> Result<Vec<Warning>> {
+    let info = scene.scene_info();
     let opacity = Opacity::of(scene, &assignment.bands).await?;
     let read = opacity.bands_to_read(&assignment.bands);
     let mut preview = scene.read_preview(PREVIEW_PX, &read).await?;

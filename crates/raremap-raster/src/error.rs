@@ -1,6 +1,8 @@
 //! What can go wrong, split by who has to act: a damaged file, a file of a kind that is not read, a wrong call, a
 //! limit, a source.
 
+use crate::product::ProductError;
+
 /// Any failure of reading or writing a raster.
 ///
 /// [`RasterError::code`] is stable and is what a user interface should switch on; the text is for people.
@@ -22,6 +24,9 @@ pub enum RasterError {
     /// The bytes could not be fetched.
     #[error(transparent)]
     Source(#[from] SourceError),
+    /// Files do not make one scene.
+    #[error(transparent)]
+    Product(#[from] ProductError),
     /// The bytes could not be written.
     #[error("writing the file failed: {0}")]
     Write(#[from] WriteError),
@@ -36,6 +41,7 @@ impl RasterError {
             RasterError::Misuse(error) => error.code(),
             RasterError::Limit(_) => "limit_exceeded",
             RasterError::Source(error) => error.code(),
+            RasterError::Product(error) => error.code(),
             RasterError::Write(_) => "write_failed",
         }
     }
@@ -212,6 +218,14 @@ pub enum Misuse {
         /// How many bands there are.
         band_count: usize,
     },
+    /// A grid to resample to that has no pixels, or pixels of no size.
+    #[error("a grid of {count} pixels, each of {ratio} source pixels, is no grid")]
+    BadGrid {
+        /// Pixels along the axis.
+        count: u32,
+        /// Source pixels per pixel.
+        ratio: f64,
+    },
     /// An empty list of bands.
     #[error("no band was asked for")]
     NoBands,
@@ -228,6 +242,7 @@ impl Misuse {
         match self {
             Misuse::WindowOutsideImage { .. } => "window_outside_image",
             Misuse::NoSuchBand { .. } => "no_such_band",
+            Misuse::BadGrid { .. } => "bad_grid",
             Misuse::NoBands => "no_bands",
             Misuse::BadOutput { .. } => "bad_output",
         }

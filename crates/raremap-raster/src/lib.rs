@@ -37,9 +37,12 @@ mod metadata_reader;
 mod nodata;
 mod output;
 mod predict;
+mod product;
 mod projection;
 mod reader;
+mod resample;
 mod samples;
+mod scene;
 mod scratch;
 mod source;
 mod tags;
@@ -56,9 +59,15 @@ pub use info::RasterInfo;
 pub use limits::Limits;
 pub use output::{OutputImage, OutputSamples};
 pub use predict::Predictor;
+pub use product::{
+    GridDifference, NameList, Notice, Product, ProductBand, ProductError, ProductFile, ProductKind, RecognizedProduct,
+    recognize,
+};
 pub use projection::Projection;
 pub use reader::{GeoTiff, Window};
+pub use resample::{AxisGrid, Kernel, Resampled};
 pub use samples::{SampleType, SampleValue, Samples};
+pub use scene::{Scene, SceneInfo};
 #[cfg(not(target_arch = "wasm32"))]
 pub use scratch::FileScratch;
 pub use scratch::{MemoryScratch, Scratch};
