@@ -6,19 +6,19 @@ mod tests;
 
 use std::collections::BTreeMap;
 use std::ops::ControlFlow;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Instant;
 
 use anyhow::{Context, Result};
 use clap::Args;
 use indicatif::{ProgressBar, ProgressStyle};
 use raremap_infer::{
-    BandGuess, BurnTileModel, Certainty, ClassArea, DecideOptions, GOLDEN_TOLERANCE, Opacity, Progress, RunHooks,
-    RunOptions, SaliencyCut, SceneLogits, Tiling, Warning, check_golden, compare_resolution, compare_statistics,
-    guess_bands, parse_bands, pixel_areas, run_scene,
+    BandGuess, BurnTileModel, Certainty, ClassArea, DecideOptions, GOLDEN_TOLERANCE, InferError, Opacity, Progress,
+    RunHooks, RunOptions, SaliencyCut, SceneLogits, Tiling, Warning, check_golden, compare_resolution,
+    compare_statistics, guess_bands, parse_bands, pixel_areas, run_scene,
 };
 use raremap_model::{Card, ModelFile};
-use raremap_raster::{FileSource, GeoTiff, Limits, Scene, SceneInfo};
+use raremap_raster::{FileScratch, FileSource, GeoTiff, Limits, Scene, SceneInfo, Scratch, SourceError};
 use serde::Serialize;
 use serde_json::json;
 
@@ -126,6 +126,7 @@ async fn predict(args: &PredictArgs) -> Result<()> {
     };
     let options = RunOptions {
         tiling,
+        max_bytes: MAX_LOGITS_BYTES,
         ..RunOptions::new(assignment.bands.clone())
     };
 
@@ -138,7 +139,7 @@ async fn predict(args: &PredictArgs) -> Result<()> {
     let load_secs = started.elapsed().as_secs_f64();
 
     let started = Instant::now();
-    let logits = run_scene(&scene, &model, card, &options, &mut Reporter::new())
+    let logits = run_scene(&scene, &model, card, &options, &mut Reporter::new(&args.out))
         .await
         .with_context(named)?;
     let run_secs = started.elapsed().as_secs_f64();
@@ -270,14 +271,19 @@ async fn warnings(scene: &impl Scene, card: &Card, assignment: &BandGuess) -> Re
     Ok(warnings)
 }
 
+/// More logits than this go to a temporary file.
+const MAX_LOGITS_BYTES: u64 = 64 << 20;
+
 /// A progress bar on a terminal, JSON lines elsewhere, at most one a second.
-struct Reporter {
+struct Reporter<'a> {
     bar: Option<ProgressBar>,
     last: Instant,
+    /// Folder of the results: what does not fit into memory is kept on their disk meanwhile.
+    out: &'a Path,
 }
 
-impl Reporter {
-    fn new() -> Self {
+impl<'a> Reporter<'a> {
+    fn new(out: &'a Path) -> Self {
         let bar = std::io::IsTerminal::is_terminal(&std::io::stderr()).then(|| {
             let template = "{elapsed_precise} {wide_bar} tile {pos}/{len}, {eta} left";
             ProgressBar::new(0)
@@ -286,11 +292,12 @@ impl Reporter {
         Self {
             bar,
             last: Instant::now(),
+            out,
         }
     }
 }
 
-impl RunHooks for Reporter {
+impl RunHooks for Reporter<'_> {
     async fn after_tile(&mut self, progress: Progress, _: &SceneLogits) -> ControlFlow<()> {
         let Progress { done, total, .. } = progress;
         match &self.bar {
@@ -305,5 +312,12 @@ impl RunHooks for Reporter {
             None => {}
         }
         ControlFlow::Continue(())
+    }
+
+    async fn scratch(&mut self, _: u64) -> Result<Option<Box<dyn Scratch>>, InferError> {
+        // Not in the system's folder for such files, which may be memory.
+        let file = std::fs::create_dir_all(self.out).and_then(|()| tempfile::tempfile_in(self.out));
+        let file = file.map_err(|error| InferError::Raster(SourceError::Io(error).into()))?;
+        Ok(Some(Box::new(FileScratch::new(file))))
     }
 }

@@ -4,7 +4,7 @@ use std::future::Future;
 use std::ops::ControlFlow;
 
 use raremap_model::Card;
-use raremap_raster::{CrsKind, GeoReference, Samples, Scene, Window};
+use raremap_raster::{CrsKind, GeoReference, MemoryScratch, Samples, Scene, Scratch, Window};
 
 use crate::areas::{Ellipsoid, Ground, PixelAreas};
 use crate::error::InferError;
@@ -15,8 +15,8 @@ use crate::normalize::Normalizer;
 use crate::opacity::Opacity;
 use crate::plan::{Tile, TilePlan, Tiling, reflect};
 
-/// Samples that are read and normalized at a time, at most: about 64 MB. A tile is always read whole.
-const STRIP_SAMPLES: usize = 16 << 20;
+/// Samples that are read and normalized at a time, at most: 4 bytes each before and 4 after. A tile is always read whole.
+const STRIP_SAMPLES: usize = 3 << 20;
 
 /// How to run a scene.
 #[derive(Debug, Clone, PartialEq)]
@@ -25,7 +25,7 @@ pub struct RunOptions {
     pub tiling: Tiling,
     /// Scene band, from 0, of each of the card's scene bands, in its order.
     pub bands: Vec<usize>,
-    /// Most bytes that the logits may take.
+    /// Most bytes of logits that are kept in memory: more go to the [scratch of the hooks](RunHooks::scratch).
     pub max_bytes: u64,
 }
 
@@ -56,6 +56,13 @@ pub trait RunHooks {
     /// Called after each tile, with all that is known so far. The future may wait, as a worker does that reads its messages;
     /// `Break` ends the run.
     fn after_tile(&mut self, progress: Progress, partial: &SceneLogits) -> impl Future<Output = ControlFlow<()>>;
+
+    /// An empty scratch for the logits of a scene that take `needed_bytes`, over [`RunOptions::max_bytes`]. Without one the scene is
+    /// refused, which is what happens where a caller does not say otherwise.
+    fn scratch(&mut self, needed_bytes: u64) -> impl Future<Output = Result<Option<Box<dyn Scratch>>, InferError>> {
+        let _ = needed_bytes;
+        async { Ok(None) }
+    }
 }
 
 /// For callers that want neither progress nor cancelling.
@@ -68,7 +75,7 @@ impl RunHooks for () {
 /// Runs a network over a scene, tile by tile. A run that the hooks end gives what is there: see [`SceneLogits::is_complete`].
 ///
 /// # Errors
-/// [`InferError`] for a scene that cannot be read, is too large or has too few bands, and for a network that fails.
+/// [`InferError`] for a scene that cannot be read, is too large or has too few bands, and for a network or a scratch that fails.
 pub async fn run_scene(
     scene: &impl Scene,
     model: &impl TileModel,
@@ -87,7 +94,9 @@ pub async fn run_scene(
         judged: options.bands.len(),
     };
     let areas = pixel_areas(info.georeference.as_ref());
-    run_windows(&source, &plan, model, card, areas, hooks).await
+    let scratch = scratch(&plan, card, options, hooks).await?;
+    let logits = SceneLogits::new(&plan, card, areas, scratch)?;
+    run_windows(&source, &plan, model, card, logits, hooks).await
 }
 
 /// Runs a network over a scene that is in memory, as [`run_scene`] does over one that is read window by window. Areas are unknown.
@@ -107,22 +116,14 @@ pub async fn run_in_memory(
         scene,
         bands: &options.bands,
     };
-    run_windows(&source, &plan, model, card, PixelAreas::Unknown, hooks).await
+    let scratch = scratch(&plan, card, options, hooks).await?;
+    let logits = SceneLogits::new(&plan, card, PixelAreas::Unknown, scratch)?;
+    run_windows(&source, &plan, model, card, logits, hooks).await
 }
 
 /// The windows of a scene of `size`, once the options are known to fit it and the card.
 fn plan(size: [usize; 2], card: &Card, options: &RunOptions) -> Result<TilePlan, InferError> {
     let plan = TilePlan::new(size, options.tiling, card.architecture.cell_px())?;
-    let needed_bytes = SceneLogits::needed_bytes(&plan, card);
-    if needed_bytes > options.max_bytes {
-        let [height, width] = size;
-        return Err(InferError::Limit {
-            width,
-            height,
-            needed_bytes,
-            limit_bytes: options.max_bytes,
-        });
-    }
     let needed = card.scene_bands();
     if options.bands.len() != needed.len() {
         let (given, needed) = (options.bands.len(), needed.join(", "));
@@ -133,12 +134,32 @@ fn plan(size: [usize; 2], card: &Card, options: &RunOptions) -> Result<TilePlan,
     Ok(plan)
 }
 
+/// Where the logits go: into memory as long as they fit.
+async fn scratch(
+    plan: &TilePlan,
+    card: &Card,
+    options: &RunOptions,
+    hooks: &mut impl RunHooks,
+) -> Result<Box<dyn Scratch>, InferError> {
+    let needed_bytes = SceneLogits::scratch_bytes(plan, card);
+    if needed_bytes <= options.max_bytes {
+        return Ok(Box::new(MemoryScratch::default()));
+    }
+    let [height, width] = plan.scene;
+    hooks.scratch(needed_bytes).await?.ok_or(InferError::Limit {
+        width,
+        height,
+        needed_bytes,
+        limit_bytes: options.max_bytes,
+    })
+}
+
 async fn run_windows(
     source: &impl Windows,
     plan: &TilePlan,
     model: &impl TileModel,
     card: &Card,
-    areas: PixelAreas,
+    mut logits: SceneLogits,
     hooks: &mut impl RunHooks,
 ) -> Result<SceneLogits, InferError> {
     let reader = StripReader {
@@ -146,9 +167,9 @@ async fn run_windows(
         normalizer: Normalizer::new(&card.bands)?,
         size: plan.scene,
     };
-    let mut logits = SceneLogits::new(plan, card, areas)?;
     let mut done = 0;
     for &y in &plan.row_origins {
+        logits.validity.pack(y);
         for origins in column_groups(plan, source.bands().max(reader.normalizer.channels())) {
             let strip = reader.read(plan, y, origins, &mut logits).await?;
             for &x in origins {
@@ -199,7 +220,8 @@ pub fn pixel_areas(georeference: Option<&GeoReference>) -> PixelAreas {
 
 /// Splits a row of windows into runs whose strip stays within [`STRIP_SAMPLES`].
 ///
-/// Whole rows are read at once where they fit: files in strips would otherwise be decoded once per window.
+/// As many windows as fit are read at once: the blocks of a file in strips are as wide as the scene, and those that the reader's cache
+/// does not hold are decoded once per run of windows.
 fn column_groups(plan: &TilePlan, channels: usize) -> impl Iterator<Item = &[usize]> {
     let [height, width] = plan.tile;
     let most_columns = (STRIP_SAMPLES / (height * channels.max(1))).max(width);

@@ -176,9 +176,7 @@ impl Session {
     /// As [`Session::layer`].
     pub fn areas(&self, options: &str) -> Result<String, SessionError> {
         let options: LookOptions = serde_json::from_str(options)?;
-        Ok(serde_json::to_string(
-            &self.result()?.decide(&options.decide())?.summary,
-        )?)
+        Ok(serde_json::to_string(&self.result()?.summary(&options.decide())?)?)
     }
 
     /// The result as a file: see [`export::encode`].
