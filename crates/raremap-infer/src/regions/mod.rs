@@ -9,10 +9,9 @@ mod rings;
 use raremap_raster::Scratch;
 
 use crate::error::InferError;
+/// Pixels without data belong to no region.
+pub(crate) use crate::rows::NO_CLASS;
 use outline::Outlines;
-
-/// No class: pixels without data belong to no region.
-pub(crate) const NO_CLASS: u8 = u8::MAX;
 
 /// Corners of pixels, `[column, row]`.
 pub(crate) type Corner = [u32; 2];
@@ -135,7 +134,11 @@ impl<T: Tally, S: Scratch> RegionSweep<T, S> {
         self.connect()?;
         for index in 0..self.below.len() {
             let run = self.below[index];
-            let region = if run.region == u32::MAX { self.open(run.class) } else { self.find(run.region) };
+            let region = if run.region == u32::MAX {
+                self.open(run.class)
+            } else {
+                self.find(run.region)
+            };
             self.below[index].region = region;
             let slot = &mut self.slots[region as usize];
             slot.tally.merge(tally(run.start as usize, run.end as usize, run.class));

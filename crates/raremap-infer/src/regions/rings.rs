@@ -59,7 +59,9 @@ impl Rings {
         bytes.extend_from_slice(&self.last.to_le_bytes());
         bytes.extend_from_slice(&(ring.len() as u64).to_le_bytes());
         for corner in ring {
-            corner.iter().for_each(|number| bytes.extend_from_slice(&number.to_le_bytes()));
+            corner
+                .iter()
+                .for_each(|number| bytes.extend_from_slice(&number.to_le_bytes()));
         }
         self.last = scratch.append(&bytes)?;
         if self.count == 0 {

@@ -42,7 +42,10 @@ fn regions(map: &[u8], width: usize) -> Vec<Found> {
             .expect("a row");
     }
     sweep.finish(&mut take).expect("an end");
-    assert!(sweep.slots.iter().all(|slot| !slot.is_open), "every region is given out");
+    assert!(
+        sweep.slots.iter().all(|slot| !slot.is_open),
+        "every region is given out"
+    );
     found
 }
 
@@ -89,17 +92,34 @@ fn check(map: &[u8], width: usize) {
             for ([x, y], [next_x, next_y]) in ring.iter().zip(ring.iter().cycle().skip(1)) {
                 for step in 1..x.abs_diff(*next_x).max(y.abs_diff(*next_y)) {
                     let between = [
-                        if x < next_x { x + step } else if x > next_x { x - step } else { *x },
-                        if y < next_y { y + step } else if y > next_y { y - step } else { *y },
+                        if x < next_x {
+                            x + step
+                        } else if x > next_x {
+                            x - step
+                        } else {
+                            *x
+                        },
+                        if y < next_y {
+                            y + step
+                        } else if y > next_y {
+                            y - step
+                        } else {
+                            *y
+                        },
                     ];
                     let meets = [[0, 0], [1, 0], [0, 1], [1, 1]].map(|[dx, dy]| {
                         let (column, row) = (between[0].checked_sub(dx), between[1].checked_sub(dy));
-                        let inside = column.zip(row).filter(|(c, r)| (*c as usize) < width && (*r as usize) < height);
+                        let inside = column
+                            .zip(row)
+                            .filter(|(c, r)| (*c as usize) < width && (*r as usize) < height);
                         inside.map_or(NO_CLASS, |(c, r)| map[r as usize * width + c as usize])
                     });
                     let [se, sw, ne, nw] = meets;
                     let edges = [se != sw, se != ne, sw != nw, ne != nw];
-                    assert!(edges.iter().filter(|edge| **edge).count() == 2, "{between:?} is a corner of others");
+                    assert!(
+                        edges.iter().filter(|edge| **edge).count() == 2,
+                        "{between:?} is a corner of others"
+                    );
                 }
             }
         }
@@ -139,7 +159,10 @@ fn a_pixel_is_a_square_and_a_frame_has_a_hole() {
 #[test]
 fn diagonal_pixels_are_regions_of_their_own() {
     let found = regions(&[1, 0, 0, 1], 2);
-    assert_eq!(found.iter().map(|region| region.pixels).collect::<Vec<_>>(), [1, 1, 1, 1]);
+    assert_eq!(
+        found.iter().map(|region| region.pixels).collect::<Vec<_>>(),
+        [1, 1, 1, 1]
+    );
     assert!(found.iter().all(|region| region.exterior.len() == 4));
 }
 
@@ -163,7 +186,9 @@ fn outlines_drawn_again_give_the_map_for_any_map() {
     // A linear congruential generator: the same maps every time.
     let mut state = 1u64;
     let mut random = |below: u64| {
-        state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        state = state
+            .wrapping_mul(6_364_136_223_846_793_005)
+            .wrapping_add(1_442_695_040_888_963_407);
         (state >> 33) % below
     };
     for _ in 0..1500 {
@@ -190,13 +215,21 @@ fn memory_holds_what_is_open_alone() {
     for y in 0..2000usize {
         let row: Vec<u8> = (0..64).map(|x| if (x / 3 + y / 3) % 2 == 0 { 0 } else { 1 }).collect();
         sweep
-            .push_row(&row, |start, end, _| Count((end - start) as u64), |_| {
-                finished += 1;
-                Ok(())
-            })
+            .push_row(
+                &row,
+                |start, end, _| Count((end - start) as u64),
+                |_| {
+                    finished += 1;
+                    Ok(())
+                },
+            )
             .expect("a row");
     }
-    assert!(finished > 10_000 && sweep.slots.len() < 100, "{finished}, {}", sweep.slots.len());
+    assert!(
+        finished > 10_000 && sweep.slots.len() < 100,
+        "{finished}, {}",
+        sweep.slots.len()
+    );
     let (outlines, _) = sweep.outlines.as_ref().expect("outlines");
     assert!(outlines.open_chains() < 300, "{}", outlines.open_chains());
 }
