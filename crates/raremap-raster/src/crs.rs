@@ -96,13 +96,13 @@ impl GeoKeys<'_> {
         matching.last()
     }
 
-    fn short(&self, wanted: u16) -> Option<u16> {
+    pub(crate) fn short(&self, wanted: u16) -> Option<u16> {
         self.entry(wanted)
             .filter(|(location, ..)| *location == 0)
             .map(|(.., value)| value)
     }
 
-    fn double(&self, wanted: u16) -> Option<f64> {
+    pub(crate) fn double(&self, wanted: u16) -> Option<f64> {
         let (location, _, index) = self.entry(wanted)?;
         if location != crate::tags::GEO_DOUBLE_PARAMS.number {
             return None;

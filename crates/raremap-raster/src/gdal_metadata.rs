@@ -133,6 +133,15 @@ fn entity_char(name: &str) -> Option<char> {
 
 /// Writes the XML in ASCII: everything else becomes a character reference, since the tag has no encoding.
 pub(crate) fn encode(band_names: &[String], metadata: &[(String, String)]) -> String {
+    encode_scaled(band_names, metadata, None)
+}
+
+/// As [`encode`], with the scale and offset of every band.
+pub(crate) fn encode_scaled(
+    band_names: &[String],
+    metadata: &[(String, String)],
+    scaling: Option<(f64, f64)>,
+) -> String {
     let mut xml = String::from("<GDALMetadata>\n");
     for (name, value) in metadata {
         xml.push_str(&format!(
@@ -146,6 +155,12 @@ pub(crate) fn encode(band_names: &[String], metadata: &[(String, String)]) -> St
         xml.push_str(&format!(
             "  <Item name=\"DESCRIPTION\" sample=\"{band}\" role=\"description\">{name}</Item>\n"
         ));
+        if let Some((scale, offset)) = scaling {
+            xml.push_str(&format!(
+                "  <Item name=\"OFFSET\" sample=\"{band}\" role=\"offset\">{offset}</Item>\n  \
+                 <Item name=\"SCALE\" sample=\"{band}\" role=\"scale\">{scale}</Item>\n"
+            ));
+        }
     }
     xml.push_str("</GDALMetadata>\n");
     xml

@@ -21,6 +21,7 @@ mod blocks;
 mod cached;
 mod checksum;
 mod codec;
+mod cog;
 mod color;
 mod conversion;
 mod crs;
@@ -41,6 +42,7 @@ mod nodata;
 mod output;
 mod predict;
 mod product;
+mod projection;
 mod reader;
 mod related;
 mod resample;
@@ -55,6 +57,7 @@ pub use archive::{ArchiveError, EntrySource, ScratchSource, Zip, ZipEntry, is_zi
 pub use cached::{CacheOptions, Cached};
 pub use checksum::GdalChecksum;
 pub use codec::Compression;
+pub use cog::{CogFile, CogImage, CogRow, CogSamples, CogWriter};
 pub use color::ColorInterpretation;
 pub use crs::{Crs, CrsKind};
 pub use encode::{encode_geotiff, write_geotiff};
@@ -69,6 +72,7 @@ pub use product::{
     Calibration, GridDifference, NameList, Notice, Product, ProductBand, ProductError, ProductFile, ProductKind,
     RecognizedProduct, calibration, recognize,
 };
+pub use projection::Projection;
 pub use reader::{GeoTiff, Window};
 pub use related::Overview;
 pub use resample::{AxisGrid, Kernel, Resampled};
