@@ -97,7 +97,7 @@ impl RasterInfo {
             planar: layout.planar,
             tiled: layout.tiled,
             block_width: layout.block_width,
-            block_height: layout.block_height,
+            block_height: layout.stored_block_height,
             nodata: parse_nodata(&nodata_text),
             band_names: gdal_metadata::band_names(&String::from_utf8_lossy(&metadata), layout.band_count),
             alpha_band: color_interpretations

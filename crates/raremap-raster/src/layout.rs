@@ -12,8 +12,8 @@ use crate::samples::SampleType;
 use crate::source::RangeSource;
 use crate::tags;
 
-/// Uncompressed images in one strip are read in pieces of about this many bytes.
-const STRIP_PIECE_BYTES: u64 = 256 * 1024;
+/// Uncompressed strips are read in pieces of about this many bytes: a preview of a large image needs a row here and there.
+const STRIP_PIECE_BYTES: u64 = 128 * 1024;
 
 /// Where the data of one block is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -37,12 +37,16 @@ pub(crate) struct Layout {
     pub(crate) tiled: bool,
     pub(crate) block_width: u32,
     pub(crate) block_height: u32,
+    /// What the file says: an uncompressed strip is read as several blocks.
+    pub(crate) stored_block_height: u32,
     pub(crate) photometric: u16,
     pub(crate) bits_reversed: bool,
     offsets: Vec<u64>,
     /// Empty where the file does not say (some old writers) or where one strip is read in pieces.
     byte_counts: Vec<u64>,
     one_strip: Option<BlockBytes>,
+    /// Blocks that an uncompressed strip is read as; 1 where blocks are what the file calls so.
+    pieces_per_strip: u32,
 }
 
 impl Layout {
@@ -123,18 +127,22 @@ impl Layout {
             tiled,
             block_width,
             block_height,
+            stored_block_height: block_height,
             photometric,
             bits_reversed,
             offsets,
             byte_counts,
             one_strip: None,
+            pieces_per_strip: 1,
         };
+        let stored_blocks = layout.block_count();
         layout.read_one_strip_in_pieces();
+        layout.read_strips_in_pieces();
         let unpacked = layout
             .block_bytes(layout.block_height)
             .saturating_mul(if layout.is_packed() { 8 } else { 1 });
         checked_len("a decoded block (strip or tile)", unpacked, limits.max_block_bytes)?;
-        let blocks = layout.block_count();
+        let blocks = stored_blocks;
         if layout.one_strip.is_none() && (layout.offsets.len() as u64) < blocks {
             let tag = if tiled { tags::TILE_OFFSETS } else { tags::STRIP_OFFSETS };
             return Err(bad_tag(
@@ -161,6 +169,24 @@ impl Layout {
         let rows = (STRIP_PIECE_BYTES / self.block_bytes(1).max(1)).clamp(1, u64::from(self.height));
         self.block_height = rows as u32;
         self.one_strip = Some(BlockBytes { offset, length });
+    }
+
+    /// As [`Layout::read_one_strip_in_pieces`] for any number of strips and planes, where pieces of whole rows divide them.
+    fn read_strips_in_pieces(&mut self) {
+        let is_plain = self.compression == Compression::None && !self.tiled && self.one_strip.is_none();
+        if !is_plain || self.block_bytes(self.block_height) <= STRIP_PIECE_BYTES {
+            return;
+        }
+        let rows = self.block_height;
+        let most = (STRIP_PIECE_BYTES / self.block_bytes(1).max(1)).clamp(1, u64::from(rows)) as u32;
+        let is_alone = rows >= self.height;
+        let divides = |piece: &u32| is_alone || rows.is_multiple_of(*piece);
+        // Strips of a prime number of short rows are left as they are, rather than read row by row.
+        let Some(piece) = (most.div_ceil(4)..=most).rev().find(divides) else {
+            return;
+        };
+        self.block_height = piece;
+        self.pieces_per_strip = rows.div_ceil(piece);
     }
 
     /// Blocks from left to right.
@@ -238,6 +264,9 @@ impl Layout {
                 length: expected,
             });
         }
+        if self.pieces_per_strip > 1 {
+            return self.locate_piece(index, down, expected);
+        }
         let position = usize::try_from(index).ok()?;
         let offset = self.offsets.get(position).copied()?;
         let length = match self.byte_counts.get(position) {
@@ -255,6 +284,26 @@ impl Layout {
             length
         };
         Some(BlockBytes { offset, length: needed })
+    }
+}
+
+impl Layout {
+    /// Where a piece of an uncompressed strip is; of a strip that is too short, what there is of it.
+    fn locate_piece(&self, index: u64, down: u64, expected: u64) -> Option<BlockBytes> {
+        let pieces = u64::from(self.pieces_per_strip);
+        let plane = index / self.blocks_down();
+        let strip = plane.saturating_mul(self.blocks_down().div_ceil(pieces)) + down / pieces;
+        let position = usize::try_from(strip).ok()?;
+        let strip_offset = self.offsets.get(position).copied()?;
+        let above = self.block_bytes(self.block_height).saturating_mul(down % pieces);
+        let strip_bytes = self.byte_counts.get(position).copied();
+        if strip_offset == 0 || strip_bytes == Some(0) {
+            return None;
+        }
+        Some(BlockBytes {
+            offset: strip_offset.saturating_add(above),
+            length: strip_bytes.map_or(expected, |bytes| bytes.saturating_sub(above).min(expected)),
+        })
     }
 }
 
