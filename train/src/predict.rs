@@ -1,5 +1,6 @@
 //! `raremap predict`: a scene's mask, probabilities, saliency and areas, as the page computes them.
 
+mod input;
 mod output;
 #[cfg(test)]
 mod tests;
@@ -15,28 +16,30 @@ use indicatif::{ProgressBar, ProgressStyle};
 use raremap_infer::{
     BandGuess, BurnTileModel, Certainty, ClassArea, DecideOptions, GOLDEN_TOLERANCE, InferError, Opacity, Progress,
     RunHooks, RunOptions, SaliencyCut, SceneLogits, Tiling, Warning, check_golden, compare_resolution,
-    compare_statistics, guess_bands, parse_bands, pixel_areas, run_scene,
+    compare_statistics, guess_bands, parse_bands, pixel_areas, reflectance_factor, run_scene,
 };
 use raremap_model::{Card, ModelFile};
-use raremap_raster::{FileScratch, FileSource, GeoTiff, Limits, RasterInfo, Scratch, SourceError};
+use raremap_raster::{FileScratch, Notice, Scene, SceneInfo, Scratch, SourceError};
 use serde::Serialize;
 use serde_json::json;
 
 use crate::device::Backend;
 use crate::files::write_whole;
+use input::{InputScene, open_scene};
 use output::{Writer, print_table};
 
-/// Segments a GeoTIFF: writes mask.tif, probability.tif, saliency.tif and summary.json.
+/// Segments a GeoTIFF or the files of a product: writes mask.tif, probability.tif, saliency.tif and summary.json.
 #[derive(Debug, Args)]
 pub struct PredictArgs {
     /// A weights file.
     model: PathBuf,
-    /// The scene, a GeoTIFF.
-    input: PathBuf,
+    /// The scene: a GeoTIFF, the files of a product, a folder or a zip archive of them.
+    #[arg(required = true)]
+    input: Vec<PathBuf>,
     /// Folder for the results; it is made if it is not there.
     #[arg(long)]
     out: PathBuf,
-    /// Which band is which, counted from 1, such as green=2,red=3,nir=4; guessed by default.
+    /// Which band is which, by number from 1 or by file, such as green=2,red=3,nir=BAND4.tif; guessed by default.
     #[arg(long)]
     bands: Option<String>,
     /// Probability from which a pixel takes a rare class; 1 switches this off.
@@ -54,12 +57,24 @@ pub struct PredictArgs {
     /// Pixels that neighbouring tiles share, a multiple of 32; a quarter of the tile by default.
     #[arg(long)]
     overlap: Option<usize>,
+    /// Whether the numbers of a known product become reflectances, where its metadata say how and the model wants them.
+    #[arg(long, value_enum, default_value = "auto")]
+    reflectance: Reflectance,
     /// Where to run.
     #[arg(long, value_enum, default_value = "cpu")]
     device: Backend,
     /// Print the summary as JSON instead of a table.
     #[arg(long)]
     json: bool,
+}
+
+/// What to do with stored numbers.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+enum Reflectance {
+    /// Convert where it is known how.
+    Auto,
+    /// Use them as they are.
+    Off,
 }
 
 /// What `summary.json` holds.
@@ -78,6 +93,8 @@ struct Report<'a> {
     top_k: &'a SaliencyCut,
     timings: Timings,
     warnings: &'a [Warning],
+    /// What was done with the files.
+    notices: &'a [Notice],
     outputs: Vec<PathBuf>,
 }
 
@@ -112,11 +129,11 @@ async fn predict(args: &PredictArgs) -> Result<()> {
     let bytes = std::fs::read(&args.model).with_context(|| format!("cannot read {}", args.model.display()))?;
     let file = ModelFile::from_bytes(&bytes).with_context(|| args.model.display().to_string())?;
     let card = &file.card;
-    let named = || args.input.display().to_string();
-    let source = FileSource::open(&args.input).with_context(named)?;
-    let scene = GeoTiff::open(source, Limits::default()).await.with_context(named)?;
-    let info = scene.info();
-    let assignment = assign(args.bands.as_deref(), info, card).with_context(named)?;
+    let named = || named(&args.input);
+    let factor = reflectance_factor(card).filter(|_| args.reflectance == Reflectance::Auto);
+    let (scene, doubts) = open_scene(&args.input, factor).await.with_context(named)?;
+    let info = scene.scene_info();
+    let assignment = assign(args.bands.as_deref(), &scene, card).with_context(named)?;
     let decide = decide_options(args, card);
     decide.check(card)?;
     let usual = Tiling::of_tile(args.tile.unwrap_or(card.tile_px));
@@ -135,7 +152,11 @@ async fn predict(args: &PredictArgs) -> Result<()> {
         .with_context(|| args.model.display().to_string())?;
     let model = BurnTileModel::new(network, card.architecture.in_channels());
     check_golden(&model, &file.golden, GOLDEN_TOLERANCE).await?;
-    let warnings = warnings(&scene, card, &assignment).await.with_context(named)?;
+    let mut warnings = warnings(&scene, card, &assignment).await.with_context(named)?;
+    warnings.extend(doubts.into_iter().map(|doubt| Warning {
+        code: "not_calibrated",
+        message: doubt.0,
+    }));
     let load_secs = started.elapsed().as_secs_f64();
 
     let started = Instant::now();
@@ -173,7 +194,8 @@ async fn predict(args: &PredictArgs) -> Result<()> {
     let report = Report {
         model: json!({ "path": args.model, "name": card.name, "sha256": file.sha256 }),
         input: json!({
-            "path": args.input,
+            "paths": args.input,
+            "bands": band_list(&scene),
             "width": info.width,
             "height": info.height,
             "epsg": info.georeference.as_ref().and_then(|georeference| georeference.crs.epsg),
@@ -195,6 +217,7 @@ async fn predict(args: &PredictArgs) -> Result<()> {
         top_k: &summary.top_k,
         timings,
         warnings: &warnings,
+        notices: scene.notices(),
         outputs,
     };
     let text = serde_json::to_string_pretty(&report)?;
@@ -207,11 +230,33 @@ async fn predict(args: &PredictArgs) -> Result<()> {
     Ok(())
 }
 
-fn assign(spec: Option<&str>, info: &RasterInfo, card: &Card) -> Result<BandGuess> {
+/// The inputs as a message names them.
+fn named(inputs: &[PathBuf]) -> String {
+    let first = inputs
+        .first()
+        .map(|path| path.display().to_string())
+        .unwrap_or_default();
+    match inputs.len() {
+        0 | 1 => first,
+        count => format!("{first} and {} more", count - 1),
+    }
+}
+
+/// Each band with its name and file, counted from 1 as on the command line.
+fn band_list(scene: &InputScene) -> serde_json::Value {
+    let names = scene.scene_info().band_names.iter().zip(scene.band_files()).enumerate();
+    names
+        .map(|(index, (name, file))| json!({ "band": index + 1, "name": name, "file": file }))
+        .collect()
+}
+
+fn assign(spec: Option<&str>, scene: &InputScene, card: &Card) -> Result<BandGuess> {
+    let files: Vec<&str> = scene.band_files().collect();
+    let info: &SceneInfo = scene.scene_info();
     let needed = card.scene_bands();
     Ok(match spec {
         Some(spec) => BandGuess {
-            bands: parse_bands(spec, info.band_count, &needed)?,
+            bands: parse_bands(spec, &files, &needed)?,
             certainty: Certainty::Named,
             reason: "Assigned on the command line.".into(),
         },
@@ -235,8 +280,8 @@ fn decide_options(args: &PredictArgs, card: &Card) -> DecideOptions {
 /// Longer side of the preview that statistics are taken from.
 const PREVIEW_PX: u32 = 512;
 
-async fn warnings(scene: &GeoTiff<FileSource>, card: &Card, assignment: &BandGuess) -> Result<Vec<Warning>> {
-    let info = scene.info();
+async fn warnings(scene: &impl Scene, card: &Card, assignment: &BandGuess) -> Result<Vec<Warning>> {
+    let info = scene.scene_info();
     let opacity = Opacity::of(scene, &assignment.bands).await?;
     let read = opacity.bands_to_read(&assignment.bands);
     let mut preview = scene.read_preview(PREVIEW_PX, &read).await?;

@@ -20,6 +20,7 @@ mod pipeline;
 mod plan;
 mod rows;
 mod saliency;
+mod scaling;
 mod statistics;
 mod upsample;
 mod validity;
@@ -39,5 +40,6 @@ pub use pipeline::{Progress, RunHooks, RunOptions, pixel_areas, run_in_memory, r
 pub use plan::{MAX_TILE_PX, TILE_MULTIPLE, Tile, TilePlan, Tiling};
 pub use rows::{AuxiliaryRows, MaskRows};
 pub use saliency::{SaliencyCut, SaliencyHistogram, logit, saliency, sigmoid};
+pub use scaling::reflectance_factor;
 pub use statistics::{BandStatistics, Warning, band_statistics, compare_resolution, compare_statistics};
 pub use upsample::{RowUpsampler, View};

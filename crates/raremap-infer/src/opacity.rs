@@ -1,6 +1,6 @@
 //! The band that says where a scene has data.
 
-use raremap_raster::{GeoTiff, RangeSource, RasterInfo, SampleType, Samples};
+use raremap_raster::{SampleType, Samples, Scene, SceneInfo};
 
 use crate::error::InferError;
 
@@ -25,8 +25,8 @@ impl Opacity {
     ///
     /// # Errors
     /// Those of reading a preview; a scene without an opacity band is not read.
-    pub async fn of<S: RangeSource>(scene: &GeoTiff<S>, assigned: &[usize]) -> Result<Self, InferError> {
-        let info = scene.info();
+    pub async fn of(scene: &impl Scene, assigned: &[usize]) -> Result<Self, InferError> {
+        let info = scene.scene_info();
         let candidate = info.alpha_band.filter(|alpha| !assigned.contains(alpha));
         let band = match candidate {
             Some(alpha) => {
@@ -63,7 +63,7 @@ impl Opacity {
     }
 }
 
-fn looks_like_opacity(samples: &[f32], info: &RasterInfo) -> bool {
+fn looks_like_opacity(samples: &[f32], info: &SceneInfo) -> bool {
     let full = match info.sample_type {
         // At most 16 bits.
         SampleType::U8 | SampleType::U16 => 2f32.powi(i32::from(info.bits_per_sample)) - 1.0,

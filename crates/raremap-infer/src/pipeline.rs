@@ -1,10 +1,10 @@
-//! From a scene's file to its logits.
+//! From a scene to its logits.
 
 use std::future::Future;
 use std::ops::ControlFlow;
 
 use raremap_model::Card;
-use raremap_raster::{CrsKind, GeoReference, GeoTiff, MemoryScratch, RangeSource, Samples, Scratch, Window};
+use raremap_raster::{CrsKind, GeoReference, MemoryScratch, Samples, Scene, Scratch, Window};
 
 use crate::areas::{Ellipsoid, Ground, PixelAreas};
 use crate::error::InferError;
@@ -76,18 +76,18 @@ impl RunHooks for () {
 ///
 /// # Errors
 /// [`InferError`] for a scene that cannot be read, is too large or has too few bands, and for a network or a scratch that fails.
-pub async fn run_scene<S: RangeSource>(
-    scene: &GeoTiff<S>,
+pub async fn run_scene(
+    scene: &impl Scene,
     model: &impl TileModel,
     card: &Card,
     options: &RunOptions,
     hooks: &mut impl RunHooks,
 ) -> Result<SceneLogits, InferError> {
-    let info = scene.info();
+    let info = scene.scene_info();
     let size = [info.height as usize, info.width as usize];
     let plan = plan(size, card, options)?;
     let opacity = Opacity::of(scene, &options.bands).await?;
-    let source = FileWindows {
+    let source = SceneWindows {
         scene,
         bands: opacity.bands_to_read(&options.bands),
         opacity,
@@ -99,7 +99,7 @@ pub async fn run_scene<S: RangeSource>(
     run_windows(&source, &plan, model, card, logits, hooks).await
 }
 
-/// Runs a network over a scene that is in memory, as [`run_scene`] does over a file's. Areas are unknown.
+/// Runs a network over a scene that is in memory, as [`run_scene`] does over one that is read window by window. Areas are unknown.
 ///
 /// # Errors
 /// As [`run_scene`], and [`InferError::Misuse`] for a scene whose lengths do not agree.
@@ -248,15 +248,15 @@ trait Windows {
     async fn read(&self, window: Window) -> Result<Samples, InferError>;
 }
 
-struct FileWindows<'a, S> {
-    scene: &'a GeoTiff<S>,
+struct SceneWindows<'a, S> {
+    scene: &'a S,
     bands: Vec<usize>,
     opacity: Opacity,
     /// Bands that a nodata value of 0 is judged by.
     judged: usize,
 }
 
-impl<S: RangeSource> Windows for FileWindows<'_, S> {
+impl<S: Scene> Windows for SceneWindows<'_, S> {
     fn bands(&self) -> usize {
         self.bands.len()
     }

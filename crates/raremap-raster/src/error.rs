@@ -1,6 +1,9 @@
 //! What can go wrong, split by who has to act: a damaged file, a file of a kind that is not read, a wrong call, a
 //! limit, a source.
 
+use crate::archive::ArchiveError;
+use crate::product::ProductError;
+
 /// Any failure of reading or writing a raster.
 ///
 /// [`RasterError::code`] is stable and is what a user interface should switch on; the text is for people.
@@ -22,6 +25,12 @@ pub enum RasterError {
     /// The bytes could not be fetched.
     #[error(transparent)]
     Source(#[from] SourceError),
+    /// Files do not make one scene.
+    #[error(transparent)]
+    Product(#[from] ProductError),
+    /// A zip archive, or a file in it, cannot be read.
+    #[error(transparent)]
+    Archive(#[from] ArchiveError),
     /// The bytes could not be written.
     #[error("writing the file failed: {0}")]
     Write(#[from] WriteError),
@@ -36,6 +45,8 @@ impl RasterError {
             RasterError::Misuse(error) => error.code(),
             RasterError::Limit(_) => "limit_exceeded",
             RasterError::Source(error) => error.code(),
+            RasterError::Product(error) => error.code(),
+            RasterError::Archive(error) => error.code(),
             RasterError::Write(_) => "write_failed",
         }
     }
@@ -205,6 +216,22 @@ pub enum Misuse {
         /// How many bands there are.
         band_count: usize,
     },
+    /// A grid to resample to that has no pixels, or pixels of no size.
+    #[error("a grid of {count} pixels, each of {ratio} source pixels, is no grid")]
+    BadGrid {
+        /// Pixels along the axis.
+        count: u32,
+        /// Source pixels per pixel.
+        ratio: f64,
+    },
+    /// A calibration of another number of bands.
+    #[error("a calibration of {found} bands does not fit {expected} bands")]
+    BadCalibration {
+        /// Bands of the calibration.
+        found: usize,
+        /// Bands of the scene.
+        expected: usize,
+    },
     /// An empty list of bands.
     #[error("no band was asked for")]
     NoBands,
@@ -221,6 +248,8 @@ impl Misuse {
         match self {
             Misuse::WindowOutsideImage { .. } => "window_outside_image",
             Misuse::NoSuchBand { .. } => "no_such_band",
+            Misuse::BadGrid { .. } => "bad_grid",
+            Misuse::BadCalibration { .. } => "bad_calibration",
             Misuse::NoBands => "no_bands",
             Misuse::BadOutput { .. } => "bad_output",
         }

@@ -16,9 +16,12 @@
 //! # }
 //! ```
 
+mod archive;
 mod blocks;
+mod cached;
 mod codec;
 mod color;
+mod conversion;
 mod crs;
 mod directory;
 mod encode;
@@ -36,12 +39,17 @@ mod metadata_reader;
 mod nodata;
 mod output;
 mod predict;
+mod product;
 mod reader;
+mod resample;
 mod samples;
+mod scene;
 mod scratch;
 mod source;
 mod tags;
 
+pub use archive::{ArchiveError, EntrySource, ScratchSource, Zip, ZipEntry, is_zip};
+pub use cached::{CacheOptions, Cached};
 pub use codec::Compression;
 pub use color::ColorInterpretation;
 pub use crs::{Crs, CrsKind};
@@ -53,8 +61,14 @@ pub use info::RasterInfo;
 pub use limits::Limits;
 pub use output::{OutputImage, OutputSamples};
 pub use predict::Predictor;
+pub use product::{
+    Calibration, GridDifference, NameList, Notice, Product, ProductBand, ProductError, ProductFile, ProductKind,
+    RecognizedProduct, calibration, recognize,
+};
 pub use reader::{GeoTiff, Window};
+pub use resample::{AxisGrid, Kernel, Resampled};
 pub use samples::{SampleType, SampleValue, Samples};
+pub use scene::{Scene, SceneInfo};
 #[cfg(not(target_arch = "wasm32"))]
 pub use scratch::FileScratch;
 pub use scratch::{MemoryScratch, Scratch};

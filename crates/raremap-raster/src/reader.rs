@@ -12,6 +12,7 @@ use crate::layout::Layout;
 use crate::limits::Limits;
 use crate::metadata_reader::MetadataReader;
 use crate::samples::{SampleValue, Samples};
+use crate::scene::{Scene, SceneInfo};
 use crate::source::RangeSource;
 use crate::tags;
 
@@ -36,6 +37,7 @@ pub struct GeoTiff<S> {
     limits: Limits,
     header: Header,
     info: RasterInfo,
+    scene_info: SceneInfo,
     layout: Layout,
     next_directory: u64,
     /// What `nodata` is in the file's own sample type, NaN without nodata.
@@ -70,6 +72,7 @@ impl<S: RangeSource> GeoTiff<S> {
             source,
             limits,
             header,
+            scene_info: SceneInfo::from(&info),
             info,
             layout,
             next_directory,
@@ -201,5 +204,19 @@ impl<S: RangeSource> GeoTiff<S> {
             bands,
             stored_nodata,
         }
+    }
+}
+
+impl<S: RangeSource> Scene for GeoTiff<S> {
+    fn scene_info(&self) -> &SceneInfo {
+        &self.scene_info
+    }
+
+    async fn read_window(&self, window: Window, bands: &[usize]) -> Result<Samples, RasterError> {
+        self.read_window_as(window, bands).await
+    }
+
+    async fn read_preview(&self, max_px: u32, bands: &[usize]) -> Result<Samples, RasterError> {
+        GeoTiff::read_preview(self, max_px, bands).await
     }
 }

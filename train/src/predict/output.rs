@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, Result};
 use raremap_infer::{SceneLogits, View};
 use raremap_model::{Card, ModelFile};
-use raremap_raster::{OutputImage, OutputSamples, RasterInfo, encode_geotiff};
+use raremap_raster::{OutputImage, OutputSamples, SceneInfo, encode_geotiff};
 
 use super::{Report, Timings};
 use crate::files::write_whole;
@@ -14,8 +14,8 @@ use crate::files::write_whole;
 pub struct Writer<'a> {
     /// Folder of the results.
     pub out: &'a Path,
-    /// The scene's file.
-    pub info: &'a RasterInfo,
+    /// The scene.
+    pub info: &'a SceneInfo,
     /// The model's file.
     pub file: &'a ModelFile,
 }
@@ -119,6 +119,9 @@ pub fn print_table(report: &Report<'_>, out: &Path) {
         report.backend,
         secs_per_tile * 1000.0
     );
+    for notice in report.notices {
+        println!("note: {}", notice.message);
+    }
     for warning in report.warnings {
         println!("warning: {}", warning.message);
     }
