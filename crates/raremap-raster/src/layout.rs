@@ -152,7 +152,8 @@ impl Layout {
         layout.read_one_strip_in_pieces();
         let unpacked = layout.samples_bytes(layout.block_height, layout.samples_per_pixel());
         let unpacked = unpacked.max(layout.samples_bytes(layout.block_height, layout.stored_samples_per_pixel()));
-        checked_len("a decoded block (strip or tile)", unpacked, limits.max_block_bytes)?;
+        let held = unpacked.saturating_mul(compression.working_copies());
+        checked_len("a decoded block (strip or tile)", held, limits.max_block_bytes)?;
         let blocks = layout.block_count();
         if layout.one_strip.is_none() && (layout.offsets.len() as u64) < blocks {
             let tag = if tiled { tags::TILE_OFFSETS } else { tags::STRIP_OFFSETS };

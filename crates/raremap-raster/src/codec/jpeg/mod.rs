@@ -31,7 +31,7 @@ pub(super) fn decode(
         bits: shape.bits,
     };
     // Each block of 64 samples takes a bit at least.
-    let most = (compressed.len() as u64 + 1) * 8 * 64 * 16;
+    let most = (compressed.len() as u64 + 1) * 8 * 64 * 4;
     if shape.unpacked_bytes as u64 > most {
         return Err("it is too short for its JPEG image".into());
     }
