@@ -316,6 +316,8 @@ impl Layout {
         let position = usize::try_from(index).ok()?;
         let offset = self.offsets.get(position).copied()?;
         let length = match self.byte_counts.get(position) {
+            // A count of 0 of the only strip stands for "not known", as in libtiff.
+            Some(0) if offset != 0 && !self.tiled && self.offsets.len() == 1 => source_bytes.saturating_sub(offset),
             Some(count) => *count,
             // A table that is too short ends in zeros, as in libtiff.
             None if !self.byte_counts.is_empty() => 0,

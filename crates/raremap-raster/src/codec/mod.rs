@@ -211,7 +211,8 @@ impl BlockCodec {
                 jpeg::decode(&self.jpeg_tables, compressed, shape, self.jpeg_to_rgb).map(Decoded::Samples)
             }
             Compression::WebP => webp::decode(compressed, shape).map(Decoded::Samples),
-            Compression::Lerc => lerc::decode(compressed, shape, self.lerc_wrapping).map(Decoded::Samples),
+            // libtiff puts samples into a blob as a file of its byte order holds them.
+            Compression::Lerc => lerc::decode(compressed, shape, self.lerc_wrapping).map(Decoded::Stored),
             Compression::CcittRle | Compression::CcittGroup3 | Compression::CcittGroup4 => {
                 fax::decode(compressed, shape, self.fax).map(Decoded::Stored)
             }
