@@ -68,7 +68,12 @@ impl Layout {
             3 => &[Palette],
             _ => &[],
         };
-        let first_extra = self.band_count.saturating_sub(extra.len());
+        // A tag that is too short tells the first of the extra samples, one that is too long the last ones, as in libtiff.
+        let color_bands = match self.photometric {
+            2 => 3,
+            _ => 1,
+        };
+        let first_extra = self.band_count.saturating_sub(extra.len()).min(color_bands);
         Ok((0..self.band_count)
             .map(|band| {
                 let extra = band.checked_sub(first_extra).and_then(|index| extra.get(index));

@@ -136,7 +136,9 @@ impl GeoKeys<'_> {
             Some(1) => CrsKind::Projected,
             Some(2) => CrsKind::Geographic,
             Some(3) => CrsKind::Geocentric,
-            // Files without the model type still name the system.
+            // Files without the model type still name the system, or spell it out.
+            _ if self.pe_string().is_some_and(|wkt| wkt.starts_with("PROJCS")) => CrsKind::Projected,
+            _ if self.pe_string().is_some_and(|wkt| wkt.starts_with("GEOGCS")) => CrsKind::Geographic,
             _ if self.entry(key::PROJECTED_CRS).is_some() => CrsKind::Projected,
             _ if self.entry(key::GEODETIC_CRS).is_some() => CrsKind::Geographic,
             _ => CrsKind::Unknown,
@@ -153,13 +155,21 @@ impl GeoKeys<'_> {
             CrsKind::Unknown => None,
         };
         let kind = stated.map_or(kind, swapped);
+        let citations = match kind {
+            CrsKind::Projected => [key::PROJECTED_CITATION, key::CITATION, key::GEODETIC_CITATION],
+            _ => [key::GEODETIC_CITATION, key::CITATION, key::PROJECTED_CITATION],
+        };
+        let citation = citations.into_iter().find_map(|key| self.text(key));
+        let name = citation.as_deref().map(name_in_citation);
         let geodetic_epsg = named(key::GEODETIC_CRS);
         let epsg = match (kind, stated) {
             // The earlier code of what is now 3857.
             (_, Some(3785)) => Some(3857),
-            (CrsKind::Projected, None) => self
-                .short(key::PROJECTION)
-                .and_then(|code| utm_epsg(code, geodetic_epsg)),
+            (CrsKind::Projected, None) => {
+                let projection = self.short(key::PROJECTION);
+                let by_projection = projection.and_then(|code| utm_epsg(code, geodetic_epsg));
+                by_projection.or_else(|| name.as_deref().and_then(epsg_of_name))
+            }
             _ => stated,
         };
         let linear_unit_m = (kind == CrsKind::Projected).then(|| self.linear_unit_m(epsg)).flatten();
@@ -168,18 +178,13 @@ impl GeoKeys<'_> {
             (Some(registered), Some(unit)) => (registered - unit).abs() < 1e-9,
             _ => true,
         };
-        let citations = match kind {
-            CrsKind::Projected => [key::PROJECTED_CITATION, key::CITATION, key::GEODETIC_CITATION],
-            _ => [key::GEODETIC_CITATION, key::CITATION, key::PROJECTED_CITATION],
-        };
-        let citation = citations.into_iter().find_map(|key| self.text(key));
         let (semi_major_axis_m, inverse_flattening) = self.ellipsoid();
         Crs {
             kind,
             epsg: epsg.filter(is_as_registered),
             geodetic_epsg,
             projection_method: self.short(key::PROJECTION_METHOD).and_then(projection_method),
-            name: citation.as_deref().map(name_in_citation),
+            name,
             citation,
             linear_unit_m,
             angular_unit_rad: (kind == CrsKind::Geographic).then(|| self.angular_unit_rad()).flatten(),
@@ -254,6 +259,31 @@ fn utm_epsg(projection: u16, geodetic_epsg: Option<u16>) -> Option<u16> {
         (4258, false) if (28..=38).contains(&zone) => Some(25800 + zone),
         _ => None,
     }
+}
+
+/// Systems that everybody calls by the same few names, as EPSG and ESRI spell them.
+fn epsg_of_name(name: &str) -> Option<u16> {
+    let name = name.to_ascii_lowercase().replace('_', " ");
+    if name == "wgs 1984 web mercator auxiliary sphere" || name == "wgs 84 / pseudo-mercator" {
+        return Some(3857);
+    }
+    let bases = [
+        ("wgs 1984 utm zone ", 4326),
+        ("wgs 84 / utm zone ", 4326),
+        ("nad 1983 utm zone ", 4269),
+        ("nad83 / utm zone ", 4269),
+        ("etrs 1989 utm zone ", 4258),
+        ("etrs89 / utm zone ", 4258),
+    ];
+    let (zone, base) = bases
+        .iter()
+        .find_map(|(start, base)| Some((name.strip_prefix(start)?, *base)))?;
+    let (zone, projection) = match zone.strip_suffix('n') {
+        Some(zone) => (zone, 16000),
+        None => (zone.strip_suffix('s')?, 16100),
+    };
+    let zone: u16 = zone.parse().ok().filter(|zone| (1..=60).contains(zone))?;
+    utm_epsg(projection + zone, Some(base))
 }
 
 /// The method codes of the GeoTIFF specification (section 6.3.3.3 of revision 1.0).
@@ -420,6 +450,16 @@ mod tests {
         );
         assert_eq!(named("WGS 84 / UTM zone 43N|WGS 84"), "WGS 84 / UTM zone 43N");
         assert_eq!(named("plain"), "plain");
+        for (name, epsg) in [
+            ("WGS_1984_UTM_Zone_43N", Some(32643)),
+            ("WGS 84 / UTM zone 1S", Some(32701)),
+            ("NAD_1983_UTM_Zone_15N", Some(26915)),
+            ("WGS_1984_Web_Mercator_Auxiliary_Sphere", Some(3857)),
+            ("WGS 84 / UTM zone 61N", None),
+            ("UTM zone 43N", None),
+        ] {
+            assert_eq!(epsg_of_name(name), epsg, "{name}");
+        }
         let wkt =
             "ESRI PE String = PROJCS[\"My_Grid\",GEOGCS[\"G\",UNIT[\"Degree\",0.0174]],UNIT[\"Foot_US\",0.3048006]]|";
         assert_eq!(named(wkt), "My_Grid");

@@ -60,6 +60,9 @@ pub struct RasterInfo {
     pub page_count: usize,
     /// The value that marks pixels without data (NaN stands for NaN); absent where no sample could have it.
     pub nodata: Option<f64>,
+    /// What the file states as nodata, whether a sample could have it or not: blocks that are not stored hold the
+    /// nearest value.
+    pub stated_nodata: Option<f64>,
     /// What a stored value of each band is multiplied by for its physical value, where the file says so.
     pub scales: Vec<Option<f64>>,
     /// What is added to that.
@@ -119,6 +122,7 @@ impl RasterInfo {
             *meaning = band.color_interpretation.unwrap_or(*meaning);
         }
         let extra_samples = directory.unsigned(reader, tags::EXTRA_SAMPLES, limits).await;
+        let stated_nodata = parse_nodata(&nodata_text);
         let geo = GeoTags::read(reader, directory, limits).await;
         let of_bands = metadata.bands.into_iter();
         let [mut band_names, mut units] = [Vec::new(), Vec::new()];
@@ -149,7 +153,8 @@ impl RasterInfo {
             overviews: related.overviews.clone(),
             masked: related.mask.is_some(),
             page_count: related.page_count,
-            nodata: parse_nodata(&nodata_text).filter(|nodata| can_hold(layout.sample_type, *nodata)),
+            nodata: stated_nodata.filter(|nodata| can_hold(layout.sample_type, *nodata)),
+            stated_nodata,
             scales,
             offsets,
             units,

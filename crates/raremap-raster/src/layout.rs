@@ -15,6 +15,9 @@ use crate::tags;
 /// Uncompressed images in one strip are read in pieces of about this many bytes.
 const STRIP_PIECE_BYTES: u64 = 256 * 1024;
 
+/// The most blocks that an image may have whose table of offsets is too short.
+const MAX_PADDED_BLOCKS: u64 = 1_000_000;
+
 /// Where the data of one block is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct BlockBytes {
@@ -155,7 +158,9 @@ impl Layout {
         let held = unpacked.saturating_mul(compression.working_copies());
         checked_len("a decoded block (strip or tile)", held, limits.max_block_bytes)?;
         let blocks = layout.block_count();
-        if layout.one_strip.is_none() && (layout.offsets.len() as u64) < blocks {
+        // A table that is too short ends in blocks that are not stored, as in libtiff, which bounds how many.
+        let is_short = (layout.offsets.len() as u64) < blocks;
+        if layout.one_strip.is_none() && is_short && (layout.offsets.is_empty() || blocks > MAX_PADDED_BLOCKS) {
             let tag = if tiled { tags::TILE_OFFSETS } else { tags::STRIP_OFFSETS };
             return Err(bad_tag(
                 tag,
@@ -206,8 +211,9 @@ impl Layout {
         if self.one_strip.is_some() {
             return 0;
         }
-        let is_sparse = |index: &u64| self.locate(*index, 0, source_bytes).is_none();
-        (0..self.block_count()).filter(is_sparse).count() as u64
+        let is_stored = |index: &u64| self.locate(*index, 0, source_bytes).is_some();
+        let listed = self.block_count().min(self.offsets.len() as u64);
+        self.block_count() - (0..listed).filter(is_stored).count() as u64
     }
 
     /// The index of a block in the file's order.

@@ -43,6 +43,7 @@ mod related;
 mod samples;
 mod scratch;
 mod source;
+mod summary;
 mod tags;
 
 pub use checksum::GdalChecksum;
@@ -66,3 +67,4 @@ pub use scratch::{MemoryScratch, Scratch};
 #[cfg(not(target_arch = "wasm32"))]
 pub use source::FileSource;
 pub use source::{BytesSource, RangeSource};
+pub use summary::{BandStatistics, BandSummary};

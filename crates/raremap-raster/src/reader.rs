@@ -72,7 +72,7 @@ impl<S: RangeSource> GeoTiff<S> {
         let layout = Layout::read(&mut reader, header, &directory, &limits).await?;
         let related = RelatedImages::find(&mut reader, header, &directory, &layout, &limits).await;
         let info = RasterInfo::read(&mut reader, header, &directory, &layout, &related, &limits).await?;
-        let nodata = info.nodata.map_or(StoredNodata::NONE, |nodata| {
+        let nodata = info.stated_nodata.map_or(StoredNodata::NONE, |nodata| {
             StoredNodata::new(nodata, layout.sample_type)
         });
         Ok(Self {

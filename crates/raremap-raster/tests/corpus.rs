@@ -105,7 +105,7 @@ fn open_and_read(path: &Path) -> Result<ReadImage, RasterError> {
         let image = GeoTiff::open(FileSource::open(path)?, Limits::default()).await?;
         let info = image.info();
         let (width, height) = (info.width, info.height);
-        let mut checksums = vec![GdalChecksum::new(info.sample_type); info.band_count];
+        let mut checksums = vec![GdalChecksum::new(info.sample_type, width); info.band_count];
         // Windows of a height that fits no block size, as an application would read them.
         let rows = (8_000_000 / (width as usize * info.band_count).max(1)).clamp(1, 317) as u32;
         let bands: Vec<usize> = (0..info.band_count).collect();
@@ -122,7 +122,7 @@ fn open_and_read(path: &Path) -> Result<ReadImage, RasterError> {
                 .iter_mut()
                 .zip(samples.values.chunks_exact(samples.width * samples.height))
             {
-                checksum.update(values);
+                checksum.update(window, values);
             }
             y += window.height;
         }

@@ -7,40 +7,60 @@ use std::path::Path;
 use std::process::Command;
 
 use pollster::block_on;
-use raremap_raster::{FileSource, GdalChecksum, GeoTiff, Limits, RasterError, SampleType, Samples, Window};
+use raremap_raster::{
+    BandStatistics, BandSummary, FileSource, GeoTiff, Limits, RasterError, SampleType, Samples, Window,
+};
 use serde_json::{Value, json};
 
 /// Where reading differs from GDAL on purpose: the start of the file's name, what differs, and why.
-const DELIBERATE: [(&str, &str, &str); 9] = [
+const DELIBERATE: [(&str, &str, &str); 15] = [
     (
-        "nodata-",
-        "nodata",
-        "\"-nan\" and \"nan(ind)\" mean NaN, not 0; rasterio hides what is out of range",
+        "nodata-named-",
+        "valid",
+        "\"-nan\" and \"nan(ind)\" mean NaN; GDAL reads 0",
     ),
-    ("place-", "transform", "a transform that is not finite is none"),
     (
-        "keys-utm-south-by",
-        "unit",
-        "rasterio tells the unit of what GDAL identifies",
+        "nodata-named-",
+        "nodata",
+        "\"-nan\" and \"nan(ind)\" mean NaN; GDAL reads 0",
+    ),
+    (
+        "nodata-type-short",
+        "valid",
+        "a number is no text; GDAL takes it for a control character, and that for 0",
+    ),
+    ("nodata-type-short", "nodata", "a number is no text"),
+    (
+        "nodata-in-metadata",
+        "valid",
+        "NODATA_VALUES, one for each band, is not read",
+    ),
+    ("bits-missing", "colours", "GDAL makes a palette of any one-bit image"),
+    (
+        "offsets-fewer",
+        "checksums",
+        "a block without an offset is not stored; GDAL reads the file's first bytes",
+    ),
+    ("place-scale-nan", "transform", "a transform that is not finite is none"),
+    ("place-infinite", "transform", "a transform that is not finite is none"),
+    (
+        "crs-4979",
+        "EPSG",
+        "heights are not read: the system is that of the map",
     ),
     (
         "keys-",
         "extra EPSG",
-        "codes are reported as they are; GDAL knows which exist",
+        "codes and names are taken as they are, without a register that knows which exist",
     ),
     (
         "crs-",
         "extra EPSG",
-        "GDAL finds other names beside the code, and drops it",
+        "GDAL drops the code where a name beside it contradicts",
     ),
-    ("keys-", "missing EPSG", "GDAL identifies systems by their parameters"),
-    ("crs-", "missing EPSG", "GDAL identifies systems by their parameters"),
+    ("keys-", "missing EPSG", "GDAL finds systems by their parameters"),
+    ("crs-", "missing EPSG", "GDAL finds systems by their parameters"),
     ("keys-", "missing unit", "GDAL takes metres where nothing says so"),
-    (
-        "nodata-in-metadata",
-        "valid",
-        "NODATA_VALUES, one per band, is not read",
-    ),
 ];
 
 #[test]
@@ -109,12 +129,11 @@ async fn compare(path: &Path, gdal: &Value) -> Result<Differences, RasterError> 
         width: info.width,
         height: info.height,
     };
-    let (mut checksums, mut valid) = (Vec::new(), Vec::new());
+    let summaries = image.summarize_bands().await?;
+    let checksums: Vec<u16> = summaries.iter().map(|summary| summary.checksum).collect();
+    let mut valid = Vec::new();
     for band in 0..info.band_count {
         let samples = image.read_window_as::<f64>(whole, &[band]).await?;
-        let mut checksum = GdalChecksum::new(info.sample_type);
-        checksum.update(&samples.values);
-        checksums.push(checksum.value());
         valid.push(crc(samples.valid.iter().map(|valid| u8::from(*valid))));
     }
     if gdal["error"].is_string() {
@@ -130,6 +149,7 @@ async fn compare(path: &Path, gdal: &Value) -> Result<Differences, RasterError> 
     check("size", json!([info.height, info.width]), &gdal["size"]);
     check("type", json!(vec![type_name(info.sample_type); bands]), &gdal["dtypes"]);
     check("checksums", json!(checksums), &gdal["checksums"]);
+    compare_statistics(&summaries, &gdal["statistics"], &mut check);
     // Whether an opacity band is one is judged elsewhere.
     if !gdal["flags"].to_string().contains("alpha") {
         check("valid", json!(valid), &gdal["valid"]);
@@ -143,8 +163,8 @@ async fn compare(path: &Path, gdal: &Value) -> Result<Differences, RasterError> 
     check("names", json!(info.band_names), &gdal["descriptions"]);
     let or =
         |values: &[Option<f64>], default: f64| values.iter().map(|value| value.unwrap_or(default)).collect::<Vec<_>>();
-    let is_number = |key: &str| !gdal["file"].as_str().is_some_and(|name| name == "metadata-1") || key.is_empty();
-    if is_number("scales") {
+    // Of "two" C's `atof` makes 0.
+    if gdal["file"] != "metadata-1" {
         check("scales", json!(or(&info.scales, 1.0)), &gdal["scales"]);
         check("offsets", json!(or(&info.offsets, 0.0)), &gdal["offsets"]);
     }
@@ -154,17 +174,56 @@ async fn compare(path: &Path, gdal: &Value) -> Result<Differences, RasterError> 
         json!(info.overviews.len()),
         &json!(gdal["overviews"].as_array().map_or(0, Vec::len)),
     );
-    let nodata = match info.nodata {
-        Some(value) if info.sample_type == SampleType::F32 => number(f64::from(value as f32)),
-        Some(value) => number(value),
-        None => Value::Null,
+    let nodata = info.nodata.map(|value| match info.sample_type {
+        SampleType::F32 => f64::from(value as f32),
+        _ => value,
+    });
+    let theirs = match &gdal["nodata"] {
+        Value::String(text) => Some(text.parse().expect("NaN or infinity")),
+        number => number.as_f64(),
     };
-    check("nodata", nodata, &gdal["nodata"]);
+    let is_same = match (nodata, theirs) {
+        (Some(ours), Some(theirs)) => {
+            ours == theirs || ours.is_nan() && theirs.is_nan() || (ours - theirs).abs() <= 1e-15 * ours.abs()
+        }
+        (ours, theirs) => ours == theirs,
+    };
+    if !is_same {
+        differences.push(("nodata", format!("{nodata:?} instead of {theirs:?}")));
+    }
     compare_place(&image, gdal, &mut differences);
     for level in gdal["levels"].as_array().into_iter().flatten() {
         compare_overview(&image, level, &mut differences).await?;
     }
     Ok(differences)
+}
+
+fn compare_statistics(ours: &[BandSummary], theirs: &Value, check: &mut impl FnMut(&'static str, Value, &Value)) {
+    for (band, summary) in ours.iter().enumerate() {
+        let BandStatistics {
+            valid_count,
+            min,
+            max,
+            mean,
+            std,
+            ..
+        } = summary.statistics;
+        let theirs = &theirs[band];
+        if theirs.is_null() {
+            continue;
+        }
+        check("valid count", json!(valid_count), &theirs[0]);
+        for (index, ours) in (1..).zip([min, max, mean, std]) {
+            let theirs = &theirs[index];
+            let is_close = match (ours, theirs.as_f64()) {
+                (Some(ours), Some(theirs)) => (ours - theirs).abs() <= 1e-6 * ours.abs().max(theirs.abs()).max(1e-30),
+                (ours, theirs) => ours == theirs,
+            };
+            if !is_close {
+                check("statistics", json!(ours), theirs);
+            }
+        }
+    }
 }
 
 fn compare_place(image: &GeoTiff<FileSource>, gdal: &Value, differences: &mut Differences) {
@@ -231,16 +290,6 @@ fn crc(bytes: impl Iterator<Item = u8>) -> u32 {
     let mut crc = flate2::Crc::new();
     crc.update(&bytes.collect::<Vec<u8>>());
     crc.sum()
-}
-
-fn number(value: f64) -> Value {
-    if value.is_nan() {
-        json!("nan")
-    } else if value.is_infinite() {
-        json!(if value > 0.0 { "inf" } else { "-inf" })
-    } else {
-        json!(value)
-    }
 }
 
 fn type_name(sample_type: SampleType) -> &'static str {
