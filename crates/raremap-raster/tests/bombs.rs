@@ -680,3 +680,33 @@ fn a_file_that_shrinks_while_it_is_open_is_said_to_have_changed() {
         .is_ok()
     );
 }
+
+/// Blocks that decode to as much as one may, of data that is next to nothing, and headers that promise as much.
+#[test]
+fn bombs_of_every_codec_stay_inside_the_limit_of_one_block() {
+    let _alone = measuring_alone();
+    let mut tally = Tally::default();
+    let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/bombs");
+    let mut files: Vec<_> = std::fs::read_dir(folder)
+        .expect("a folder")
+        .filter_map(Result::ok)
+        .collect();
+    files.sort_by_key(std::fs::DirEntry::path);
+    for file in &files {
+        let bytes = std::fs::read(file.path()).expect("a file");
+        let name = file.file_name().display().to_string();
+        let started = std::time::Instant::now();
+        let block_bytes = Limits::default().max_block_bytes as usize;
+        let outcome = tally.measure(
+            || entries::windows(&bytes),
+            block_bytes + entries::MAX_OUTPUT_BYTES,
+            &|| name.clone(),
+        );
+        println!(
+            "{name}: {outcome}, {:?}, at most {} MiB so far",
+            started.elapsed(),
+            tally.most_bytes >> 20
+        );
+    }
+    assert!(files.len() >= 10 && tally.outcomes.len() >= 3, "{tally:?}");
+}
