@@ -108,6 +108,10 @@ fn to_samples(layout: &Layout, mut stored: Vec<u8>) -> Vec<u8> {
         layout.predictor.undo(&mut stored, row_layout, layout.byte_order);
         return widen_f24(&stored);
     }
+    if layout.bits_per_sample == 24 {
+        // Of whole bytes, so brought into this machine's order by libtiff, and read as if nothing had been done by GDAL.
+        layout.predictor.undo(&mut stored, row_layout, layout.byte_order);
+    }
     let samples_per_row = row_layout.samples();
     unpack_bits(
         &stored,

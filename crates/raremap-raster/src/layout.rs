@@ -163,7 +163,8 @@ impl Layout {
         layout.read_strips_in_pieces();
         let unpacked = layout.samples_bytes(layout.block_height, layout.samples_per_pixel());
         let unpacked = unpacked.max(layout.samples_bytes(layout.block_height, layout.stored_samples_per_pixel()));
-        checked_len("a decoded block (strip or tile)", unpacked, limits.max_block_bytes)?;
+        let held = unpacked.saturating_mul(compression.working_copies());
+        checked_len("a decoded block (strip or tile)", held, limits.max_block_bytes)?;
         let blocks = stored_blocks;
         // A table that is too short ends in blocks that are not stored, as in libtiff, which bounds how many.
         let is_short = (layout.offsets.len() as u64) < blocks;
@@ -244,11 +245,17 @@ impl Layout {
         blocks - (0..listed).filter(|position| self.is_stored(*position)).count() as u64
     }
 
+    fn is_only_strip(&self) -> bool {
+        !self.tiled && self.offsets.len() == 1
+    }
+
     /// Whether the strip or tile at a position of the tables has data.
     fn is_stored(&self, position: usize) -> bool {
         match (self.offsets.get(position), self.byte_counts.get(position)) {
             (None, _) => false,
-            (Some(_), Some(count)) => *count > 0,
+            // A count of 0 of the only strip stands for "not known", as in libtiff.
+            (Some(offset), Some(0)) => *offset != 0 && self.is_only_strip(),
+            (Some(_), Some(_)) => true,
             // A table that is too short ends in zeros, as in libtiff; without one, the offset alone tells.
             (Some(offset), None) => self.byte_counts.is_empty() && *offset > 0,
         }
@@ -368,9 +375,9 @@ impl Layout {
         let length = match self.byte_counts.get(position) {
             // What uncompressed data needs is known; writers state less and more.
             _ if self.compression == Compression::None => expected,
-            Some(count) => *count,
+            Some(count) if *count > 0 => *count,
             // Without byte counts a block reaches to the end of the file at most.
-            None => source_bytes.saturating_sub(offset),
+            _ => source_bytes.saturating_sub(offset),
         };
         Some(BlockBytes { offset, length })
     }

@@ -87,13 +87,13 @@ fn blocks_that_decode_to_far_more_than_declared_stop_there() {
     let _alone = measuring_alone();
     let mut tally = Tally::default();
     for codec in [Codec::Deflate, Codec::Lzw, Codec::PackBits] {
-        // 64 MiB of zeros, for 21 x 19 pixels.
+        // 4 MiB, for 21 x 19 pixels.
         let mut huge = Tiny {
             codec,
             bands: 1,
-            width: 8192,
-            height: 8192,
-            rows_per_strip: 8192,
+            width: 2048,
+            height: 2048,
+            rows_per_strip: 2048,
             ..Tiny::default()
         }
         .encode(&[]);
@@ -679,4 +679,34 @@ fn a_file_that_shrinks_while_it_is_open_is_said_to_have_changed() {
         ))
         .is_ok()
     );
+}
+
+/// Blocks that decode to as much as one may, of data that is next to nothing, and headers that promise as much.
+#[test]
+fn bombs_of_every_codec_stay_inside_the_limit_of_one_block() {
+    let _alone = measuring_alone();
+    let mut tally = Tally::default();
+    let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/bombs");
+    let mut files: Vec<_> = std::fs::read_dir(folder)
+        .expect("a folder")
+        .filter_map(Result::ok)
+        .collect();
+    files.sort_by_key(std::fs::DirEntry::path);
+    for file in &files {
+        let bytes = std::fs::read(file.path()).expect("a file");
+        let name = file.file_name().display().to_string();
+        let started = std::time::Instant::now();
+        let block_bytes = Limits::default().max_block_bytes as usize;
+        let outcome = tally.measure(
+            || entries::windows(&bytes),
+            block_bytes + entries::MAX_OUTPUT_BYTES,
+            &|| name.clone(),
+        );
+        println!(
+            "{name}: {outcome}, {:?}, at most {} MiB so far",
+            started.elapsed(),
+            tally.most_bytes >> 20
+        );
+    }
+    assert!(files.len() >= 10 && tally.outcomes.len() >= 3, "{tally:?}");
 }

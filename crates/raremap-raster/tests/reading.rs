@@ -522,13 +522,18 @@ fn unsupported_features_are_named() {
             .map(|_| ())
             .map_err(|error| (error.code(), error.to_string()))
     };
-    for (compression, name) in [(7, "JPEG"), (50000, "ZSTD"), (34887, "LERC"), (50001, "WebP")] {
+    for (compression, name) in [
+        (6, "old-style JPEG"),
+        (34661, "JBIG"),
+        (34712, "JPEG 2000"),
+        (50002, "JPEG XL"),
+    ] {
         let (code, message) = with_tag(259, compression).expect_err("not decoded here");
         assert_eq!(code, "unsupported_compression");
         assert!(message.contains(name), "{message}");
     }
     assert_eq!(
-        with_tag(262, 6).expect_err("a derived colour space").0,
+        with_tag(262, 8).expect_err("a derived colour space").0,
         "unsupported_photometric"
     );
     assert_eq!(with_tag(284, 9).expect_err("an unknown value").0, "bad_tag");

@@ -1,5 +1,7 @@
 //! LERC blobs (Limited Error Raster Compression, version 1 and 2), alone or inside of deflate or Zstandard.
 
+use ::lerc::bitmask::BitMask;
+
 use super::{BlockShape, CodecError, Compression};
 use crate::error::{RasterError, Unsupported};
 use crate::samples::SampleType;
@@ -51,33 +53,39 @@ pub(super) fn decode(compressed: &[u8], shape: &BlockShape, wrapping: Wrapping) 
             format!("its LERC blob has {width} x {rows} pixels instead of {expected_width} x {expected_rows}").into(),
         );
     }
-    let depth = info.depth as usize;
-    let has_mask_as_alpha = depth + 1 == shape.samples && shape.sample_type == SampleType::U8;
-    if info.bands != 1 || depth != shape.samples && !has_mask_as_alpha {
+    let coded = Coded {
+        pixels: width * rows,
+        bands: info.bands as usize,
+        depth: info.depth as usize,
+    };
+    let has_mask_as_alpha = coded.samples() + 1 == shape.samples && shape.sample_type == SampleType::U8;
+    if coded.samples() != shape.samples && !has_mask_as_alpha {
         return Err(format!(
-            "its LERC blob has {} x {depth} bands instead of {}",
-            info.bands, shape.samples
+            "its LERC blob has {} bands instead of {}",
+            coded.samples(),
+            shape.samples
         )
         .into());
     }
     match shape.sample_type {
         SampleType::U8 if has_mask_as_alpha => {
-            let (values, mask) = decode_values::<u8>(blob, width * rows * depth)?;
-            let pixels = values.chunks_exact(depth).enumerate();
+            let (values, masks) = coded.decode::<u8>(blob)?;
+            let mask = masks.first().ok_or("its LERC blob has no mask")?;
+            let pixels = values.chunks_exact(coded.samples()).enumerate();
             let with_alpha = pixels.flat_map(|(pixel, bands)| {
                 let alpha = if mask.is_valid(pixel) { 255 } else { 0 };
                 bands.iter().copied().chain([alpha])
             });
             Ok(with_alpha.collect())
         }
-        SampleType::U8 => Ok(decode_values::<u8>(blob, width * rows * depth)?.0),
-        SampleType::I8 => native::<i8, 1>(blob, shape, |value| value.to_ne_bytes()),
-        SampleType::U16 => native::<u16, 2>(blob, shape, u16::to_ne_bytes),
-        SampleType::I16 => native::<i16, 2>(blob, shape, i16::to_ne_bytes),
-        SampleType::U32 => native::<u32, 4>(blob, shape, u32::to_ne_bytes),
-        SampleType::I32 => native::<i32, 4>(blob, shape, i32::to_ne_bytes),
-        SampleType::F32 => floats::<f32, 4>(blob, shape, f32::NAN, f32::to_ne_bytes),
-        SampleType::F64 => floats::<f64, 8>(blob, shape, f64::NAN, f64::to_ne_bytes),
+        SampleType::U8 => Ok(coded.decode::<u8>(blob)?.0),
+        SampleType::I8 => coded.integers(blob, i8::to_ne_bytes),
+        SampleType::U16 => coded.integers(blob, u16::to_ne_bytes),
+        SampleType::I16 => coded.integers(blob, i16::to_ne_bytes),
+        SampleType::U32 => coded.integers(blob, u32::to_ne_bytes),
+        SampleType::I32 => coded.integers(blob, i32::to_ne_bytes),
+        SampleType::F32 => coded.floats(blob, f32::NAN, f32::to_ne_bytes),
+        SampleType::F64 => coded.floats(blob, f64::NAN, f64::to_ne_bytes),
         SampleType::F16 | SampleType::U64 | SampleType::I64 => {
             Err(CodecError::Unsupported("LERC with samples of this type"))
         }
@@ -100,40 +108,68 @@ fn unwrap(compression: Compression, compressed: &[u8], shape: &BlockShape) -> Re
     Ok(blob)
 }
 
-fn decode_values<T: ::lerc::Sample>(
-    blob: &[u8],
-    count: usize,
-) -> Result<(Vec<T>, ::lerc::bitmask::BitMask), CodecError> {
-    let mut values = vec![T::default(); count];
-    let result = ::lerc::decode_into(blob, &mut values).map_err(|error| invalid(&error))?;
-    let mask = result
-        .valid_masks
-        .into_iter()
-        .next()
-        .ok_or("its LERC blob has no mask")?;
-    Ok((values, mask))
+/// The shape of a blob: several values to a pixel under one mask, or bands one after the other with their own masks.
+#[derive(Debug, Clone, Copy)]
+struct Coded {
+    pixels: usize,
+    bands: usize,
+    depth: usize,
 }
 
-fn native<T: ::lerc::Sample, const N: usize>(
-    blob: &[u8],
-    shape: &BlockShape,
-    bytes: impl Fn(T) -> [u8; N],
-) -> Result<Vec<u8>, CodecError> {
-    let (values, _) = decode_values::<T>(blob, shape.width * shape.rows * shape.samples)?;
-    Ok(values.into_iter().flat_map(bytes).collect())
-}
-
-fn floats<T: ::lerc::Sample, const N: usize>(
-    blob: &[u8],
-    shape: &BlockShape,
-    nan: T,
-    bytes: impl Fn(T) -> [u8; N],
-) -> Result<Vec<u8>, CodecError> {
-    let (mut values, mask) = decode_values::<T>(blob, shape.width * shape.rows * shape.samples)?;
-    for (pixel, bands) in values.chunks_exact_mut(shape.samples.max(1)).enumerate() {
-        if !mask.is_valid(pixel) {
-            bands.fill(nan);
-        }
+impl Coded {
+    fn samples(self) -> usize {
+        self.bands * self.depth
     }
-    Ok(values.into_iter().flat_map(bytes).collect())
+
+    /// Chunky samples, and the mask of each band.
+    fn decode<T: ::lerc::Sample>(self, blob: &[u8]) -> Result<(Vec<T>, Vec<BitMask>), CodecError> {
+        let mut values = vec![T::default(); self.pixels * self.samples()];
+        let result = ::lerc::decode_into(blob, &mut values).map_err(|error| invalid(&error))?;
+        if result.valid_masks.len() != self.bands {
+            return Err("its LERC blob has not a mask for each band".into());
+        }
+        if self.bands > 1 {
+            let mut chunky = vec![T::default(); values.len()];
+            for (band, plane) in values.chunks_exact(self.pixels * self.depth).enumerate() {
+                let pixels = chunky.chunks_exact_mut(self.samples());
+                for (to, from) in pixels.zip(plane.chunks_exact(self.depth)) {
+                    to.iter_mut()
+                        .skip(band * self.depth)
+                        .zip(from)
+                        .for_each(|(to, from)| *to = *from);
+                }
+            }
+            values = chunky;
+        }
+        Ok((values, result.valid_masks))
+    }
+
+    fn integers<T: ::lerc::Sample, const N: usize>(
+        self,
+        blob: &[u8],
+        bytes: impl Fn(T) -> [u8; N],
+    ) -> Result<Vec<u8>, CodecError> {
+        Ok(self.decode::<T>(blob)?.0.into_iter().flat_map(bytes).collect())
+    }
+
+    fn floats<T: ::lerc::Sample, const N: usize>(
+        self,
+        blob: &[u8],
+        nan: T,
+        bytes: impl Fn(T) -> [u8; N],
+    ) -> Result<Vec<u8>, CodecError> {
+        let (mut values, masks) = self.decode::<T>(blob)?;
+        for (band, mask) in masks.iter().enumerate().filter(|(_, mask)| !mask.is_all_valid()) {
+            for (pixel, samples) in values.chunks_exact_mut(self.samples()).enumerate() {
+                if !mask.is_valid(pixel) {
+                    samples
+                        .iter_mut()
+                        .skip(band * self.depth)
+                        .take(self.depth)
+                        .for_each(|sample| *sample = nan);
+                }
+            }
+        }
+        Ok(values.into_iter().flat_map(bytes).collect())
+    }
 }

@@ -1,7 +1,7 @@
 //! Markers, tables and the frame (ITU-T T.81, annex B).
 
 use super::bits::HuffmanTable;
-use super::idct::inverse_dct;
+use super::idct::{BlockSamples, BlockSize, inverse_dct};
 use super::scan::{Scan, ScanComponent, ZIGZAG, decode_scan};
 use crate::codec::CodecError;
 
@@ -28,9 +28,12 @@ pub(super) struct Component {
     pub(super) down: usize,
     quant_table: usize,
     pub(super) quant: [u16; 64],
-    /// Columns and rows that belong to the image.
-    pub(super) width: usize,
-    pub(super) height: usize,
+    /// Columns and rows of blocks that belong to the image.
+    pub(super) own_blocks: [usize; 2],
+    /// What a block is transformed to.
+    pub(super) block_size: BlockSize,
+    /// How often a transformed sample is repeated across and down.
+    repeat: [usize; 2],
     /// Blocks including those that fill up the last MCU.
     pub(super) blocks_across: usize,
     blocks_down: usize,
@@ -41,17 +44,30 @@ pub(super) struct Component {
 }
 
 impl Component {
-    pub(super) fn stride(&self) -> usize {
-        self.blocks_across * 8
+    fn stride(&self) -> usize {
+        self.blocks_across * self.block_size.width
     }
 
-    pub(super) fn put_block(&mut self, block: &[u16; 64], [row, column]: [usize; 2]) {
-        let stride = self.stride();
-        for (y, line) in block.as_chunks::<8>().0.iter().enumerate() {
-            let start = (row * 8 + y) * stride + column * 8;
-            if let Some(target) = self.samples.get_mut(start..start + 8) {
+    pub(super) fn put_block(&mut self, block: &BlockSamples, [row, column]: [usize; 2]) {
+        let (BlockSize { width, height }, stride) = (self.block_size, self.stride());
+        for (y, line) in block.chunks_exact(width).take(height).enumerate() {
+            let start = (row * height + y) * stride + column * width;
+            if let Some(target) = self.samples.get_mut(start..start + width) {
                 target.copy_from_slice(line);
             }
+        }
+    }
+
+    /// Row `y` of the image.
+    pub(super) fn copy_row(&self, y: usize, out: &mut [u16]) {
+        let [across, down] = self.repeat;
+        let row = self.samples.get(y / down * self.stride()..).unwrap_or_default();
+        if across == 1 {
+            out.iter_mut().zip(row).for_each(|(to, from)| *to = *from);
+            return;
+        }
+        for (to, from) in out.chunks_mut(across).zip(row) {
+            to.fill(*from);
         }
     }
 }
@@ -65,9 +81,6 @@ pub(super) struct Frame {
     pub(super) is_progressive: bool,
     pub(super) mcus_across: usize,
     pub(super) mcus_down: usize,
-    /// The largest sampling factors.
-    pub(super) across: usize,
-    pub(super) down: usize,
     pub(super) components: Vec<Component>,
 }
 
@@ -265,17 +278,24 @@ impl Frame {
                 return Err(CodecError::Unsupported("JPEG with fractional sampling factors"));
             }
             let (blocks_across, blocks_down) = (mcus_across * h, mcus_down * v);
+            // Halved components are doubled by the transform, what is left by repetition.
+            let doubled = |ratio: usize| if ratio.is_multiple_of(2) { 16 } else { 8 };
+            let block_size = BlockSize {
+                width: doubled(across / h),
+                height: doubled(down / v),
+            };
             components.push(Component {
                 id,
                 across: h,
                 down: v,
                 quant_table: table.into(),
                 quant: [0; 64],
-                width: (width * h).div_ceil(across),
-                height: (height * v).div_ceil(down),
+                own_blocks: [(width * h).div_ceil(across * 8), (height * v).div_ceil(down * 8)],
+                block_size,
+                repeat: [across / h * 8 / block_size.width, down / v * 8 / block_size.height],
                 blocks_across,
                 blocks_down,
-                samples: vec![0; blocks_across * blocks_down * 64],
+                samples: vec![0; blocks_across * blocks_down * block_size.width * block_size.height],
                 coefficients: vec![[0; 64]; if is_progressive { blocks_across * blocks_down } else { 0 }],
                 is_seen: false,
             });
@@ -287,8 +307,6 @@ impl Frame {
             is_progressive,
             mcus_across,
             mcus_down,
-            across,
-            down,
             components,
         })
     }
@@ -339,7 +357,7 @@ impl Frame {
         for component in &mut self.components {
             let blocks = std::mem::take(&mut component.coefficients);
             for (index, block) in blocks.iter().enumerate() {
-                let samples = inverse_dct(block, &component.quant, bits);
+                let samples = inverse_dct(block, &component.quant, bits, component.block_size);
                 let across = component.blocks_across.max(1);
                 component.put_block(&samples, [index / across, index % across]);
             }

@@ -1,17 +1,17 @@
 //! JPEG in TIFF (compression 7, TIFF technical note 2): baseline, extended and progressive Huffman coding, 8 and 12 bits.
 //!
-//! An own decoder, since pixels are to be those of libtiff on libjpeg: the crates for pictures round otherwise in the
-//! inverse DCT, the interpolation of chroma or the conversion of colours.
+//! An own decoder, since pixels are to be those of GDAL, whose usual Python build has libjpeg 9: the crates for pictures
+//! round otherwise in the inverse DCT, the doubling of chroma or the conversion of colours.
 
 mod bits;
+mod color;
 mod frame;
 mod idct;
 mod scan;
-mod upsample;
 
 use super::{BlockShape, CodecError};
+use color::rgb_of;
 use frame::{Expected, Tables, read_stream};
-use upsample::{Plane, rgb_of};
 
 /// Decodes one strip or tile to chunky samples in native byte order.
 ///
@@ -31,7 +31,7 @@ pub(super) fn decode(
         bits: shape.bits,
     };
     // Each block of 64 samples takes a bit at least.
-    let most = (compressed.len() as u64 + 1) * 8 * 64 * 16;
+    let most = (compressed.len() as u64 + 1) * 8 * 64 * 4;
     if shape.unpacked_bytes as u64 > most {
         return Err("it is too short for its JPEG image".into());
     }
@@ -41,26 +41,14 @@ pub(super) fn decode(
     let sample_bytes = if shape.bits > 8 { 2 } else { 1 };
     let row_bytes = shape.width * shape.samples * sample_bytes;
     let mut decoded = vec![0; shape.unpacked_bytes];
-    let planes: Vec<Plane<'_>> = frame
-        .components
-        .iter()
-        .map(|component| Plane {
-            samples: &component.samples,
-            stride: component.stride(),
-            width: component.width,
-            height: component.height,
-            across: frame.across / component.across,
-            down: frame.down / component.down,
-        })
-        .collect();
-    let mut rows = vec![vec![0u16; frame.width]; planes.len()];
+    let mut rows = vec![vec![0u16; frame.width]; frame.components.len()];
     for (y, out) in decoded
         .chunks_exact_mut(row_bytes.max(1))
         .enumerate()
         .take(frame.height)
     {
-        for (plane, row) in planes.iter().zip(&mut rows) {
-            plane.upsampled_row(y, row);
+        for (component, row) in frame.components.iter().zip(&mut rows) {
+            component.copy_row(y, row);
         }
         if to_rgb && let [first, second, third] = rows.as_mut_slice() {
             for ((a, b), c) in first.iter_mut().zip(second).zip(third) {

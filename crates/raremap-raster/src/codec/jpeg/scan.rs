@@ -55,10 +55,13 @@ pub(super) fn decode_scan(
         end_of_band_run: 0,
     };
     let single = match scan.components.as_slice() {
-        [alone] => frame.components.get(alone.component).map(|component| {
+        [alone] => {
             // A scan of one component has its own blocks alone, without those that only fill up an MCU.
-            [component.width.div_ceil(8), component.height.div_ceil(8)]
-        }),
+            frame
+                .components
+                .get(alone.component)
+                .map(|component| component.own_blocks)
+        }
         _ => None,
     };
     let [mcus_across, mcus_down] = single.unwrap_or([frame.mcus_across, frame.mcus_down]);
@@ -155,7 +158,7 @@ fn decode_block(
         )?,
     }
     if !progressive {
-        let samples = inverse_dct(&sequential, &component.quant, bits);
+        let samples = inverse_dct(&sequential, &component.quant, bits, component.block_size);
         component.put_block(&samples, [row, column]);
     }
     Ok(())
