@@ -20,6 +20,7 @@ mod blocks;
 mod codec;
 mod color;
 mod conversion;
+mod conversion_lab;
 mod crs;
 mod directory;
 mod encode;
