@@ -163,7 +163,7 @@ impl YCbCr {
         let [y_black, y_white, cb_black, cb_white, cr_black, cr_white] = reference;
         let code = |code: i32, black: f32, white: f32, range: f32| {
             let span = if white - black == 0.0 { 1.0 } else { white - black };
-            (((code - black as i32) as f32 * range) / span).clamp(-4096.0, 4096.0) as i32
+            ((code.saturating_sub(black as i32) as f32 * range) / span).clamp(-4096.0, 4096.0) as i32
         };
         let table = |of: &dyn Fn(i32) -> i32| std::array::from_fn(|index| of(index as i32));
         let cr = |index: i32| code(index - 128, cr_black - 128.0, cr_white - 128.0, 127.0);

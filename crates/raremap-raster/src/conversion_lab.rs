@@ -64,7 +64,7 @@ impl Lab {
         let z = of_root(root - b / 200.0, white_z);
         let step = (WHITE_LIGHT - BLACK_LIGHT) / TABLE_STEPS as f32;
         let [red, green, blue] = LIGHT_OF_XYZ.map(|[of_x, of_y, of_z]| {
-            let light = (of_x * x + of_y * y + of_z * z).max(BLACK_LIGHT).min(WHITE_LIGHT);
+            let light = (of_x * x + of_y * y + of_z * z).clamp(BLACK_LIGHT, WHITE_LIGHT);
             let index = ((light - BLACK_LIGHT) / step) as usize;
             self.codes.get(index.min(TABLE_STEPS)).copied().unwrap_or_default()
         });
