@@ -1,6 +1,7 @@
 //! Colour spaces whose stored samples GDAL does not hand out: what it makes of them instead.
 
 use crate::codec::Compression;
+use crate::conversion_lab::Lab;
 use crate::directory::Directory;
 use crate::error::{RasterError, Unsupported};
 use crate::limits::Limits;
@@ -15,6 +16,8 @@ pub(crate) enum ColorConversion {
     None,
     /// The first four are inks; the bands are red, green, blue and an opacity of 255.
     CmykToRgba,
+    /// CIE L*a*b*; the bands are those of sRGB and an opacity of 255.
+    LabToRgba(Box<Lab>),
     /// Luma and subsampled chroma (TIFF 6.0, section 21); the bands are red, green and blue.
     YCbCrToRgb(Box<YCbCr>),
 }
@@ -62,7 +65,11 @@ impl ColorConversion {
                 return Ok(ColorConversion::YCbCrToRgb(Box::new(conversion)));
             }
             (6, _) => "YCbCr of this layout",
-            (8..=10, _) => "CIE L*a*b*",
+            (8, 8) if pixel.samples == 3 && !pixel.planar => {
+                let white_point = directory.floats(reader, tags::WHITE_POINT, limits).await?;
+                return Ok(ColorConversion::LabToRgba(Box::new(Lab::new(&white_point))));
+            }
+            (8..=10, _) => "CIE L*a*b* of this layout",
             (32844 | 32845, _) => "Log L or Log Luv",
             _ => return Ok(ColorConversion::None),
         };
@@ -74,7 +81,7 @@ impl ColorConversion {
     pub(crate) fn bands(&self, samples: usize) -> usize {
         match self {
             ColorConversion::None => samples,
-            ColorConversion::CmykToRgba => 4,
+            ColorConversion::CmykToRgba | ColorConversion::LabToRgba(_) => 4,
             ColorConversion::YCbCrToRgb(_) => 3,
         }
     }
@@ -96,6 +103,12 @@ impl ColorConversion {
         match self {
             ColorConversion::None => stored,
             ColorConversion::CmykToRgba => stored.chunks_exact(samples.max(1)).flat_map(rgba_of_cmyk).collect(),
+            ColorConversion::LabToRgba(lab) => stored
+                .as_chunks()
+                .0
+                .iter()
+                .flat_map(|pixel| lab.to_rgba(*pixel))
+                .collect(),
             ColorConversion::YCbCrToRgb(ycbcr) => ycbcr.to_rgb(&stored, width, rows),
         }
     }
@@ -150,7 +163,7 @@ impl YCbCr {
         let [y_black, y_white, cb_black, cb_white, cr_black, cr_white] = reference;
         let code = |code: i32, black: f32, white: f32, range: f32| {
             let span = if white - black == 0.0 { 1.0 } else { white - black };
-            (((code - black as i32) as f32 * range) / span).clamp(-4096.0, 4096.0) as i32
+            ((code.saturating_sub(black as i32) as f32 * range) / span).clamp(-4096.0, 4096.0) as i32
         };
         let table = |of: &dyn Fn(i32) -> i32| std::array::from_fn(|index| of(index as i32));
         let cr = |index: i32| code(index - 128, cr_black - 128.0, cr_white - 128.0, 127.0);

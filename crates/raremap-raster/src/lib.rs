@@ -24,6 +24,7 @@ mod codec;
 mod cog;
 mod color;
 mod conversion;
+mod conversion_lab;
 mod crs;
 mod directory;
 mod encode;

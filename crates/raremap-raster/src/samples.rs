@@ -89,7 +89,7 @@ impl SampleType {
     }
 
     /// Whether this is a floating point type.
-    pub(crate) fn is_float(self) -> bool {
+    pub fn is_float(self) -> bool {
         matches!(self, SampleType::F16 | SampleType::F32 | SampleType::F64)
     }
 }

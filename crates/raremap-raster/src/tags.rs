@@ -25,6 +25,7 @@ pub(crate) const STRIP_BYTE_COUNTS: Tag = tag(279, "StripByteCounts");
 pub(crate) const PLANAR_CONFIGURATION: Tag = tag(284, "PlanarConfiguration");
 pub(crate) const T4_OPTIONS: Tag = tag(292, "T4Options");
 pub(crate) const PREDICTOR: Tag = tag(317, "Predictor");
+pub(crate) const WHITE_POINT: Tag = tag(318, "WhitePoint");
 pub(crate) const COLOR_MAP: Tag = tag(320, "ColorMap");
 pub(crate) const TILE_WIDTH: Tag = tag(322, "TileWidth");
 pub(crate) const TILE_LENGTH: Tag = tag(323, "TileLength");

@@ -533,7 +533,7 @@ fn unsupported_features_are_named() {
         assert!(message.contains(name), "{message}");
     }
     assert_eq!(
-        with_tag(262, 8).expect_err("a derived colour space").0,
+        with_tag(262, 9).expect_err("a derived colour space").0,
         "unsupported_photometric"
     );
     assert_eq!(with_tag(284, 9).expect_err("an unknown value").0, "bad_tag");

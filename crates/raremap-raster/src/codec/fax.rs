@@ -94,6 +94,8 @@ pub(super) fn decode(compressed: &[u8], shape: &BlockShape, options: Options) ->
             Ok(()) => {}
             // A strip that ends early after all has white rows below, as libtiff has it.
             Err(RowError::End) if row > 0 && options.rows == Rows::Group4 => break,
+            // The next end of line is found again; what a damaged row lacks is white.
+            Err(_) if matches!(options.rows, Rows::Group3 { .. }) && !bits.is_at_end() => {}
             Err(RowError::End) => return Err(format!("its facsimile data ends in row {row} of {}", shape.rows).into()),
             Err(RowError::Invalid) => return Err(format!("its facsimile data has an invalid code in row {row}").into()),
         }
@@ -161,12 +163,11 @@ impl Bits<'_> {
         Ok(())
     }
 
-    /// A run of one colour: codes for multiples of 64 and a last one below.
-    fn run(&mut self, is_black: bool) -> Result<u32, RowError> {
+    /// Moves `x` over a run of one colour: codes for multiples of 64 and a last one below.
+    fn run(&mut self, is_black: bool, x: &mut u32) -> Result<(), RowError> {
         let table = if is_black { RunTable::black() } else { RunTable::white() };
-        let mut pixels = 0u32;
         loop {
-            let Some((length, more)) = table.get(self.peek(MAX_CODE_BITS)) else {
+            let Some((length, pixels)) = table.get(self.peek(MAX_CODE_BITS)) else {
                 let is_end = self.is_at_end() || self.peek(11) == 0;
                 return Err(if is_end { RowError::End } else { RowError::Invalid });
             };
@@ -174,21 +175,40 @@ impl Bits<'_> {
                 return Err(RowError::End);
             }
             self.position += length as usize;
-            pixels = pixels.saturating_add(more);
-            if more < 64 {
-                return Ok(pixels);
+            *x = x.saturating_add(pixels);
+            if pixels < 64 {
+                return Ok(());
             }
         }
+    }
+
+    /// Moves `x` over a run and notes the change at its end; a run that leaves the row is left out.
+    fn run_to_change(
+        &mut self,
+        is_black: bool,
+        x: &mut u32,
+        width: u32,
+        changes: &mut Vec<u32>,
+    ) -> Result<(), RowError> {
+        let start = *x;
+        let outcome = self.run(is_black, x);
+        if *x > width {
+            *x = start;
+            if is_black {
+                changes.push(start);
+            }
+            return Err(RowError::Invalid);
+        }
+        if outcome.is_ok() || *x > start || is_black {
+            changes.push(*x);
+        }
+        outcome
     }
 
     fn one_dimensional(&mut self, width: u32, changes: &mut Vec<u32>) -> Result<(), RowError> {
         let (mut x, mut is_black) = (0u32, false);
         while x < width {
-            x = x.saturating_add(self.run(is_black)?);
-            if x > width {
-                return Err(RowError::Invalid);
-            }
-            changes.push(x);
+            self.run_to_change(is_black, &mut x, width, changes)?;
             is_black = !is_black;
         }
         Ok(())
@@ -246,11 +266,7 @@ impl Bits<'_> {
                 (4, None) => x = b2,
                 (_, None) => {
                     for is_black in [is_black, !is_black] {
-                        x = x.saturating_add(self.run(is_black)?);
-                        if x > width {
-                            return Err(RowError::Invalid);
-                        }
-                        changes.push(x);
+                        self.run_to_change(is_black, &mut x, width, changes)?;
                     }
                 }
             }

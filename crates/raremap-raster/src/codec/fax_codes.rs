@@ -269,9 +269,9 @@ mod tests {
 
     #[test]
     fn the_codes_of_the_recommendation_are_found() {
-        assert_eq!(RunTable::white().get(0b0011_0101_00000), Some((8, 0)));
+        assert_eq!(RunTable::white().get(0b0_0110_1010_0000), Some((8, 0)));
         assert_eq!(RunTable::black().get(0b11_00000000000), Some((2, 2)));
-        assert_eq!(RunTable::white().get(0b0000_0001_1111_1), Some((12, 2560)));
+        assert_eq!(RunTable::white().get(0b0_0000_0011_1111), Some((12, 2560)));
         assert_eq!(RunTable::white().get(1), None);
     }
 }
