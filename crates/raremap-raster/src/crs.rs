@@ -89,11 +89,11 @@ impl GeoKeys<'_> {
         }
         let count = usize::from(self.directory.get(3).copied()?);
         let entries = self.directory.get(4..)?.chunks_exact(4).take(count);
-        let matching = entries.filter_map(|entry| match entry {
+        let mut matching = entries.filter_map(|entry| match entry {
             [id, location, count, value] if *id == wanted => Some((*location, usize::from(*count), *value)),
             _ => None,
         });
-        matching.last()
+        matching.next_back()
     }
 
     pub(crate) fn short(&self, wanted: u16) -> Option<u16> {

@@ -92,7 +92,13 @@ impl RelatedImages {
         };
         let mut overview_masks = Vec::new();
         let nested = first.unsigned(reader, tags::SUB_IFDS, limits).await;
-        let mut nested = nested.ok().flatten().unwrap_or_default().into_iter();
+        let mut nested = nested
+            .ok()
+            .flatten()
+            .unwrap_or_default()
+            .into_iter()
+            .take(limits.max_directories);
+        let mut has_looked_at_mask = false;
         let mut visited = vec![header.first_directory];
         let mut next = first.next;
         loop {
@@ -116,7 +122,8 @@ impl RelatedImages {
             match (kind.subfile & REDUCED != 0, kind.subfile & MASK != 0) {
                 (true, false) => found.add_overview(&kind, image),
                 (false, true) => {
-                    if found.mask.is_none() && is_of_image_size {
+                    // The first one alone: a table of blocks is read for each.
+                    if is_of_image_size && !std::mem::replace(&mut has_looked_at_mask, true) {
                         let mask = Layout::read(reader, header, &directory, limits).await.ok();
                         found.mask = mask.filter(|mask| is_mask_of(mask, image));
                     }

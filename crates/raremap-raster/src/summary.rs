@@ -89,12 +89,19 @@ impl<S: RangeSource> GeoTiff<S> {
             );
             info.band_count
         ];
-        for window in windows(info) {
-            // Band by band, because each has its own nodata; the blocks of all bands are decoded once and kept.
-            for (band, (statistics, checksum)) in bands.iter_mut().enumerate() {
-                let samples = self.read_window_as::<f64>(window, &[band]).await?;
-                statistics.update(&samples.values, &samples.valid);
-                checksum.update(window, &samples.values);
+        // Bands of one block are read one after the other, each by its own nodata: the block is decoded once and kept.
+        let all: Vec<usize> = (0..info.band_count).collect();
+        let passes = all.chunks(if info.planar { 1 } else { info.band_count });
+        for pass in passes {
+            for window in windows(info) {
+                for band in pass {
+                    let Some((statistics, checksum)) = bands.get_mut(*band) else {
+                        continue;
+                    };
+                    let samples = self.read_window_as::<f64>(window, &[*band]).await?;
+                    statistics.update(&samples.values, &samples.valid);
+                    checksum.update(window, &samples.values);
+                }
             }
         }
         let summaries = bands.into_iter().map(|(statistics, checksum)| BandSummary {
@@ -121,24 +128,28 @@ impl<S: RangeSource> GeoTiff<S> {
     }
 }
 
-/// Windows of whole blocks that cover the image and stay small, unless a block is large.
+/// Windows that cover the image, of whole blocks where those are small; of larger ones, slices one after the other.
 fn windows(info: &RasterInfo) -> impl Iterator<Item = Window> {
     let (width, height) = (info.width, info.height);
     let pixel_bytes = 8 * info.band_count as u64;
+    let most_pixels = WINDOW_BYTES / pixel_bytes.min(WINDOW_BYTES);
     let blocks = |most: u64, block: u32, size: u32| {
         let whole_blocks = (most / u64::from(block)).max(1).saturating_mul(u64::from(block));
         whole_blocks.min(u64::from(size)) as u32
     };
-    let most_pixels = WINDOW_BYTES / pixel_bytes;
     let columns = blocks(most_pixels / u64::from(info.block_height), info.block_width, width);
     let rows = blocks(most_pixels / u64::from(columns), info.block_height, height);
-    let starts = |size: u32, step: u32| (0..size).step_by(step.max(1) as usize);
-    starts(height, rows).flat_map(move |y| {
-        starts(width, columns).map(move |x| Window {
-            x,
-            y,
-            width: columns.min(width - x),
-            height: rows.min(height - y),
+    let slice = (WINDOW_BYTES / 8 / u64::from(columns)).clamp(1, u64::from(rows)) as u32;
+    let starts = |from: u32, to: u32, step: u32| (from..to).step_by(step.max(1) as usize);
+    starts(0, height, rows).flat_map(move |top| {
+        let bottom = top.saturating_add(rows).min(height);
+        starts(0, width, columns).flat_map(move |x| {
+            starts(top, bottom, slice).map(move |y| Window {
+                x,
+                y,
+                width: columns.min(width - x),
+                height: slice.min(bottom - y),
+            })
         })
     })
 }
@@ -173,6 +184,35 @@ mod tests {
                 close(statistics.mean, mean) && close(statistics.std, variance.sqrt()),
                 "{statistics:?}"
             );
+        }
+    }
+
+    #[test]
+    fn windows_cover_every_pixel_once_and_stay_small() {
+        let image = crate::output::OutputImage {
+            width: 2,
+            height: 1,
+            samples: crate::output::OutputSamples::U8(&[1, 2]),
+            nodata: None,
+            color_table: None,
+            band_names: Vec::new(),
+            metadata: Vec::new(),
+        };
+        let bytes = crate::encode::encode_geotiff(&image, None).expect("encodes");
+        let source = crate::source::BytesSource::new(bytes);
+        let opened = pollster::block_on(GeoTiff::open(source, crate::limits::Limits::default())).expect("opens");
+        let mut info = opened.info().clone();
+        (info.width, info.height, info.band_count) = (20_000, 7_001, 3);
+        for (block_width, block_height) in [(256, 256), (20_000, 1), (20_000, 7_001), (4096, 4096), (20_000, 300)] {
+            (info.block_width, info.block_height) = (block_width, block_height);
+            let mut area = 0;
+            for window in windows(&info) {
+                let pixels = u64::from(window.width) * u64::from(window.height);
+                assert!(pixels * 8 <= WINDOW_BYTES, "{window:?}");
+                assert!(window.x + window.width <= 20_000 && window.y + window.height <= 7_001);
+                area += pixels;
+            }
+            assert_eq!(area, 20_000 * 7_001, "blocks of {block_width} x {block_height}");
         }
     }
 

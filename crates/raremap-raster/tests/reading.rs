@@ -252,6 +252,64 @@ fn a_preview_comes_from_an_overview_that_is_large_enough() {
     }
 }
 
+#[test]
+fn a_mask_of_the_images_size_decides_instead_of_nodata() {
+    let tiny = Tiny {
+        width: 20,
+        height: 10,
+        bands: 1,
+        ..Tiny::default()
+    };
+    let whole = Window {
+        x: 0,
+        y: 0,
+        width: 20,
+        height: 10,
+    };
+    let nodata = (42113, 2, 3, format!("{}\0", tiny.value(0, 0, 1)).into_bytes());
+    let valid = |subfile_type, value| {
+        let file = with_second_image(tiny.encode(std::slice::from_ref(&nodata)), subfile_type, value);
+        let image = open(file).expect("opens");
+        let samples = block_on(image.read_window(whole, &[0])).expect("reads");
+        let preview = block_on(image.read_preview(20, &[0])).expect("reads");
+        assert_eq!(samples.valid, preview.valid);
+        assert_eq!(image.info().masked, subfile_type == 4);
+        assert_eq!(image.info().page_count, if subfile_type == 0 { 2 } else { 1 });
+        (samples.valid[0], samples.valid[1])
+    };
+    assert_eq!(valid(4, 0), (false, false));
+    assert_eq!(valid(4, 255), (true, true));
+    // A page, an overview and a mask of an overview decide nothing.
+    for subfile_type in [0, 1, 5] {
+        assert_eq!(valid(subfile_type, 0), (true, false), "subfile type {subfile_type}");
+    }
+}
+
+#[test]
+fn byte_counts_of_uncompressed_strips_need_not_be_right() {
+    let tiny = Tiny {
+        bands: 1,
+        ..Tiny::default()
+    };
+    let whole = Window {
+        x: 0,
+        y: 0,
+        width: 21,
+        height: 19,
+    };
+    for count in [1, 1 << 30] {
+        let mut file = tiny.encode(&[]);
+        let tag = file
+            .windows(4)
+            .rposition(|bytes| bytes == [23, 1, 4, 0])
+            .expect("the tag");
+        let offset = file.len() as u32;
+        file.extend([count; 5].map(u32::to_le_bytes).concat());
+        file[tag + 8..tag + 12].copy_from_slice(&offset.to_le_bytes());
+        assert_window_matches(&open(file).expect("opens"), &tiny, whole, &[0]);
+    }
+}
+
 /// Counts what is fetched.
 struct Counting {
     bytes: Vec<u8>,
