@@ -62,12 +62,12 @@ function files(folder) {
   });
 }
 
-/** Some bytes altered: four values of each in the first kilobyte, one of every fifth after it. */
+/** Some bytes altered: two values of each in the first half kilobyte, where directories are, one of every seventh after it. */
 function* mutations(file) {
   for (let position = 0; position < file.length; position++) {
     const byte = file[position];
-    if (position < 1024) for (const value of [0, 0xff, (byte + 1) & 0xff, byte ^ 0x80]) yield [position, value];
-    else if (position % 5 === 0) yield [position, byte ^ (1 << position % 8)];
+    if (position < 512) for (const value of [(byte + 1) & 0xff, byte ^ 0x80]) yield [position, value];
+    else if (position % 7 === 0) yield [position, byte ^ (1 << position % 8)];
   }
 }
 
@@ -94,7 +94,7 @@ for (const entry of ENTRIES) {
 
 test("files cut short end in time and memory", () => {
   for (const [path, file] of files(join(HERE, "seeds/windows"))) {
-    for (let length = 0; length < file.length; length++) run("windows", file.subarray(0, length), () => `${path} cut to ${length}`);
+    for (let length = 0; length < file.length; length += 3) run("windows", file.subarray(0, length), () => `${path} cut to ${length}`);
   }
 });
 

@@ -708,5 +708,5 @@ fn bombs_of_every_codec_stay_inside_the_limit_of_one_block() {
             tally.most_bytes >> 20
         );
     }
-    assert!(files.len() >= 10 && tally.outcomes.len() >= 3, "{tally:?}");
+    assert!(files.len() >= 10 && tally.outcomes.len() >= 2, "{tally:?}");
 }

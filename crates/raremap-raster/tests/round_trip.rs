@@ -12,14 +12,13 @@ use tiny::{Codec, Stored, Tiny};
 /// The same cases on every run, so that a failure is one of the change at hand: `PROPTEST_RNG_SEED` chooses others,
 /// `PROPTEST_CASES` how many.
 fn config() -> ProptestConfig {
-    let mut config = ProptestConfig {
+    let number = |name: &str| std::env::var(name).ok().and_then(|value| value.parse::<u32>().ok());
+    ProptestConfig {
+        cases: number("PROPTEST_CASES").unwrap_or(256),
         failure_persistence: None,
+        rng_seed: RngSeed::Fixed(number("PROPTEST_RNG_SEED").unwrap_or(4).into()),
         ..ProptestConfig::default()
-    };
-    if config.rng_seed == RngSeed::Random {
-        config.rng_seed = RngSeed::Fixed(4);
     }
-    config
 }
 
 fn open(bytes: Vec<u8>) -> Result<GeoTiff<BytesSource>, RasterError> {
