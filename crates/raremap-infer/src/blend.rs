@@ -73,8 +73,9 @@ impl Blend {
             [above, below] => (above + plan.tile[0]).saturating_sub(*below) / plan.cell_px,
             _ => 0,
         });
-        let shared = 2 * overlaps.max().unwrap_or(0);
-        let cells = shared.min(rows) * width + rows * width.min(columns + 2 * BLOCK_CELLS);
+        // To the left of the window at hand these are the rows shared with the windows below, to its right those shared with the ones above.
+        let shared = overlaps.max().unwrap_or(0);
+        let cells = shared * width + rows * width.min(columns + 2 * BLOCK_CELLS);
         (cells as u64).saturating_mul(4 * (channels as u64 + 1))
     }
 
@@ -471,7 +472,7 @@ mod tests {
 
     #[test]
     fn what_stays_in_memory_grows_with_the_width_alone() {
-        for (height, of_all) in [(2000, 6), (17_000, 50), (170_000, 500)] {
+        for (height, of_all) in [(2000, 6), (17_000, 60), (170_000, 500)] {
             let plan = TilePlan::new([height, 16_000], Tiling::default(), 2).expect("a valid plan");
             let (open, finished) = (Blend::open_bytes(&plan, 10), Blend::finished_bytes(&plan, 10));
             assert!(

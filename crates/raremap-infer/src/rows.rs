@@ -163,8 +163,7 @@ impl<'a> HistogramRows<'a> {
     pub(crate) fn count(&mut self, rows: Range<usize>, histogram: &mut SaliencyHistogram) -> Result<(), InferError> {
         for y in rows {
             self.rows.read_saliency(y, &mut self.row)?;
-            let valid = self.row.iter().filter(|saliency| !saliency.is_nan());
-            valid.for_each(|saliency| histogram.add(*saliency));
+            self.row.iter().for_each(|saliency| histogram.add(*saliency));
         }
         Ok(())
     }

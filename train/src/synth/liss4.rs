@@ -12,12 +12,12 @@ pub const METADATA: &str = "BAND_META.txt";
 pub const PRODUCT_ID: &str = "RAF06MAY2026000000009900063SSANSTUC00GTDD";
 
 /// Radiance of the largest number, in mW / (cm2 sr um), and mean solar irradiance outside the atmosphere, in W / (m2 um).
-const CALIBRATION: [(f64, f64); 3] = [(52.0, 1848.0), (47.0, 1549.0), (31.5, 1044.0)];
-/// The largest of the 10-bit numbers.
-const MOST: f64 = 1023.0;
+const CALIBRATION: [(f64, f64); 3] = [(52.0, 1818.9), (47.0, 1569.6), (31.5, 1104.8)];
+/// Numbers up to the largest radiance: 10 bits.
+const LEVELS: f64 = 1024.0;
 const SUN_ELEVATION_DEG: f64 = 50.0;
 /// 6 May.
-const SUN_DISTANCE_AU: f64 = 1.00876;
+const SUN_DISTANCE_AU: f64 = 1.00842;
 
 /// Digital numbers of reflectances.
 pub struct Calibration {
@@ -33,7 +33,9 @@ impl Calibration {
                 let reflectance = f64::from(reflectance) / 10_000.0;
                 let radiance_w = reflectance * irradiance * sine / (PI * SUN_DISTANCE_AU * SUN_DISTANCE_AU);
                 // 1 mW / cm2 is 10 W / m2.
-                (radiance_w / 10.0 / most_radiance * MOST).round().clamp(1.0, MOST) as u16
+                (radiance_w / 10.0 / most_radiance * LEVELS)
+                    .round()
+                    .clamp(1.0, LEVELS - 1.0) as u16
             };
             std::iter::once(0).chain((1..=16_000).map(number)).collect()
         };
@@ -121,8 +123,8 @@ mod tests {
         for (band, key) in ["B2_Lmax", "B3_Lmax", "B4_Lmax"].into_iter().enumerate() {
             for reflectance in [300, 900, 2500, 4000] {
                 let number = f64::from(calibration.number(band, reflectance));
-                let radiance_w = number / 1023.0 * value(key) * 10.0;
-                let found = PI * radiance_w * 1.00876f64.powi(2) / (CALIBRATION[band].1 * sine) * 10_000.0;
+                let radiance_w = number / 1024.0 * value(key) * 10.0;
+                let found = PI * radiance_w * 1.00842f64.powi(2) / (CALIBRATION[band].1 * sine) * 10_000.0;
                 assert!(
                     (found - f64::from(reflectance)).abs() < 8.0,
                     "band {band}: {found}, not {reflectance}"

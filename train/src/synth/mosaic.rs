@@ -3,8 +3,8 @@
 use super::random::hash;
 use super::sensor::{Scene, TRUTH_NODATA};
 
-/// Side of a plot.
-const PLOT_PX: usize = 512;
+/// Side of a plot; small in tests, where a landscape takes a second.
+const PLOT_PX: usize = if cfg!(test) { 64 } else { 512 };
 /// Landscapes that are photographed; each is laid in eight ways.
 const PLOT_COUNT: u64 = 4;
 
