@@ -110,6 +110,14 @@ fn results_lie_on_the_scenes_grid_and_agree_with_the_summary() {
         tile: None,
         overlap: None,
         device: Backend::Cpu,
+        files: FileArgs {
+            probability: Samples::F32,
+            polygons_crs: Coordinates::Wgs84,
+            min_area_ha: 0.0,
+            review_limit: 200,
+            datetime: None,
+            created: None,
+        },
         json: false,
     };
     run(&args).expect("a prediction");
@@ -158,6 +166,30 @@ fn results_lie_on_the_scenes_grid_and_agree_with_the_summary() {
             }
         });
     }
+    for name in [
+        "polygons.geojson",
+        "review.geojson",
+        "areas.csv",
+        "areas.json",
+        "item.json",
+    ] {
+        assert!(
+            std::fs::metadata(path("out/deep").join(name)).expect("a file").len() > 50,
+            "{name}"
+        );
+    }
+    let polygons = std::fs::read_to_string(path("out/deep/polygons.geojson")).expect("polygons");
+    let polygons: serde_json::Value = serde_json::from_str(&polygons).expect("JSON");
+    let features = polygons["features"].as_array().expect("features");
+    let pixels: u64 = features
+        .iter()
+        .filter_map(|feature| feature["properties"]["pixels"].as_u64())
+        .sum();
+    assert_eq!(
+        (pixels, &polygons["metadata"]["RAREMAP_SCENE"]),
+        (6299, &json!("scene.tif"))
+    );
+    assert_eq!(summary["outputs"].as_array().map(Vec::len), Some(8));
     let unknown = PredictArgs {
         rare: Some(vec!["land".into()]),
         ..args
