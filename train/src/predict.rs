@@ -1,5 +1,6 @@
 //! `raremap predict`: a scene's mask, probabilities, polygons, review list and areas, as the page computes them.
 
+mod input;
 mod output;
 #[cfg(test)]
 mod tests;
@@ -16,29 +17,31 @@ use raremap_infer::{
     BandGuess, BurnTileModel, Certainty, ClassArea, DecideOptions, GOLDEN_TOLERANCE, InferError, Opacity,
     OutputOptions, PolygonsCrs, ProbabilitySamples, Progress, Results, RunHooks, RunOptions, SaliencyCut, SceneLogits,
     Tiling, Warning, check_golden, compare_resolution, compare_statistics, guess_bands, parse_bands, pixel_areas,
-    run_scene,
+    reflectance_factor, run_scene,
 };
 use raremap_model::{Card, ModelFile};
-use raremap_raster::{FileSource, GeoTiff, Limits, Scene, SceneInfo, Scratch};
+use raremap_raster::{Notice, Scene, SceneInfo, Scratch};
 use serde::Serialize;
 use serde_json::json;
 
 use crate::device::Backend;
 use crate::files::write_whole;
+use input::{InputScene, open_scene};
 use output::{print_table, scratch_in, write_all};
 
-/// Segments a GeoTIFF: writes mask, probability and saliency as cloud-optimized GeoTIFFs, polygons and a review list as GeoJSON, areas as
-/// CSV and JSON, a STAC Item, and summary.json.
+/// Segments a GeoTIFF or the files of a product: writes mask, probability and saliency as cloud-optimized GeoTIFFs, polygons and a review
+/// list as GeoJSON, areas as CSV and JSON, a STAC Item, and summary.json.
 #[derive(Debug, Args)]
 pub struct PredictArgs {
     /// A weights file.
     model: PathBuf,
-    /// The scene, a GeoTIFF.
-    input: PathBuf,
+    /// The scene: a GeoTIFF, the files of a product, a folder or a zip archive of them.
+    #[arg(required = true)]
+    input: Vec<PathBuf>,
     /// Folder for the results; it is made if it is not there.
     #[arg(long)]
     out: PathBuf,
-    /// Which band is which, counted from 1, such as green=2,red=3,nir=4; guessed by default.
+    /// Which band is which, by number from 1 or by file, such as green=2,red=3,nir=BAND4.tif; guessed by default.
     #[arg(long)]
     bands: Option<String>,
     /// Probability from which a pixel takes a rare class; 1 switches this off.
@@ -56,6 +59,9 @@ pub struct PredictArgs {
     /// Pixels that neighbouring tiles share, a multiple of 32; a quarter of the tile by default.
     #[arg(long)]
     overlap: Option<usize>,
+    /// Whether the numbers of a known product become reflectances, where its metadata say how and the model wants them.
+    #[arg(long, value_enum, default_value = "auto")]
+    reflectance: Reflectance,
     /// Where to run.
     #[arg(long, value_enum, default_value = "cpu")]
     device: Backend,
@@ -120,6 +126,15 @@ impl FileArgs {
     }
 }
 
+/// What to do with stored numbers.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum Reflectance {
+    /// Convert where it is known how.
+    Auto,
+    /// Use them as they are.
+    Off,
+}
+
 /// What `summary.json` holds.
 #[derive(Debug, Serialize)]
 struct Report<'a> {
@@ -136,6 +151,8 @@ struct Report<'a> {
     top_k: &'a SaliencyCut,
     timings: Timings,
     warnings: &'a [Warning],
+    /// What was done with the files.
+    notices: &'a [Notice],
     outputs: Vec<PathBuf>,
 }
 
@@ -170,18 +187,17 @@ async fn predict(args: &PredictArgs) -> Result<()> {
     let bytes = std::fs::read(&args.model).with_context(|| format!("cannot read {}", args.model.display()))?;
     let file = ModelFile::from_bytes(&bytes).with_context(|| args.model.display().to_string())?;
     let card = &file.card;
-    let named = || args.input.display().to_string();
-    let source = FileSource::open(&args.input).with_context(named)?;
-    let scene = GeoTiff::open(source, Limits::default()).await.with_context(named)?;
+    let named = || named(&args.input);
+    let factor = reflectance_factor(card).filter(|_| args.reflectance == Reflectance::Auto);
+    let (scene, doubts) = open_scene(&args.input, factor).await.with_context(named)?;
     let info = scene.scene_info();
-    let assignment = assign(args.bands.as_deref(), info, card).with_context(named)?;
+    let assignment = assign(args.bands.as_deref(), &scene, card).with_context(named)?;
     let decide = decide_options(args, card);
     decide.check(card)?;
     let file_options = args.files.options();
     let areas = pixel_areas(info.georeference.as_ref());
     file_options.check(areas.pixel_ha(0, 0).is_some())?;
-    // The name alone: paths differ between machines, results need not.
-    let scene_name = args.input.file_name().unwrap_or_default().to_string_lossy();
+    let scene_name = scene_name(&args.input);
     let usual = Tiling::of_tile(args.tile.unwrap_or(card.tile_px));
     let tiling = Tiling {
         overlap_px: args.overlap.unwrap_or(usual.overlap_px),
@@ -199,6 +215,10 @@ async fn predict(args: &PredictArgs) -> Result<()> {
     let model = BurnTileModel::new(network, card.architecture.in_channels());
     check_golden(&model, &file.golden, GOLDEN_TOLERANCE).await?;
     let mut warnings = warnings(&scene, card, &assignment).await.with_context(named)?;
+    warnings.extend(doubts.into_iter().map(|doubt| Warning {
+        code: "not_calibrated",
+        message: doubt.0,
+    }));
     let load_secs = started.elapsed().as_secs_f64();
 
     let started = Instant::now();
@@ -212,6 +232,7 @@ async fn predict(args: &PredictArgs) -> Result<()> {
     let decide_secs = started.elapsed().as_secs_f64();
 
     let started = Instant::now();
+    let notes = notes(scene.notices());
     let results = Results {
         logits: &logits,
         card,
@@ -220,7 +241,7 @@ async fn predict(args: &PredictArgs) -> Result<()> {
         georeference: info.georeference.as_ref(),
         decide: &decide,
         options: &file_options,
-        notes: &[],
+        notes: &notes,
     };
     let (outputs, notices) = write_all(&results, &args.out)?;
     warnings.extend(notices.into_iter().map(|message| Warning {
@@ -244,7 +265,8 @@ async fn predict(args: &PredictArgs) -> Result<()> {
     let report = Report {
         model: json!({ "path": args.model, "name": card.name, "sha256": file.sha256 }),
         input: json!({
-            "path": args.input,
+            "paths": args.input,
+            "bands": band_list(&scene),
             "width": info.width,
             "height": info.height,
             "epsg": info.georeference.as_ref().and_then(|georeference| georeference.crs.epsg),
@@ -266,6 +288,7 @@ async fn predict(args: &PredictArgs) -> Result<()> {
         top_k: &summary.top_k,
         timings,
         warnings: &warnings,
+        notices: scene.notices(),
         outputs,
     };
     let text = serde_json::to_string_pretty(&report)?;
@@ -278,11 +301,47 @@ async fn predict(args: &PredictArgs) -> Result<()> {
     Ok(())
 }
 
-fn assign(spec: Option<&str>, info: &SceneInfo, card: &Card) -> Result<BandGuess> {
+/// The inputs as a message names them.
+fn named(inputs: &[PathBuf]) -> String {
+    let first = inputs
+        .first()
+        .map(|path| path.display().to_string())
+        .unwrap_or_default();
+    match inputs.len() {
+        0 | 1 => first,
+        count => format!("{first} and {} more", count - 1),
+    }
+}
+
+/// The inputs as result files name them: names alone, since paths differ between machines and results need not.
+fn scene_name(inputs: &[PathBuf]) -> String {
+    let names = inputs.iter().filter_map(|path| path.file_name());
+    names.map(|name| name.to_string_lossy()).collect::<Vec<_>>().join(", ")
+}
+
+/// What was done to the scene's numbers, for the metadata of result files.
+fn notes(notices: &[Notice]) -> Vec<(String, String)> {
+    let texts = notices.iter().zip(1..);
+    texts
+        .map(|(notice, index)| (format!("RAREMAP_NOTICE_{index}"), notice.message.clone()))
+        .collect()
+}
+
+/// Each band with its name and file, counted from 1 as on the command line.
+fn band_list(scene: &InputScene) -> serde_json::Value {
+    let names = scene.scene_info().band_names.iter().zip(scene.band_files()).enumerate();
+    names
+        .map(|(index, (name, file))| json!({ "band": index + 1, "name": name, "file": file }))
+        .collect()
+}
+
+fn assign(spec: Option<&str>, scene: &InputScene, card: &Card) -> Result<BandGuess> {
+    let files: Vec<&str> = scene.band_files().collect();
+    let info: &SceneInfo = scene.scene_info();
     let needed = card.scene_bands();
     Ok(match spec {
         Some(spec) => BandGuess {
-            bands: parse_bands(spec, info.band_count(), &needed)?,
+            bands: parse_bands(spec, &files, &needed)?,
             certainty: Certainty::Named,
             reason: "Assigned on the command line.".into(),
         },

@@ -162,12 +162,12 @@ pub fn compare_resolution(pixel_ha: Option<f64>, card: &Card) -> Option<Warning>
 }
 
 #[cfg(test)]
-mod tests {
+pub(crate) mod tests {
     use super::*;
     use raremap_model::{Band, SegformerConfig, Training, Variant};
 
     /// Surface reflectance x 10000, as the default model's.
-    fn card() -> Card {
+    pub(crate) fn card() -> Card {
         let band = |name: &str, mean: f32, std: f32| Band {
             name: name.into(),
             source: BandSource::Scene,

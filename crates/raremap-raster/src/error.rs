@@ -1,6 +1,7 @@
 //! What can go wrong, split by who has to act: a damaged file, a file of a kind that is not read, a wrong call, a
 //! limit, a source.
 
+use crate::archive::ArchiveError;
 use crate::product::ProductError;
 
 /// Any failure of reading or writing a raster.
@@ -27,6 +28,9 @@ pub enum RasterError {
     /// Files do not make one scene.
     #[error(transparent)]
     Product(#[from] ProductError),
+    /// A zip archive, or a file in it, cannot be read.
+    #[error(transparent)]
+    Archive(#[from] ArchiveError),
     /// The bytes could not be written.
     #[error("writing the file failed: {0}")]
     Write(#[from] WriteError),
@@ -42,6 +46,7 @@ impl RasterError {
             RasterError::Limit(_) => "limit_exceeded",
             RasterError::Source(error) => error.code(),
             RasterError::Product(error) => error.code(),
+            RasterError::Archive(error) => error.code(),
             RasterError::Write(_) => "write_failed",
         }
     }
@@ -226,6 +231,14 @@ pub enum Misuse {
         /// Source pixels per pixel.
         ratio: f64,
     },
+    /// A calibration of another number of bands.
+    #[error("a calibration of {found} bands does not fit {expected} bands")]
+    BadCalibration {
+        /// Bands of the calibration.
+        found: usize,
+        /// Bands of the scene.
+        expected: usize,
+    },
     /// An empty list of bands.
     #[error("no band was asked for")]
     NoBands,
@@ -243,6 +256,7 @@ impl Misuse {
             Misuse::WindowOutsideImage { .. } => "window_outside_image",
             Misuse::NoSuchBand { .. } => "no_such_band",
             Misuse::BadGrid { .. } => "bad_grid",
+            Misuse::BadCalibration { .. } => "bad_calibration",
             Misuse::NoBands => "no_bands",
             Misuse::BadOutput { .. } => "bad_output",
         }

@@ -16,10 +16,14 @@
 //! # }
 //! ```
 
+mod archive;
 mod blocks;
+mod cached;
+mod checksum;
 mod codec;
 mod cog;
 mod color;
+mod conversion;
 mod crs;
 mod directory;
 mod encode;
@@ -40,13 +44,18 @@ mod predict;
 mod product;
 mod projection;
 mod reader;
+mod related;
 mod resample;
 mod samples;
 mod scene;
 mod scratch;
 mod source;
+mod summary;
 mod tags;
 
+pub use archive::{ArchiveError, EntrySource, ScratchSource, Zip, ZipEntry, is_zip};
+pub use cached::{CacheOptions, Cached};
+pub use checksum::GdalChecksum;
 pub use codec::Compression;
 pub use cog::{CogFile, CogImage, CogRow, CogSamples, CogWriter};
 pub use color::ColorInterpretation;
@@ -60,11 +69,12 @@ pub use limits::Limits;
 pub use output::{OutputImage, OutputSamples};
 pub use predict::Predictor;
 pub use product::{
-    GridDifference, NameList, Notice, Product, ProductBand, ProductError, ProductFile, ProductKind, RecognizedProduct,
-    recognize,
+    Calibration, GridDifference, NameList, Notice, Product, ProductBand, ProductError, ProductFile, ProductKind,
+    RecognizedProduct, calibration, recognize,
 };
 pub use projection::Projection;
 pub use reader::{GeoTiff, Window};
+pub use related::Overview;
 pub use resample::{AxisGrid, Kernel, Resampled};
 pub use samples::{SampleType, SampleValue, Samples};
 pub use scene::{Scene, SceneInfo};
@@ -74,3 +84,4 @@ pub use scratch::{MemoryScratch, Scratch};
 #[cfg(not(target_arch = "wasm32"))]
 pub use source::FileSource;
 pub use source::{BytesSource, RangeSource};
+pub use summary::{BandStatistics, BandSummary};

@@ -87,6 +87,9 @@ pub fn print_table(report: &Report<'_>, out: &Path) {
         report.backend,
         secs_per_tile * 1000.0
     );
+    for notice in report.notices {
+        println!("note: {}", notice.message);
+    }
     for warning in report.warnings {
         println!("warning: {}", warning.message);
     }

@@ -101,7 +101,7 @@ fn results_lie_on_the_scenes_grid_and_agree_with_the_summary() {
     write_scene(&path("scene.tif"), &georeference);
     let args = PredictArgs {
         model: path("model.raremap"),
-        input: path("scene.tif"),
+        input: vec![path("scene.tif")],
         out: path("out/deep"),
         bands: None,
         threshold: 0.5,
@@ -109,6 +109,7 @@ fn results_lie_on_the_scenes_grid_and_agree_with_the_summary() {
         top_k: 20.0,
         tile: None,
         overlap: None,
+        reflectance: Reflectance::Auto,
         device: Backend::Cpu,
         files: FileArgs {
             probability: Samples::F32,

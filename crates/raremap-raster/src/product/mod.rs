@@ -2,10 +2,12 @@
 
 mod error;
 mod grid;
+mod metadata;
 mod names;
 mod recognize;
 
 pub use error::{GridDifference, NameList, ProductError};
+pub use metadata::{Calibration, calibration};
 pub use recognize::{ProductBand, ProductKind, RecognizedProduct, recognize};
 
 use serde::Serialize;
@@ -50,6 +52,8 @@ pub struct Product<S> {
     places: Vec<Place>,
     info: SceneInfo,
     notices: Vec<Notice>,
+    /// Scale and offset of each band, once values are to be others than the stored ones.
+    scaling: Vec<[f32; 2]>,
 }
 
 #[derive(Debug)]
@@ -175,7 +179,47 @@ impl<S: Scene> Product<S> {
             places,
             info,
             notices,
+            scaling: Vec::new(),
         })
+    }
+
+    /// Gives values as `factor` times the reflectance from now on.
+    ///
+    /// # Errors
+    /// [`Misuse::BadCalibration`] for another number of bands than the product's.
+    pub fn calibrate(&mut self, calibration: &Calibration, factor: f64) -> Result<(), RasterError> {
+        let (found, expected) = (calibration.bands.len(), self.places.len());
+        if found != expected {
+            return Err(Misuse::BadCalibration { found, expected }.into());
+        }
+        let scaled = |[scale, offset]: &[f64; 2]| [(scale * factor) as f32, (offset * factor) as f32];
+        self.scaling = calibration.bands.iter().map(scaled).collect();
+        (self.info.sample_type, self.info.bits_per_sample) = (SampleType::F32, 32);
+        // It is that of the stored values; validity has heeded it.
+        self.info.nodata = None;
+        let (ground, origin) = (
+            if calibration.is_surface {
+                "at the surface"
+            } else {
+                "at the top of the atmosphere"
+            },
+            &calibration.origin,
+        );
+        self.notices.push(Notice {
+            code: "values_calibrated",
+            message: format!("Stored numbers are converted to reflectance {ground} x {factor}, by {origin}."),
+        });
+        Ok(())
+    }
+
+    /// Makes the values of some bands those that were asked for.
+    fn scale(&self, samples: &mut Samples, bands: &[usize]) {
+        let pixels = samples.valid.len().max(1);
+        for (plane, band) in samples.values.chunks_exact_mut(pixels).zip(bands) {
+            if let Some([scale, offset]) = self.scaling.get(*band) {
+                plane.iter_mut().for_each(|value| *value = *value * scale + offset);
+            }
+        }
     }
 
     /// What was done with the files.
@@ -301,7 +345,9 @@ impl<S: Scene> Scene for Product<S> {
                 samples: member.scene.read_window(window, &bands).await?,
             });
         }
-        Ok(self.join(bands.len(), [height as usize, width as usize], parts.into_iter()))
+        let mut samples = self.join(bands.len(), [height as usize, width as usize], parts.into_iter());
+        self.scale(&mut samples, bands);
+        Ok(samples)
     }
 
     async fn read_preview(&self, max_px: u32, bands: &[usize]) -> Result<Samples, RasterError> {
@@ -329,7 +375,9 @@ impl<S: Scene> Scene for Product<S> {
                 part.samples = nearest(&part.samples, size);
             }
         }
-        Ok(self.join(bands.len(), size, parts.into_iter()))
+        let mut samples = self.join(bands.len(), size, parts.into_iter());
+        self.scale(&mut samples, bands);
+        Ok(samples)
     }
 }
 

@@ -72,6 +72,18 @@ fn look_up(codes: Codes, code: &str) -> Option<&'static str> {
     codes.iter().find(|(known, _)| *known == code).map(|(_, name)| *name)
 }
 
+/// The code of a band of a product, by its common name.
+pub(super) fn band_code(kind: ProductKind, common: &str) -> Option<&'static str> {
+    let codes = match kind {
+        ProductKind::Liss => LISS,
+        ProductKind::Sentinel2 | ProductKind::Harmonized => SENTINEL_2,
+        ProductKind::Landsat8 => LANDSAT_8,
+        ProductKind::Landsat4 => LANDSAT_4,
+        ProductKind::Other => return None,
+    };
+    codes.iter().find(|(_, name)| *name == common).map(|(code, _)| *code)
+}
+
 impl FileName {
     /// Understands a path inside a listing; folders are separated by `/` or `\`.
     pub(super) fn new(path: &str) -> Self {

@@ -202,3 +202,39 @@ fn one_file_stays_what_it_is() {
     assert_eq!(one.expect("a window"), other.expect("a window"));
     assert!(product.notices().is_empty());
 }
+
+#[test]
+fn calibrated_values_are_scaled_band_by_band_and_it_is_said() {
+    let files = [
+        ("BAND2.tif", band(4, 5.0, None, |_, x| x as u16 * 100)),
+        ("BAND4.tif", band(4, 5.0, None, |_, x| x as u16 * 10)),
+    ];
+    let mut product = open(&files).expect("a product");
+    let calibration = Calibration {
+        bands: vec![[2e-4, 0.01], [1e-3, 0.0]],
+        is_surface: false,
+        origin: "a test".to_owned(),
+    };
+    product.calibrate(&calibration, 10_000.0).expect("two bands");
+    assert_eq!(
+        (product.scene_info().sample_type, product.scene_info().nodata),
+        (SampleType::F32, None)
+    );
+    let samples = block_on(product.read_window(window(0, 0, 3, 1), &[1, 0])).expect("a window");
+    assert_eq!(samples.values, [0.0, 100.0, 200.0, 100.0, 300.0, 500.0]);
+    // Zero in both is no data before and after.
+    assert_eq!(samples.valid, [false, true, true]);
+    let notice = product.notices().last().expect("a notice");
+    assert!(
+        notice.message.contains("top of the atmosphere x 10000") && notice.message.contains("a test"),
+        "{notice:?}"
+    );
+    let one = Calibration {
+        bands: vec![[1.0, 0.0]],
+        ..calibration
+    };
+    assert_eq!(
+        product.calibrate(&one, 1.0).expect_err("one band").code(),
+        "bad_calibration"
+    );
+}
