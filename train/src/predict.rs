@@ -1,4 +1,4 @@
-//! `raremap predict`: a scene's mask, probabilities, saliency and areas, as the page computes them.
+//! `raremap predict`: a scene's mask, probabilities, polygons, review list and areas, as the page computes them.
 
 mod input;
 mod output;
@@ -11,24 +11,26 @@ use std::path::{Path, PathBuf};
 use std::time::Instant;
 
 use anyhow::{Context, Result};
-use clap::Args;
+use clap::{Args, ValueEnum};
 use indicatif::{ProgressBar, ProgressStyle};
 use raremap_infer::{
-    BandGuess, BurnTileModel, Certainty, ClassArea, DecideOptions, GOLDEN_TOLERANCE, InferError, Opacity, Progress,
-    RunHooks, RunOptions, SaliencyCut, SceneLogits, Tiling, Warning, check_golden, compare_resolution,
-    compare_statistics, guess_bands, parse_bands, pixel_areas, reflectance_factor, run_scene,
+    BandGuess, BurnTileModel, Certainty, ClassArea, DecideOptions, GOLDEN_TOLERANCE, InferError, Opacity,
+    OutputOptions, PolygonsCrs, ProbabilitySamples, Progress, Results, RunHooks, RunOptions, SaliencyCut, SceneLogits,
+    Tiling, Warning, check_golden, compare_resolution, compare_statistics, guess_bands, parse_bands, pixel_areas,
+    reflectance_factor, run_scene,
 };
 use raremap_model::{Card, ModelFile};
-use raremap_raster::{FileScratch, Notice, Scene, SceneInfo, Scratch, SourceError};
+use raremap_raster::{Notice, Scene, SceneInfo, Scratch};
 use serde::Serialize;
 use serde_json::json;
 
 use crate::device::Backend;
 use crate::files::write_whole;
 use input::{InputScene, open_scene};
-use output::{Writer, print_table};
+use output::{print_table, scratch_in, write_all};
 
-/// Segments a GeoTIFF or the files of a product: writes mask.tif, probability.tif, saliency.tif and summary.json.
+/// Segments a GeoTIFF or the files of a product: writes mask, probability and saliency as cloud-optimized GeoTIFFs, polygons and a review
+/// list as GeoJSON, areas as CSV and JSON, a STAC Item, and summary.json.
 #[derive(Debug, Args)]
 pub struct PredictArgs {
     /// A weights file.
@@ -63,13 +65,69 @@ pub struct PredictArgs {
     /// Where to run.
     #[arg(long, value_enum, default_value = "cpu")]
     device: Backend,
+    #[command(flatten)]
+    files: FileArgs,
     /// Print the summary as JSON instead of a table.
     #[arg(long)]
     json: bool,
 }
 
+/// What may be chosen of the files.
+#[derive(Debug, Args)]
+struct FileArgs {
+    /// Samples of probability.tif and saliency.tif: u8 in steps of 1/254 (255 is no data), or f32.
+    #[arg(long, value_enum, default_value = "u8")]
+    probability: Samples,
+    /// Coordinates of polygons.geojson and review.geojson: longitude and latitude, or the scene's own.
+    #[arg(long, value_enum, default_value = "wgs84")]
+    polygons_crs: Coordinates,
+    /// Leave polygons below this area out, in hectares.
+    #[arg(long, default_value_t = 0.0)]
+    min_area_ha: f64,
+    /// Most places in the review list.
+    #[arg(long, default_value_t = 200)]
+    review_limit: usize,
+    /// When the scene was taken, such as 2024-02-03T05:06:07Z; for the STAC Item.
+    #[arg(long)]
+    datetime: Option<jiff::Timestamp>,
+    /// When the files were made, for the STAC Item; without it equal runs give equal files.
+    #[arg(long)]
+    created: Option<jiff::Timestamp>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum Samples {
+    U8,
+    F32,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum Coordinates {
+    Wgs84,
+    Scene,
+}
+
+impl FileArgs {
+    fn options(&self) -> OutputOptions {
+        OutputOptions {
+            probability: match self.probability {
+                Samples::U8 => ProbabilitySamples::U8,
+                Samples::F32 => ProbabilitySamples::F32,
+            },
+            polygons_crs: match self.polygons_crs {
+                Coordinates::Wgs84 => PolygonsCrs::Wgs84,
+                Coordinates::Scene => PolygonsCrs::Scene,
+            },
+            min_area_ha: self.min_area_ha,
+            review_limit: self.review_limit,
+            datetime: self.datetime.map(|time| time.to_string()),
+            created: self.created.map(|time| time.to_string()),
+        }
+    }
+}
+
 /// What to do with stored numbers.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 enum Reflectance {
     /// Convert where it is known how.
     Auto,
@@ -136,6 +194,10 @@ async fn predict(args: &PredictArgs) -> Result<()> {
     let assignment = assign(args.bands.as_deref(), &scene, card).with_context(named)?;
     let decide = decide_options(args, card);
     decide.check(card)?;
+    let file_options = args.files.options();
+    let areas = pixel_areas(info.georeference.as_ref());
+    file_options.check(areas.pixel_ha(0, 0).is_some())?;
+    let scene_name = scene_name(&args.input);
     let usual = Tiling::of_tile(args.tile.unwrap_or(card.tile_px));
     let tiling = Tiling {
         overlap_px: args.overlap.unwrap_or(usual.overlap_px),
@@ -166,16 +228,26 @@ async fn predict(args: &PredictArgs) -> Result<()> {
     let run_secs = started.elapsed().as_secs_f64();
 
     let started = Instant::now();
-    let decision = logits.decide(&decide)?;
+    let summary = logits.summary(&decide)?;
     let decide_secs = started.elapsed().as_secs_f64();
 
     let started = Instant::now();
-    let outputs = Writer {
-        out: &args.out,
-        info,
-        file: &file,
-    }
-    .write_all(&logits, &decision.mask)?;
+    let notes = notes(scene.notices());
+    let results = Results {
+        logits: &logits,
+        card,
+        model_sha256: &file.sha256,
+        scene: &scene_name,
+        georeference: info.georeference.as_ref(),
+        decide: &decide,
+        options: &file_options,
+        notes: &notes,
+    };
+    let (outputs, notices) = write_all(&results, &args.out)?;
+    warnings.extend(notices.into_iter().map(|message| Warning {
+        code: "outputs",
+        message,
+    }));
     let tiles = logits.tiles().0;
     let timings = Timings {
         load_secs,
@@ -190,7 +262,6 @@ async fn predict(args: &PredictArgs) -> Result<()> {
         .into_iter()
         .zip(assignment.bands.iter().map(|band| band + 1))
         .collect();
-    let summary = &decision.summary;
     let report = Report {
         model: json!({ "path": args.model, "name": card.name, "sha256": file.sha256 }),
         input: json!({
@@ -240,6 +311,20 @@ fn named(inputs: &[PathBuf]) -> String {
         0 | 1 => first,
         count => format!("{first} and {} more", count - 1),
     }
+}
+
+/// The inputs as result files name them: names alone, since paths differ between machines and results need not.
+fn scene_name(inputs: &[PathBuf]) -> String {
+    let names = inputs.iter().filter_map(|path| path.file_name());
+    names.map(|name| name.to_string_lossy()).collect::<Vec<_>>().join(", ")
+}
+
+/// What was done to the scene's numbers, for the metadata of result files.
+fn notes(notices: &[Notice]) -> Vec<(String, String)> {
+    let texts = notices.iter().zip(1..);
+    texts
+        .map(|(notice, index)| (format!("RAREMAP_NOTICE_{index}"), notice.message.clone()))
+        .collect()
 }
 
 /// Each band with its name and file, counted from 1 as on the command line.
@@ -360,9 +445,6 @@ impl RunHooks for Reporter<'_> {
     }
 
     async fn scratch(&mut self, _: u64) -> Result<Option<Box<dyn Scratch>>, InferError> {
-        // Not in the system's folder for such files, which may be memory.
-        let file = std::fs::create_dir_all(self.out).and_then(|()| tempfile::tempfile_in(self.out));
-        let file = file.map_err(|error| InferError::Raster(SourceError::Io(error).into()))?;
-        Ok(Some(Box::new(FileScratch::new(file))))
+        Ok(Some(scratch_in(self.out)?))
     }
 }

@@ -37,7 +37,7 @@ impl Opacity {
         };
         Ok(Self {
             band,
-            zero_is_nodata: info.nodata == Some(0.0) && !info.masked,
+            zero_is_nodata: info.nodata == Some(0.0),
         })
     }
 
@@ -70,6 +70,8 @@ fn looks_like_opacity(samples: &[f32], info: &SceneInfo) -> bool {
         SampleType::I8 => f32::from(i8::MAX),
         SampleType::I16 => f32::from(i16::MAX),
         SampleType::U32 => u32::MAX as f32,
+        SampleType::U64 => u64::MAX as f32,
+        SampleType::I64 => i64::MAX as f32,
         SampleType::I32 => i32::MAX as f32,
         SampleType::U64 => u64::MAX as f32,
         SampleType::I64 => i64::MAX as f32,

@@ -196,8 +196,11 @@ fn bands_of_steps_and_floats_read_back_through_their_predictors() {
     }
 }
 
-/// The directories of a classic little-endian file: (offset, [(tag, type, count, where the value is)]).
-fn directories(bytes: &[u8]) -> Vec<(usize, Vec<(u16, u16, u32, usize)>)> {
+/// Tag, type, count, where the value is.
+type Entry = (u16, u16, u32, usize);
+
+/// The directories of a classic little-endian file, with their offsets.
+fn directories(bytes: &[u8]) -> Vec<(usize, Vec<Entry>)> {
     let short = |at: usize| u16::from_le_bytes([bytes[at], bytes[at + 1]]);
     let long = |at: usize| u32::from_le_bytes([bytes[at], bytes[at + 1], bytes[at + 2], bytes[at + 3]]);
     let mut found = Vec::new();

@@ -3,7 +3,9 @@
 use super::*;
 use burn::tensor::{Device, TensorData};
 use raremap_model::{Architecture, Band, BandSource, Class, GoldenTile, SegformerConfig, Training, Variant};
-use raremap_raster::{Affine, CrsKind, GeoReference, OutputImage, OutputSamples, Window, encode_geotiff};
+use raremap_raster::{
+    Affine, CrsKind, FileSource, GeoReference, GeoTiff, Limits, OutputImage, OutputSamples, Window, encode_geotiff,
+};
 
 /// A weights file of random weights whose golden tile is its own.
 fn write_model(path: &std::path::Path) {
@@ -111,6 +113,14 @@ fn results_lie_on_the_scenes_grid_and_agree_with_the_summary() {
         overlap: None,
         reflectance: Reflectance::Auto,
         device: Backend::Cpu,
+        files: FileArgs {
+            probability: Samples::F32,
+            polygons_crs: Coordinates::Wgs84,
+            min_area_ha: 0.0,
+            review_limit: 200,
+            datetime: None,
+            created: None,
+        },
         json: false,
     };
     run(&args).expect("a prediction");
@@ -159,6 +169,30 @@ fn results_lie_on_the_scenes_grid_and_agree_with_the_summary() {
             }
         });
     }
+    for name in [
+        "polygons.geojson",
+        "review.geojson",
+        "areas.csv",
+        "areas.json",
+        "item.json",
+    ] {
+        assert!(
+            std::fs::metadata(path("out/deep").join(name)).expect("a file").len() > 50,
+            "{name}"
+        );
+    }
+    let polygons = std::fs::read_to_string(path("out/deep/polygons.geojson")).expect("polygons");
+    let polygons: serde_json::Value = serde_json::from_str(&polygons).expect("JSON");
+    let features = polygons["features"].as_array().expect("features");
+    let pixels: u64 = features
+        .iter()
+        .filter_map(|feature| feature["properties"]["pixels"].as_u64())
+        .sum();
+    assert_eq!(
+        (pixels, &polygons["metadata"]["RAREMAP_SCENE"]),
+        (6299, &json!("scene.tif"))
+    );
+    assert_eq!(summary["outputs"].as_array().map(Vec::len), Some(8));
     let unknown = PredictArgs {
         rare: Some(vec!["land".into()]),
         ..args

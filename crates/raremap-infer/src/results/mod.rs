@@ -73,6 +73,26 @@ impl Default for OutputOptions {
     }
 }
 
+impl OutputOptions {
+    /// Whether the options can be followed: asked before a run, rather than after it. `has_areas` says whether areas of the scene's pixels
+    /// are known.
+    ///
+    /// # Errors
+    /// [`InferError::Misuse`] for a least area that is none, or that cannot be compared.
+    pub fn check(&self, has_areas: bool) -> Result<(), InferError> {
+        let least_ha = self.min_area_ha;
+        if !(least_ha >= 0.0 && least_ha.is_finite()) {
+            let message = format!("the least area is {least_ha} ha; it must be 0 or more");
+            return Err(InferError::Misuse(message));
+        }
+        if least_ha > 0.0 && !has_areas {
+            let message = "areas of this scene are not known: polygons cannot be left out by area";
+            return Err(InferError::Misuse(message.into()));
+        }
+        Ok(())
+    }
+}
+
 /// A finished run with all that its files say of it.
 #[derive(Debug, Clone)]
 pub struct Results<'a> {
@@ -120,6 +140,7 @@ impl Results<'_> {
     /// scratch.
     pub fn make(&self, kind: OutputKind, new_scratch: &mut NewScratch<'_>) -> Result<OutputFile, InferError> {
         self.decide.check(self.card)?;
+        self.options.check(self.logits.areas.pixel_ha(0, 0).is_some())?;
         if !self.kinds().contains(&kind) {
             return Err(InferError::Misuse(format!(
                 "there is no {}: the model has no rare classes",

@@ -30,16 +30,6 @@ pub(super) fn make(results: &Results<'_>, new_scratch: &mut NewScratch<'_>) -> R
     let logits = results.logits;
     let least_ha = results.options.min_area_ha;
     let has_areas = logits.areas.pixel_ha(0, 0).is_some();
-    if !(least_ha >= 0.0 && least_ha.is_finite()) {
-        return Err(InferError::Misuse(format!(
-            "the least area is {least_ha} ha; it must be 0 or more"
-        )));
-    }
-    if least_ha > 0.0 && !has_areas {
-        return Err(InferError::Misuse(
-            "areas of this scene are not known: polygons cannot be left out by area".into(),
-        ));
-    }
     let place = Place::new(results.georeference, logits.size(), results.options.polygons_crs);
     let mut facts = results.provenance();
     facts.push(("RAREMAP_MIN_AREA_HA".into(), least_ha.to_string()));
