@@ -3,24 +3,13 @@
 use serde::Serialize;
 
 use crate::directory::Directory;
-use crate::error::{RasterError, Unsupported};
+use crate::conversion::ColorConversion;
+use crate::error::RasterError;
 use crate::layout::Layout;
 use crate::limits::Limits;
 use crate::metadata_reader::MetadataReader;
 use crate::source::RangeSource;
 use crate::tags;
-
-/// Colour spaces whose samples are no bands of an image: their conversion belongs to a picture viewer.
-pub(crate) fn refuse_derived_colours(code: u16) -> Result<(), RasterError> {
-    let name = match code {
-        5 => "CMYK",
-        6 => "YCbCr",
-        8..=10 => "CIE L*a*b*",
-        32844 | 32845 => "Log L or Log Luv",
-        _ => return Ok(()),
-    };
-    Err(Unsupported::Photometric { code, name }.into())
-}
 
 /// What the samples of a colour channel show.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
@@ -55,9 +44,12 @@ impl Layout {
             .unsigned(reader, tags::EXTRA_SAMPLES, limits)
             .await?
             .unwrap_or_default();
+        if !matches!(self.conversion, ColorConversion::None) {
+            return Ok([Red, Green, Blue, Alpha].into_iter().take(self.band_count).collect());
+        }
         let named: &[ColorInterpretation] = match self.photometric {
             0 | 1 => &[Gray],
-            2 if self.band_count >= 3 => &[Red, Green, Blue],
+            2 | 6 if self.band_count >= 3 => &[Red, Green, Blue],
             3 => &[Palette],
             _ => &[],
         };

@@ -157,7 +157,7 @@ impl Directory {
         }
     }
 
-    /// The tag's values as floating point numbers (of FLOAT and DOUBLE only); empty where it is absent.
+    /// The tag's values as floating point numbers (of FLOAT, DOUBLE and RATIONAL only); empty where it is absent.
     pub(crate) async fn floats<S: RangeSource>(
         &self,
         reader: &mut MetadataReader<'_, S>,
@@ -175,6 +175,15 @@ impl Directory {
             DOUBLE => Ok(bytes
                 .chunks_exact(8)
                 .map(|number| f64::from_bits(self.byte_order.unsigned(number)))
+                .collect()),
+            RATIONAL => Ok(bytes
+                .as_chunks::<8>()
+                .0
+                .iter()
+                .map(|[a, b, c, d, e, f, g, h]| {
+                    let numerator = self.byte_order.unsigned(&[*a, *b, *c, *d]) as f64;
+                    numerator / self.byte_order.unsigned(&[*e, *f, *g, *h]) as f64
+                })
                 .collect()),
             other => Err(bad_tag(
                 tag,
@@ -208,6 +217,7 @@ const BYTE: u16 = 1;
 const ASCII: u16 = 2;
 const SHORT: u16 = 3;
 const LONG: u16 = 4;
+const RATIONAL: u16 = 5;
 const UNDEFINED: u16 = 7;
 const FLOAT: u16 = 11;
 const DOUBLE: u16 = 12;

@@ -1,7 +1,7 @@
 //! What one directory says about its image: size, samples, and how the blocks (strips or tiles) cover it.
 
-use crate::codec::Compression;
-use crate::color::refuse_derived_colours;
+use crate::codec::{BlockCodec, BlockShape, Compression};
+use crate::conversion::{ColorConversion, StoredPixel};
 use crate::directory::{Directory, bad_tag, missing_tag};
 use crate::error::{RasterError, Unsupported};
 use crate::header::{ByteOrder, Header};
@@ -32,6 +32,10 @@ pub(crate) struct Layout {
     pub(crate) sample_type: SampleType,
     pub(crate) byte_order: ByteOrder,
     pub(crate) compression: Compression,
+    pub(crate) codec: BlockCodec,
+    /// Samples of a pixel in the file; `band_count` counts what they become.
+    stored_samples: usize,
+    pub(crate) conversion: ColorConversion,
     pub(crate) predictor: Predictor,
     pub(crate) planar: bool,
     pub(crate) tiled: bool,
@@ -56,26 +60,37 @@ impl Layout {
         let width = dimension(reader, directory, tags::IMAGE_WIDTH, limits).await?;
         let height = dimension(reader, directory, tags::IMAGE_LENGTH, limits).await?;
         let compression_code = directory.first_unsigned(reader, tags::COMPRESSION, 1, limits).await?;
-        let compression = Compression::from_code(u16::try_from(compression_code).unwrap_or(u16::MAX))?;
+        let compression_code = u16::try_from(compression_code).unwrap_or(u16::MAX);
+        let compression = Compression::from_code(compression_code)?;
         let samples = directory
             .first_unsigned(reader, tags::SAMPLES_PER_PIXEL, 1, limits)
             .await?;
-        let band_count = match u16::try_from(samples) {
+        let stored_samples = match u16::try_from(samples) {
             Ok(count) if count > 0 => usize::from(count),
             _ => return Err(bad_tag(tags::SAMPLES_PER_PIXEL, format!("{samples} bands"))),
         };
         let (bits_per_sample, sample_type) = sample_type(reader, directory, limits).await?;
         let photometric = directory.first_unsigned(reader, tags::PHOTOMETRIC, 1, limits).await? as u16;
-        refuse_derived_colours(photometric)?;
         let planar = match directory
             .first_unsigned(reader, tags::PLANAR_CONFIGURATION, 1, limits)
             .await?
         {
             1 => false,
             // With one band the two are the same.
-            2 => band_count > 1,
+            2 => stored_samples > 1,
             other => return Err(bad_tag(tags::PLANAR_CONFIGURATION, format!("unknown value {other}"))),
         };
+        let pixel = StoredPixel {
+            photometric,
+            compression,
+            samples: stored_samples,
+            bits: bits_per_sample,
+            planar,
+        };
+        let conversion = ColorConversion::read(reader, directory, limits, pixel).await?;
+        let band_count = conversion.bands(stored_samples);
+        let is_contiguous_ycbcr = photometric == 6 && !planar && stored_samples == 3;
+        let codec = BlockCodec::read(reader, directory, limits, compression_code, is_contiguous_ycbcr).await?;
         let predictor = match directory.first_unsigned(reader, tags::PREDICTOR, 1, limits).await? {
             _ if !compression.has_predictor() => Predictor::None,
             0 | 1 => Predictor::None,
@@ -90,7 +105,8 @@ impl Layout {
                 .into());
             }
         };
-        let bits_reversed = directory.first_unsigned(reader, tags::FILL_ORDER, 1, limits).await? == 2;
+        let bits_reversed = !compression.ignores_fill_order()
+            && directory.first_unsigned(reader, tags::FILL_ORDER, 1, limits).await? == 2;
 
         let tiled = directory.has(tags::TILE_WIDTH) || directory.has(tags::TILE_LENGTH);
         let (block_width, block_height) = if tiled {
@@ -118,6 +134,9 @@ impl Layout {
             sample_type,
             byte_order: header.byte_order,
             compression,
+            codec,
+            stored_samples,
+            conversion,
             predictor,
             planar,
             tiled,
@@ -130,9 +149,8 @@ impl Layout {
             one_strip: None,
         };
         layout.read_one_strip_in_pieces();
-        let unpacked = layout
-            .block_bytes(layout.block_height)
-            .saturating_mul(if layout.is_packed() { 8 } else { 1 });
+        let unpacked = layout.samples_bytes(layout.block_height, layout.samples_per_pixel());
+        let unpacked = unpacked.max(layout.samples_bytes(layout.block_height, layout.stored_samples_per_pixel()));
         checked_len("a decoded block (strip or tile)", unpacked, limits.max_block_bytes)?;
         let blocks = layout.block_count();
         if layout.one_strip.is_none() && (layout.offsets.len() as u64) < blocks {
@@ -148,6 +166,9 @@ impl Layout {
     /// An uncompressed image in one strip needs no reading of the whole strip for a few rows.
     fn read_one_strip_in_pieces(&mut self) {
         if self.tiled || self.compression != Compression::None || self.block_height < self.height || self.planar {
+            return;
+        }
+        if !matches!(self.conversion, ColorConversion::None) {
             return;
         }
         let (Some(offset), whole) = (self.offsets.first().copied(), self.block_bytes(self.height)) else {
@@ -198,6 +219,35 @@ impl Layout {
         if self.planar { 1 } else { self.band_count }
     }
 
+    /// As [`Layout::samples_per_pixel`], before colours are converted.
+    fn stored_samples_per_pixel(&self) -> usize {
+        if self.planar { 1 } else { self.stored_samples }
+    }
+
+    /// Bytes of `rows` rows of a block once samples are whole bytes.
+    fn samples_bytes(&self, rows: u32, samples_per_pixel: usize) -> u64 {
+        (u64::from(self.block_width) * u64::from(rows))
+            .saturating_mul(samples_per_pixel as u64)
+            .saturating_mul(self.sample_type.bytes() as u64)
+    }
+
+    /// The block in block row `down`, as stored.
+    pub(crate) fn block_shape(&self, down: u64) -> BlockShape {
+        let rows = self.rows_in_block(down);
+        let samples = self.stored_samples_per_pixel();
+        // Opening the file checked the sizes against the limits and the platform.
+        BlockShape {
+            width: self.block_width as usize,
+            rows: rows as usize,
+            is_last_strip: !self.tiled && down + 1 == self.blocks_down(),
+            samples,
+            bits: self.bits_per_sample,
+            sample_type: self.sample_type,
+            packed_bytes: self.block_bytes(rows) as usize,
+            unpacked_bytes: self.samples_bytes(rows, samples) as usize,
+        }
+    }
+
     /// Whether samples share bytes.
     pub(crate) fn is_packed(&self) -> bool {
         usize::from(self.bits_per_sample) < 8 * self.sample_type.bytes()
@@ -205,13 +255,14 @@ impl Layout {
 
     /// Bytes of one stored row of a block: rows start on a byte.
     pub(crate) fn row_bytes(&self) -> u64 {
-        let bits = u128::from(self.block_width) * self.samples_per_pixel() as u128 * u128::from(self.bits_per_sample);
+        let bits = u128::from(self.block_width) * self.stored_samples_per_pixel() as u128 * u128::from(self.bits_per_sample);
         u64::try_from(bits.div_ceil(8)).unwrap_or(u64::MAX)
     }
 
     /// Bytes of the first `rows` rows of a block as stored.
     pub(crate) fn block_bytes(&self, rows: u32) -> u64 {
-        self.row_bytes().saturating_mul(u64::from(rows))
+        let converted = self.conversion.stored_bytes(self.block_width, rows);
+        converted.unwrap_or_else(|| self.row_bytes().saturating_mul(u64::from(rows)))
     }
 
     /// How rows are laid out once samples are whole bytes.
@@ -219,6 +270,17 @@ impl Layout {
         let sample_bytes = self.sample_type.bytes();
         let stride = self.samples_per_pixel();
         // The block's size was checked against the limits when the file was opened.
+        RowLayout {
+            row_bytes: self.block_width as usize * stride * sample_bytes,
+            sample_bytes,
+            stride,
+        }
+    }
+
+    /// How stored rows are laid out before colours are converted, with samples of 24 bits in three bytes.
+    pub(crate) fn stored_row_layout(&self) -> RowLayout {
+        let sample_bytes = if self.bits_per_sample == 24 { 3 } else { self.sample_type.bytes() };
+        let stride = self.stored_samples_per_pixel();
         RowLayout {
             row_bytes: self.block_width as usize * stride * sample_bytes,
             sample_bytes,

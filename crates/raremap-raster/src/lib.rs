@@ -21,6 +21,7 @@ mod blocks;
 mod cached;
 mod codec;
 mod color;
+mod conversion;
 mod crs;
 mod directory;
 mod encode;
