@@ -11,6 +11,7 @@ use raremap_raster::{
 use crate::areas::{Ellipsoid, Ground, PixelAreas};
 use crate::error::InferError;
 use crate::logits::SceneLogits;
+use crate::matching::Matching;
 use crate::memory::SceneInMemory;
 use crate::network::TileModel;
 use crate::normalize::Normalizer;
@@ -32,6 +33,8 @@ pub struct RunOptions {
     /// Scene pixels per pixel of the grid that the network runs on, along columns of pixels and along rows of them; `None` runs it on the
     /// scene's own. Results are on the scene's own in any case.
     pub resample: Option<[f64; 2]>,
+    /// How values are changed before the network sees them, for scenes that are read window by window.
+    pub matching: Option<Matching>,
 }
 
 /// Finest and coarsest grid that a scene is run on, in scene pixels per pixel.
@@ -47,6 +50,7 @@ impl RunOptions {
             bands,
             max_bytes: 3 << 29,
             resample: None,
+            matching: None,
         }
     }
 }
@@ -99,6 +103,7 @@ pub async fn run_scene(
     let own_size = size.map(|size| size as usize);
     let areas = pixel_areas(info.georeference.as_ref());
     let bands = &options.bands;
+    let matching = options.matching.as_ref();
     let seen = Opaque {
         scene,
         opacity: Opacity::of(scene, bands).await?,
@@ -107,7 +112,19 @@ pub async fn run_scene(
         let plan = plan(own_size, card, options)?;
         let scratch = scratch(&plan, card, options, hooks).await?;
         let logits = SceneLogits::new(&plan, card, areas, scratch)?;
-        return run_windows(&SceneWindows { scene: &seen, bands }, &plan, model, card, logits, hooks).await;
+        return run_windows(
+            &SceneWindows {
+                scene: &seen,
+                bands,
+                matching,
+            },
+            &plan,
+            model,
+            card,
+            logits,
+            hooks,
+        )
+        .await;
     };
     if !ratios.iter().all(|ratio| RATIOS.contains(ratio)) {
         let (finest, coarsest) = (RATIOS.start(), RATIOS.end());
@@ -124,6 +141,7 @@ pub async fn run_scene(
         seen: SceneWindows {
             scene: &resampled,
             bands,
+            matching,
         },
         own: &seen,
         own_size,
@@ -300,6 +318,7 @@ trait Windows {
 struct SceneWindows<'a, S> {
     scene: &'a S,
     bands: &'a [usize],
+    matching: Option<&'a Matching>,
 }
 
 impl<S: Scene> Windows for SceneWindows<'_, S> {
@@ -308,7 +327,11 @@ impl<S: Scene> Windows for SceneWindows<'_, S> {
     }
 
     async fn read(&self, window: Window) -> Result<Samples, InferError> {
-        Ok(self.scene.read_window(window, self.bands).await?)
+        let mut samples = self.scene.read_window(window, self.bands).await?;
+        if let Some(matching) = self.matching {
+            matching.apply(&mut samples);
+        }
+        Ok(samples)
     }
 }
 

@@ -110,7 +110,12 @@ fn to_samples(layout: &Layout, mut stored: Vec<u8>) -> Vec<u8> {
         return widen_f24(&stored);
     }
     let samples_per_row = row_layout.samples();
-    unpack_bits(&stored, layout.bits_per_sample, layout.row_bytes() as usize, samples_per_row)
+    unpack_bits(
+        &stored,
+        layout.bits_per_sample,
+        layout.row_bytes() as usize,
+        samples_per_row,
+    )
 }
 
 /// Decoded blocks, least recently used ones dropped first.

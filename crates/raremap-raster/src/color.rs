@@ -2,8 +2,8 @@
 
 use serde::Serialize;
 
-use crate::directory::Directory;
 use crate::conversion::ColorConversion;
+use crate::directory::Directory;
 use crate::error::RasterError;
 use crate::layout::Layout;
 use crate::limits::Limits;

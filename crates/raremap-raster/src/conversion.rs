@@ -83,7 +83,8 @@ impl ColorConversion {
     pub(crate) fn stored_bytes(&self, width: u32, rows: u32) -> Option<u64> {
         match self {
             ColorConversion::YCbCrToRgb(ycbcr) => {
-                let units = u64::from(width.div_ceil(ycbcr.across as u32)) * u64::from(rows.div_ceil(ycbcr.down as u32));
+                let units =
+                    u64::from(width.div_ceil(ycbcr.across as u32)) * u64::from(rows.div_ceil(ycbcr.down as u32));
                 Some(units.saturating_mul((ycbcr.across * ycbcr.down + 2) as u64))
             }
             _ => None,
@@ -184,7 +185,9 @@ impl YCbCr {
                 let (column, row) = (left + place % self.across, top + place / self.across);
                 if column < width
                     && row < rows
-                    && let Some(target) = rgb.get_mut((row * width + column) * 3..).and_then(<[u8]>::first_chunk_mut)
+                    && let Some(target) = rgb
+                        .get_mut((row * width + column) * 3..)
+                        .and_then(<[u8]>::first_chunk_mut)
                 {
                     *target = self.rgb(*y, *cb, *cr);
                 }
@@ -211,6 +214,9 @@ mod tests {
         // Three columns and one row: the rest of the units is padding.
         let rgb = ycbcr.to_rgb(&[76, 150, 0, 0, 128, 128, 29, 9, 9, 9, 255, 107], 3, 1);
         assert_eq!(rgb, [76, 76, 76, 150, 150, 150, 0, 0, 254]);
-        assert_eq!(ColorConversion::YCbCrToRgb(Box::new(ycbcr)).stored_bytes(3, 1), Some(12));
+        assert_eq!(
+            ColorConversion::YCbCrToRgb(Box::new(ycbcr)).stored_bytes(3, 1),
+            Some(12)
+        );
     }
 }

@@ -255,7 +255,8 @@ impl Layout {
 
     /// Bytes of one stored row of a block: rows start on a byte.
     pub(crate) fn row_bytes(&self) -> u64 {
-        let bits = u128::from(self.block_width) * self.stored_samples_per_pixel() as u128 * u128::from(self.bits_per_sample);
+        let bits =
+            u128::from(self.block_width) * self.stored_samples_per_pixel() as u128 * u128::from(self.bits_per_sample);
         u64::try_from(bits.div_ceil(8)).unwrap_or(u64::MAX)
     }
 
@@ -279,7 +280,11 @@ impl Layout {
 
     /// How stored rows are laid out before colours are converted, with samples of 24 bits in three bytes.
     pub(crate) fn stored_row_layout(&self) -> RowLayout {
-        let sample_bytes = if self.bits_per_sample == 24 { 3 } else { self.sample_type.bytes() };
+        let sample_bytes = if self.bits_per_sample == 24 {
+            3
+        } else {
+            self.sample_type.bytes()
+        };
         let stride = self.stored_samples_per_pixel();
         RowLayout {
             row_bytes: self.block_width as usize * stride * sample_bytes,

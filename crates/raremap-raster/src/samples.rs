@@ -283,12 +283,19 @@ pub(crate) fn unpack_bits(packed: &[u8], bits: u16, packed_row_bytes: usize, sam
 /// byte order to 32 bits.
 pub(crate) fn widen_f24(samples: &[u8]) -> Vec<u8> {
     let (triples, _) = samples.as_chunks::<3>();
-    triples.iter().flat_map(|triple| f24_to_f32(*triple).to_ne_bytes()).collect()
+    triples
+        .iter()
+        .flat_map(|triple| f24_to_f32(*triple).to_ne_bytes())
+        .collect()
 }
 
 fn f24_to_f32(bytes: [u8; 3]) -> f32 {
     let [a, b, c] = bytes.map(u32::from);
-    let bits = if cfg!(target_endian = "little") { (c << 16) | (b << 8) | a } else { (a << 16) | (b << 8) | c };
+    let bits = if cfg!(target_endian = "little") {
+        (c << 16) | (b << 8) | a
+    } else {
+        (a << 16) | (b << 8) | c
+    };
     let sign = if bits >> 23 == 0 { 1.0 } else { -1.0 };
     let fraction = (bits & 0xFFFF) as f32;
     match (bits >> 16) & 0x7F {
@@ -320,9 +327,18 @@ mod tests {
 
     #[test]
     fn values_of_24_bits_are_exact() {
-        for (bits, value) in [(0x3F_0000u32, 1.0f32), (0xC0_8000, -3.0), (0x00_0001, 2f32.powi(-78)), (0, 0.0)] {
+        for (bits, value) in [
+            (0x3F_0000u32, 1.0f32),
+            (0xC0_8000, -3.0),
+            (0x00_0001, 2f32.powi(-78)),
+            (0, 0.0),
+        ] {
             let [low, middle, high, _] = bits.to_le_bytes();
-            let native = if cfg!(target_endian = "little") { [low, middle, high] } else { [high, middle, low] };
+            let native = if cfg!(target_endian = "little") {
+                [low, middle, high]
+            } else {
+                [high, middle, low]
+            };
             assert_eq!(f24_to_f32(native), value);
         }
     }

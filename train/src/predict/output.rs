@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, Result};
 use raremap_infer::{SceneLogits, View};
 use raremap_model::{Card, ModelFile};
-use raremap_raster::{OutputImage, OutputSamples, SceneInfo, encode_geotiff};
+use raremap_raster::{Notice, OutputImage, OutputSamples, SceneInfo, encode_geotiff};
 
 use super::{Report, Timings};
 use crate::files::write_whole;
@@ -18,6 +18,8 @@ pub struct Writer<'a> {
     pub info: &'a SceneInfo,
     /// The model's file.
     pub file: &'a ModelFile,
+    /// What was done to the scene.
+    pub notices: &'a [Notice],
 }
 
 impl Writer<'_> {
@@ -61,10 +63,16 @@ impl Writer<'_> {
             nodata: Some(nodata),
             color_table: None,
             band_names,
-            metadata: vec![
+            metadata: [
                 ("RAREMAP_MODEL".to_owned(), self.file.card.name.clone()),
                 ("RAREMAP_MODEL_SHA256".to_owned(), self.file.sha256.clone()),
-            ],
+            ]
+            .into_iter()
+            .chain(self.notices.iter().map(|notice| {
+                let name = format!("RAREMAP_NOTE_{}", notice.code.to_uppercase());
+                (name, notice.message.clone())
+            }))
+            .collect(),
         }
     }
 

@@ -68,7 +68,10 @@ pub(super) fn decode(compressed: &[u8], shape: &BlockShape, options: Options) ->
         return Err("it is too short for its rows".into());
     }
     let mut decoded = vec![0; shape.packed_bytes];
-    let mut bits = Bits { data: compressed, position: 0 };
+    let mut bits = Bits {
+        data: compressed,
+        position: 0,
+    };
     let width = shape.width as u32;
     let mut reference: Vec<u32> = Vec::new();
     for (row, out) in decoded.chunks_exact_mut(row_bytes.max(1)).enumerate() {
@@ -107,7 +110,9 @@ fn blacken(row: &mut [u8], changes: &[u32], width: u32) {
         let end = ends.next().unwrap_or(width).min(width);
         let mut x = start;
         while x < end {
-            let Some(byte) = row.get_mut((x / 8) as usize) else { break };
+            let Some(byte) = row.get_mut((x / 8) as usize) else {
+                break;
+            };
             let count = (8 - x % 8).min(end - x);
             *byte |= ((0xFF00u32 >> count) as u8) >> (x % 8);
             x += count;

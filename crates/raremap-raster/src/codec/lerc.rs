@@ -47,12 +47,18 @@ pub(super) fn decode(compressed: &[u8], shape: &BlockShape, wrapping: Wrapping) 
     let (width, rows) = (info.width as usize, info.height as usize);
     if width != shape.width || rows != shape.rows {
         let (expected_width, expected_rows) = (shape.width, shape.rows);
-        return Err(format!("its LERC blob has {width} x {rows} pixels instead of {expected_width} x {expected_rows}").into());
+        return Err(
+            format!("its LERC blob has {width} x {rows} pixels instead of {expected_width} x {expected_rows}").into(),
+        );
     }
     let depth = info.depth as usize;
     let has_mask_as_alpha = depth + 1 == shape.samples && shape.sample_type == SampleType::U8;
     if info.bands != 1 || depth != shape.samples && !has_mask_as_alpha {
-        return Err(format!("its LERC blob has {} x {depth} bands instead of {}", info.bands, shape.samples).into());
+        return Err(format!(
+            "its LERC blob has {} x {depth} bands instead of {}",
+            info.bands, shape.samples
+        )
+        .into());
     }
     match shape.sample_type {
         SampleType::U8 if has_mask_as_alpha => {
@@ -94,10 +100,17 @@ fn unwrap(compression: Compression, compressed: &[u8], shape: &BlockShape) -> Re
     Ok(blob)
 }
 
-fn decode_values<T: ::lerc::Sample>(blob: &[u8], count: usize) -> Result<(Vec<T>, ::lerc::bitmask::BitMask), CodecError> {
+fn decode_values<T: ::lerc::Sample>(
+    blob: &[u8],
+    count: usize,
+) -> Result<(Vec<T>, ::lerc::bitmask::BitMask), CodecError> {
     let mut values = vec![T::default(); count];
     let result = ::lerc::decode_into(blob, &mut values).map_err(|error| invalid(&error))?;
-    let mask = result.valid_masks.into_iter().next().ok_or("its LERC blob has no mask")?;
+    let mask = result
+        .valid_masks
+        .into_iter()
+        .next()
+        .ok_or("its LERC blob has no mask")?;
     Ok((values, mask))
 }
 

@@ -196,7 +196,9 @@ impl BlockCodec {
     /// Decodes `compressed` into exactly the bytes that `shape` needs; data beyond them is not looked at.
     pub(crate) fn decode(&self, compressed: &[u8], shape: &BlockShape) -> Result<Decoded, CodecError> {
         match self.compression {
-            Compression::Jpeg => jpeg::decode(&self.jpeg_tables, compressed, shape, self.jpeg_to_rgb).map(Decoded::Samples),
+            Compression::Jpeg => {
+                jpeg::decode(&self.jpeg_tables, compressed, shape, self.jpeg_to_rgb).map(Decoded::Samples)
+            }
             Compression::WebP => webp::decode(compressed, shape).map(Decoded::Samples),
             Compression::Lerc => lerc::decode(compressed, shape, self.lerc_wrapping).map(Decoded::Samples),
             Compression::CcittRle | Compression::CcittGroup3 | Compression::CcittGroup4 => {
@@ -282,9 +284,15 @@ mod tests {
             0xAA, 0xAA, 0xAA, 0x80, 0x00, 0x2A, 0xAA, 0xAA, 0xAA, 0xAA, 0x80, 0x00, 0x2A, 0x22, 0xAA, 0xAA, 0xAA, 0xAA,
             0xAA, 0xAA, 0xAA, 0xAA, 0xAA, 0xAA,
         ];
-        assert_eq!(decode_bytes(Compression::PackBits, &compressed, 24), Ok(expected.to_vec()));
+        assert_eq!(
+            decode_bytes(Compression::PackBits, &compressed, 24),
+            Ok(expected.to_vec())
+        );
         assert!(decode_bytes(Compression::PackBits, &compressed, 25).is_err());
-        assert_eq!(decode_bytes(Compression::PackBits, &compressed, 4), Ok(expected[..4].to_vec()));
+        assert_eq!(
+            decode_bytes(Compression::PackBits, &compressed, 4),
+            Ok(expected[..4].to_vec())
+        );
     }
 
     #[test]

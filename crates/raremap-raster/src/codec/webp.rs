@@ -31,7 +31,9 @@ pub(super) fn decode(compressed: &[u8], shape: &BlockShape) -> Result<Vec<u8>, C
         return Ok(coded);
     }
     let mut decoded = vec![255; shape.unpacked_bytes];
-    let pixels = decoded.chunks_exact_mut(shape.samples).zip(coded.chunks_exact(coded_samples));
+    let pixels = decoded
+        .chunks_exact_mut(shape.samples)
+        .zip(coded.chunks_exact(coded_samples));
     for (to, from) in pixels {
         to.iter_mut().zip(from).for_each(|(to, from)| *to = *from);
     }

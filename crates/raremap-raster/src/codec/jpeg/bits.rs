@@ -144,7 +144,11 @@ impl<'a> BitReader<'a> {
             {
                 self.skip(length)?;
                 let index = usize::try_from(code + offset).unwrap_or(usize::MAX);
-                return table.values.get(index).copied().ok_or("its JPEG data has an invalid code");
+                return table
+                    .values
+                    .get(index)
+                    .copied()
+                    .ok_or("its JPEG data has an invalid code");
             }
         }
         Err("its JPEG data has an invalid code")

@@ -108,7 +108,10 @@ impl Tables {
                     *target = value;
                 }
             }
-            *self.quant.get_mut(index).ok_or("its quantization table has no valid number")? = Some(table);
+            *self
+                .quant
+                .get_mut(index)
+                .ok_or("its quantization table has no valid number")? = Some(table);
             segment = after;
         }
         Ok(())
@@ -156,7 +159,9 @@ pub(super) fn read_stream(
         while data.get(position) == Some(&0xFF) {
             position += 1;
         }
-        let Some(marker) = data.get(position).copied() else { break };
+        let Some(marker) = data.get(position).copied() else {
+            break;
+        };
         position += 1;
         match marker {
             0x00 | 0x01 | 0xD0..=0xD8 => continue,
@@ -214,7 +219,10 @@ impl Frame {
         let [bits, h1, h2, w1, w2, count, rest @ ..] = segment else {
             return Err("the frame of its JPEG data is cut short".into());
         };
-        let (height, width) = (usize::from(big_endian(&[*h1, *h2])), usize::from(big_endian(&[*w1, *w2])));
+        let (height, width) = (
+            usize::from(big_endian(&[*h1, *h2])),
+            usize::from(big_endian(&[*w1, *w2])),
+        );
         let mismatch = |what: &str, is: usize, should: usize| {
             CodecError::Damaged(format!("its JPEG data has {is} {what} instead of {should}"))
         };
@@ -241,7 +249,13 @@ impl Frame {
         if factors.len() < expected.components || !factors.iter().all(valid) {
             return Err("the frame of its JPEG data is invalid".into());
         }
-        let largest = |of: usize| factors.iter().filter_map(|factor| factor.get(of)).max().map_or(1, |max| usize::from(*max));
+        let largest = |of: usize| {
+            factors
+                .iter()
+                .filter_map(|factor| factor.get(of))
+                .max()
+                .map_or(1, |max| usize::from(*max))
+        };
         let (across, down) = (largest(1), largest(2));
         let (mcus_across, mcus_down) = (width.div_ceil(8 * across), height.div_ceil(8 * down));
         let mut components = Vec::new();
@@ -281,12 +295,20 @@ impl Frame {
 
     fn read_scan_header(&mut self, segment: &[u8], tables: &Tables) -> Result<Scan, &'static str> {
         const INVALID: &str = "a scan of its JPEG data is invalid";
-        let [count, rest @ ..] = segment else { return Err(INVALID) };
+        let [count, rest @ ..] = segment else {
+            return Err(INVALID);
+        };
         let (named, rest) = rest.split_at_checked(2 * usize::from(*count)).ok_or(INVALID)?;
-        let [first, last, approximation, ..] = rest else { return Err(INVALID) };
+        let [first, last, approximation, ..] = rest else {
+            return Err(INVALID);
+        };
         let mut components = Vec::new();
         for [id, table] in named.as_chunks::<2>().0 {
-            let found = self.components.iter_mut().enumerate().find(|(_, component)| component.id == *id);
+            let found = self
+                .components
+                .iter_mut()
+                .enumerate()
+                .find(|(_, component)| component.id == *id);
             let (index, component) = found.ok_or(INVALID)?;
             if !component.is_seen {
                 let quant = tables.quant.get(component.quant_table).copied().flatten();
@@ -325,4 +347,3 @@ impl Frame {
         }
     }
 }
-

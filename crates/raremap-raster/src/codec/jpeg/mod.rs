@@ -17,7 +17,12 @@ use upsample::{Plane, rgb_of};
 ///
 /// `tables` is the value of the JPEGTables tag, empty without it. With `to_rgb` three components are taken for YCbCr and
 /// converted; else samples are as coded. What the coded image does not cover is 0.
-pub(super) fn decode(tables: &[u8], compressed: &[u8], shape: &BlockShape, to_rgb: bool) -> Result<Vec<u8>, CodecError> {
+pub(super) fn decode(
+    tables: &[u8],
+    compressed: &[u8],
+    shape: &BlockShape,
+    to_rgb: bool,
+) -> Result<Vec<u8>, CodecError> {
     let expected = Expected {
         width: shape.width,
         height: shape.rows,
@@ -49,7 +54,11 @@ pub(super) fn decode(tables: &[u8], compressed: &[u8], shape: &BlockShape, to_rg
         })
         .collect();
     let mut rows = vec![vec![0u16; frame.width]; planes.len()];
-    for (y, out) in decoded.chunks_exact_mut(row_bytes.max(1)).enumerate().take(frame.height) {
+    for (y, out) in decoded
+        .chunks_exact_mut(row_bytes.max(1))
+        .enumerate()
+        .take(frame.height)
+    {
         for (plane, row) in planes.iter().zip(&mut rows) {
             plane.upsampled_row(y, row);
         }

@@ -6,9 +6,9 @@ use super::idct::inverse_dct;
 
 /// Coefficients are coded in this order: `ZIGZAG[k]` is the natural index of the k-th.
 pub(super) const ZIGZAG: [u8; 64] = [
-    0, 1, 8, 16, 9, 2, 3, 10, 17, 24, 32, 25, 18, 11, 4, 5, 12, 19, 26, 33, 40, 48, 41, 34, 27, 20, 13, 6, 7, 14, 21, 28,
-    35, 42, 49, 56, 57, 50, 43, 36, 29, 22, 15, 23, 30, 37, 44, 51, 58, 59, 52, 45, 38, 31, 39, 46, 53, 60, 61, 54, 47, 55,
-    62, 63,
+    0, 1, 8, 16, 9, 2, 3, 10, 17, 24, 32, 25, 18, 11, 4, 5, 12, 19, 26, 33, 40, 48, 41, 34, 27, 20, 13, 6, 7, 14, 21,
+    28, 35, 42, 49, 56, 57, 50, 43, 36, 29, 22, 15, 23, 30, 37, 44, 51, 58, 59, 52, 45, 38, 31, 39, 46, 53, 60, 61, 54,
+    47, 55, 62, 63,
 ];
 
 /// One component of a scan.
@@ -137,8 +137,22 @@ fn decode_block(
                 *dc |= 1i16.wrapping_shl(low);
             }
         }
-        (true, _, 0) => first_ac(reader, ac_table()?, coefficients, [first, last], low, &mut state.end_of_band_run)?,
-        (true, ..) => refine_ac(reader, ac_table()?, coefficients, [first, last], low, &mut state.end_of_band_run)?,
+        (true, _, 0) => first_ac(
+            reader,
+            ac_table()?,
+            coefficients,
+            [first, last],
+            low,
+            &mut state.end_of_band_run,
+        )?,
+        (true, ..) => refine_ac(
+            reader,
+            ac_table()?,
+            coefficients,
+            [first, last],
+            low,
+            &mut state.end_of_band_run,
+        )?,
     }
     if !progressive {
         let samples = inverse_dct(&sequential, &component.quant, bits);

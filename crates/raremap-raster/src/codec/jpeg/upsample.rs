@@ -45,7 +45,9 @@ impl Plane<'_> {
                 widen(sums, [8, 7], 4, out);
             }
             (across, _) => {
-                let repeated = row.iter().flat_map(|sample| std::iter::repeat_n(*sample, across.max(1)));
+                let repeated = row
+                    .iter()
+                    .flat_map(|sample| std::iter::repeat_n(*sample, across.max(1)));
                 out.iter_mut().zip(repeated).for_each(|(to, from)| *to = from);
             }
         }
