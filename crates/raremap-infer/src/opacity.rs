@@ -102,6 +102,8 @@ fn looks_like_opacity(samples: &[f32], info: &SceneInfo) -> bool {
         SampleType::I16 => f32::from(i16::MAX),
         SampleType::U32 => u32::MAX as f32,
         SampleType::I32 => i32::MAX as f32,
+        SampleType::U64 => u64::MAX as f32,
+        SampleType::I64 => i64::MAX as f32,
         SampleType::F16 | SampleType::F32 | SampleType::F64 => 1.0,
     };
     // Some writers keep to 255 in wider types.

@@ -233,6 +233,8 @@ fn sample_type_name(sample_type: SampleType) -> &'static str {
         SampleType::I16 => "16-bit signed",
         SampleType::U32 => "32-bit",
         SampleType::I32 => "32-bit signed",
+        SampleType::U64 => "64-bit",
+        SampleType::I64 => "64-bit signed",
         SampleType::F16 => "16-bit float",
         SampleType::F32 => "32-bit float",
         SampleType::F64 => "64-bit float",
