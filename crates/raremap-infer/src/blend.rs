@@ -319,7 +319,7 @@ fn profile(cells: usize, overlap: usize) -> Vec<f32> {
         .map(|cell| {
             let from_edge = cell.min(cells - 1 - cell);
             if from_edge < ramp {
-                0.5 - 0.5 * (PI * (from_edge as f32 + 0.5) / ramp as f32).cos()
+                0.5 - 0.5 * libm::cosf(PI * (from_edge as f32 + 0.5) / ramp as f32)
             } else {
                 1.0
             }

@@ -37,7 +37,7 @@ impl Opacity {
         };
         Ok(Self {
             band,
-            zero_is_nodata: info.nodata == Some(0.0),
+            zero_is_nodata: info.nodata == Some(0.0) && !info.masked,
         })
     }
 

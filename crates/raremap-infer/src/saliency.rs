@@ -12,14 +12,14 @@ const BIN_SHIFT: u32 = 9;
 const HALF_BINS: usize = 31 << (23 - BIN_SHIFT);
 const BINS: usize = 2 * HALF_BINS + 1;
 
-/// Probability of a logit.
+/// Probability of a logit: the same bits natively and in wasm, as the functions of `libm` are.
 pub fn sigmoid(logit: f32) -> f32 {
-    1.0 / (1.0 + (-logit).exp())
+    1.0 / (1.0 + libm::expf(-logit))
 }
 
 /// Logit of a probability: minus infinity for 0, infinity for 1.
 pub fn logit(probability: f32) -> f32 {
-    (probability / (1.0 - probability)).ln()
+    libm::logf(probability / (1.0 - probability))
 }
 
 /// Probability of any rare class, `1 - prod(1 - S_r)`, of the pixel's auxiliary logits; 0 without any.

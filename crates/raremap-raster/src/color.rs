@@ -31,6 +31,21 @@ pub enum ColorInterpretation {
     Undefined,
 }
 
+impl ColorInterpretation {
+    /// Recognizes GDAL's name of one; names without a variant here are [`ColorInterpretation::Undefined`].
+    pub(crate) fn from_gdal(name: &str) -> Self {
+        match name.to_ascii_lowercase().as_str() {
+            "gray" => Self::Gray,
+            "palette" => Self::Palette,
+            "red" => Self::Red,
+            "green" => Self::Green,
+            "blue" => Self::Blue,
+            "alpha" => Self::Alpha,
+            _ => Self::Undefined,
+        }
+    }
+}
+
 impl Layout {
     /// The meaning of each band by PhotometricInterpretation and ExtraSamples.
     pub(crate) async fn color_interpretations<S: RangeSource>(
@@ -48,19 +63,27 @@ impl Layout {
             return Ok([Red, Green, Blue, Alpha].into_iter().take(self.band_count).collect());
         }
         let named: &[ColorInterpretation] = match self.photometric {
-            0 | 1 => &[Gray],
+            1 => &[Gray],
             2 | 6 if self.band_count >= 3 => &[Red, Green, Blue],
             3 => &[Palette],
             _ => &[],
         };
-        let first_extra = self.band_count.saturating_sub(extra.len());
+        // A tag that is too short tells the first of the extra samples, one that is too long the last ones, as in libtiff.
+        let color_bands = match self.photometric {
+            2 => 3,
+            _ => 1,
+        };
+        let first_extra = self.band_count.saturating_sub(extra.len()).min(color_bands);
         Ok((0..self.band_count)
-            .map(
-                |band| match band.checked_sub(first_extra).and_then(|index| extra.get(index)) {
-                    Some(1 | 2) => Alpha,
-                    _ => named.get(band).copied().unwrap_or(Undefined),
-                },
-            )
+            .map(|band| {
+                let extra = band.checked_sub(first_extra).and_then(|index| extra.get(index));
+                // 999 is what Corel writes for an opacity that is not multiplied in.
+                match (named.get(band), extra) {
+                    (Some(meaning), _) => *meaning,
+                    (None, Some(1 | 2 | 999)) => Alpha,
+                    (None, _) => Undefined,
+                }
+            })
             .collect())
     }
 }

@@ -168,6 +168,12 @@ pub enum Unsupported {
         /// Its name in the specification.
         name: &'static str,
     },
+    /// A coordinate reference system that cannot be turned into longitude and latitude here.
+    #[error("the coordinate reference system {name} cannot be converted to longitude and latitude")]
+    Crs {
+        /// Its code or citation.
+        name: String,
+    },
     /// Anything else, named.
     #[error("{feature} is not supported")]
     Feature {
@@ -184,6 +190,7 @@ impl Unsupported {
             Unsupported::SampleType { .. } => "unsupported_sample_type",
             Unsupported::MixedBands { .. } => "unsupported_mixed_bands",
             Unsupported::Photometric { .. } => "unsupported_photometric",
+            Unsupported::Crs { .. } => "unsupported_crs",
             Unsupported::Feature { .. } => "unsupported_feature",
         }
     }

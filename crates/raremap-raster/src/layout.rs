@@ -15,6 +15,9 @@ use crate::tags;
 /// Uncompressed images in one strip are read in pieces of about this many bytes.
 const STRIP_PIECE_BYTES: u64 = 256 * 1024;
 
+/// The most blocks that an image may have whose table of offsets is too short.
+const MAX_PADDED_BLOCKS: u64 = 1_000_000;
+
 /// Where the data of one block is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct BlockBytes {
@@ -44,9 +47,10 @@ pub(crate) struct Layout {
     pub(crate) photometric: u16,
     pub(crate) bits_reversed: bool,
     offsets: Vec<u64>,
-    /// Empty where the file does not say (some old writers) or where one strip is read in pieces.
+    /// Empty where the file does not say (some old writers).
     byte_counts: Vec<u64>,
-    one_strip: Option<BlockBytes>,
+    /// Offset of an uncompressed image in one strip, which is read in pieces.
+    one_strip: Option<u64>,
 }
 
 impl Layout {
@@ -153,7 +157,9 @@ impl Layout {
         let unpacked = unpacked.max(layout.samples_bytes(layout.block_height, layout.stored_samples_per_pixel()));
         checked_len("a decoded block (strip or tile)", unpacked, limits.max_block_bytes)?;
         let blocks = layout.block_count();
-        if layout.one_strip.is_none() && (layout.offsets.len() as u64) < blocks {
+        // A table that is too short ends in blocks that are not stored, as in libtiff, which bounds how many.
+        let is_short = (layout.offsets.len() as u64) < blocks;
+        if layout.one_strip.is_none() && is_short && (layout.offsets.is_empty() || blocks > MAX_PADDED_BLOCKS) {
             let tag = if tiled { tags::TILE_OFFSETS } else { tags::STRIP_OFFSETS };
             return Err(bad_tag(
                 tag,
@@ -171,17 +177,16 @@ impl Layout {
         if !matches!(self.conversion, ColorConversion::None) {
             return;
         }
-        let (Some(offset), whole) = (self.offsets.first().copied(), self.block_bytes(self.height)) else {
+        let Some(offset) = self.offsets.first().copied() else {
             return;
         };
-        // Sparse (0) and short strips are left to the general path, which reports them.
-        let length = self.byte_counts.first().copied().unwrap_or(whole);
-        if offset == 0 || length < whole {
+        // A sparse strip is left to the general path. A byte count that is short says nothing about uncompressed data.
+        if offset == 0 {
             return;
         }
         let rows = (STRIP_PIECE_BYTES / self.block_bytes(1).max(1)).clamp(1, u64::from(self.height));
         self.block_height = rows as u32;
-        self.one_strip = Some(BlockBytes { offset, length });
+        self.one_strip = Some(offset);
     }
 
     /// Blocks from left to right.
@@ -198,6 +203,16 @@ impl Layout {
         let planes = if self.planar { self.band_count as u64 } else { 1 };
         // Two 32-bit factors cannot overflow; a third can.
         (self.blocks_across() * self.blocks_down()).saturating_mul(planes)
+    }
+
+    /// Blocks that the file does not store.
+    pub(crate) fn sparse_block_count(&self, source_bytes: u64) -> u64 {
+        if self.one_strip.is_some() {
+            return 0;
+        }
+        let is_stored = |index: &u64| self.locate(*index, 0, source_bytes).is_some();
+        let listed = self.block_count().min(self.offsets.len() as u64);
+        self.block_count() - (0..listed).filter(is_stored).count() as u64
     }
 
     /// The index of a block in the file's order.
@@ -297,9 +312,7 @@ impl Layout {
     pub(crate) fn locate(&self, index: u64, down: u64, source_bytes: u64) -> Option<BlockBytes> {
         let expected = self.block_bytes(self.rows_in_block(down));
         if let Some(strip) = self.one_strip {
-            let offset = strip
-                .offset
-                .saturating_add(self.block_bytes(self.block_height).saturating_mul(down));
+            let offset = strip.saturating_add(self.block_bytes(self.block_height).saturating_mul(down));
             return Some(BlockBytes {
                 offset,
                 length: expected,
@@ -309,15 +322,19 @@ impl Layout {
         let offset = self.offsets.get(position).copied()?;
         let length = match self.byte_counts.get(position) {
             Some(count) => *count,
+            // A table that is too short ends in zeros, as in libtiff.
+            None if !self.byte_counts.is_empty() => 0,
             // Without byte counts a block reaches to the end of what it can need, or of the file.
+            None if offset == 0 => 0,
             None if self.compression == Compression::None => expected,
             None => source_bytes.saturating_sub(offset),
         };
-        if offset == 0 || length == 0 {
+        if length == 0 {
             return None;
         }
+        // What uncompressed data needs is known; writers state less and more.
         let needed = if self.compression == Compression::None {
-            length.min(expected)
+            expected
         } else {
             length
         };
@@ -331,14 +348,14 @@ async fn dimension<S: RangeSource>(
     tag: tags::Tag,
     limits: &Limits,
 ) -> Result<u32, RasterError> {
-    let values = directory
-        .unsigned(reader, tag, limits)
-        .await?
-        .ok_or_else(|| missing_tag(tag))?;
-    match values.first().map(|value| u32::try_from(*value)) {
+    if !directory.has(tag) {
+        return Err(missing_tag(tag));
+    }
+    let value = directory.first_unsigned(reader, tag, 0, limits).await?;
+    match u32::try_from(value) {
         // Pixels are counted in 31 bits, as everywhere else in the GeoTIFF world.
-        Some(Ok(size)) if size > 0 && size <= i32::MAX as u32 => Ok(size),
-        _ => Err(bad_tag(tag, format!("the value {values:?} is no size"))),
+        Ok(size) if size > 0 && size <= i32::MAX as u32 => Ok(size),
+        _ => Err(bad_tag(tag, format!("the value {value} is no size"))),
     }
 }
 

@@ -19,7 +19,9 @@
 mod archive;
 mod blocks;
 mod cached;
+mod checksum;
 mod codec;
+mod cog;
 mod color;
 mod conversion;
 mod crs;
@@ -41,17 +43,22 @@ mod nodata;
 mod output;
 mod predict;
 mod product;
+mod projection;
 mod reader;
+mod related;
 mod resample;
 mod samples;
 mod scene;
 mod scratch;
 mod source;
+mod summary;
 mod tags;
 
 pub use archive::{ArchiveError, EntrySource, ScratchSource, Zip, ZipEntry, is_zip};
 pub use cached::{CacheOptions, Cached};
+pub use checksum::GdalChecksum;
 pub use codec::Compression;
+pub use cog::{CogFile, CogImage, CogRow, CogSamples, CogWriter};
 pub use color::ColorInterpretation;
 pub use crs::{Crs, CrsKind};
 pub use encode::{encode_geotiff, write_geotiff};
@@ -67,7 +74,9 @@ pub use product::{
     Calibration, GridDifference, NameList, Notice, Product, ProductBand, ProductError, ProductFile, ProductKind,
     RecognizedProduct, calibration, recognize,
 };
+pub use projection::Projection;
 pub use reader::{GeoTiff, Window};
+pub use related::Overview;
 pub use resample::{AxisGrid, Kernel, Resampled};
 pub use samples::{SampleType, SampleValue, Samples};
 pub use scene::{Scene, SceneInfo};
@@ -77,3 +86,4 @@ pub use scratch::{MemoryScratch, Scratch};
 #[cfg(not(target_arch = "wasm32"))]
 pub use source::FileSource;
 pub use source::{BytesSource, RangeSource};
+pub use summary::{BandStatistics, BandSummary};

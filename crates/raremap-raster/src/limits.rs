@@ -12,7 +12,7 @@ pub struct Limits {
     pub max_directory_entries: u64,
     /// Most directories that are looked at when searching for overviews.
     pub max_directories: usize,
-    /// Most bytes that the value of one tag may have (block offsets are the large ones).
+    /// Most bytes that the value of one tag may take (block offsets are the large ones: eight bytes each).
     pub max_tag_bytes: u64,
     /// Most bytes that one strip or tile may have, compressed or decoded.
     pub max_block_bytes: u64,
@@ -30,10 +30,10 @@ impl Default for Limits {
         Self {
             max_directory_entries: 4096,
             max_directories: 64,
-            max_tag_bytes: 64 * MIB,
+            max_tag_bytes: 16 * MIB,
             max_block_bytes: 256 * MIB,
             max_window_bytes: 1024 * MIB,
-            max_extra_decoded_bytes: 4096 * MIB,
+            max_extra_decoded_bytes: 512 * MIB,
             max_cache_bytes: 64 * MIB,
         }
     }

@@ -3,6 +3,7 @@
 use serde::Serialize;
 
 use crate::error::{RasterError, Unsupported};
+use crate::nodata::StoredNodata;
 
 /// The type in which a file stores its samples.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
@@ -71,6 +72,22 @@ impl SampleType {
         }
     }
 
+    /// The least and the greatest value of an integer type; `None` of a floating point type.
+    pub(crate) fn integer_range(self) -> Option<(f64, f64)> {
+        match self {
+            SampleType::U8 => Some((0.0, 255.0)),
+            SampleType::I8 => Some((-128.0, 127.0)),
+            SampleType::U16 => Some((0.0, 65_535.0)),
+            SampleType::I16 => Some((-32_768.0, 32_767.0)),
+            SampleType::U32 => Some((0.0, f64::from(u32::MAX))),
+            SampleType::I32 => Some((f64::from(i32::MIN), f64::from(i32::MAX))),
+            // Rounded to the nearest number that f64 has, as values of these types are.
+            SampleType::U64 => Some((0.0, u64::MAX as f64)),
+            SampleType::I64 => Some((i64::MIN as f64, i64::MAX as f64)),
+            SampleType::F16 | SampleType::F32 | SampleType::F64 => None,
+        }
+    }
+
     /// Whether this is a floating point type.
     pub(crate) fn is_float(self) -> bool {
         matches!(self, SampleType::F16 | SampleType::F32 | SampleType::F64)
@@ -109,7 +126,8 @@ impl SampleValue for f64 {
 /// The samples of a window, band by band.
 ///
 /// A pixel is invalid where any of the bands is NaN, infinite or the file's nodata value. Only a nodata value of 0 must be in all of the
-/// bands: 0 can be measured in one, as near infrared over clear water often is.
+/// bands: 0 can be measured in one, as near infrared over clear water often is. Where the file has an internal mask, that counts instead
+/// of nodata (as in GDAL).
 #[derive(Debug, Clone, PartialEq)]
 pub struct Samples<T = f32> {
     /// How many bands were asked for.
@@ -144,7 +162,7 @@ impl<T: SampleValue> Samples<T> {
         row: usize,
         column: usize,
         values: impl Iterator<Item = f64>,
-        nodata: f64,
+        nodata: StoredNodata,
     ) {
         let pixel = row * self.width + column;
         let row_end = (row + 1) * self.width;
@@ -155,10 +173,20 @@ impl<T: SampleValue> Samples<T> {
         ) else {
             return;
         };
+        // Nodata of 0 takes all bands to judge.
+        let nodata = if nodata.is_zero() { nodata.unmarked() } else { nodata };
         for ((target, valid), value) in targets.iter_mut().zip(validity).zip(values) {
             *target = T::from_f64(value);
-            // A NaN nodata equals nothing, but NaN is invalid anyway. That of 0 takes all bands to judge.
-            *valid &= (value != nodata || nodata == 0.0) && target.is_finite();
+            *valid &= !nodata.marks(value) && target.is_finite();
+        }
+    }
+
+    /// Makes pixels invalid that are masked: where any of the mask's bands is 0.
+    pub(crate) fn invalidate_masked(&mut self, mask: &Samples<f32>) {
+        for band in mask.values.chunks_exact(self.valid.len().max(1)) {
+            for (valid, opacity) in self.valid.iter_mut().zip(band) {
+                *valid &= *opacity != 0.0;
+            }
         }
     }
 
@@ -199,7 +227,7 @@ impl StoredRow<'_> {
         band: usize,
         row: usize,
         column: usize,
-        nodata: f64,
+        nodata: StoredNodata,
     ) {
         match self.sample_type {
             SampleType::U8 => out.put(band, row, column, self.values(u8::from_ne_bytes), nodata),
@@ -353,22 +381,26 @@ mod tests {
         assert_eq!(unpack_bits(&[0x12, 0x34, 0x56, 0x78, 0x9A], 20, 5, 2), longs);
     }
 
+    fn marked(nodata: f64) -> StoredNodata {
+        StoredNodata::new(nodata, SampleType::F64)
+    }
+
     #[test]
     fn nodata_and_not_finite_values_are_invalid() {
         let mut samples = Samples::<f32>::new(2, 1, 4);
-        samples.put(0, 0, 0, [1.0, -9999.0, f64::NAN, 1e300].into_iter(), -9999.0);
-        samples.put(1, 0, 0, [f64::INFINITY, 0.0, 0.0, 0.0].into_iter(), -9999.0);
+        samples.put(0, 0, 0, [1.0, -9999.0, f64::NAN, 1e300].into_iter(), marked(-9999.0));
+        samples.put(1, 0, 0, [f64::INFINITY, 0.0, 0.0, 0.0].into_iter(), marked(-9999.0));
         assert_eq!(samples.valid, [false; 4]);
         let mut samples = Samples::<f64>::new(1, 1, 2);
-        samples.put(0, 0, 0, [1e300, 2.0].into_iter(), f64::NAN);
+        samples.put(0, 0, 0, [1e300, 2.0].into_iter(), StoredNodata::NONE);
         assert_eq!(samples.valid, [true; 2]);
     }
 
     #[test]
     fn a_nodata_value_of_zero_marks_only_pixels_that_are_zero_in_all_bands() {
         let mut samples = Samples::<f32>::new(2, 1, 3);
-        samples.put(0, 0, 0, [0.0, 5.0, f64::NAN].into_iter(), 0.0);
-        samples.put(1, 0, 0, [0.0, 0.0, 0.0].into_iter(), 0.0);
+        samples.put(0, 0, 0, [0.0, 5.0, f64::NAN].into_iter(), marked(0.0));
+        samples.put(1, 0, 0, [0.0, 0.0, 0.0].into_iter(), marked(0.0));
         samples.invalidate_zero_pixels(2);
         assert_eq!(samples.valid, [false, true, false]);
         samples.invalidate_zero_pixels(0);

@@ -32,6 +32,20 @@ pub trait Scratch {
     }
 }
 
+impl<S: Scratch + ?Sized> Scratch for Box<S> {
+    fn size_bytes(&self) -> u64 {
+        (**self).size_bytes()
+    }
+
+    fn write_at(&mut self, offset: u64, bytes: &[u8]) -> Result<(), RasterError> {
+        (**self).write_at(offset, bytes)
+    }
+
+    fn read_at(&self, offset: u64, bytes: &mut [u8]) -> Result<(), RasterError> {
+        (**self).read_at(offset, bytes)
+    }
+}
+
 fn check_range(start: u64, length: usize, size_bytes: u64) -> Result<(), RasterError> {
     let end = start.saturating_add(length as u64);
     if end > size_bytes {

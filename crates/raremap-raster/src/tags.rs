@@ -30,6 +30,7 @@ pub(crate) const TILE_WIDTH: Tag = tag(322, "TileWidth");
 pub(crate) const TILE_LENGTH: Tag = tag(323, "TileLength");
 pub(crate) const TILE_OFFSETS: Tag = tag(324, "TileOffsets");
 pub(crate) const TILE_BYTE_COUNTS: Tag = tag(325, "TileByteCounts");
+pub(crate) const SUB_IFDS: Tag = tag(330, "SubIFDs");
 pub(crate) const EXTRA_SAMPLES: Tag = tag(338, "ExtraSamples");
 pub(crate) const SAMPLE_FORMAT: Tag = tag(339, "SampleFormat");
 pub(crate) const JPEG_TABLES: Tag = tag(347, "JPEGTables");
