@@ -232,6 +232,6 @@ fn grids_beyond_reason_are_refused() {
         assert_eq!(refused.code(), "misuse", "{ratio}");
     }
     // A scene that becomes one pixel.
-    let tiny = run(&scene, Some([64.0; 2]), &mut ()).expect("a run");
+    let tiny = run(&scene, Some([50.0; 2]), &mut ()).expect("a run");
     assert!(mask(&tiny).iter().all(|value| *value == WATER));
 }

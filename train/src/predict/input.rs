@@ -162,7 +162,9 @@ impl Files {
                 );
             }
         };
-        let scratch = || Ok(FileScratch::new(tempfile::tempfile().map_err(SourceError::Io)?));
+        let scratch = || -> Result<FileScratch, RasterError> {
+            Ok(FileScratch::new(tempfile::tempfile().map_err(SourceError::Io)?))
+        };
         Ok(InputSource::Entry(
             zip.open_entry(index, MAX_UNPACKED_BYTES, scratch, progress).await?,
         ))

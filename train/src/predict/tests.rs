@@ -3,7 +3,9 @@
 use super::*;
 use burn::tensor::{Device, TensorData};
 use raremap_model::{Architecture, Band, BandSource, Class, GoldenTile, SegformerConfig, Training, Variant};
-use raremap_raster::{Affine, CrsKind, GeoReference, OutputImage, OutputSamples, Window, encode_geotiff};
+use raremap_raster::{
+    Affine, CrsKind, FileSource, GeoReference, GeoTiff, Limits, OutputImage, OutputSamples, Window, encode_geotiff,
+};
 
 /// A weights file of random weights whose golden tile is its own.
 fn write_model(path: &std::path::Path) {
