@@ -194,7 +194,7 @@ async fn scratch(
 ) -> Result<Box<dyn Scratch>, InferError> {
     let needed_bytes = SceneLogits::scratch_bytes(plan, card);
     if needed_bytes <= options.max_bytes {
-        return Ok(Box::new(MemoryScratch::default()));
+        return Ok(Box::new(MemoryScratch::with_room(needed_bytes)?));
     }
     let [height, width] = plan.scene;
     hooks.scratch(needed_bytes).await?.ok_or(InferError::Limit {

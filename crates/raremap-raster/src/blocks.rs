@@ -7,12 +7,11 @@ use crate::codec::{CodecError, Decoded};
 use crate::error::{Malformed, RasterError, Unsupported};
 use crate::layout::{BlockBytes, Layout};
 use crate::limits::{Limits, checked_len};
+use crate::metadata_reader::MAX_FETCH_BYTES;
 use crate::samples::{unpack_bits, widen_f24};
 
 /// Blocks at most this far apart in the file are fetched together.
 const MAX_GAP_BYTES: u64 = 16 * 1024;
-/// No fetch is longer than this, unless one block is.
-const MAX_FETCH_BYTES: u64 = 4 << 20;
 
 /// A block that a read touches.
 #[derive(Debug, Clone, Copy)]
@@ -24,7 +23,7 @@ pub(crate) struct TouchedBlock {
     pub(crate) across: u64,
 }
 
-/// Blocks that are fetched by one request.
+/// Blocks that are fetched together: by one request, unless one block alone is longer.
 #[derive(Debug)]
 pub(crate) struct Fetch {
     pub(crate) start: u64,
@@ -146,12 +145,14 @@ impl BlockCache {
         if self.held_bytes <= max_bytes {
             return;
         }
-        // Dropping down to half of the bound keeps the cost of finding the oldest ones small per insertion.
+        // Dropping an eighth at a time keeps the cost of finding the oldest ones small per insertion. More would hurt: windows that walk
+        // along the strips of a wide scene need most of what is held again.
+        let kept_bytes = max_bytes - max_bytes / 8;
         let mut by_age: Vec<(u64, u64)> = self.blocks.iter().map(|(index, (used, _))| (*used, *index)).collect();
         by_age.sort_unstable();
         by_age.pop();
         for (_, index) in by_age {
-            if self.held_bytes <= max_bytes / 2 {
+            if self.held_bytes <= kept_bytes {
                 break;
             }
             if let Some((_, dropped)) = self.blocks.remove(&index) {

@@ -12,8 +12,8 @@ use crate::samples::SampleType;
 use crate::source::RangeSource;
 use crate::tags;
 
-/// Uncompressed images in one strip are read in pieces of about this many bytes.
-const STRIP_PIECE_BYTES: u64 = 256 * 1024;
+/// Uncompressed strips are read in pieces of about this many bytes: a preview of a large image needs a row here and there.
+const STRIP_PIECE_BYTES: u64 = 128 * 1024;
 
 /// The most blocks that an image may have whose table of offsets is too short.
 const MAX_PADDED_BLOCKS: u64 = 1_000_000;
@@ -44,6 +44,8 @@ pub(crate) struct Layout {
     pub(crate) tiled: bool,
     pub(crate) block_width: u32,
     pub(crate) block_height: u32,
+    /// What the file says: an uncompressed strip is read as several blocks.
+    pub(crate) stored_block_height: u32,
     pub(crate) photometric: u16,
     pub(crate) bits_reversed: bool,
     offsets: Vec<u64>,
@@ -51,6 +53,8 @@ pub(crate) struct Layout {
     byte_counts: Vec<u64>,
     /// Offset of an uncompressed image in one strip, which is read in pieces.
     one_strip: Option<u64>,
+    /// Blocks that an uncompressed strip is read as; 1 where blocks are what the file calls so.
+    pieces_per_strip: u32,
 }
 
 impl Layout {
@@ -146,17 +150,21 @@ impl Layout {
             tiled,
             block_width,
             block_height,
+            stored_block_height: block_height,
             photometric,
             bits_reversed,
             offsets,
             byte_counts,
             one_strip: None,
+            pieces_per_strip: 1,
         };
+        let stored_blocks = layout.block_count();
         layout.read_one_strip_in_pieces();
+        layout.read_strips_in_pieces();
         let unpacked = layout.samples_bytes(layout.block_height, layout.samples_per_pixel());
         let unpacked = unpacked.max(layout.samples_bytes(layout.block_height, layout.stored_samples_per_pixel()));
         checked_len("a decoded block (strip or tile)", unpacked, limits.max_block_bytes)?;
-        let blocks = layout.block_count();
+        let blocks = stored_blocks;
         // A table that is too short ends in blocks that are not stored, as in libtiff, which bounds how many.
         let is_short = (layout.offsets.len() as u64) < blocks;
         if layout.one_strip.is_none() && is_short && (layout.offsets.is_empty() || blocks > MAX_PADDED_BLOCKS) {
@@ -189,6 +197,26 @@ impl Layout {
         self.one_strip = Some(offset);
     }
 
+    /// As [`Layout::read_one_strip_in_pieces`] for any number of strips and planes, where pieces of whole rows divide them.
+    fn read_strips_in_pieces(&mut self) {
+        let is_plain = self.compression == Compression::None && !self.tiled && self.one_strip.is_none();
+        // Subsampled colours share bytes across rows.
+        let is_converted = !matches!(self.conversion, ColorConversion::None);
+        if !is_plain || is_converted || self.block_bytes(self.block_height) <= STRIP_PIECE_BYTES {
+            return;
+        }
+        let rows = self.block_height;
+        let most = (STRIP_PIECE_BYTES / self.block_bytes(1).max(1)).clamp(1, u64::from(rows)) as u32;
+        let is_alone = rows >= self.height;
+        let divides = |piece: &u32| is_alone || rows.is_multiple_of(*piece);
+        // Strips of a prime number of short rows are left as they are, rather than read row by row.
+        let Some(piece) = (most.div_ceil(4)..=most).rev().find(divides) else {
+            return;
+        };
+        self.block_height = piece;
+        self.pieces_per_strip = rows.div_ceil(piece);
+    }
+
     /// Blocks from left to right.
     pub(crate) fn blocks_across(&self) -> u64 {
         u64::from(self.width.div_ceil(self.block_width))
@@ -205,14 +233,25 @@ impl Layout {
         (self.blocks_across() * self.blocks_down()).saturating_mul(planes)
     }
 
-    /// Blocks that the file does not store.
-    pub(crate) fn sparse_block_count(&self, source_bytes: u64) -> u64 {
+    /// Blocks that the file does not store, of those that it calls so.
+    pub(crate) fn sparse_block_count(&self) -> u64 {
         if self.one_strip.is_some() {
             return 0;
         }
-        let is_stored = |index: &u64| self.locate(*index, 0, source_bytes).is_some();
-        let listed = self.block_count().min(self.offsets.len() as u64);
-        self.block_count() - (0..listed).filter(is_stored).count() as u64
+        let pieces = u64::from(self.pieces_per_strip);
+        let blocks = self.block_count() / self.blocks_down() * self.blocks_down().div_ceil(pieces);
+        let listed = usize::try_from(blocks).unwrap_or(usize::MAX).min(self.offsets.len());
+        blocks - (0..listed).filter(|position| self.is_stored(*position)).count() as u64
+    }
+
+    /// Whether the strip or tile at a position of the tables has data.
+    fn is_stored(&self, position: usize) -> bool {
+        match (self.offsets.get(position), self.byte_counts.get(position)) {
+            (None, _) => false,
+            (Some(_), Some(count)) => *count > 0,
+            // A table that is too short ends in zeros, as in libtiff; without one, the offset alone tells.
+            (Some(offset), None) => self.byte_counts.is_empty() && *offset > 0,
+        }
     }
 
     /// The index of a block in the file's order.
@@ -318,27 +357,40 @@ impl Layout {
                 length: expected,
             });
         }
+        if self.pieces_per_strip > 1 {
+            return self.locate_piece(index, down, expected);
+        }
         let position = usize::try_from(index).ok()?;
-        let offset = self.offsets.get(position).copied()?;
-        let length = match self.byte_counts.get(position) {
-            Some(count) => *count,
-            // A table that is too short ends in zeros, as in libtiff.
-            None if !self.byte_counts.is_empty() => 0,
-            // Without byte counts a block reaches to the end of what it can need, or of the file.
-            None if offset == 0 => 0,
-            None if self.compression == Compression::None => expected,
-            None => source_bytes.saturating_sub(offset),
-        };
-        if length == 0 {
+        if !self.is_stored(position) {
             return None;
         }
-        // What uncompressed data needs is known; writers state less and more.
-        let needed = if self.compression == Compression::None {
-            expected
-        } else {
-            length
+        let offset = self.offsets.get(position).copied()?;
+        let length = match self.byte_counts.get(position) {
+            // What uncompressed data needs is known; writers state less and more.
+            _ if self.compression == Compression::None => expected,
+            Some(count) => *count,
+            // Without byte counts a block reaches to the end of the file at most.
+            None => source_bytes.saturating_sub(offset),
         };
-        Some(BlockBytes { offset, length: needed })
+        Some(BlockBytes { offset, length })
+    }
+}
+
+impl Layout {
+    /// Where a piece of an uncompressed strip is.
+    fn locate_piece(&self, index: u64, down: u64, expected: u64) -> Option<BlockBytes> {
+        let pieces = u64::from(self.pieces_per_strip);
+        let plane = index / self.blocks_down();
+        let strip = plane.saturating_mul(self.blocks_down().div_ceil(pieces)) + down / pieces;
+        let position = usize::try_from(strip).ok()?;
+        if !self.is_stored(position) {
+            return None;
+        }
+        let above = self.block_bytes(self.block_height).saturating_mul(down % pieces);
+        Some(BlockBytes {
+            offset: self.offsets.get(position)?.saturating_add(above),
+            length: expected,
+        })
     }
 }
 

@@ -60,6 +60,21 @@ pub struct MemoryScratch {
     bytes: Vec<u8>,
 }
 
+impl MemoryScratch {
+    /// Room for so many bytes at once: a scratch that grows is copied now and then, and has up to three times its size meanwhile.
+    ///
+    /// # Errors
+    /// [`SourceError::Failed`] where there is not so much memory.
+    pub fn with_room(bytes: u64) -> Result<Self, RasterError> {
+        let failed = |reason: String| RasterError::from(SourceError::Failed(reason));
+        let length = usize::try_from(bytes).map_err(|error| failed(error.to_string()))?;
+        let mut room = Vec::new();
+        room.try_reserve_exact(length)
+            .map_err(|error| failed(error.to_string()))?;
+        Ok(Self { bytes: room })
+    }
+}
+
 impl Scratch for MemoryScratch {
     fn size_bytes(&self) -> u64 {
         self.bytes.len() as u64
@@ -145,6 +160,8 @@ mod tests {
     #[test]
     fn what_was_written_is_read_and_nothing_else() {
         behaves(MemoryScratch::default());
+        behaves(MemoryScratch::with_room(100).expect("100 bytes"));
+        assert!(MemoryScratch::with_room(u64::MAX).is_err());
         behaves(FileScratch::new(tempfile::tempfile().expect("a temporary file")));
     }
 }

@@ -345,6 +345,104 @@ fn an_uncompressed_image_in_one_strip_is_read_in_pieces() {
 }
 
 #[test]
+fn large_uncompressed_strips_are_read_in_pieces() {
+    for (planar, rows_per_strip, height, sparse_every) in [
+        (false, 100, 1000, None),
+        (false, 100, 950, None),
+        (true, 300, 1000, None),
+        (true, 1009, 1009, None),
+        // A prime number of short rows is not divided.
+        (false, 101, 500, None),
+    ] {
+        let tiny = Tiny {
+            width: 1000,
+            height,
+            rows_per_strip,
+            planar,
+            sparse_every,
+            ..Tiny::default()
+        };
+        let source = Counting {
+            bytes: tiny.encode(&[]),
+            fetches: RefCell::default(),
+        };
+        let image = block_on(GeoTiff::open(&source, Limits::default())).expect("opens");
+        assert_eq!(image.info().block_height as usize, rows_per_strip.min(height));
+        let window = |y: usize, height: usize| Window {
+            x: 3,
+            y: y as u32,
+            width: 50,
+            height: height as u32,
+        };
+        source.fetches.take();
+        assert_window_matches(&image, &tiny, window(95, 10), &[0, 2]);
+        let fetched: u64 = source.fetches.take().iter().map(|range| range.end - range.start).sum();
+        assert!(
+            rows_per_strip == 101 || fetched < 700_000,
+            "{fetched} bytes for ten rows of {tiny:?}"
+        );
+        assert_window_matches(&image, &tiny, window(0, height), &[0, 1, 2]);
+    }
+}
+
+#[test]
+fn no_read_is_longer_than_four_mebibytes() {
+    // PackBits leaves these values about as long as they are.
+    for codec in [Codec::None, Codec::PackBits] {
+        for tile in [None, Some((704, 608))] {
+            let tiny = Tiny {
+                width: 700,
+                height: 601,
+                rows_per_strip: 601,
+                tile,
+                codec,
+                stored: Stored::Float(64),
+                ..Tiny::default()
+            };
+            let source = Counting {
+                bytes: tiny.encode(&[]),
+                fetches: RefCell::default(),
+            };
+            let image = block_on(GeoTiff::open(&source, Limits::default())).expect("opens");
+            let window = Window {
+                x: 300,
+                y: 2,
+                width: 3,
+                height: 590,
+            };
+            assert_window_matches(&image, &tiny, window, &[0, 1, 2]);
+            let longest = source.fetches.take().iter().map(|range| range.end - range.start).max();
+            assert!(longest <= Some(4 << 20), "{longest:?} bytes at once of {tiny:?}");
+        }
+    }
+}
+
+#[test]
+fn a_preview_of_uncompressed_strips_reads_the_rows_it_shows() {
+    let tiny = Tiny {
+        width: 2000,
+        height: 1500,
+        rows_per_strip: 100,
+        ..Tiny::default()
+    };
+    let source = Counting {
+        bytes: tiny.encode(&[]),
+        fetches: RefCell::default(),
+    };
+    let image = block_on(GeoTiff::open(&source, Limits::default())).expect("opens");
+    source.fetches.take();
+    let preview = block_on(image.read_preview(25, &[0])).expect("a preview");
+    assert_eq!((preview.width, preview.height), (25, 19));
+    let fetched: u64 = source.fetches.take().iter().map(|range| range.end - range.start).sum();
+    // A piece is 20 rows, and every 80th row is shown.
+    assert!(
+        fetched < source.bytes.len() as u64 / 3,
+        "{fetched} of {} bytes",
+        source.bytes.len()
+    );
+}
+
+#[test]
 fn a_source_that_shrinks_is_told_from_a_damaged_file() {
     struct Shrinking(Vec<u8>, Cell<bool>);
     impl RangeSource for &Shrinking {

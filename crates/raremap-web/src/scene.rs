@@ -85,7 +85,7 @@ impl Scene {
     /// # Errors
     /// Whatever is wrong with the file, by the raster's code.
     pub async fn open(blob: Blob, name: String) -> Result<Self, SessionError> {
-        let image = GeoTiff::open(BlobSource::new(blob), Limits::default()).await?;
+        let image = GeoTiff::open(BlobSource::new(blob), Limits::for_browser()).await?;
         Ok(Self {
             name,
             image,
