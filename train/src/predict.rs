@@ -14,13 +14,13 @@ use anyhow::{Context, Result};
 use clap::{Args, ValueEnum};
 use indicatif::{ProgressBar, ProgressStyle};
 use raremap_infer::{
-    BandGuess, BurnTileModel, Certainty, ClassArea, DecideOptions, GOLDEN_TOLERANCE, InferError, Opacity,
-    OutputOptions, PolygonsCrs, ProbabilitySamples, Progress, Results, RunHooks, RunOptions, SaliencyCut, SceneLogits,
-    Tiling, Warning, check_golden, compare_resolution, compare_statistics, guess_bands, parse_bands, pixel_areas,
-    reflectance_factor, run_scene,
+    BandGuess, BurnTileModel, Certainty, ClassArea, DecideOptions, GOLDEN_TOLERANCE, InferError, MatchMode, Matching,
+    Opacity, OutputOptions, PolygonsCrs, ProbabilitySamples, Progress, Results, RunHooks, RunOptions, SaliencyCut,
+    SceneLogits, Tiling, Warning, check_golden, compare_resolution, compare_statistics, guess_bands, match_statistics,
+    notes_of, parse_bands, pixel_areas, reflectance_factor, resampling, run_scene,
 };
 use raremap_model::{Card, ModelFile};
-use raremap_raster::{Notice, Scene, SceneInfo, Scratch};
+use raremap_raster::{Notice, Samples, Scene, SceneInfo, Scratch};
 use serde::Serialize;
 use serde_json::json;
 
@@ -62,6 +62,12 @@ pub struct PredictArgs {
     /// Whether the numbers of a known product become reflectances, where its metadata say how and the model wants them.
     #[arg(long, value_enum, default_value = "auto")]
     reflectance: Reflectance,
+    /// Whether to run on the model's resolution, with results on the scene's: where it differs by more than 25 % (auto), always, or not.
+    #[arg(long, value_enum, default_value = "off")]
+    resample: Resample,
+    /// Whether to change values so that they are like those of training: by units, by percentiles, or by whatever explains them.
+    #[arg(long = "match", value_enum, default_value = "off")]
+    matching: Match,
     /// Where to run.
     #[arg(long, value_enum, default_value = "cpu")]
     device: Backend,
@@ -77,7 +83,7 @@ pub struct PredictArgs {
 struct FileArgs {
     /// Samples of probability.tif and saliency.tif: u8 in steps of 1/254 (255 is no data), or f32.
     #[arg(long, value_enum, default_value = "u8")]
-    probability: Samples,
+    probability: StoredAs,
     /// Coordinates of polygons.geojson and review.geojson: longitude and latitude, or the scene's own.
     #[arg(long, value_enum, default_value = "wgs84")]
     polygons_crs: Coordinates,
@@ -96,7 +102,7 @@ struct FileArgs {
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-enum Samples {
+enum StoredAs {
     U8,
     F32,
 }
@@ -111,8 +117,8 @@ impl FileArgs {
     fn options(&self) -> OutputOptions {
         OutputOptions {
             probability: match self.probability {
-                Samples::U8 => ProbabilitySamples::U8,
-                Samples::F32 => ProbabilitySamples::F32,
+                StoredAs::U8 => ProbabilitySamples::U8,
+                StoredAs::F32 => ProbabilitySamples::F32,
             },
             polygons_crs: match self.polygons_crs {
                 Coordinates::Wgs84 => PolygonsCrs::Wgs84,
@@ -133,6 +139,30 @@ enum Reflectance {
     Auto,
     /// Use them as they are.
     Off,
+}
+
+/// When to run on the model's resolution.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+enum Resample {
+    /// Where the scene's differs by more than 25 %.
+    Auto,
+    /// Always.
+    On,
+    /// Never: it is said where it may help.
+    Off,
+}
+
+/// How to change values.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+enum Match {
+    /// Not: it is said where it may help.
+    Off,
+    /// By a factor between units, where one explains the difference.
+    Units,
+    /// Each band by its own median and spread.
+    Percentiles,
+    /// By units, or by percentiles where the values are those of a display.
+    Auto,
 }
 
 /// What `summary.json` holds.
@@ -165,6 +195,10 @@ struct Options<'a> {
     top_k_percent: f32,
     tile_px: usize,
     overlap_px: usize,
+    /// Scene pixels per pixel of the grid that the model ran on, along columns and rows; absent where it is the scene's own.
+    resampled: Option<[f64; 2]>,
+    /// How values were changed before the run; absent where they were not.
+    matched: Option<&'a Matching>,
 }
 
 #[derive(Debug, Serialize)]
@@ -203,9 +237,17 @@ async fn predict(args: &PredictArgs) -> Result<()> {
         overlap_px: args.overlap.unwrap_or(usual.overlap_px),
         ..usual
     };
-    let options = RunOptions {
+    let resample = match args.resample {
+        Resample::Auto => resampling(info, card, false),
+        Resample::On => {
+            Some(resampling(info, card, true).context("the size of the scene's pixels on the ground is not known")?)
+        }
+        Resample::Off => None,
+    };
+    let mut options = RunOptions {
         tiling,
         max_bytes: MAX_LOGITS_BYTES,
+        resample,
         ..RunOptions::new(assignment.bands.clone())
     };
 
@@ -214,11 +256,15 @@ async fn predict(args: &PredictArgs) -> Result<()> {
         .with_context(|| args.model.display().to_string())?;
     let model = BurnTileModel::new(network, card.architecture.in_channels());
     check_golden(&model, &file.golden, GOLDEN_TOLERANCE).await?;
-    let mut warnings = warnings(&scene, card, &assignment).await.with_context(named)?;
-    warnings.extend(doubts.into_iter().map(|doubt| Warning {
-        code: "not_calibrated",
-        message: doubt.0,
-    }));
+    let mut preview = preview(&scene, &assignment).await.with_context(named)?;
+    options.matching = match_mode(args.matching).and_then(|mode| match_statistics(&preview, card, mode));
+    if let Some(matching) = &options.matching {
+        matching.apply(&mut preview);
+    }
+    let mut warnings = warnings(info, card, &assignment, &preview, resample.is_some());
+    warnings.extend(doubts.into_iter().filter_map(|doubt| doubt.warning(card)));
+    let mut notices = scene.notices().to_vec();
+    notices.extend(run_notices(&options, card));
     let load_secs = started.elapsed().as_secs_f64();
 
     let started = Instant::now();
@@ -232,7 +278,7 @@ async fn predict(args: &PredictArgs) -> Result<()> {
     let decide_secs = started.elapsed().as_secs_f64();
 
     let started = Instant::now();
-    let notes = notes(scene.notices());
+    let notes = notes_of(&notices);
     let results = Results {
         logits: &logits,
         card,
@@ -243,8 +289,8 @@ async fn predict(args: &PredictArgs) -> Result<()> {
         options: &file_options,
         notes: &notes,
     };
-    let (outputs, notices) = write_all(&results, &args.out)?;
-    warnings.extend(notices.into_iter().map(|message| Warning {
+    let (outputs, remarks) = write_all(&results, &args.out)?;
+    warnings.extend(remarks.into_iter().map(|message| Warning {
         code: "outputs",
         message,
     }));
@@ -279,6 +325,8 @@ async fn predict(args: &PredictArgs) -> Result<()> {
             top_k_percent: decide.top_k_percent,
             tile_px: tiling.tile_px,
             overlap_px: tiling.overlap_px,
+            resampled: options.resample,
+            matched: options.matching.as_ref(),
         },
         band_assignment: json!({ "certainty": assignment.certainty, "reason": assignment.reason }),
         areas: &summary.classes,
@@ -288,7 +336,7 @@ async fn predict(args: &PredictArgs) -> Result<()> {
         top_k: &summary.top_k,
         timings,
         warnings: &warnings,
-        notices: scene.notices(),
+        notices: &notices,
         outputs,
     };
     let text = serde_json::to_string_pretty(&report)?;
@@ -317,14 +365,6 @@ fn named(inputs: &[PathBuf]) -> String {
 fn scene_name(inputs: &[PathBuf]) -> String {
     let names = inputs.iter().filter_map(|path| path.file_name());
     names.map(|name| name.to_string_lossy()).collect::<Vec<_>>().join(", ")
-}
-
-/// What was done to the scene's numbers, for the metadata of result files.
-fn notes(notices: &[Notice]) -> Vec<(String, String)> {
-    let texts = notices.iter().zip(1..);
-    texts
-        .map(|(notice, index)| (format!("RAREMAP_NOTICE_{index}"), notice.message.clone()))
-        .collect()
 }
 
 /// Each band with its name and file, counted from 1 as on the command line.
@@ -365,18 +405,51 @@ fn decide_options(args: &PredictArgs, card: &Card) -> DecideOptions {
 /// Longer side of the preview that statistics are taken from.
 const PREVIEW_PX: u32 = 512;
 
-async fn warnings(scene: &impl Scene, card: &Card, assignment: &BandGuess) -> Result<Vec<Warning>> {
-    let info = scene.scene_info();
+fn match_mode(asked: Match) -> Option<MatchMode> {
+    match asked {
+        Match::Off => None,
+        Match::Units => Some(MatchMode::Units),
+        Match::Percentiles => Some(MatchMode::Percentiles),
+        Match::Auto => Some(MatchMode::Auto),
+    }
+}
+
+/// What is done to the scene on its way into the model.
+fn run_notices(options: &RunOptions, card: &Card) -> Vec<Notice> {
+    let resampled = options.resample.map(|[rows, columns]| Notice {
+        code: "scene_resampled",
+        message: format!(
+            "The scene is run at the model's resolution, {} m: {columns:.3} x {rows:.3} of its pixels are one there. Results are on its own.",
+            card.ground_resolution_m
+        ),
+    });
+    let matched = options.matching.as_ref().map(|matching| Notice {
+        code: "values_matched",
+        message: matching.message.clone(),
+    });
+    resampled.into_iter().chain(matched).collect()
+}
+
+/// The whole scene, small: its assigned bands in the card's order.
+async fn preview(scene: &impl Scene, assignment: &BandGuess) -> Result<Samples> {
     let opacity = Opacity::of(scene, &assignment.bands).await?;
     let read = opacity.bands_to_read(&assignment.bands);
     let mut preview = scene.read_preview(PREVIEW_PX, &read).await?;
     opacity.apply(&mut preview, assignment.bands.len());
-    let mut warnings = compare_statistics(&preview, card);
+    Ok(preview)
+}
+
+fn warnings(
+    info: &SceneInfo,
+    card: &Card,
+    assignment: &BandGuess,
+    preview: &Samples,
+    is_resampled: bool,
+) -> Vec<Warning> {
+    let mut warnings = compare_statistics(preview, card);
     let areas = pixel_areas(info.georeference.as_ref());
-    warnings.extend(compare_resolution(
-        areas.pixel_ha(info.height as usize / 2, info.width as usize / 2),
-        card,
-    ));
+    let middle = areas.pixel_ha(info.height as usize / 2, info.width as usize / 2);
+    warnings.extend(compare_resolution(middle, card).filter(|_| !is_resampled));
     if assignment.certainty != Certainty::Named {
         let needed = card.scene_bands();
         let bands: Vec<String> = needed
@@ -398,7 +471,7 @@ async fn warnings(scene: &impl Scene, card: &Card, assignment: &BandGuess) -> Re
             message,
         });
     }
-    Ok(warnings)
+    warnings
 }
 
 /// More logits than this go to a temporary file.

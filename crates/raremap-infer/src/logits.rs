@@ -21,6 +21,8 @@ use crate::validity::Validity;
 #[derive(Debug)]
 pub struct SceneLogits {
     pub(crate) size: [usize; 2],
+    /// Pixels of the scene per pixel of the grid that the network ran on, `[rows, columns]`.
+    scale: [f64; 2],
     pub(crate) classes: Vec<Class>,
     /// Channel of the main head of each channel of the auxiliary head.
     pub(crate) rare: Vec<usize>,
@@ -59,6 +61,7 @@ impl SceneLogits {
         }
         Ok(Self {
             size: plan.scene,
+            scale: [1.0; 2],
             classes: card.classes.clone(),
             blend: Blend::new(plan, card.classes.len() + rare.len(), scratch),
             rare,
@@ -69,6 +72,21 @@ impl SceneLogits {
             histogram: SaliencyHistogram::default(),
             counted_rows: 0,
         })
+    }
+
+    /// The results of a scene of `size` that the network saw on the plan's grid, `scale` of its pixels to one there.
+    pub(crate) fn on_grid(self, size: [usize; 2], scale: [f64; 2]) -> Self {
+        Self {
+            size,
+            scale,
+            validity: Validity::new(size),
+            ..self
+        }
+    }
+
+    /// `[height, width]` of a cell, in pixels of the scene.
+    fn cell_px(&self) -> [f64; 2] {
+        self.scale.map(|scale| scale * self.blend.cell_px() as f64)
     }
 
     pub(crate) fn add_tile(&mut self, tile: Tile, main: &[f32], auxiliary: &[f32]) -> Result<(), InferError> {
@@ -89,13 +107,13 @@ impl SceneLogits {
 
     /// Rows of pixels, from the top, whose cells no tile will touch any more.
     fn finished_pixel_rows(&self) -> usize {
-        let (cells, cell_px) = (self.blend.finished_rows(), self.blend.cell_px());
+        let cells = self.blend.finished_rows();
         if cells == self.blend.cells()[0] {
-            self.size[0]
-        } else {
-            // The last half of a row of cells is mixed with the next one.
-            (cells * cell_px).saturating_sub(cell_px.div_ceil(2))
+            return self.size[0];
         }
+        // The last half of a row of cells is mixed with the next one. `as` gives 0 for none.
+        let rows = (cells as f64 - 0.5) * self.cell_px()[0] - 0.5;
+        ((rows - 1e-6).ceil() as usize).min(self.size[0])
     }
 
     /// Size of the scene, `[height, width]`.
@@ -128,7 +146,10 @@ impl SceneLogits {
 
     /// Whether the pixel has data, and a tile has covered it.
     pub fn is_valid(&self, y: usize, x: usize) -> bool {
-        self.validity.contains(y, x) && (self.is_complete() || self.blend.is_covered(y, x))
+        let on_plan = |at: usize, scale: f64| ((at as f64 + 0.5) / scale) as usize;
+        let [rows, columns] = self.scale;
+        let is_covered = || self.blend.is_covered(on_plan(y, rows), on_plan(x, columns));
+        self.validity.contains(y, x) && (self.is_complete() || is_covered())
     }
 
     /// Probability of a rare class (its position in the card's list) at the view's pixels; NaN where there is no data.
@@ -188,7 +209,7 @@ impl SceneLogits {
 
     /// As [`SceneLogits::rows`], of some channels alone.
     pub(crate) fn rows_of(&self, view: &View, channels: std::ops::Range<usize>) -> RowUpsampler<'_> {
-        RowUpsampler::new(&self.blend, view, channels)
+        RowUpsampler::new(&self.blend, view, channels, self.cell_px())
     }
 
     pub(crate) fn check(&self, view: &View) -> Result<(), InferError> {

@@ -1,6 +1,6 @@
 //! The band that says where a scene has data.
 
-use raremap_raster::{SampleType, Samples, Scene, SceneInfo};
+use raremap_raster::{RasterError, SampleType, Samples, Scene, SceneInfo, Window};
 
 use crate::error::InferError;
 
@@ -60,6 +60,37 @@ impl Opacity {
         if self.zero_is_nodata {
             samples.invalidate_zero_pixels(judged);
         }
+    }
+}
+
+/// A scene whose opacity has become validity: what is read of it are its other bands, judged by those that are read.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Opaque<'a, S> {
+    pub(crate) scene: &'a S,
+    pub(crate) opacity: Opacity,
+}
+
+impl<S: Scene> Scene for Opaque<'_, S> {
+    fn scene_info(&self) -> &SceneInfo {
+        self.scene.scene_info()
+    }
+
+    async fn read_window(&self, window: Window, bands: &[usize]) -> Result<Samples, RasterError> {
+        let mut samples = self
+            .scene
+            .read_window(window, &self.opacity.bands_to_read(bands))
+            .await?;
+        self.opacity.apply(&mut samples, bands.len());
+        Ok(samples)
+    }
+
+    async fn read_preview(&self, max_px: u32, bands: &[usize]) -> Result<Samples, RasterError> {
+        let mut samples = self
+            .scene
+            .read_preview(max_px, &self.opacity.bands_to_read(bands))
+            .await?;
+        self.opacity.apply(&mut samples, bands.len());
+        Ok(samples)
     }
 }
 

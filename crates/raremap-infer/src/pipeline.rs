@@ -4,15 +4,18 @@ use std::future::Future;
 use std::ops::ControlFlow;
 
 use raremap_model::Card;
-use raremap_raster::{CrsKind, GeoReference, MemoryScratch, Samples, Scene, Scratch, Window};
+use raremap_raster::{
+    AxisGrid, CrsKind, GeoReference, Kernel, MemoryScratch, Resampled, Samples, Scene, Scratch, Window,
+};
 
 use crate::areas::{Ellipsoid, Ground, PixelAreas};
 use crate::error::InferError;
 use crate::logits::SceneLogits;
+use crate::matching::Matching;
 use crate::memory::SceneInMemory;
 use crate::network::TileModel;
 use crate::normalize::Normalizer;
-use crate::opacity::Opacity;
+use crate::opacity::{Opacity, Opaque};
 use crate::plan::{Tile, TilePlan, Tiling, reflect};
 
 /// Samples that are read and normalized at a time, at most: 4 bytes each before and 4 after. A tile is always read whole.
@@ -27,7 +30,17 @@ pub struct RunOptions {
     pub bands: Vec<usize>,
     /// Most bytes of logits that are kept in memory: more go to the [scratch of the hooks](RunHooks::scratch).
     pub max_bytes: u64,
+    /// Scene pixels per pixel of the grid that the network runs on, along columns of pixels and along rows of them; `None` runs it on the
+    /// scene's own. Results are on the scene's own in any case.
+    pub resample: Option<[f64; 2]>,
+    /// How values are changed before the network sees them, for scenes that are read window by window.
+    pub matching: Option<Matching>,
 }
+
+/// Finest and coarsest grid that a scene is run on, in scene pixels per pixel.
+const RATIOS: std::ops::RangeInclusive<f64> = 1.0 / 64.0..=4096.0;
+/// Samples that are read at a time for their validity alone.
+const VALIDITY_SAMPLES: usize = 3 << 20;
 
 impl RunOptions {
     /// Default tiling, at most 1.5 GiB of logits: what fits into a browser's 32-bit memory beside the rest.
@@ -36,6 +49,8 @@ impl RunOptions {
             tiling: Tiling::default(),
             bands,
             max_bytes: 3 << 29,
+            resample: None,
+            matching: None,
         }
     }
 }
@@ -84,18 +99,54 @@ pub async fn run_scene(
     hooks: &mut impl RunHooks,
 ) -> Result<SceneLogits, InferError> {
     let info = scene.scene_info();
-    let size = [info.height as usize, info.width as usize];
-    let plan = plan(size, card, options)?;
-    let opacity = Opacity::of(scene, &options.bands).await?;
-    let source = SceneWindows {
-        scene,
-        bands: opacity.bands_to_read(&options.bands),
-        opacity,
-        judged: options.bands.len(),
-    };
+    let size = [info.height, info.width];
+    let own_size = size.map(|size| size as usize);
     let areas = pixel_areas(info.georeference.as_ref());
+    let bands = &options.bands;
+    let matching = options.matching.as_ref();
+    let seen = Opaque {
+        scene,
+        opacity: Opacity::of(scene, bands).await?,
+    };
+    let Some(ratios) = options.resample else {
+        let plan = plan(own_size, card, options)?;
+        let scratch = scratch(&plan, card, options, hooks).await?;
+        let logits = SceneLogits::new(&plan, card, areas, scratch)?;
+        return run_windows(
+            &SceneWindows {
+                scene: &seen,
+                bands,
+                matching,
+            },
+            &plan,
+            model,
+            card,
+            logits,
+            hooks,
+        )
+        .await;
+    };
+    if !ratios.iter().all(|ratio| RATIOS.contains(ratio)) {
+        let (finest, coarsest) = (RATIOS.start(), RATIOS.end());
+        return Err(InferError::Misuse(format!(
+            "the scene cannot be resampled by {ratios:?}: {finest} to {coarsest} pixels can become one"
+        )));
+    }
+    let [rows, columns] = [0, 1].map(|axis| AxisGrid::of_ratio(size[axis], ratios[axis]));
+    let resampled = Resampled::new(&seen, rows, columns, Kernel::Cubic)?;
+    let plan = plan([rows.count as usize, columns.count as usize], card, options)?;
     let scratch = scratch(&plan, card, options, hooks).await?;
-    let logits = SceneLogits::new(&plan, card, areas, scratch)?;
+    let logits = SceneLogits::new(&plan, card, areas, scratch)?.on_grid(own_size, ratios);
+    let source = ResampledWindows {
+        seen: SceneWindows {
+            scene: &resampled,
+            bands,
+            matching,
+        },
+        own: &seen,
+        own_size,
+        rows_per_row: ratios[0],
+    };
     run_windows(&source, &plan, model, card, logits, hooks).await
 }
 
@@ -168,8 +219,14 @@ async fn run_windows(
         size: plan.scene,
     };
     let mut done = 0;
+    let mut known_rows = 0;
     for &y in &plan.row_origins {
-        logits.validity.pack(y);
+        if source.keeps_validity() {
+            logits.validity.pack(y);
+        } else {
+            logits.validity.pack(known_rows);
+            known_rows = source.find_validity(known_rows, y + plan.tile[0], &mut logits).await?;
+        }
         for origins in column_groups(plan, source.bands().max(reader.normalizer.channels())) {
             let strip = reader.read(plan, y, origins, &mut logits).await?;
             for &x in origins {
@@ -246,14 +303,22 @@ trait Windows {
 
     /// The card's scene bands, in its order, of a window inside the scene.
     async fn read(&self, window: Window) -> Result<Samples, InferError>;
+
+    /// Whether the windows' validity is that of the results.
+    fn keeps_validity(&self) -> bool {
+        true
+    }
+
+    /// Notes the validity of the scene's own rows from `first` on that lie above row `end` of the windows' grid; gives the next row.
+    async fn find_validity(&self, first: usize, _end: usize, _logits: &mut SceneLogits) -> Result<usize, InferError> {
+        Ok(first)
+    }
 }
 
 struct SceneWindows<'a, S> {
     scene: &'a S,
-    bands: Vec<usize>,
-    opacity: Opacity,
-    /// Bands that a nodata value of 0 is judged by.
-    judged: usize,
+    bands: &'a [usize],
+    matching: Option<&'a Matching>,
 }
 
 impl<S: Scene> Windows for SceneWindows<'_, S> {
@@ -262,9 +327,60 @@ impl<S: Scene> Windows for SceneWindows<'_, S> {
     }
 
     async fn read(&self, window: Window) -> Result<Samples, InferError> {
-        let mut samples = self.scene.read_window(window, &self.bands).await?;
-        self.opacity.apply(&mut samples, self.judged);
+        let mut samples = self.scene.read_window(window, self.bands).await?;
+        if let Some(matching) = self.matching {
+            matching.apply(&mut samples);
+        }
         Ok(samples)
+    }
+}
+
+/// Windows of a scene on another grid, whose pixels are valid or not by its own.
+struct ResampledWindows<'a, S, O> {
+    seen: SceneWindows<'a, S>,
+    own: &'a O,
+    own_size: [usize; 2],
+    /// Rows of the scene per row of the grid.
+    rows_per_row: f64,
+}
+
+impl<S: Scene, O: Scene> Windows for ResampledWindows<'_, S, O> {
+    fn bands(&self) -> usize {
+        self.seen.bands()
+    }
+
+    async fn read(&self, window: Window) -> Result<Samples, InferError> {
+        self.seen.read(window).await
+    }
+
+    fn keeps_validity(&self) -> bool {
+        false
+    }
+
+    async fn find_validity(&self, first: usize, end: usize, logits: &mut SceneLogits) -> Result<usize, InferError> {
+        let [height, width] = self.own_size;
+        let bands = self.seen.bands;
+        // `as` saturates.
+        let end = ((end as f64 * self.rows_per_row).ceil() as usize).min(height);
+        let columns = (VALIDITY_SAMPLES / bands.len().max(1)).clamp(1, width);
+        let rows = (VALIDITY_SAMPLES / (columns * bands.len().max(1))).max(1);
+        for y in (first..end).step_by(rows) {
+            for x in (0..width).step_by(columns) {
+                let (columns, rows) = (columns.min(width - x), rows.min(end - y));
+                // Sizes come from the file's u32 fields.
+                let window = Window {
+                    x: x as u32,
+                    y: y as u32,
+                    width: columns as u32,
+                    height: rows as u32,
+                };
+                let Samples { valid, .. } = self.own.read_window(window, bands).await?;
+                for (index, _) in valid.iter().enumerate().filter(|(_, valid)| **valid) {
+                    logits.validity.insert(y + index / columns, x + index % columns);
+                }
+            }
+        }
+        Ok(end.max(first))
     }
 }
 
@@ -313,7 +429,11 @@ impl<W: Windows> StripReader<'_, W> {
             height: rows as u32,
         };
         let Samples { values, valid, .. } = self.source.read(window).await?;
-        for (index, _) in valid.iter().enumerate().filter(|(_, valid)| **valid) {
+        let kept = valid
+            .iter()
+            .enumerate()
+            .filter(|(_, valid)| self.source.keeps_validity() && **valid);
+        for (index, _) in kept {
             logits.validity.insert(y + index / columns, first + index % columns);
         }
         let values = self.normalizer.normalize(&values, &valid)?;

@@ -80,13 +80,14 @@ struct Taps {
 }
 
 impl Taps {
-    fn new(pixel: usize, cells: usize, cell_px: usize) -> Self {
-        let position = ((pixel as f32 + 0.5) / cell_px as f32 - 0.5).max(0.0);
+    /// `cell_px` is the size of a cell in the pixels that are asked for.
+    fn new(pixel: usize, cells: usize, cell_px: f64) -> Self {
+        let position = ((pixel as f64 + 0.5) / cell_px - 0.5).max(0.0);
         let first = (position as usize).min(cells - 1);
         Self {
             first,
             second: (first + 1).min(cells - 1),
-            fraction: position - first as f32,
+            fraction: (position - first as f64) as f32,
         }
     }
 
@@ -101,6 +102,8 @@ impl Taps {
 /// of cells once.
 pub struct RowUpsampler<'a> {
     blend: &'a Blend,
+    /// Height of a cell, in pixels of the scene.
+    cell_height_px: f64,
     channels: Range<usize>,
     columns: Vec<Taps>,
     blocks: Range<usize>,
@@ -116,12 +119,13 @@ struct CellRow {
 }
 
 impl<'a> RowUpsampler<'a> {
-    /// For the scene columns of `view`, which must be the scene's, and some of the channels.
-    pub(crate) fn new(blend: &'a Blend, view: &View, channels: Range<usize>) -> Self {
+    /// For the scene columns of `view`, which must be the scene's, and some of the channels. `cell_px` is `[height, width]` of a cell in
+    /// pixels of the scene: no whole number where the scene was run on another grid.
+    pub(crate) fn new(blend: &'a Blend, view: &View, channels: Range<usize>, cell_px: [f64; 2]) -> Self {
         let width = blend.cells()[1];
         let columns: Vec<Taps> = view
             .columns()
-            .map(|column| Taps::new(column, width, blend.cell_px()))
+            .map(|column| Taps::new(column, width, cell_px[1]))
             .collect();
         let first = columns.first().map_or(0, |taps| taps.first);
         let blocks = blend.blocks_of(first..columns.last().map_or(first, |taps| taps.second) + 1);
@@ -132,6 +136,7 @@ impl<'a> RowUpsampler<'a> {
         };
         Self {
             blend,
+            cell_height_px: cell_px[0],
             columns,
             kept: [empty(), empty()],
             mixed: vec![0.0; cells.len()],
@@ -150,7 +155,7 @@ impl<'a> RowUpsampler<'a> {
             let problem = format!("channel {channel} is not among {:?}", self.channels);
             return Err(InferError::Misuse(problem));
         }
-        let rows = Taps::new(y, self.blend.cells()[0], self.blend.cell_px());
+        let rows = Taps::new(y, self.blend.cells()[0], self.cell_height_px);
         let above = self.keep(rows.first, rows.second)?;
         let below = self.keep(rows.second, rows.first)?;
         let count = self.cells.len();
@@ -188,6 +193,8 @@ mod tests {
     use crate::plan::{TilePlan, Tiling};
     use raremap_raster::MemoryScratch;
 
+    const CELL_PX: [f64; 2] = [4.0; 2];
+
     fn blend_of(rows: usize, columns: usize, value: impl Fn(usize, usize) -> f32) -> Blend {
         let plan = TilePlan::new([rows * 4, columns * 4], Tiling::default(), 4).expect("a valid plan");
         let tile = plan.tile_at(0, 0);
@@ -213,7 +220,7 @@ mod tests {
             (5, [14.0, 14.0, 16.75, 22.25, 27.75, 33.25, 36.0, 36.0]),
             (7, [16.0, 16.0, 19.0, 25.0, 31.0, 37.0, 40.0, 40.0]),
         ];
-        let mut upsampler = RowUpsampler::new(&blend, &View::whole([8, 8]), 0..1);
+        let mut upsampler = RowUpsampler::new(&blend, &View::whole([8, 8]), 0..1, CELL_PX);
         let mut row = [0.0; 8];
         for (y, expected) in expected {
             upsampler.read_row(0, y, &mut row).expect("a row");
@@ -234,9 +241,9 @@ mod tests {
         assert!(view.fits([36, 28]) && !view.fits([30, 28]) && !view.fits([36, 23]));
         let (mut whole, mut part) = ([0.0; 28], [0.0; 5]);
         for y in view.rows() {
-            let read = RowUpsampler::new(&blend, &View::whole([36, 28]), 0..1).read_row(0, y, &mut whole);
+            let read = RowUpsampler::new(&blend, &View::whole([36, 28]), 0..1, CELL_PX).read_row(0, y, &mut whole);
             read.expect("a row");
-            let read = RowUpsampler::new(&blend, &view, 0..1).read_row(0, y, &mut part);
+            let read = RowUpsampler::new(&blend, &view, 0..1, CELL_PX).read_row(0, y, &mut part);
             read.expect("a row");
             assert_eq!(part, [3, 8, 13, 18, 23].map(|x| whole[x]));
         }
@@ -248,10 +255,10 @@ mod tests {
         let whole = View::whole([36, 28]);
         let fresh = |y: usize| {
             let mut row = [0.0; 28];
-            let read = RowUpsampler::new(&blend, &whole, 0..1).read_row(0, y, &mut row);
+            let read = RowUpsampler::new(&blend, &whole, 0..1, CELL_PX).read_row(0, y, &mut row);
             read.map(|()| row).expect("a row")
         };
-        let mut kept = RowUpsampler::new(&blend, &whole, 0..1);
+        let mut kept = RowUpsampler::new(&blend, &whole, 0..1, CELL_PX);
         let mut row = [0.0; 28];
         for y in (0..36).chain((0..36).rev()).chain([3, 30, 4, 29, 35, 0]) {
             kept.read_row(0, y, &mut row).expect("a row");
@@ -269,6 +276,30 @@ mod tests {
                     view.fits(size) && view.width.max(view.height) <= max_px,
                     "{size:?}, {max_px}: {view:?}"
                 );
+            }
+        }
+    }
+
+    #[test]
+    fn cells_of_any_size_lie_where_their_centres_are() {
+        // A slope of 1 per cell is one of 1 / size per pixel, whatever the size; beyond the outer centres it is flat.
+        let blend = blend_of(12, 10, |row, column| 100.0 * row as f32 + column as f32);
+        for cell_px in [[20.69, 22.5], [0.8, 0.35], [4.0, 1.0]] {
+            let size = [12.0 * cell_px[0], 10.0 * cell_px[1]].map(|size| size as usize);
+            let mut upsampler = RowUpsampler::new(&blend, &View::whole(size), 0..1, cell_px);
+            let mut row = vec![0.0; size[1]];
+            for y in 0..size[0] {
+                upsampler.read_row(0, y, &mut row).expect("a row");
+                for (x, value) in row.iter().enumerate() {
+                    let centre = |pixel: usize, axis: usize, last: f64| {
+                        ((pixel as f64 + 0.5) / cell_px[axis] - 0.5).clamp(0.0, last)
+                    };
+                    let expected = 100.0 * centre(y, 0, 11.0) + centre(x, 1, 9.0);
+                    assert!(
+                        (f64::from(*value) - expected).abs() < 2e-3,
+                        "{cell_px:?} at {x}, {y}: {value} for {expected}"
+                    );
+                }
             }
         }
     }

@@ -2,6 +2,7 @@
 //! limit, a source.
 
 use crate::archive::ArchiveError;
+use crate::http::HttpProblem;
 use crate::product::ProductError;
 
 /// Any failure of reading or writing a raster.
@@ -300,6 +301,9 @@ pub enum SourceError {
     /// Reading failed.
     #[error("reading failed: {0}")]
     Io(#[from] std::io::Error),
+    /// A server does not give what was asked for.
+    #[error(transparent)]
+    Http(#[from] HttpProblem),
     /// Any other failure, in the source's own words.
     #[error("{0}")]
     Failed(String),
@@ -310,6 +314,7 @@ impl SourceError {
         match self {
             SourceError::OutOfRange { .. } => "source_out_of_range",
             SourceError::Changed { .. } => "source_changed",
+            SourceError::Http(problem) => problem.code(),
             SourceError::Io(_) | SourceError::Failed(_) => "source_failed",
         }
     }

@@ -7,6 +7,8 @@ use std::time::Instant;
 
 use anyhow::{Context, Result, bail};
 use bytes::Bytes;
+use raremap_infer::Warning;
+use raremap_model::Card;
 use raremap_raster::{
     EntrySource, FileScratch, FileSource, GeoTiff, Limits, Product, ProductBand, ProductError, ProductKind,
     RangeSource, RasterError, RecognizedProduct, SourceError, Zip, calibration, is_zip, recognize,
@@ -88,16 +90,44 @@ pub async fn open_scene(inputs: &[PathBuf], reflectance_factor: Option<f64>) -> 
             None => None,
         };
         match calibration(&recognized, metadata.as_deref()) {
-            Ok(calibration) => scene.calibrate(&calibration, factor)?,
-            Err(why) => doubts.push(Doubt(format!("{why}: the numbers are used as they are stored."))),
+            Ok(calibration) => {
+                scene.calibrate(&calibration, factor)?;
+                if !calibration.is_surface {
+                    doubts.push(Doubt::TopOfAtmosphere);
+                }
+            }
+            Err(why) => doubts.push(Doubt::NotCalibrated(why)),
         }
     }
     Ok((scene, doubts))
 }
 
-/// A conversion that was asked for and cannot be made.
+/// What a person should know of the conversion to reflectance.
 #[derive(Debug)]
-pub struct Doubt(pub String);
+pub enum Doubt {
+    /// It cannot be made, and why.
+    NotCalibrated(String),
+    /// It leaves the atmosphere in.
+    TopOfAtmosphere,
+}
+
+impl Doubt {
+    /// The warning, if it is one for this model.
+    pub fn warning(self, card: &Card) -> Option<Warning> {
+        match self {
+            Doubt::NotCalibrated(why) => Some(Warning {
+                code: "not_calibrated",
+                message: format!("{why}: the numbers are used as they are stored."),
+            }),
+            Doubt::TopOfAtmosphere => card.value_scaling.to_lowercase().contains("surface").then(|| Warning {
+                code: "top_of_atmosphere",
+                message: "The values are reflectances at the top of the atmosphere, the model was trained on those at the surface: haze \
+                          makes dark things brighter than it knows them."
+                    .to_owned(),
+            }),
+        }
+    }
+}
 
 /// Where the files of a scene are.
 enum Files {
@@ -132,7 +162,9 @@ impl Files {
                 );
             }
         };
-        let scratch = || Ok(FileScratch::new(tempfile::tempfile().map_err(SourceError::Io)?));
+        let scratch = || -> Result<FileScratch, RasterError> {
+            Ok(FileScratch::new(tempfile::tempfile().map_err(SourceError::Io)?))
+        };
         Ok(InputSource::Entry(
             zip.open_entry(index, MAX_UNPACKED_BYTES, scratch, progress).await?,
         ))

@@ -13,7 +13,7 @@ mod review;
 mod stac;
 
 use raremap_model::Card;
-use raremap_raster::{CogFile, GeoReference, RasterError, Scratch};
+use raremap_raster::{CogFile, GeoReference, Notice, RasterError, Scratch};
 use serde::Serialize;
 
 use crate::decide::DecideOptions;
@@ -112,6 +112,12 @@ pub struct Results<'a> {
     pub options: &'a OutputOptions,
     /// Further facts for the files' metadata: what was done to the scene before it was run.
     pub notes: &'a [(String, String)],
+}
+
+/// What was done to a scene before it was run, as [`Results::notes`] takes it.
+pub fn notes_of(notices: &[Notice]) -> Vec<(String, String)> {
+    let entry = |notice: &Notice| (format!("RAREMAP_NOTE_{}", notice.code.to_uppercase()), notice.message.clone());
+    notices.iter().map(entry).collect()
 }
 
 /// Gives an empty scratch.
