@@ -116,7 +116,12 @@ pub struct Results<'a> {
 
 /// What was done to a scene before it was run, as [`Results::notes`] takes it.
 pub fn notes_of(notices: &[Notice]) -> Vec<(String, String)> {
-    let entry = |notice: &Notice| (format!("RAREMAP_NOTE_{}", notice.code.to_uppercase()), notice.message.clone());
+    let entry = |notice: &Notice| {
+        (
+            format!("RAREMAP_NOTE_{}", notice.code.to_uppercase()),
+            notice.message.clone(),
+        )
+    };
     notices.iter().map(entry).collect()
 }
 
