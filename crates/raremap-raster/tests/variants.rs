@@ -300,6 +300,8 @@ fn type_name(sample_type: SampleType) -> &'static str {
         SampleType::I16 => "int16",
         SampleType::U32 => "uint32",
         SampleType::I32 => "int32",
+        SampleType::U64 => "uint64",
+        SampleType::I64 => "int64",
         SampleType::F16 | SampleType::F32 => "float32",
         SampleType::F64 => "float64",
     }
