@@ -83,7 +83,8 @@ impl From<&RasterInfo> for SceneInfo {
             height: info.height,
             sample_type: info.sample_type,
             bits_per_sample: info.bits_per_sample,
-            nodata: info.nodata,
+            // Where a mask says which pixels are valid, nodata marks none.
+            nodata: info.nodata.filter(|_| !info.masked),
             band_names: info.band_names.clone(),
             color_interpretations: info.color_interpretations.clone(),
             alpha_band: info.alpha_band,

@@ -32,6 +32,20 @@ pub trait Scratch {
     }
 }
 
+impl<S: Scratch + ?Sized> Scratch for Box<S> {
+    fn size_bytes(&self) -> u64 {
+        (**self).size_bytes()
+    }
+
+    fn write_at(&mut self, offset: u64, bytes: &[u8]) -> Result<(), RasterError> {
+        (**self).write_at(offset, bytes)
+    }
+
+    fn read_at(&self, offset: u64, bytes: &mut [u8]) -> Result<(), RasterError> {
+        (**self).read_at(offset, bytes)
+    }
+}
+
 fn check_range(start: u64, length: usize, size_bytes: u64) -> Result<(), RasterError> {
     let end = start.saturating_add(length as u64);
     if end > size_bytes {
@@ -44,6 +58,21 @@ fn check_range(start: u64, length: usize, size_bytes: u64) -> Result<(), RasterE
 #[derive(Debug, Default)]
 pub struct MemoryScratch {
     bytes: Vec<u8>,
+}
+
+impl MemoryScratch {
+    /// Room for so many bytes at once: a scratch that grows is copied now and then, and has up to three times its size meanwhile.
+    ///
+    /// # Errors
+    /// [`SourceError::Failed`] where there is not so much memory.
+    pub fn with_room(bytes: u64) -> Result<Self, RasterError> {
+        let failed = |reason: String| RasterError::from(SourceError::Failed(reason));
+        let length = usize::try_from(bytes).map_err(|error| failed(error.to_string()))?;
+        let mut room = Vec::new();
+        room.try_reserve_exact(length)
+            .map_err(|error| failed(error.to_string()))?;
+        Ok(Self { bytes: room })
+    }
 }
 
 impl Scratch for MemoryScratch {
@@ -131,6 +160,8 @@ mod tests {
     #[test]
     fn what_was_written_is_read_and_nothing_else() {
         behaves(MemoryScratch::default());
+        behaves(MemoryScratch::with_room(100).expect("100 bytes"));
+        assert!(MemoryScratch::with_room(u64::MAX).is_err());
         behaves(FileScratch::new(tempfile::tempfile().expect("a temporary file")));
     }
 }

@@ -9,6 +9,8 @@ mod error;
 #[cfg(target_arch = "wasm32")]
 mod export;
 #[cfg(target_arch = "wasm32")]
+pub mod http_source;
+#[cfg(target_arch = "wasm32")]
 mod layer;
 #[cfg(target_arch = "wasm32")]
 mod options;

@@ -85,7 +85,7 @@ impl Scene {
     /// # Errors
     /// Whatever is wrong with the file, by the raster's code.
     pub async fn open(blob: Blob, name: String) -> Result<Self, SessionError> {
-        let image = GeoTiff::open(BlobSource::new(blob), Limits::default()).await?;
+        let image = GeoTiff::open(BlobSource::new(blob), Limits::for_browser()).await?;
         Ok(Self {
             name,
             image,
@@ -233,6 +233,8 @@ fn sample_type_name(sample_type: SampleType) -> &'static str {
         SampleType::I16 => "16-bit signed",
         SampleType::U32 => "32-bit",
         SampleType::I32 => "32-bit signed",
+        SampleType::U64 => "64-bit",
+        SampleType::I64 => "64-bit signed",
         SampleType::F16 => "16-bit float",
         SampleType::F32 => "32-bit float",
         SampleType::F64 => "64-bit float",

@@ -6,8 +6,8 @@ use std::rc::Rc;
 use burn::tensor::Device;
 use js_sys::Function;
 use raremap_infer::{
-    BurnTileModel, GOLDEN_TOLERANCE, InferError, SceneLogits, check_golden, compare_resolution, guess_bands,
-    pixel_areas, run_scene,
+    BurnTileModel, GOLDEN_TOLERANCE, InferError, OutputOptions, Results, SceneLogits, check_golden, compare_resolution,
+    guess_bands, pixel_areas, run_scene,
 };
 use raremap_model::{Card, ModelFile};
 use serde_json::json;
@@ -15,7 +15,7 @@ use wasm_bindgen::prelude::*;
 use web_sys::Blob;
 
 use crate::error::SessionError;
-use crate::export::{self, Provenance};
+use crate::export;
 use crate::layer;
 use crate::options::{LookOptions, StartOptions};
 use crate::picture::{Picture, scale_color};
@@ -176,9 +176,7 @@ impl Session {
     /// As [`Session::layer`].
     pub fn areas(&self, options: &str) -> Result<String, SessionError> {
         let options: LookOptions = serde_json::from_str(options)?;
-        Ok(serde_json::to_string(
-            &self.result()?.decide(&options.decide())?.summary,
-        )?)
+        Ok(serde_json::to_string(&self.result()?.summary(&options.decide())?)?)
     }
 
     /// The result as a file: see [`export::encode`].
@@ -188,13 +186,18 @@ impl Session {
     pub fn file(&self, kind: &str, options: &str) -> Result<Vec<u8>, SessionError> {
         let options: LookOptions = serde_json::from_str(options)?;
         let scene = self.scene()?;
-        let provenance = Provenance {
+        let (result, decide) = (self.result()?, options.decide());
+        let results = Results {
+            logits: &result,
             card: &self.card,
             model_sha256: &self.model_sha256,
             scene: &scene.name,
+            georeference: scene.image.info().georeference.as_ref(),
+            decide: &decide,
+            options: &OutputOptions::default(),
+            notes: &[],
         };
-        let georeference = scene.image.info().georeference.as_ref();
-        export::encode(kind, &*self.result()?, &options.decide(), georeference, &provenance)
+        export::encode(kind, &results)
     }
 }
 
