@@ -2,7 +2,7 @@
 
 use std::cell::RefCell;
 
-use js_sys::{Array, ArrayBuffer, Uint8Array};
+use js_sys::{Array, ArrayBuffer, Function, Uint8Array};
 use raremap_raster::{RasterError, Scratch, SourceError};
 use wasm_bindgen::{JsCast, JsValue};
 use web_sys::{Blob, FileReaderSync, FileSystemReadWriteOptions, FileSystemSyncAccessHandle};
@@ -18,12 +18,24 @@ pub enum WebScratch {
     Blobs(BlobScratch),
 }
 
-impl WebScratch {
-    /// Over the file that the worker opened, if it could.
-    pub fn new(file: Option<FileSystemSyncAccessHandle>) -> Self {
-        match file {
-            Some(handle) => Self::File(FileScratch { handle, size_bytes: 0 }),
-            None => Self::Blobs(BlobScratch::default()),
+/// Gives scratches: over files that the worker has opened beforehand, as long as there are any.
+#[derive(Clone)]
+pub struct ScratchPool {
+    take_file: Function,
+}
+
+impl ScratchPool {
+    /// `take_file` gives an open and empty file that nobody else has, or nothing.
+    pub fn new(take_file: Function) -> Self {
+        Self { take_file }
+    }
+
+    /// An empty scratch.
+    pub fn take(&self) -> WebScratch {
+        let file = self.take_file.call0(&JsValue::NULL).ok();
+        match file.and_then(|file| file.dyn_into::<FileSystemSyncAccessHandle>().ok()) {
+            Some(handle) => WebScratch::File(FileScratch { handle, size_bytes: 0 }),
+            None => WebScratch::Blobs(BlobScratch::default()),
         }
     }
 }
