@@ -63,7 +63,9 @@ function setState(next, message) {
   byId("result").hidden = !["running", "done", "cancelled"].includes(next);
   byId("incomplete").hidden = next !== "cancelled";
   for (const button of byId("downloads").querySelectorAll("button")) button.disabled = next !== "done";
-  for (const select of byId("band-selects").querySelectorAll("select")) select.disabled = next === "running";
+  for (const choice of document.querySelectorAll("#band-selects select, #offers input")) {
+    /** @type {HTMLSelectElement | HTMLInputElement} */ (choice).disabled = next === "running";
+  }
 }
 
 /** @param {unknown} cause */
@@ -212,6 +214,8 @@ async function openScene(next) {
     bands = info.assignment.bands;
     panel.showScene(info.scene);
     panel.showBands(info, onBands);
+    panel.showNotices(info.notices);
+    for (const id of ["resample", "matching"]) /** @type {HTMLInputElement} */ (byId(id)).checked = false;
     setState("ready", `${next.name} is open.`);
     byId("panel").scrollTop = 0;
     viewer.setScene(info.scene.width, info.scene.height);
@@ -234,9 +238,10 @@ function onOpening(token, next, { done, total }) {
   byId("reading-text").textContent = `Unpacking ${next.name}, ${bytesText(done)} of ${bytesText(total)}.`;
 }
 
-/** @param {import("./viewer.js").Picture & {note: string, warnings: panel.Warning[]}} preview */
-function showPreview({ bitmap, extent, note, warnings }) {
+/** @param {import("./viewer.js").Picture & {note: string, matching: string | null, warnings: panel.Warning[]}} preview */
+function showPreview({ bitmap, extent, note, matching, warnings }) {
   viewer.setLayer("scene", { bitmap, extent });
+  if (info) panel.showOffers(info, matching);
   panel.showWarnings([...(info?.warnings ?? []), ...warnings]);
   byId("scene-note").textContent = note;
 }
@@ -291,14 +296,18 @@ async function runScene() {
   const tile = Number(address.get("tile")) || undefined;
   try {
     await loading;
-    const { done, total, cancelled, secs } = await engine.call("run", { options: { bands, tile } }, (progress) => {
+    const options = { bands, tile, ...panel.chosenOffers() };
+    const { done, total, cancelled, secs, wasmBytes } = await engine.call("run", { options }, (progress) => {
       if (progress.picture) result.showPart(progress.picture);
       else showProgress(progress.done, progress.total, timer.left(progress.done, progress.total));
     });
     // Another file waits for this run's end: what it left is of no interest.
     if (token !== opened) return;
     byId("status").dataset.seconds = String(secs);
+    byId("status").dataset.wasmBytes = String(wasmBytes);
     await result.finish();
+    if (token !== opened) return;
+    await result.showFiles((info?.scene.name ?? "scene").split(", ")[0].replace(/\.[^.]+$/, ""));
     if (token !== opened) return;
     if (cancelled) setState("cancelled", `Cancelled after ${number(done)} of ${number(total)} tiles.`);
     else setState("done", `Mapped in ${durationText(secs)}.`);
@@ -356,19 +365,6 @@ byId("outline").addEventListener("change", () => result.refresh());
 bindNumber("threshold", () => result.refresh());
 bindNumber("top-k", () => result.refresh());
 bindNumber("opacity", () => viewer.setOpacity(result.opacity()));
-
-for (const [kind, type] of [
-  ["mask-tif", "image/tiff"],
-  ["mask-png", "image/png"],
-  ["probability-tif", "image/tiff"],
-  ["saliency-tif", "image/tiff"],
-]) {
-  byId(`download-${kind}`).addEventListener("click", () => {
-    const stem = (info?.scene.name ?? "scene").replace(/\.[^.]+$/, "");
-    // "scene_mask.tif" of "scene.tif" and "mask-tif".
-    result.download(kind, `${stem}_${kind.replace("-", ".")}`, type);
-  });
-}
 
 const about = /** @type {HTMLDialogElement} */ (byId("about"));
 byId("about-open").addEventListener("click", () => about.showModal());
