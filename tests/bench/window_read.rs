@@ -40,7 +40,15 @@ fn main() {
             height: edge,
         };
         let samples = pollster::block_on(image.read_window(window, &bands)).expect("the window reads");
-        sum += samples.values.iter().map(|value| f64::from(*value)).sum::<f64>();
+        // Four sums at a time: the figure is of reading, not of adding.
+        let (fours, rest) = samples.values.as_chunks::<4>();
+        let mut sums = [0.0; 4];
+        for four in fours {
+            for (sum, value) in sums.iter_mut().zip(four) {
+                *sum += f64::from(*value);
+            }
+        }
+        sum += sums.iter().sum::<f64>() + rest.iter().map(|value| f64::from(*value)).sum::<f64>();
     }
     println!("{{\"secs\": {}, \"sum\": {sum}}}", started.elapsed().as_secs_f64());
 }
