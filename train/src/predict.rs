@@ -15,9 +15,9 @@ use clap::{Args, ValueEnum};
 use indicatif::{ProgressBar, ProgressStyle};
 use raremap_infer::{
     BandGuess, BurnTileModel, Certainty, ClassArea, DecideOptions, GOLDEN_TOLERANCE, InferError, MatchMode, Matching,
-    Opacity, OutputOptions, PolygonsCrs, ProbabilitySamples, Progress, Results, RunHooks, RunOptions, SaliencyCut,
-    SceneLogits, Tiling, Warning, check_golden, compare_resolution, compare_statistics, guess_bands, match_statistics,
-    notes_of, parse_bands, pixel_areas, reflectance_factor, resampling, run_scene,
+    OutputOptions, PolygonsCrs, ProbabilitySamples, Progress, Results, RunHooks, RunOptions, SaliencyCut, SceneLogits,
+    Tiling, Warning, check_golden, compare_resolution, compare_statistics, guess_bands, match_statistics, notes_of,
+    parse_bands, pixel_areas, preview_for_statistics, resampling, run_scene,
 };
 use raremap_model::{Card, ModelFile};
 use raremap_raster::{Notice, Samples, Scene, SceneInfo, Scratch};
@@ -222,8 +222,10 @@ async fn predict(args: &PredictArgs) -> Result<()> {
     let file = ModelFile::from_bytes(&bytes).with_context(|| args.model.display().to_string())?;
     let card = &file.card;
     let named = || named(&args.input);
-    let factor = reflectance_factor(card).filter(|_| args.reflectance == Reflectance::Auto);
-    let (scene, doubts) = open_scene(&args.input, factor).await.with_context(named)?;
+    let to_reflectance = args.reflectance == Reflectance::Auto;
+    let (scene, doubts) = open_scene(&args.input, card, to_reflectance)
+        .await
+        .with_context(named)?;
     let info = scene.scene_info();
     let assignment = assign(args.bands.as_deref(), &scene, card).with_context(named)?;
     let decide = decide_options(args, card);
@@ -256,15 +258,17 @@ async fn predict(args: &PredictArgs) -> Result<()> {
         .with_context(|| args.model.display().to_string())?;
     let model = BurnTileModel::new(network, card.architecture.in_channels());
     check_golden(&model, &file.golden, GOLDEN_TOLERANCE).await?;
-    let mut preview = preview(&scene, &assignment).await.with_context(named)?;
+    let mut preview = preview_for_statistics(&scene, &assignment.bands)
+        .await
+        .with_context(named)?;
     options.matching = match_mode(args.matching).and_then(|mode| match_statistics(&preview, card, mode));
     if let Some(matching) = &options.matching {
         matching.apply(&mut preview);
     }
     let mut warnings = warnings(info, card, &assignment, &preview, resample.is_some());
-    warnings.extend(doubts.into_iter().filter_map(|doubt| doubt.warning(card)));
+    warnings.extend(doubts);
     let mut notices = scene.notices().to_vec();
-    notices.extend(run_notices(&options, card));
+    notices.extend(options.notices(card));
     let load_secs = started.elapsed().as_secs_f64();
 
     let started = Instant::now();
@@ -402,9 +406,6 @@ fn decide_options(args: &PredictArgs, card: &Card) -> DecideOptions {
     }
 }
 
-/// Longer side of the preview that statistics are taken from.
-const PREVIEW_PX: u32 = 512;
-
 fn match_mode(asked: Match) -> Option<MatchMode> {
     match asked {
         Match::Off => None,
@@ -412,31 +413,6 @@ fn match_mode(asked: Match) -> Option<MatchMode> {
         Match::Percentiles => Some(MatchMode::Percentiles),
         Match::Auto => Some(MatchMode::Auto),
     }
-}
-
-/// What is done to the scene on its way into the model.
-fn run_notices(options: &RunOptions, card: &Card) -> Vec<Notice> {
-    let resampled = options.resample.map(|[rows, columns]| Notice {
-        code: "scene_resampled",
-        message: format!(
-            "The scene is run at the model's resolution, {} m: {columns:.3} x {rows:.3} of its pixels are one there. Results are on its own.",
-            card.ground_resolution_m
-        ),
-    });
-    let matched = options.matching.as_ref().map(|matching| Notice {
-        code: "values_matched",
-        message: matching.message.clone(),
-    });
-    resampled.into_iter().chain(matched).collect()
-}
-
-/// The whole scene, small: its assigned bands in the card's order.
-async fn preview(scene: &impl Scene, assignment: &BandGuess) -> Result<Samples> {
-    let opacity = Opacity::of(scene, &assignment.bands).await?;
-    let read = opacity.bands_to_read(&assignment.bands);
-    let mut preview = scene.read_preview(PREVIEW_PX, &read).await?;
-    opacity.apply(&mut preview, assignment.bands.len());
-    Ok(preview)
 }
 
 fn warnings(

@@ -101,8 +101,6 @@ fn looks_like_opacity(samples: &[f32], info: &SceneInfo) -> bool {
         SampleType::I8 => f32::from(i8::MAX),
         SampleType::I16 => f32::from(i16::MAX),
         SampleType::U32 => u32::MAX as f32,
-        SampleType::U64 => u64::MAX as f32,
-        SampleType::I64 => i64::MAX as f32,
         SampleType::I32 => i32::MAX as f32,
         SampleType::U64 => u64::MAX as f32,
         SampleType::I64 => i64::MAX as f32,

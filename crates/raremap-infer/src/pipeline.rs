@@ -5,7 +5,7 @@ use std::ops::ControlFlow;
 
 use raremap_model::Card;
 use raremap_raster::{
-    AxisGrid, CrsKind, GeoReference, Kernel, MemoryScratch, Resampled, Samples, Scene, Scratch, Window,
+    AxisGrid, CrsKind, GeoReference, Kernel, MemoryScratch, Notice, Resampled, Samples, Scene, Scratch, Window,
 };
 
 use crate::areas::{Ellipsoid, Ground, PixelAreas};
@@ -53,6 +53,36 @@ impl RunOptions {
             matching: None,
         }
     }
+
+    /// What the run does to the scene, for people and for the metadata of files.
+    pub fn notices(&self, card: &Card) -> Vec<Notice> {
+        let resampled = self.resample.map(|[rows, columns]| Notice {
+            code: "scene_resampled",
+            message: format!(
+                "The scene is run at the model's resolution, {} m: {columns:.3} x {rows:.3} of its pixels are one there. Results are on its own.",
+                card.ground_resolution_m
+            ),
+        });
+        let matched = self.matching.as_ref().map(|matching| Notice {
+            code: "values_matched",
+            message: matching.message.clone(),
+        });
+        resampled.into_iter().chain(matched).collect()
+    }
+}
+
+/// Longer side of the preview that statistics are taken from.
+const PREVIEW_PX: u32 = 512;
+
+/// The whole scene, small: `bands` in their order, for [`crate::compare_statistics`] and [`crate::match_statistics`].
+///
+/// # Errors
+/// As [`Scene::read_preview`].
+pub async fn preview_for_statistics(scene: &impl Scene, bands: &[usize]) -> Result<Samples, InferError> {
+    let opacity = Opacity::of(scene, bands).await?;
+    let mut preview = scene.read_preview(PREVIEW_PX, &opacity.bands_to_read(bands)).await?;
+    opacity.apply(&mut preview, bands.len());
+    Ok(preview)
 }
 
 /// How far a run is.

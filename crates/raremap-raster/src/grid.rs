@@ -252,7 +252,13 @@ impl<S: RangeSource> GridRead<'_, S> {
         for (position, _) in self.bands_of(block) {
             for row in self.rows.indices_in_block(block.down, self.layout.block_height) {
                 let values = std::iter::repeat_n(self.nodata.fill, columns.len());
-                out.put(position, row as usize, columns.start as usize, values, self.nodata);
+                out.put(
+                    position,
+                    row as usize,
+                    columns.start as usize,
+                    values,
+                    Some(self.nodata),
+                );
             }
         }
     }

@@ -76,6 +76,11 @@ impl StoredNodata {
         fill: 0.0,
     };
 
+    /// Whether any sample is nodata.
+    pub(crate) fn marks_any(self) -> bool {
+        !self.low.is_nan()
+    }
+
     /// What `nodata` means for samples of this type.
     ///
     /// Of an integer type it is truncated, and marks nothing where it is out of the type's range. Of a floating point

@@ -155,14 +155,15 @@ impl<T: SampleValue> Samples<T> {
         }
     }
 
-    /// Fills `count` pixels of one row of one band with values and lowers their validity.
+    /// Fills pixels of one row of one band with values and lowers their validity; without `nodata` all of them are finite and none is
+    /// nodata, which is quicker.
     pub(crate) fn put(
         &mut self,
         band: usize,
         row: usize,
         column: usize,
         values: impl Iterator<Item = f64>,
-        nodata: StoredNodata,
+        nodata: Option<StoredNodata>,
     ) {
         let pixel = row * self.width + column;
         let row_end = (row + 1) * self.width;
@@ -171,6 +172,13 @@ impl<T: SampleValue> Samples<T> {
             self.values.get_mut(plane + pixel..plane + row_end),
             self.valid.get_mut(pixel..row_end),
         ) else {
+            return;
+        };
+        let Some(nodata) = nodata else {
+            targets
+                .iter_mut()
+                .zip(values)
+                .for_each(|(target, value)| *target = T::from_f64(value));
             return;
         };
         // Nodata of 0 takes all bands to judge.
@@ -229,6 +237,8 @@ impl StoredRow<'_> {
         column: usize,
         nodata: StoredNodata,
     ) {
+        let is_plain = !self.sample_type.is_float() && (nodata.is_zero() || !nodata.marks_any());
+        let nodata = (!is_plain).then_some(nodata);
         match self.sample_type {
             SampleType::U8 => out.put(band, row, column, self.values(u8::from_ne_bytes), nodata),
             SampleType::I8 => out.put(band, row, column, self.values(i8::from_ne_bytes), nodata),
@@ -388,19 +398,31 @@ mod tests {
     #[test]
     fn nodata_and_not_finite_values_are_invalid() {
         let mut samples = Samples::<f32>::new(2, 1, 4);
-        samples.put(0, 0, 0, [1.0, -9999.0, f64::NAN, 1e300].into_iter(), marked(-9999.0));
-        samples.put(1, 0, 0, [f64::INFINITY, 0.0, 0.0, 0.0].into_iter(), marked(-9999.0));
+        samples.put(
+            0,
+            0,
+            0,
+            [1.0, -9999.0, f64::NAN, 1e300].into_iter(),
+            Some(marked(-9999.0)),
+        );
+        samples.put(
+            1,
+            0,
+            0,
+            [f64::INFINITY, 0.0, 0.0, 0.0].into_iter(),
+            Some(marked(-9999.0)),
+        );
         assert_eq!(samples.valid, [false; 4]);
         let mut samples = Samples::<f64>::new(1, 1, 2);
-        samples.put(0, 0, 0, [1e300, 2.0].into_iter(), StoredNodata::NONE);
+        samples.put(0, 0, 0, [1e300, 2.0].into_iter(), Some(StoredNodata::NONE));
         assert_eq!(samples.valid, [true; 2]);
     }
 
     #[test]
     fn a_nodata_value_of_zero_marks_only_pixels_that_are_zero_in_all_bands() {
         let mut samples = Samples::<f32>::new(2, 1, 3);
-        samples.put(0, 0, 0, [0.0, 5.0, f64::NAN].into_iter(), marked(0.0));
-        samples.put(1, 0, 0, [0.0, 0.0, 0.0].into_iter(), marked(0.0));
+        samples.put(0, 0, 0, [0.0, 5.0, f64::NAN].into_iter(), Some(marked(0.0)));
+        samples.put(1, 0, 0, [0.0, 0.0, 0.0].into_iter(), Some(marked(0.0)));
         samples.invalidate_zero_pixels(2);
         assert_eq!(samples.valid, [false, true, false]);
         samples.invalidate_zero_pixels(0);

@@ -9,7 +9,7 @@ mod error;
 #[cfg(target_arch = "wasm32")]
 mod export;
 #[cfg(target_arch = "wasm32")]
-pub mod http_source;
+mod http_source;
 #[cfg(target_arch = "wasm32")]
 mod layer;
 #[cfg(target_arch = "wasm32")]
@@ -23,4 +23,8 @@ mod run;
 #[cfg(target_arch = "wasm32")]
 mod scene;
 #[cfg(target_arch = "wasm32")]
+mod scratch;
+#[cfg(target_arch = "wasm32")]
 mod session;
+#[cfg(target_arch = "wasm32")]
+mod source;

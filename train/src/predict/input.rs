@@ -5,20 +5,17 @@ use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result};
 use bytes::Bytes;
-use raremap_infer::Warning;
+use raremap_infer::{Warning, open_product};
 use raremap_model::Card;
 use raremap_raster::{
-    EntrySource, FileScratch, FileSource, GeoTiff, Limits, Product, ProductBand, ProductError, ProductKind,
-    RangeSource, RasterError, RecognizedProduct, SourceError, Zip, calibration, is_zip, recognize,
+    EntrySource, FileScratch, FileSource, GeoTiff, Limits, Product, RangeSource, RasterError, SourceError, Zip, is_zip,
 };
 use serde_json::json;
 
 /// Most folders below each other that are looked into: a SAFE product has five.
 const MAX_DEPTH: usize = 8;
-/// Most bytes of a metadata file.
-const MAX_METADATA_BYTES: u64 = 16 << 20;
 /// Most bytes that a file of an archive may unpack to: a LISS-IV band is 0.6 GB.
 const MAX_UNPACKED_BYTES: u64 = 64 << 30;
 
@@ -50,12 +47,11 @@ impl RangeSource for InputSource {
 /// The scene of a prediction.
 pub type InputScene = Product<GeoTiff<InputSource>>;
 
-/// Opens what was named on the command line; stored numbers become `reflectance_factor` times the reflectance where that is asked for and
-/// known.
+/// Opens what was named on the command line; see [`open_product`] for `to_reflectance` and the warnings.
 ///
 /// # Errors
 /// What cannot be read, by its name.
-pub async fn open_scene(inputs: &[PathBuf], reflectance_factor: Option<f64>) -> Result<(InputScene, Vec<Doubt>)> {
+pub async fn open_scene(inputs: &[PathBuf], card: &Card, to_reflectance: bool) -> Result<(InputScene, Vec<Warning>)> {
     let files = match inputs {
         [folder] if folder.is_dir() => Files::Listed(list_folder(folder)?),
         [file] if has_zip_signature(file)? => {
@@ -66,67 +62,8 @@ pub async fn open_scene(inputs: &[PathBuf], reflectance_factor: Option<f64>) -> 
     };
     let paths = files.paths();
     let paths: Vec<&str> = paths.iter().map(String::as_str).collect();
-    let recognized = match (recognize(&paths), inputs) {
-        // A single file may have any name.
-        (Err(ProductError::NoImage(_)), [file]) if !file.is_dir() && matches!(files, Files::Listed(_)) => {
-            RecognizedProduct {
-                kind: ProductKind::Other,
-                bands: vec![ProductBand {
-                    file: 0,
-                    name: file.display().to_string(),
-                    common: None,
-                }],
-                metadata: None,
-                unused: vec![],
-            }
-        }
-        (recognized, _) => recognized?,
-    };
-    let mut scene = Product::open(&recognized, async |index| files.open(index).await, &Limits::default()).await?;
-    let mut doubts = Vec::new();
-    if let Some(factor) = reflectance_factor.filter(|_| recognized.kind != ProductKind::Other) {
-        let metadata = match recognized.metadata {
-            Some(index) => Some(files.read_text(index).await?),
-            None => None,
-        };
-        match calibration(&recognized, metadata.as_deref()) {
-            Ok(calibration) => {
-                scene.calibrate(&calibration, factor)?;
-                if !calibration.is_surface {
-                    doubts.push(Doubt::TopOfAtmosphere);
-                }
-            }
-            Err(why) => doubts.push(Doubt::NotCalibrated(why)),
-        }
-    }
-    Ok((scene, doubts))
-}
-
-/// What a person should know of the conversion to reflectance.
-#[derive(Debug)]
-pub enum Doubt {
-    /// It cannot be made, and why.
-    NotCalibrated(String),
-    /// It leaves the atmosphere in.
-    TopOfAtmosphere,
-}
-
-impl Doubt {
-    /// The warning, if it is one for this model.
-    pub fn warning(self, card: &Card) -> Option<Warning> {
-        match self {
-            Doubt::NotCalibrated(why) => Some(Warning {
-                code: "not_calibrated",
-                message: format!("{why}: the numbers are used as they are stored."),
-            }),
-            Doubt::TopOfAtmosphere => card.value_scaling.to_lowercase().contains("surface").then(|| Warning {
-                code: "top_of_atmosphere",
-                message: "The values are reflectances at the top of the atmosphere, the model was trained on those at the surface: haze \
-                          makes dark things brighter than it knows them."
-                    .to_owned(),
-            }),
-        }
-    }
+    let source = async |index| files.open(index).await;
+    Ok(open_product(&paths, source, card, to_reflectance, &Limits::default()).await?)
 }
 
 /// Where the files of a scene are.
@@ -168,16 +105,6 @@ impl Files {
         Ok(InputSource::Entry(
             zip.open_entry(index, MAX_UNPACKED_BYTES, scratch, progress).await?,
         ))
-    }
-
-    async fn read_text(&self, index: usize) -> Result<String> {
-        let source = self.open(index).await?;
-        let size_bytes = source.size_bytes();
-        if size_bytes > MAX_METADATA_BYTES {
-            bail!("the metadata file has {size_bytes} bytes");
-        }
-        let bytes = source.fetch_range(0..size_bytes).await?;
-        Ok(String::from_utf8_lossy(&bytes).into_owned())
     }
 }
 

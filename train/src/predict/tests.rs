@@ -7,6 +7,17 @@ use raremap_raster::{
     Affine, CrsKind, FileSource, GeoReference, GeoTiff, Limits, OutputImage, OutputSamples, Window, encode_geotiff,
 };
 
+fn file_args(probability: StoredAs) -> FileArgs {
+    FileArgs {
+        probability,
+        polygons_crs: Coordinates::Wgs84,
+        min_area_ha: 0.0,
+        review_limit: 200,
+        datetime: None,
+        created: None,
+    }
+}
+
 /// A weights file of random weights whose golden tile is its own.
 fn write_model(path: &std::path::Path) {
     let device = Device::flex();
@@ -115,14 +126,7 @@ fn results_lie_on_the_scenes_grid_and_agree_with_the_summary() {
         resample: Resample::Off,
         matching: Match::Off,
         device: Backend::Cpu,
-        files: FileArgs {
-            probability: Samples::F32,
-            polygons_crs: Coordinates::Wgs84,
-            min_area_ha: 0.0,
-            review_limit: 200,
-            datetime: None,
-            created: None,
-        },
+        files: file_args(StoredAs::F32),
         json: false,
     };
     run(&args).expect("a prediction");
@@ -315,6 +319,7 @@ fn a_product_is_the_same_scene_as_files_folder_and_archive() {
             resample: Resample::Off,
             matching: Match::Off,
             device: Backend::Cpu,
+            files: file_args(StoredAs::U8),
             json: false,
         };
         run(&args).expect("a prediction");
