@@ -139,14 +139,14 @@ impl Listed {
             if is_zip(&start) {
                 let zip = Zip::open(file.clone()).await?;
                 let paths: Vec<&str> = zip.entries().iter().map(|entry| entry.path.as_str()).collect();
-                let source = async |index| {
+                let source = async |index: usize| {
                     let progress = |done: u64, total: u64| {
                         // Only the page's own function, which does not throw.
                         let _ = on_unpacked.call2(&JsValue::NULL, &(done as f64).into(), &(total as f64).into());
                     };
                     let scratch = || Ok(pool.take());
                     let entry = zip.open_entry(index, MAX_UNPACKED_BYTES, scratch, progress).await?;
-                    Ok(SceneSource::Entry(entry))
+                    Ok::<_, RasterError>(SceneSource::Entry(entry))
                 };
                 return Ok(open_product(&paths, source, card, true, &limits).await?);
             }
