@@ -164,30 +164,19 @@ export class ResultView {
   }
 
   /**
-   * Lists the files that the result can be saved as.
-   *
-   * @param {string} stem what their names begin with
-   */
-  async showFiles(stem) {
-    const epoch = this.#epoch;
-    const files = await this.engine.call("files", { options: this.options() });
-    if (epoch === this.#epoch) panel.showFiles(files, (file) => this.#download(file, `${stem}_${file.name}`));
-  }
-
-  /**
-   * @param {panel.FileChoice} file
+   * @param {string} kind of file
    * @param {string} name of the file
+   * @param {string} type
    */
-  async #download({ name: kind, type }, name) {
-    const button = /** @type {HTMLButtonElement} */ (byId(panel.downloadId(kind)));
+  async download(kind, name, type) {
+    const button = /** @type {HTMLButtonElement} */ (byId(`download-${kind}`));
     button.disabled = true;
     try {
-      const { blob, notice } = await this.engine.call("file", { name: kind, type, options: this.options() });
-      const url = URL.createObjectURL(blob);
+      const { bytes } = await this.engine.call("file", { kind, options: this.options() });
+      const url = URL.createObjectURL(new Blob([bytes], { type }));
       make("a", { href: url, download: name }).click();
-      // The browser reads the blob after the click returns, a large one for a while.
-      setTimeout(() => URL.revokeObjectURL(url), 10 * 60_000);
-      if (notice) byId("download-note").textContent = notice;
+      // The browser reads the blob after the click returns.
+      setTimeout(() => URL.revokeObjectURL(url), 60_000);
       button.disabled = this.#phase !== "finished";
     } catch (cause) {
       this.onError(`${name} could not be written`, cause);
