@@ -3,13 +3,18 @@
 
 import { Engine, EngineError } from "./client.js";
 import { bindNumber, byId, make } from "./dom.js";
-import { acceptDrops } from "./drop.js";
+import { acceptDrops, entriesOf } from "./drop.js";
 import * as panel from "./panel.js";
 import { PICTURE_MAX_PX, ResultView } from "./result.js";
 import { TileTimer } from "./timer.js";
 import { Viewer } from "./viewer.js";
 import { backendText, bytesText, durationText, explain, number } from "./words.js";
 
+/**
+ * Where a scene comes from: entries of the reader's computer, or an address.
+ *
+ * @typedef {{name: string, params: {entries: import("./drop.js").Entry[]} | {url: string}}} Source
+ */
 /** @typedef {"empty" | "reading" | "ready" | "running" | "done" | "cancelled" | "error"} State */
 
 const address = new URLSearchParams(location.search);
@@ -23,8 +28,8 @@ let loaded;
 let loading = Promise.resolve();
 /** @type {State} */
 let state = "empty";
-/** @type {File | undefined} */
-let file;
+/** @type {Source | undefined} */
+let source;
 /** @type {panel.SceneInfo | undefined} */
 let info;
 /** @type {number[]} the scene's band for each of the model's */
@@ -58,7 +63,9 @@ function setState(next, message) {
   byId("result").hidden = !["running", "done", "cancelled"].includes(next);
   byId("incomplete").hidden = next !== "cancelled";
   for (const button of byId("downloads").querySelectorAll("button")) button.disabled = next !== "done";
-  for (const select of byId("band-selects").querySelectorAll("select")) select.disabled = next === "running";
+  for (const choice of document.querySelectorAll("#band-selects select, #offers input")) {
+    /** @type {HTMLSelectElement | HTMLInputElement} */ (choice).disabled = next === "running";
+  }
 }
 
 /** @param {unknown} cause */
@@ -161,28 +168,45 @@ function onCrash() {
 /** @param {boolean} isGpuSuspect */
 async function restart(isGpuSuspect) {
   await load(isGpuSuspect);
-  if (!info || !file) return;
-  await engine.call("open", { file });
+  if (!info || !source) return;
+  await engine.call("open", source.params);
   showPreview(await engine.call("preview", { bands, maxPx: PICTURE_MAX_PX }));
 }
 
 // The scene
 
-/** @param {File} next */
-async function openFile(next) {
+/** @param {import("./drop.js").Entry[]} entries */
+function openEntries(entries) {
+  const [first] = entries;
+  const folder = first.path.split("/")[0];
+  const isFolder = entries.every(({ path }) => path.startsWith(`${folder}/`));
+  const name = isFolder ? folder : entries.length > 1 ? `${first.path} and ${number(entries.length - 1)} more` : first.path;
+  return openScene({ name, params: { entries } });
+}
+
+/** @param {string} text an address, relative to the page's or whole */
+function openAddress(text) {
+  const url = new URL(text, location.href);
+  const name = decodeURIComponent(url.pathname.split("/").pop() ?? "") || url.host;
+  return openScene({ name, params: { url: url.href } });
+}
+
+/** @param {Source} next */
+async function openScene(next) {
   const token = ++opened;
   if (state === "running") await cancelRun();
   if (token !== opened) return;
   clearError();
   result.clear();
-  file = next;
+  source = next;
   info = undefined;
+  byId("reading-progress").removeAttribute("value");
   setState("reading", `Reading ${next.name}.`);
   try {
     await loading;
     if (token !== opened) return;
     setState("reading", `Reading ${next.name}.`);
-    const opening = await engine.call("open", { file: next });
+    const opening = await engine.call("open", next.params, (progress) => onOpening(token, next, progress));
     if (token !== opened) return;
     const picture = await engine.call("preview", { bands: opening.assignment.bands, maxPx: PICTURE_MAX_PX });
     if (token !== opened) return;
@@ -190,6 +214,8 @@ async function openFile(next) {
     bands = info.assignment.bands;
     panel.showScene(info.scene);
     panel.showBands(info, onBands);
+    panel.showNotices(info.notices);
+    for (const id of ["resample", "matching"]) /** @type {HTMLInputElement} */ (byId(id)).checked = false;
     setState("ready", `${next.name} is open.`);
     byId("panel").scrollTop = 0;
     viewer.setScene(info.scene.width, info.scene.height);
@@ -199,9 +225,23 @@ async function openFile(next) {
   }
 }
 
-/** @param {import("./viewer.js").Picture & {note: string, warnings: panel.Warning[]}} preview */
-function showPreview({ bitmap, extent, note, warnings }) {
+/**
+ * @param {number} token
+ * @param {Source} next
+ * @param {{phase: string, done: number, total: number}} progress of unpacking
+ */
+function onOpening(token, next, { done, total }) {
+  if (token !== opened) return;
+  const bar = /** @type {HTMLProgressElement} */ (byId("reading-progress"));
+  bar.max = total;
+  bar.value = done;
+  byId("reading-text").textContent = `Unpacking ${next.name}, ${bytesText(done)} of ${bytesText(total)}.`;
+}
+
+/** @param {import("./viewer.js").Picture & {note: string, matching: string | null, warnings: panel.Warning[]}} preview */
+function showPreview({ bitmap, extent, note, matching, warnings }) {
   viewer.setLayer("scene", { bitmap, extent });
+  if (info) panel.showOffers(info, matching);
   panel.showWarnings([...(info?.warnings ?? []), ...warnings]);
   byId("scene-note").textContent = note;
 }
@@ -231,7 +271,7 @@ async function openSample() {
     const response = await fetch(new URL("./sample/scene.tif", import.meta.url));
     if (!response.ok) throw new EngineError("sample_fetch", `The sample could not be fetched: HTTP ${response.status}.`);
     const blob = await response.blob();
-    if (token === opened) await openFile(new File([blob], name, { type: "image/tiff" }));
+    if (token === opened) await openEntries([{ path: name, file: new File([blob], name, { type: "image/tiff" }) }]);
   } catch (cause) {
     const error = cause instanceof TypeError ? new EngineError("sample_fetch", cause.message) : cause;
     if (token === opened) showError("The sample could not be opened", error);
@@ -256,14 +296,18 @@ async function runScene() {
   const tile = Number(address.get("tile")) || undefined;
   try {
     await loading;
-    const { done, total, cancelled, secs } = await engine.call("run", { options: { bands, tile } }, (progress) => {
+    const options = { bands, tile, ...panel.chosenOffers() };
+    const { done, total, cancelled, secs, wasmBytes } = await engine.call("run", { options }, (progress) => {
       if (progress.picture) result.showPart(progress.picture);
       else showProgress(progress.done, progress.total, timer.left(progress.done, progress.total));
     });
     // Another file waits for this run's end: what it left is of no interest.
     if (token !== opened) return;
     byId("status").dataset.seconds = String(secs);
+    byId("status").dataset.wasmBytes = String(wasmBytes);
     await result.finish();
+    if (token !== opened) return;
+    await result.showFiles((info?.scene.name ?? "scene").split(", ")[0].replace(/\.[^.]+$/, ""));
     if (token !== opened) return;
     if (cancelled) setState("cancelled", `Cancelled after ${number(done)} of ${number(total)} tiles.`);
     else setState("done", `Mapped in ${durationText(secs)}.`);
@@ -298,14 +342,19 @@ function showProgress(done, total, left) {
 
 // Wiring
 
-const fileInput = /** @type {HTMLInputElement} */ (byId("file-input"));
-fileInput.addEventListener("change", () => {
-  const [chosen] = fileInput.files ?? [];
-  if (chosen) openFile(chosen);
-  // The same file can be chosen again, for example after it was mended.
-  fileInput.value = "";
-});
-for (const id of ["drop-zone", "open-another"]) byId(id).addEventListener("click", () => fileInput.click());
+for (const [input, buttons] of [
+  ["file-input", ["drop-zone", "open-another"]],
+  ["folder-input", ["choose-folder", "open-folder"]],
+]) {
+  const dialog = /** @type {HTMLInputElement} */ (byId(/** @type {string} */ (input)));
+  dialog.addEventListener("change", () => {
+    const entries = entriesOf(dialog.files ?? []);
+    if (entries.length > 0) openEntries(entries);
+    // The same file can be chosen again, for example after it was mended.
+    dialog.value = "";
+  });
+  for (const button of buttons) byId(button).addEventListener("click", () => dialog.click());
+}
 byId("sample").addEventListener("click", openSample);
 byId("run").addEventListener("click", run);
 byId("cancel").addEventListener("click", cancelRun);
@@ -317,22 +366,11 @@ bindNumber("threshold", () => result.refresh());
 bindNumber("top-k", () => result.refresh());
 bindNumber("opacity", () => viewer.setOpacity(result.opacity()));
 
-for (const [kind, type] of [
-  ["mask-tif", "image/tiff"],
-  ["mask-png", "image/png"],
-  ["probability-tif", "image/tiff"],
-  ["saliency-tif", "image/tiff"],
-]) {
-  byId(`download-${kind}`).addEventListener("click", () => {
-    const stem = (info?.scene.name ?? "scene").replace(/\.[^.]+$/, "");
-    // "scene_mask.tif" of "scene.tif" and "mask-tif".
-    result.download(kind, `${stem}_${kind.replace("-", ".")}`, type);
-  });
-}
-
 const about = /** @type {HTMLDialogElement} */ (byId("about"));
 byId("about-open").addEventListener("click", () => about.showModal());
 byId("about-close").addEventListener("click", () => about.close());
 
-acceptDrops(openFile);
+acceptDrops(openEntries, (cause) => showError("The folder could not be listed", new EngineError("folder_unreadable", String(cause))));
 boot();
+const linked = address.get("scene");
+if (linked) openAddress(linked);

@@ -23,6 +23,9 @@ import { bandName, className, hectaresText, listing, number, percentText, title,
  * @property {{bands: number[], reason: string, certainty: "named" | "likely" | "unknown"}} assignment
  * @property {Warning[]} warnings
  * @property {boolean} hasAreas
+ * @property {{code: string, message: string}[]} notices
+ * @property {boolean} canResample
+ * @property {number} modelResolutionM
  * @typedef {{name: string, value: number, color: number[], pixels: number, hectares: number | null, percent: number, rare: boolean}} AreaRow
  * @typedef {object} Areas
  * @property {boolean} complete
@@ -44,6 +47,66 @@ export function showScene(info) {
   ];
   byId("scene-facts").replaceChildren(...facts.flatMap(([term, text]) => [make("dt", {}, term), make("dd", {}, text)]));
   byId("scene").hidden = false;
+}
+
+/** @typedef {{name: string, type: string, title: string}} FileChoice */
+
+/** The button's id: `download-mask-tif` of `mask.tif`. @param {string} name of a file */
+export function downloadId(name) {
+  return `download-${name.replace(".", "-")}`;
+}
+
+/** @type {Record<string, string>} what the files are in the reader's words, by name */
+const FILES = {
+  "mask.tif": "Mask, GeoTIFF",
+  "mask.png": "Mask, PNG",
+  "probability.tif": "Probability, GeoTIFF",
+  "saliency.tif": "Saliency, GeoTIFF",
+  "polygons.geojson": "Polygons, GeoJSON",
+  "review.geojson": "Look here first, GeoJSON",
+  "areas.csv": "Areas, CSV",
+  "areas.json": "Areas, JSON",
+  "item.json": "STAC Item",
+};
+
+/**
+ * @param {FileChoice[]} files
+ * @param {(file: FileChoice) => void} onChoice
+ */
+export function showFiles(files, onChoice) {
+  const buttons = files.map((file) => {
+    const button = make("button", { type: "button", id: downloadId(file.name), class: "secondary", title: file.title }, FILES[file.name] ?? file.name);
+    button.addEventListener("click", () => onChoice(file));
+    return button;
+  });
+  byId("download-note").textContent = "";
+  byId("downloads").replaceChildren(...buttons);
+}
+
+/**
+ * What may be done to the scene before the run.
+ *
+ * @param {SceneInfo} info
+ * @param {string | null} matching how the values would be made those of training
+ */
+export function showOffers(info, matching) {
+  byId("resample-field").hidden = !info.canResample;
+  byId("resample-text").textContent = `Run at the model's ${number(info.modelResolutionM, info.modelResolutionM % 1 ? 1 : 0)} m; the mask stays on the scene's own pixels`;
+  byId("matching-field").hidden = !matching;
+  byId("matching-text").textContent = `Match the values to the model's`;
+  byId("matching-hint").textContent = matching ?? "";
+}
+
+/** Which of these are wanted. */
+export function chosenOffers() {
+  const isChosen = (/** @type {string} */ id) =>
+    !byId(`${id}-field`).hidden && /** @type {HTMLInputElement} */ (byId(id)).checked;
+  return { resample: isChosen("resample"), matching: isChosen("matching") };
+}
+
+/** @param {{message: string}[]} notices what was done with the files */
+export function showNotices(notices) {
+  byId("notices").replaceChildren(...notices.map(({ message }) => make("li", {}, message)));
 }
 
 /** @param {Warning[]} warnings */

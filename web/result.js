@@ -164,19 +164,30 @@ export class ResultView {
   }
 
   /**
-   * @param {string} kind of file
-   * @param {string} name of the file
-   * @param {string} type
+   * Lists the files that the result can be saved as.
+   *
+   * @param {string} stem what their names begin with
    */
-  async download(kind, name, type) {
-    const button = /** @type {HTMLButtonElement} */ (byId(`download-${kind}`));
+  async showFiles(stem) {
+    const epoch = this.#epoch;
+    const files = await this.engine.call("files", { options: this.options() });
+    if (epoch === this.#epoch) panel.showFiles(files, (file) => this.#download(file, `${stem}_${file.name}`));
+  }
+
+  /**
+   * @param {panel.FileChoice} file
+   * @param {string} name of the file
+   */
+  async #download({ name: kind, type }, name) {
+    const button = /** @type {HTMLButtonElement} */ (byId(panel.downloadId(kind)));
     button.disabled = true;
     try {
-      const { bytes } = await this.engine.call("file", { kind, options: this.options() });
-      const url = URL.createObjectURL(new Blob([bytes], { type }));
+      const { blob, notice } = await this.engine.call("file", { name: kind, type, options: this.options() });
+      const url = URL.createObjectURL(blob);
       make("a", { href: url, download: name }).click();
-      // The browser reads the blob after the click returns.
-      setTimeout(() => URL.revokeObjectURL(url), 60_000);
+      // The browser reads the blob after the click returns, a large one for a while.
+      setTimeout(() => URL.revokeObjectURL(url), 10 * 60_000);
+      if (notice) byId("download-note").textContent = notice;
       button.disabled = this.#phase !== "finished";
     } catch (cause) {
       this.onError(`${name} could not be written`, cause);

@@ -83,7 +83,15 @@ const DAMAGED = "The file is incomplete or damaged. Copy or download it again.";
 /** What to try, by the error's code or the beginning of it, the first that fits. @type {[string, string][]} */
 const WHAT_TO_TRY = [
   ["not_a_tiff", "Choose a GeoTIFF (.tif). Other formats can be converted with QGIS or gdal_translate."],
-  ["too_few_bands", "Stack the bands into one file first, for example with QGIS or gdal_merge.py -separate."],
+  ["too_few_bands", "Choose all band files of the scene together, or the folder or zip archive that holds them."],
+  ["several_products", "Choose the files of one of them."],
+  ["grids_differ", "Bring the bands onto one grid first, for example with gdalwarp, and open those."],
+  ["no_image_among_files", "Choose GeoTIFF files, or a folder or zip archive that holds some."],
+  ["unsupported_jpeg_2000", "Convert the bands first, for example with gdal_translate in.jp2 out.tif."],
+  ["folder_unreadable", "Choose the files themselves instead of the folder."],
+  ["http_no_ranges", "Download the file and open it from this computer."],
+  ["http_unreachable", "Check the address and the connection. This site may only be allowed to read files of its own server."],
+  ["http_", "Check the address, or download the file and open it from this computer."],
   ["unsupported_", CONVERT],
   ["limit_exceeded", "Cut out a part of the scene, or rewrite it in tiles (gdal_translate -co TILED=YES)."],
   ["scene_too_large", "Cut out a part of the scene and open that."],

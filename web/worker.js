@@ -3,6 +3,7 @@
 
 import init, { Session } from "../wasm/raremap-web.js";
 import { chooseBackend } from "./backend.js";
+import { keep, openRoom, takeFile } from "./room.js";
 
 const WASM_URL = new URL("../wasm/raremap-web_bg.wasm", import.meta.url);
 const MODEL_URL = new URL("./models/default.raremap", import.meta.url);
@@ -10,6 +11,8 @@ const MODEL_URL = new URL("./models/default.raremap", import.meta.url);
 // A picture of a part costs a pass over the scene: often enough to watch, and at most a tenth of the time.
 const PICTURE_MS = 700;
 const PICTURE_COST = 10;
+// How often the unpacking of an archive is told.
+const UNPACK_MS = 200;
 
 /** @type {Session | undefined} */
 let session;
@@ -71,9 +74,12 @@ async function fetchBytes(url, onBytes) {
   return bytes;
 }
 
+/** Wasm's memory, which never shrinks: its size is the most it ever was. @type {WebAssembly.Memory | undefined} */
+let memory;
+
 async function startWasm() {
   try {
-    await init({ module_or_path: WASM_URL });
+    ({ memory } = await init({ module_or_path: WASM_URL }));
   } catch (cause) {
     throw new CodedError("wasm_start", String(cause));
   }
@@ -93,13 +99,13 @@ async function load({ backend }, progress) {
   /** @type {string} */
   let reason = choice.reason;
   try {
-    session = await Session.create(model, choice.backend);
+    session = await Session.create(model, choice.backend, takeFile);
   } catch (cause) {
     // A device that gives wrong numbers, or none, is not used; the processor gives the right ones.
     const code = errorOf(cause).code;
     if (choice.backend !== "webgpu" || !["webgpu_failed", "golden_tile_differs"].includes(code)) throw cause;
     reason = code;
-    session = await Session.create(model, "cpu");
+    session = await Session.create(model, "cpu", takeFile);
   }
   return {
     backend: session.backend,
@@ -123,18 +129,36 @@ async function bitmapOf(picture) {
   return { bitmap, extent: [...extent] };
 }
 
-/** @param {{file: File}} params */
-async function open({ file }) {
-  return JSON.parse(await currentSession().openScene(file, file.name));
+/**
+ * @param {{entries?: {path: string, file: File}[], url?: string}} params
+ * @param {(progress: any) => void} progress
+ */
+async function open({ entries = [], url }, progress) {
+  await openRoom();
+  let last = 0;
+  const onUnpacked = (/** @type {number} */ done, /** @type {number} */ total) => {
+    if (done < total && performance.now() - last < UNPACK_MS) return;
+    last = performance.now();
+    progress({ phase: "unpack", done, total });
+  };
+  const opening = url
+    ? currentSession().openAddress(url, decodeURIComponent(new URL(url).pathname.split("/").pop() ?? ""), onUnpacked)
+    : currentSession().openFiles(entries.map(({ path }) => path), entries.map(({ file }) => file), onUnpacked);
+  return JSON.parse(await opening);
+}
+
+/** @param {{x: number, y: number, width: number, height: number, bands: number[]}} params */
+async function read({ x, y, width, height, bands }) {
+  return { values: await currentSession().read(x, y, width, height, Uint32Array.from(bands)) };
 }
 
 /** @param {{bands: number[], maxPx: number}} params */
 async function preview({ bands, maxPx }) {
   const shown = await currentSession().preview(Uint32Array.from(bands), maxPx);
-  const { note, warnings } = shown;
+  const { note, warnings, matching } = shown;
   const picture = /** @type {import("../wasm/raremap-web.js").Picture} */ (shown.takePicture());
   shown.free();
-  return { ...(await bitmapOf(picture)), note, warnings: JSON.parse(warnings) };
+  return { ...(await bitmapOf(picture)), note, matching: matching ?? null, warnings: JSON.parse(warnings) };
 }
 
 /** @param {{x: number, y: number, width: number, height: number}} params */
@@ -168,6 +192,7 @@ function nextTask() {
  * @param {(progress: any, transfer?: Transferable[]) => void} progress
  */
 async function run({ options }, progress) {
+  await openRoom();
   const start = performance.now();
   let lastPicture = start;
   let pictureMs = 0;
@@ -185,7 +210,7 @@ async function run({ options }, progress) {
     progress({ picture: drawn }, [drawn.bitmap]);
   };
   const { done, total } = JSON.parse(await currentSession().run(JSON.stringify(options), onTile, onPicture));
-  return { done, total, cancelled: done < total, secs: (performance.now() - start) / 1000 };
+  return { done, total, cancelled: done < total, secs: (performance.now() - start) / 1000, wasmBytes: memory?.buffer.byteLength };
 }
 
 function cancel() {
@@ -197,13 +222,24 @@ function areas({ options }) {
   return JSON.parse(currentSession().areas(JSON.stringify(options)));
 }
 
-/** @param {{kind: string, options: object}} params */
-function file({ kind, options }) {
-  return { bytes: currentSession().file(kind, JSON.stringify(options)) };
+/** @param {{options: object}} params */
+function files({ options }) {
+  return JSON.parse(currentSession().files(JSON.stringify(options)));
+}
+
+/** @param {{name: string, type: string, options: object}} params */
+async function file({ name, type, options }) {
+  await openRoom();
+  const made = currentSession().makeFile(name, JSON.stringify(options));
+  try {
+    return { blob: await keep(made, name, type), notice: made.notice ?? null };
+  } finally {
+    made.free();
+  }
 }
 
 /** @type {Record<string, (params: any, progress: (value: any, transfer?: Transferable[]) => void) => any>} */
-const METHODS = { load, open, preview, detail, look, layer, run, cancel, areas, file };
+const METHODS = { load, open, preview, detail, read, look, layer, run, cancel, areas, files, file };
 
 /**
  * @param {unknown} cause
@@ -221,7 +257,7 @@ function errorOf(cause) {
  * @returns {Transferable[]}
  */
 function transferables(result) {
-  return [result?.bitmap, result?.bytes?.buffer].filter(Boolean);
+  return [result?.bitmap, result?.values?.buffer].filter(Boolean);
 }
 
 self.addEventListener("message", async ({ data: { id, method, params } }) => {

@@ -64,10 +64,10 @@ export class Visit {
     return found.getAttribute("data-state");
   }
 
-  /** Drops a file on the page; waits until it is read or refused, and gives the state then. */
-  async drop(path, timeout = 120_000) {
+  /** Drops a file, or several, or a folder on the page; waits until it is read or refused, and gives the state then. */
+  async drop(paths, timeout = 120_000) {
     const session = await this.context.newCDPSession(this.page);
-    const data = { items: [], files: [path], dragOperationsMask: 1 };
+    const data = { items: [], files: [paths].flat(), dragOperationsMask: 1 };
     for (const type of ["dragEnter", "dragOver", "drop"]) {
       await session.send("Input.dispatchDragEvent", { type, x: 700, y: 400, data });
     }
@@ -81,7 +81,13 @@ export class Visit {
     return this.settled(timeout);
   }
 
-  async settled(timeout) {
+  /** Chooses a folder in its dialog; as `choose`. */
+  async chooseFolder(path, timeout = 120_000) {
+    await this.page.setInputFiles("#folder-input", path);
+    return this.settled(timeout);
+  }
+
+  async settled(timeout = 120_000) {
     // The page may still show the state of the file before this one.
     await this.page.waitForTimeout(200);
     return this.state(["ready", "error"], timeout);

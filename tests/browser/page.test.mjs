@@ -2,13 +2,13 @@
 
 import assert from "node:assert/strict";
 import { execFileSync } from "node:child_process";
-import { mkdtempSync, readFileSync, statSync, writeFileSync } from "node:fs";
+import { copyFileSync, mkdirSync, mkdtempSync, readFileSync, statSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, before, test } from "node:test";
 
 import { Visit, launch, openSite } from "./page.mjs";
-import { scene } from "./scenes.mjs";
+import { scene, zip } from "./scenes.mjs";
 
 const MINUTES = 60_000;
 const MODEL = "web/models/default.raremap";
@@ -94,6 +94,66 @@ test("a dropped scene's mask lies where the scene lies and agrees with the nativ
     assert.equal(valid, 420 * 300);
   }),
 );
+
+const BANDS = ["BAND2.tif", "BAND3.tif", "BAND4.tif"];
+
+test("the band files of a product are one scene: chosen together, as a folder, or zipped", { timeout: 10 * MINUTES }, async () => {
+  const size = { width: 150, height: 90 };
+  const whole = fileOf("stacked.tif", scene(size));
+  const product = join(folder, "L4_product");
+  mkdirSync(product);
+  const files = Object.fromEntries(BANDS.map((name, band) => [`L4_product/${name}`, scene({ ...size, band })]));
+  for (const [path, bytes] of Object.entries(files)) writeFileSync(join(folder, path), bytes);
+  const archive = fileOf("product.zip", zip(files));
+  const masks = {};
+  const openings = {
+    stacked: (visit) => visit.choose(whole),
+    files: (visit) => visit.choose(BANDS.map((name) => join(product, name))),
+    folder: (visit) => visit.chooseFolder(product),
+    zip: (visit) => visit.drop(archive),
+  };
+  await visiting({ backend: "cpu" }, async (visit) => {
+    for (const [name, open] of Object.entries(openings)) {
+      assert.equal(await open(visit), "ready", `${name}: ${await visit.error()}`);
+      if (name === "stacked") await visit.assignBands({ green: 1, red: 2, nir: 3 });
+      assert.equal(await visit.run(), "done", `${name}: ${await visit.error()}`);
+      masks[name] = `${whole}.${name}.mask.tif`;
+      copyFileSync(await visit.download("#download-mask-tif", folder), masks[name]);
+    }
+  });
+  for (const name of ["files", "folder", "zip"]) {
+    const report = inspect(whole, masks.stacked, masks[name]);
+    assert.ok(report.same_transform && report.agreement === 1, `${name}: ${JSON.stringify(report)}`);
+  }
+});
+
+test("band files of different grids are refused, and the difference is named", { timeout: 5 * MINUTES }, () =>
+  visiting({ backend: "cpu" }, async (visit) => {
+    const product = join(folder, "mixed");
+    mkdirSync(product);
+    BANDS.forEach((name, band) => writeFileSync(join(product, name), scene({ width: band === 2 ? 97 : 128, band })));
+    assert.equal(await visit.chooseFolder(product), "error");
+    const message = await visit.error();
+    assert.match(message, /BAND4\.tif/);
+    assert.match(message, /97/);
+  }),
+);
+
+test("a scene of the same site is read by ranges", { timeout: 5 * MINUTES }, () =>
+  visiting({ backend: "cpu", scene: "web/sample/scene.tif" }, async (visit) => {
+    assert.equal(await visit.settled(), "ready", await visit.error());
+    assert.match(await visit.page.innerText("#scene-name"), /scene\.tif/);
+    assert.equal(await visit.run(), "done", await visit.error());
+    assertAreasAddUp(await visit.classes());
+  }),
+);
+
+test("an address without a scene gets a message", { timeout: 5 * MINUTES }, async () => {
+  const visit = await Visit.open(browser, site.url, { query: { backend: "cpu", scene: "web/nothing.tif" } });
+  assert.equal(await visit.settled(), "error");
+  assert.match(await visit.error(), /404|not found/i);
+  await visit.close();
+});
 
 const good = scene();
 const forged = Buffer.from(good);

@@ -1,5 +1,7 @@
 // Small GeoTIFF scenes for the browser tests: green, red and near infrared as int16 reflectance x 10,000, in UTM zone 30N.
 
+import { crc32 } from "node:zlib";
+
 // Green, red, near infrared.
 const SURFACES = { water: [620, 430, 210], forest: [420, 300, 2900], crop: [900, 1000, 3300], bare: [1500, 2000, 2700] };
 
@@ -22,9 +24,14 @@ function samples(width, height, bands) {
   return values;
 }
 
-/** The bytes of a little-endian, uncompressed GeoTIFF in strips of 16 rows. */
-export function scene({ width = 128, height = 128, bands = 3, metres = 10 } = {}) {
-  const pixels = Buffer.from(samples(width, height, bands).buffer);
+/** One of three interleaved bands alone. */
+const single = (values, band) => values.filter((_, i) => i % 3 === band);
+
+/** The bytes of a little-endian, uncompressed GeoTIFF in strips of 16 rows; with `band`, that one alone, from 0. */
+export function scene({ width = 128, height = 128, bands = 3, metres = 10, band } = {}) {
+  if (band !== undefined) bands = 1;
+  const values = band === undefined ? samples(width, height, bands) : single(samples(width, height, 3), band);
+  const pixels = Buffer.from(values.buffer);
   const rows = 16;
   const stripBytes = rows * width * bands * 2;
   const strips = Math.ceil(height / rows);
@@ -73,4 +80,36 @@ export function scene({ width = 128, height = 128, bands = 3, metres = 10 } = {}
   const header = Buffer.from([0x49, 0x49, 42, 0, 0, 0, 0, 0]);
   header.writeUInt32LE(directoryAt, 4);
   return Buffer.concat([header, pixels, directory, ...overflow]);
+}
+
+/** A zip archive of `{path: bytes}` without compression. */
+export function zip(files) {
+  const parts = [];
+  const directory = [];
+  let offset = 0;
+  for (const [path, bytes] of Object.entries(files)) {
+    const name = Buffer.from(path);
+    // Version, flags, method, time, date, checksum, sizes, length of the name: the same in both headers.
+    const shared = Buffer.alloc(24);
+    shared.writeUInt16LE(20, 0);
+    shared.writeUInt16LE(0x0021, 8);
+    shared.writeUInt32LE(crc32(bytes), 10);
+    shared.writeUInt32LE(bytes.length, 14);
+    shared.writeUInt32LE(bytes.length, 18);
+    shared.writeUInt16LE(name.length, 22);
+    const local = Buffer.concat([Buffer.from("PK\x03\x04"), shared, Buffer.alloc(2), name, bytes]);
+    const tail = Buffer.alloc(16);
+    tail.writeUInt32LE(offset, 12);
+    directory.push(Buffer.concat([Buffer.from("PK\x01\x02\x14\x00"), shared, tail, name]));
+    parts.push(local);
+    offset += local.length;
+  }
+  const entries = Buffer.concat(directory);
+  const end = Buffer.alloc(22);
+  end.write("PK\x05\x06");
+  end.writeUInt16LE(directory.length, 8);
+  end.writeUInt16LE(directory.length, 10);
+  end.writeUInt32LE(entries.length, 12);
+  end.writeUInt32LE(offset, 16);
+  return Buffer.concat([...parts, entries, end]);
 }

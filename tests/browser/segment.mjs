@@ -64,6 +64,8 @@ try {
     backend_text: await visit.page.innerText("#backend"),
     status: await visit.page.innerText("#status"),
     run_seconds: Number(await visit.page.getAttribute("#status", "data-seconds")) || null,
+    // Wasm's memory never shrinks: this is the most that it took.
+    wasm_bytes: Number(await visit.page.getAttribute("#status", "data-wasm-bytes")) || null,
     error: await visit.error(),
     warnings: await visit.page.locator("#warnings li").allInnerTexts(),
     since_open_ms: await visit.times(),

@@ -61,7 +61,7 @@ fn main() -> ExitCode {
         Command::Evaluate(args) => evaluate::run(&args),
         Command::Predict(args) => predict::run(&args),
         Command::Export(args) => export::run(&args),
-        Command::Inspect(args) => inspect::run(&args),
+        Command::Inspect(args) => return inspect::run(&args),
         Command::Check(args) => match check::run(&args) {
             Ok(code) => return code,
             Err(error) => Err(error),

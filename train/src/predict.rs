@@ -1,42 +1,47 @@
-//! `raremap predict`: a scene's mask, probabilities, saliency and areas, as the page computes them.
+//! `raremap predict`: a scene's mask, probabilities, polygons, review list and areas, as the page computes them.
 
+mod input;
 mod output;
 #[cfg(test)]
 mod tests;
 
 use std::collections::BTreeMap;
 use std::ops::ControlFlow;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Instant;
 
 use anyhow::{Context, Result};
-use clap::Args;
+use clap::{Args, ValueEnum};
 use indicatif::{ProgressBar, ProgressStyle};
 use raremap_infer::{
-    BandGuess, BurnTileModel, Certainty, ClassArea, DecideOptions, GOLDEN_TOLERANCE, Opacity, Progress, RunHooks,
-    RunOptions, SaliencyCut, SceneLogits, Tiling, Warning, check_golden, compare_resolution, compare_statistics,
-    guess_bands, parse_bands, pixel_areas, run_scene,
+    BandGuess, BurnTileModel, Certainty, ClassArea, DecideOptions, GOLDEN_TOLERANCE, InferError, MatchMode, Matching,
+    OutputOptions, PolygonsCrs, ProbabilitySamples, Progress, Results, RunHooks, RunOptions, SaliencyCut, SceneLogits,
+    Tiling, Warning, check_golden, compare_resolution, compare_statistics, guess_bands, match_statistics, notes_of,
+    parse_bands, pixel_areas, preview_for_statistics, resampling, run_scene,
 };
 use raremap_model::{Card, ModelFile};
-use raremap_raster::{FileSource, GeoTiff, Limits, RasterInfo};
+use raremap_raster::{Notice, Samples, Scene, SceneInfo, Scratch};
 use serde::Serialize;
 use serde_json::json;
 
 use crate::device::Backend;
 use crate::files::write_whole;
-use output::{Writer, print_table};
+use input::{InputScene, open_scene};
+use output::{print_table, scratch_in, write_all};
 
-/// Segments a GeoTIFF: writes mask.tif, probability.tif, saliency.tif and summary.json.
+/// Segments a GeoTIFF or the files of a product: writes mask, probability and saliency as cloud-optimized GeoTIFFs, polygons and a review
+/// list as GeoJSON, areas as CSV and JSON, a STAC Item, and summary.json.
 #[derive(Debug, Args)]
 pub struct PredictArgs {
     /// A weights file.
     model: PathBuf,
-    /// The scene, a GeoTIFF.
-    input: PathBuf,
+    /// The scene: a GeoTIFF, the files of a product, a folder or a zip archive of them.
+    #[arg(required = true)]
+    input: Vec<PathBuf>,
     /// Folder for the results; it is made if it is not there.
     #[arg(long)]
     out: PathBuf,
-    /// Which band is which, counted from 1, such as green=2,red=3,nir=4; guessed by default.
+    /// Which band is which, by number from 1 or by file, such as green=2,red=3,nir=BAND4.tif; guessed by default.
     #[arg(long)]
     bands: Option<String>,
     /// Probability from which a pixel takes a rare class; 1 switches this off.
@@ -54,12 +59,110 @@ pub struct PredictArgs {
     /// Pixels that neighbouring tiles share, a multiple of 32; a quarter of the tile by default.
     #[arg(long)]
     overlap: Option<usize>,
+    /// Whether the numbers of a known product become reflectances, where its metadata say how and the model wants them.
+    #[arg(long, value_enum, default_value = "auto")]
+    reflectance: Reflectance,
+    /// Whether to run on the model's resolution, with results on the scene's: where it differs by more than 25 % (auto), always, or not.
+    #[arg(long, value_enum, default_value = "off")]
+    resample: Resample,
+    /// Whether to change values so that they are like those of training: by units, by percentiles, or by whatever explains them.
+    #[arg(long = "match", value_enum, default_value = "off")]
+    matching: Match,
     /// Where to run.
     #[arg(long, value_enum, default_value = "cpu")]
     device: Backend,
+    #[command(flatten)]
+    files: FileArgs,
     /// Print the summary as JSON instead of a table.
     #[arg(long)]
     json: bool,
+}
+
+/// What may be chosen of the files.
+#[derive(Debug, Args)]
+struct FileArgs {
+    /// Samples of probability.tif and saliency.tif: u8 in steps of 1/254 (255 is no data), or f32.
+    #[arg(long, value_enum, default_value = "u8")]
+    probability: StoredAs,
+    /// Coordinates of polygons.geojson and review.geojson: longitude and latitude, or the scene's own.
+    #[arg(long, value_enum, default_value = "wgs84")]
+    polygons_crs: Coordinates,
+    /// Leave polygons below this area out, in hectares.
+    #[arg(long, default_value_t = 0.0)]
+    min_area_ha: f64,
+    /// Most places in the review list.
+    #[arg(long, default_value_t = 200)]
+    review_limit: usize,
+    /// When the scene was taken, such as 2024-02-03T05:06:07Z; for the STAC Item.
+    #[arg(long)]
+    datetime: Option<jiff::Timestamp>,
+    /// When the files were made, for the STAC Item; without it equal runs give equal files.
+    #[arg(long)]
+    created: Option<jiff::Timestamp>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum StoredAs {
+    U8,
+    F32,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum Coordinates {
+    Wgs84,
+    Scene,
+}
+
+impl FileArgs {
+    fn options(&self) -> OutputOptions {
+        OutputOptions {
+            probability: match self.probability {
+                StoredAs::U8 => ProbabilitySamples::U8,
+                StoredAs::F32 => ProbabilitySamples::F32,
+            },
+            polygons_crs: match self.polygons_crs {
+                Coordinates::Wgs84 => PolygonsCrs::Wgs84,
+                Coordinates::Scene => PolygonsCrs::Scene,
+            },
+            min_area_ha: self.min_area_ha,
+            review_limit: self.review_limit,
+            datetime: self.datetime.map(|time| time.to_string()),
+            created: self.created.map(|time| time.to_string()),
+        }
+    }
+}
+
+/// What to do with stored numbers.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum Reflectance {
+    /// Convert where it is known how.
+    Auto,
+    /// Use them as they are.
+    Off,
+}
+
+/// When to run on the model's resolution.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+enum Resample {
+    /// Where the scene's differs by more than 25 %.
+    Auto,
+    /// Always.
+    On,
+    /// Never: it is said where it may help.
+    Off,
+}
+
+/// How to change values.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+enum Match {
+    /// Not: it is said where it may help.
+    Off,
+    /// By a factor between units, where one explains the difference.
+    Units,
+    /// Each band by its own median and spread.
+    Percentiles,
+    /// By units, or by percentiles where the values are those of a display.
+    Auto,
 }
 
 /// What `summary.json` holds.
@@ -78,6 +181,8 @@ struct Report<'a> {
     top_k: &'a SaliencyCut,
     timings: Timings,
     warnings: &'a [Warning],
+    /// What was done with the files.
+    notices: &'a [Notice],
     outputs: Vec<PathBuf>,
 }
 
@@ -90,6 +195,10 @@ struct Options<'a> {
     top_k_percent: f32,
     tile_px: usize,
     overlap_px: usize,
+    /// Scene pixels per pixel of the grid that the model ran on, along columns and rows; absent where it is the scene's own.
+    resampled: Option<[f64; 2]>,
+    /// How values were changed before the run; absent where they were not.
+    matched: Option<&'a Matching>,
 }
 
 #[derive(Debug, Serialize)]
@@ -112,20 +221,35 @@ async fn predict(args: &PredictArgs) -> Result<()> {
     let bytes = std::fs::read(&args.model).with_context(|| format!("cannot read {}", args.model.display()))?;
     let file = ModelFile::from_bytes(&bytes).with_context(|| args.model.display().to_string())?;
     let card = &file.card;
-    let named = || args.input.display().to_string();
-    let source = FileSource::open(&args.input).with_context(named)?;
-    let scene = GeoTiff::open(source, Limits::default()).await.with_context(named)?;
-    let info = scene.info();
-    let assignment = assign(args.bands.as_deref(), info, card).with_context(named)?;
+    let named = || named(&args.input);
+    let to_reflectance = args.reflectance == Reflectance::Auto;
+    let (scene, doubts) = open_scene(&args.input, card, to_reflectance)
+        .await
+        .with_context(named)?;
+    let info = scene.scene_info();
+    let assignment = assign(args.bands.as_deref(), &scene, card).with_context(named)?;
     let decide = decide_options(args, card);
     decide.check(card)?;
+    let file_options = args.files.options();
+    let areas = pixel_areas(info.georeference.as_ref());
+    file_options.check(areas.pixel_ha(0, 0).is_some())?;
+    let scene_name = scene_name(&args.input);
     let usual = Tiling::of_tile(args.tile.unwrap_or(card.tile_px));
     let tiling = Tiling {
         overlap_px: args.overlap.unwrap_or(usual.overlap_px),
         ..usual
     };
-    let options = RunOptions {
+    let resample = match args.resample {
+        Resample::Auto => resampling(info, card, false),
+        Resample::On => {
+            Some(resampling(info, card, true).context("the size of the scene's pixels on the ground is not known")?)
+        }
+        Resample::Off => None,
+    };
+    let mut options = RunOptions {
         tiling,
+        max_bytes: MAX_LOGITS_BYTES,
+        resample,
         ..RunOptions::new(assignment.bands.clone())
     };
 
@@ -134,26 +258,46 @@ async fn predict(args: &PredictArgs) -> Result<()> {
         .with_context(|| args.model.display().to_string())?;
     let model = BurnTileModel::new(network, card.architecture.in_channels());
     check_golden(&model, &file.golden, GOLDEN_TOLERANCE).await?;
-    let warnings = warnings(&scene, card, &assignment).await.with_context(named)?;
+    let mut preview = preview_for_statistics(&scene, &assignment.bands)
+        .await
+        .with_context(named)?;
+    options.matching = match_mode(args.matching).and_then(|mode| match_statistics(&preview, card, mode));
+    if let Some(matching) = &options.matching {
+        matching.apply(&mut preview);
+    }
+    let mut warnings = warnings(info, card, &assignment, &preview, resample.is_some());
+    warnings.extend(doubts);
+    let mut notices = scene.notices().to_vec();
+    notices.extend(options.notices(card));
     let load_secs = started.elapsed().as_secs_f64();
 
     let started = Instant::now();
-    let logits = run_scene(&scene, &model, card, &options, &mut Reporter::new())
+    let logits = run_scene(&scene, &model, card, &options, &mut Reporter::new(&args.out))
         .await
         .with_context(named)?;
     let run_secs = started.elapsed().as_secs_f64();
 
     let started = Instant::now();
-    let decision = logits.decide(&decide)?;
+    let summary = logits.summary(&decide)?;
     let decide_secs = started.elapsed().as_secs_f64();
 
     let started = Instant::now();
-    let outputs = Writer {
-        out: &args.out,
-        info,
-        file: &file,
-    }
-    .write_all(&logits, &decision.mask)?;
+    let notes = notes_of(&notices);
+    let results = Results {
+        logits: &logits,
+        card,
+        model_sha256: &file.sha256,
+        scene: &scene_name,
+        georeference: info.georeference.as_ref(),
+        decide: &decide,
+        options: &file_options,
+        notes: &notes,
+    };
+    let (outputs, remarks) = write_all(&results, &args.out)?;
+    warnings.extend(remarks.into_iter().map(|message| Warning {
+        code: "outputs",
+        message,
+    }));
     let tiles = logits.tiles().0;
     let timings = Timings {
         load_secs,
@@ -168,11 +312,11 @@ async fn predict(args: &PredictArgs) -> Result<()> {
         .into_iter()
         .zip(assignment.bands.iter().map(|band| band + 1))
         .collect();
-    let summary = &decision.summary;
     let report = Report {
         model: json!({ "path": args.model, "name": card.name, "sha256": file.sha256 }),
         input: json!({
-            "path": args.input,
+            "paths": args.input,
+            "bands": band_list(&scene),
             "width": info.width,
             "height": info.height,
             "epsg": info.georeference.as_ref().and_then(|georeference| georeference.crs.epsg),
@@ -185,6 +329,8 @@ async fn predict(args: &PredictArgs) -> Result<()> {
             top_k_percent: decide.top_k_percent,
             tile_px: tiling.tile_px,
             overlap_px: tiling.overlap_px,
+            resampled: options.resample,
+            matched: options.matching.as_ref(),
         },
         band_assignment: json!({ "certainty": assignment.certainty, "reason": assignment.reason }),
         areas: &summary.classes,
@@ -194,6 +340,7 @@ async fn predict(args: &PredictArgs) -> Result<()> {
         top_k: &summary.top_k,
         timings,
         warnings: &warnings,
+        notices: &notices,
         outputs,
     };
     let text = serde_json::to_string_pretty(&report)?;
@@ -206,11 +353,39 @@ async fn predict(args: &PredictArgs) -> Result<()> {
     Ok(())
 }
 
-fn assign(spec: Option<&str>, info: &RasterInfo, card: &Card) -> Result<BandGuess> {
+/// The inputs as a message names them.
+fn named(inputs: &[PathBuf]) -> String {
+    let first = inputs
+        .first()
+        .map(|path| path.display().to_string())
+        .unwrap_or_default();
+    match inputs.len() {
+        0 | 1 => first,
+        count => format!("{first} and {} more", count - 1),
+    }
+}
+
+/// The inputs as result files name them: names alone, since paths differ between machines and results need not.
+fn scene_name(inputs: &[PathBuf]) -> String {
+    let names = inputs.iter().filter_map(|path| path.file_name());
+    names.map(|name| name.to_string_lossy()).collect::<Vec<_>>().join(", ")
+}
+
+/// Each band with its name and file, counted from 1 as on the command line.
+fn band_list(scene: &InputScene) -> serde_json::Value {
+    let names = scene.scene_info().band_names.iter().zip(scene.band_files()).enumerate();
+    names
+        .map(|(index, (name, file))| json!({ "band": index + 1, "name": name, "file": file }))
+        .collect()
+}
+
+fn assign(spec: Option<&str>, scene: &InputScene, card: &Card) -> Result<BandGuess> {
+    let files: Vec<&str> = scene.band_files().collect();
+    let info: &SceneInfo = scene.scene_info();
     let needed = card.scene_bands();
     Ok(match spec {
         Some(spec) => BandGuess {
-            bands: parse_bands(spec, info.band_count, &needed)?,
+            bands: parse_bands(spec, &files, &needed)?,
             certainty: Certainty::Named,
             reason: "Assigned on the command line.".into(),
         },
@@ -231,21 +406,26 @@ fn decide_options(args: &PredictArgs, card: &Card) -> DecideOptions {
     }
 }
 
-/// Longer side of the preview that statistics are taken from.
-const PREVIEW_PX: u32 = 512;
+fn match_mode(asked: Match) -> Option<MatchMode> {
+    match asked {
+        Match::Off => None,
+        Match::Units => Some(MatchMode::Units),
+        Match::Percentiles => Some(MatchMode::Percentiles),
+        Match::Auto => Some(MatchMode::Auto),
+    }
+}
 
-async fn warnings(scene: &GeoTiff<FileSource>, card: &Card, assignment: &BandGuess) -> Result<Vec<Warning>> {
-    let info = scene.info();
-    let opacity = Opacity::of(scene, &assignment.bands).await?;
-    let read = opacity.bands_to_read(&assignment.bands);
-    let mut preview = scene.read_preview(PREVIEW_PX, &read).await?;
-    opacity.apply(&mut preview, assignment.bands.len());
-    let mut warnings = compare_statistics(&preview, card);
+fn warnings(
+    info: &SceneInfo,
+    card: &Card,
+    assignment: &BandGuess,
+    preview: &Samples,
+    is_resampled: bool,
+) -> Vec<Warning> {
+    let mut warnings = compare_statistics(preview, card);
     let areas = pixel_areas(info.georeference.as_ref());
-    warnings.extend(compare_resolution(
-        areas.pixel_ha(info.height as usize / 2, info.width as usize / 2),
-        card,
-    ));
+    let middle = areas.pixel_ha(info.height as usize / 2, info.width as usize / 2);
+    warnings.extend(compare_resolution(middle, card).filter(|_| !is_resampled));
     if assignment.certainty != Certainty::Named {
         let needed = card.scene_bands();
         let bands: Vec<String> = needed
@@ -267,17 +447,22 @@ async fn warnings(scene: &GeoTiff<FileSource>, card: &Card, assignment: &BandGue
             message,
         });
     }
-    Ok(warnings)
+    warnings
 }
+
+/// More logits than this go to a temporary file.
+const MAX_LOGITS_BYTES: u64 = 64 << 20;
 
 /// A progress bar on a terminal, JSON lines elsewhere, at most one a second.
-struct Reporter {
+struct Reporter<'a> {
     bar: Option<ProgressBar>,
     last: Instant,
+    /// Folder of the results: what does not fit into memory is kept on their disk meanwhile.
+    out: &'a Path,
 }
 
-impl Reporter {
-    fn new() -> Self {
+impl<'a> Reporter<'a> {
+    fn new(out: &'a Path) -> Self {
         let bar = std::io::IsTerminal::is_terminal(&std::io::stderr()).then(|| {
             let template = "{elapsed_precise} {wide_bar} tile {pos}/{len}, {eta} left";
             ProgressBar::new(0)
@@ -286,11 +471,12 @@ impl Reporter {
         Self {
             bar,
             last: Instant::now(),
+            out,
         }
     }
 }
 
-impl RunHooks for Reporter {
+impl RunHooks for Reporter<'_> {
     async fn after_tile(&mut self, progress: Progress, _: &SceneLogits) -> ControlFlow<()> {
         let Progress { done, total, .. } = progress;
         match &self.bar {
@@ -305,5 +491,9 @@ impl RunHooks for Reporter {
             None => {}
         }
         ControlFlow::Continue(())
+    }
+
+    async fn scratch(&mut self, _: u64) -> Result<Option<Box<dyn Scratch>>, InferError> {
+        Ok(Some(scratch_in(self.out)?))
     }
 }

@@ -1,4 +1,4 @@
-//! How large a pixel is on the ground.
+//! How large a pixel is on the ground. Functions of angles are those of `libm`, which has the same bits natively and in wasm.
 
 use std::f64::consts::FRAC_PI_2;
 
@@ -52,15 +52,15 @@ impl Ellipsoid {
 
     /// Area between the equator and a latitude, per radian of longitude, in square metres (Snyder 1987, equation 3-12).
     fn zone_m2(&self, latitude: f64) -> f64 {
-        let (e2, sin) = (self.e2(), latitude.clamp(-FRAC_PI_2, FRAC_PI_2).sin());
+        let (e2, sin) = (self.e2(), libm::sin(latitude.clamp(-FRAC_PI_2, FRAC_PI_2)));
         let e = e2.sqrt();
-        let tail = if e > 0.0 { (e * sin).atanh() / e } else { sin };
+        let tail = if e > 0.0 { libm::atanh(e * sin) / e } else { sin };
         0.5 * self.semi_major_axis_m.powi(2) * (1.0 - e2) * (sin / (1.0 - e2 * sin * sin) + tail)
     }
 
     /// Square metres per square radian of longitude and latitude, at a latitude.
     fn density_m2(&self, latitude: f64) -> f64 {
-        let (sin, cos) = latitude.clamp(-FRAC_PI_2, FRAC_PI_2).sin_cos();
+        let (sin, cos) = libm::sincos(latitude.clamp(-FRAC_PI_2, FRAC_PI_2));
         let e2 = self.e2();
         self.semi_major_axis_m.powi(2) * (1.0 - e2) * cos / (1.0 - e2 * sin * sin).powi(2)
     }
@@ -130,9 +130,9 @@ impl PixelAreas {
             Ground::Projected { unit_m } => plane * unit_m * unit_m,
             Ground::WebMercator => {
                 let radius = Ellipsoid::WGS84.semi_major_axis_m;
-                let latitude = (middle / radius).sinh().atan();
+                let latitude = libm::atan(libm::sinh(middle / radius));
                 // A map step of dy is a latitude step of cos(latitude) dy / R.
-                plane * latitude.cos() / (radius * radius) * Ellipsoid::WGS84.density_m2(latitude)
+                plane * libm::cos(latitude) / (radius * radius) * Ellipsoid::WGS84.density_m2(latitude)
             }
             Ground::Geographic { unit_rad, ellipsoid } if b == 0.0 && d == 0.0 => {
                 let zone = ellipsoid.zone_m2(top * unit_rad) - ellipsoid.zone_m2(bottom * unit_rad);

@@ -3,11 +3,13 @@
 use crate::bands::check_count;
 use crate::error::InferError;
 
-/// Reads an assignment such as `green=2,red=3,nir=4`; bands count from 1, as GDAL counts them.
+/// Reads an assignment such as `green=2,red=3,nir=4`; bands count from 1, as GDAL counts them, or are named by their file where it holds
+/// but one. `files` has the file of each band.
 ///
 /// # Errors
 /// [`InferError::Misuse`] naming the part that is wrong, [`InferError::TooFewBands`].
-pub fn parse_bands(text: &str, band_count: usize, needed: &[&str]) -> Result<Vec<usize>, InferError> {
+pub fn parse_bands(text: &str, files: &[&str], needed: &[&str]) -> Result<Vec<usize>, InferError> {
+    let band_count = files.len();
     check_count(band_count, needed)?;
     let wrong = |message: String| InferError::Misuse(format!("bands {text:?}: {message}"));
     let mut bands = vec![None; needed.len()];
@@ -26,9 +28,11 @@ pub fn parse_bands(text: &str, band_count: usize, needed: &[&str]) -> Result<Vec
         let band = number
             .parse::<usize>()
             .ok()
-            .filter(|band| (1..=band_count).contains(band));
+            .filter(|band| (1..=band_count).contains(band))
+            .map(|band| band - 1)
+            .or_else(|| band_of_file(number, files));
         let band = band.ok_or_else(|| wrong(format!("{name} is {number}; the scene's bands are 1 to {band_count}")))?;
-        if bands[position].replace(band - 1).is_some() {
+        if bands[position].replace(band).is_some() {
             return Err(wrong(format!("{name} is given twice")));
         }
     }
@@ -43,6 +47,20 @@ pub fn parse_bands(text: &str, band_count: usize, needed: &[&str]) -> Result<Vec
     }
 }
 
+/// The band of a file, by its name with or without extension, if no other band has that.
+fn band_of_file(name: &str, files: &[&str]) -> Option<usize> {
+    let is_it = |file: &&str| {
+        let stem = file.rsplit_once('.').map_or(*file, |(stem, _)| stem);
+        file.eq_ignore_ascii_case(name) || stem.eq_ignore_ascii_case(name)
+    };
+    let mut found = files
+        .iter()
+        .enumerate()
+        .filter(|(_, file)| is_it(file))
+        .map(|(band, _)| band);
+    found.next().filter(|_| found.next().is_none())
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -51,7 +69,7 @@ mod tests {
 
     #[test]
     fn assignments_are_read_in_any_order_and_errors_name_the_part() {
-        let parse = |text: &str| parse_bands(text, 4, &NEEDED);
+        let parse = |text: &str| parse_bands(text, &["scene.tif"; 4], &NEEDED);
         assert_eq!(parse("green=2,red=3,nir=4").expect("valid"), [1, 2, 3]);
         assert_eq!(parse(" nir = 1, RED=1,green=3").expect("valid"), [2, 0, 0]);
         for (text, part) in [
@@ -66,6 +84,16 @@ mod tests {
         ] {
             let message = parse(text).unwrap_err().to_string();
             assert!(message.contains(part), "{text}: {message}");
+        }
+    }
+
+    #[test]
+    fn files_of_one_band_stand_for_it() {
+        let files = ["BAND2.tif", "BAND3.tif", "BAND4.tif", "two.tif", "two.tif"];
+        let parse = |text: &str| parse_bands(text, &files, &NEEDED);
+        assert_eq!(parse("green=BAND3.tif,red=band2,nir=5").expect("valid"), [1, 0, 4]);
+        for text in ["green=two.tif,red=1,nir=2", "green=BAND5,red=1,nir=2"] {
+            assert!(parse(text).unwrap_err().to_string().contains("1 to 5"), "{text}");
         }
     }
 }

@@ -1,6 +1,6 @@
 //! Which band of the scene is which: read from names and colours, or guessed from the number of bands.
 
-use raremap_raster::{ColorInterpretation, RasterInfo};
+use raremap_raster::{ColorInterpretation, RasterInfo, SceneInfo};
 use serde::Serialize;
 
 use crate::band_names::{Reading, read_names};
@@ -36,6 +36,15 @@ pub struct BandClues<'a> {
     pub names: &'a [Option<String>],
     /// Meaning of each band; bands beyond the end have none.
     pub colors: &'a [ColorInterpretation],
+}
+
+impl<'a> From<&'a SceneInfo> for BandClues<'a> {
+    fn from(info: &'a SceneInfo) -> Self {
+        Self {
+            names: &info.band_names,
+            colors: &info.color_interpretations,
+        }
+    }
 }
 
 impl<'a> From<&'a RasterInfo> for BandClues<'a> {

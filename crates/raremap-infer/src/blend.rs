@@ -1,47 +1,82 @@
 //! Overlapping tiles to one seamless grid of logits.
 
+use std::collections::VecDeque;
 use std::f32::consts::PI;
+use std::ops::Range;
+
+use raremap_raster::Scratch;
 
 use crate::error::InferError;
 use crate::plan::{Tile, TilePlan};
+
+/// Columns of cells that are kept, written and read together. A block of a row is a few 10 KB with all its channels: large enough to be
+/// read in one piece, small enough for a window's width of them to be little.
+const BLOCK_CELLS: usize = 512;
 
 /// Weighted sums of the tiles' logits on the scene's grid.
 ///
 /// A tile's weight falls off over its overlap as a raised cosine that never reaches zero: the network sees least at a tile's edge, and a
 /// cell that only one tile covers still has a value. Cells that no tile has covered yet read as 0.
-#[derive(Debug, Clone)]
+///
+/// Tiles come in the plan's order. In memory are only the sums that a later tile can still touch: a window's width of cells, and the rows
+/// that two rows of windows share. What is finished goes to the scratch, as f32: reading it back gives the very numbers.
 pub struct Blend {
     channels: usize,
     cells: [usize; 2],
     cell_px: usize,
-    /// `[channels, h, w]`
-    sums: Vec<f32>,
-    /// `[h, w]`
-    weights: Vec<f32>,
     profile: [Vec<f32>; 2],
+    /// First row and first column of cells of each row and column of windows.
+    origins: [Vec<usize>; 2],
+    tiles_added: usize,
+    /// Unfinished rows from `first_open` on, in blocks; `None` where no tile has touched one.
+    open: VecDeque<Vec<Option<Sums>>>,
+    first_open: usize,
+    /// Offset in the scratch of each finished block of each row of windows, in order: `[rows, channels, columns]`.
+    finished: Vec<Vec<u64>>,
+    scratch: Box<dyn Scratch>,
 }
 
+/// `[channels + 1, columns]` of one row of one block: the sums, and last of them the weights.
+type Sums = Box<[f32]>;
+
 impl Blend {
-    /// An empty grid of `channels` logits for the scene of `plan`.
-    pub fn new(plan: &TilePlan, channels: usize) -> Self {
-        let cells = plan.cells();
-        let count = cells[0] * cells[1];
+    /// An empty grid of `channels` logits for the scene of `plan`; what is finished is kept in an empty `scratch`.
+    pub fn new(plan: &TilePlan, channels: usize, scratch: Box<dyn Scratch>) -> Self {
+        let cells_of = |origins: &[usize]| origins.iter().map(|origin| origin / plan.cell_px).collect();
         Self {
             channels,
-            cells,
+            cells: plan.cells(),
             cell_px: plan.cell_px,
-            sums: vec![0.0; channels * count],
-            weights: vec![0.0; count],
             profile: plan
                 .tile
                 .map(|size| profile(size / plan.cell_px, plan.overlap_px / plan.cell_px)),
+            origins: [cells_of(&plan.row_origins), cells_of(&plan.column_origins)],
+            tiles_added: 0,
+            open: VecDeque::new(),
+            first_open: 0,
+            finished: Vec::new(),
+            scratch,
         }
     }
 
-    /// Bytes that a grid of `channels` logits for `plan` keeps.
-    pub fn needed_bytes(plan: &TilePlan, channels: usize) -> u64 {
+    /// Bytes that the finished grid of `channels` logits for `plan` takes in its scratch.
+    pub fn finished_bytes(plan: &TilePlan, channels: usize) -> u64 {
         let [height, width] = plan.cells().map(|cells| cells as u64);
-        height.saturating_mul(width).saturating_mul(4 * (channels as u64 + 1))
+        height.saturating_mul(width).saturating_mul(4 * channels as u64)
+    }
+
+    /// Most bytes of memory that the unfinished part of that grid takes at a time.
+    pub fn open_bytes(plan: &TilePlan, channels: usize) -> u64 {
+        let [rows, columns] = plan.tile.map(|size| size / plan.cell_px);
+        let width = plan.cells()[1];
+        let overlaps = plan.row_origins.windows(2).map(|pair| match pair {
+            [above, below] => (above + plan.tile[0]).saturating_sub(*below) / plan.cell_px,
+            _ => 0,
+        });
+        // To the left of the window at hand these are the rows shared with the windows below, to its right those shared with the ones above.
+        let shared = overlaps.max().unwrap_or(0);
+        let cells = shared * width + rows * width.min(columns + 2 * BLOCK_CELLS);
+        (cells as u64).saturating_mul(4 * (channels as u64 + 1))
     }
 
     /// Pixels per cell, along each axis.
@@ -54,13 +89,19 @@ impl Blend {
         self.cells
     }
 
-    /// Adds a tile's logits. What reaches beyond the scene's edge is dropped.
+    /// Logits per cell.
+    pub fn channels(&self) -> usize {
+        self.channels
+    }
+
+    /// Adds the next tile's logits. What reaches beyond the scene's edge is dropped.
     ///
     /// # Shapes
     /// - `parts`: planes `[_, tile.height / cell_px, tile.width / cell_px]`, one after the other the `channels` of this grid
     ///
     /// # Errors
-    /// [`InferError::Malformed`] where the network gave another number of logits.
+    /// [`InferError::Malformed`] where the network gave another number of logits, [`InferError::Misuse`] for a tile that is not the next
+    /// one of the plan, and [`InferError::Raster`] where the scratch has no room.
     pub fn add(&mut self, tile: Tile, parts: &[&[f32]]) -> Result<(), InferError> {
         let [rows, columns] = [tile.height / self.cell_px, tile.width / self.cell_px];
         let plane = rows * columns;
@@ -73,39 +114,202 @@ impl Blend {
         }
         let [height, width] = self.cells;
         let (x, y) = (tile.x / self.cell_px, tile.y / self.cell_px);
-        let columns_kept = columns.min(width.saturating_sub(x));
-        let planes = parts.iter().flat_map(|part| part.chunks_exact(plane));
-        let targets = self.sums.chunks_exact_mut(height * width);
+        let [row_origins, column_origins] = &self.origins;
+        let (down, across) = (
+            self.tiles_added / column_origins.len(),
+            self.tiles_added % column_origins.len(),
+        );
+        if row_origins.get(down) != Some(&y) || column_origins.get(across) != Some(&x) {
+            let problem = format!("the tile at {}, {} is not the next one of the plan", tile.x, tile.y);
+            return Err(InferError::Misuse(problem));
+        }
+        let rows_finished = row_origins.get(down + 1).copied().unwrap_or(height);
+        let columns_finished = column_origins.get(across + 1).copied().unwrap_or(width);
+        let columns_kept = columns.min(width - x);
+        let rows_kept = rows.min(height - y);
+        let block_count = self.block_count();
+        while self.first_open + self.open.len() < y + rows_kept {
+            self.open.push_back(vec![None; block_count]);
+        }
+        let planes: Vec<&[f32]> = parts.iter().flat_map(|part| part.chunks_exact(plane)).collect();
         let [vertical, horizontal] = &self.profile;
-        let blended = |target: &mut [f32], source: &dyn Fn(usize, usize) -> f32| {
-            for (row, down) in vertical.iter().enumerate().take(height.saturating_sub(y)) {
-                let start = (y + row) * width + x;
-                let target = &mut target[start..start + columns_kept];
-                for (column, (cell, across)) in target.iter_mut().zip(horizontal).enumerate() {
-                    *cell += down * across * source(row, column);
+        let open = self.open.range_mut(y - self.first_open..).take(rows_kept);
+        for (row, (blocks, down)) in open.zip(vertical).enumerate() {
+            for block in x / BLOCK_CELLS..=(x + columns_kept - 1) / BLOCK_CELLS {
+                let first = block * BLOCK_CELLS;
+                let block_width = BLOCK_CELLS.min(width - first);
+                let (from, to) = (x.max(first), (x + columns_kept).min(first + block_width));
+                let empty = || vec![0.0; (self.channels + 1) * block_width].into();
+                let sums = blocks[block].get_or_insert_with(empty);
+                let mut targets = sums
+                    .chunks_exact_mut(block_width)
+                    .map(|target| &mut target[from - first..to - first]);
+                let across = &horizontal[from - x..to - x];
+                for (logits, target) in planes.iter().zip(&mut targets) {
+                    let logits = &logits[row * columns + from - x..];
+                    for ((cell, across), logit) in target.iter_mut().zip(across).zip(logits) {
+                        *cell += down * across * logit;
+                    }
+                }
+                if let Some(weights) = targets.next() {
+                    let pairs = weights.iter_mut().zip(across);
+                    pairs.for_each(|(weight, across)| *weight += down * across);
                 }
             }
-        };
-        for (logits, target) in planes.zip(targets) {
-            blended(target, &|row, column| logits[row * columns + column]);
         }
-        blended(&mut self.weights, &|_, _| 1.0);
+        self.tiles_added += 1;
+        self.finish(down, rows_finished, columns_finished)
+    }
+
+    /// Writes the blocks of a row of windows that end at `columns_finished` or before, down to `rows_finished`, and lets go of them.
+    fn finish(&mut self, down: usize, rows_finished: usize, columns_finished: usize) -> Result<(), InferError> {
+        if self.finished.len() == down {
+            self.finished.push(Vec::new());
+        }
+        let mut bytes = Vec::new();
+        while let Some(block) = self.finished.get(down).map(Vec::len)
+            && block < self.block_count()
+            && self.block_columns(block).end <= columns_finished
+        {
+            let offset = self.scratch.size_bytes();
+            let columns = self.block_columns(block).len();
+            for blocks in self.open.iter_mut().take(rows_finished - self.first_open) {
+                bytes.clear();
+                match blocks[block].take() {
+                    Some(sums) => {
+                        let logits = averages(&sums, columns, 0..self.channels);
+                        logits.for_each(|logit| bytes.extend_from_slice(&logit.to_le_bytes()));
+                    }
+                    None => bytes.resize(4 * self.channels * columns, 0),
+                }
+                self.scratch.append(&bytes)?;
+            }
+            self.finished[down].push(offset);
+        }
+        if columns_finished == self.cells[1] {
+            self.open.drain(..rows_finished - self.first_open);
+            self.first_open = rows_finished;
+        }
         Ok(())
+    }
+
+    /// Rows of cells, from the top, that no tile will touch any more.
+    pub fn finished_rows(&self) -> usize {
+        self.first_open
     }
 
     /// Whether a tile has covered the pixel, which must be in the scene.
     pub fn is_covered(&self, y: usize, x: usize) -> bool {
-        self.weights[y / self.cell_px * self.cells[1] + x / self.cell_px] > 0.0
+        let (row, column) = (y / self.cell_px, x / self.cell_px);
+        let block = column / BLOCK_CELLS;
+        if self.finished_block(row, block).is_some() {
+            return true;
+        }
+        let sums = self.open_block(row, block);
+        let columns = self.block_columns(block);
+        let weight = sums.and_then(|sums| sums.get(self.channels * columns.len() + column - columns.start));
+        weight.is_some_and(|weight| *weight > 0.0)
     }
 
-    /// Writes one row of a channel's blended logits.
-    pub fn read_row(&self, channel: usize, row: usize, output: &mut [f32]) {
-        let [height, width] = self.cells;
-        let sums = &self.sums[(channel * height + row) * width..][..width];
-        let weights = &self.weights[row * width..][..width];
-        for ((output, sum), weight) in output.iter_mut().zip(sums).zip(weights) {
-            *output = if *weight > 0.0 { sum / weight } else { 0.0 };
+    /// Blocks in a row of cells.
+    fn block_count(&self) -> usize {
+        self.cells[1].div_ceil(BLOCK_CELLS)
+    }
+
+    /// The columns of cells of a block.
+    fn block_columns(&self, block: usize) -> Range<usize> {
+        let start = block * BLOCK_CELLS;
+        start..(start + BLOCK_CELLS).min(self.cells[1])
+    }
+
+    /// The blocks that hold a range of columns.
+    pub fn blocks_of(&self, columns: Range<usize>) -> Range<usize> {
+        columns.start / BLOCK_CELLS..columns.end.div_ceil(BLOCK_CELLS)
+    }
+
+    /// The columns of cells of a range of blocks.
+    pub fn columns_of(&self, blocks: Range<usize>) -> Range<usize> {
+        self.block_columns(blocks.start).start..self.block_columns(blocks.end.saturating_sub(1)).end
+    }
+
+    fn open_block(&self, row: usize, block: usize) -> Option<&Sums> {
+        self.open.get(row.checked_sub(self.first_open)?)?.get(block)?.as_ref()
+    }
+
+    /// Where a finished row of a block is in the scratch.
+    fn finished_block(&self, row: usize, block: usize) -> Option<u64> {
+        let [row_origins, _] = &self.origins;
+        let down = row_origins.partition_point(|origin| *origin <= row).checked_sub(1)?;
+        let offset = self.finished.get(down)?.get(block)?;
+        let rows = (row - row_origins.get(down)?) as u64;
+        Some(offset + rows * (4 * self.channels * self.block_columns(block).len()) as u64)
+    }
+
+    /// Writes the blended logits of one row of some blocks and channels.
+    ///
+    /// # Shapes
+    /// - `output`: `[channels, columns_of(blocks)]`
+    ///
+    /// # Errors
+    /// Those of the scratch.
+    pub fn read_row(
+        &self,
+        row: usize,
+        blocks: Range<usize>,
+        channels: Range<usize>,
+        output: &mut [f32],
+    ) -> Result<(), InferError> {
+        let all = self.columns_of(blocks.clone());
+        let mut bytes = Vec::new();
+        for block in blocks {
+            let columns = self.block_columns(block);
+            let width = columns.len();
+            let at = columns.start - all.start;
+            let mut targets = output
+                .chunks_exact_mut(all.len())
+                .map(|channel| &mut channel[at..at + width]);
+            if let Some(offset) = self.finished_block(row, block) {
+                bytes.resize(4 * channels.len() * width, 0);
+                let skipped = (4 * channels.start * width) as u64;
+                self.scratch.read_at(offset + skipped, &mut bytes)?;
+                let (values, _) = bytes.as_chunks();
+                for (target, values) in targets.zip(values.chunks_exact(width)) {
+                    let pairs = target.iter_mut().zip(values);
+                    pairs.for_each(|(logit, bytes)| *logit = f32::from_le_bytes(*bytes));
+                }
+            } else if let Some(sums) = self.open_block(row, block) {
+                let mut logits = averages(sums, width, channels.clone());
+                for target in &mut targets {
+                    target
+                        .iter_mut()
+                        .zip(&mut logits)
+                        .for_each(|(logit, value)| *logit = value);
+                }
+            } else {
+                targets.for_each(|target| target.fill(0.0));
+            }
         }
+        Ok(())
+    }
+}
+
+/// The weighted averages of some channels of a row of a block; 0 where nothing was added.
+fn averages(sums: &[f32], columns: usize, channels: Range<usize>) -> impl Iterator<Item = f32> {
+    let weights = sums.chunks_exact(columns).next_back().unwrap_or_default();
+    let planes = sums.chunks_exact(columns).take(channels.end).skip(channels.start);
+    planes
+        .flat_map(move |plane| plane.iter().zip(weights))
+        .map(|(sum, weight)| if *weight > 0.0 { sum / weight } else { 0.0 })
+}
+
+impl std::fmt::Debug for Blend {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        formatter
+            .debug_struct("Blend")
+            .field("channels", &self.channels)
+            .field("cells", &self.cells)
+            .field("tiles_added", &self.tiles_added)
+            .finish_non_exhaustive()
     }
 }
 
@@ -116,7 +320,7 @@ fn profile(cells: usize, overlap: usize) -> Vec<f32> {
         .map(|cell| {
             let from_edge = cell.min(cells - 1 - cell);
             if from_edge < ramp {
-                0.5 - 0.5 * (PI * (from_edge as f32 + 0.5) / ramp as f32).cos()
+                0.5 - 0.5 * libm::cosf(PI * (from_edge as f32 + 0.5) / ramp as f32)
             } else {
                 1.0
             }
@@ -128,6 +332,11 @@ fn profile(cells: usize, overlap: usize) -> Vec<f32> {
 mod tests {
     use super::*;
     use crate::plan::{Tiling, reflect};
+    use raremap_raster::MemoryScratch;
+
+    fn blend_of(plan: &TilePlan, channels: usize) -> Blend {
+        Blend::new(plan, channels, Box::new(MemoryScratch::default()))
+    }
 
     /// A translation-invariant network: each cell's logit depends on its own 4 x 4 pixels alone.
     fn cell_means(scene: &[f32], [height, width]: [usize; 2], tile: Tile) -> Vec<f32> {
@@ -142,7 +351,7 @@ mod tests {
 
     #[test]
     fn tiles_of_a_translation_invariant_network_blend_to_the_untiled_result() {
-        for size in [[200, 333], [50, 40], [96, 97], [130, 259]] {
+        for size in [[200, 333], [50, 40], [96, 97], [130, 259], [100, 4500]] {
             let [height, width] = size;
             let scene: Vec<f32> = (0..height * width)
                 .map(|i| ((i * 7919) % 1013) as f32 / 100.0 - 5.0)
@@ -156,7 +365,7 @@ mod tests {
                 4,
             )
             .expect("a valid plan");
-            let mut blend = Blend::new(&plan, 2);
+            let mut blend = blend_of(&plan, 2);
             for &y in &plan.row_origins {
                 for &x in &plan.column_origins {
                     let tile = plan.tile_at(y, x);
@@ -174,9 +383,12 @@ mod tests {
             };
             let untiled = cell_means(&scene, size, whole);
             let mut row = vec![0.0; columns];
+            assert_eq!(blend.finished_rows(), rows);
+            let blocks = blend.blocks_of(0..columns);
             for (channel, sign) in [(0, 1.0), (1, -1.0)] {
                 for y in 0..rows {
-                    blend.read_row(channel, y, &mut row);
+                    let read = blend.read_row(y, blocks.clone(), channel..channel + 1, &mut row);
+                    read.expect("it is in memory");
                     for (x, blended) in row.iter().enumerate() {
                         let expected = sign * untiled[y * columns + x];
                         assert!(
@@ -202,12 +414,82 @@ mod tests {
     #[test]
     fn a_wrong_number_of_logits_is_refused() {
         let plan = TilePlan::new([64, 64], Tiling::default(), 4).expect("a valid plan");
-        let mut blend = Blend::new(&plan, 2);
+        let mut blend = blend_of(&plan, 2);
         let tile = plan.tile_at(0, 0);
         assert!(blend.add(tile, &[&[0.0; 256]]).is_err());
         assert!(blend.add(tile, &[&[0.0; 100], &[0.0; 412]]).is_err());
         assert!(!blend.is_covered(0, 0));
         blend.add(tile, &[&[0.0; 256], &[0.0; 256]]).expect("two maps");
         assert!(blend.is_covered(63, 63));
+    }
+
+    /// What an unbounded blend gives: sums and weights of the whole grid, divided at the end.
+    #[test]
+    fn finished_and_unfinished_cells_are_bit_for_bit_those_of_one_large_sum() {
+        let size = [150, 4400];
+        let tiling = Tiling {
+            tile_px: 96,
+            overlap_px: 32,
+        };
+        let plan = TilePlan::new(size, tiling, 4).expect("a valid plan");
+        let [rows, columns] = plan.cells();
+        let (mut sums, mut weights) = (vec![0.0; rows * columns], vec![0.0; rows * columns]);
+        let mut blend = blend_of(&plan, 2);
+        let profile = profile(24, 8);
+        let (mut added, mut row) = (0, vec![0.0; columns]);
+        for &y in &plan.row_origins {
+            for &x in &plan.column_origins {
+                let tile = plan.tile_at(y, x);
+                let logits: Vec<f32> = (0..24 * 24)
+                    .map(|i| ((added * 31 + i * 7919) % 1013) as f32 / 97.0)
+                    .collect();
+                let zeros = vec![0.0; 24 * 24];
+                blend.add(tile, &[&zeros, &logits]).expect("two maps");
+                for (i, logit) in logits.iter().enumerate() {
+                    let (row, column) = (y / 4 + i / 24, x / 4 + i % 24);
+                    if row < rows && column < columns {
+                        sums[row * columns + column] += profile[i / 24] * profile[i % 24] * logit;
+                        weights[row * columns + column] += profile[i / 24] * profile[i % 24];
+                    }
+                }
+                added += 1;
+                // A look while tiles are missing, at every kind of cell.
+                if added % 13 == 0 || added == plan.len() {
+                    for y in 0..rows {
+                        let read = blend.read_row(y, blend.blocks_of(0..columns), 1..2, &mut row);
+                        read.expect("it is in memory");
+                        for (x, logit) in row.iter().enumerate() {
+                            let at = y * columns + x;
+                            let expected = if weights[at] > 0.0 { sums[at] / weights[at] } else { 0.0 };
+                            assert_eq!(logit.to_bits(), expected.to_bits(), "{x}, {y} after {added} tiles");
+                            assert_eq!(blend.is_covered(y * 4, x * 4), weights[at] > 0.0);
+                        }
+                    }
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn what_stays_in_memory_grows_with_the_width_alone() {
+        for (height, of_all) in [(2000, 6), (17_000, 60), (170_000, 500)] {
+            let plan = TilePlan::new([height, 16_000], Tiling::default(), 2).expect("a valid plan");
+            let (open, finished) = (Blend::open_bytes(&plan, 10), Blend::finished_bytes(&plan, 10));
+            assert!(
+                open < 52 << 20 && open * of_all < finished,
+                "{open} of {finished} bytes"
+            );
+        }
+    }
+
+    #[test]
+    fn a_tile_out_of_turn_is_refused() {
+        let plan = TilePlan::new([64, 600], Tiling::default(), 4).expect("a valid plan");
+        let mut blend = blend_of(&plan, 1);
+        let second = plan.tile_at(0, plan.column_origins[1]);
+        let refused = blend
+            .add(second, &[&vec![0.0; 16 * 64]])
+            .expect_err("the first is missing");
+        assert_eq!(refused.code(), "misuse");
     }
 }

@@ -5,7 +5,8 @@ use serde::Serialize;
 
 use crate::error::InferError;
 use crate::logits::SceneLogits;
-use crate::saliency::{SaliencyCut, check_percent, logit, saliency};
+use crate::rows::MaskRows;
+use crate::saliency::{SaliencyCut, check_percent, logit};
 use crate::upsample::View;
 
 /// How to draw a mask from logits.
@@ -30,7 +31,7 @@ impl DecideOptions {
     }
 }
 
-/// A scene's mask and what it says in numbers.
+/// A scene's mask and what it says in numbers, for scenes whose mask fits into memory.
 #[derive(Debug, Clone)]
 pub struct Decision {
     /// Class value of each pixel, row by row; [`Card::MASK_NODATA`] where there is no data.
@@ -88,11 +89,11 @@ impl DecideOptions {
 }
 
 /// [`DecideOptions`] in terms of channels.
-struct Rule {
+pub(crate) struct Rule {
     /// Least auxiliary logit; `None` switches the rule off.
-    least_logit: Option<f32>,
+    pub(crate) least_logit: Option<f32>,
     /// Channels of the auxiliary head.
-    selected: Vec<usize>,
+    pub(crate) selected: Vec<usize>,
 }
 
 impl Rule {
@@ -119,21 +120,47 @@ impl Rule {
     }
 }
 
-const NO_CLASS: u8 = u8::MAX;
-
 impl SceneLogits {
-    /// The mask of the whole scene, with its areas and top-k.
+    /// The mask of the whole scene in memory, with its areas and top-k: [`SceneLogits::decide_rows`] for scenes of any size.
     ///
     /// # Errors
-    /// As [`DecideOptions::check`].
+    /// As [`DecideOptions::check`], and those of the scratch.
     pub fn decide(&self, options: &DecideOptions) -> Result<Decision, InferError> {
-        let rule = self.rule(options)?;
-        let top_k = self.saliency_histogram().cut(options.top_k_percent)?;
         let mut mask = Vec::with_capacity(self.size[0] * self.size[1]);
+        let summary = self.decide_rows(options, |_, row| {
+            mask.extend_from_slice(row);
+            Ok(())
+        })?;
+        Ok(Decision { mask, summary })
+    }
+
+    /// Areas and top-k alone.
+    ///
+    /// # Errors
+    /// As [`SceneLogits::decide`].
+    pub fn summary(&self, options: &DecideOptions) -> Result<Summary, InferError> {
+        self.decide_rows(options, |_, _| Ok(()))
+    }
+
+    /// Calls `visit` with each row of the mask, from the top: the row's number, and its class values with [`Card::MASK_NODATA`] where there
+    /// is no data. Gives areas and top-k.
+    ///
+    /// # Errors
+    /// As [`SceneLogits::decide`], and the first one of `visit`.
+    pub fn decide_rows(
+        &self,
+        options: &DecideOptions,
+        mut visit: impl FnMut(usize, &[u8]) -> Result<(), InferError>,
+    ) -> Result<Summary, InferError> {
+        let mut rows = MaskRows::new(self, &View::whole(self.size), self.rule(options)?);
+        let top_k = self.saliency_histogram()?.cut(options.top_k_percent)?;
+        let [height, width] = self.size;
+        let mut row = vec![0; width];
         let mut pixels = vec![0; self.classes.len()];
         let mut hectares = vec![0.0; self.classes.len()];
         let uniform = self.areas.is_uniform_in_rows();
-        self.for_classes(&View::whole(self.size), &rule, |y, row| {
+        for y in 0..height {
+            rows.read_classes(y, &mut row)?;
             let mut in_row = vec![0u64; pixels.len()];
             for (x, class) in row.iter().enumerate() {
                 if let Some(count) = in_row.get_mut(usize::from(*class)) {
@@ -152,8 +179,9 @@ impl SceneLogits {
                 pixels[class] += count;
                 hectares[class] += row_ha * count as f64;
             }
-            mask.extend(row.iter().map(|class| self.value_of(*class)));
-        });
+            row.iter_mut().for_each(|class| *class = self.value_of(*class));
+            visit(y, &row)?;
+        }
         let has_areas = self.areas.pixel_ha(0, 0).is_some();
         let valid_pixels: u64 = pixels.iter().sum();
         let classes = self.classes.iter().enumerate().map(|(index, class)| ClassArea {
@@ -165,15 +193,23 @@ impl SceneLogits {
             percent: 100.0 * pixels[index] as f64 / valid_pixels.max(1) as f64,
             hectares: has_areas.then_some(hectares[index]),
         });
-        let summary = Summary {
+        Ok(Summary {
             complete: self.is_complete(),
             valid_pixels,
-            nodata_pixels: mask.len() as u64 - valid_pixels,
+            nodata_pixels: (height as u64 * width as u64).saturating_sub(valid_pixels),
             valid_hectares: has_areas.then(|| hectares.iter().sum()),
             classes: classes.collect(),
             top_k,
-        };
-        Ok(Decision { mask, summary })
+        })
+    }
+
+    /// Reads the mask row by row, at the view's columns and any row of the scene.
+    ///
+    /// # Errors
+    /// As [`DecideOptions::check`], and for a view that is not inside the scene.
+    pub fn mask_rows(&self, options: &DecideOptions, view: &View) -> Result<MaskRows<'_>, InferError> {
+        self.check(view)?;
+        Ok(MaskRows::new(self, view, self.rule(options)?))
     }
 
     /// The mask at the view's pixels alone, for display: equal to [`SceneLogits::decide`] there.
@@ -181,13 +217,8 @@ impl SceneLogits {
     /// # Errors
     /// As [`SceneLogits::decide`], and for a view that is not inside the scene.
     pub fn mask(&self, options: &DecideOptions, view: &View) -> Result<Vec<u8>, InferError> {
-        self.check(view)?;
-        let rule = self.rule(options)?;
-        let mut mask = Vec::with_capacity(view.width * view.height);
-        self.for_classes(view, &rule, |_, row| {
-            mask.extend(row.iter().map(|class| self.value_of(*class)))
-        });
-        Ok(mask)
+        let mut rows = self.mask_rows(options, view)?;
+        self.collect(view, |y, row| rows.read_row(y, row))
     }
 
     /// Whether the view's pixels are among the most salient of the whole scene: 1 or 0, [`Card::MASK_NODATA`] where there is no data.
@@ -195,18 +226,20 @@ impl SceneLogits {
     /// # Errors
     /// As [`SceneLogits::mask`].
     pub fn top_k(&self, percent: f32, view: &View) -> Result<Vec<u8>, InferError> {
-        self.check(view)?;
-        let cut = self.saliency_histogram().cut(percent)?;
-        let mut marks = Vec::with_capacity(view.width * view.height);
-        self.for_auxiliary(view, |y, x, logits| {
-            let marked = || u8::from(cut.marks(saliency(logits.iter().copied())));
-            marks.push(if self.is_valid(y, x) {
-                marked()
-            } else {
-                Card::MASK_NODATA
-            });
-        });
-        Ok(marks)
+        let mut rows = self.auxiliary_rows(view)?;
+        let cut = self.saliency_histogram()?.cut(percent)?;
+        let mut saliency = vec![0.0; view.width];
+        self.collect(view, |y, row: &mut [u8]| {
+            rows.read_saliency(y, &mut saliency)?;
+            for (mark, saliency) in row.iter_mut().zip(&saliency) {
+                *mark = if saliency.is_nan() {
+                    Card::MASK_NODATA
+                } else {
+                    u8::from(cut.marks(*saliency))
+                };
+            }
+            Ok(())
+        })
     }
 
     fn value_of(&self, class: u8) -> u8 {
@@ -217,43 +250,5 @@ impl SceneLogits {
 
     fn rule(&self, options: &DecideOptions) -> Result<Rule, InferError> {
         Rule::new(options, &self.rare_classes().collect::<Vec<_>>())
-    }
-
-    /// Calls `visit` with each row of the view and the class indices of its pixels, [`NO_CLASS`] where there is no data.
-    ///
-    /// Of equal main logits the first class wins.
-    fn for_classes(&self, view: &View, rule: &Rule, mut visit: impl FnMut(usize, &[u8])) {
-        let mut rows = self.rows(view);
-        let (mut logits, mut best) = (vec![0.0; view.width], vec![0.0; view.width]);
-        let mut classes = vec![0; view.width];
-        for y in view.rows() {
-            best.fill(f32::NEG_INFINITY);
-            for class in 0..self.classes.len() {
-                rows.read_row(class, y, &mut logits);
-                take_higher(&logits, class, &mut best, &mut classes);
-            }
-            if let Some(least) = rule.least_logit {
-                // Strictly below the least logit, so that reaching it is enough.
-                best.fill(least.next_down());
-                for &channel in &rule.selected {
-                    rows.read_row(self.classes.len() + channel, y, &mut logits);
-                    take_higher(&logits, self.rare[channel], &mut best, &mut classes);
-                }
-            }
-            for (class, x) in classes.iter_mut().zip(view.columns()) {
-                if !self.is_valid(y, x) {
-                    *class = NO_CLASS;
-                }
-            }
-            visit(y, &classes);
-        }
-    }
-}
-
-fn take_higher(logits: &[f32], class: usize, best: &mut [f32], classes: &mut [u8]) {
-    for ((logit, best), taken) in logits.iter().zip(best).zip(classes) {
-        if *logit > *best {
-            (*best, *taken) = (*logit, class as u8);
-        }
     }
 }

@@ -1,23 +1,28 @@
 //! What a run leaves: the scene's logits, from which masks are drawn as often as asked.
 
-use std::sync::OnceLock;
-
 use raremap_model::{Card, Class};
+use raremap_raster::Scratch;
 
 use crate::areas::PixelAreas;
 use crate::blend::Blend;
 use crate::error::InferError;
 use crate::plan::{Tile, TilePlan};
-use crate::saliency::{SaliencyHistogram, saliency, sigmoid};
+use crate::rows::{AuxiliaryRows, HistogramRows};
+use crate::saliency::SaliencyHistogram;
 use crate::upsample::{RowUpsampler, View};
 use crate::validity::Validity;
 
 /// Logits of a scene on the network's output grid, main head first, with the validity of its pixels.
 ///
 /// Usable while the run goes on: pixels that no tile has covered yet count as invalid.
+///
+/// The logits themselves are in a [`Scratch`], which need not be memory, and everything is read from it by rows: from the top down, or
+/// just those of a view. In memory are the few rows of cells that later tiles touch, a bit per pixel at most, and a histogram of 2 MB.
 #[derive(Debug)]
 pub struct SceneLogits {
     pub(crate) size: [usize; 2],
+    /// Pixels of the scene per pixel of the grid that the network ran on, `[rows, columns]`.
+    scale: [f64; 2],
     pub(crate) classes: Vec<Class>,
     /// Channel of the main head of each channel of the auxiliary head.
     pub(crate) rare: Vec<usize>,
@@ -26,17 +31,29 @@ pub struct SceneLogits {
     blend: Blend,
     tiles_done: usize,
     tiles_total: usize,
-    histogram: OnceLock<SaliencyHistogram>,
+    histogram: SaliencyHistogram,
+    /// Rows of pixels that are in the histogram.
+    counted_rows: usize,
 }
 
 impl SceneLogits {
-    /// Bytes that the logits of a scene keep.
-    pub fn needed_bytes(plan: &TilePlan, card: &Card) -> u64 {
-        let channels = card.classes.len() + card.rare_classes.len();
-        Blend::needed_bytes(plan, channels).saturating_add(Validity::needed_bytes(plan.scene))
+    /// Bytes that the logits of a scene take in their scratch.
+    pub fn scratch_bytes(plan: &TilePlan, card: &Card) -> u64 {
+        Blend::finished_bytes(plan, card.classes.len() + card.rare_classes.len())
     }
 
-    pub(crate) fn new(plan: &TilePlan, card: &Card, areas: PixelAreas) -> Result<Self, InferError> {
+    /// Most bytes of memory that a run over a scene keeps beside the scratch.
+    pub fn memory_bytes(plan: &TilePlan, card: &Card) -> u64 {
+        let open = Blend::open_bytes(plan, card.classes.len() + card.rare_classes.len());
+        open.saturating_add(Validity::needed_bytes(plan.scene))
+    }
+
+    pub(crate) fn new(
+        plan: &TilePlan,
+        card: &Card,
+        areas: PixelAreas,
+        scratch: Box<dyn Scratch>,
+    ) -> Result<Self, InferError> {
         let rare = card.rare_class_indices();
         let values_are_classes = card.classes.iter().all(|class| class.value != Card::MASK_NODATA);
         if card.classes.is_empty() || !values_are_classes || rare.len() != card.rare_classes.len() {
@@ -44,15 +61,32 @@ impl SceneLogits {
         }
         Ok(Self {
             size: plan.scene,
+            scale: [1.0; 2],
             classes: card.classes.clone(),
-            blend: Blend::new(plan, card.classes.len() + rare.len()),
+            blend: Blend::new(plan, card.classes.len() + rare.len(), scratch),
             rare,
             areas,
             validity: Validity::new(plan.scene),
             tiles_done: 0,
             tiles_total: plan.len(),
-            histogram: OnceLock::new(),
+            histogram: SaliencyHistogram::default(),
+            counted_rows: 0,
         })
+    }
+
+    /// The results of a scene of `size` that the network saw on the plan's grid, `scale` of its pixels to one there.
+    pub(crate) fn on_grid(self, size: [usize; 2], scale: [f64; 2]) -> Self {
+        Self {
+            size,
+            scale,
+            validity: Validity::new(size),
+            ..self
+        }
+    }
+
+    /// `[height, width]` of a cell, in pixels of the scene.
+    fn cell_px(&self) -> [f64; 2] {
+        self.scale.map(|scale| scale * self.blend.cell_px() as f64)
     }
 
     pub(crate) fn add_tile(&mut self, tile: Tile, main: &[f32], auxiliary: &[f32]) -> Result<(), InferError> {
@@ -61,8 +95,25 @@ impl SceneLogits {
         }
         self.blend.add(tile, &[main, auxiliary])?;
         self.tiles_done += 1;
-        self.histogram.take();
+        let rows = self.finished_pixel_rows();
+        if rows > self.counted_rows {
+            let mut histogram = std::mem::take(&mut self.histogram);
+            HistogramRows::new(self).count(self.counted_rows..rows, &mut histogram)?;
+            self.histogram = histogram;
+            self.counted_rows = rows;
+        }
         Ok(())
+    }
+
+    /// Rows of pixels, from the top, whose cells no tile will touch any more.
+    fn finished_pixel_rows(&self) -> usize {
+        let cells = self.blend.finished_rows();
+        if cells == self.blend.cells()[0] {
+            return self.size[0];
+        }
+        // The last half of a row of cells is mixed with the next one. `as` gives 0 for none.
+        let rows = (cells as f64 - 0.5) * self.cell_px()[0] - 0.5;
+        ((rows - 1e-6).ceil() as usize).min(self.size[0])
     }
 
     /// Size of the scene, `[height, width]`.
@@ -95,75 +146,70 @@ impl SceneLogits {
 
     /// Whether the pixel has data, and a tile has covered it.
     pub fn is_valid(&self, y: usize, x: usize) -> bool {
-        self.validity.contains(y, x) && (self.is_complete() || self.blend.is_covered(y, x))
+        let on_plan = |at: usize, scale: f64| ((at as f64 + 0.5) / scale) as usize;
+        let [rows, columns] = self.scale;
+        let is_covered = || self.blend.is_covered(on_plan(y, rows), on_plan(x, columns));
+        self.validity.contains(y, x) && (self.is_complete() || is_covered())
     }
 
     /// Probability of a rare class (its position in the card's list) at the view's pixels; NaN where there is no data.
     ///
     /// # Errors
-    /// [`InferError::Misuse`] for a class or a view that is not there.
+    /// [`InferError::Misuse`] for a class or a view that is not there, and those of the scratch.
     pub fn probability(&self, rare: usize, view: &View) -> Result<Vec<f32>, InferError> {
-        if rare >= self.rare.len() {
-            return Err(InferError::Misuse(format!(
-                "there is no rare class {rare}: the model has {}",
-                self.rare.len()
-            )));
-        }
-        self.map_auxiliary(view, |logits| sigmoid(logits.get(rare).copied().unwrap_or(f32::NAN)))
+        let mut rows = self.auxiliary_rows(view)?;
+        self.collect(view, |y, row| rows.read_probability(rare, y, row))
     }
 
     /// Probability of any rare class at the view's pixels; NaN where there is no data.
     ///
     /// # Errors
-    /// [`InferError::Misuse`] for a view that is not inside the scene.
+    /// [`InferError::Misuse`] for a view that is not inside the scene, and those of the scratch.
     pub fn saliency(&self, view: &View) -> Result<Vec<f32>, InferError> {
-        self.map_auxiliary(view, |logits| saliency(logits.iter().copied()))
+        let mut rows = self.auxiliary_rows(view)?;
+        self.collect(view, |y, row| rows.read_saliency(y, row))
     }
 
-    fn map_auxiliary(&self, view: &View, value: impl Fn(&[f32]) -> f32) -> Result<Vec<f32>, InferError> {
-        self.check(view)?;
-        let mut output = Vec::with_capacity(view.width * view.height);
-        self.for_auxiliary(view, |y, x, logits| {
-            output.push(if self.is_valid(y, x) { value(logits) } else { f32::NAN });
-        });
+    pub(crate) fn collect<T: Clone + Default>(
+        &self,
+        view: &View,
+        mut read: impl FnMut(usize, &mut [T]) -> Result<(), InferError>,
+    ) -> Result<Vec<T>, InferError> {
+        let mut output = vec![T::default(); view.width * view.height];
+        for (y, row) in view.rows().zip(output.chunks_exact_mut(view.width.max(1))) {
+            read(y, row)?;
+        }
         Ok(output)
     }
 
-    /// Calls `visit` with row, column and auxiliary logits of each pixel of the view, row by row.
-    pub(crate) fn for_auxiliary(&self, view: &View, mut visit: impl FnMut(usize, usize, &[f32])) {
-        let mut rows = self.rows(view);
-        let mut planes = vec![vec![0.0; view.width]; self.rare.len()];
-        let mut logits = vec![0.0; self.rare.len()];
-        for y in view.rows() {
-            for (channel, plane) in planes.iter_mut().enumerate() {
-                rows.read_row(self.classes.len() + channel, y, plane);
-            }
-            for (column, x) in view.columns().enumerate() {
-                for (logit, plane) in logits.iter_mut().zip(&planes) {
-                    *logit = plane[column];
-                }
-                visit(y, x, &logits);
-            }
-        }
+    /// Saliency of all valid pixels of the scene. Counted as rows are finished: asking costs a pass over the unfinished ones alone.
+    ///
+    /// # Errors
+    /// Those of the scratch.
+    pub fn saliency_histogram(&self) -> Result<SaliencyHistogram, InferError> {
+        let mut histogram = self.histogram.clone();
+        HistogramRows::new(self).count(self.counted_rows..self.size[0], &mut histogram)?;
+        Ok(histogram)
     }
 
-    /// Saliency of all valid pixels of the scene; counted once per finished run.
-    pub fn saliency_histogram(&self) -> &SaliencyHistogram {
-        self.histogram.get_or_init(|| {
-            let mut histogram = SaliencyHistogram::default();
-            self.for_auxiliary(&View::whole(self.size), |y, x, logits| {
-                if self.is_valid(y, x) {
-                    histogram.add(saliency(logits.iter().copied()));
-                }
-            });
-            histogram
-        })
+    /// Reads probabilities and saliency row by row.
+    ///
+    /// # Errors
+    /// [`InferError::Misuse`] for a view that is not inside the scene.
+    pub fn auxiliary_rows(&self, view: &View) -> Result<AuxiliaryRows<'_>, InferError> {
+        self.check(view)?;
+        Ok(AuxiliaryRows::new(self, view))
     }
 
     /// Reads logits row by row: those of the main head first, then those of the auxiliary head. The view must be inside
     /// the scene.
     pub fn rows(&self, view: &View) -> RowUpsampler<'_> {
-        RowUpsampler::new(&self.blend, view)
+        self.rows_of(view, 0..self.blend.channels())
+    }
+
+    /// As [`SceneLogits::rows`], of some channels alone.
+    pub(crate) fn rows_of(&self, view: &View, channels: std::ops::Range<usize>) -> RowUpsampler<'_> {
+        RowUpsampler::new(&self.blend, view, channels, self.cell_px())
     }
 
     pub(crate) fn check(&self, view: &View) -> Result<(), InferError> {
@@ -173,6 +219,16 @@ impl SceneLogits {
         let [height, width] = self.size;
         Err(InferError::Misuse(format!(
             "{view:?} is not inside the scene of {width} x {height} pixels"
+        )))
+    }
+
+    pub(crate) fn check_row(&self, y: usize) -> Result<(), InferError> {
+        let height = self.size[0];
+        if y < height {
+            return Ok(());
+        }
+        Err(InferError::Misuse(format!(
+            "there is no row {y} in a scene of {height}"
         )))
     }
 }

@@ -1,6 +1,6 @@
 //! The band that says where a scene has data.
 
-use raremap_raster::{GeoTiff, RangeSource, RasterInfo, SampleType, Samples};
+use raremap_raster::{RasterError, SampleType, Samples, Scene, SceneInfo, Window};
 
 use crate::error::InferError;
 
@@ -25,8 +25,8 @@ impl Opacity {
     ///
     /// # Errors
     /// Those of reading a preview; a scene without an opacity band is not read.
-    pub async fn of<S: RangeSource>(scene: &GeoTiff<S>, assigned: &[usize]) -> Result<Self, InferError> {
-        let info = scene.info();
+    pub async fn of(scene: &impl Scene, assigned: &[usize]) -> Result<Self, InferError> {
+        let info = scene.scene_info();
         let candidate = info.alpha_band.filter(|alpha| !assigned.contains(alpha));
         let band = match candidate {
             Some(alpha) => {
@@ -63,7 +63,38 @@ impl Opacity {
     }
 }
 
-fn looks_like_opacity(samples: &[f32], info: &RasterInfo) -> bool {
+/// A scene whose opacity has become validity: what is read of it are its other bands, judged by those that are read.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Opaque<'a, S> {
+    pub(crate) scene: &'a S,
+    pub(crate) opacity: Opacity,
+}
+
+impl<S: Scene> Scene for Opaque<'_, S> {
+    fn scene_info(&self) -> &SceneInfo {
+        self.scene.scene_info()
+    }
+
+    async fn read_window(&self, window: Window, bands: &[usize]) -> Result<Samples, RasterError> {
+        let mut samples = self
+            .scene
+            .read_window(window, &self.opacity.bands_to_read(bands))
+            .await?;
+        self.opacity.apply(&mut samples, bands.len());
+        Ok(samples)
+    }
+
+    async fn read_preview(&self, max_px: u32, bands: &[usize]) -> Result<Samples, RasterError> {
+        let mut samples = self
+            .scene
+            .read_preview(max_px, &self.opacity.bands_to_read(bands))
+            .await?;
+        self.opacity.apply(&mut samples, bands.len());
+        Ok(samples)
+    }
+}
+
+fn looks_like_opacity(samples: &[f32], info: &SceneInfo) -> bool {
     let full = match info.sample_type {
         // At most 16 bits.
         SampleType::U8 | SampleType::U16 => 2f32.powi(i32::from(info.bits_per_sample)) - 1.0,
@@ -71,6 +102,8 @@ fn looks_like_opacity(samples: &[f32], info: &RasterInfo) -> bool {
         SampleType::I16 => f32::from(i16::MAX),
         SampleType::U32 => u32::MAX as f32,
         SampleType::I32 => i32::MAX as f32,
+        SampleType::U64 => u64::MAX as f32,
+        SampleType::I64 => i64::MAX as f32,
         SampleType::F16 | SampleType::F32 | SampleType::F64 => 1.0,
     };
     // Some writers keep to 255 in wider types.

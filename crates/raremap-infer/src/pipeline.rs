@@ -1,22 +1,25 @@
-//! From a scene's file to its logits.
+//! From a scene to its logits.
 
 use std::future::Future;
 use std::ops::ControlFlow;
 
 use raremap_model::Card;
-use raremap_raster::{CrsKind, GeoReference, GeoTiff, RangeSource, Samples, Window};
+use raremap_raster::{
+    AxisGrid, CrsKind, GeoReference, Kernel, MemoryScratch, Notice, Resampled, Samples, Scene, Scratch, Window,
+};
 
 use crate::areas::{Ellipsoid, Ground, PixelAreas};
 use crate::error::InferError;
 use crate::logits::SceneLogits;
+use crate::matching::Matching;
 use crate::memory::SceneInMemory;
 use crate::network::TileModel;
 use crate::normalize::Normalizer;
-use crate::opacity::Opacity;
+use crate::opacity::{Opacity, Opaque};
 use crate::plan::{Tile, TilePlan, Tiling, reflect};
 
-/// Samples that are read and normalized at a time, at most: about 64 MB. A tile is always read whole.
-const STRIP_SAMPLES: usize = 16 << 20;
+/// Samples that are read and normalized at a time, at most: 4 bytes each before and 4 after. A tile is always read whole.
+const STRIP_SAMPLES: usize = 3 << 20;
 
 /// How to run a scene.
 #[derive(Debug, Clone, PartialEq)]
@@ -25,9 +28,19 @@ pub struct RunOptions {
     pub tiling: Tiling,
     /// Scene band, from 0, of each of the card's scene bands, in its order.
     pub bands: Vec<usize>,
-    /// Most bytes that the logits may take.
+    /// Most bytes of logits that are kept in memory: more go to the [scratch of the hooks](RunHooks::scratch).
     pub max_bytes: u64,
+    /// Scene pixels per pixel of the grid that the network runs on, along columns of pixels and along rows of them; `None` runs it on the
+    /// scene's own. Results are on the scene's own in any case.
+    pub resample: Option<[f64; 2]>,
+    /// How values are changed before the network sees them, for scenes that are read window by window.
+    pub matching: Option<Matching>,
 }
+
+/// Finest and coarsest grid that a scene is run on, in scene pixels per pixel.
+const RATIOS: std::ops::RangeInclusive<f64> = 1.0 / 64.0..=4096.0;
+/// Samples that are read at a time for their validity alone.
+const VALIDITY_SAMPLES: usize = 3 << 20;
 
 impl RunOptions {
     /// Default tiling, at most 1.5 GiB of logits: what fits into a browser's 32-bit memory beside the rest.
@@ -36,8 +49,40 @@ impl RunOptions {
             tiling: Tiling::default(),
             bands,
             max_bytes: 3 << 29,
+            resample: None,
+            matching: None,
         }
     }
+
+    /// What the run does to the scene, for people and for the metadata of files.
+    pub fn notices(&self, card: &Card) -> Vec<Notice> {
+        let resampled = self.resample.map(|[rows, columns]| Notice {
+            code: "scene_resampled",
+            message: format!(
+                "The scene is run at the model's resolution, {} m: {columns:.3} x {rows:.3} of its pixels are one there. Results are on its own.",
+                card.ground_resolution_m
+            ),
+        });
+        let matched = self.matching.as_ref().map(|matching| Notice {
+            code: "values_matched",
+            message: matching.message.clone(),
+        });
+        resampled.into_iter().chain(matched).collect()
+    }
+}
+
+/// Longer side of the preview that statistics are taken from.
+const PREVIEW_PX: u32 = 512;
+
+/// The whole scene, small: `bands` in their order, for [`crate::compare_statistics`] and [`crate::match_statistics`].
+///
+/// # Errors
+/// As [`Scene::read_preview`].
+pub async fn preview_for_statistics(scene: &impl Scene, bands: &[usize]) -> Result<Samples, InferError> {
+    let opacity = Opacity::of(scene, bands).await?;
+    let mut preview = scene.read_preview(PREVIEW_PX, &opacity.bands_to_read(bands)).await?;
+    opacity.apply(&mut preview, bands.len());
+    Ok(preview)
 }
 
 /// How far a run is.
@@ -56,6 +101,13 @@ pub trait RunHooks {
     /// Called after each tile, with all that is known so far. The future may wait, as a worker does that reads its messages;
     /// `Break` ends the run.
     fn after_tile(&mut self, progress: Progress, partial: &SceneLogits) -> impl Future<Output = ControlFlow<()>>;
+
+    /// An empty scratch for the logits of a scene that take `needed_bytes`, over [`RunOptions::max_bytes`]. Without one the scene is
+    /// refused, which is what happens where a caller does not say otherwise.
+    fn scratch(&mut self, needed_bytes: u64) -> impl Future<Output = Result<Option<Box<dyn Scratch>>, InferError>> {
+        let _ = needed_bytes;
+        async { Ok(None) }
+    }
 }
 
 /// For callers that want neither progress nor cancelling.
@@ -68,29 +120,67 @@ impl RunHooks for () {
 /// Runs a network over a scene, tile by tile. A run that the hooks end gives what is there: see [`SceneLogits::is_complete`].
 ///
 /// # Errors
-/// [`InferError`] for a scene that cannot be read, is too large or has too few bands, and for a network that fails.
-pub async fn run_scene<S: RangeSource>(
-    scene: &GeoTiff<S>,
+/// [`InferError`] for a scene that cannot be read, is too large or has too few bands, and for a network or a scratch that fails.
+pub async fn run_scene(
+    scene: &impl Scene,
     model: &impl TileModel,
     card: &Card,
     options: &RunOptions,
     hooks: &mut impl RunHooks,
 ) -> Result<SceneLogits, InferError> {
-    let info = scene.info();
-    let size = [info.height as usize, info.width as usize];
-    let plan = plan(size, card, options)?;
-    let opacity = Opacity::of(scene, &options.bands).await?;
-    let source = FileWindows {
-        scene,
-        bands: opacity.bands_to_read(&options.bands),
-        opacity,
-        judged: options.bands.len(),
-    };
+    let info = scene.scene_info();
+    let size = [info.height, info.width];
+    let own_size = size.map(|size| size as usize);
     let areas = pixel_areas(info.georeference.as_ref());
-    run_windows(&source, &plan, model, card, areas, hooks).await
+    let bands = &options.bands;
+    let matching = options.matching.as_ref();
+    let seen = Opaque {
+        scene,
+        opacity: Opacity::of(scene, bands).await?,
+    };
+    let Some(ratios) = options.resample else {
+        let plan = plan(own_size, card, options)?;
+        let scratch = scratch(&plan, card, options, hooks).await?;
+        let logits = SceneLogits::new(&plan, card, areas, scratch)?;
+        return run_windows(
+            &SceneWindows {
+                scene: &seen,
+                bands,
+                matching,
+            },
+            &plan,
+            model,
+            card,
+            logits,
+            hooks,
+        )
+        .await;
+    };
+    if !ratios.iter().all(|ratio| RATIOS.contains(ratio)) {
+        let (finest, coarsest) = (RATIOS.start(), RATIOS.end());
+        return Err(InferError::Misuse(format!(
+            "the scene cannot be resampled by {ratios:?}: {finest} to {coarsest} pixels can become one"
+        )));
+    }
+    let [rows, columns] = [0, 1].map(|axis| AxisGrid::of_ratio(size[axis], ratios[axis]));
+    let resampled = Resampled::new(&seen, rows, columns, Kernel::Cubic)?;
+    let plan = plan([rows.count as usize, columns.count as usize], card, options)?;
+    let scratch = scratch(&plan, card, options, hooks).await?;
+    let logits = SceneLogits::new(&plan, card, areas, scratch)?.on_grid(own_size, ratios);
+    let source = ResampledWindows {
+        seen: SceneWindows {
+            scene: &resampled,
+            bands,
+            matching,
+        },
+        own: &seen,
+        own_size,
+        rows_per_row: ratios[0],
+    };
+    run_windows(&source, &plan, model, card, logits, hooks).await
 }
 
-/// Runs a network over a scene that is in memory, as [`run_scene`] does over a file's. Areas are unknown.
+/// Runs a network over a scene that is in memory, as [`run_scene`] does over one that is read window by window. Areas are unknown.
 ///
 /// # Errors
 /// As [`run_scene`], and [`InferError::Misuse`] for a scene whose lengths do not agree.
@@ -107,22 +197,14 @@ pub async fn run_in_memory(
         scene,
         bands: &options.bands,
     };
-    run_windows(&source, &plan, model, card, PixelAreas::Unknown, hooks).await
+    let scratch = scratch(&plan, card, options, hooks).await?;
+    let logits = SceneLogits::new(&plan, card, PixelAreas::Unknown, scratch)?;
+    run_windows(&source, &plan, model, card, logits, hooks).await
 }
 
 /// The windows of a scene of `size`, once the options are known to fit it and the card.
 fn plan(size: [usize; 2], card: &Card, options: &RunOptions) -> Result<TilePlan, InferError> {
     let plan = TilePlan::new(size, options.tiling, card.architecture.cell_px())?;
-    let needed_bytes = SceneLogits::needed_bytes(&plan, card);
-    if needed_bytes > options.max_bytes {
-        let [height, width] = size;
-        return Err(InferError::Limit {
-            width,
-            height,
-            needed_bytes,
-            limit_bytes: options.max_bytes,
-        });
-    }
     let needed = card.scene_bands();
     if options.bands.len() != needed.len() {
         let (given, needed) = (options.bands.len(), needed.join(", "));
@@ -133,12 +215,32 @@ fn plan(size: [usize; 2], card: &Card, options: &RunOptions) -> Result<TilePlan,
     Ok(plan)
 }
 
+/// Where the logits go: into memory as long as they fit.
+async fn scratch(
+    plan: &TilePlan,
+    card: &Card,
+    options: &RunOptions,
+    hooks: &mut impl RunHooks,
+) -> Result<Box<dyn Scratch>, InferError> {
+    let needed_bytes = SceneLogits::scratch_bytes(plan, card);
+    if needed_bytes <= options.max_bytes {
+        return Ok(Box::new(MemoryScratch::with_room(needed_bytes)?));
+    }
+    let [height, width] = plan.scene;
+    hooks.scratch(needed_bytes).await?.ok_or(InferError::Limit {
+        width,
+        height,
+        needed_bytes,
+        limit_bytes: options.max_bytes,
+    })
+}
+
 async fn run_windows(
     source: &impl Windows,
     plan: &TilePlan,
     model: &impl TileModel,
     card: &Card,
-    areas: PixelAreas,
+    mut logits: SceneLogits,
     hooks: &mut impl RunHooks,
 ) -> Result<SceneLogits, InferError> {
     let reader = StripReader {
@@ -146,9 +248,15 @@ async fn run_windows(
         normalizer: Normalizer::new(&card.bands)?,
         size: plan.scene,
     };
-    let mut logits = SceneLogits::new(plan, card, areas)?;
     let mut done = 0;
+    let mut known_rows = 0;
     for &y in &plan.row_origins {
+        if source.keeps_validity() {
+            logits.validity.pack(y);
+        } else {
+            logits.validity.pack(known_rows);
+            known_rows = source.find_validity(known_rows, y + plan.tile[0], &mut logits).await?;
+        }
         for origins in column_groups(plan, source.bands().max(reader.normalizer.channels())) {
             let strip = reader.read(plan, y, origins, &mut logits).await?;
             for &x in origins {
@@ -199,7 +307,8 @@ pub fn pixel_areas(georeference: Option<&GeoReference>) -> PixelAreas {
 
 /// Splits a row of windows into runs whose strip stays within [`STRIP_SAMPLES`].
 ///
-/// Whole rows are read at once where they fit: files in strips would otherwise be decoded once per window.
+/// As many windows as fit are read at once: the blocks of a file in strips are as wide as the scene, and those that the reader's cache
+/// does not hold are decoded once per run of windows.
 fn column_groups(plan: &TilePlan, channels: usize) -> impl Iterator<Item = &[usize]> {
     let [height, width] = plan.tile;
     let most_columns = (STRIP_SAMPLES / (height * channels.max(1))).max(width);
@@ -224,25 +333,84 @@ trait Windows {
 
     /// The card's scene bands, in its order, of a window inside the scene.
     async fn read(&self, window: Window) -> Result<Samples, InferError>;
+
+    /// Whether the windows' validity is that of the results.
+    fn keeps_validity(&self) -> bool {
+        true
+    }
+
+    /// Notes the validity of the scene's own rows from `first` on that lie above row `end` of the windows' grid; gives the next row.
+    async fn find_validity(&self, first: usize, _end: usize, _logits: &mut SceneLogits) -> Result<usize, InferError> {
+        Ok(first)
+    }
 }
 
-struct FileWindows<'a, S> {
-    scene: &'a GeoTiff<S>,
-    bands: Vec<usize>,
-    opacity: Opacity,
-    /// Bands that a nodata value of 0 is judged by.
-    judged: usize,
+struct SceneWindows<'a, S> {
+    scene: &'a S,
+    bands: &'a [usize],
+    matching: Option<&'a Matching>,
 }
 
-impl<S: RangeSource> Windows for FileWindows<'_, S> {
+impl<S: Scene> Windows for SceneWindows<'_, S> {
     fn bands(&self) -> usize {
         self.bands.len()
     }
 
     async fn read(&self, window: Window) -> Result<Samples, InferError> {
-        let mut samples = self.scene.read_window(window, &self.bands).await?;
-        self.opacity.apply(&mut samples, self.judged);
+        let mut samples = self.scene.read_window(window, self.bands).await?;
+        if let Some(matching) = self.matching {
+            matching.apply(&mut samples);
+        }
         Ok(samples)
+    }
+}
+
+/// Windows of a scene on another grid, whose pixels are valid or not by its own.
+struct ResampledWindows<'a, S, O> {
+    seen: SceneWindows<'a, S>,
+    own: &'a O,
+    own_size: [usize; 2],
+    /// Rows of the scene per row of the grid.
+    rows_per_row: f64,
+}
+
+impl<S: Scene, O: Scene> Windows for ResampledWindows<'_, S, O> {
+    fn bands(&self) -> usize {
+        self.seen.bands()
+    }
+
+    async fn read(&self, window: Window) -> Result<Samples, InferError> {
+        self.seen.read(window).await
+    }
+
+    fn keeps_validity(&self) -> bool {
+        false
+    }
+
+    async fn find_validity(&self, first: usize, end: usize, logits: &mut SceneLogits) -> Result<usize, InferError> {
+        let [height, width] = self.own_size;
+        let bands = self.seen.bands;
+        // `as` saturates.
+        let end = ((end as f64 * self.rows_per_row).ceil() as usize).min(height);
+        let columns = (VALIDITY_SAMPLES / bands.len().max(1)).clamp(1, width);
+        let rows = (VALIDITY_SAMPLES / (columns * bands.len().max(1))).max(1);
+        for y in (first..end).step_by(rows) {
+            for x in (0..width).step_by(columns) {
+                let (columns, rows) = (columns.min(width - x), rows.min(end - y));
+                // Sizes come from the file's u32 fields.
+                let window = Window {
+                    x: x as u32,
+                    y: y as u32,
+                    width: columns as u32,
+                    height: rows as u32,
+                };
+                let Samples { valid, .. } = self.own.read_window(window, bands).await?;
+                for (index, _) in valid.iter().enumerate().filter(|(_, valid)| **valid) {
+                    logits.validity.insert(y + index / columns, x + index % columns);
+                }
+            }
+        }
+        Ok(end.max(first))
     }
 }
 
@@ -291,7 +459,11 @@ impl<W: Windows> StripReader<'_, W> {
             height: rows as u32,
         };
         let Samples { values, valid, .. } = self.source.read(window).await?;
-        for (index, _) in valid.iter().enumerate().filter(|(_, valid)| **valid) {
+        let kept = valid
+            .iter()
+            .enumerate()
+            .filter(|(_, valid)| self.source.keeps_validity() && **valid);
+        for (index, _) in kept {
             logits.validity.insert(y + index / columns, first + index % columns);
         }
         let values = self.normalizer.normalize(&values, &valid)?;

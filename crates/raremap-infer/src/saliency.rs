@@ -12,14 +12,14 @@ const BIN_SHIFT: u32 = 9;
 const HALF_BINS: usize = 31 << (23 - BIN_SHIFT);
 const BINS: usize = 2 * HALF_BINS + 1;
 
-/// Probability of a logit.
+/// Probability of a logit: the same bits natively and in wasm, as the functions of `libm` are.
 pub fn sigmoid(logit: f32) -> f32 {
-    1.0 / (1.0 + (-logit).exp())
+    1.0 / (1.0 + libm::expf(-logit))
 }
 
 /// Logit of a probability: minus infinity for 0, infinity for 1.
 pub fn logit(probability: f32) -> f32 {
-    (probability / (1.0 - probability)).ln()
+    libm::logf(probability / (1.0 - probability))
 }
 
 /// Probability of any rare class, `1 - prod(1 - S_r)`, of the pixel's auxiliary logits; 0 without any.
@@ -52,9 +52,9 @@ pub struct SaliencyCut {
 }
 
 impl SaliencyCut {
-    /// Whether a pixel of this saliency is marked.
+    /// Whether a pixel of this saliency is marked; one without data (NaN) never is.
     pub fn marks(&self, saliency: f32) -> bool {
-        bin(saliency) >= self.first_bin
+        !saliency.is_nan() && bin(saliency) >= self.first_bin
     }
 }
 
@@ -68,8 +68,11 @@ impl Default for SaliencyHistogram {
 }
 
 impl SaliencyHistogram {
-    /// Counts a valid pixel.
+    /// Counts a valid pixel; NaN is none.
     pub fn add(&mut self, saliency: f32) {
+        if saliency.is_nan() {
+            return;
+        }
         if let Some(count) = self.counts.get_mut(bin(saliency)) {
             *count = count.saturating_add(1);
             self.pixels += 1;
@@ -199,6 +202,9 @@ mod tests {
         let mut histogram = SaliencyHistogram::default();
         (0..100).for_each(|_| histogram.add(0.25));
         assert_eq!(histogram.cut(20.0).expect("a valid share").pixels, 100);
+        histogram.add(f32::NAN);
+        let all = histogram.cut(100.0).expect("a valid share");
+        assert!(all.pixels == 100 && !all.marks(f32::NAN));
         assert!(histogram.cut(101.0).is_err() && histogram.cut(f32::NAN).is_err());
         assert_eq!(SaliencyHistogram::default().cut(20.0).expect("a valid share").pixels, 0);
     }

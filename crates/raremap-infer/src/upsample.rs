@@ -1,6 +1,9 @@
 //! Quarter grid to pixels: bilinear, `align_corners = false`, row by row so that no full-size float map is kept.
 
+use std::ops::Range;
+
 use crate::blend::Blend;
+use crate::error::InferError;
 
 /// Pixels of a scene to look at: a rectangle, every `step`-th pixel of it along each axis.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -77,13 +80,14 @@ struct Taps {
 }
 
 impl Taps {
-    fn new(pixel: usize, cells: usize, cell_px: usize) -> Self {
-        let position = ((pixel as f32 + 0.5) / cell_px as f32 - 0.5).max(0.0);
+    /// `cell_px` is the size of a cell in the pixels that are asked for.
+    fn new(pixel: usize, cells: usize, cell_px: f64) -> Self {
+        let position = ((pixel as f64 + 0.5) / cell_px - 0.5).max(0.0);
         let first = (position as usize).min(cells - 1);
         Self {
             first,
             second: (first + 1).min(cells - 1),
-            fraction: position - first as f32,
+            fraction: (position - first as f64) as f32,
         }
     }
 
@@ -93,40 +97,93 @@ impl Taps {
 }
 
 /// Reads rows of upsampled logits for one set of columns.
+///
+/// Two rows of cells are kept, and only the blocks of them that the columns lie in: rows that are read in order, up or down, read each row
+/// of cells once.
 pub struct RowUpsampler<'a> {
     blend: &'a Blend,
+    /// Height of a cell, in pixels of the scene.
+    cell_height_px: f64,
+    channels: Range<usize>,
     columns: Vec<Taps>,
-    above: Vec<f32>,
-    below: Vec<f32>,
+    blocks: Range<usize>,
+    cells: Range<usize>,
+    kept: [CellRow; 2],
+    mixed: Vec<f32>,
+}
+
+/// A row of cells, `[channels, cells]`.
+struct CellRow {
+    row: Option<usize>,
+    values: Vec<f32>,
 }
 
 impl<'a> RowUpsampler<'a> {
-    /// For the scene columns of `view`, which must be the scene's.
-    pub(crate) fn new(blend: &'a Blend, view: &View) -> Self {
+    /// For the scene columns of `view`, which must be the scene's, and some of the channels. `cell_px` is `[height, width]` of a cell in
+    /// pixels of the scene: no whole number where the scene was run on another grid.
+    pub(crate) fn new(blend: &'a Blend, view: &View, channels: Range<usize>, cell_px: [f64; 2]) -> Self {
         let width = blend.cells()[1];
-        let columns = view
+        let columns: Vec<Taps> = view
             .columns()
-            .map(|column| Taps::new(column, width, blend.cell_px()))
+            .map(|column| Taps::new(column, width, cell_px[1]))
             .collect();
+        let first = columns.first().map_or(0, |taps| taps.first);
+        let blocks = blend.blocks_of(first..columns.last().map_or(first, |taps| taps.second) + 1);
+        let cells = blend.columns_of(blocks.clone());
+        let empty = || CellRow {
+            row: None,
+            values: vec![0.0; channels.len() * cells.len()],
+        };
         Self {
             blend,
+            cell_height_px: cell_px[0],
             columns,
-            above: vec![0.0; width],
-            below: vec![0.0; width],
+            kept: [empty(), empty()],
+            mixed: vec![0.0; cells.len()],
+            blocks,
+            cells,
+            channels,
         }
     }
 
     /// Writes the logits of `channel` at the scene row `y`.
-    pub fn read_row(&mut self, channel: usize, y: usize, output: &mut [f32]) {
-        let rows = Taps::new(y, self.blend.cells()[0], self.blend.cell_px());
-        self.blend.read_row(channel, rows.first, &mut self.above);
-        self.blend.read_row(channel, rows.second, &mut self.below);
-        for (above, below) in self.above.iter_mut().zip(&self.below) {
-            *above = rows.mix(*above, *below);
+    ///
+    /// # Errors
+    /// [`InferError::Misuse`] for a channel that is not read, and those of the scratch that keeps the logits.
+    pub fn read_row(&mut self, channel: usize, y: usize, output: &mut [f32]) -> Result<(), InferError> {
+        if !self.channels.contains(&channel) {
+            let problem = format!("channel {channel} is not among {:?}", self.channels);
+            return Err(InferError::Misuse(problem));
         }
+        let rows = Taps::new(y, self.blend.cells()[0], self.cell_height_px);
+        let above = self.keep(rows.first, rows.second)?;
+        let below = self.keep(rows.second, rows.first)?;
+        let count = self.cells.len();
+        let start = (channel - self.channels.start) * count;
+        let [above, below] = [above, below].map(|slot| &self.kept[slot].values[start..start + count]);
+        for (mixed, (above, below)) in self.mixed.iter_mut().zip(above.iter().zip(below)) {
+            *mixed = rows.mix(*above, *below);
+        }
+        let first = self.cells.start;
         for (output, taps) in output.iter_mut().zip(&self.columns) {
-            *output = taps.mix(self.above[taps.first], self.above[taps.second]);
+            *output = taps.mix(self.mixed[taps.first - first], self.mixed[taps.second - first]);
         }
+        Ok(())
+    }
+
+    /// The slot of a row of cells, read into it unless it is there; `other` stays.
+    fn keep(&mut self, row: usize, other: usize) -> Result<usize, InferError> {
+        if let Some(slot) = self.kept.iter().position(|kept| kept.row == Some(row)) {
+            return Ok(slot);
+        }
+        let slot = usize::from(self.kept[0].row == Some(other));
+        let kept = &mut self.kept[slot];
+        // Whatever was there is lost if reading fails.
+        kept.row = None;
+        let (blocks, channels) = (self.blocks.clone(), self.channels.clone());
+        self.blend.read_row(row, blocks, channels, &mut kept.values)?;
+        kept.row = Some(row);
+        Ok(slot)
     }
 }
 
@@ -134,6 +191,9 @@ impl<'a> RowUpsampler<'a> {
 mod tests {
     use super::*;
     use crate::plan::{TilePlan, Tiling};
+    use raremap_raster::MemoryScratch;
+
+    const CELL_PX: [f64; 2] = [4.0; 2];
 
     fn blend_of(rows: usize, columns: usize, value: impl Fn(usize, usize) -> f32) -> Blend {
         let plan = TilePlan::new([rows * 4, columns * 4], Tiling::default(), 4).expect("a valid plan");
@@ -142,7 +202,7 @@ mod tests {
         let logits: Vec<f32> = (0..width * (tile.height / 4))
             .map(|i| value(i / width, i % width))
             .collect();
-        let mut blend = Blend::new(&plan, 1);
+        let mut blend = Blend::new(&plan, 1, Box::new(MemoryScratch::default()));
         blend.add(tile, &[&logits]).expect("one map");
         blend
     }
@@ -160,10 +220,10 @@ mod tests {
             (5, [14.0, 14.0, 16.75, 22.25, 27.75, 33.25, 36.0, 36.0]),
             (7, [16.0, 16.0, 19.0, 25.0, 31.0, 37.0, 40.0, 40.0]),
         ];
-        let mut upsampler = RowUpsampler::new(&blend, &View::whole([8, 8]));
+        let mut upsampler = RowUpsampler::new(&blend, &View::whole([8, 8]), 0..1, CELL_PX);
         let mut row = [0.0; 8];
         for (y, expected) in expected {
-            upsampler.read_row(0, y, &mut row);
+            upsampler.read_row(0, y, &mut row).expect("a row");
             assert_eq!(row, expected, "row {y}");
         }
     }
@@ -181,10 +241,30 @@ mod tests {
         assert!(view.fits([36, 28]) && !view.fits([30, 28]) && !view.fits([36, 23]));
         let (mut whole, mut part) = ([0.0; 28], [0.0; 5]);
         for y in view.rows() {
-            RowUpsampler::new(&blend, &View::whole([36, 28])).read_row(0, y, &mut whole);
-            RowUpsampler::new(&blend, &view).read_row(0, y, &mut part);
+            let read = RowUpsampler::new(&blend, &View::whole([36, 28]), 0..1, CELL_PX).read_row(0, y, &mut whole);
+            read.expect("a row");
+            let read = RowUpsampler::new(&blend, &view, 0..1, CELL_PX).read_row(0, y, &mut part);
+            read.expect("a row");
             assert_eq!(part, [3, 8, 13, 18, 23].map(|x| whole[x]));
         }
+    }
+
+    #[test]
+    fn rows_are_the_same_in_any_order() {
+        let blend = blend_of(9, 7, |row, column| (row * 31 + column * 17 % 11) as f32);
+        let whole = View::whole([36, 28]);
+        let fresh = |y: usize| {
+            let mut row = [0.0; 28];
+            let read = RowUpsampler::new(&blend, &whole, 0..1, CELL_PX).read_row(0, y, &mut row);
+            read.map(|()| row).expect("a row")
+        };
+        let mut kept = RowUpsampler::new(&blend, &whole, 0..1, CELL_PX);
+        let mut row = [0.0; 28];
+        for y in (0..36).chain((0..36).rev()).chain([3, 30, 4, 29, 35, 0]) {
+            kept.read_row(0, y, &mut row).expect("a row");
+            assert_eq!(row, fresh(y), "row {y}");
+        }
+        assert!(kept.read_row(1, 0, &mut row).is_err());
     }
 
     #[test]
@@ -196,6 +276,30 @@ mod tests {
                     view.fits(size) && view.width.max(view.height) <= max_px,
                     "{size:?}, {max_px}: {view:?}"
                 );
+            }
+        }
+    }
+
+    #[test]
+    fn cells_of_any_size_lie_where_their_centres_are() {
+        // A slope of 1 per cell is one of 1 / size per pixel, whatever the size; beyond the outer centres it is flat.
+        let blend = blend_of(12, 10, |row, column| 100.0 * row as f32 + column as f32);
+        for cell_px in [[20.69, 22.5], [0.8, 0.35], [4.0, 1.0]] {
+            let size = [12.0 * cell_px[0], 10.0 * cell_px[1]].map(|size| size as usize);
+            let mut upsampler = RowUpsampler::new(&blend, &View::whole(size), 0..1, cell_px);
+            let mut row = vec![0.0; size[1]];
+            for y in 0..size[0] {
+                upsampler.read_row(0, y, &mut row).expect("a row");
+                for (x, value) in row.iter().enumerate() {
+                    let centre = |pixel: usize, axis: usize, last: f64| {
+                        ((pixel as f64 + 0.5) / cell_px[axis] - 0.5).clamp(0.0, last)
+                    };
+                    let expected = 100.0 * centre(y, 0, 11.0) + centre(x, 1, 9.0);
+                    assert!(
+                        (f64::from(*value) - expected).abs() < 2e-3,
+                        "{cell_px:?} at {x}, {y}: {value} for {expected}"
+                    );
+                }
             }
         }
     }

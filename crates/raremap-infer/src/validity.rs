@@ -1,42 +1,97 @@
-//! Which pixels of a scene have values, one bit each.
+//! Which pixels of a scene have values.
 
-/// A bit per pixel of a scene of `[height, width]`.
+/// Whether each pixel of a scene of `[height, width]` has values.
+///
+/// A bit per pixel at most, and most rows take next to nothing: once a row is [packed](Validity::pack), one of few runs keeps the columns
+/// where they begin and end alone.
 #[derive(Debug, Clone)]
 pub struct Validity {
     width: usize,
-    words_per_row: usize,
-    words: Vec<u64>,
+    rows: Vec<Row>,
+    packed_rows: usize,
+}
+
+#[derive(Debug, Clone, PartialEq)]
+enum Row {
+    /// 64 columns a word; empty where none is valid.
+    Bits(Box<[u64]>),
+    /// Columns at which validity changes, from invalid on.
+    Changes(Box<[u32]>),
+}
+
+impl Row {
+    fn contains(&self, x: usize) -> bool {
+        match self {
+            Self::Bits(words) => words.get(x / 64).is_some_and(|word| word & (1 << (x % 64)) != 0),
+            Self::Changes(changes) => changes.partition_point(|change| *change as usize <= x) % 2 == 1,
+        }
+    }
 }
 
 impl Validity {
     /// A map with no valid pixel.
     pub fn new([height, width]: [usize; 2]) -> Self {
-        let words_per_row = width.div_ceil(64);
         Self {
             width,
-            words_per_row,
-            words: vec![0; height * words_per_row],
+            rows: vec![Row::Bits(Box::default()); height],
+            packed_rows: 0,
         }
     }
 
-    /// Bytes that a map of a scene keeps.
+    /// Most bytes that a map of a scene keeps: those of a scene whose validity changes all the time.
     pub fn needed_bytes([height, width]: [usize; 2]) -> u64 {
-        (height as u64).saturating_mul(width.div_ceil(64) as u64 * 8)
+        (height as u64).saturating_mul(width.div_ceil(64) as u64 * 8 + size_of::<Row>() as u64)
     }
 
     /// Marks a pixel as valid; pixels outside the scene are ignored.
     pub fn insert(&mut self, y: usize, x: usize) {
-        if x < self.width
-            && let Some(word) = self.words.get_mut(y * self.words_per_row + x / 64)
-        {
-            *word |= 1 << (x % 64);
+        let Some(row) = self.rows.get_mut(y).filter(|_| x < self.width) else {
+            return;
+        };
+        if matches!(row, Row::Changes(_)) && row.contains(x) {
+            return;
         }
+        let words = self.width.div_ceil(64);
+        if let Row::Bits(bits) = row
+            && bits.len() == words
+        {
+            bits[x / 64] |= 1 << (x % 64);
+            return;
+        }
+        let mut bits = vec![0; words];
+        let valid = (0..self.width).filter(|column| *column == x || row.contains(*column));
+        valid.for_each(|column| bits[column / 64] |= 1 << (column % 64));
+        *row = Row::Bits(bits.into());
+    }
+
+    /// Packs the rows above `end`, which get no more pixels.
+    pub fn pack(&mut self, end: usize) {
+        let end = end.min(self.rows.len());
+        let Some(rows) = self.rows.get_mut(self.packed_rows..end) else {
+            return;
+        };
+        for row in rows {
+            let Row::Bits(words) = row else { continue };
+            // Bits that differ from their left neighbour.
+            let mut carried = 0;
+            let changes = words.iter().map(|word| {
+                let changed = word ^ (word << 1 | carried);
+                carried = word >> 63;
+                changed
+            });
+            let changes: Vec<u64> = changes.collect();
+            let count: usize = changes.iter().map(|word| word.count_ones() as usize).sum();
+            if count < words.len() {
+                let columns = (0..64 * words.len()).filter(|x| changes[x / 64] & (1 << (x % 64)) != 0);
+                *row = Row::Changes(columns.map(|x| x as u32).collect());
+            }
+        }
+        self.packed_rows = end;
     }
 
     /// Whether a pixel is valid; no pixel outside the scene is.
     pub fn contains(&self, y: usize, x: usize) -> bool {
-        let word = self.words.get(y * self.words_per_row + x / 64).copied().unwrap_or(0);
-        x < self.width && word & (1 << (x % 64)) != 0
+        x < self.width && self.rows.get(y).is_some_and(|row| row.contains(x))
     }
 }
 
@@ -58,5 +113,33 @@ mod tests {
                 assert_eq!(validity.contains(y, x), pixels.contains(&(y, x)), "{x}, {y}");
             }
         }
+    }
+
+    #[test]
+    fn packing_changes_no_pixel_and_shrinks_rows_of_few_runs() {
+        let size = [6, 1000];
+        let is_valid = |y: usize, x: usize| match y {
+            0 => true,
+            1 => (3..=997).contains(&x),
+            2 => false,
+            3 => x % 2 == 1,
+            4 => x < 64 || (128..130).contains(&x) || x == 999,
+            _ => x == 0,
+        };
+        let mut validity = Validity::new(size);
+        let pixels = || (0..6).flat_map(|y| (0..1000).map(move |x| (y, x)));
+        pixels()
+            .filter(|&(y, x)| is_valid(y, x))
+            .for_each(|(y, x)| validity.insert(y, x));
+        validity.pack(5);
+        assert!(pixels().all(|(y, x)| validity.contains(y, x) == is_valid(y, x)));
+        let is_small = |row: &Row| matches!(row, Row::Changes(changes) if changes.len() <= 6);
+        assert_eq!(
+            validity.rows.iter().map(is_small).collect::<Vec<_>>(),
+            [true, true, false, false, true, false]
+        );
+        // Late pixels are not lost.
+        validity.insert(1, 0);
+        assert!(validity.contains(1, 0) && !validity.contains(1, 1) && validity.contains(1, 500));
     }
 }

@@ -456,8 +456,8 @@ fn a_scene_in_memory_gives_the_logits_of_its_file() {
     let channels = from_file.classes().len() + from_file.rare_classes().count();
     for channel in 0..channels {
         for y in 0..size[0] {
-            of_file.read_row(channel, y, &mut expected);
-            of_memory.read_row(channel, y, &mut row);
+            of_file.read_row(channel, y, &mut expected).expect("a row");
+            of_memory.read_row(channel, y, &mut row).expect("a row");
             assert_eq!(row, expected, "channel {channel}, row {y}");
         }
     }

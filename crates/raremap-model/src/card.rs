@@ -264,6 +264,15 @@ impl Card {
     fn validate(&self) -> Result<(), WeightsError> {
         let arch = &self.architecture;
         arch.validate().map_err(|why| malformed("mlm:hyperparameters", &why))?;
+        // First of all: what follows compares each name with each, and a forged header holds a hundred thousand.
+        let counts = [
+            ("bands", self.bands.len(), arch.in_channels()),
+            ("classification:classes", self.classes.len(), arch.num_classes()),
+            ("raremap:rare_classes", self.rare_classes.len(), arch.num_rare()),
+        ];
+        if let Some((name, found, wanted)) = counts.into_iter().find(|(_, found, wanted)| found != wanted) {
+            return Err(malformed(name, &format!("{found}, the network has {wanted}")));
+        }
         let unique = |names: Vec<&str>| (0..names.len()).all(|i| !names[..i].contains(&names[i]));
         let scene = self.scene_bands();
         let derived_known = self.bands.iter().all(|band| match &band.source {
@@ -274,11 +283,6 @@ impl Card {
         });
         let finite = |band: &Band| band.mean.is_finite() && band.std.is_finite() && band.std > 0.0;
         let problems = [
-            (
-                self.bands.len() != arch.in_channels(),
-                "bands",
-                "not as many as the network's input channels",
-            ),
             (!derived_known, "bands", "a derived band needs scene bands of the card"),
             (
                 !unique(self.bands.iter().map(|b| b.name.as_str()).collect()),
@@ -289,11 +293,6 @@ impl Card {
                 !self.bands.iter().all(finite),
                 "value_scaling",
                 "means must be finite and deviations positive",
-            ),
-            (
-                self.classes.len() != arch.num_classes(),
-                "classification:classes",
-                "not as many as the network's classes",
             ),
             (
                 !unique(self.classes.iter().map(|c| c.name.as_str()).collect()),
@@ -309,11 +308,6 @@ impl Card {
                 self.rare_class_indices().len() != self.rare_classes.len(),
                 "raremap:rare_classes",
                 "an unknown class",
-            ),
-            (
-                self.rare_classes.len() != arch.num_rare(),
-                "raremap:rare_classes",
-                "not as many as the auxiliary head's",
             ),
             (
                 self.tile_px == 0 || !self.tile_px.is_multiple_of(32) || self.tile_px > 4096,

@@ -154,6 +154,13 @@ impl ModelFile {
             return Err(WeightsError::Altered { stated, found });
         }
         let tensors = SafeTensors::deserialize(bytes).map_err(|error| WeightsError::Malformed(error.to_string()))?;
+        for (name, view) in tensors.iter() {
+            // An axis of 0 hides from safetensors that the others overflow; who computes with them does not expect that.
+            let axes = view.shape().iter().filter(|&&axis| axis > 0);
+            if axes.copied().try_fold(1usize, usize::checked_mul).is_none() {
+                return Err(WeightsError::Malformed(format!("{name} has an impossible shape")));
+            }
+        }
         let float = |name: &str| {
             let view = tensors
                 .tensor(name)

@@ -3,15 +3,15 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use crate::error::{Malformed, RasterError};
+use crate::codec::{CodecError, Decoded};
+use crate::error::{Malformed, RasterError, Unsupported};
 use crate::layout::{BlockBytes, Layout};
 use crate::limits::{Limits, checked_len};
-use crate::samples::unpack_bits;
+use crate::metadata_reader::MAX_FETCH_BYTES;
+use crate::samples::{unpack_bits, widen_f24};
 
 /// Blocks at most this far apart in the file are fetched together.
 const MAX_GAP_BYTES: u64 = 16 * 1024;
-/// No fetch is longer than this, unless one block is.
-const MAX_FETCH_BYTES: u64 = 4 << 20;
 
 /// A block that a read touches.
 #[derive(Debug, Clone, Copy)]
@@ -23,7 +23,7 @@ pub(crate) struct TouchedBlock {
     pub(crate) across: u64,
 }
 
-/// Blocks that are fetched by one request.
+/// Blocks that are fetched together: by one request, unless one block alone is longer.
 #[derive(Debug)]
 pub(crate) struct Fetch {
     pub(crate) start: u64,
@@ -78,34 +78,47 @@ pub(crate) fn check_block_bytes(bytes: BlockBytes, size_bytes: u64, limits: &Lim
 
 /// Turns the stored bytes of a block into samples of native byte order.
 pub(crate) fn decode_block(layout: &Layout, block: TouchedBlock, stored: &[u8]) -> Result<Vec<u8>, RasterError> {
-    let damaged = |reason| {
-        RasterError::from(Malformed::BadBlock {
-            block: block.index,
-            reason,
-        })
-    };
-    // Opening the file checked this size against the limits and the platform.
-    let expected = layout.block_bytes(layout.rows_in_block(block.down)) as usize;
-    let mut decoded = if layout.bits_reversed {
+    let shape = layout.block_shape(block.down);
+    let decoded = if layout.bits_reversed {
         let reversed: Vec<u8> = stored.iter().map(|byte| byte.reverse_bits()).collect();
-        layout.compression.decode(&reversed, expected)
+        layout.codec.decode(&reversed, &shape)
     } else {
-        layout.compression.decode(stored, expected)
+        layout.codec.decode(stored, &shape)
+    };
+    let samples = match decoded {
+        Ok(Decoded::Samples(samples)) => samples,
+        Ok(Decoded::Stored(stored)) => to_samples(layout, stored),
+        Err(CodecError::Unsupported(feature)) => return Err(Unsupported::Feature { feature }.into()),
+        Err(CodecError::Damaged(reason)) => {
+            let block = block.index;
+            return Err(Malformed::BadBlock { block, reason }.into());
+        }
+    };
+    Ok(layout.conversion.apply(samples, shape.width, shape.rows, shape.samples))
+}
+
+/// Undoes the predictor, brings samples into native byte order and unpacks them.
+fn to_samples(layout: &Layout, mut stored: Vec<u8>) -> Vec<u8> {
+    let row_layout = layout.stored_row_layout();
+    if !layout.is_packed() {
+        layout.predictor.undo(&mut stored, row_layout, layout.byte_order);
+        return stored;
     }
-    .map_err(damaged)?;
-    if layout.is_packed() {
-        let samples_per_row = layout.row_layout().samples();
-        return Ok(unpack_bits(
-            &decoded,
-            layout.bits_per_sample,
-            layout.row_bytes() as usize,
-            samples_per_row,
-        ));
+    if layout.sample_type.is_float() {
+        layout.predictor.undo(&mut stored, row_layout, layout.byte_order);
+        return widen_f24(&stored);
     }
-    layout
-        .predictor
-        .undo(&mut decoded, layout.row_layout(), layout.byte_order);
-    Ok(decoded)
+    if layout.bits_per_sample == 24 {
+        // Of whole bytes, so brought into this machine's order by libtiff, and read as if nothing had been done by GDAL.
+        layout.predictor.undo(&mut stored, row_layout, layout.byte_order);
+    }
+    let samples_per_row = row_layout.samples();
+    unpack_bits(
+        &stored,
+        layout.bits_per_sample,
+        layout.row_bytes() as usize,
+        samples_per_row,
+    )
 }
 
 /// Decoded blocks, least recently used ones dropped first.
@@ -136,12 +149,14 @@ impl BlockCache {
         if self.held_bytes <= max_bytes {
             return;
         }
-        // Dropping down to half of the bound keeps the cost of finding the oldest ones small per insertion.
+        // Dropping an eighth at a time keeps the cost of finding the oldest ones small per insertion. More would hurt: windows that walk
+        // along the strips of a wide scene need most of what is held again.
+        let kept_bytes = max_bytes - max_bytes / 8;
         let mut by_age: Vec<(u64, u64)> = self.blocks.iter().map(|(index, (used, _))| (*used, *index)).collect();
         by_age.sort_unstable();
         by_age.pop();
         for (_, index) in by_age {
-            if self.held_bytes <= max_bytes / 2 {
+            if self.held_bytes <= kept_bytes {
                 break;
             }
             if let Some((_, dropped)) = self.blocks.remove(&index) {

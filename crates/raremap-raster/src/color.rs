@@ -2,25 +2,14 @@
 
 use serde::Serialize;
 
+use crate::conversion::ColorConversion;
 use crate::directory::Directory;
-use crate::error::{RasterError, Unsupported};
+use crate::error::RasterError;
 use crate::layout::Layout;
 use crate::limits::Limits;
 use crate::metadata_reader::MetadataReader;
 use crate::source::RangeSource;
 use crate::tags;
-
-/// Colour spaces whose samples are no bands of an image: their conversion belongs to a picture viewer.
-pub(crate) fn refuse_derived_colours(code: u16) -> Result<(), RasterError> {
-    let name = match code {
-        5 => "CMYK",
-        6 => "YCbCr",
-        8..=10 => "CIE L*a*b*",
-        32844 | 32845 => "Log L or Log Luv",
-        _ => return Ok(()),
-    };
-    Err(Unsupported::Photometric { code, name }.into())
-}
 
 /// What the samples of a colour channel show.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
@@ -42,6 +31,21 @@ pub enum ColorInterpretation {
     Undefined,
 }
 
+impl ColorInterpretation {
+    /// Recognizes GDAL's name of one; names without a variant here are [`ColorInterpretation::Undefined`].
+    pub(crate) fn from_gdal(name: &str) -> Self {
+        match name.to_ascii_lowercase().as_str() {
+            "gray" => Self::Gray,
+            "palette" => Self::Palette,
+            "red" => Self::Red,
+            "green" => Self::Green,
+            "blue" => Self::Blue,
+            "alpha" => Self::Alpha,
+            _ => Self::Undefined,
+        }
+    }
+}
+
 impl Layout {
     /// The meaning of each band by PhotometricInterpretation and ExtraSamples.
     pub(crate) async fn color_interpretations<S: RangeSource>(
@@ -55,20 +59,31 @@ impl Layout {
             .unsigned(reader, tags::EXTRA_SAMPLES, limits)
             .await?
             .unwrap_or_default();
+        if !matches!(self.conversion, ColorConversion::None) {
+            return Ok([Red, Green, Blue, Alpha].into_iter().take(self.band_count).collect());
+        }
         let named: &[ColorInterpretation] = match self.photometric {
-            0 | 1 => &[Gray],
-            2 if self.band_count >= 3 => &[Red, Green, Blue],
+            1 => &[Gray],
+            2 | 6 if self.band_count >= 3 => &[Red, Green, Blue],
             3 => &[Palette],
             _ => &[],
         };
-        let first_extra = self.band_count.saturating_sub(extra.len());
+        // A tag that is too short tells the first of the extra samples, one that is too long the last ones, as in libtiff.
+        let color_bands = match self.photometric {
+            2 => 3,
+            _ => 1,
+        };
+        let first_extra = self.band_count.saturating_sub(extra.len()).min(color_bands);
         Ok((0..self.band_count)
-            .map(
-                |band| match band.checked_sub(first_extra).and_then(|index| extra.get(index)) {
-                    Some(1 | 2) => Alpha,
-                    _ => named.get(band).copied().unwrap_or(Undefined),
-                },
-            )
+            .map(|band| {
+                let extra = band.checked_sub(first_extra).and_then(|index| extra.get(index));
+                // 999 is what Corel writes for an opacity that is not multiplied in.
+                match (named.get(band), extra) {
+                    (Some(meaning), _) => *meaning,
+                    (None, Some(1 | 2 | 999)) => Alpha,
+                    (None, _) => Undefined,
+                }
+            })
             .collect())
     }
 }

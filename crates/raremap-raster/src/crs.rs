@@ -26,8 +26,14 @@ pub struct Crs {
     pub kind: CrsKind,
     /// The EPSG code, where the file names one.
     pub epsg: Option<u16>,
-    /// The citation, for people.
+    /// The EPSG code of the geodetic system (of a projected one: its base), where the file names one.
+    pub geodetic_epsg: Option<u16>,
+    /// The name, out of the citation, for people.
     pub name: Option<String>,
+    /// The citation as it is: some writers put more than a name there.
+    pub citation: Option<String>,
+    /// How a user-defined system is projected (ProjMethodGeoKey), by the GeoTIFF specification's name.
+    pub projection_method: Option<&'static str>,
     /// Metres per unit of a projected system; `None` where unknown or not projected.
     pub linear_unit_m: Option<f64>,
     /// Radians per unit of a geographic system; `None` where unknown.
@@ -63,26 +69,40 @@ mod key {
     pub(super) const INVERSE_FLATTENING: u16 = 2059;
     pub(super) const PROJECTED_CRS: u16 = 3072;
     pub(super) const PROJECTED_CITATION: u16 = 3073;
+    pub(super) const PROJECTION: u16 = 3074;
+    pub(super) const PROJECTION_METHOD: u16 = 3075;
     pub(super) const LINEAR_UNITS: u16 = 3076;
     pub(super) const LINEAR_UNIT_SIZE: u16 = 3077;
 }
 
 impl GeoKeys<'_> {
-    /// The entry of a key: (tag that holds the value, count, value or index).
-    fn entry(&self, wanted: u16) -> Option<(u16, usize, u16)> {
-        self.directory.get(4..)?.chunks_exact(4).find_map(|entry| match entry {
-            [id, location, count, value] if *id == wanted => Some((*location, usize::from(*count), *value)),
-            _ => None,
-        })
+    /// Whether there are keys of a version that is known (the first number, always 1).
+    pub(crate) fn is_present(&self) -> bool {
+        matches!(self.directory, [..=1, _, _, count, ..] if *count > 0)
     }
 
-    fn short(&self, wanted: u16) -> Option<u16> {
+    /// The entry of a key: (tag that holds the value, count, value or index). Of a key given twice the last one counts,
+    /// as in libgeotiff.
+    fn entry(&self, wanted: u16) -> Option<(u16, usize, u16)> {
+        if !self.is_present() {
+            return None;
+        }
+        let count = usize::from(self.directory.get(3).copied()?);
+        let entries = self.directory.get(4..)?.chunks_exact(4).take(count);
+        let mut matching = entries.filter_map(|entry| match entry {
+            [id, location, count, value] if *id == wanted => Some((*location, usize::from(*count), *value)),
+            _ => None,
+        });
+        matching.next_back()
+    }
+
+    pub(crate) fn short(&self, wanted: u16) -> Option<u16> {
         self.entry(wanted)
             .filter(|(location, ..)| *location == 0)
             .map(|(.., value)| value)
     }
 
-    fn double(&self, wanted: u16) -> Option<f64> {
+    pub(crate) fn double(&self, wanted: u16) -> Option<f64> {
         let (location, _, index) = self.entry(wanted)?;
         if location != crate::tags::GEO_DOUBLE_PARAMS.number {
             return None;
@@ -116,26 +136,57 @@ impl GeoKeys<'_> {
             Some(1) => CrsKind::Projected,
             Some(2) => CrsKind::Geographic,
             Some(3) => CrsKind::Geocentric,
-            // Files without the model type still name the system.
+            // Files without the model type still name the system, or spell it out.
+            _ if self.pe_string().is_some_and(|wkt| wkt.starts_with("PROJCS")) => CrsKind::Projected,
+            _ if self.pe_string().is_some_and(|wkt| wkt.starts_with("GEOGCS")) => CrsKind::Geographic,
             _ if self.entry(key::PROJECTED_CRS).is_some() => CrsKind::Projected,
             _ if self.entry(key::GEODETIC_CRS).is_some() => CrsKind::Geographic,
             _ => CrsKind::Unknown,
         };
-        let epsg = match kind {
+        // Some writers put a code of the other kind into the key.
+        let swapped = |code: u16| match kind {
+            CrsKind::Projected if ellipsoid_of_geodetic_crs(code).is_some() => CrsKind::Geographic,
+            CrsKind::Geographic if projected_unit_m(code).is_some() => CrsKind::Projected,
+            _ => kind,
+        };
+        let stated = match kind {
             CrsKind::Projected => named(key::PROJECTED_CRS),
             CrsKind::Geographic | CrsKind::Geocentric => named(key::GEODETIC_CRS),
             CrsKind::Unknown => None,
         };
-        let specific_citation = match kind {
-            CrsKind::Projected => key::PROJECTED_CITATION,
-            _ => key::GEODETIC_CITATION,
+        let kind = stated.map_or(kind, swapped);
+        let citations = match kind {
+            CrsKind::Projected => [key::PROJECTED_CITATION, key::CITATION, key::GEODETIC_CITATION],
+            _ => [key::GEODETIC_CITATION, key::CITATION, key::PROJECTED_CITATION],
+        };
+        let citation = citations.into_iter().find_map(|key| self.text(key));
+        let name = citation.as_deref().map(name_in_citation);
+        let geodetic_epsg = named(key::GEODETIC_CRS);
+        let epsg = match (kind, stated) {
+            // The earlier code of what is now 3857.
+            (_, Some(3785)) => Some(3857),
+            (CrsKind::Projected, None) => {
+                let projection = self.short(key::PROJECTION);
+                let by_projection = projection.and_then(|code| utm_epsg(code, geodetic_epsg));
+                by_projection.or_else(|| name.as_deref().and_then(epsg_of_name))
+            }
+            _ => stated,
+        };
+        let linear_unit_m = (kind == CrsKind::Projected).then(|| self.linear_unit_m(epsg)).flatten();
+        // A system by code whose unit is another is not the one of that code.
+        let is_as_registered = |code: &u16| match (projected_unit_m(*code), linear_unit_m) {
+            (Some(registered), Some(unit)) => (registered - unit).abs() < 1e-9,
+            _ => true,
         };
         let (semi_major_axis_m, inverse_flattening) = self.ellipsoid();
         Crs {
             kind,
-            epsg,
-            name: self.text(specific_citation).or_else(|| self.text(key::CITATION)),
-            linear_unit_m: (kind == CrsKind::Projected).then(|| self.linear_unit_m(epsg)).flatten(),
+            epsg: epsg.filter(is_as_registered),
+            geodetic_epsg,
+            projection_method: self.short(key::PROJECTION_METHOD).and_then(projection_method),
+            name,
+            citation,
+            linear_unit_m,
             angular_unit_rad: (kind == CrsKind::Geographic).then(|| self.angular_unit_rad()).flatten(),
             semi_major_axis_m,
             inverse_flattening,
@@ -147,6 +198,7 @@ impl GeoKeys<'_> {
         match self.short(key::LINEAR_UNITS) {
             Some(USER_DEFINED) => self.double(key::LINEAR_UNIT_SIZE).filter(positive),
             Some(code) if code != 0 => linear_unit_m(code),
+            _ if self.pe_string().is_some() => self.pe_string().and_then(unit_in_wkt),
             // A system known by its code brings its unit along; nearly all of them use the metre.
             _ => epsg.and_then(projected_unit_m),
         }
@@ -162,6 +214,13 @@ impl GeoKeys<'_> {
             Some(USER_DEFINED) => self.double(key::ANGULAR_UNIT_SIZE).filter(|size| *size > 0.0),
             Some(_) => None,
         }
+    }
+
+    /// The system that ESRI's writers spell out in a citation: "ESRI PE String = PROJCS[...]".
+    fn pe_string(&self) -> Option<String> {
+        let citations = [key::CITATION, key::PROJECTED_CITATION, key::GEODETIC_CITATION];
+        let mut texts = citations.into_iter().filter_map(|key| self.text(key));
+        texts.find_map(|text| text.split_once("ESRI PE String = ").map(|(_, wkt)| wkt.to_owned()))
     }
 
     fn ellipsoid(&self) -> (f64, f64) {
@@ -181,6 +240,111 @@ impl GeoKeys<'_> {
             .or_else(|| self.short(key::GEODETIC_CRS).and_then(ellipsoid_of_geodetic_crs))
             .unwrap_or(WGS_84)
     }
+}
+
+/// UTM systems that are named by their projection (16000 + zone north, 16100 + zone south) and base.
+fn utm_epsg(projection: u16, geodetic_epsg: Option<u16>) -> Option<u16> {
+    let (zone, is_south) = match projection {
+        16001..=16060 => (projection - 16000, false),
+        16101..=16160 => (projection - 16100, true),
+        _ => return None,
+    };
+    match (geodetic_epsg?, is_south) {
+        (4326, false) => Some(32600 + zone),
+        (4326, true) => Some(32700 + zone),
+        (4322, false) => Some(32200 + zone),
+        (4322, true) => Some(32300 + zone),
+        (4269, false) if zone <= 23 => Some(26900 + zone),
+        (4267, false) if zone <= 22 => Some(26700 + zone),
+        (4258, false) if (28..=38).contains(&zone) => Some(25800 + zone),
+        _ => None,
+    }
+}
+
+/// Systems that everybody calls by the same few names, as EPSG and ESRI spell them.
+fn epsg_of_name(name: &str) -> Option<u16> {
+    let name = name.to_ascii_lowercase().replace('_', " ");
+    if name == "wgs 1984 web mercator auxiliary sphere" || name == "wgs 84 / pseudo-mercator" {
+        return Some(3857);
+    }
+    let bases = [
+        ("wgs 1984 utm zone ", 4326),
+        ("wgs 84 / utm zone ", 4326),
+        ("nad 1983 utm zone ", 4269),
+        ("nad83 / utm zone ", 4269),
+        ("etrs 1989 utm zone ", 4258),
+        ("etrs89 / utm zone ", 4258),
+    ];
+    let (zone, base) = bases
+        .iter()
+        .find_map(|(start, base)| Some((name.strip_prefix(start)?, *base)))?;
+    let (zone, projection) = match zone.strip_suffix('n') {
+        Some(zone) => (zone, 16000),
+        None => (zone.strip_suffix('s')?, 16100),
+    };
+    let zone: u16 = zone.parse().ok().filter(|zone| (1..=60).contains(zone))?;
+    utm_epsg(projection + zone, Some(base))
+}
+
+/// The method codes of the GeoTIFF specification (section 6.3.3.3 of revision 1.0).
+fn projection_method(code: u16) -> Option<&'static str> {
+    Some(match code {
+        1 => "TransverseMercator",
+        2 => "TransvMercator_Modified_Alaska",
+        3 => "ObliqueMercator",
+        4 => "ObliqueMercator_Laborde",
+        5 => "ObliqueMercator_Rosenmund",
+        6 => "ObliqueMercator_Spherical",
+        7 => "Mercator",
+        8 => "LambertConfConic_2SP",
+        9 => "LambertConfConic_1SP",
+        10 => "LambertAzimEqualArea",
+        11 => "AlbersEqualArea",
+        12 => "AzimuthalEquidistant",
+        13 => "EquidistantConic",
+        14 => "Stereographic",
+        15 => "PolarStereographic",
+        16 => "ObliqueStereographic",
+        17 => "Equirectangular",
+        18 => "CassiniSoldner",
+        19 => "Gnomonic",
+        20 => "MillerCylindrical",
+        21 => "Orthographic",
+        22 => "Polyconic",
+        23 => "Robinson",
+        24 => "Sinusoidal",
+        25 => "VanDerGrinten",
+        26 => "NewZealandMapGrid",
+        27 => "TransvMercator_SouthOriented",
+        28 => "CylindricalEqualArea",
+        _ => return None,
+    })
+}
+
+/// The name in a citation: "PCS Name = X|GCS Name = Y", "ESRI PE String = PROJCS[\"X\",...]", or all of it.
+fn name_in_citation(citation: &str) -> String {
+    if let Some((_, wkt)) = citation.split_once("ESRI PE String = ")
+        && let Some(name) = wkt.split('"').nth(1)
+    {
+        return name.to_owned();
+    }
+    let parts = || citation.split('|').map(str::trim).filter(|part| !part.is_empty());
+    let labelled = ["PCS Name = ", "Projection Name = ", "GCS Name = "]
+        .into_iter()
+        .find_map(|label| parts().find_map(|part| part.strip_prefix(label)));
+    labelled
+        .or_else(|| parts().next())
+        .unwrap_or(citation)
+        .trim()
+        .to_owned()
+}
+
+/// Metres per unit of a projected system in well-known text: its last UNIT, the others are of its base.
+fn unit_in_wkt(wkt: String) -> Option<f64> {
+    let (_, unit) = wkt.trim_start().strip_prefix("PROJCS")?.rsplit_once("UNIT[")?;
+    let (_, size) = unit.split_once(',')?;
+    let size = size.split([',', ']']).next()?.trim();
+    size.parse().ok().filter(|size: &f64| *size > 0.0 && size.is_finite())
 }
 
 #[cfg(test)]
@@ -244,6 +408,76 @@ mod tests {
             (CrsKind::Geographic, Some(4326), None)
         );
         assert_eq!(crs.angular_unit_rad, Some(1f64.to_radians()));
+    }
+
+    #[test]
+    fn a_zone_named_by_its_projection_has_a_code() {
+        for (base, projection, epsg) in [
+            (4326, 16043, Some(32643)),
+            (4326, 16143, Some(32743)),
+            (4269, 16015, Some(26915)),
+            (4269, 16043, None),
+            (4277, 16030, None),
+        ] {
+            let directory = [
+                1, 1, 0, 4, 1024, 0, 1, 1, 2048, 0, 1, base, 3072, 0, 1, 32767, 3074, 0, 1, projection,
+            ];
+            let crs = keys(&directory, &[], b"").crs();
+            assert_eq!((crs.epsg, crs.geodetic_epsg), (epsg, Some(base)));
+        }
+    }
+
+    #[test]
+    fn codes_of_the_other_kind_and_with_another_unit_are_told() {
+        let crs = keys(&[1, 1, 0, 2, 1024, 0, 1, 2, 2048, 0, 1, 32643], &[], b"").crs();
+        assert_eq!(
+            (crs.kind, crs.epsg, crs.linear_unit_m),
+            (CrsKind::Projected, Some(32643), Some(1.0))
+        );
+        let crs = keys(&[1, 1, 0, 2, 1024, 0, 1, 1, 3072, 0, 1, 4326], &[], b"").crs();
+        assert_eq!((crs.kind, crs.epsg), (CrsKind::Geographic, Some(4326)));
+        let feet = [1, 1, 0, 3, 1024, 0, 1, 1, 3072, 0, 1, 32643, 3076, 0, 1, 9002];
+        let crs = keys(&feet, &[], b"").crs();
+        assert_eq!((crs.epsg, crs.linear_unit_m), (None, Some(0.3048)));
+    }
+
+    #[test]
+    fn names_and_units_are_found_in_citations() {
+        let named = |citation| name_in_citation(citation);
+        assert_eq!(
+            named("PCS Name = WGS_1984_UTM_Zone_43N|GCS Name = WGS_1984"),
+            "WGS_1984_UTM_Zone_43N"
+        );
+        assert_eq!(named("WGS 84 / UTM zone 43N|WGS 84"), "WGS 84 / UTM zone 43N");
+        assert_eq!(named("plain"), "plain");
+        for (name, epsg) in [
+            ("WGS_1984_UTM_Zone_43N", Some(32643)),
+            ("WGS 84 / UTM zone 1S", Some(32701)),
+            ("NAD_1983_UTM_Zone_15N", Some(26915)),
+            ("WGS_1984_Web_Mercator_Auxiliary_Sphere", Some(3857)),
+            ("WGS 84 / UTM zone 61N", None),
+            ("UTM zone 43N", None),
+        ] {
+            assert_eq!(epsg_of_name(name), epsg, "{name}");
+        }
+        let wkt =
+            "ESRI PE String = PROJCS[\"My_Grid\",GEOGCS[\"G\",UNIT[\"Degree\",0.0174]],UNIT[\"Foot_US\",0.3048006]]|";
+        assert_eq!(named(wkt), "My_Grid");
+        let directory = [1, 1, 0, 2, 1024, 0, 1, 1, 3073, 34737, wkt.len() as u16, 0];
+        let crs = keys(&directory, &[], wkt.as_bytes()).crs();
+        assert_eq!(
+            (crs.linear_unit_m, crs.name.as_deref()),
+            (Some(0.304_800_6), Some("My_Grid"))
+        );
+    }
+
+    #[test]
+    fn of_keys_given_twice_the_last_counts_and_other_versions_are_not_read() {
+        let twice = [1, 1, 0, 3, 1024, 0, 1, 1, 3072, 0, 1, 32643, 3072, 0, 1, 32644];
+        assert_eq!(keys(&twice, &[], b"").crs().epsg, Some(32644));
+        let mut other = twice;
+        other[0] = 2;
+        assert!(!keys(&other, &[], b"").is_present());
     }
 
     #[test]

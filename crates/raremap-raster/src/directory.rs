@@ -7,7 +7,16 @@ use crate::header::{ByteOrder, Header};
 use crate::limits::{Limits, checked_len};
 use crate::metadata_reader::MetadataReader;
 use crate::source::RangeSource;
-use crate::tags::Tag;
+use crate::tags::{self, Tag};
+
+/// The tags whose length grows with the image; of any other, more than [`MAX_SMALL_TAG_BYTES`] is a forgery.
+const BLOCK_TABLES: [Tag; 4] = [
+    tags::STRIP_OFFSETS,
+    tags::STRIP_BYTE_COUNTS,
+    tags::TILE_OFFSETS,
+    tags::TILE_BYTE_COUNTS,
+];
+const MAX_SMALL_TAG_BYTES: u64 = 4 << 20;
 
 /// One entry of a directory: its type, its count and where its value is.
 #[derive(Debug, Clone, Copy)]
@@ -99,32 +108,52 @@ impl Directory {
         reader: &mut MetadataReader<'_, S>,
         tag: Tag,
         limits: &Limits,
+        most_values: u64,
     ) -> Result<Option<(Entry, Bytes)>, RasterError> {
         let Some(entry) = self.entry(tag) else { return Ok(None) };
         let Some(size) = type_bytes(entry.field_type) else {
             return Err(bad_tag(tag, format!("unknown field type {}", entry.field_type)));
         };
-        let length = size.saturating_mul(entry.count);
-        checked_len(tag.name, length, limits.max_tag_bytes)?;
+        let limit = if BLOCK_TABLES.contains(&tag) {
+            limits.max_tag_bytes
+        } else {
+            limits.max_tag_bytes.min(MAX_SMALL_TAG_BYTES)
+        };
+        let length = size.saturating_mul(entry.count.min(most_values));
+        checked_len(tag.name, length, limit)?;
         let bytes = reader.bytes(tag.name, entry.value_offset, length).await?;
         Ok(Some((entry, bytes)))
     }
 
-    /// The tag's values as unsigned numbers; `None` where the tag is absent.
+    /// The tag's values as unsigned numbers, of whatever integer type; `None` where the tag is absent.
     pub(crate) async fn unsigned<S: RangeSource>(
         &self,
         reader: &mut MetadataReader<'_, S>,
         tag: Tag,
         limits: &Limits,
     ) -> Result<Option<Vec<u64>>, RasterError> {
-        let Some((entry, bytes)) = self.value(reader, tag, limits).await? else {
+        self.first_values(reader, tag, limits, u64::MAX).await
+    }
+
+    async fn first_values<S: RangeSource>(
+        &self,
+        reader: &mut MetadataReader<'_, S>,
+        tag: Tag,
+        limits: &Limits,
+        most_values: u64,
+    ) -> Result<Option<Vec<u64>>, RasterError> {
+        let Some((entry, bytes)) = self.value(reader, tag, limits, most_values).await? else {
             return Ok(None);
         };
-        let size = match entry.field_type {
-            BYTE | UNDEFINED => 1,
-            SHORT => 2,
-            LONG | IFD => 4,
-            LONG8 | IFD8 => 8,
+        let (size, is_signed) = match entry.field_type {
+            BYTE | UNDEFINED => (1, false),
+            SHORT => (2, false),
+            LONG | IFD => (4, false),
+            LONG8 | IFD8 => (8, false),
+            SBYTE => (1, true),
+            SSHORT => (2, true),
+            SLONG => (4, true),
+            SLONG8 => (8, true),
             other => {
                 return Err(bad_tag(
                     tag,
@@ -132,12 +161,16 @@ impl Directory {
                 ));
             }
         };
-        Ok(Some(
-            bytes
-                .chunks_exact(size)
-                .map(|number| self.byte_order.unsigned(number))
-                .collect(),
-        ))
+        // Numbers of every size take eight bytes once read.
+        checked_len(tag.name, (bytes.len() / size) as u64 * 8, limits.max_tag_bytes)?;
+        let numbers = bytes.chunks_exact(size).map(|number| self.byte_order.unsigned(number));
+        let numbers: Vec<u64> = numbers.collect();
+        let sign = 1u64 << (8 * size - 1);
+        if is_signed && let Some(number) = numbers.iter().find(|number| **number & sign != 0) {
+            let negative = number.wrapping_sub(sign).wrapping_sub(sign) as i64;
+            return Err(bad_tag(tag, format!("the value {negative} is negative")));
+        }
+        Ok(Some(numbers))
     }
 
     /// The tag's first value, or `default` where the tag is absent.
@@ -148,7 +181,7 @@ impl Directory {
         default: u64,
         limits: &Limits,
     ) -> Result<u64, RasterError> {
-        match self.unsigned(reader, tag, limits).await? {
+        match self.first_values(reader, tag, limits, 1).await? {
             None => Ok(default),
             Some(values) => values
                 .first()
@@ -157,29 +190,45 @@ impl Directory {
         }
     }
 
-    /// The tag's values as floating point numbers (of FLOAT and DOUBLE only); empty where it is absent.
+    /// The tag's values as floating point numbers, of whatever numeric type; empty where it is absent.
     pub(crate) async fn floats<S: RangeSource>(
         &self,
         reader: &mut MetadataReader<'_, S>,
         tag: Tag,
         limits: &Limits,
     ) -> Result<Vec<f64>, RasterError> {
-        let Some((entry, bytes)) = self.value(reader, tag, limits).await? else {
+        let Some((entry, bytes)) = self.value(reader, tag, limits, u64::MAX).await? else {
             return Ok(Vec::new());
         };
-        match entry.field_type {
-            FLOAT => Ok(bytes
-                .chunks_exact(4)
-                .map(|number| f64::from(f32::from_bits(self.byte_order.unsigned(number) as u32)))
-                .collect()),
-            DOUBLE => Ok(bytes
-                .chunks_exact(8)
-                .map(|number| f64::from_bits(self.byte_order.unsigned(number)))
-                .collect()),
-            other => Err(bad_tag(
-                tag,
-                format!("field type {other} where a floating point number is needed"),
-            )),
+        let unsigned = |number: &[u8]| self.byte_order.unsigned(number);
+        let signed = |number: &[u8]| {
+            // The sign bit is moved to the top and back, which repeats it.
+            let unused_bits = 64 - 8 * number.len();
+            (unsigned(number) << unused_bits) as i64 >> unused_bits
+        };
+        let ratio = |above: f64, below: f64| if below == 0.0 { f64::NAN } else { above / below };
+        let convert = |number: &[u8]| match entry.field_type {
+            FLOAT => f64::from(f32::from_bits(unsigned(number) as u32)),
+            DOUBLE => f64::from_bits(unsigned(number)),
+            RATIONAL => {
+                let (above, below) = number.split_at(4);
+                ratio(unsigned(above) as f64, unsigned(below) as f64)
+            }
+            SRATIONAL => {
+                let (above, below) = number.split_at(4);
+                ratio(signed(above) as f64, signed(below) as f64)
+            }
+            SBYTE | SSHORT | SLONG | SLONG8 => signed(number) as f64,
+            _ => unsigned(number) as f64,
+        };
+        match (type_bytes(entry.field_type), entry.field_type) {
+            (None, other) | (_, other @ (ASCII | UNDEFINED)) => {
+                Err(bad_tag(tag, format!("field type {other} where a number is needed")))
+            }
+            (Some(size), _) => {
+                checked_len(tag.name, entry.count.saturating_mul(8), MAX_SMALL_TAG_BYTES)?;
+                Ok(bytes.chunks_exact(size as usize).map(convert).collect())
+            }
         }
     }
 
@@ -190,7 +239,7 @@ impl Directory {
         tag: Tag,
         limits: &Limits,
     ) -> Result<Vec<u8>, RasterError> {
-        let Some((entry, bytes)) = self.value(reader, tag, limits).await? else {
+        let Some((entry, bytes)) = self.value(reader, tag, limits, u64::MAX).await? else {
             return Ok(Vec::new());
         };
         if !matches!(entry.field_type, ASCII | BYTE | UNDEFINED) {
@@ -208,11 +257,17 @@ const BYTE: u16 = 1;
 const ASCII: u16 = 2;
 const SHORT: u16 = 3;
 const LONG: u16 = 4;
+const RATIONAL: u16 = 5;
+const SBYTE: u16 = 6;
 const UNDEFINED: u16 = 7;
+const SSHORT: u16 = 8;
+const SLONG: u16 = 9;
+const SRATIONAL: u16 = 10;
 const FLOAT: u16 = 11;
 const DOUBLE: u16 = 12;
 const IFD: u16 = 13;
 const LONG8: u16 = 16;
+const SLONG8: u16 = 17;
 const IFD8: u16 = 18;
 
 /// Bytes of one value of a field type; `None` for types that the specifications do not know.

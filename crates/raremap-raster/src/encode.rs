@@ -257,7 +257,7 @@ mod tests {
                     (read.info().is_big_tiff, read.info().georeference.is_none()),
                     (is_big, true)
                 );
-                assert!(read.info().nodata.is_some_and(f64::is_nan));
+                assert!(read.info().stated_nodata.is_some_and(f64::is_nan));
                 let whole = Window {
                     x: 0,
                     y: 0,

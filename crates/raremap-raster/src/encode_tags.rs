@@ -79,7 +79,7 @@ pub(crate) fn tag(tag: tags::Tag) -> Tag {
 }
 
 /// All reds, all greens, all blues, in 16 bits; values without a colour are black.
-fn color_map(colors: &[(u8, [u8; 3])]) -> Vec<u16> {
+pub(crate) fn color_map(colors: &[(u8, [u8; 3])]) -> Vec<u16> {
     let mut map = vec![0u16; 3 * 256];
     for (value, rgb) in colors {
         for (channel, level) in rgb.iter().enumerate() {
@@ -92,7 +92,7 @@ fn color_map(colors: &[(u8, [u8; 3])]) -> Vec<u16> {
 }
 
 /// The spelling that GDAL itself would write, as far as readers care.
-fn nodata_text(nodata: f64) -> String {
+pub(crate) fn nodata_text(nodata: f64) -> String {
     if nodata.is_nan() {
         "nan".into()
     } else if nodata.fract() == 0.0 && nodata.abs() < 1e15 {

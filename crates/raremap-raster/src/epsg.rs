@@ -4,7 +4,7 @@
 pub(crate) type Ellipsoid = (f64, f64);
 
 pub(crate) const WGS_84: Ellipsoid = (6_378_137.0, 298.257_223_563);
-const GRS_80: Ellipsoid = (6_378_137.0, 298.257_222_101);
+pub(crate) const GRS_80: Ellipsoid = (6_378_137.0, 298.257_222_101);
 
 /// Metres per unit of EPSG's units of length.
 pub(crate) fn linear_unit_m(code: u16) -> Option<f64> {

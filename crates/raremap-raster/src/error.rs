@@ -1,6 +1,10 @@
 //! What can go wrong, split by who has to act: a damaged file, a file of a kind that is not read, a wrong call, a
 //! limit, a source.
 
+use crate::archive::ArchiveError;
+use crate::http::HttpProblem;
+use crate::product::ProductError;
+
 /// Any failure of reading or writing a raster.
 ///
 /// [`RasterError::code`] is stable and is what a user interface should switch on; the text is for people.
@@ -22,6 +26,12 @@ pub enum RasterError {
     /// The bytes could not be fetched.
     #[error(transparent)]
     Source(#[from] SourceError),
+    /// Files do not make one scene.
+    #[error(transparent)]
+    Product(#[from] ProductError),
+    /// A zip archive, or a file in it, cannot be read.
+    #[error(transparent)]
+    Archive(#[from] ArchiveError),
     /// The bytes could not be written.
     #[error("writing the file failed: {0}")]
     Write(#[from] WriteError),
@@ -36,6 +46,8 @@ impl RasterError {
             RasterError::Misuse(error) => error.code(),
             RasterError::Limit(_) => "limit_exceeded",
             RasterError::Source(error) => error.code(),
+            RasterError::Product(error) => error.code(),
+            RasterError::Archive(error) => error.code(),
             RasterError::Write(_) => "write_failed",
         }
     }
@@ -156,6 +168,12 @@ pub enum Unsupported {
         /// Its name in the specification.
         name: &'static str,
     },
+    /// A coordinate reference system that cannot be turned into longitude and latitude here.
+    #[error("the coordinate reference system {name} cannot be converted to longitude and latitude")]
+    Crs {
+        /// Its code or citation.
+        name: String,
+    },
     /// Anything else, named.
     #[error("{feature} is not supported")]
     Feature {
@@ -172,6 +190,7 @@ impl Unsupported {
             Unsupported::SampleType { .. } => "unsupported_sample_type",
             Unsupported::MixedBands { .. } => "unsupported_mixed_bands",
             Unsupported::Photometric { .. } => "unsupported_photometric",
+            Unsupported::Crs { .. } => "unsupported_crs",
             Unsupported::Feature { .. } => "unsupported_feature",
         }
     }
@@ -205,6 +224,22 @@ pub enum Misuse {
         /// How many bands there are.
         band_count: usize,
     },
+    /// A grid to resample to that has no pixels, or pixels of no size.
+    #[error("a grid of {count} pixels, each of {ratio} source pixels, is no grid")]
+    BadGrid {
+        /// Pixels along the axis.
+        count: u32,
+        /// Source pixels per pixel.
+        ratio: f64,
+    },
+    /// A calibration of another number of bands.
+    #[error("a calibration of {found} bands does not fit {expected} bands")]
+    BadCalibration {
+        /// Bands of the calibration.
+        found: usize,
+        /// Bands of the scene.
+        expected: usize,
+    },
     /// An empty list of bands.
     #[error("no band was asked for")]
     NoBands,
@@ -221,6 +256,8 @@ impl Misuse {
         match self {
             Misuse::WindowOutsideImage { .. } => "window_outside_image",
             Misuse::NoSuchBand { .. } => "no_such_band",
+            Misuse::BadGrid { .. } => "bad_grid",
+            Misuse::BadCalibration { .. } => "bad_calibration",
             Misuse::NoBands => "no_bands",
             Misuse::BadOutput { .. } => "bad_output",
         }
@@ -264,6 +301,9 @@ pub enum SourceError {
     /// Reading failed.
     #[error("reading failed: {0}")]
     Io(#[from] std::io::Error),
+    /// A server does not give what was asked for.
+    #[error(transparent)]
+    Http(#[from] HttpProblem),
     /// Any other failure, in the source's own words.
     #[error("{0}")]
     Failed(String),
@@ -274,6 +314,7 @@ impl SourceError {
         match self {
             SourceError::OutOfRange { .. } => "source_out_of_range",
             SourceError::Changed { .. } => "source_changed",
+            SourceError::Http(problem) => problem.code(),
             SourceError::Io(_) | SourceError::Failed(_) => "source_failed",
         }
     }

@@ -50,33 +50,20 @@ pub struct GeoTags {
     pub ascii_params: Vec<u8>,
 }
 
-/// Where the image is.
-#[derive(Debug, Clone, PartialEq, Serialize)]
-#[non_exhaustive]
-pub struct GeoReference {
-    /// From pixel corners to map coordinates, whatever the file's own convention.
-    pub model_from_pixel: Affine,
-    /// The coordinate reference system.
-    pub crs: Crs,
-    /// The tags that it was read from.
-    #[serde(skip)]
-    pub tags: GeoTags,
-}
-
-impl GeoReference {
-    /// Reads the tags; `None` where they give no transform. Ground control points alone (several tie points) give none.
+impl GeoTags {
+    /// Reads the tags.
     pub(crate) async fn read<S: RangeSource>(
         reader: &mut MetadataReader<'_, S>,
         directory: &Directory,
         limits: &Limits,
-    ) -> Option<Self> {
+    ) -> Self {
         // A damaged tag counts as absent: the pixels are still worth reading.
         let key_directory = directory
             .unsigned(reader, tags::GEO_KEY_DIRECTORY, limits)
             .await
             .ok()
             .flatten();
-        let tags = GeoTags {
+        Self {
             pixel_scale: directory
                 .floats(reader, tags::MODEL_PIXEL_SCALE, limits)
                 .await
@@ -102,19 +89,58 @@ impl GeoReference {
                 .ascii(reader, tags::GEO_ASCII_PARAMS, limits)
                 .await
                 .unwrap_or_default(),
-        };
-        Self::from_tags(tags)
+        }
     }
 
-    /// Builds a georeference from the tags of a file.
+    fn keys(&self) -> GeoKeys<'_> {
+        GeoKeys {
+            directory: &self.key_directory,
+            doubles: &self.double_params,
+            ascii: &self.ascii_params,
+        }
+    }
+
+    /// The coordinate reference system, where there is a key directory: files without a transform can have one.
+    pub(crate) fn crs(&self) -> Option<Crs> {
+        self.keys().is_present().then(|| self.keys().crs())
+    }
+
+    /// Whether the file's own transform refers to pixel centres.
+    pub(crate) fn pixel_is_point(&self) -> bool {
+        self.keys().pixel_is_point()
+    }
+
+    /// Ground control points: the tie points of a file that has no transform.
+    pub(crate) fn gcp_count(&self) -> usize {
+        if stored_transform(self).is_some() {
+            return 0;
+        }
+        self.tie_points.len() / 6
+    }
+}
+
+/// Where the image is.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+#[non_exhaustive]
+pub struct GeoReference {
+    /// From pixel corners to map coordinates, whatever the file's own convention.
+    pub model_from_pixel: Affine,
+    /// The coordinate reference system.
+    pub crs: Crs,
+    /// The tags that it was read from.
+    #[serde(skip)]
+    pub tags: GeoTags,
+}
+
+impl GeoReference {
+    /// Builds a georeference from the tags of a file; `None` where they give no transform. Ground control points alone
+    /// (tie points without a scale) give none.
     pub fn from_tags(tags: GeoTags) -> Option<Self> {
-        let keys = GeoKeys {
-            directory: &tags.key_directory,
-            doubles: &tags.double_params,
-            ascii: &tags.ascii_params,
-        };
         let stored = stored_transform(&tags)?;
-        let half = if keys.pixel_is_point() { 0.5 } else { 0.0 };
+        let keys = tags.keys();
+        // A scale without a tie point is left as it is, as in GDAL.
+        let is_tied = tags.tie_points.len() >= 6 || !has_scale(&tags);
+        let half = if keys.pixel_is_point() && is_tied { 0.5 } else { 0.0 };
         let (c, f) = stored.apply(-half, -half);
         let model_from_pixel = Affine { c, f, ..stored };
         let values = [
@@ -161,14 +187,19 @@ impl GeoReference {
     }
 }
 
-/// The transform as the tags give it, in GDAL's order of preference: scale and tie point, then matrix.
+fn has_scale(tags: &GeoTags) -> bool {
+    matches!(tags.pixel_scale[..], [x, y, ..] if x != 0.0 && y != 0.0)
+}
+
+/// The transform as the tags give it, in GDAL's order of preference: scale and first tie point, then matrix.
 fn stored_transform(tags: &GeoTags) -> Option<Affine> {
     if let [scale_x, scale_y, ..] = tags.pixel_scale[..]
-        && scale_x != 0.0
-        && scale_y != 0.0
+        && has_scale(tags)
     {
-        let [column, row, _, x, y, _, ..] = tags.tie_points[..] else {
-            return None;
+        // Without a tie point the scale alone counts, from the origin.
+        let (column, row, x, y) = match tags.tie_points[..] {
+            [column, row, _, x, y, _, ..] => (column, row, x, y),
+            _ => (0.0, 0.0, 0.0, 0.0),
         };
         // A negative scale is read as a positive one: rows go down in both cases.
         let (a, e) = (scale_x, -scale_y.abs());
@@ -246,10 +277,6 @@ mod tests {
             tie_points: vec![0.0; 24],
             ..GeoTags::default()
         };
-        let no_tie = GeoTags {
-            pixel_scale: vec![1.0, 1.0, 0.0],
-            ..GeoTags::default()
-        };
         let nan = GeoTags {
             pixel_scale: vec![f64::NAN, 1.0, 0.0],
             tie_points: vec![0.0; 6],
@@ -259,8 +286,24 @@ mod tests {
             transformation: vec![1.0; 8],
             ..GeoTags::default()
         };
-        for tags in [GeoTags::default(), points, no_tie, nan, short] {
+        for tags in [GeoTags::default(), points.clone(), nan, short] {
             assert_eq!(GeoReference::from_tags(tags), None);
         }
+        assert_eq!((points.gcp_count(), GeoTags::default().gcp_count()), (4, 0));
+    }
+
+    #[test]
+    fn a_scale_without_a_tie_point_starts_at_the_origin() {
+        let scale = GeoTags {
+            pixel_scale: vec![2.0, 3.0, 0.0],
+            tie_points: vec![1.0; 4],
+            key_directory: vec![1, 1, 0, 1, 1025, 0, 1, 2],
+            ..GeoTags::default()
+        };
+        let transform = GeoReference::from_tags(scale).expect("a transform").model_from_pixel;
+        assert_eq!(
+            (transform.a, transform.c, transform.e, transform.f),
+            (2.0, 0.0, -3.0, 0.0)
+        );
     }
 }

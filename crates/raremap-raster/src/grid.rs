@@ -7,11 +7,15 @@ use crate::error::{LimitExceeded, Misuse, RasterError};
 use crate::layout::{BlockBytes, Layout};
 use crate::limits::{Limits, checked_len};
 use crate::metadata_reader::fetch_exactly;
+use crate::nodata::StoredNodata;
 use crate::samples::{SampleValue, Samples, StoredRow};
 use crate::source::RangeSource;
 
 /// Stored bytes that are fetched before they are decoded; bounds memory beside the result and the cache.
 const BATCH_BYTES: u64 = 8 << 20;
+
+/// What one read may decode of blocks that take more bytes together than the file has.
+const MAX_SHARED_DECODED_BYTES: u64 = 128 << 20;
 
 /// Every `step`-th row or column from `start` on.
 #[derive(Debug, Clone, Copy)]
@@ -68,8 +72,7 @@ pub(crate) struct GridRead<'a, S> {
     pub(crate) rows: Axis,
     pub(crate) columns: Axis,
     pub(crate) bands: &'a [usize],
-    /// Nodata in the file's own sample type, NaN without nodata.
-    pub(crate) stored_nodata: f64,
+    pub(crate) nodata: StoredNodata,
 }
 
 impl<S: RangeSource> GridRead<'_, S> {
@@ -81,6 +84,7 @@ impl<S: RangeSource> GridRead<'_, S> {
         let mut allowed_bytes = self.allowed_decoded_bytes(planes.len());
         let mut batch: Vec<(TouchedBlock, BlockBytes)> = Vec::new();
         let mut batch_bytes = 0;
+        let (mut stored_bytes, mut decoded_bytes) = (0u64, 0u64);
         for down in self.rows.touched_blocks(layout.block_height) {
             for plane in &planes {
                 for across in self.columns.touched_blocks(layout.block_width) {
@@ -101,12 +105,15 @@ impl<S: RangeSource> GridRead<'_, S> {
                         continue;
                     };
                     check_block_bytes(bytes, self.source.size_bytes(), self.limits)?;
-                    let decoded_bytes = layout.block_bytes(layout.rows_in_block(down));
-                    allowed_bytes = allowed_bytes.checked_sub(decoded_bytes).ok_or(LimitExceeded {
+                    let block_bytes = layout.block_bytes(layout.rows_in_block(down));
+                    allowed_bytes = allowed_bytes.checked_sub(block_bytes).ok_or(LimitExceeded {
                         what: "decoding many times the area that was asked for",
-                        needed: self.allowed_decoded_bytes(planes.len()).saturating_add(decoded_bytes),
+                        needed: self.allowed_decoded_bytes(planes.len()).saturating_add(block_bytes),
                         limit: self.allowed_decoded_bytes(planes.len()),
                     })?;
+                    stored_bytes = stored_bytes.saturating_add(bytes.length);
+                    decoded_bytes = decoded_bytes.saturating_add(block_bytes);
+                    self.check_overlap(stored_bytes, decoded_bytes)?;
                     if !batch.is_empty() && batch_bytes + bytes.length > BATCH_BYTES {
                         self.read_batch(std::mem::take(&mut batch), &mut out).await?;
                         batch_bytes = 0;
@@ -117,7 +124,7 @@ impl<S: RangeSource> GridRead<'_, S> {
             }
         }
         self.read_batch(batch, &mut out).await?;
-        if self.stored_nodata == 0.0 {
+        if self.nodata.is_zero() {
             out.invalidate_zero_pixels(self.bands.len());
         }
         Ok(out)
@@ -166,6 +173,21 @@ impl<S: RangeSource> GridRead<'_, S> {
             .saturating_mul(samples);
         area.saturating_mul(4)
             .saturating_add(self.limits.max_extra_decoded_bytes)
+    }
+
+    /// Blocks may share bytes (writers store equal tiles once), but a small file whose blocks all point at the same
+    /// bytes could keep a preview of a forged size busy for hours.
+    fn check_overlap(&self, stored_bytes: u64, decoded_bytes: u64) -> Result<(), RasterError> {
+        let limit = self.limits.max_extra_decoded_bytes.min(MAX_SHARED_DECODED_BYTES);
+        if decoded_bytes > limit && stored_bytes > self.source.size_bytes() {
+            return Err(LimitExceeded {
+                what: "decoding the same bytes of the file for many blocks (strips or tiles)",
+                needed: decoded_bytes,
+                limit,
+            }
+            .into());
+        }
+        Ok(())
     }
 
     async fn read_batch<T: SampleValue>(
@@ -219,28 +241,23 @@ impl<S: RangeSource> GridRead<'_, S> {
                     stride: row_layout.stride.saturating_mul(self.columns.step as usize),
                     count: columns.len(),
                 };
-                stored.copy_to(out, position, row as usize, columns.start as usize, self.stored_nodata);
+                stored.copy_to(out, position, row as usize, columns.start as usize, self.nodata);
             }
         }
     }
 
     /// A block that is not stored holds nodata, or 0 where the file has no nodata (as in GDAL).
     fn fill_sparse<T: SampleValue>(&self, block: TouchedBlock, out: &mut Samples<T>) {
-        let fill = if self.stored_nodata.is_nan() {
-            0.0
-        } else {
-            self.stored_nodata
-        };
         let columns = self.columns.indices_in_block(block.across, self.layout.block_width);
         for (position, _) in self.bands_of(block) {
             for row in self.rows.indices_in_block(block.down, self.layout.block_height) {
-                let values = std::iter::repeat_n(fill, columns.len());
+                let values = std::iter::repeat_n(self.nodata.fill, columns.len());
                 out.put(
                     position,
                     row as usize,
                     columns.start as usize,
                     values,
-                    self.stored_nodata,
+                    Some(self.nodata),
                 );
             }
         }

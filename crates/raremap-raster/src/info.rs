@@ -4,16 +4,18 @@ use serde::Serialize;
 
 use crate::codec::Compression;
 use crate::color::ColorInterpretation;
+use crate::crs::Crs;
 use crate::directory::Directory;
 use crate::error::RasterError;
 use crate::gdal_metadata;
-use crate::georeference::GeoReference;
+use crate::georeference::{GeoReference, GeoTags};
 use crate::header::{ByteOrder, Header};
 use crate::layout::Layout;
 use crate::limits::Limits;
 use crate::metadata_reader::MetadataReader;
 use crate::nodata::parse_nodata;
 use crate::predict::Predictor;
+use crate::related::{Overview, RelatedImages};
 use crate::samples::SampleType;
 use crate::source::RangeSource;
 use crate::tags;
@@ -48,18 +50,47 @@ pub struct RasterInfo {
     pub block_width: u32,
     /// Rows of a block: of the pieces that are read, where the whole image is one uncompressed strip.
     pub block_height: u32,
-    /// The value that marks pixels without data (NaN stands for NaN).
+    /// Blocks that the file does not store: they hold nodata, or 0.
+    pub sparse_block_count: u64,
+    /// Smaller images of the same scene in this file; overviews in a file beside it (`.ovr`) are not read.
+    pub overviews: Vec<Overview>,
+    /// Whether a mask in this file says which pixels are valid; nodata then marks none (as in GDAL).
+    pub masked: bool,
+    /// Images in this file that are neither overview nor mask. The first one is read.
+    pub page_count: usize,
+    /// The value that marks pixels without data (NaN stands for NaN); absent where no sample could have it.
     pub nodata: Option<f64>,
+    /// What the file states as nodata, whether a sample could have it or not: blocks that are not stored hold the
+    /// nearest value.
+    pub stated_nodata: Option<f64>,
+    /// What a stored value of each band is multiplied by for its physical value, where the file says so.
+    pub scales: Vec<Option<f64>>,
+    /// What is added to that.
+    pub offsets: Vec<Option<f64>>,
+    /// The physical unit of each band.
+    pub units: Vec<Option<String>>,
+    /// Items that the file keeps of each band (GDAL's metadata: statistics and what writers add), by name.
+    pub band_items: Vec<Vec<(String, String)>>,
+    /// Items that the file keeps of the image, by name.
+    pub items: Vec<(String, String)>,
     /// The name (GDAL: description) of each band.
     pub band_names: Vec<Option<String>>,
     /// The meaning of each band.
     pub color_interpretations: Vec<ColorInterpretation>,
     /// The first band that the file calls opacity; whether it is, its samples say.
     pub alpha_band: Option<usize>,
+    /// Whether colours were multiplied by the opacity (ExtraSamples 1).
+    pub premultiplied: bool,
     /// Colours of a paletted image, by value.
     pub color_map: Option<Vec<[u8; 3]>>,
     /// Where the image is; `None` where the file has no pixel-to-map transform.
     pub georeference: Option<GeoReference>,
+    /// The coordinate reference system, also of a file without a transform.
+    pub crs: Option<Crs>,
+    /// Whether the file's own coordinates refer to pixel centres (PixelIsPoint): that is undone in the transform.
+    pub pixel_is_point: bool,
+    /// Ground control points, of a file that has them instead of a transform. They are not used.
+    pub gcp_count: usize,
 }
 
 impl RasterInfo {
@@ -68,6 +99,7 @@ impl RasterInfo {
         header: Header,
         directory: &Directory,
         layout: &Layout,
+        related: &RelatedImages,
         limits: &Limits,
     ) -> Result<Self, RasterError> {
         // Descriptive tags that are damaged do not make the pixels unreadable.
@@ -83,7 +115,26 @@ impl RasterInfo {
             .unsigned(reader, tags::COLOR_MAP, limits)
             .await
             .unwrap_or_default();
-        let color_interpretations = layout.color_interpretations(reader, directory, limits).await?;
+        let text = String::from_utf8_lossy(&metadata);
+        let metadata = gdal_metadata::decode(text.split('\0').next().unwrap_or_default(), layout.band_count);
+        let mut color_interpretations = layout.color_interpretations(reader, directory, limits).await?;
+        for (meaning, band) in color_interpretations.iter_mut().zip(&metadata.bands) {
+            *meaning = band.color_interpretation.unwrap_or(*meaning);
+        }
+        let extra_samples = directory.unsigned(reader, tags::EXTRA_SAMPLES, limits).await;
+        let stated_nodata = parse_nodata(&nodata_text);
+        let geo = GeoTags::read(reader, directory, limits).await;
+        let of_bands = metadata.bands.into_iter();
+        let [mut band_names, mut units] = [Vec::new(), Vec::new()];
+        let [mut scales, mut offsets] = [Vec::new(), Vec::new()];
+        let mut band_items = Vec::new();
+        for band in of_bands {
+            band_names.push(band.description);
+            units.push(band.unit);
+            scales.push(band.scale);
+            offsets.push(band.offset);
+            band_items.push(band.items);
+        }
         Ok(Self {
             width: layout.width,
             height: layout.height,
@@ -97,16 +148,38 @@ impl RasterInfo {
             planar: layout.planar,
             tiled: layout.tiled,
             block_width: layout.block_width,
-            block_height: layout.block_height,
-            nodata: parse_nodata(&nodata_text),
-            band_names: gdal_metadata::band_names(&String::from_utf8_lossy(&metadata), layout.band_count),
+            block_height: layout.stored_block_height,
+            sparse_block_count: layout.sparse_block_count(),
+            overviews: related.overviews.clone(),
+            masked: related.mask.is_some(),
+            page_count: related.page_count,
+            nodata: stated_nodata.filter(|nodata| can_hold(layout.sample_type, *nodata)),
+            stated_nodata,
+            scales,
+            offsets,
+            units,
+            band_items,
+            items: metadata.items,
+            band_names,
             alpha_band: color_interpretations
                 .iter()
                 .position(|meaning| *meaning == ColorInterpretation::Alpha),
             color_interpretations,
             color_map: color_map.and_then(|values| colors(&values)),
-            georeference: GeoReference::read(reader, directory, limits).await,
+            premultiplied: extra_samples.ok().flatten().is_some_and(|extra| extra.contains(&1)),
+            crs: geo.crs(),
+            pixel_is_point: geo.pixel_is_point(),
+            gcp_count: geo.gcp_count(),
+            georeference: GeoReference::from_tags(geo),
         })
+    }
+}
+
+/// Whether samples of this type can be nodata of this value.
+fn can_hold(sample_type: SampleType, nodata: f64) -> bool {
+    match sample_type.integer_range() {
+        Some((least, greatest)) => nodata >= least && nodata <= greatest,
+        None => true,
     }
 }
 

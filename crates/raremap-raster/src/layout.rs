@@ -1,7 +1,7 @@
 //! What one directory says about its image: size, samples, and how the blocks (strips or tiles) cover it.
 
-use crate::codec::Compression;
-use crate::color::refuse_derived_colours;
+use crate::codec::{BlockCodec, BlockShape, Compression};
+use crate::conversion::{ColorConversion, StoredPixel};
 use crate::directory::{Directory, bad_tag, missing_tag};
 use crate::error::{RasterError, Unsupported};
 use crate::header::{ByteOrder, Header};
@@ -12,8 +12,11 @@ use crate::samples::SampleType;
 use crate::source::RangeSource;
 use crate::tags;
 
-/// Uncompressed images in one strip are read in pieces of about this many bytes.
-const STRIP_PIECE_BYTES: u64 = 256 * 1024;
+/// Uncompressed strips are read in pieces of about this many bytes: a preview of a large image needs a row here and there.
+const STRIP_PIECE_BYTES: u64 = 128 * 1024;
+
+/// The most blocks that an image may have whose table of offsets is too short.
+const MAX_PADDED_BLOCKS: u64 = 1_000_000;
 
 /// Where the data of one block is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -32,17 +35,26 @@ pub(crate) struct Layout {
     pub(crate) sample_type: SampleType,
     pub(crate) byte_order: ByteOrder,
     pub(crate) compression: Compression,
+    pub(crate) codec: BlockCodec,
+    /// Samples of a pixel in the file; `band_count` counts what they become.
+    stored_samples: usize,
+    pub(crate) conversion: ColorConversion,
     pub(crate) predictor: Predictor,
     pub(crate) planar: bool,
     pub(crate) tiled: bool,
     pub(crate) block_width: u32,
     pub(crate) block_height: u32,
+    /// What the file says: an uncompressed strip is read as several blocks.
+    pub(crate) stored_block_height: u32,
     pub(crate) photometric: u16,
     pub(crate) bits_reversed: bool,
     offsets: Vec<u64>,
-    /// Empty where the file does not say (some old writers) or where one strip is read in pieces.
+    /// Empty where the file does not say (some old writers).
     byte_counts: Vec<u64>,
-    one_strip: Option<BlockBytes>,
+    /// Offset of an uncompressed image in one strip, which is read in pieces.
+    one_strip: Option<u64>,
+    /// Blocks that an uncompressed strip is read as; 1 where blocks are what the file calls so.
+    pieces_per_strip: u32,
 }
 
 impl Layout {
@@ -56,26 +68,37 @@ impl Layout {
         let width = dimension(reader, directory, tags::IMAGE_WIDTH, limits).await?;
         let height = dimension(reader, directory, tags::IMAGE_LENGTH, limits).await?;
         let compression_code = directory.first_unsigned(reader, tags::COMPRESSION, 1, limits).await?;
-        let compression = Compression::from_code(u16::try_from(compression_code).unwrap_or(u16::MAX))?;
+        let compression_code = u16::try_from(compression_code).unwrap_or(u16::MAX);
+        let compression = Compression::from_code(compression_code)?;
         let samples = directory
             .first_unsigned(reader, tags::SAMPLES_PER_PIXEL, 1, limits)
             .await?;
-        let band_count = match u16::try_from(samples) {
+        let stored_samples = match u16::try_from(samples) {
             Ok(count) if count > 0 => usize::from(count),
             _ => return Err(bad_tag(tags::SAMPLES_PER_PIXEL, format!("{samples} bands"))),
         };
         let (bits_per_sample, sample_type) = sample_type(reader, directory, limits).await?;
         let photometric = directory.first_unsigned(reader, tags::PHOTOMETRIC, 1, limits).await? as u16;
-        refuse_derived_colours(photometric)?;
         let planar = match directory
             .first_unsigned(reader, tags::PLANAR_CONFIGURATION, 1, limits)
             .await?
         {
             1 => false,
             // With one band the two are the same.
-            2 => band_count > 1,
+            2 => stored_samples > 1,
             other => return Err(bad_tag(tags::PLANAR_CONFIGURATION, format!("unknown value {other}"))),
         };
+        let pixel = StoredPixel {
+            photometric,
+            compression,
+            samples: stored_samples,
+            bits: bits_per_sample,
+            planar,
+        };
+        let conversion = ColorConversion::read(reader, directory, limits, pixel).await?;
+        let band_count = conversion.bands(stored_samples);
+        let is_contiguous_ycbcr = photometric == 6 && !planar && stored_samples == 3;
+        let codec = BlockCodec::read(reader, directory, limits, compression_code, is_contiguous_ycbcr).await?;
         let predictor = match directory.first_unsigned(reader, tags::PREDICTOR, 1, limits).await? {
             _ if !compression.has_predictor() => Predictor::None,
             0 | 1 => Predictor::None,
@@ -90,7 +113,8 @@ impl Layout {
                 .into());
             }
         };
-        let bits_reversed = directory.first_unsigned(reader, tags::FILL_ORDER, 1, limits).await? == 2;
+        let bits_reversed = !compression.ignores_fill_order()
+            && directory.first_unsigned(reader, tags::FILL_ORDER, 1, limits).await? == 2;
 
         let tiled = directory.has(tags::TILE_WIDTH) || directory.has(tags::TILE_LENGTH);
         let (block_width, block_height) = if tiled {
@@ -118,24 +142,33 @@ impl Layout {
             sample_type,
             byte_order: header.byte_order,
             compression,
+            codec,
+            stored_samples,
+            conversion,
             predictor,
             planar,
             tiled,
             block_width,
             block_height,
+            stored_block_height: block_height,
             photometric,
             bits_reversed,
             offsets,
             byte_counts,
             one_strip: None,
+            pieces_per_strip: 1,
         };
+        let stored_blocks = layout.block_count();
         layout.read_one_strip_in_pieces();
-        let unpacked = layout
-            .block_bytes(layout.block_height)
-            .saturating_mul(if layout.is_packed() { 8 } else { 1 });
-        checked_len("a decoded block (strip or tile)", unpacked, limits.max_block_bytes)?;
-        let blocks = layout.block_count();
-        if layout.one_strip.is_none() && (layout.offsets.len() as u64) < blocks {
+        layout.read_strips_in_pieces();
+        let unpacked = layout.samples_bytes(layout.block_height, layout.samples_per_pixel());
+        let unpacked = unpacked.max(layout.samples_bytes(layout.block_height, layout.stored_samples_per_pixel()));
+        let held = unpacked.saturating_mul(compression.working_copies());
+        checked_len("a decoded block (strip or tile)", held, limits.max_block_bytes)?;
+        let blocks = stored_blocks;
+        // A table that is too short ends in blocks that are not stored, as in libtiff, which bounds how many.
+        let is_short = (layout.offsets.len() as u64) < blocks;
+        if layout.one_strip.is_none() && is_short && (layout.offsets.is_empty() || blocks > MAX_PADDED_BLOCKS) {
             let tag = if tiled { tags::TILE_OFFSETS } else { tags::STRIP_OFFSETS };
             return Err(bad_tag(
                 tag,
@@ -150,17 +183,39 @@ impl Layout {
         if self.tiled || self.compression != Compression::None || self.block_height < self.height || self.planar {
             return;
         }
-        let (Some(offset), whole) = (self.offsets.first().copied(), self.block_bytes(self.height)) else {
+        if !matches!(self.conversion, ColorConversion::None) {
+            return;
+        }
+        let Some(offset) = self.offsets.first().copied() else {
             return;
         };
-        // Sparse (0) and short strips are left to the general path, which reports them.
-        let length = self.byte_counts.first().copied().unwrap_or(whole);
-        if offset == 0 || length < whole {
+        // A sparse strip is left to the general path. A byte count that is short says nothing about uncompressed data.
+        if offset == 0 {
             return;
         }
         let rows = (STRIP_PIECE_BYTES / self.block_bytes(1).max(1)).clamp(1, u64::from(self.height));
         self.block_height = rows as u32;
-        self.one_strip = Some(BlockBytes { offset, length });
+        self.one_strip = Some(offset);
+    }
+
+    /// As [`Layout::read_one_strip_in_pieces`] for any number of strips and planes, where pieces of whole rows divide them.
+    fn read_strips_in_pieces(&mut self) {
+        let is_plain = self.compression == Compression::None && !self.tiled && self.one_strip.is_none();
+        // Subsampled colours share bytes across rows.
+        let is_converted = !matches!(self.conversion, ColorConversion::None);
+        if !is_plain || is_converted || self.block_bytes(self.block_height) <= STRIP_PIECE_BYTES {
+            return;
+        }
+        let rows = self.block_height;
+        let most = (STRIP_PIECE_BYTES / self.block_bytes(1).max(1)).clamp(1, u64::from(rows)) as u32;
+        let is_alone = rows >= self.height;
+        let divides = |piece: &u32| is_alone || rows.is_multiple_of(*piece);
+        // Strips of a prime number of short rows are left as they are, rather than read row by row.
+        let Some(piece) = (most.div_ceil(4)..=most).rev().find(divides) else {
+            return;
+        };
+        self.block_height = piece;
+        self.pieces_per_strip = rows.div_ceil(piece);
     }
 
     /// Blocks from left to right.
@@ -177,6 +232,33 @@ impl Layout {
         let planes = if self.planar { self.band_count as u64 } else { 1 };
         // Two 32-bit factors cannot overflow; a third can.
         (self.blocks_across() * self.blocks_down()).saturating_mul(planes)
+    }
+
+    /// Blocks that the file does not store, of those that it calls so.
+    pub(crate) fn sparse_block_count(&self) -> u64 {
+        if self.one_strip.is_some() {
+            return 0;
+        }
+        let pieces = u64::from(self.pieces_per_strip);
+        let blocks = self.block_count() / self.blocks_down() * self.blocks_down().div_ceil(pieces);
+        let listed = usize::try_from(blocks).unwrap_or(usize::MAX).min(self.offsets.len());
+        blocks - (0..listed).filter(|position| self.is_stored(*position)).count() as u64
+    }
+
+    fn is_only_strip(&self) -> bool {
+        !self.tiled && self.offsets.len() == 1
+    }
+
+    /// Whether the strip or tile at a position of the tables has data.
+    fn is_stored(&self, position: usize) -> bool {
+        match (self.offsets.get(position), self.byte_counts.get(position)) {
+            (None, _) => false,
+            // A count of 0 of the only strip stands for "not known", as in libtiff.
+            (Some(offset), Some(0)) => *offset != 0 && self.is_only_strip(),
+            (Some(_), Some(_)) => true,
+            // A table that is too short ends in zeros, as in libtiff; without one, the offset alone tells.
+            (Some(offset), None) => self.byte_counts.is_empty() && *offset > 0,
+        }
     }
 
     /// The index of a block in the file's order.
@@ -198,6 +280,35 @@ impl Layout {
         if self.planar { 1 } else { self.band_count }
     }
 
+    /// As [`Layout::samples_per_pixel`], before colours are converted.
+    fn stored_samples_per_pixel(&self) -> usize {
+        if self.planar { 1 } else { self.stored_samples }
+    }
+
+    /// Bytes of `rows` rows of a block once samples are whole bytes.
+    fn samples_bytes(&self, rows: u32, samples_per_pixel: usize) -> u64 {
+        (u64::from(self.block_width) * u64::from(rows))
+            .saturating_mul(samples_per_pixel as u64)
+            .saturating_mul(self.sample_type.bytes() as u64)
+    }
+
+    /// The block in block row `down`, as stored.
+    pub(crate) fn block_shape(&self, down: u64) -> BlockShape {
+        let rows = self.rows_in_block(down);
+        let samples = self.stored_samples_per_pixel();
+        // Opening the file checked the sizes against the limits and the platform.
+        BlockShape {
+            width: self.block_width as usize,
+            rows: rows as usize,
+            is_last_strip: !self.tiled && down + 1 == self.blocks_down(),
+            samples,
+            bits: self.bits_per_sample,
+            sample_type: self.sample_type,
+            packed_bytes: self.block_bytes(rows) as usize,
+            unpacked_bytes: self.samples_bytes(rows, samples) as usize,
+        }
+    }
+
     /// Whether samples share bytes.
     pub(crate) fn is_packed(&self) -> bool {
         usize::from(self.bits_per_sample) < 8 * self.sample_type.bytes()
@@ -205,13 +316,15 @@ impl Layout {
 
     /// Bytes of one stored row of a block: rows start on a byte.
     pub(crate) fn row_bytes(&self) -> u64 {
-        let bits = u128::from(self.block_width) * self.samples_per_pixel() as u128 * u128::from(self.bits_per_sample);
+        let bits =
+            u128::from(self.block_width) * self.stored_samples_per_pixel() as u128 * u128::from(self.bits_per_sample);
         u64::try_from(bits.div_ceil(8)).unwrap_or(u64::MAX)
     }
 
     /// Bytes of the first `rows` rows of a block as stored.
     pub(crate) fn block_bytes(&self, rows: u32) -> u64 {
-        self.row_bytes().saturating_mul(u64::from(rows))
+        let converted = self.conversion.stored_bytes(self.block_width, rows);
+        converted.unwrap_or_else(|| self.row_bytes().saturating_mul(u64::from(rows)))
     }
 
     /// How rows are laid out once samples are whole bytes.
@@ -226,35 +339,65 @@ impl Layout {
         }
     }
 
+    /// How stored rows are laid out before colours are converted, with samples of 24 bits in three bytes.
+    pub(crate) fn stored_row_layout(&self) -> RowLayout {
+        let sample_bytes = if self.bits_per_sample == 24 {
+            3
+        } else {
+            self.sample_type.bytes()
+        };
+        let stride = self.stored_samples_per_pixel();
+        RowLayout {
+            row_bytes: self.block_width as usize * stride * sample_bytes,
+            sample_bytes,
+            stride,
+        }
+    }
+
     /// Where a block's bytes are; `None` for a sparse block, which the file does not store.
     pub(crate) fn locate(&self, index: u64, down: u64, source_bytes: u64) -> Option<BlockBytes> {
         let expected = self.block_bytes(self.rows_in_block(down));
         if let Some(strip) = self.one_strip {
-            let offset = strip
-                .offset
-                .saturating_add(self.block_bytes(self.block_height).saturating_mul(down));
+            let offset = strip.saturating_add(self.block_bytes(self.block_height).saturating_mul(down));
             return Some(BlockBytes {
                 offset,
                 length: expected,
             });
         }
+        if self.pieces_per_strip > 1 {
+            return self.locate_piece(index, down, expected);
+        }
         let position = usize::try_from(index).ok()?;
-        let offset = self.offsets.get(position).copied()?;
-        let length = match self.byte_counts.get(position) {
-            Some(count) => *count,
-            // Without byte counts a block reaches to the end of what it can need, or of the file.
-            None if self.compression == Compression::None => expected,
-            None => source_bytes.saturating_sub(offset),
-        };
-        if offset == 0 || length == 0 {
+        if !self.is_stored(position) {
             return None;
         }
-        let needed = if self.compression == Compression::None {
-            length.min(expected)
-        } else {
-            length
+        let offset = self.offsets.get(position).copied()?;
+        let length = match self.byte_counts.get(position) {
+            // What uncompressed data needs is known; writers state less and more.
+            _ if self.compression == Compression::None => expected,
+            Some(count) if *count > 0 => *count,
+            // Without byte counts a block reaches to the end of the file at most.
+            _ => source_bytes.saturating_sub(offset),
         };
-        Some(BlockBytes { offset, length: needed })
+        Some(BlockBytes { offset, length })
+    }
+}
+
+impl Layout {
+    /// Where a piece of an uncompressed strip is.
+    fn locate_piece(&self, index: u64, down: u64, expected: u64) -> Option<BlockBytes> {
+        let pieces = u64::from(self.pieces_per_strip);
+        let plane = index / self.blocks_down();
+        let strip = plane.saturating_mul(self.blocks_down().div_ceil(pieces)) + down / pieces;
+        let position = usize::try_from(strip).ok()?;
+        if !self.is_stored(position) {
+            return None;
+        }
+        let above = self.block_bytes(self.block_height).saturating_mul(down % pieces);
+        Some(BlockBytes {
+            offset: self.offsets.get(position)?.saturating_add(above),
+            length: expected,
+        })
     }
 }
 
@@ -264,14 +407,14 @@ async fn dimension<S: RangeSource>(
     tag: tags::Tag,
     limits: &Limits,
 ) -> Result<u32, RasterError> {
-    let values = directory
-        .unsigned(reader, tag, limits)
-        .await?
-        .ok_or_else(|| missing_tag(tag))?;
-    match values.first().map(|value| u32::try_from(*value)) {
+    if !directory.has(tag) {
+        return Err(missing_tag(tag));
+    }
+    let value = directory.first_unsigned(reader, tag, 0, limits).await?;
+    match u32::try_from(value) {
         // Pixels are counted in 31 bits, as everywhere else in the GeoTIFF world.
-        Some(Ok(size)) if size > 0 && size <= i32::MAX as u32 => Ok(size),
-        _ => Err(bad_tag(tag, format!("the value {values:?} is no size"))),
+        Ok(size) if size > 0 && size <= i32::MAX as u32 => Ok(size),
+        _ => Err(bad_tag(tag, format!("the value {value} is no size"))),
     }
 }
 

@@ -16,9 +16,15 @@
 //! # }
 //! ```
 
+mod archive;
 mod blocks;
+mod cached;
+mod checksum;
 mod codec;
+mod cog;
 mod color;
+mod conversion;
+mod conversion_lab;
 mod crs;
 mod directory;
 mod encode;
@@ -29,6 +35,7 @@ mod gdal_metadata;
 mod georeference;
 mod grid;
 mod header;
+mod http;
 mod info;
 mod layout;
 mod limits;
@@ -36,24 +43,48 @@ mod metadata_reader;
 mod nodata;
 mod output;
 mod predict;
+mod product;
+mod projection;
 mod reader;
+mod related;
+mod resample;
 mod samples;
+mod scene;
+mod scratch;
 mod source;
+mod summary;
 mod tags;
 
+pub use archive::{ArchiveError, EntrySource, ScratchSource, Zip, ZipEntry, is_zip};
+pub use cached::{CacheOptions, Cached};
+pub use checksum::GdalChecksum;
 pub use codec::Compression;
+pub use cog::{CogFile, CogImage, CogRow, CogSamples, CogWriter};
 pub use color::ColorInterpretation;
 pub use crs::{Crs, CrsKind};
 pub use encode::{encode_geotiff, write_geotiff};
 pub use error::{LimitExceeded, Malformed, Misuse, RasterError, SourceError, Unsupported, WriteError};
 pub use georeference::{Affine, GeoReference, GeoTags};
 pub use header::ByteOrder;
+pub use http::{HttpAnswer, HttpProblem, RemoteFile};
 pub use info::RasterInfo;
 pub use limits::Limits;
 pub use output::{OutputImage, OutputSamples};
 pub use predict::Predictor;
+pub use product::{
+    Calibration, GridDifference, NameList, Notice, Product, ProductBand, ProductError, ProductFile, ProductKind,
+    RecognizedProduct, calibration, recognize,
+};
+pub use projection::Projection;
 pub use reader::{GeoTiff, Window};
+pub use related::Overview;
+pub use resample::{AxisGrid, Kernel, Resampled};
 pub use samples::{SampleType, SampleValue, Samples};
+pub use scene::{Scene, SceneInfo};
+#[cfg(not(target_arch = "wasm32"))]
+pub use scratch::FileScratch;
+pub use scratch::{MemoryScratch, Scratch};
 #[cfg(not(target_arch = "wasm32"))]
 pub use source::FileSource;
 pub use source::{BytesSource, RangeSource};
+pub use summary::{BandStatistics, BandSummary};

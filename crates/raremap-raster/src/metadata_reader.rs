@@ -54,8 +54,30 @@ impl<'a, S: RangeSource> MetadataReader<'a, S> {
     }
 }
 
-/// Fetches a range and checks that the source kept its promise.
+/// No source is asked for more at a time: a browser keeps a slice of a file twice until it is decoded.
+pub(crate) const MAX_FETCH_BYTES: u64 = 4 << 20;
+
+/// Fetches a range, in parts where it is long, and checks that the source kept its promise. The length must already be bounded.
 pub(crate) async fn fetch_exactly<S: RangeSource>(source: &S, start: u64, end: u64) -> Result<Bytes, RasterError> {
+    if end.saturating_sub(start) <= MAX_FETCH_BYTES {
+        return fetch_part(source, start, end).await;
+    }
+    let mut bytes = Vec::new();
+    let mut next = start;
+    while next < end {
+        let part_end = next.saturating_add(MAX_FETCH_BYTES).min(end);
+        let part = fetch_part(source, next, part_end).await?;
+        if bytes.is_empty() {
+            // Not before the first part has come: a source that fails costs nothing.
+            bytes.reserve_exact(usize::try_from(end - start).unwrap_or(0));
+        }
+        bytes.extend_from_slice(&part);
+        next = part_end;
+    }
+    Ok(bytes.into())
+}
+
+async fn fetch_part<S: RangeSource>(source: &S, start: u64, end: u64) -> Result<Bytes, RasterError> {
     let bytes = source.fetch_range(start..end).await?;
     let (expected, received) = (end.saturating_sub(start), bytes.len() as u64);
     if received == expected {

@@ -11,9 +11,11 @@ use crate::info::RasterInfo;
 use crate::layout::Layout;
 use crate::limits::Limits;
 use crate::metadata_reader::MetadataReader;
+use crate::nodata::StoredNodata;
+use crate::related::{Overview, RelatedImages, is_mask_of};
 use crate::samples::{SampleValue, Samples};
+use crate::scene::{Scene, SceneInfo};
 use crate::source::RangeSource;
-use crate::tags;
 
 /// A rectangle of pixels.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -36,11 +38,20 @@ pub struct GeoTiff<S> {
     limits: Limits,
     header: Header,
     info: RasterInfo,
+    scene_info: SceneInfo,
     layout: Layout,
-    next_directory: u64,
-    /// What `nodata` is in the file's own sample type, NaN without nodata.
-    stored_nodata: f64,
+    mask: Option<Layout>,
+    nodata: StoredNodata,
     cache: Mutex<BlockCache>,
+    mask_cache: Mutex<BlockCache>,
+}
+
+/// An image of the file with its mask: the first one, or an overview.
+struct Masked<'a> {
+    layout: &'a Layout,
+    cache: &'a Mutex<BlockCache>,
+    mask: Option<&'a Layout>,
+    mask_cache: &'a Mutex<BlockCache>,
 }
 
 /// Shows what the file says about its image, not the source and the cache.
@@ -54,27 +65,29 @@ impl<S> std::fmt::Debug for GeoTiff<S> {
 }
 
 impl<S: RangeSource> GeoTiff<S> {
-    /// Reads the header and the first directory; no pixels yet.
+    /// Reads the header and the directories: what the first image is, and where its mask and overviews are. No pixels
+    /// yet.
     pub async fn open(source: S, limits: Limits) -> Result<Self, RasterError> {
         let mut reader = MetadataReader::new(&source);
         let header = read_header(&mut reader).await?;
         let directory = Directory::read(&mut reader, header, header.first_directory, &limits).await?;
         let layout = Layout::read(&mut reader, header, &directory, &limits).await?;
-        let info = RasterInfo::read(&mut reader, header, &directory, &layout, &limits).await?;
-        let next_directory = directory.next;
-        let stored_nodata = info.nodata.map_or(f64::NAN, |nodata| {
-            crate::nodata::stored_nodata(nodata, layout.sample_type)
+        let related = RelatedImages::find(&mut reader, header, &directory, &layout, &limits).await;
+        let info = RasterInfo::read(&mut reader, header, &directory, &layout, &related, &limits).await?;
+        let nodata = info.stated_nodata.map_or(StoredNodata::NONE, |nodata| {
+            StoredNodata::new(nodata, layout.sample_type)
         });
-        let cache = Mutex::new(BlockCache::default());
         Ok(Self {
             source,
             limits,
             header,
+            scene_info: SceneInfo::from(&info),
             info,
             layout,
-            next_directory,
-            stored_nodata,
-            cache,
+            mask: related.mask,
+            nodata,
+            cache: Mutex::default(),
+            mask_cache: Mutex::default(),
         })
     }
 
@@ -119,7 +132,7 @@ impl<S: RangeSource> GeoTiff<S> {
             step: 1,
             count: width,
         };
-        self.grid(&self.layout, &self.cache, rows, columns, bands).read().await
+        self.read_masked(self.image(), rows, columns, bands).await
     }
 
     /// Reads the whole image, decimated so that neither side is longer than `max_px`: every n-th pixel of the image, or
@@ -128,78 +141,116 @@ impl<S: RangeSource> GeoTiff<S> {
     /// Memory stays bounded by the result and a few blocks, whatever the size of the image.
     pub async fn read_preview(&self, max_px: u32, bands: &[usize]) -> Result<Samples, RasterError> {
         let max_px = max_px.max(1);
-        let overview = self.find_overview(max_px).await;
-        let overview_cache = Mutex::new(BlockCache::default());
-        let (layout, cache) = match &overview {
-            Some(layout) => (layout, &overview_cache),
-            None => (&self.layout, &self.cache),
+        let overview = match self.best_overview(max_px) {
+            Some(overview) => self.open_overview(overview).await,
+            None => None,
         };
-        let step = layout.width.max(layout.height).div_ceil(max_px);
+        let (cache, mask_cache) = Default::default();
+        let image = match &overview {
+            Some((layout, mask)) => Masked {
+                layout,
+                cache: &cache,
+                mask: mask.as_ref(),
+                mask_cache: &mask_cache,
+            },
+            None => self.image(),
+        };
+        let step = image.layout.width.max(image.layout.height).div_ceil(max_px);
         let axis = |size: u32| {
             let count = size.div_ceil(step);
             // The middle of each cell, but inside the image where the last cell is cut.
             let start = (step / 2).min(size - 1 - (count - 1) * step);
             Axis { start, step, count }
         };
-        self.grid(layout, cache, axis(layout.height), axis(layout.width), bands)
-            .read()
-            .await
+        let (rows, columns) = (axis(image.layout.height), axis(image.layout.width));
+        self.read_masked(image, rows, columns, bands).await
     }
 
-    /// The smallest reduced image of the same kind that still has `max_px` on its longer side.
-    ///
-    /// Overviews are an optimization: a directory that cannot be read ends the search and is no error.
-    async fn find_overview(&self, max_px: u32) -> Option<Layout> {
+    /// The smallest overview that still has `max_px` on its longer side.
+    fn best_overview(&self, max_px: u32) -> Option<Overview> {
+        let longer = |overview: &Overview| overview.width.max(overview.height);
+        let image_px = self.layout.width.max(self.layout.height);
+        let fits = |overview: &&Overview| longer(overview) >= max_px && longer(overview) < image_px;
+        let fitting = self.info.overviews.iter().filter(fits);
+        fitting.min_by_key(|overview| longer(overview)).copied()
+    }
+
+    /// Overviews are an optimization: one that cannot be read, or is of another type, is not used and is no error.
+    async fn open_overview(&self, overview: Overview) -> Option<(Layout, Option<Layout>)> {
         let mut reader = MetadataReader::new(&self.source);
-        let mut visited = vec![self.header.first_directory];
-        let mut best: Option<Layout> = None;
-        let mut next = self.next_directory;
-        while next != 0 && !visited.contains(&next) && visited.len() < self.limits.max_directories {
-            visited.push(next);
-            let directory = Directory::read(&mut reader, self.header, next, &self.limits)
-                .await
-                .ok()?;
-            next = directory.next;
-            let subfile = directory
-                .first_unsigned(&mut reader, tags::NEW_SUBFILE_TYPE, 0, &self.limits)
-                .await;
-            // Bit 0 is a reduced image, bit 2 a mask.
-            if !matches!(subfile, Ok(kind) if kind & 0b101 == 1) {
-                continue;
-            }
-            let Ok(layout) = Layout::read(&mut reader, self.header, &directory, &self.limits).await else {
-                continue;
-            };
-            let longer = layout.width.max(layout.height);
-            let is_same_kind = layout.band_count == self.layout.band_count
-                && layout.sample_type == self.layout.sample_type
-                && longer < self.layout.width.max(self.layout.height);
-            let is_better = best.as_ref().is_none_or(|best| longer < best.width.max(best.height));
-            if is_same_kind && longer >= max_px && is_better {
-                best = Some(layout);
-            }
+        let layout = self.open_directory(&mut reader, overview.directory).await?;
+        if layout.band_count != self.layout.band_count || layout.sample_type != self.layout.sample_type {
+            return None;
         }
-        best
+        let mask = match overview.mask_directory {
+            Some(offset) => self.open_directory(&mut reader, offset).await,
+            None => None,
+        };
+        let mask = mask.filter(|mask| is_mask_of(mask, &layout));
+        Some((layout, mask))
     }
 
-    fn grid<'a>(
-        &'a self,
-        layout: &'a Layout,
-        cache: &'a Mutex<BlockCache>,
+    async fn open_directory(&self, reader: &mut MetadataReader<'_, S>, offset: u64) -> Option<Layout> {
+        let directory = Directory::read(reader, self.header, offset, &self.limits).await.ok()?;
+        Layout::read(reader, self.header, &directory, &self.limits).await.ok()
+    }
+
+    fn image(&self) -> Masked<'_> {
+        Masked {
+            layout: &self.layout,
+            cache: &self.cache,
+            mask: self.mask.as_ref(),
+            mask_cache: &self.mask_cache,
+        }
+    }
+
+    /// Reads a grid of pixels and lowers their validity by the mask, which counts instead of nodata.
+    async fn read_masked<T: SampleValue>(
+        &self,
+        image: Masked<'_>,
         rows: Axis,
         columns: Axis,
-        bands: &'a [usize],
-    ) -> GridRead<'a, S> {
-        let (source, limits, stored_nodata) = (&self.source, &self.limits, self.stored_nodata);
-        GridRead {
+        bands: &[usize],
+    ) -> Result<Samples<T>, RasterError> {
+        let (source, limits) = (&self.source, &self.limits);
+        let pixels = GridRead {
             source,
             limits,
-            layout,
-            cache,
+            layout: image.layout,
+            cache: image.cache,
             rows,
             columns,
             bands,
-            stored_nodata,
+            nodata: match image.mask {
+                Some(_) => self.nodata.unmarked(),
+                None => self.nodata,
+            },
+        };
+        let mut samples = pixels.read::<T>().await?;
+        if let Some(layout) = image.mask {
+            let mask = GridRead {
+                layout,
+                cache: image.mask_cache,
+                bands: if layout.band_count == 1 { &[0] } else { bands },
+                nodata: StoredNodata::NONE,
+                ..pixels
+            };
+            samples.invalidate_masked(&mask.read::<f32>().await?);
         }
+        Ok(samples)
+    }
+}
+
+impl<S: RangeSource> Scene for GeoTiff<S> {
+    fn scene_info(&self) -> &SceneInfo {
+        &self.scene_info
+    }
+
+    async fn read_window(&self, window: Window, bands: &[usize]) -> Result<Samples, RasterError> {
+        self.read_window_as(window, bands).await
+    }
+
+    async fn read_preview(&self, max_px: u32, bands: &[usize]) -> Result<Samples, RasterError> {
+        GeoTiff::read_preview(self, max_px, bands).await
     }
 }

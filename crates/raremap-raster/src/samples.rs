@@ -3,6 +3,7 @@
 use serde::Serialize;
 
 use crate::error::{RasterError, Unsupported};
+use crate::nodata::StoredNodata;
 
 /// The type in which a file stores its samples.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
@@ -16,13 +17,17 @@ pub enum SampleType {
     U16,
     /// Signed, 16 bits.
     I16,
-    /// Unsigned, 32 bits.
+    /// Unsigned, up to 32 bits.
     U32,
     /// Signed, 32 bits.
     I32,
+    /// Unsigned, 64 bits.
+    U64,
+    /// Signed, 64 bits.
+    I64,
     /// Floating point, 16 bits.
     F16,
-    /// Floating point, 32 bits.
+    /// Floating point, 24 or 32 bits.
     F32,
     /// Floating point, 64 bits.
     F64,
@@ -35,12 +40,14 @@ impl SampleType {
             // 4 is "undefined", which libtiff reads as unsigned.
             (1..=8, 1 | 4) => Ok(SampleType::U8),
             (9..=16, 1 | 4) => Ok(SampleType::U16),
-            (32, 1 | 4) => Ok(SampleType::U32),
+            (17..=32, 1 | 4) => Ok(SampleType::U32),
+            (64, 1 | 4) => Ok(SampleType::U64),
             (8, 2) => Ok(SampleType::I8),
             (16, 2) => Ok(SampleType::I16),
             (32, 2) => Ok(SampleType::I32),
+            (64, 2) => Ok(SampleType::I64),
             (16, 3) => Ok(SampleType::F16),
-            (32, 3) => Ok(SampleType::F32),
+            (24 | 32, 3) => Ok(SampleType::F32),
             (64, 3) => Ok(SampleType::F64),
             _ => {
                 let format = match format {
@@ -61,12 +68,28 @@ impl SampleType {
             SampleType::U8 | SampleType::I8 => 1,
             SampleType::U16 | SampleType::I16 | SampleType::F16 => 2,
             SampleType::U32 | SampleType::I32 | SampleType::F32 => 4,
-            SampleType::F64 => 8,
+            SampleType::U64 | SampleType::I64 | SampleType::F64 => 8,
+        }
+    }
+
+    /// The least and the greatest value of an integer type; `None` of a floating point type.
+    pub(crate) fn integer_range(self) -> Option<(f64, f64)> {
+        match self {
+            SampleType::U8 => Some((0.0, 255.0)),
+            SampleType::I8 => Some((-128.0, 127.0)),
+            SampleType::U16 => Some((0.0, 65_535.0)),
+            SampleType::I16 => Some((-32_768.0, 32_767.0)),
+            SampleType::U32 => Some((0.0, f64::from(u32::MAX))),
+            SampleType::I32 => Some((f64::from(i32::MIN), f64::from(i32::MAX))),
+            // Rounded to the nearest number that f64 has, as values of these types are.
+            SampleType::U64 => Some((0.0, u64::MAX as f64)),
+            SampleType::I64 => Some((i64::MIN as f64, i64::MAX as f64)),
+            SampleType::F16 | SampleType::F32 | SampleType::F64 => None,
         }
     }
 
     /// Whether this is a floating point type.
-    pub(crate) fn is_float(self) -> bool {
+    pub fn is_float(self) -> bool {
         matches!(self, SampleType::F16 | SampleType::F32 | SampleType::F64)
     }
 }
@@ -103,7 +126,8 @@ impl SampleValue for f64 {
 /// The samples of a window, band by band.
 ///
 /// A pixel is invalid where any of the bands is NaN, infinite or the file's nodata value. Only a nodata value of 0 must be in all of the
-/// bands: 0 can be measured in one, as near infrared over clear water often is.
+/// bands: 0 can be measured in one, as near infrared over clear water often is. Where the file has an internal mask, that counts instead
+/// of nodata (as in GDAL).
 #[derive(Debug, Clone, PartialEq)]
 pub struct Samples<T = f32> {
     /// How many bands were asked for.
@@ -131,14 +155,15 @@ impl<T: SampleValue> Samples<T> {
         }
     }
 
-    /// Fills `count` pixels of one row of one band with values and lowers their validity.
+    /// Fills pixels of one row of one band with values and lowers their validity; without `nodata` all of them are finite and none is
+    /// nodata, which is quicker.
     pub(crate) fn put(
         &mut self,
         band: usize,
         row: usize,
         column: usize,
         values: impl Iterator<Item = f64>,
-        nodata: f64,
+        nodata: Option<StoredNodata>,
     ) {
         let pixel = row * self.width + column;
         let row_end = (row + 1) * self.width;
@@ -149,10 +174,27 @@ impl<T: SampleValue> Samples<T> {
         ) else {
             return;
         };
+        let Some(nodata) = nodata else {
+            targets
+                .iter_mut()
+                .zip(values)
+                .for_each(|(target, value)| *target = T::from_f64(value));
+            return;
+        };
+        // Nodata of 0 takes all bands to judge.
+        let nodata = if nodata.is_zero() { nodata.unmarked() } else { nodata };
         for ((target, valid), value) in targets.iter_mut().zip(validity).zip(values) {
             *target = T::from_f64(value);
-            // A NaN nodata equals nothing, but NaN is invalid anyway. That of 0 takes all bands to judge.
-            *valid &= (value != nodata || nodata == 0.0) && target.is_finite();
+            *valid &= !nodata.marks(value) && target.is_finite();
+        }
+    }
+
+    /// Makes pixels invalid that are masked: where any of the mask's bands is 0.
+    pub(crate) fn invalidate_masked(&mut self, mask: &Samples<f32>) {
+        for band in mask.values.chunks_exact(self.valid.len().max(1)) {
+            for (valid, opacity) in self.valid.iter_mut().zip(band) {
+                *valid &= *opacity != 0.0;
+            }
         }
     }
 
@@ -193,8 +235,10 @@ impl StoredRow<'_> {
         band: usize,
         row: usize,
         column: usize,
-        nodata: f64,
+        nodata: StoredNodata,
     ) {
+        let is_plain = !self.sample_type.is_float() && (nodata.is_zero() || !nodata.marks_any());
+        let nodata = (!is_plain).then_some(nodata);
         match self.sample_type {
             SampleType::U8 => out.put(band, row, column, self.values(u8::from_ne_bytes), nodata),
             SampleType::I8 => out.put(band, row, column, self.values(i8::from_ne_bytes), nodata),
@@ -202,6 +246,14 @@ impl StoredRow<'_> {
             SampleType::I16 => out.put(band, row, column, self.values(i16::from_ne_bytes), nodata),
             SampleType::U32 => out.put(band, row, column, self.values(u32::from_ne_bytes), nodata),
             SampleType::I32 => out.put(band, row, column, self.values(i32::from_ne_bytes), nodata),
+            SampleType::U64 => {
+                let values = self.values(|bytes| u64::from_ne_bytes(bytes) as f64);
+                out.put(band, row, column, values, nodata);
+            }
+            SampleType::I64 => {
+                let values = self.values(|bytes| i64::from_ne_bytes(bytes) as f64);
+                out.put(band, row, column, values, nodata);
+            }
             SampleType::F16 => out.put(band, row, column, self.values(f16_to_f32), nodata),
             SampleType::F32 => out.put(band, row, column, self.values(f32::from_ne_bytes), nodata),
             SampleType::F64 => out.put(band, row, column, self.values(f64::from_ne_bytes), nodata),
@@ -233,31 +285,63 @@ fn f16_to_f32(bytes: [u8; 2]) -> f32 {
     }
 }
 
-/// Widens samples of up to 16 bits that are packed most significant bit first to one or two bytes each, in native byte
-/// order; every row starts on a byte.
+/// Widens unsigned samples of up to 32 bits that are packed most significant bit first to one, two or four bytes each, in
+/// native byte order; every row starts on a byte.
 pub(crate) fn unpack_bits(packed: &[u8], bits: u16, packed_row_bytes: usize, samples_per_row: usize) -> Vec<u8> {
     let rows = packed.len() / packed_row_bytes.max(1);
-    let mut unpacked = Vec::with_capacity(rows * samples_per_row * if bits > 8 { 2 } else { 1 });
-    let mask = (1u32 << bits) - 1;
+    let sample_bytes = match bits {
+        0..=8 => 1,
+        9..=16 => 2,
+        _ => 4,
+    };
+    let mut unpacked = Vec::with_capacity(rows * samples_per_row * sample_bytes);
+    let mask = (1u64 << bits.min(32)) - 1;
     for row in packed.chunks_exact(packed_row_bytes.max(1)) {
-        let (mut window, mut held_bits) = (0u32, 0);
+        let (mut window, mut held_bits) = (0u64, 0);
         let mut samples_left = samples_per_row;
         for byte in row {
-            window = (window << 8) | u32::from(*byte);
+            window = (window << 8) | u64::from(*byte);
             held_bits += 8;
             while held_bits >= bits && samples_left > 0 {
                 held_bits -= bits;
                 samples_left -= 1;
                 let sample = (window >> held_bits) & mask;
-                if bits > 8 {
-                    unpacked.extend_from_slice(&(sample as u16).to_ne_bytes());
-                } else {
-                    unpacked.push(sample as u8);
+                match sample_bytes {
+                    1 => unpacked.push(sample as u8),
+                    2 => unpacked.extend_from_slice(&(sample as u16).to_ne_bytes()),
+                    _ => unpacked.extend_from_slice(&(sample as u32).to_ne_bytes()),
                 }
             }
         }
     }
     unpacked
+}
+
+/// Widens 24-bit floating point samples (TIFF technical note 3: 1 bit of sign, 7 of exponent, 16 of fraction) of native
+/// byte order to 32 bits.
+pub(crate) fn widen_f24(samples: &[u8]) -> Vec<u8> {
+    let (triples, _) = samples.as_chunks::<3>();
+    triples
+        .iter()
+        .flat_map(|triple| f24_to_f32(*triple).to_ne_bytes())
+        .collect()
+}
+
+fn f24_to_f32(bytes: [u8; 3]) -> f32 {
+    let [a, b, c] = bytes.map(u32::from);
+    let bits = if cfg!(target_endian = "little") {
+        (c << 16) | (b << 8) | a
+    } else {
+        (a << 16) | (b << 8) | c
+    };
+    let sign = if bits >> 23 == 0 { 1.0 } else { -1.0 };
+    let fraction = (bits & 0xFFFF) as f32;
+    match (bits >> 16) & 0x7F {
+        0 => sign * fraction * 2f32.powi(-78),
+        127 if fraction == 0.0 => sign * f32::INFINITY,
+        127 => f32::NAN,
+        exponent => sign * (1.0 + fraction / 65536.0) * 2f32.powi(exponent as i32 - 63),
+    }
 }
 
 #[cfg(test)]
@@ -280,29 +364,65 @@ mod tests {
     }
 
     #[test]
+    fn values_of_24_bits_are_exact() {
+        for (bits, value) in [
+            (0x3F_0000u32, 1.0f32),
+            (0xC0_8000, -3.0),
+            (0x00_0001, 2f32.powi(-78)),
+            (0, 0.0),
+        ] {
+            let [low, middle, high, _] = bits.to_le_bytes();
+            let native = if cfg!(target_endian = "little") {
+                [low, middle, high]
+            } else {
+                [high, middle, low]
+            };
+            assert_eq!(f24_to_f32(native), value);
+        }
+    }
+
+    #[test]
     fn packed_rows_start_on_a_byte() {
         assert_eq!(unpack_bits(&[0b1010_0000, 0b0110_0000], 1, 1, 3), [1, 0, 1, 0, 1, 1]);
         assert_eq!(unpack_bits(&[0x1F, 0x20, 0x30, 0x40], 4, 2, 3), [1, 15, 2, 3, 0, 4]);
         let words = [0x123u16, 0xABC, 0xFFF].map(u16::to_ne_bytes).concat();
         assert_eq!(unpack_bits(&[0x12, 0x3A, 0xBC, 0xFF, 0xF0], 12, 5, 3), words);
+        let longs = [0x12345u32, 0x6789A].map(u32::to_ne_bytes).concat();
+        assert_eq!(unpack_bits(&[0x12, 0x34, 0x56, 0x78, 0x9A], 20, 5, 2), longs);
+    }
+
+    fn marked(nodata: f64) -> StoredNodata {
+        StoredNodata::new(nodata, SampleType::F64)
     }
 
     #[test]
     fn nodata_and_not_finite_values_are_invalid() {
         let mut samples = Samples::<f32>::new(2, 1, 4);
-        samples.put(0, 0, 0, [1.0, -9999.0, f64::NAN, 1e300].into_iter(), -9999.0);
-        samples.put(1, 0, 0, [f64::INFINITY, 0.0, 0.0, 0.0].into_iter(), -9999.0);
+        samples.put(
+            0,
+            0,
+            0,
+            [1.0, -9999.0, f64::NAN, 1e300].into_iter(),
+            Some(marked(-9999.0)),
+        );
+        samples.put(
+            1,
+            0,
+            0,
+            [f64::INFINITY, 0.0, 0.0, 0.0].into_iter(),
+            Some(marked(-9999.0)),
+        );
         assert_eq!(samples.valid, [false; 4]);
         let mut samples = Samples::<f64>::new(1, 1, 2);
-        samples.put(0, 0, 0, [1e300, 2.0].into_iter(), f64::NAN);
+        samples.put(0, 0, 0, [1e300, 2.0].into_iter(), Some(StoredNodata::NONE));
         assert_eq!(samples.valid, [true; 2]);
     }
 
     #[test]
     fn a_nodata_value_of_zero_marks_only_pixels_that_are_zero_in_all_bands() {
         let mut samples = Samples::<f32>::new(2, 1, 3);
-        samples.put(0, 0, 0, [0.0, 5.0, f64::NAN].into_iter(), 0.0);
-        samples.put(1, 0, 0, [0.0, 0.0, 0.0].into_iter(), 0.0);
+        samples.put(0, 0, 0, [0.0, 5.0, f64::NAN].into_iter(), Some(marked(0.0)));
+        samples.put(1, 0, 0, [0.0, 0.0, 0.0].into_iter(), Some(marked(0.0)));
         samples.invalidate_zero_pixels(2);
         assert_eq!(samples.valid, [false, true, false]);
         samples.invalidate_zero_pixels(0);

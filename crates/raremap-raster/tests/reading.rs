@@ -252,6 +252,64 @@ fn a_preview_comes_from_an_overview_that_is_large_enough() {
     }
 }
 
+#[test]
+fn a_mask_of_the_images_size_decides_instead_of_nodata() {
+    let tiny = Tiny {
+        width: 20,
+        height: 10,
+        bands: 1,
+        ..Tiny::default()
+    };
+    let whole = Window {
+        x: 0,
+        y: 0,
+        width: 20,
+        height: 10,
+    };
+    let nodata = (42113, 2, 3, format!("{}\0", tiny.value(0, 0, 1)).into_bytes());
+    let valid = |subfile_type, value| {
+        let file = with_second_image(tiny.encode(std::slice::from_ref(&nodata)), subfile_type, value);
+        let image = open(file).expect("opens");
+        let samples = block_on(image.read_window(whole, &[0])).expect("reads");
+        let preview = block_on(image.read_preview(20, &[0])).expect("reads");
+        assert_eq!(samples.valid, preview.valid);
+        assert_eq!(image.info().masked, subfile_type == 4);
+        assert_eq!(image.info().page_count, if subfile_type == 0 { 2 } else { 1 });
+        (samples.valid[0], samples.valid[1])
+    };
+    assert_eq!(valid(4, 0), (false, false));
+    assert_eq!(valid(4, 255), (true, true));
+    // A page, an overview and a mask of an overview decide nothing.
+    for subfile_type in [0, 1, 5] {
+        assert_eq!(valid(subfile_type, 0), (true, false), "subfile type {subfile_type}");
+    }
+}
+
+#[test]
+fn byte_counts_of_uncompressed_strips_need_not_be_right() {
+    let tiny = Tiny {
+        bands: 1,
+        ..Tiny::default()
+    };
+    let whole = Window {
+        x: 0,
+        y: 0,
+        width: 21,
+        height: 19,
+    };
+    for count in [1, 1 << 30] {
+        let mut file = tiny.encode(&[]);
+        let tag = file
+            .windows(4)
+            .rposition(|bytes| bytes == [23, 1, 4, 0])
+            .expect("the tag");
+        let offset = file.len() as u32;
+        file.extend([count; 5].map(u32::to_le_bytes).concat());
+        file[tag + 8..tag + 12].copy_from_slice(&offset.to_le_bytes());
+        assert_window_matches(&open(file).expect("opens"), &tiny, whole, &[0]);
+    }
+}
+
 /// Counts what is fetched.
 struct Counting {
     bytes: Vec<u8>,
@@ -345,6 +403,104 @@ fn an_uncompressed_image_in_one_strip_is_read_in_pieces() {
 }
 
 #[test]
+fn large_uncompressed_strips_are_read_in_pieces() {
+    for (planar, rows_per_strip, height, sparse_every) in [
+        (false, 100, 1000, None),
+        (false, 100, 950, None),
+        (true, 300, 1000, None),
+        (true, 1009, 1009, None),
+        // A prime number of short rows is not divided.
+        (false, 101, 500, None),
+    ] {
+        let tiny = Tiny {
+            width: 1000,
+            height,
+            rows_per_strip,
+            planar,
+            sparse_every,
+            ..Tiny::default()
+        };
+        let source = Counting {
+            bytes: tiny.encode(&[]),
+            fetches: RefCell::default(),
+        };
+        let image = block_on(GeoTiff::open(&source, Limits::default())).expect("opens");
+        assert_eq!(image.info().block_height as usize, rows_per_strip.min(height));
+        let window = |y: usize, height: usize| Window {
+            x: 3,
+            y: y as u32,
+            width: 50,
+            height: height as u32,
+        };
+        source.fetches.take();
+        assert_window_matches(&image, &tiny, window(95, 10), &[0, 2]);
+        let fetched: u64 = source.fetches.take().iter().map(|range| range.end - range.start).sum();
+        assert!(
+            rows_per_strip == 101 || fetched < 700_000,
+            "{fetched} bytes for ten rows of {tiny:?}"
+        );
+        assert_window_matches(&image, &tiny, window(0, height), &[0, 1, 2]);
+    }
+}
+
+#[test]
+fn no_read_is_longer_than_four_mebibytes() {
+    // PackBits leaves these values about as long as they are.
+    for codec in [Codec::None, Codec::PackBits] {
+        for tile in [None, Some((704, 608))] {
+            let tiny = Tiny {
+                width: 700,
+                height: 601,
+                rows_per_strip: 601,
+                tile,
+                codec,
+                stored: Stored::Float(64),
+                ..Tiny::default()
+            };
+            let source = Counting {
+                bytes: tiny.encode(&[]),
+                fetches: RefCell::default(),
+            };
+            let image = block_on(GeoTiff::open(&source, Limits::default())).expect("opens");
+            let window = Window {
+                x: 300,
+                y: 2,
+                width: 3,
+                height: 590,
+            };
+            assert_window_matches(&image, &tiny, window, &[0, 1, 2]);
+            let longest = source.fetches.take().iter().map(|range| range.end - range.start).max();
+            assert!(longest <= Some(4 << 20), "{longest:?} bytes at once of {tiny:?}");
+        }
+    }
+}
+
+#[test]
+fn a_preview_of_uncompressed_strips_reads_the_rows_it_shows() {
+    let tiny = Tiny {
+        width: 2000,
+        height: 1500,
+        rows_per_strip: 100,
+        ..Tiny::default()
+    };
+    let source = Counting {
+        bytes: tiny.encode(&[]),
+        fetches: RefCell::default(),
+    };
+    let image = block_on(GeoTiff::open(&source, Limits::default())).expect("opens");
+    source.fetches.take();
+    let preview = block_on(image.read_preview(25, &[0])).expect("a preview");
+    assert_eq!((preview.width, preview.height), (25, 19));
+    let fetched: u64 = source.fetches.take().iter().map(|range| range.end - range.start).sum();
+    // A piece is 20 rows, and every 80th row is shown.
+    assert!(
+        fetched < source.bytes.len() as u64 / 3,
+        "{fetched} of {} bytes",
+        source.bytes.len()
+    );
+}
+
+#[test]
 fn a_source_that_shrinks_is_told_from_a_damaged_file() {
     struct Shrinking(Vec<u8>, Cell<bool>);
     impl RangeSource for &Shrinking {
@@ -424,13 +580,18 @@ fn unsupported_features_are_named() {
             .map(|_| ())
             .map_err(|error| (error.code(), error.to_string()))
     };
-    for (compression, name) in [(7, "JPEG"), (50000, "ZSTD"), (34887, "LERC"), (50001, "WebP")] {
+    for (compression, name) in [
+        (6, "old-style JPEG"),
+        (34661, "JBIG"),
+        (34712, "JPEG 2000"),
+        (50002, "JPEG XL"),
+    ] {
         let (code, message) = with_tag(259, compression).expect_err("not decoded here");
         assert_eq!(code, "unsupported_compression");
         assert!(message.contains(name), "{message}");
     }
     assert_eq!(
-        with_tag(262, 6).expect_err("a derived colour space").0,
+        with_tag(262, 9).expect_err("a derived colour space").0,
         "unsupported_photometric"
     );
     assert_eq!(with_tag(284, 9).expect_err("an unknown value").0, "bad_tag");

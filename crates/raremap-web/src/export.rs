@@ -1,116 +1,108 @@
-//! A finished result as files.
+//! A finished result as files: those that `raremap predict` writes, and a picture of the mask.
 
-use raremap_infer::{DecideOptions, SceneLogits, View};
-use raremap_model::{Card, Class};
-use raremap_raster::{GeoReference, OutputImage, OutputSamples, encode_geotiff};
+use std::io::{Error, Write};
+
+use raremap_infer::{OutputFile, OutputKind, Results};
+use raremap_raster::{RasterError, Scratch};
+use serde::Serialize;
+use wasm_bindgen::prelude::*;
 
 use crate::error::SessionError;
+use crate::scratch::{ScratchPool, WebScratch};
 
-/// Where a result comes from: written into the files.
-pub struct Provenance<'a> {
-    /// The model's card.
-    pub card: &'a Card,
-    /// Digest of the model's file.
-    pub model_sha256: &'a str,
-    /// Name of the scene's file.
-    pub scene: &'a str,
+/// The picture's name.
+const PNG_NAME: &str = "mask.png";
+
+/// What a result can be saved as.
+#[derive(Debug, Serialize)]
+pub struct FileChoice {
+    name: &'static str,
+    #[serde(rename = "type")]
+    media_type: &'static str,
+    title: &'static str,
 }
 
-impl Provenance<'_> {
-    fn metadata(&self, options: &DecideOptions) -> Vec<(String, String)> {
-        let entries = [
-            ("RAREMAP_VERSION", env!("CARGO_PKG_VERSION").to_owned()),
-            ("RAREMAP_MODEL", self.card.name.clone()),
-            ("RAREMAP_MODEL_SHA256", self.model_sha256.to_owned()),
-            ("RAREMAP_SCENE", self.scene.to_owned()),
-            ("RAREMAP_THRESHOLD", options.threshold.to_string()),
-            ("RAREMAP_RARE_CLASSES", options.rare.join(",")),
-            ("RAREMAP_CLASSES", class_list(&self.card.classes)),
-        ];
-        entries.map(|(name, value)| (name.to_owned(), value)).to_vec()
+/// The files of a result, in the order in which they are listed.
+pub fn choices(results: &Results<'_>) -> Vec<FileChoice> {
+    let of_kind = |kind: OutputKind| FileChoice {
+        name: kind.file_name(),
+        media_type: kind.media_type(),
+        title: kind.title(),
+    };
+    let picture = FileChoice {
+        name: PNG_NAME,
+        media_type: "image/png",
+        title: "Picture of the mask",
+    };
+    let mut choices: Vec<FileChoice> = results.kinds().into_iter().map(of_kind).collect();
+    choices.insert(1.min(choices.len()), picture);
+    choices
+}
+
+/// A file that was made, read piece by piece.
+#[wasm_bindgen]
+pub struct MadeFile {
+    content: Content,
+    notice: Option<String>,
+}
+
+enum Content {
+    Output(OutputFile),
+    Kept { scratch: WebScratch, at: u64 },
+}
+
+#[wasm_bindgen]
+impl MadeFile {
+    /// The next bytes, at most 4 MiB; nothing at the end.
+    ///
+    /// # Errors
+    /// What the browser's storage gives.
+    #[wasm_bindgen(js_name = nextChunk)]
+    pub fn next_chunk(&mut self) -> Result<Option<Vec<u8>>, SessionError> {
+        let mut chunk = Vec::new();
+        match &mut self.content {
+            Content::Output(file) => file.read_chunk(&mut chunk, OutputFile::CHUNK_BYTES)?,
+            Content::Kept { scratch, at } => {
+                let left = scratch.size_bytes().saturating_sub(*at);
+                chunk.resize(left.min(OutputFile::CHUNK_BYTES as u64) as usize, 0);
+                scratch.read_at(*at, &mut chunk)?;
+                *at += chunk.len() as u64;
+            }
+        }
+        Ok((!chunk.is_empty()).then_some(chunk))
+    }
+
+    /// What its reader ought to know, in words.
+    #[wasm_bindgen(getter)]
+    pub fn notice(&self) -> Option<String> {
+        self.notice.clone()
     }
 }
 
-fn class_list(classes: &[Class]) -> String {
-    let entries: Vec<String> = classes
-        .iter()
-        .map(|class| format!("{}={}", class.value, class.name))
-        .collect();
-    entries.join(",")
-}
-
-/// Encodes one file: `mask-tif`, `mask-png`, `probability-tif` or `saliency-tif`.
+/// Makes a file, by the name that [`choices`] gives it.
 ///
 /// # Errors
-/// [`SessionError`] for an unknown kind, options out of range, and an incomplete result.
-pub fn encode(
-    kind: &str,
-    logits: &SceneLogits,
-    options: &DecideOptions,
-    georeference: Option<&GeoReference>,
-    provenance: &Provenance<'_>,
-) -> Result<Vec<u8>, SessionError> {
-    if !logits.is_complete() {
+/// [`SessionError`] for an unknown name, options out of range, and an incomplete result.
+pub fn make(name: &str, results: &Results<'_>, pool: &ScratchPool) -> Result<MadeFile, SessionError> {
+    if !results.logits.is_complete() {
         return Err(SessionError::misuse("the result is incomplete: the run was cancelled"));
     }
-    let whole = View::whole(logits.size());
-    let maps = |bands: &[Vec<f32>], names: Vec<String>| -> Result<Vec<u8>, SessionError> {
-        let image = OutputImage {
-            samples: OutputSamples::F32 {
-                bands: bands.iter().map(Vec::as_slice).collect(),
-            },
-            nodata: Some(f64::NAN),
-            color_table: None,
-            band_names: names,
-            ..empty_image(logits, provenance.metadata(options))
-        };
-        Ok(encode_geotiff(&image, georeference)?)
-    };
-    match kind {
-        "mask-tif" => {
-            let mask = logits.decide(options)?.mask;
-            let image = OutputImage {
-                samples: OutputSamples::U8(&mask),
-                ..empty_image(logits, provenance.metadata(options))
-            };
-            Ok(encode_geotiff(&image, georeference)?)
-        }
-        "mask-png" => encode_png(logits, &logits.decide(options)?.mask),
-        "probability-tif" => {
-            let names: Vec<String> = logits.rare_classes().map(str::to_owned).collect();
-            let bands: Vec<Vec<f32>> = (0..names.len())
-                .map(|rare| logits.probability(rare, &whole))
-                .collect::<Result<_, _>>()?;
-            maps(&bands, names)
-        }
-        "saliency-tif" => maps(&[logits.saliency(&whole)?], vec!["saliency".to_owned()]),
-        _ => Err(SessionError::misuse(format!("there is no file {kind}"))),
+    if name == PNG_NAME {
+        let scratch = make_png(results, pool.take())?;
+        let content = Content::Kept { scratch, at: 0 };
+        return Ok(MadeFile { content, notice: None });
     }
-}
-
-/// A mask of the scene's size, without its pixels.
-fn empty_image(logits: &SceneLogits, metadata: Vec<(String, String)>) -> OutputImage<'static> {
-    let [height, width] = logits.size();
-    OutputImage {
-        // Sizes come from the file's u32 fields.
-        width: width as u32,
-        height: height as u32,
-        samples: OutputSamples::U8(&[]),
-        nodata: Some(f64::from(Card::MASK_NODATA)),
-        color_table: Some(
-            logits
-                .classes()
-                .iter()
-                .map(|class| (class.value, class.color))
-                .collect(),
-        ),
-        band_names: vec!["class".to_owned()],
-        metadata,
-    }
+    let kind =
+        OutputKind::of_file_name(name).ok_or_else(|| SessionError::misuse(format!("there is no file {name}")))?;
+    let file = results.make(kind, &mut || Ok(Box::new(pool.take())))?;
+    let notice = file.notice().map(str::to_owned);
+    let content = Content::Output(file);
+    Ok(MadeFile { content, notice })
 }
 
 /// A palette PNG: the values are the mask's, the colours are the classes', and no data is transparent.
-fn encode_png(logits: &SceneLogits, mask: &[u8]) -> Result<Vec<u8>, SessionError> {
+fn make_png(results: &Results<'_>, scratch: WebScratch) -> Result<WebScratch, SessionError> {
+    let logits = results.logits;
     let [height, width] = logits.size();
     let mut palette = [[0; 3]; 256];
     let mut opacity = [0; 256];
@@ -118,14 +110,41 @@ fn encode_png(logits: &SceneLogits, mask: &[u8]) -> Result<Vec<u8>, SessionError
         palette[usize::from(class.value)] = class.color;
         opacity[usize::from(class.value)] = u8::MAX;
     }
-    let mut bytes = Vec::new();
-    let mut encoder = png::Encoder::new(&mut bytes, width as u32, height as u32);
+    let mut kept = Appended(scratch);
+    let mut encoder = png::Encoder::new(&mut kept, width as u32, height as u32);
     encoder.set_color(png::ColorType::Indexed);
     encoder.set_depth(png::BitDepth::Eight);
     encoder.set_palette(palette.concat());
     encoder.set_trns(opacity.to_vec());
     let mut writer = encoder.write_header()?;
-    writer.write_image_data(mask)?;
+    let mut pixels = writer.stream_writer()?;
+    let mut written = Ok(());
+    logits.decide_rows(results.decide, |_, row| {
+        if written.is_ok() {
+            written = pixels.write_all(row);
+        }
+        Ok(())
+    })?;
+    written
+        .and_then(|()| pixels.flush())
+        .map_err(png::EncodingError::from)?;
+    pixels.finish()?;
     writer.finish()?;
-    Ok(bytes)
+    Ok(kept.0)
+}
+
+/// Writes to the end of a scratch.
+struct Appended(WebScratch);
+
+impl Write for Appended {
+    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+        self.0
+            .append(bytes)
+            .map_err(|error: RasterError| Error::other(error.to_string()))?;
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> std::io::Result<()> {
+        Ok(())
+    }
 }

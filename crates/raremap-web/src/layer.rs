@@ -58,7 +58,7 @@ fn draw_saliency(logits: &SceneLogits, options: &LookOptions, view: &View) -> Re
     let values = logits.saliency(view)?;
     let picture = draw_scale(&values, view);
     if !logits.is_complete() {
-        // The share is of the whole scene, which is not known yet, and its histogram costs a pass over all of it.
+        // The share is of the whole scene, which is not known yet.
         return Ok(picture);
     }
     let marks = logits.top_k(options.decide().top_k_percent, view)?;

@@ -78,14 +78,24 @@ pub struct StartOptions {
     bands: Vec<usize>,
     /// Tile edge; the card's where absent.
     tile: Option<usize>,
+    /// Whether to run on the model's resolution.
+    #[serde(default)]
+    pub resample: bool,
+    /// Whether to make the values those of training.
+    #[serde(default)]
+    pub matching: bool,
 }
+
+/// Logits of more bytes are kept outside wasm's memory.
+const MAX_LOGITS_BYTES: u64 = 48 << 20;
 
 impl StartOptions {
     /// The usual overlap of the tile: the same windows as `raremap predict`.
-    pub fn run_options(self, card: &Card) -> RunOptions {
+    pub fn run_options(&self, card: &Card) -> RunOptions {
         RunOptions {
             tiling: Tiling::of_tile(self.tile.unwrap_or(card.tile_px)),
-            ..RunOptions::new(self.bands)
+            max_bytes: MAX_LOGITS_BYTES,
+            ..RunOptions::new(self.bands.clone())
         }
     }
 }

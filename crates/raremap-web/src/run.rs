@@ -4,11 +4,13 @@ use std::cell::Cell;
 use std::ops::ControlFlow;
 
 use js_sys::{Function, Promise, Reflect};
-use raremap_infer::{Progress, RunHooks, SceneLogits};
+use raremap_infer::{InferError, Progress, RunHooks, SceneLogits};
+use raremap_raster::Scratch;
 use wasm_bindgen::{JsCast, JsValue};
 use wasm_bindgen_futures::JsFuture;
 
 use crate::layer;
+use crate::scratch::ScratchPool;
 
 /// The worker's side of a run.
 pub struct WorkerHooks<'a> {
@@ -19,6 +21,8 @@ pub struct WorkerHooks<'a> {
     pub on_picture: &'a Function,
     /// Set by a message between two tiles.
     pub is_cancelled: &'a Cell<bool>,
+    /// Room for logits that do not fit into memory.
+    pub pool: &'a ScratchPool,
 }
 
 impl WorkerHooks<'_> {
@@ -50,5 +54,9 @@ impl RunHooks for WorkerHooks<'_> {
         } else {
             ControlFlow::Break(())
         }
+    }
+
+    async fn scratch(&mut self, _: u64) -> Result<Option<Box<dyn Scratch>>, InferError> {
+        Ok(Some(Box::new(self.pool.take())))
     }
 }

@@ -2,23 +2,24 @@
 
 use std::cell::Cell;
 
-use raremap_infer::{Certainty, Opacity, compare_statistics, guess_bands};
+use raremap_infer::{Certainty, MatchMode, Opacity, Warning, compare_statistics, guess_bands, match_statistics};
 use raremap_model::Card;
-use raremap_raster::{Affine, Crs, CrsKind, GeoTiff, Limits, RasterInfo, SampleType, Samples, Window};
+use raremap_raster::{Affine, Crs, CrsKind, SampleType, Samples, Scene as _, SceneInfo, Window};
 use serde::Serialize;
 use wasm_bindgen::prelude::*;
-use web_sys::Blob;
 
-use crate::blob_source::BlobSource;
 use crate::error::SessionError;
 use crate::picture::{Picture, Stretch, paint_samples};
+use crate::source::SceneImage;
 
-/// A file that has been opened.
+/// A scene that has been opened.
 pub struct Scene {
-    /// Its name on the reader's computer.
+    /// The name of its file, folder or archive.
     pub name: String,
     /// Its pixels.
-    pub image: GeoTiff<BlobSource>,
+    pub image: SceneImage,
+    /// What could not be done with its numbers.
+    pub doubts: Vec<Warning>,
     /// How it was drawn last.
     shown: Cell<Option<Shown>>,
 }
@@ -37,6 +38,7 @@ pub struct Preview {
     picture: Cell<Option<Picture>>,
     note: String,
     warnings: String,
+    matching: Option<String>,
 }
 
 #[wasm_bindgen]
@@ -51,6 +53,12 @@ impl Preview {
     #[wasm_bindgen(getter)]
     pub fn note(&self) -> String {
         self.note.clone()
+    }
+
+    /// How the values could be made those of training, in words; nothing where they need not be.
+    #[wasm_bindgen(getter)]
+    pub fn matching(&self) -> Option<String> {
+        self.matching.clone()
     }
 
     /// What does not fit the model's training data, as a JSON list of `{code, message}`.
@@ -80,22 +88,19 @@ struct SceneBand {
 }
 
 impl Scene {
-    /// Reads the file's directory; no pixels yet.
-    ///
-    /// # Errors
-    /// Whatever is wrong with the file, by the raster's code.
-    pub async fn open(blob: Blob, name: String) -> Result<Self, SessionError> {
-        let image = GeoTiff::open(BlobSource::new(blob), Limits::default()).await?;
-        Ok(Self {
+    /// Of what was opened.
+    pub fn new(name: String, image: SceneImage, doubts: Vec<Warning>) -> Self {
+        Self {
             name,
             image,
+            doubts,
             shown: Cell::new(None),
-        })
+        }
     }
 
     /// What there is to say before the run.
     pub fn facts(&self) -> SceneFacts {
-        let info = self.image.info();
+        let info = self.image.scene_info();
         let names = info.band_names.iter().enumerate();
         SceneFacts {
             name: self.name.clone(),
@@ -135,6 +140,7 @@ impl Scene {
         let colors = samples.values.split_off(bands.len() * pixels);
         samples.bands = bands.len();
         let warnings = compare_statistics(&samples, card);
+        let matching = match_statistics(&samples, card, MatchMode::Auto).map(|matching| matching.message);
         samples.values = colors;
         samples.bands = shown.len();
         let mut planes = samples.values.chunks_exact(pixels.max(1));
@@ -149,6 +155,7 @@ impl Scene {
             picture: Cell::new(Some(paint_samples(picture, &samples, stretches))),
             note,
             warnings: serde_json::to_string(&warnings)?,
+            matching,
         })
     }
 
@@ -178,7 +185,7 @@ impl Scene {
                 .and_then(|at| bands.get(at))
                 .copied()
         };
-        let named = guess_bands(self.image.info().into(), &["blue"]).ok();
+        let named = guess_bands(self.image.scene_info().into(), &["blue"]).ok();
         let blue = named
             .filter(|guess| guess.certainty == Certainty::Named)
             .and_then(|guess| guess.bands.first().copied())
@@ -212,7 +219,7 @@ impl Scene {
 
     /// Every n-th pixel is read, the middle one of its block; of an overview, the exact blocks are not known.
     fn preview_extent(&self, samples: &Samples) -> [f64; 4] {
-        let info = self.image.info();
+        let info = self.image.scene_info();
         let (width, height) = (info.width as usize, info.height as usize);
         let step = width.div_ceil(samples.width.max(1)).max(1);
         let is_decimated = width.div_ceil(step) == samples.width && height.div_ceil(step) == samples.height;
@@ -233,6 +240,8 @@ fn sample_type_name(sample_type: SampleType) -> &'static str {
         SampleType::I16 => "16-bit signed",
         SampleType::U32 => "32-bit",
         SampleType::I32 => "32-bit signed",
+        SampleType::U64 => "64-bit",
+        SampleType::I64 => "64-bit signed",
         SampleType::F16 => "16-bit float",
         SampleType::F32 => "32-bit float",
         SampleType::F64 => "64-bit float",
@@ -249,7 +258,7 @@ fn crs_name(crs: &Crs) -> String {
 }
 
 /// The size of a pixel in the units of the map, and in metres where those are degrees.
-fn resolution_text(info: &RasterInfo) -> Option<String> {
+fn resolution_text(info: &SceneInfo) -> Option<String> {
     let place = info.georeference.as_ref()?;
     let Affine { a, b, d, e, .. } = place.model_from_pixel;
     let (across, down) = (a.hypot(d), b.hypot(e));

@@ -4,23 +4,27 @@ use std::cell::{Cell, RefCell};
 use std::rc::Rc;
 
 use burn::tensor::Device;
-use js_sys::Function;
+use js_sys::{Float32Array, Function};
 use raremap_infer::{
-    BurnTileModel, GOLDEN_TOLERANCE, InferError, SceneLogits, check_golden, compare_resolution, guess_bands,
-    pixel_areas, run_scene,
+    BurnTileModel, GOLDEN_TOLERANCE, InferError, MatchMode, OutputOptions, Results, SceneLogits, check_golden,
+    compare_resolution, guess_bands, match_statistics, notes_of, pixel_areas, preview_for_statistics, resampling,
+    run_scene,
 };
 use raremap_model::{Card, ModelFile};
+use raremap_raster::{Notice, Scene as _, Window};
 use serde_json::json;
 use wasm_bindgen::prelude::*;
 use web_sys::Blob;
 
 use crate::error::SessionError;
-use crate::export::{self, Provenance};
+use crate::export::{self, MadeFile};
 use crate::layer;
 use crate::options::{LookOptions, StartOptions};
 use crate::picture::{Picture, scale_color};
 use crate::run::WorkerHooks;
 use crate::scene::{Preview, Scene};
+use crate::scratch::ScratchPool;
+use crate::source::Listed;
 
 const SCALE_STEPS: usize = 64;
 
@@ -35,17 +39,26 @@ pub struct Session {
     model: BurnTileModel,
     golden_difference: f32,
     scene: RefCell<Option<Rc<Scene>>>,
-    result: RefCell<Option<Rc<SceneLogits>>>,
+    result: RefCell<Option<Rc<Outcome>>>,
     is_cancelled: Cell<bool>,
+    pool: ScratchPool,
+}
+
+/// What a run left.
+struct Outcome {
+    logits: SceneLogits,
+    /// What was done to the scene before it.
+    notices: Vec<Notice>,
 }
 
 #[wasm_bindgen]
 impl Session {
-    /// Reads a weights file, puts it on a device (`webgpu` or `cpu`) and checks its golden tile there.
+    /// Reads a weights file, puts it on a device (`webgpu` or `cpu`) and checks its golden tile there. `take_file` gives an open and
+    /// empty `FileSystemSyncAccessHandle`, or nothing: room for what does not fit into memory.
     ///
     /// # Errors
     /// `webgpu_failed` without a device, `golden_tile_differs` where it computes wrong numbers, `model_...` for a bad file.
-    pub async fn create(model: Vec<u8>, backend: String) -> Result<Session, SessionError> {
+    pub async fn create(model: Vec<u8>, backend: String, take_file: Function) -> Result<Session, SessionError> {
         let file = ModelFile::from_bytes(&model)?;
         let device = match backend.as_str() {
             "webgpu" => Device::wgpu_options()
@@ -66,6 +79,7 @@ impl Session {
             scene: RefCell::default(),
             result: RefCell::default(),
             is_cancelled: Cell::default(),
+            pool: ScratchPool::new(take_file),
         })
     }
 
@@ -96,16 +110,42 @@ impl Session {
         json!(colors.collect::<Vec<_>>()).to_string()
     }
 
-    /// Opens a file in place of the one before; gives what the page says about it, as JSON.
+    /// Opens files in place of the scene before: one, the bands of one product, or an archive of them. `on_unpacked` is told `(done,
+    /// total)` bytes. Gives what the page says about the scene, as JSON.
     ///
     /// # Errors
-    /// The raster's codes for a file that cannot be read, `too_few_bands`.
-    #[wasm_bindgen(js_name = openScene)]
-    pub async fn open_scene(&self, blob: Blob, name: String) -> Result<String, SessionError> {
+    /// The raster's codes for what cannot be read, `too_few_bands`.
+    #[wasm_bindgen(js_name = openFiles)]
+    pub async fn open_files(
+        &self,
+        paths: Vec<String>,
+        blobs: Vec<Blob>,
+        on_unpacked: Function,
+    ) -> Result<String, SessionError> {
+        self.close();
+        self.open(Listed::local(paths, blobs)?, &on_unpacked).await
+    }
+
+    /// Opens the file at an address, as [`Session::open_files`] does; it is read range by range.
+    ///
+    /// # Errors
+    /// As there, and `http_...` for a server that does not give parts of files.
+    #[wasm_bindgen(js_name = openAddress)]
+    pub async fn open_address(&self, url: String, name: String, on_unpacked: Function) -> Result<String, SessionError> {
+        self.close();
+        self.open(Listed::remote(&url, name).await?, &on_unpacked).await
+    }
+
+    fn close(&self) {
         self.result.take();
         self.scene.take();
-        let scene = Scene::open(blob, name).await?;
-        let info = scene.image.info();
+    }
+
+    async fn open(&self, listed: Listed, on_unpacked: &Function) -> Result<String, SessionError> {
+        let name = listed.name();
+        let (image, doubts) = listed.open(&self.card, &self.pool, on_unpacked).await?;
+        let scene = Scene::new(name, image, doubts);
+        let info = scene.image.scene_info();
         let needed = self.card.scene_bands();
         let guess = guess_bands(info.into(), &needed)?;
         let areas = pixel_areas(info.georeference.as_ref());
@@ -114,7 +154,10 @@ impl Session {
             "scene": scene.facts(),
             "modelBands": needed,
             "assignment": guess,
-            "warnings": compare_resolution(middle, &self.card).into_iter().collect::<Vec<_>>(),
+            "warnings": compare_resolution(middle, &self.card).into_iter().chain(scene.doubts.clone()).collect::<Vec<_>>(),
+            "notices": scene.image.notices(),
+            "canResample": resampling(info, &self.card, false).is_some(),
+            "modelResolutionM": self.card.ground_resolution_m,
             "hasAreas": middle.is_some(),
         });
         self.scene.replace(Some(Rc::new(scene)));
@@ -137,23 +180,51 @@ impl Session {
         self.scene()?.detail(x, y, width, height).await
     }
 
+    /// Samples of a window, band by band, as they are stored.
+    ///
+    /// # Errors
+    /// As [`Session::preview`], and `window_outside_image`.
+    pub async fn read(
+        &self,
+        x: u32,
+        y: u32,
+        width: u32,
+        height: u32,
+        bands: Vec<usize>,
+    ) -> Result<Float32Array, SessionError> {
+        let window = Window { x, y, width, height };
+        let samples = self.scene()?.image.read_window(window, &bands).await?;
+        Ok(Float32Array::from(samples.values.as_slice()))
+    }
+
     /// Runs the model over the scene, tile by tile; see [`WorkerHooks`] for the functions. Gives `{done, total}` as JSON.
     ///
     /// # Errors
     /// The codes of reading, of the network, and `misuse`.
     pub async fn run(&self, options: String, on_tile: Function, on_picture: Function) -> Result<String, SessionError> {
-        let options = serde_json::from_str::<StartOptions>(&options)?.run_options(&self.card);
+        let wanted = serde_json::from_str::<StartOptions>(&options)?;
+        let mut options = wanted.run_options(&self.card);
         let scene = self.scene()?;
+        if wanted.resample {
+            options.resample = resampling(scene.image.scene_info(), &self.card, true);
+        }
+        if wanted.matching {
+            let preview = preview_for_statistics(&scene.image, &options.bands).await?;
+            options.matching = match_statistics(&preview, &self.card, MatchMode::Auto);
+        }
+        let mut notices = scene.image.notices().to_vec();
+        notices.extend(options.notices(&self.card));
         self.result.take();
         self.is_cancelled.set(false);
         let mut hooks = WorkerHooks {
             on_tile: &on_tile,
             on_picture: &on_picture,
             is_cancelled: &self.is_cancelled,
+            pool: &self.pool,
         };
         let logits = run_scene(&scene.image, &self.model, &self.card, &options, &mut hooks).await?;
         let (done, total) = logits.tiles();
-        self.result.replace(Some(Rc::new(logits)));
+        self.result.replace(Some(Rc::new(Outcome { logits, notices })));
         Ok(json!({ "done": done, "total": total }).to_string())
     }
 
@@ -167,7 +238,7 @@ impl Session {
     /// # Errors
     /// `misuse` without a result or for options out of range.
     pub fn layer(&self, kind: &str, options: &str) -> Result<Picture, SessionError> {
-        layer::draw(&*self.result()?, kind, &serde_json::from_str(options)?)
+        layer::draw(&self.result()?.logits, kind, &serde_json::from_str(options)?)
     }
 
     /// Area by class and the top-k cut, as JSON.
@@ -177,28 +248,48 @@ impl Session {
     pub fn areas(&self, options: &str) -> Result<String, SessionError> {
         let options: LookOptions = serde_json::from_str(options)?;
         Ok(serde_json::to_string(
-            &self.result()?.decide(&options.decide())?.summary,
+            &self.result()?.logits.summary(&options.decide())?,
         )?)
     }
 
-    /// The result as a file: see [`export::encode`].
+    /// The files that the result can be saved as, as JSON: `[{name, type, title}]`.
+    ///
+    /// # Errors
+    /// As [`Session::layer`].
+    pub fn files(&self, options: &str) -> Result<String, SessionError> {
+        self.with_results(options, |results| Ok(serde_json::to_string(&export::choices(results))?))
+    }
+
+    /// Makes a file of the result: see [`export::make`].
     ///
     /// # Errors
     /// As [`Session::layer`], and `misuse` for an incomplete result.
-    pub fn file(&self, kind: &str, options: &str) -> Result<Vec<u8>, SessionError> {
-        let options: LookOptions = serde_json::from_str(options)?;
-        let scene = self.scene()?;
-        let provenance = Provenance {
-            card: &self.card,
-            model_sha256: &self.model_sha256,
-            scene: &scene.name,
-        };
-        let georeference = scene.image.info().georeference.as_ref();
-        export::encode(kind, &*self.result()?, &options.decide(), georeference, &provenance)
+    #[wasm_bindgen(js_name = makeFile)]
+    pub fn make_file(&self, name: &str, options: &str) -> Result<MadeFile, SessionError> {
+        self.with_results(options, |results| export::make(name, results, &self.pool))
     }
 }
 
 impl Session {
+    fn with_results<T>(
+        &self,
+        options: &str,
+        act: impl FnOnce(&Results<'_>) -> Result<T, SessionError>,
+    ) -> Result<T, SessionError> {
+        let options: LookOptions = serde_json::from_str(options)?;
+        let (scene, outcome, decide) = (self.scene()?, self.result()?, options.decide());
+        act(&Results {
+            logits: &outcome.logits,
+            card: &self.card,
+            model_sha256: &self.model_sha256,
+            scene: &scene.name,
+            georeference: scene.image.scene_info().georeference.as_ref(),
+            decide: &decide,
+            options: &OutputOptions::default(),
+            notes: &notes_of(&outcome.notices),
+        })
+    }
+
     fn scene(&self) -> Result<Rc<Scene>, SessionError> {
         self.scene
             .borrow()
@@ -206,7 +297,7 @@ impl Session {
             .ok_or_else(|| SessionError::misuse("no scene is open"))
     }
 
-    fn result(&self) -> Result<Rc<SceneLogits>, SessionError> {
+    fn result(&self) -> Result<Rc<Outcome>, SessionError> {
         self.result
             .borrow()
             .clone()

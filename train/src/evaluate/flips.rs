@@ -118,13 +118,16 @@ pub struct MeanRows<'a> {
 
 impl MeanRows<'_> {
     /// Writes the logits of `channel` (main head first, then the auxiliary one) at the row `y`.
-    pub fn read_row(&mut self, channel: usize, y: usize, output: &mut [f32]) {
+    ///
+    /// # Errors
+    /// Those of the scratch that keeps the logits.
+    pub fn read_row(&mut self, channel: usize, y: usize, output: &mut [f32]) -> Result<()> {
         output.fill(0.0);
         self.row.resize(output.len(), 0.0);
         let share = 1.0 / self.readers.len() as f32;
         for Reader { flip, height, rows } in &mut self.readers {
             let from = if flip.rows { *height - 1 - y } else { y };
-            rows.read_row(channel, from, &mut self.row);
+            rows.read_row(channel, from, &mut self.row)?;
             if flip.columns {
                 self.row.reverse();
             }
@@ -133,6 +136,7 @@ impl MeanRows<'_> {
                 .zip(&self.row)
                 .for_each(|(sum, logit)| *sum += logit * share);
         }
+        Ok(())
     }
 }
 
@@ -153,7 +157,7 @@ mod tests {
         for channel in 0..3 {
             let mut plane = vec![0.0; sample.height * sample.width];
             for (y, row) in plane.chunks_exact_mut(sample.width).enumerate() {
-                rows.read_row(channel, y, row);
+                rows.read_row(channel, y, row).expect("a row");
             }
             planes.push(plane);
         }
@@ -205,7 +209,8 @@ mod tests {
         let direct = pollster::block_on(run_in_memory(&in_memory, &Toy::default(), &card(), &options, &mut ()));
         let direct = direct.expect("a run");
         let mut row = vec![0.0; size[1]];
-        direct.rows(&View::whole(size)).read_row(1, 17, &mut row);
+        let read = direct.rows(&View::whole(size)).read_row(1, 17, &mut row);
+        read.expect("a row");
         assert_eq!(plain[1][17 * size[1]..][..size[1]], row);
     }
 }

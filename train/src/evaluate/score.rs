@@ -186,7 +186,7 @@ pub fn score(model: &impl TileModel, card: &Card, scenes: &Scenes<'_>, options: 
     for (index, entry) in scenes.entries().iter().enumerate() {
         let sample = scenes.sample(index)?;
         let logits = MeanLogits::of(&sample, model, card, &layout.run, options.flips)?;
-        let (rare_pixels, rare_wrong) = scores.add(&layout, &sample, &logits, &entry.place);
+        let (rare_pixels, rare_wrong) = scores.add(&layout, &sample, &logits, &entry.place)?;
         scores.images.push(ImageScore {
             index,
             image: entry.image.clone(),
@@ -239,13 +239,13 @@ pub(super) fn for_pixels(
     [height, width]: [usize; 2],
     channels: usize,
     mut visit: impl FnMut(usize, &[f32]),
-) {
+) -> Result<()> {
     let mut rows = logits.rows();
     let mut planes = vec![vec![0.0; width]; channels];
     let mut pixel = vec![0.0; channels];
     for y in 0..height {
         for (channel, plane) in planes.iter_mut().enumerate() {
-            rows.read_row(channel, y, plane);
+            rows.read_row(channel, y, plane)?;
         }
         for x in 0..width {
             for (logit, plane) in pixel.iter_mut().zip(&planes) {
@@ -254,11 +254,12 @@ pub(super) fn for_pixels(
             visit(y * width + x, &pixel);
         }
     }
+    Ok(())
 }
 
 impl Scores {
     /// Counts an image; gives its rare pixels and those that the drawn mask has wrong.
-    fn add(&mut self, layout: &Layout, sample: &Sample, logits: &MeanLogits, place: &str) -> (u64, u64) {
+    fn add(&mut self, layout: &Layout, sample: &Sample, logits: &MeanLogits, place: &str) -> Result<(u64, u64)> {
         let (classes, channels) = (layout.names.len(), layout.auxiliary.len());
         let counts = self
             .places
@@ -294,8 +295,8 @@ impl Scores {
                     all.add(layout, logits, &probabilities, &mut softmax, label, choice);
                 }
             },
-        );
-        (rare_pixels, rare_wrong)
+        )?;
+        Ok((rare_pixels, rare_wrong))
     }
 
     /// Name of the split that was scored.

@@ -1,79 +1,47 @@
-//! What a prediction leaves: GeoTIFF files and a table.
+//! What a prediction leaves: the files of a run and a table.
 
+use std::io::Write;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
-use raremap_infer::{SceneLogits, View};
-use raremap_model::{Card, ModelFile};
-use raremap_raster::{OutputImage, OutputSamples, RasterInfo, encode_geotiff};
+use raremap_infer::{InferError, OutputFile, OutputKind, Results};
+use raremap_raster::{FileScratch, Scratch, SourceError};
 
 use super::{Report, Timings};
-use crate::files::write_whole;
+use crate::files::write_with;
 
-/// Writes the results of a run, all on the scene's own grid.
-pub struct Writer<'a> {
-    /// Folder of the results.
-    pub out: &'a Path,
-    /// The scene's file.
-    pub info: &'a RasterInfo,
-    /// The model's file.
-    pub file: &'a ModelFile,
+/// A temporary file in the folder of the results: not in the system's folder for such files, which may be memory.
+pub fn scratch_in(folder: &Path) -> Result<Box<dyn Scratch>, InferError> {
+    let file = std::fs::create_dir_all(folder).and_then(|()| tempfile::tempfile_in(folder));
+    let file = file.map_err(|error| InferError::Raster(SourceError::Io(error).into()))?;
+    Ok(Box::new(FileScratch::new(file)))
 }
 
-impl Writer<'_> {
-    /// Writes mask, probability and saliency, and gives their paths.
-    pub fn write_all(&self, logits: &SceneLogits, mask: &[u8]) -> Result<Vec<PathBuf>> {
-        let view = View::whole(logits.size());
-        let classes = logits.classes().iter();
-        let mut image = self.image(
-            OutputSamples::U8(mask),
-            f64::from(Card::MASK_NODATA),
-            vec!["class".to_owned()],
-        );
-        image.color_table = Some(classes.clone().map(|class| (class.value, class.color)).collect());
-        image
-            .metadata
-            .extend(classes.map(|class| (format!("CLASS_{}", class.value), class.name.clone())));
-        let mut outputs = vec![self.write("mask.tif", &image)?];
-        let rare: Vec<String> = logits.rare_classes().map(str::to_owned).collect();
-        if !rare.is_empty() {
-            let planes: Vec<Vec<f32>> = (0..rare.len())
-                .map(|class| logits.probability(class, &view))
-                .collect::<Result<_, _>>()?;
-            let bands = planes.iter().map(Vec::as_slice).collect();
-            let image = self.image(OutputSamples::F32 { bands }, f64::NAN, rare);
-            outputs.push(self.write("probability.tif", &image)?);
-        }
-        let saliency = logits.saliency(&view)?;
-        let samples = OutputSamples::F32 { bands: vec![&saliency] };
-        outputs.push(self.write(
-            "saliency.tif",
-            &self.image(samples, f64::NAN, vec!["saliency".to_owned()]),
-        )?);
-        Ok(outputs)
+/// Writes all files of a run, and gives their paths and what they remark.
+pub fn write_all(results: &Results<'_>, out: &Path) -> Result<(Vec<PathBuf>, Vec<String>)> {
+    let (mut paths, mut notices) = (Vec::new(), Vec::new());
+    for kind in results.kinds() {
+        let path = out.join(kind.file_name());
+        let notice = write(results, kind, out, &path).with_context(|| path.display().to_string())?;
+        notices.extend(notice.filter(|notice| !notices.contains(notice)));
+        paths.push(path);
     }
+    Ok((paths, notices))
+}
 
-    fn image<'s>(&self, samples: OutputSamples<'s>, nodata: f64, band_names: Vec<String>) -> OutputImage<'s> {
-        OutputImage {
-            width: self.info.width,
-            height: self.info.height,
-            samples,
-            nodata: Some(nodata),
-            color_table: None,
-            band_names,
-            metadata: vec![
-                ("RAREMAP_MODEL".to_owned(), self.file.card.name.clone()),
-                ("RAREMAP_MODEL_SHA256".to_owned(), self.file.sha256.clone()),
-            ],
+fn write(results: &Results<'_>, kind: OutputKind, out: &Path, path: &Path) -> Result<Option<String>> {
+    let mut made = results.make(kind, &mut || scratch_in(out))?;
+    write_with(path, |file| {
+        let mut chunk = Vec::new();
+        loop {
+            made.read_chunk(&mut chunk, OutputFile::CHUNK_BYTES)?;
+            if chunk.is_empty() {
+                return Ok(());
+            }
+            file.write_all(&chunk)?;
         }
-    }
-
-    fn write(&self, name: &str, image: &OutputImage<'_>) -> Result<PathBuf> {
-        let path = self.out.join(name);
-        let bytes = encode_geotiff(image, self.info.georeference.as_ref());
-        write_whole(&path, &bytes.with_context(|| path.display().to_string())?)?;
-        Ok(path)
-    }
+    })?;
+    Ok(made.notice().map(str::to_owned))
 }
 
 /// The summary for people.
@@ -119,6 +87,9 @@ pub fn print_table(report: &Report<'_>, out: &Path) {
         report.backend,
         secs_per_tile * 1000.0
     );
+    for notice in report.notices {
+        println!("note: {}", notice.message);
+    }
     for warning in report.warnings {
         println!("warning: {}", warning.message);
     }

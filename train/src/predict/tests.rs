@@ -3,7 +3,20 @@
 use super::*;
 use burn::tensor::{Device, TensorData};
 use raremap_model::{Architecture, Band, BandSource, Class, GoldenTile, SegformerConfig, Training, Variant};
-use raremap_raster::{Affine, CrsKind, GeoReference, OutputImage, OutputSamples, Window, encode_geotiff};
+use raremap_raster::{
+    Affine, CrsKind, FileSource, GeoReference, GeoTiff, Limits, OutputImage, OutputSamples, Window, encode_geotiff,
+};
+
+fn file_args(probability: StoredAs) -> FileArgs {
+    FileArgs {
+        probability,
+        polygons_crs: Coordinates::Wgs84,
+        min_area_ha: 0.0,
+        review_limit: 200,
+        datetime: None,
+        created: None,
+    }
+}
 
 /// A weights file of random weights whose golden tile is its own.
 fn write_model(path: &std::path::Path) {
@@ -101,7 +114,7 @@ fn results_lie_on_the_scenes_grid_and_agree_with_the_summary() {
     write_scene(&path("scene.tif"), &georeference);
     let args = PredictArgs {
         model: path("model.raremap"),
-        input: path("scene.tif"),
+        input: vec![path("scene.tif")],
         out: path("out/deep"),
         bands: None,
         threshold: 0.5,
@@ -109,7 +122,11 @@ fn results_lie_on_the_scenes_grid_and_agree_with_the_summary() {
         top_k: 20.0,
         tile: None,
         overlap: None,
+        reflectance: Reflectance::Auto,
+        resample: Resample::Off,
+        matching: Match::Off,
         device: Backend::Cpu,
+        files: file_args(StoredAs::F32),
         json: false,
     };
     run(&args).expect("a prediction");
@@ -158,6 +175,30 @@ fn results_lie_on_the_scenes_grid_and_agree_with_the_summary() {
             }
         });
     }
+    for name in [
+        "polygons.geojson",
+        "review.geojson",
+        "areas.csv",
+        "areas.json",
+        "item.json",
+    ] {
+        assert!(
+            std::fs::metadata(path("out/deep").join(name)).expect("a file").len() > 50,
+            "{name}"
+        );
+    }
+    let polygons = std::fs::read_to_string(path("out/deep/polygons.geojson")).expect("polygons");
+    let polygons: serde_json::Value = serde_json::from_str(&polygons).expect("JSON");
+    let features = polygons["features"].as_array().expect("features");
+    let pixels: u64 = features
+        .iter()
+        .filter_map(|feature| feature["properties"]["pixels"].as_u64())
+        .sum();
+    assert_eq!(
+        (pixels, &polygons["metadata"]["RAREMAP_SCENE"]),
+        (6299, &json!("scene.tif"))
+    );
+    assert_eq!(summary["outputs"].as_array().map(Vec::len), Some(8));
     let unknown = PredictArgs {
         rare: Some(vec!["land".into()]),
         ..args
@@ -168,4 +209,148 @@ fn results_lie_on_the_scenes_grid_and_agree_with_the_summary() {
             .to_string()
             .contains("it has reed")
     );
+}
+
+/// One band of a product, as a file of its own.
+fn write_band(path: &std::path::Path, size: u32, pixel_m: f64, value: impl Fn(u32, u32) -> u16) {
+    let affine = Affine {
+        a: pixel_m,
+        b: 0.0,
+        c: 3e5,
+        d: 0.0,
+        e: -pixel_m,
+        f: 5e6,
+    };
+    let georeference = GeoReference::from_epsg(CrsKind::Projected, 32633, affine).expect("a known system");
+    let plane: Vec<u16> = (0..size * size).map(|i| value(i / size, i % size)).collect();
+    let image = OutputImage {
+        width: size,
+        height: size,
+        samples: OutputSamples::U16 { bands: vec![&plane] },
+        nodata: None,
+        color_table: None,
+        band_names: vec![],
+        metadata: vec![],
+    };
+    std::fs::write(path, encode_geotiff(&image, Some(&georeference)).expect("bytes")).expect("a file");
+}
+
+/// A stored archive of the files of a folder: names, bytes, directory.
+fn zip_of(folder: &std::path::Path, names: &[&str]) -> Vec<u8> {
+    let le = |fields: &[(u64, usize)]| -> Vec<u8> {
+        fields
+            .iter()
+            .flat_map(|(value, bytes)| value.to_le_bytes()[..*bytes].to_vec())
+            .collect()
+    };
+    let (mut out, mut directory) = (Vec::new(), Vec::new());
+    for name in names {
+        let bytes = std::fs::read(folder.join(name)).expect("a file");
+        let (size, name_bytes, offset) = (bytes.len() as u64, name.len() as u64, out.len() as u64);
+        out.extend(le(&[
+            (0x0403_4b50, 4),
+            (20, 2),
+            (0, 8),
+            (0, 4),
+            (size, 4),
+            (size, 4),
+            (name_bytes, 2),
+            (0, 2),
+        ]));
+        out.extend(name.as_bytes());
+        out.extend(bytes);
+        directory.extend(le(&[
+            (0x0201_4b50, 4),
+            (20, 2),
+            (20, 2),
+            (0, 8),
+            (0, 4),
+            (size, 4),
+            (size, 4),
+            (name_bytes, 2),
+        ]));
+        directory.extend(le(&[(0, 8), (0, 4), (offset, 4)]));
+        directory.extend(name.as_bytes());
+    }
+    let (start, size, count) = (out.len() as u64, directory.len() as u64, names.len() as u64);
+    out.extend(directory);
+    out.extend(le(&[
+        (0x0605_4b50, 4),
+        (0, 4),
+        (count, 2),
+        (count, 2),
+        (size, 4),
+        (start, 4),
+        (0, 2),
+    ]));
+    out
+}
+
+#[test]
+fn a_product_is_the_same_scene_as_files_folder_and_archive() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = |name: &str| folder.path().join(name);
+    std::fs::create_dir(path("product")).expect("a folder");
+    write_model(&path("model.raremap"));
+    let names = ["product/BAND2.tif", "product/BAND3.tif", "product/BAND4.tif"];
+    for (index, name) in names.iter().enumerate() {
+        write_band(&path(name), 70, 10.0, |y, x| {
+            ((y * 31 + x * 7) * (index as u32 + 1) % 251) as u16
+        });
+    }
+    std::fs::write(path("product.zip"), zip_of(folder.path(), &names)).expect("an archive");
+    let mut summaries = Vec::new();
+    for (out, input) in [
+        ("files", names.map(path).to_vec()),
+        ("folder", vec![path("product")]),
+        ("archive", vec![path("product.zip")]),
+    ] {
+        let args = PredictArgs {
+            model: path("model.raremap"),
+            input,
+            out: path(out),
+            bands: None,
+            threshold: 0.5,
+            rare: None,
+            top_k: 20.0,
+            tile: None,
+            overlap: None,
+            reflectance: Reflectance::Auto,
+            resample: Resample::Off,
+            matching: Match::Off,
+            device: Backend::Cpu,
+            files: file_args(StoredAs::U8),
+            json: false,
+        };
+        run(&args).expect("a prediction");
+        let summary = std::fs::read_to_string(path(out).join("summary.json")).expect("a summary");
+        let summary: serde_json::Value = serde_json::from_str(&summary).expect("JSON");
+        assert_eq!(
+            summary["options"]["bands"],
+            json!({ "green": 1, "red": 2, "nir": 3 }),
+            "{out}"
+        );
+        assert_eq!(
+            summary["input"]["bands"][2],
+            json!({ "band": 3, "name": "nir", "file": "BAND4.tif" }),
+            "{out}"
+        );
+        assert_eq!(summary["notices"][0]["code"], json!("product_recognized"), "{out}");
+        let mask = std::fs::read(path(out).join("mask.tif")).expect("a mask");
+        summaries.push((summary["areas"].clone(), mask));
+        if out == "files" {
+            let resampled = PredictArgs {
+                out: path("resampled"),
+                resample: Resample::On,
+                matching: Match::Percentiles,
+                ..args
+            };
+            run(&resampled).expect("a prediction at the model's own resolution");
+            let summary = std::fs::read_to_string(path("resampled").join("summary.json")).expect("a summary");
+            let summary: serde_json::Value = serde_json::from_str(&summary).expect("JSON");
+            assert_eq!(summary["options"]["resampled"], json!([1.0, 1.0]));
+            assert_eq!(summary["options"]["matched"]["method"], json!("percentiles"));
+        }
+    }
+    assert!(summaries.iter().all(|summary| *summary == summaries[0]));
 }

@@ -3,6 +3,8 @@
 //! A landscape is grown on a raster three times finer than the image's (relief, a meandering river and its tributaries,
 //! lakes, reeds, roads, towns, fields, forest), given the reflectances that real scenes have, and photographed through
 //! a sensor's point spread and noise. The same seed gives the same bytes on every machine.
+//!
+//! Scenes larger than memory (`--size`) are laid with such landscapes, pixel by pixel as they are written.
 
 mod course;
 mod cover;
@@ -10,12 +12,17 @@ mod erosion;
 mod fields;
 mod grid;
 mod ground;
+mod huge;
+mod liss4;
+mod mosaic;
 mod random;
 mod roads;
 mod sensor;
 mod settle;
 mod spectra;
+mod stream;
 mod write;
+mod zip;
 
 use std::path::PathBuf;
 
@@ -37,9 +44,21 @@ pub struct SynthArgs {
     /// Rows
     #[arg(long, default_value_t = 512)]
     pub height: usize,
-    /// How the bands are stored
+    /// Columns x rows of a scene of any size, such as 16000x17000: written as it is made, in place of --width and --height
+    #[arg(long, value_parser = parse_size)]
+    pub size: Option<[usize; 2]>,
+    /// How the bands are stored; strips, tiles and cog are written as they are made, at any size
     #[arg(long, value_enum, default_value_t = Layout::Chunky)]
     pub layout: Layout,
+    /// Compression of a scene that is written as it is made
+    #[arg(long, value_enum, default_value_t = Compression::None)]
+    pub compression: Compression,
+    /// Write the files that a product consists of, metadata included
+    #[arg(long, value_enum)]
+    pub product: Option<Product>,
+    /// Put the product's files into one zip
+    #[arg(long, requires = "product")]
+    pub zip: bool,
     /// Cut the corners off to nodata, as in a scene that was turned north up
     #[arg(long)]
     pub footprint: bool,
@@ -66,6 +85,38 @@ pub enum Layout {
     Planar,
     /// As LISS-IV scenes are delivered: BAND2.tif (green), BAND3.tif (red), BAND4.tif (near infrared)
     Lissiv,
+    /// Strips of a few rows, the bands of a pixel together
+    Strips,
+    /// Tiles of 256 x 256 pixels
+    Tiles,
+    /// Cloud-optimized: tiles of 512 x 512 pixels, overviews, tables at the head
+    Cog,
+}
+
+/// How the blocks of a scene that is written as it is made are compressed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+pub enum Compression {
+    /// Not
+    None,
+    /// Deflate with the horizontal predictor
+    Deflate,
+}
+
+/// Files as they are delivered.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+pub enum Product {
+    /// LISS-IV of Resourcesat: 10-bit numbers in BAND2.tif, BAND3.tif and BAND4.tif, and BAND_META.txt
+    Liss4,
+}
+
+fn parse_size(text: &str) -> Result<[usize; 2], String> {
+    let sides = text
+        .split_once(['x', 'X'])
+        .map(|(width, height)| [width, height].map(str::parse));
+    match sides {
+        Some([Ok(width), Ok(height)]) => Ok([width, height]),
+        _ => Err(format!("{text} is not COLUMNSxROWS")),
+    }
 }
 
 /// Why a scene was not made.
@@ -81,6 +132,19 @@ pub enum SynthError {
         /// Rows asked for.
         height: usize,
     },
+    /// Too small or too large for a file.
+    #[error(
+        "a scene that is written as it is made must measure 1 to {MAX_STREAMED_PX} pixels on each side, not {width} x {height}"
+    )]
+    StreamedSize {
+        /// Columns asked for.
+        width: usize,
+        /// Rows asked for.
+        height: usize,
+    },
+    /// A layout that needs the whole scene at once.
+    #[error("--size and --product go with --layout strips, tiles or cog")]
+    Layout,
     /// A pixel without size.
     #[error("a pixel must measure more than 0 m, not {0}")]
     Pixel(f64),
@@ -96,17 +160,18 @@ pub enum SynthError {
 
 const MIN_SIDE_PX: usize = 32;
 const MAX_SIDE_PX: usize = 4096;
+const MAX_STREAMED_PX: usize = 200_000;
 
 /// Makes a scene, writes it and prints what it shows.
 ///
 /// # Errors
 /// Sizes out of range, and whatever the file system reports.
 pub fn run(arguments: &SynthArgs) -> Result<(), SynthError> {
+    if arguments.is_streamed() {
+        return run_streamed(arguments);
+    }
     let (files, shares) = make(arguments)?;
-    std::fs::create_dir_all(&arguments.out).map_err(|source| SynthError::Write {
-        path: arguments.out.clone(),
-        source,
-    })?;
+    make_folder(&arguments.out)?;
     for (name, bytes) in &files {
         let path = arguments.out.join(name);
         std::fs::write(&path, bytes).map_err(|source| SynthError::Write {
@@ -115,10 +180,74 @@ pub fn run(arguments: &SynthArgs) -> Result<(), SynthError> {
         })?;
         println!("{} ({} bytes)", path.display(), bytes.len());
     }
+    print_shares(shares);
+    Ok(())
+}
+
+fn run_streamed(arguments: &SynthArgs) -> Result<(), SynthError> {
+    let size = arguments.streamed_size()?;
+    make_folder(&arguments.out)?;
+    let written = huge::write(arguments, size, arguments.place())?;
+    for path in &written.files {
+        let bytes = std::fs::metadata(path).map_or(0, |file| file.len());
+        println!("{} ({bytes} bytes)", path.display());
+    }
+    let seen = written.class_pixels.iter().sum::<u64>().max(1) as f64;
+    print_shares(written.class_pixels.map(|pixels| pixels as f64 / seen));
+    Ok(())
+}
+
+fn make_folder(path: &std::path::Path) -> Result<(), SynthError> {
+    std::fs::create_dir_all(path).map_err(|source| SynthError::Write {
+        path: path.to_owned(),
+        source,
+    })
+}
+
+fn print_shares(shares: [f64; spectra::CLASSES.len()]) {
     for ((_, name), share) in spectra::CLASSES.iter().zip(shares) {
         println!("{name:<12} {:6.2} %", 100.0 * share);
     }
-    Ok(())
+}
+
+impl SynthArgs {
+    /// Whether the scene is written as it is made.
+    fn is_streamed(&self) -> bool {
+        let is_layout = matches!(self.layout, Layout::Strips | Layout::Tiles | Layout::Cog);
+        is_layout || self.size.is_some() || self.product.is_some()
+    }
+
+    /// Columns and rows of such a scene, once it is known to be possible.
+    fn streamed_size(&self) -> Result<[usize; 2], SynthError> {
+        let [width, height] = self.size.unwrap_or([self.width, self.height]);
+        let sides = 1..=MAX_STREAMED_PX;
+        if !sides.contains(&width) || !sides.contains(&height) {
+            return Err(SynthError::StreamedSize { width, height });
+        }
+        // Chunky is what stands there unless the caller says otherwise, and strips are that.
+        if matches!(self.layout, Layout::Planar | Layout::Lissiv) {
+            return Err(SynthError::Layout);
+        }
+        self.check_pixel()?;
+        Ok([width, height])
+    }
+
+    fn check_pixel(&self) -> Result<(), SynthError> {
+        if self.pixel > 0.0 && self.pixel.is_finite() {
+            Ok(())
+        } else {
+            Err(SynthError::Pixel(self.pixel))
+        }
+    }
+
+    fn place(&self) -> Place {
+        Place {
+            epsg: self.epsg,
+            left_m: self.left,
+            top_m: self.top,
+            pixel_m: self.pixel,
+        }
+    }
 }
 
 /// Files by name.
@@ -126,23 +255,14 @@ type Files = Vec<(&'static str, Vec<u8>)>;
 
 /// The files of a scene, and the share of each class.
 fn make(arguments: &SynthArgs) -> Result<(Files, [f64; spectra::CLASSES.len()]), SynthError> {
-    let SynthArgs {
-        width, height, pixel, ..
-    } = *arguments;
+    let SynthArgs { width, height, .. } = *arguments;
     let sides = MIN_SIDE_PX..=MAX_SIDE_PX;
     if !sides.contains(&width) || !sides.contains(&height) {
         return Err(SynthError::Size { width, height });
     }
-    if !(pixel > 0.0 && pixel.is_finite()) {
-        return Err(SynthError::Pixel(pixel));
-    }
+    arguments.check_pixel()?;
     let scene = Scene::photograph(arguments.seed, width, height, arguments.footprint);
-    let place = Place {
-        epsg: arguments.epsg,
-        left_m: arguments.left,
-        top_m: arguments.top,
-        pixel_m: pixel,
-    };
+    let place = arguments.place();
     let raster = |bands, bits, planar, nodata| Raster {
         width_px: width,
         height_px: height,
@@ -162,6 +282,7 @@ fn make(arguments: &SynthArgs) -> Result<(Files, [f64; spectra::CLASSES.len()]),
     };
     let truth: Vec<u16> = scene.truth.iter().map(|&code| u16::from(code)).collect();
     let mut rasters = match arguments.layout {
+        Layout::Strips | Layout::Tiles | Layout::Cog => return Err(SynthError::Layout),
         Layout::Chunky => vec![("scene.tif", raster(all(), 16, Planar::Chunky, 0))],
         Layout::Planar => vec![("scene.tif", raster(all(), 16, Planar::Separate, 0))],
         Layout::Lissiv => ["BAND2.tif", "BAND3.tif", "BAND4.tif"]
@@ -199,7 +320,11 @@ mod tests {
             seed: 7,
             width: 512,
             height: 512,
+            size: None,
             layout,
+            compression: Compression::None,
+            product: None,
+            zip: false,
             footprint: false,
             epsg: 32644,
             left: 500_010.0,
@@ -365,5 +490,126 @@ mod tests {
             ..arguments(Layout::Chunky)
         };
         assert!(matches!(make(&flat), Err(SynthError::Pixel(_))));
+    }
+
+    fn read_band(bytes: Vec<u8>, band: usize) -> Vec<f64> {
+        let image = pollster::block_on(GeoTiff::open(BytesSource::new(bytes), Limits::default())).expect("a TIFF");
+        let (width, height) = (image.info().width, image.info().height);
+        let window = Window {
+            x: 0,
+            y: 0,
+            width,
+            height,
+        };
+        pollster::block_on(image.read_window_as::<f64>(window, &[band]))
+            .expect("samples")
+            .values
+    }
+
+    #[test]
+    fn streamed_scenes_hold_the_same_pixels_in_every_layout() {
+        let size = [700, 530];
+        let folder = tempfile::tempdir().expect("a folder");
+        let mosaic = mosaic::Mosaic::lay(7, size[0], size[1], true);
+        let pixels = || (0..size[1]).flat_map(|y| (0..size[0]).map(move |x| (x, y)));
+        let expected: Vec<f64> = pixels().map(|(x, y)| f64::from(mosaic.pixel(x, y).0[2])).collect();
+        let truth: Vec<f64> = pixels().map(|(x, y)| f64::from(mosaic.pixel(x, y).1)).collect();
+        for (layout, compression) in [
+            (Layout::Strips, Compression::None),
+            (Layout::Tiles, Compression::Deflate),
+            (Layout::Cog, Compression::Deflate),
+        ] {
+            let arguments = SynthArgs {
+                out: folder.path().to_owned(),
+                size: Some(size),
+                compression,
+                footprint: true,
+                ..arguments(layout)
+            };
+            let written = huge::write(&arguments, size, arguments.place()).expect("a scene");
+            let read = |number: usize| std::fs::read(&written.files[number]).expect("a file");
+            assert!(
+                read_band(read(0), 2) == expected,
+                "{layout:?}: other samples than the mosaic's"
+            );
+            assert!(
+                read_band(read(1), 0) == truth,
+                "{layout:?}: other classes than the mosaic's"
+            );
+            let (names, _) = {
+                let image = pollster::block_on(GeoTiff::open(BytesSource::new(read(0)), Limits::default()));
+                let info = image.expect("a TIFF").info().clone();
+                let place = info.georeference.expect("georeferenced");
+                assert_eq!(place.model_from_pixel.apply(1.0, 2.0), (500_040.0, 2_899_920.0));
+                (info.band_names, ())
+            };
+            assert_eq!(names.into_iter().flatten().collect::<Vec<_>>(), ["green", "red", "nir"]);
+            let counted: u64 = written.class_pixels.iter().sum();
+            assert_eq!(counted, truth.iter().filter(|class| **class < 7.0).count() as u64);
+        }
+    }
+
+    #[test]
+    fn the_overviews_of_a_streamed_scene_are_used_for_previews() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let arguments = SynthArgs {
+            out: folder.path().to_owned(),
+            ..arguments(Layout::Cog)
+        };
+        let size = [2100, 1100];
+        let written = huge::write(&arguments, size, arguments.place()).expect("a scene");
+        let bytes = std::fs::read(&written.files[0]).expect("a file");
+        let image = pollster::block_on(GeoTiff::open(BytesSource::new(bytes), Limits::default())).expect("a TIFF");
+        let preview = pollster::block_on(image.read_preview(525, &[0])).expect("a preview");
+        let mosaic = mosaic::Mosaic::lay(7, size[0], size[1], false);
+        assert_eq!((preview.width, preview.height), (525, 275));
+        let pixel = |x: usize, y: usize| f32::from(mosaic.pixel(4 * x + 2, 4 * y + 2).0[0]);
+        assert!((0..525).all(|x| preview.values[100 * 525 + x] == pixel(x, 100)));
+    }
+
+    #[test]
+    fn a_product_is_three_files_of_ten_bits_and_their_metadata() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let product = |out: &str, zip| SynthArgs {
+            out: folder.path().join(out),
+            size: Some([300, 200]),
+            product: Some(Product::Liss4),
+            zip,
+            ..arguments(Layout::Chunky)
+        };
+        run(&product("files", false)).expect("a product");
+        let names = |out: &str| {
+            let listed = std::fs::read_dir(folder.path().join(out)).expect("a folder");
+            let mut names: Vec<String> = listed
+                .map(|entry| entry.expect("an entry").file_name().to_string_lossy().into_owned())
+                .collect();
+            names.sort();
+            names
+        };
+        assert_eq!(
+            names("files"),
+            ["BAND2.tif", "BAND3.tif", "BAND4.tif", "BAND_META.txt", "truth.tif"]
+        );
+        let band = |name: &str| {
+            read_band(
+                std::fs::read(folder.path().join("files").join(name)).expect("a file"),
+                0,
+            )
+        };
+        let mosaic = mosaic::Mosaic::lay(7, 300, 200, false);
+        let calibration = liss4::Calibration::new();
+        let expected = f64::from(calibration.number(2, mosaic.pixel(123, 45).0[2]));
+        assert_eq!(band("BAND4.tif")[45 * 300 + 123], expected);
+        assert!(band("BAND2.tif").iter().all(|value| (1.0..=1023.0).contains(value)));
+        run(&product("zip", true)).expect("a product");
+        assert_eq!(
+            names("zip"),
+            [format!("{}.zip", liss4::PRODUCT_ID), "truth.tif".to_owned()]
+        );
+        let planar = SynthArgs {
+            layout: Layout::Planar,
+            ..product("never", false)
+        };
+        assert!(matches!(run(&planar), Err(SynthError::Layout)));
     }
 }

@@ -65,7 +65,7 @@ impl Scene {
     }
 
     fn expose(&mut self, seed: u64, rows: &[SubRow], column: usize, row: usize, has_footprint: bool) {
-        if has_footprint && self.is_outside(column, row) {
+        if has_footprint && Self::is_outside(column, row, self.width_px, self.height_px) {
             self.bands.iter_mut().for_each(|band| band.push(0));
             self.truth.push(TRUTH_NODATA);
             return;
@@ -97,9 +97,9 @@ impl Scene {
             .push(votes.iter().position(|&count| count == most).unwrap_or(0) as u8);
     }
 
-    /// Outside of a swath that leans 11 degrees.
-    fn is_outside(&self, column: usize, row: usize) -> bool {
-        let (x, y) = (column as f64 / self.width_px as f64, row as f64 / self.height_px as f64);
+    /// Outside of a swath that leans 11 degrees, in a scene of a size.
+    pub fn is_outside(column: usize, row: usize, width_px: usize, height_px: usize) -> bool {
+        let (x, y) = (column as f64 / width_px as f64, row as f64 / height_px as f64);
         let along = x - 0.2 * (0.5 - y);
         let across = y + 0.2 * (0.5 - x);
         !(0.07..0.93).contains(&along) || !(0.07..0.93).contains(&across)

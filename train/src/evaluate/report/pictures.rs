@@ -56,7 +56,7 @@ impl Pictures {
             }
             let highest = logits[classes..].iter().copied().fold(f32::NEG_INFINITY, f32::max);
             auxiliary[index] = [(sigmoid(highest) * 255.0).round() as u8; 3];
-        });
+        })?;
         let labels: Vec<_> = sample.labels.iter().map(|label| color(usize::from(*label))).collect();
         Ok(Self {
             input: data_url(&input(sample, dataset), size)?,

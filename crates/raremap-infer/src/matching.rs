@@ -1,0 +1,202 @@
+//! Making a scene's values those of the population that a model was trained on, where they are others for a known reason.
+
+use raremap_model::Card;
+use raremap_raster::Samples;
+use serde::Serialize;
+
+use crate::statistics::{BandStatistics, Look, all_statistics, is_far, look_of, trained_bands};
+
+/// How values may be matched.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum MatchMode {
+    /// By a factor between units in use, where one explains the difference.
+    Units,
+    /// Each band by its own median and middle two thirds.
+    Percentiles,
+    /// By units where that explains the difference, by percentiles where the values are those of a display, else not at all.
+    Auto,
+}
+
+/// A change of each band: `scale * value + offset`.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Matching {
+    /// `units` or `percentiles`.
+    pub method: &'static str,
+    /// Scale and offset of each of the card's scene bands, in its order.
+    pub bands: Vec<[f32; 2]>,
+    /// One or two sentences for people.
+    pub message: String,
+}
+
+/// What one unit is in another: reflectance from 0 to 1, in percent, times 10,000.
+const UNITS: [(f64, &str); 4] = [
+    (1e4, "0 to 1"),
+    (1e2, "percent"),
+    (1e-2, "a hundred times those of training"),
+    (1e-4, "ten thousand times those of training"),
+];
+
+/// Finds how a scene's values are to be changed, by a preview whose bands are in the card's order; `None` where they need not be, or
+/// where nothing explains why they are as they are.
+pub fn match_statistics(samples: &Samples, card: &Card, mode: MatchMode) -> Option<Matching> {
+    let scene = all_statistics(samples)?;
+    let bands = trained_bands(card);
+    if bands.len() != scene.len() {
+        return None;
+    }
+    let is_any_far = scene.iter().zip(&bands).any(|(scene, band)| is_far(scene, band));
+    let is_display = look_of(&scene, &bands) == Look::EightBit
+        && samples
+            .values
+            .iter()
+            .all(|value| value.fract() == 0.0 || value.is_nan());
+    match mode {
+        MatchMode::Units if is_any_far => by_units(&scene, card),
+        MatchMode::Percentiles => by_percentiles(samples, card),
+        MatchMode::Auto if is_any_far && is_display => by_percentiles(samples, card),
+        MatchMode::Auto if is_any_far => by_units(&scene, card),
+        MatchMode::Units | MatchMode::Auto => None,
+    }
+}
+
+/// The factor that makes all bands near, if there is one.
+fn by_units(scene: &[BandStatistics], card: &Card) -> Option<Matching> {
+    let bands = trained_bands(card);
+    let scaled = |band: &BandStatistics, factor: f64| BandStatistics {
+        mean: band.mean * factor,
+        std: band.std * factor,
+        min: band.min * factor,
+        max: band.max * factor,
+    };
+    let pairs = || scene.iter().zip(&bands);
+    let distance = |factor: f64| -> f64 {
+        let of = |(scene, band): (&BandStatistics, &&raremap_model::Band)| {
+            let scene = scaled(scene, factor);
+            let off = (scene.mean - f64::from(band.mean)).abs() / f64::from(band.std);
+            off + (scene.std / f64::from(band.std)).ln().abs()
+        };
+        pairs().map(of).sum()
+    };
+    let explains = |factor: f64| pairs().all(|(scene, band)| !is_far(&scaled(scene, factor), band));
+    let found = UNITS.iter().filter(|(factor, _)| explains(*factor));
+    let (factor, unit) = found.min_by(|(one, _), (other, _)| distance(*one).total_cmp(&distance(*other)))?;
+    Some(Matching {
+        method: "units",
+        bands: vec![[*factor as f32, 0.0]; bands.len()],
+        message: format!(
+            "The values are taken for {unit}, and multiplied by {factor} to be those that the model was trained on ({}).",
+            card.value_scaling
+        ),
+    })
+}
+
+/// The median becomes the mean of training, and half of the middle 68 % its deviation.
+fn by_percentiles(samples: &Samples, card: &Card) -> Option<Matching> {
+    let planes = samples.values.chunks_exact(samples.valid.len().max(1));
+    let bands = planes.zip(trained_bands(card)).map(|(plane, band)| {
+        let valid = plane.iter().zip(&samples.valid).filter(|(_, valid)| **valid);
+        let mut values: Vec<f32> = valid.map(|(value, _)| *value).collect();
+        values.sort_unstable_by(f32::total_cmp);
+        let at = |share: f64| {
+            values
+                .get(((values.len().max(1) - 1) as f64 * share).round() as usize)
+                .copied()
+        };
+        let (low, median, high) = (at(0.16)?, at(0.5)?, at(0.84)?);
+        let scale = band.std / (0.5 * (high - low));
+        let offset = band.mean - scale * median;
+        (scale.is_finite() && offset.is_finite()).then_some([scale, offset])
+    });
+    Some(Matching {
+        method: "percentiles",
+        bands: bands.collect::<Option<_>>()?,
+        message: "Each band is stretched so that its median and its middle two thirds are those that the model was trained on: what covers \
+                  the scene is taken to be as mixed as in training, and the result is no better than that."
+            .to_owned(),
+    })
+}
+
+impl Matching {
+    /// Changes samples whose first bands are the card's scene bands, in its order.
+    pub fn apply(&self, samples: &mut Samples) {
+        let pixels = samples.valid.len().max(1);
+        for (plane, [scale, offset]) in samples.values.chunks_exact_mut(pixels).zip(&self.bands) {
+            plane.iter_mut().for_each(|value| *value = *value * scale + offset);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::statistics::compare_statistics;
+    use crate::statistics::tests::card;
+
+    /// Values like those of training, times a factor and plus an offset.
+    fn scene(change: impl Fn(usize, f32) -> f32) -> Samples {
+        let spread = [-1.4f32, -0.9, -0.6, -0.3, 0.0, 0.2, 0.4, 0.7, 1.0, 1.6];
+        let like = [(700.0, 300.0), (650.0, 400.0), (2600.0, 900.0)];
+        let values = like.iter().enumerate().flat_map(|(band, (mean, std))| {
+            let change = &change;
+            spread.iter().map(move |z| change(band, mean + std * z))
+        });
+        Samples {
+            bands: 3,
+            height: 1,
+            width: 10,
+            values: values.collect(),
+            valid: vec![true; 10],
+        }
+    }
+
+    #[test]
+    fn units_are_recognized_and_undone() {
+        for (factor, expected) in [(1e-4f32, 1e4f32), (1e-2, 1e2), (1e4, 1e-4)] {
+            let mut samples = scene(|_, value| value * factor);
+            for mode in [MatchMode::Units, MatchMode::Auto] {
+                let found = match_statistics(&samples, &card(), mode).expect("units");
+                assert_eq!(
+                    (found.method, found.bands.as_slice()),
+                    ("units", [[expected, 0.0]; 3].as_slice())
+                );
+            }
+            let found = match_statistics(&samples, &card(), MatchMode::Units).expect("units");
+            found.apply(&mut samples);
+            assert_eq!(compare_statistics(&samples, &card()), []);
+        }
+    }
+
+    #[test]
+    fn a_display_stretch_is_matched_by_percentiles() {
+        let stretch = |band: usize, value: f32| (value * [0.09, 0.08, 0.04][band] + 20.0).clamp(0.0, 255.0).round();
+        let mut samples = scene(stretch);
+        assert_eq!(compare_statistics(&samples, &card())[0].code, "values_8_bit");
+        let found = match_statistics(&samples, &card(), MatchMode::Auto).expect("a stretch");
+        assert_eq!(found.method, "percentiles");
+        found.apply(&mut samples);
+        assert_eq!(compare_statistics(&samples, &card()), []);
+        let median = samples.values[..10][4];
+        assert!((median - 700.0).abs() < 60.0, "{median}");
+    }
+
+    #[test]
+    fn values_that_fit_or_that_nothing_explains_stay() {
+        assert_eq!(
+            match_statistics(&scene(|_, value| value), &card(), MatchMode::Auto),
+            None
+        );
+        assert_eq!(
+            match_statistics(&scene(|_, value| value), &card(), MatchMode::Units),
+            None
+        );
+        assert_eq!(
+            match_statistics(&scene(|_, value| value + 30_000.0), &card(), MatchMode::Auto),
+            None
+        );
+        let flat = scene(|_, _| 7.0);
+        assert_eq!(match_statistics(&flat, &card(), MatchMode::Percentiles), None);
+        let mut empty = scene(|_, value| value);
+        empty.valid.fill(false);
+        assert_eq!(match_statistics(&empty, &card(), MatchMode::Percentiles), None);
+    }
+}

@@ -1,0 +1,290 @@
+//! A STAC Item (1.0.0) of the results: what a catalogue of images needs to find them.
+
+use std::collections::BTreeMap;
+
+use raremap_model::Card;
+use serde::Serialize;
+
+use super::place::Place;
+use super::{OutputFile, OutputKind, PolygonsCrs, ProbabilitySamples, Results};
+use crate::error::InferError;
+
+const EXTENSIONS: [&str; 4] = [
+    "https://stac-extensions.github.io/classification/v1.1.0/schema.json",
+    "https://stac-extensions.github.io/processing/v1.1.0/schema.json",
+    "https://stac-extensions.github.io/projection/v1.1.0/schema.json",
+    "https://stac-extensions.github.io/raster/v1.1.0/schema.json",
+];
+/// An Item must say when. Where nobody does, the interval is one that surely holds the time.
+const EARLIEST: &str = "0001-01-01T00:00:00Z";
+const LATEST: &str = "9999-12-31T23:59:59Z";
+/// Positions along each side of the footprint.
+const SIDE_STEPS: u32 = 8;
+
+#[derive(Debug, Serialize)]
+struct Item<'a> {
+    r#type: &'static str,
+    stac_version: &'static str,
+    stac_extensions: [&'static str; 4],
+    id: String,
+    geometry: Option<Geometry>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    bbox: Option<[f64; 4]>,
+    properties: Properties<'a>,
+    links: Vec<Link<'a>>,
+    assets: BTreeMap<&'static str, Asset<'a>>,
+}
+
+#[derive(Debug, Serialize)]
+struct Geometry {
+    r#type: &'static str,
+    coordinates: [Vec<[f64; 2]>; 1],
+}
+
+#[derive(Debug, Serialize)]
+struct Properties<'a> {
+    datetime: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    start_datetime: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    end_datetime: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    created: Option<&'a str>,
+    title: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    gsd: Option<f64>,
+    #[serde(rename = "processing:level")]
+    level: &'static str,
+    #[serde(rename = "processing:software")]
+    software: BTreeMap<&'static str, &'static str>,
+    #[serde(rename = "processing:lineage")]
+    lineage: String,
+    #[serde(rename = "proj:epsg")]
+    epsg: Option<u16>,
+    #[serde(rename = "proj:shape")]
+    shape: [usize; 2],
+    #[serde(rename = "proj:transform", skip_serializing_if = "Option::is_none")]
+    transform: Option<[f64; 6]>,
+    #[serde(rename = "raremap:model")]
+    model: &'a str,
+    #[serde(rename = "raremap:model_sha256")]
+    model_sha256: &'a str,
+    #[serde(rename = "raremap:threshold")]
+    threshold: f32,
+    #[serde(rename = "raremap:rare_classes")]
+    rare: &'a [String],
+    #[serde(rename = "raremap:top_k_percent")]
+    top_k_percent: f32,
+    #[serde(rename = "raremap:complete")]
+    complete: bool,
+}
+
+#[derive(Debug, Serialize)]
+struct Link<'a> {
+    rel: &'static str,
+    href: &'a str,
+    title: &'static str,
+}
+
+#[derive(Debug, Serialize)]
+struct Asset<'a> {
+    href: &'static str,
+    r#type: &'static str,
+    title: &'static str,
+    roles: [&'static str; 1],
+    #[serde(rename = "raster:bands", skip_serializing_if = "Vec::is_empty")]
+    bands: Vec<RasterBand>,
+    #[serde(rename = "classification:classes", skip_serializing_if = "Vec::is_empty")]
+    classes: Vec<ClassOf<'a>>,
+}
+
+#[derive(Debug, Serialize)]
+struct RasterBand {
+    data_type: &'static str,
+    nodata: Nodata,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    scale: Option<f64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    offset: Option<f64>,
+}
+
+#[derive(Debug, Serialize)]
+#[serde(untagged)]
+enum Nodata {
+    Value(u8),
+    Name(&'static str),
+}
+
+#[derive(Debug, Serialize)]
+struct ClassOf<'a> {
+    value: u8,
+    name: String,
+    description: &'a str,
+    color_hint: String,
+}
+
+pub(super) fn make(results: &Results<'_>) -> Result<OutputFile, InferError> {
+    let (logits, options) = (results.logits, results.options);
+    let size = logits.size();
+    let place = Place::new(results.georeference, size, PolygonsCrs::Wgs84);
+    let outline = place.is_lon_lat().then(|| footprint(&place, size));
+    let bbox = outline.as_ref().map(|outline| bounds(outline));
+    let datetime = options.datetime.as_deref();
+    let created = options.created.as_deref();
+    let stem = results.scene.rsplit(['/', '\\']).next().unwrap_or_default();
+    let stem = stem.rsplit_once('.').map_or(stem, |(stem, _)| stem);
+    let digest = results.model_sha256.get(..8).unwrap_or_default();
+    let transform = results.georeference.map(|georeference| {
+        let m = georeference.model_from_pixel;
+        [m.a, m.b, m.c, m.d, m.e, m.f]
+    });
+    let middle_ha = logits.areas.pixel_ha(size[0] / 2, size[1] / 2);
+    let item = Item {
+        r#type: "Feature",
+        stac_version: "1.0.0",
+        stac_extensions: EXTENSIONS,
+        id: format!("{stem}-raremap-{digest}"),
+        geometry: outline.map(|outline| Geometry {
+            r#type: "Polygon",
+            coordinates: [outline],
+        }),
+        bbox,
+        properties: Properties {
+            datetime,
+            start_datetime: datetime.is_none().then_some(EARLIEST),
+            end_datetime: datetime.is_none().then_some(created.unwrap_or(LATEST)),
+            created,
+            title: format!("Land cover of {stem} by {}", results.card.name),
+            gsd: middle_ha.map(|ha| round(libm::sqrt(ha * crate::areas::M2_PER_HA), 4)),
+            level: "L4",
+            software: BTreeMap::from([("raremap", env!("CARGO_PKG_VERSION"))]),
+            lineage: format!(
+                "{} segmented by the model {} (SHA-256 {})",
+                results.scene, results.card.name, results.model_sha256
+            ),
+            epsg: results.georeference.and_then(|georeference| georeference.crs.epsg),
+            shape: size,
+            transform,
+            model: &results.card.name,
+            model_sha256: results.model_sha256,
+            threshold: results.decide.threshold,
+            rare: &results.decide.rare,
+            top_k_percent: results.decide.top_k_percent,
+            complete: logits.is_complete(),
+        },
+        links: vec![Link {
+            rel: "derived_from",
+            href: results.scene,
+            title: "The scene",
+        }],
+        assets: assets(results),
+    };
+    OutputFile::of_json(OutputKind::StacItem, &item)
+}
+
+fn assets<'a>(results: &Results<'a>) -> BTreeMap<&'static str, Asset<'a>> {
+    let kinds = results.kinds().into_iter().filter(|kind| *kind != OutputKind::StacItem);
+    let asset = |kind: OutputKind| {
+        let role = match kind {
+            OutputKind::AreasCsv | OutputKind::AreasJson => "metadata",
+            _ => "data",
+        };
+        let asset = Asset {
+            href: kind.file_name(),
+            r#type: kind.media_type(),
+            title: kind.title(),
+            roles: [role],
+            bands: raster_bands(results, kind),
+            classes: if kind == OutputKind::Mask {
+                classes(results)
+            } else {
+                Vec::new()
+            },
+        };
+        (kind.asset_key(), asset)
+    };
+    kinds.map(asset).collect()
+}
+
+fn raster_bands(results: &Results<'_>, kind: OutputKind) -> Vec<RasterBand> {
+    let count = match kind {
+        OutputKind::Mask => {
+            return vec![RasterBand {
+                data_type: "uint8",
+                nodata: Nodata::Value(Card::MASK_NODATA),
+                scale: None,
+                offset: None,
+            }];
+        }
+        OutputKind::Probability => results.logits.rare_classes().count(),
+        OutputKind::Saliency => 1,
+        _ => 0,
+    };
+    let band = || match results.options.probability {
+        ProbabilitySamples::U8 => RasterBand {
+            data_type: "uint8",
+            nodata: Nodata::Value(super::raster::NODATA_STEP),
+            scale: Some(1.0 / f64::from(super::raster::STEPS)),
+            offset: Some(0.0),
+        },
+        ProbabilitySamples::F32 => RasterBand {
+            data_type: "float32",
+            nodata: Nodata::Name("nan"),
+            scale: None,
+            offset: None,
+        },
+    };
+    (0..count).map(|_| band()).collect()
+}
+
+fn classes<'a>(results: &Results<'a>) -> Vec<ClassOf<'a>> {
+    let class = |class: &'a raremap_model::Class| {
+        let [red, green, blue] = class.color;
+        // The extension allows letters, digits, - and _ in names.
+        let is_allowed = |character: char| character.is_ascii_alphanumeric() || "-_".contains(character);
+        ClassOf {
+            value: class.value,
+            name: class
+                .name
+                .chars()
+                .map(|c| if is_allowed(c) { c } else { '_' })
+                .collect(),
+            description: &class.name,
+            color_hint: format!("{red:02X}{green:02X}{blue:02X}"),
+        }
+    };
+    results.logits.classes().iter().map(class).collect()
+}
+
+/// The scene's outline, counterclockwise and closed.
+fn footprint(place: &Place, [height, width]: [usize; 2]) -> Vec<[f64; 2]> {
+    let (height, width) = (height as f64, width as f64);
+    // Counterclockwise on the screen, from the top left corner down.
+    let corners = [[0.0, 0.0], [0.0, height], [width, height], [width, 0.0], [0.0, 0.0]];
+    let mut outline = Vec::new();
+    for pair in corners.windows(2) {
+        let [[from_x, from_y], [to_x, to_y]] = [pair[0], pair[1]];
+        for step in 0..SIDE_STEPS {
+            let part = f64::from(step) / f64::from(SIDE_STEPS);
+            let position = place.coordinates(from_x + (to_x - from_x) * part, from_y + (to_y - from_y) * part);
+            outline.push(position.map(|degrees| round(degrees, 8)));
+        }
+    }
+    if place.is_mirrored() {
+        outline.reverse();
+    }
+    outline.extend(outline.first().copied());
+    outline
+}
+
+fn bounds(outline: &[[f64; 2]]) -> [f64; 4] {
+    let start = [f64::INFINITY, f64::INFINITY, f64::NEG_INFINITY, f64::NEG_INFINITY];
+    outline.iter().fold(start, |[west, south, east, north], [x, y]| {
+        [west.min(*x), south.min(*y), east.max(*x), north.max(*y)]
+    })
+}
+
+fn round(value: f64, digits: i32) -> f64 {
+    let scale = 10f64.powi(digits);
+    libm::round(value * scale) / scale
+}

@@ -1,0 +1,135 @@
+//! What the numbers of a scene stand for, and what the model wants them to.
+
+use raremap_model::Card;
+use raremap_raster::{CrsKind, SceneInfo};
+
+use crate::areas::M2_PER_HA;
+use crate::pipeline::pixel_areas;
+
+/// What a reflectance of 1 is in the model's numbers, where its card says that they are reflectances: 10,000 for most.
+///
+/// `None` for models that were trained on something else.
+pub fn reflectance_factor(card: &Card) -> Option<f64> {
+    let text = card.value_scaling.to_lowercase();
+    let after = text.split_once("reflectance")?.1;
+    let number = |word: &str| {
+        word.trim_matches(|c: char| !c.is_ascii_digit())
+            .replace([',', '_'], "")
+            .parse()
+            .ok()
+    };
+    let factors = after.split([' ', 'x', '*', '\u{d7}', '(', ')']).filter_map(number);
+    // Without a number it is the reflectance itself.
+    let factor: f64 = factors.fold(1.0, f64::max);
+    (factor.is_finite() && factor <= 1e6).then_some(factor)
+}
+
+/// Height and width in metres of the pixel in the middle of a scene, along its columns and its rows; `None` where the ground is not known.
+pub fn pixel_size_m(info: &SceneInfo) -> Option<[f64; 2]> {
+    let place = info.georeference.as_ref()?;
+    let middle = [info.height / 2, info.width / 2].map(|middle| middle as usize);
+    let area_m2 = pixel_areas(Some(place)).pixel_ha(middle[0], middle[1])? * M2_PER_HA;
+    let model = place.model_from_pixel;
+    let (mut across, down) = (model.a.hypot(model.d), model.b.hypot(model.e));
+    if place.crs.kind == CrsKind::Geographic {
+        // Degrees of longitude are shorter than those of latitude.
+        let (_, latitude) = model.apply(middle[1] as f64, middle[0] as f64);
+        across *= (latitude * place.crs.angular_unit_rad?).cos();
+    }
+    let shape = down / across;
+    let size = [(area_m2 * shape).sqrt(), (area_m2 / shape).sqrt()];
+    size.iter().all(|size| size.is_finite() && *size > 0.0).then_some(size)
+}
+
+/// Scene pixels per pixel of the model's resolution, along columns and rows: what [`crate::RunOptions::resample`] takes.
+///
+/// `None` where the ground is not known, or, unless `always`, where no side differs by more than 25 %.
+pub fn resampling(info: &SceneInfo, card: &Card, always: bool) -> Option<[f64; 2]> {
+    let ratios = pixel_size_m(info)?.map(|size| card.ground_resolution_m / size);
+    let is_far = |ratio: &f64| !(1.0 / FAR_RATIO..=FAR_RATIO).contains(ratio);
+    (ratios.iter().all(|ratio| ratio.is_finite()) && (always || ratios.iter().any(is_far))).then_some(ratios)
+}
+
+/// A side of a pixel that is this many times longer or shorter than in training is far.
+const FAR_RATIO: f64 = 1.25;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::statistics::tests::card;
+    use raremap_raster::{Affine, ColorInterpretation, GeoReference, SampleType};
+
+    #[test]
+    fn the_factor_is_read_from_the_card() {
+        let cases = [
+            ("surface reflectance x 10000", Some(10_000.0)),
+            ("Surface reflectance x 10,000", Some(10_000.0)),
+            ("TOA reflectance * 1000", Some(1000.0)),
+            ("reflectance", Some(1.0)),
+            ("surface reflectance, 0 to 1", Some(1.0)),
+            ("8 bits", None),
+            ("", None),
+        ];
+        for (text, expected) in cases {
+            let card = Card {
+                value_scaling: text.into(),
+                ..card()
+            };
+            assert_eq!(reflectance_factor(&card), expected, "{text}");
+        }
+    }
+
+    fn info(kind: CrsKind, epsg: u16, pixel: [f64; 2], top: f64) -> SceneInfo {
+        let affine = Affine {
+            a: pixel[1],
+            b: 0.0,
+            c: 10.0,
+            d: 0.0,
+            e: -pixel[0],
+            f: top,
+        };
+        SceneInfo {
+            width: 100,
+            height: 100,
+            sample_type: SampleType::U16,
+            bits_per_sample: 16,
+            nodata: None,
+            band_names: vec![None],
+            color_interpretations: vec![ColorInterpretation::Gray],
+            alpha_band: None,
+            georeference: GeoReference::from_epsg(kind, epsg, affine),
+        }
+    }
+
+    #[test]
+    fn pixels_are_measured_on_the_ground_along_both_axes() {
+        let utm = info(CrsKind::Projected, 32643, [6.0, 5.0], 4e6);
+        let size = pixel_size_m(&utm).expect("metres");
+        assert!((size[0] - 6.0).abs() < 1e-9 && (size[1] - 5.0).abs() < 1e-9, "{size:?}");
+        // A thousandth of a degree at 60 degrees north: 111.4 m down, 55.8 m across.
+        let degrees = pixel_size_m(&info(CrsKind::Geographic, 4326, [1e-3, 1e-3], 60.05)).expect("metres");
+        assert!(
+            (degrees[0] - 111.4).abs() < 0.3 && (degrees[1] - 55.8).abs() < 0.2,
+            "{degrees:?}"
+        );
+        let nowhere = SceneInfo {
+            georeference: None,
+            ..utm
+        };
+        assert_eq!(
+            (pixel_size_m(&nowhere), resampling(&nowhere, &card(), true)),
+            (None, None)
+        );
+    }
+
+    #[test]
+    fn scenes_are_resampled_from_a_quarter_on() {
+        let ratios =
+            |metres: f64, always| resampling(&info(CrsKind::Projected, 32643, [metres; 2], 4e6), &card(), always);
+        assert!(ratios(5.8, false).is_some_and(|[rows, columns]| (rows - 30.0 / 5.8).abs() < 1e-9 && rows == columns));
+        assert_eq!(ratios(24.5, false), None);
+        assert_eq!(ratios(37.0, false), None);
+        assert!(ratios(23.0, false).is_some() && ratios(38.0, false).is_some());
+        assert!(ratios(37.0, true).is_some_and(|[rows, _]| (rows - 30.0 / 37.0).abs() < 1e-9));
+    }
+}

@@ -1,0 +1,69 @@
+//! JPEG in TIFF (compression 7, TIFF technical note 2): baseline, extended and progressive Huffman coding, 8 and 12 bits.
+//!
+//! An own decoder, since pixels are to be those of GDAL, whose usual Python build has libjpeg 9: the crates for pictures
+//! round otherwise in the inverse DCT, the doubling of chroma or the conversion of colours.
+
+mod bits;
+mod color;
+mod frame;
+mod idct;
+mod scan;
+
+use super::{BlockShape, CodecError};
+use color::rgb_of;
+use frame::{Expected, Tables, read_stream};
+
+/// Decodes one strip or tile to chunky samples in native byte order.
+///
+/// `tables` is the value of the JPEGTables tag, empty without it. With `to_rgb` three components are taken for YCbCr and
+/// converted; else samples are as coded. What the coded image does not cover is 0.
+pub(super) fn decode(
+    tables: &[u8],
+    compressed: &[u8],
+    shape: &BlockShape,
+    to_rgb: bool,
+) -> Result<Vec<u8>, CodecError> {
+    let expected = Expected {
+        width: shape.width,
+        height: shape.rows,
+        may_be_higher: shape.is_last_strip,
+        components: shape.samples,
+        bits: shape.bits,
+    };
+    // Each block of 64 samples takes a bit at least.
+    let most = (compressed.len() as u64 + 1) * 8 * 64 * 4;
+    if shape.unpacked_bytes as u64 > most {
+        return Err("it is too short for its JPEG image".into());
+    }
+    let mut tables = Tables::read(tables)?;
+    let frame = read_stream(&mut tables, compressed, Some(expected))?.ok_or("its JPEG data holds no image")?;
+
+    let sample_bytes = if shape.bits > 8 { 2 } else { 1 };
+    let row_bytes = shape.width * shape.samples * sample_bytes;
+    let mut decoded = vec![0; shape.unpacked_bytes];
+    let mut rows = vec![vec![0u16; frame.width]; frame.components.len()];
+    for (y, out) in decoded
+        .chunks_exact_mut(row_bytes.max(1))
+        .enumerate()
+        .take(frame.height)
+    {
+        for (component, row) in frame.components.iter().zip(&mut rows) {
+            component.copy_row(y, row);
+        }
+        if to_rgb && let [first, second, third] = rows.as_mut_slice() {
+            for ((a, b), c) in first.iter_mut().zip(second).zip(third) {
+                [*a, *b, *c] = rgb_of([*a, *b, *c], frame.bits);
+            }
+        }
+        for (band, row) in rows.iter().enumerate() {
+            if sample_bytes == 1 {
+                let targets = out.iter_mut().skip(band).step_by(shape.samples);
+                targets.zip(row).for_each(|(to, sample)| *to = *sample as u8);
+            } else {
+                let targets = out.as_chunks_mut::<2>().0.iter_mut().skip(band).step_by(shape.samples);
+                targets.zip(row).for_each(|(to, sample)| *to = sample.to_ne_bytes());
+            }
+        }
+    }
+    Ok(decoded)
+}

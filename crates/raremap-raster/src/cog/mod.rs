@@ -1,0 +1,200 @@
+//! Writing cloud-optimized GeoTIFF files row by row, at memory that does not grow with the image's height.
+//!
+//! Rows come from the top. Tiles are compressed as soon as their rows are there and go to a [`Scratch`]; overviews grow at the same
+//! time, each from the rows of the level above it. What comes out at the end is a [`CogFile`], read in chunks: header, directories from
+//! the full image to the smallest overview, then pixels from the smallest overview to the full image, as the COG layout (OGC 21-026)
+//! asks.
+//!
+//! The bytes depend on the rows and the description alone: on no clock, no thread, no other crate's choice of a deflate library, and
+//! they are little-endian everywhere.
+
+mod assemble;
+mod level;
+mod reduce;
+
+pub use assemble::CogFile;
+
+use crate::encode::TILE_PX;
+use crate::error::{Misuse, RasterError};
+use crate::georeference::{GeoReference, GeoTags};
+use crate::scratch::Scratch;
+use level::Level;
+
+/// What the samples of a written image mean: decides type, predictor and how overviews are made.
+#[derive(Debug, Clone, PartialEq)]
+pub enum CogSamples {
+    /// 8-bit codes. An overview's pixel has the most frequent code of the four above it, the first in reading order of equals; no data
+    /// does not take part unless all four have none.
+    Classes {
+        /// Code of pixels without data.
+        nodata: u8,
+        /// Colours by code.
+        colors: Vec<(u8, [u8; 3])>,
+    },
+    /// 8-bit steps of a quantity, `value * scale + offset`. An overview's pixel is the mean of those of the four that have data.
+    Scaled {
+        /// Step of pixels without data.
+        nodata: u8,
+        /// Quantity per step.
+        scale: f64,
+        /// Quantity of step 0.
+        offset: f64,
+    },
+    /// 32-bit floating point, NaN where there is no data. Overviews as for [`CogSamples::Scaled`].
+    Float,
+}
+
+impl CogSamples {
+    pub(crate) fn sample_bytes(&self) -> usize {
+        match self {
+            CogSamples::Classes { .. } | CogSamples::Scaled { .. } => 1,
+            CogSamples::Float => 4,
+        }
+    }
+}
+
+/// An image that is to be written as a cloud-optimized GeoTIFF.
+#[derive(Debug, Clone, PartialEq)]
+pub struct CogImage {
+    /// Columns.
+    pub width: u32,
+    /// Rows.
+    pub height: u32,
+    /// What the samples mean.
+    pub samples: CogSamples,
+    /// A name for each band: there are as many bands as names.
+    pub band_names: Vec<String>,
+    /// Names and values for the file's metadata, as GDAL shows them.
+    pub metadata: Vec<(String, String)>,
+}
+
+impl CogImage {
+    fn check(&self) -> Result<(), RasterError> {
+        let bad = |reason: String| Err(Misuse::BadOutput { reason }.into());
+        let (width, height, bands) = (self.width, self.height, self.band_names.len());
+        if width == 0 || height == 0 || width > i32::MAX as u32 || height > i32::MAX as u32 {
+            return bad(format!("its size is {width} x {height}"));
+        }
+        if bands == 0 || bands > usize::from(u16::MAX) {
+            return bad(format!("it has {bands} bands"));
+        }
+        if matches!(self.samples, CogSamples::Classes { .. }) && bands != 1 {
+            return bad(format!("an image of classes has one band, not {bands}"));
+        }
+        Ok(())
+    }
+
+    pub(crate) fn band_count(&self) -> usize {
+        self.band_names.len()
+    }
+
+    pub(crate) fn pixel_bytes(&self) -> usize {
+        self.samples.sample_bytes() * self.band_count()
+    }
+}
+
+/// A row of pixels, the bands of each pixel together.
+#[derive(Debug, Clone, Copy)]
+pub enum CogRow<'a> {
+    /// Codes or steps.
+    U8(&'a [u8]),
+    /// Floating point.
+    F32(&'a [f32]),
+}
+
+/// Takes an image row by row and makes a cloud-optimized GeoTIFF of it.
+///
+/// Memory: about twice a row of 256 x 256 tiles.
+#[derive(Debug)]
+pub struct CogWriter<S> {
+    image: CogImage,
+    geo: Option<GeoTags>,
+    scratch: S,
+    levels: Vec<Level>,
+    /// The row at hand as little-endian bytes.
+    row: Vec<u8>,
+}
+
+impl<S: Scratch> CogWriter<S> {
+    /// Starts an image. The tags of `georeference` are written as they were read.
+    ///
+    /// # Errors
+    /// [`Misuse::BadOutput`] for an image whose parts do not fit together.
+    pub fn new(image: CogImage, georeference: Option<&GeoReference>, scratch: S) -> Result<Self, RasterError> {
+        image.check()?;
+        let mut levels = vec![Level::new(&image, image.width, image.height)];
+        let (mut width, mut height) = (image.width, image.height);
+        // The smallest overview is one tile.
+        while width.max(height) > TILE_PX {
+            (width, height) = (width.div_ceil(2), height.div_ceil(2));
+            levels.push(Level::new(&image, width, height));
+        }
+        Ok(Self {
+            geo: georeference.map(|georeference| georeference.tags.clone()),
+            image,
+            scratch,
+            levels,
+            row: Vec::new(),
+        })
+    }
+
+    /// Takes the next row from the top.
+    ///
+    /// # Errors
+    /// [`Misuse::BadOutput`] for a row of another length or type than the image's, and one too many; the scratch's own errors.
+    pub fn push_row(&mut self, row: CogRow<'_>) -> Result<(), RasterError> {
+        let samples = self.image.width as usize * self.image.band_count();
+        self.row.clear();
+        let length = match (row, self.image.samples.sample_bytes()) {
+            (CogRow::U8(row), 1) => {
+                self.row.extend_from_slice(row);
+                row.len()
+            }
+            (CogRow::F32(row), 4) => {
+                row.iter()
+                    .for_each(|value| self.row.extend_from_slice(&value.to_le_bytes()));
+                row.len()
+            }
+            _ => return Err(bad_row("a row is of another type than the image".into())),
+        };
+        if length != samples {
+            return Err(bad_row(format!("a row has {length} samples, the image {samples}")));
+        }
+        let mut row = std::mem::take(&mut self.row);
+        for (index, level) in self.levels.iter_mut().enumerate() {
+            if level.is_full() {
+                self.row = row;
+                return Err(bad_row(format!("there are more than {} rows", self.image.height)));
+            }
+            let reduced = level.push(&row, &mut self.scratch)?;
+            if index == 0 {
+                self.row = std::mem::take(&mut row);
+            }
+            match reduced {
+                Some(reduced) => row = reduced,
+                None => break,
+            }
+        }
+        Ok(())
+    }
+
+    /// Ends the image, once all rows are there.
+    ///
+    /// # Errors
+    /// [`Misuse::BadOutput`] where rows are missing.
+    pub fn finish(self) -> Result<CogFile<S>, RasterError> {
+        if let Some(level) = self.levels.first().filter(|level| !level.is_full()) {
+            return Err(bad_row(format!(
+                "{} of {} rows are there",
+                level.rows_taken(),
+                self.image.height
+            )));
+        }
+        let places = self.levels.into_iter().map(Level::into_places).collect();
+        Ok(CogFile::new(&self.image, self.geo.as_ref(), places, self.scratch))
+    }
+}
+
+fn bad_row(reason: String) -> RasterError {
+    Misuse::BadOutput { reason }.into()
+}

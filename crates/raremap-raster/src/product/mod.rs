@@ -1,0 +1,439 @@
+//! Several files as one scene: the bands of a product as it is delivered.
+
+mod error;
+mod grid;
+mod metadata;
+mod names;
+mod recognize;
+
+pub use error::{GridDifference, NameList, ProductError};
+pub use metadata::{Calibration, calibration};
+pub use recognize::{ProductBand, ProductKind, RecognizedProduct, recognize};
+
+use serde::Serialize;
+
+use crate::error::{Misuse, RasterError};
+use crate::limits::{Limits, checked_len};
+use crate::reader::{GeoTiff, Window};
+use crate::resample::{Kernel, Resampled};
+use crate::samples::{SampleType, Samples};
+use crate::scene::{Scene, SceneInfo};
+use crate::source::RangeSource;
+use grid::Fit;
+
+/// Something that was done with the files, and that a person should know.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Notice {
+    /// A stable identifier for programs.
+    pub code: &'static str,
+    /// One or two sentences for people.
+    pub message: String,
+}
+
+/// One of the files that make a scene.
+#[derive(Debug)]
+pub struct ProductFile<S> {
+    /// Its name, for messages and where it names no band itself.
+    pub name: String,
+    /// Its samples.
+    pub scene: S,
+    /// The common name of its only band, where the product's naming gives it.
+    pub common: Option<String>,
+}
+
+/// Files of one product as one scene, on the grid of the finest.
+///
+/// Files of the same extent with larger pixels are interpolated linearly between pixel centres: values stay within those that were
+/// measured, and there is no step where a coarse pixel ends. Anything else that differs is refused.
+#[derive(Debug)]
+pub struct Product<S> {
+    members: Vec<Member<S>>,
+    /// Where each band is.
+    places: Vec<Place>,
+    info: SceneInfo,
+    notices: Vec<Notice>,
+    /// Scale and offset of each band, once values are to be others than the stored ones.
+    scaling: Vec<[f32; 2]>,
+}
+
+#[derive(Debug)]
+struct Member<S> {
+    name: String,
+    scene: Resampled<S>,
+    /// How a value of 0 is read.
+    zero: Zero,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Zero {
+    /// As any other value.
+    Measured,
+    /// No data where all bands are 0: the file says so, and so reading it has made all its zeros invalid.
+    DeclaredNodata,
+    /// The same, but it is the product's convention and the file does not say so.
+    ImpliedNodata,
+}
+
+#[derive(Debug, Clone, Copy)]
+struct Place {
+    member: usize,
+    band: usize,
+}
+
+impl<S: Scene> Product<S> {
+    /// Takes files as one scene. Where `zero_is_nodata`, pixels that are 0 in all bands have no data even if no file says so, as is the
+    /// convention of many products.
+    ///
+    /// # Errors
+    /// [`ProductError::GridMismatch`] for a file that does not lie on the grid, [`ProductError::NoImage`] without files.
+    pub fn new(files: Vec<ProductFile<S>>, zero_is_nodata: bool) -> Result<Self, RasterError> {
+        let reference = files.iter().enumerate().min_by(|(_, one), (_, other)| {
+            // Of equal ones the first.
+            grid::fineness(one.scene.scene_info()).total_cmp(&grid::fineness(other.scene.scene_info()))
+        });
+        let Some((reference_at, reference)) = reference else {
+            return Err(ProductError::NoImage(NameList(vec![])).into());
+        };
+        let reference_name = reference.name.clone();
+        let mut info = reference.scene.scene_info().clone();
+        let is_single = files.len() == 1;
+        let mut fits = Vec::with_capacity(files.len());
+        for (index, file) in files.iter().enumerate() {
+            let fit = if index == reference_at {
+                Ok(Fit::Equal)
+            } else {
+                grid::compare(file.scene.scene_info(), &info)
+            };
+            fits.push(fit.map_err(|difference| ProductError::GridMismatch {
+                file: file.name.clone(),
+                reference: reference_name.clone(),
+                difference,
+            })?);
+        }
+        info.alpha_band = None;
+        info.band_names.clear();
+        info.color_interpretations.clear();
+        let (mut members, mut places, mut interpolated) = (Vec::new(), Vec::new(), Vec::new());
+        let mut nodata = Vec::new();
+        for (member, (file, fit)) in files.into_iter().zip(fits).enumerate() {
+            let own = file.scene.scene_info();
+            if own.sample_type != info.sample_type || own.bits_per_sample != info.bits_per_sample {
+                (info.sample_type, info.bits_per_sample) = (SampleType::F32, 32);
+            }
+            if let (None, Some(alpha)) = (info.alpha_band, own.alpha_band) {
+                info.alpha_band = Some(places.len() + alpha);
+            }
+            nodata.extend(own.nodata);
+            info.color_interpretations.extend(&own.color_interpretations);
+            // A name is as good as what it tells: that of the only band of a file may be the file's.
+            let stem = || (!is_single).then(|| stem_of(&file.name));
+            for (band, name) in own.band_names.iter().enumerate() {
+                let name = match own.band_names.len() {
+                    1 => file.common.clone().or_else(|| name.clone()).or_else(stem),
+                    _ => name.clone(),
+                };
+                info.band_names.push(name);
+                places.push(Place { member, band });
+            }
+            let zero = match own.nodata {
+                Some(0.0) => Zero::DeclaredNodata,
+                None if zero_is_nodata => Zero::ImpliedNodata,
+                _ => Zero::Measured,
+            };
+            let (rows, columns) = match fit {
+                Fit::Stretched { rows, columns } => {
+                    interpolated.push(format!("{} ({:.4} times as large)", file.name, 1.0 / columns.ratio));
+                    (rows, columns)
+                }
+                Fit::Equal => (
+                    crate::AxisGrid::of_ratio(own.height, 1.0),
+                    crate::AxisGrid::of_ratio(own.width, 1.0),
+                ),
+            };
+            members.push(Member {
+                name: file.name,
+                scene: Resampled::new(file.scene, rows, columns, Kernel::Bilinear)?,
+                zero,
+            });
+        }
+        if zero_is_nodata && nodata.is_empty() {
+            nodata.push(0.0);
+        }
+        let agreed = nodata.first().copied();
+        let is_agreed = nodata
+            .iter()
+            .all(|value| Some(*value) == agreed || value.is_nan() && agreed.is_some_and(f64::is_nan));
+        info.nodata = agreed.filter(|_| is_agreed);
+        let mut notices = Vec::new();
+        if !interpolated.is_empty() {
+            let list = NameList(interpolated);
+            notices.push(Notice {
+                code: "bands_interpolated",
+                message: format!(
+                    "These have larger pixels than {reference_name} and are interpolated linearly to its grid: {list}."
+                ),
+            });
+        }
+        Ok(Self {
+            members,
+            places,
+            info,
+            notices,
+            scaling: Vec::new(),
+        })
+    }
+
+    /// Gives values as `factor` times the reflectance from now on.
+    ///
+    /// # Errors
+    /// [`Misuse::BadCalibration`] for another number of bands than the product's.
+    pub fn calibrate(&mut self, calibration: &Calibration, factor: f64) -> Result<(), RasterError> {
+        let (found, expected) = (calibration.bands.len(), self.places.len());
+        if found != expected {
+            return Err(Misuse::BadCalibration { found, expected }.into());
+        }
+        let scaled = |[scale, offset]: &[f64; 2]| [(scale * factor) as f32, (offset * factor) as f32];
+        self.scaling = calibration.bands.iter().map(scaled).collect();
+        (self.info.sample_type, self.info.bits_per_sample) = (SampleType::F32, 32);
+        // It is that of the stored values; validity has heeded it.
+        self.info.nodata = None;
+        let (ground, origin) = (
+            if calibration.is_surface {
+                "at the surface"
+            } else {
+                "at the top of the atmosphere"
+            },
+            &calibration.origin,
+        );
+        self.notices.push(Notice {
+            code: "values_calibrated",
+            message: format!("Stored numbers are converted to reflectance {ground} x {factor}, by {origin}."),
+        });
+        Ok(())
+    }
+
+    /// Makes the values of some bands those that were asked for.
+    fn scale(&self, samples: &mut Samples, bands: &[usize]) {
+        let pixels = samples.valid.len().max(1);
+        for (plane, band) in samples.values.chunks_exact_mut(pixels).zip(bands) {
+            if let Some([scale, offset]) = self.scaling.get(*band) {
+                plane.iter_mut().for_each(|value| *value = *value * scale + offset);
+            }
+        }
+    }
+
+    /// What was done with the files.
+    pub fn notices(&self) -> &[Notice] {
+        &self.notices
+    }
+
+    /// The name of the file of each band.
+    pub fn band_files(&self) -> impl Iterator<Item = &str> {
+        let name = |place: &Place| self.members.get(place.member).map_or("", |member| member.name.as_str());
+        self.places.iter().map(name)
+    }
+
+    /// The bands that are wanted of each file that has any: (position in the result, band of the file).
+    fn by_member(&self, bands: &[usize]) -> Result<Vec<(usize, Vec<(usize, usize)>)>, RasterError> {
+        if bands.is_empty() {
+            return Err(Misuse::NoBands.into());
+        }
+        let mut wanted: Vec<(usize, Vec<(usize, usize)>)> = Vec::new();
+        for (position, band) in bands.iter().enumerate() {
+            let band_count = self.places.len();
+            let place = self.places.get(*band).ok_or(Misuse::NoSuchBand {
+                band: *band,
+                band_count,
+            })?;
+            match wanted.iter_mut().find(|(member, _)| *member == place.member) {
+                Some((_, of_member)) => of_member.push((position, place.band)),
+                None => wanted.push((place.member, vec![(position, place.band)])),
+            }
+        }
+        Ok(wanted)
+    }
+
+    /// Puts what was read of each file together. All have the size of the result.
+    fn join(&self, bands: usize, size: [usize; 2], parts: impl Iterator<Item = Part>) -> Samples {
+        let [height, width] = size;
+        let mut out = Samples::new(bands, height, width);
+        let pixels = out.valid.len();
+        // Where any band that could be 0 for want of data is not.
+        let mut has_value: Option<Vec<bool>> = None;
+        for Part {
+            zero,
+            positions,
+            samples,
+        } in parts
+        {
+            let planes = || samples.values.chunks_exact(pixels.max(1));
+            if zero == Zero::Measured {
+                lower(&mut out.valid, samples.valid.iter().copied());
+            } else {
+                let has_value = has_value.get_or_insert_with(|| vec![false; pixels]);
+                let mut is_zero = vec![true; pixels];
+                for plane in planes() {
+                    for ((is_zero, has_value), value) in is_zero.iter_mut().zip(has_value.iter_mut()).zip(plane) {
+                        *is_zero &= *value == 0.0;
+                        *has_value |= *value != 0.0;
+                    }
+                }
+                let declared = zero == Zero::DeclaredNodata;
+                lower(
+                    &mut out.valid,
+                    samples
+                        .valid
+                        .iter()
+                        .zip(&is_zero)
+                        .map(|(valid, is_zero)| *valid || declared && *is_zero),
+                );
+            }
+            for (plane, position) in planes().zip(positions) {
+                if let Some(target) = out.values.chunks_exact_mut(pixels.max(1)).nth(position) {
+                    target.copy_from_slice(plane);
+                }
+            }
+        }
+        if let Some(has_value) = has_value {
+            lower(&mut out.valid, has_value.into_iter());
+        }
+        out
+    }
+}
+
+/// What was read of one file.
+struct Part {
+    zero: Zero,
+    /// The place of each of its bands in the result.
+    positions: Vec<usize>,
+    samples: Samples,
+}
+
+fn lower(valid: &mut [bool], by: impl Iterator<Item = bool>) {
+    valid.iter_mut().zip(by).for_each(|(valid, by)| *valid &= by);
+}
+
+fn stem_of(name: &str) -> String {
+    let file = name.rsplit(['/', '\\']).next().unwrap_or(name);
+    file.rsplit_once('.').map_or(file, |(stem, _)| stem).to_owned()
+}
+
+impl<S: Scene> Scene for Product<S> {
+    fn scene_info(&self) -> &SceneInfo {
+        &self.info
+    }
+
+    async fn read_window(&self, window: Window, bands: &[usize]) -> Result<Samples, RasterError> {
+        let wanted = self.by_member(bands)?;
+        window.check_inside(self.info.width, self.info.height)?;
+        let Window { width, height, .. } = window;
+        let pixels = u64::from(width) * u64::from(height);
+        checked_len(
+            "the result of a read",
+            pixels.saturating_mul((bands.len() * size_of::<f32>() + 1) as u64),
+            Limits::default().max_window_bytes,
+        )?;
+        let mut parts = Vec::with_capacity(wanted.len());
+        for (member, of_member) in wanted {
+            let Some(member) = self.members.get(member) else {
+                continue;
+            };
+            let (positions, bands): (Vec<usize>, Vec<usize>) = of_member.into_iter().unzip();
+            parts.push(Part {
+                zero: member.zero,
+                positions,
+                samples: member.scene.read_window(window, &bands).await?,
+            });
+        }
+        let mut samples = self.join(bands.len(), [height as usize, width as usize], parts.into_iter());
+        self.scale(&mut samples, bands);
+        Ok(samples)
+    }
+
+    async fn read_preview(&self, max_px: u32, bands: &[usize]) -> Result<Samples, RasterError> {
+        let wanted = self.by_member(bands)?;
+        let mut parts = Vec::with_capacity(wanted.len());
+        for (member, of_member) in wanted {
+            let Some(member) = self.members.get(member) else {
+                continue;
+            };
+            let (positions, bands): (Vec<usize>, Vec<usize>) = of_member.into_iter().unzip();
+            parts.push(Part {
+                zero: member.zero,
+                positions,
+                samples: member.scene.read_preview(max_px, &bands).await?,
+            });
+        }
+        // Files of other pixel sizes, or with other overviews, give other sizes of the same ground.
+        let largest = parts
+            .iter()
+            .map(|part| [part.samples.height, part.samples.width])
+            .max_by_key(|[height, width]| height * width);
+        let size = largest.unwrap_or_default();
+        for part in &mut parts {
+            if [part.samples.height, part.samples.width] != size {
+                part.samples = nearest(&part.samples, size);
+            }
+        }
+        let mut samples = self.join(bands.len(), size, parts.into_iter());
+        self.scale(&mut samples, bands);
+        Ok(samples)
+    }
+}
+
+/// The same ground in another number of pixels, each the nearest one.
+fn nearest(samples: &Samples, [height, width]: [usize; 2]) -> Samples {
+    let of =
+        |index: usize, count: usize, size: usize| ((2 * index + 1) * size / (2 * count)).min(size.saturating_sub(1));
+    let from: Vec<usize> = (0..height)
+        .flat_map(|y| (0..width).map(move |x| (y, x)))
+        .map(|(y, x)| of(y, height, samples.height) * samples.width + of(x, width, samples.width))
+        .collect();
+    let planes = samples.values.chunks_exact(samples.valid.len().max(1));
+    Samples {
+        bands: samples.bands,
+        height,
+        width,
+        values: planes
+            .flat_map(|plane| from.iter().map(|at| plane.get(*at).copied().unwrap_or(f32::NAN)))
+            .collect(),
+        valid: from
+            .iter()
+            .map(|at| samples.valid.get(*at).copied().unwrap_or(false))
+            .collect(),
+    }
+}
+
+impl<R: RangeSource> Product<GeoTiff<R>> {
+    /// Opens the files of a recognized product: `source` gives the bytes of a file by its place in the list that was recognized.
+    ///
+    /// # Errors
+    /// [`ProductError::InFile`] for a file that cannot be read, else as [`Product::new`].
+    pub async fn open(
+        recognized: &RecognizedProduct,
+        mut source: impl AsyncFnMut(usize) -> Result<R, RasterError>,
+        limits: &Limits,
+    ) -> Result<Self, RasterError> {
+        let mut files = Vec::with_capacity(recognized.bands.len());
+        for ProductBand { file, name, common } in &recognized.bands {
+            let scene = match source(*file).await {
+                Ok(source) => GeoTiff::open(source, limits.clone()).await,
+                Err(error) => Err(error),
+            };
+            files.push(ProductFile {
+                name: name.clone(),
+                scene: scene.map_err(|error| ProductError::InFile {
+                    file: name.clone(),
+                    error: Box::new(error),
+                })?,
+                common: common.map(str::to_owned),
+            });
+        }
+        let mut product = Self::new(files, recognized.kind.fills_with_zero())?;
+        product.notices.splice(..0, recognized.notices());
+        Ok(product)
+    }
+}
+
+#[cfg(test)]
+mod tests;

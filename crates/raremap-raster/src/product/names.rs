@@ -1,0 +1,369 @@
+//! What a file of a product is, by its name.
+
+use super::ProductKind;
+
+/// What a file is, by its name.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum FileRole {
+    /// A band whose common name the product's naming gives.
+    Band {
+        common: &'static str,
+        /// Of several files of one band the finest is taken; 0 where the name does not say.
+        resolution_m: u32,
+    },
+    /// A file of the product that no model looks at, and what it holds.
+    Unused(&'static str),
+    /// What the product says about itself.
+    Metadata,
+    /// An image of no known product.
+    Image,
+    /// Anything else.
+    Other,
+}
+
+/// A file's name, understood.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct FileName {
+    pub(super) kind: ProductKind,
+    /// What the files of one product share, in lower case: folder and scene.
+    pub(super) group: String,
+    pub(super) role: FileRole,
+    pub(super) is_jpeg_2000: bool,
+}
+
+/// Codes of Landsat's bands and of other products, with the names that models use.
+type Codes = &'static [(&'static str, &'static str)];
+
+const LANDSAT_8: Codes = &[
+    ("1", "coastal"),
+    ("2", "blue"),
+    ("3", "green"),
+    ("4", "red"),
+    ("5", "nir"),
+    ("6", "swir1"),
+    ("7", "swir2"),
+];
+const LANDSAT_4: Codes = &[
+    ("1", "blue"),
+    ("2", "green"),
+    ("3", "red"),
+    ("4", "nir"),
+    ("5", "swir1"),
+    ("7", "swir2"),
+];
+const SENTINEL_2: Codes = &[
+    ("01", "coastal"),
+    ("02", "blue"),
+    ("03", "green"),
+    ("04", "red"),
+    ("05", "rededge1"),
+    ("06", "rededge2"),
+    ("07", "rededge3"),
+    ("08", "nir"),
+    ("8a", "nir08"),
+    ("09", "nir09"),
+    ("10", "cirrus"),
+    ("11", "swir1"),
+    ("12", "swir2"),
+];
+const LISS: Codes = &[("2", "green"), ("3", "red"), ("4", "nir"), ("5", "swir1")];
+
+fn look_up(codes: Codes, code: &str) -> Option<&'static str> {
+    codes.iter().find(|(known, _)| *known == code).map(|(_, name)| *name)
+}
+
+/// The code of a band of a product, by its common name.
+pub(super) fn band_code(kind: ProductKind, common: &str) -> Option<&'static str> {
+    let codes = match kind {
+        ProductKind::Liss => LISS,
+        ProductKind::Sentinel2 | ProductKind::Harmonized => SENTINEL_2,
+        ProductKind::Landsat8 => LANDSAT_8,
+        ProductKind::Landsat4 => LANDSAT_4,
+        ProductKind::Other => return None,
+    };
+    codes.iter().find(|(_, name)| *name == common).map(|(code, _)| *code)
+}
+
+impl FileName {
+    /// Understands a path inside a listing; folders are separated by `/` or `\`.
+    pub(super) fn new(path: &str) -> Self {
+        let path = path.replace('\\', "/").to_lowercase();
+        let (folder, file) = path.rsplit_once('/').unwrap_or(("", &path));
+        let (stem, extension) = file.rsplit_once('.').unwrap_or((file, ""));
+        let is_jpeg_2000 = matches!(extension, "jp2" | "j2k" | "jpx");
+        let is_image = is_jpeg_2000 || matches!(extension, "tif" | "tiff" | "gtiff" | "btf" | "tf8");
+        let found = if is_image {
+            landsat(folder, stem)
+                .or_else(|| harmonized(folder, stem))
+                .or_else(|| sentinel_2(folder, stem))
+                .or_else(|| liss(folder, stem))
+        } else {
+            metadata(folder, stem, extension)
+        };
+        let (kind, group, role) = found.unwrap_or_else(|| {
+            let role = if is_image { FileRole::Image } else { FileRole::Other };
+            (ProductKind::Other, folder.to_owned(), role)
+        });
+        Self {
+            kind,
+            group,
+            role,
+            is_jpeg_2000,
+        }
+    }
+}
+
+type Found = (ProductKind, String, FileRole);
+
+fn band(common: &'static str) -> FileRole {
+    FileRole::Band {
+        common,
+        resolution_m: 0,
+    }
+}
+
+fn metadata(folder: &str, stem: &str, extension: &str) -> Option<Found> {
+    let group = |scene: &str| format!("{folder}/{scene}");
+    match (stem, extension) {
+        ("band_meta", "txt") => Some((ProductKind::Liss, group(""), FileRole::Metadata)),
+        ("mtd_msil1c" | "mtd_msil2a", "xml") => Some((ProductKind::Sentinel2, folder.to_owned(), FileRole::Metadata)),
+        (_, "txt") => {
+            let (scene, kind, rest) = landsat_scene(stem)?;
+            (rest == "mtl").then(|| (kind, group(&scene), FileRole::Metadata))
+        }
+        _ => None,
+    }
+}
+
+/// Splits `lc08_l2sp_199024_20200801_20200908_02_t1_sr_b4` into scene, satellite and what follows; also the names before collections.
+fn landsat_scene(stem: &str) -> Option<(String, ProductKind, String)> {
+    let sensor = stem
+        .get(..2)
+        .filter(|sensor| ["lc", "lo", "lt", "le"].contains(sensor))?;
+    let tokens: Vec<&str> = stem.split('_').collect();
+    let digits: String = stem.chars().skip(2).take_while(char::is_ascii_digit).collect();
+    let satellite: u8 = match digits.len() {
+        2 => digits.parse().ok()?,
+        // LC81990242016...: one digit of the satellite, then path, row and day.
+        13.. => digits.get(..1)?.parse().ok()?,
+        _ => return None,
+    };
+    let kind = match (sensor, satellite) {
+        ("lc" | "lo", 8 | 9) => ProductKind::Landsat8,
+        ("lt", 4 | 5) | ("le", 7) => ProductKind::Landsat4,
+        _ => return None,
+    };
+    // The tier ends the scene's own part: T1, T2 or RT. Older names are one word.
+    let tier = tokens
+        .iter()
+        .position(|token| ["t1", "t2", "rt", "a1", "a2"].contains(token));
+    let end = tier.map_or(1, |tier| tier + 1);
+    let (scene, rest) = (tokens.get(..end)?, tokens.get(end..)?);
+    Some((scene.join("_"), kind, rest.join("_")))
+}
+
+fn landsat(folder: &str, stem: &str) -> Option<Found> {
+    let (scene, kind, rest) = landsat_scene(stem)?;
+    let measured = rest.strip_prefix("sr_").or(rest.strip_prefix("toa_")).unwrap_or(&rest);
+    let code = measured.strip_prefix("band").or(measured.strip_prefix('b'));
+    let code = code.filter(|code| code.starts_with(|first: char| first.is_ascii_digit()));
+    let codes = if kind == ProductKind::Landsat8 {
+        LANDSAT_8
+    } else {
+        LANDSAT_4
+    };
+    let role = match (code, code.and_then(|code| look_up(codes, code))) {
+        (_, Some(common)) => band(common),
+        (Some("8"), _) => FileRole::Unused("panchromatic band"),
+        (Some("9"), _) => FileRole::Unused("cirrus band"),
+        (Some(_), None) => FileRole::Unused("thermal band"),
+        (None, _) if rest.starts_with("st_") => FileRole::Unused("surface temperature"),
+        (None, _) if rest.contains("qa") || rest.contains("cloud") => FileRole::Unused("quality"),
+        (None, _) if ["vaa", "vza", "saa", "sza"].contains(&rest.as_str()) => FileRole::Unused("angles"),
+        (None, _) => FileRole::Unused("no band"),
+    };
+    Some((kind, format!("{folder}/{scene}"), role))
+}
+
+/// Harmonized Landsat and Sentinel-2: `HLS.S30.T32TQM.2020213T101031.v2.0.B8A.tif`.
+fn harmonized(folder: &str, stem: &str) -> Option<Found> {
+    let (scene, last) = stem.rsplit_once('.').filter(|_| stem.starts_with("hls."))?;
+    let is_landsat = scene.contains(".l30.");
+    let code = last.strip_prefix('b').unwrap_or(last);
+    let common = if is_landsat {
+        look_up(LANDSAT_8, code.trim_start_matches('0'))
+    } else {
+        look_up(SENTINEL_2, code)
+    };
+    let role = common.map_or(FileRole::Unused("quality or angles"), band);
+    Some((ProductKind::Harmonized, format!("{folder}/{scene}"), role))
+}
+
+/// `T32TQM_20200101T101319_B03_10m`, `B03`, and a scene's quality layers.
+fn sentinel_2(folder: &str, stem: &str) -> Option<Found> {
+    let tokens: Vec<&str> = stem.split('_').collect();
+    let code_at = tokens.iter().position(|token| {
+        token
+            .strip_prefix('b')
+            .is_some_and(|code| look_up(SENTINEL_2, code).is_some())
+    });
+    let is_tile = |token: &&str| {
+        let bytes = token.as_bytes();
+        bytes.len() == 6
+            && bytes[0] == b't'
+            && bytes[1..3].iter().all(u8::is_ascii_digit)
+            && bytes[3..].iter().all(u8::is_ascii_lowercase)
+    };
+    let tile_at = tokens.iter().position(|token| is_tile(&token));
+    const QUALITY: &[&str] = &[
+        "scl", "aot", "wvp", "tci", "pvi", "cld", "snw", "cldprb", "snwprb", "clouds",
+    ];
+    let quality_at = tokens.iter().position(|token| QUALITY.contains(token));
+    let at = match (code_at, quality_at) {
+        (Some(at), _) => at,
+        (None, Some(at)) => at,
+        (None, None) => return None,
+    };
+    // A word such as clouds in any other name says nothing.
+    if code_at.is_none() && tile_at.is_none() && at != 0 {
+        return None;
+    }
+    let resolution = tokens
+        .last()
+        .and_then(|token| token.strip_suffix('m')?.parse().ok())
+        .unwrap_or(0);
+    let common = tokens
+        .get(at)
+        .and_then(|token| look_up(SENTINEL_2, token.strip_prefix('b')?));
+    let role = common.map_or(FileRole::Unused("quality or preview"), |common| FileRole::Band {
+        common,
+        resolution_m: resolution,
+    });
+    // One folder per resolution belongs to one scene.
+    let of_resolution = ["/r10m", "/r20m", "/r60m"];
+    let folder = of_resolution
+        .iter()
+        .find_map(|end| folder.strip_suffix(end))
+        .unwrap_or(folder);
+    let scene = tokens.get(..at).unwrap_or_default().join("_");
+    Some((ProductKind::Sentinel2, format!("{folder}/{scene}"), role))
+}
+
+/// `BAND2`, `BAND3` and `BAND4` of a LISS-IV product, `BAND5` of LISS-III and AWiFS.
+fn liss(folder: &str, stem: &str) -> Option<Found> {
+    let at = stem.rfind("band")?;
+    let code = stem.get(at + 4..)?.trim_start_matches(['_', '-', ' ']);
+    let before = stem.get(..at)?;
+    // Others name bands so, too: with words before it, those have to be the sensor's.
+    let is_word = before.is_empty() || before.ends_with(['_', '-', ' ', '.']);
+    let is_sensor = before.is_empty()
+        || ["l3", "l4", "liss", "aw", "r2"]
+            .iter()
+            .any(|sensor| before.starts_with(sensor));
+    let common = look_up(LISS, code).filter(|_| is_word && is_sensor)?;
+    let scene = before.trim_end_matches(['_', '-', ' ', '.']);
+    Some((ProductKind::Liss, format!("{folder}/{scene}"), band(common)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use ProductKind::{Harmonized, Landsat4, Landsat8, Liss, Other, Sentinel2};
+
+    #[test]
+    fn band_files_are_known_by_their_usual_names() {
+        let cases = [
+            ("BAND2.tif", Liss, "green"),
+            ("p/q/BAND4.TIF", Liss, "nir"),
+            ("L4FX_BAND3.tiff", Liss, "red"),
+            ("band5.tif", Liss, "swir1"),
+            ("T32TQM_20200101T101319_B03_10m.tif", Sentinel2, "green"),
+            ("IMG_DATA/R20m/T32TQM_20200101T101319_B8A_20m.jp2", Sentinel2, "nir08"),
+            ("T32TQM_20200101T101319_B11.jp2", Sentinel2, "swir1"),
+            ("S2A_32TQM_20200101_0_L2A/B08.tif", Sentinel2, "nir"),
+            ("LC08_L2SP_199024_20200801_20200908_02_T1_SR_B5.TIF", Landsat8, "nir"),
+            ("LC09_L1TP_199024_20220801_20230908_02_T1_B6.TIF", Landsat8, "swir1"),
+            ("LT05_L1TP_199024_19900801_20200908_02_T1_B3.TIF", Landsat4, "red"),
+            ("LT05_L2SP_199024_19900801_20200908_02_T1_SR_B4.TIF", Landsat4, "nir"),
+            ("LE07_L1TP_199024_20000801_20170908_01_T1_sr_band4.tif", Landsat4, "nir"),
+            ("LC81990242016215LGN00_B4.TIF", Landsat8, "red"),
+            ("LT51990241990213KIS00_B4.TIF", Landsat4, "nir"),
+            ("HLS.L30.T32TQM.2020213T101031.v2.0.B05.tif", Harmonized, "nir"),
+            ("HLS.S30.T32TQM.2020213T101031.v2.0.B05.tif", Harmonized, "rededge1"),
+        ];
+        for (path, kind, expected) in cases {
+            let name = FileName::new(path);
+            let FileRole::Band { common, .. } = name.role else {
+                panic!("{path} is a band, not {name:?}");
+            };
+            assert_eq!((name.kind, common), (kind, expected), "{path}");
+        }
+    }
+
+    #[test]
+    fn what_is_no_band_is_told_apart() {
+        let unused = |what| FileRole::Unused(what);
+        let cases = [
+            (
+                "LC08_L2SP_199024_20200801_20200908_02_T1_ST_B10.TIF",
+                unused("surface temperature"),
+            ),
+            (
+                "LC08_L1TP_199024_20200801_20200908_02_T1_B10.TIF",
+                unused("thermal band"),
+            ),
+            (
+                "LE07_L1TP_199024_20000801_20170908_01_T1_B6_VCID_1.TIF",
+                unused("thermal band"),
+            ),
+            (
+                "LC08_L1TP_199024_20200801_20200908_02_T1_B8.TIF",
+                unused("panchromatic band"),
+            ),
+            (
+                "LC08_L2SP_199024_20200801_20200908_02_T1_QA_PIXEL.TIF",
+                unused("quality"),
+            ),
+            ("LC08_L1TP_199024_20200801_20200908_02_T1_SZA.TIF", unused("angles")),
+            ("T32TQM_20200101T101319_SCL_20m.tif", unused("quality or preview")),
+            (
+                "HLS.S30.T32TQM.2020213T101031.v2.0.Fmask.tif",
+                unused("quality or angles"),
+            ),
+            ("LC08_L2SP_199024_20200801_20200908_02_T1_MTL.txt", FileRole::Metadata),
+            ("S2.SAFE/MTD_MSIL2A.xml", FileRole::Metadata),
+            ("BAND_META.txt", FileRole::Metadata),
+            ("notes.txt", FileRole::Other),
+            ("scene.tif", FileRole::Image),
+            ("husband2.tif", FileRole::Image),
+            ("drone_band2.tif", FileRole::Image),
+            ("a_clouds.tif", FileRole::Image),
+            ("tundra_b3.tif", FileRole::Image),
+            ("lc.tif", FileRole::Image),
+        ];
+        for (path, role) in cases {
+            assert_eq!(FileName::new(path).role, role, "{path}");
+        }
+        assert_eq!(FileName::new("scene.tif").kind, Other);
+    }
+
+    #[test]
+    fn files_of_one_scene_share_a_group_and_others_do_not() {
+        let group = |path: &str| FileName::new(path).group;
+        assert_eq!(group("a/BAND2.tif"), group("a/band3.tif"));
+        assert_eq!(group("a/BAND2.tif"), group("a/BAND_META.txt"));
+        assert_ne!(group("a/BAND2.tif"), group("b/BAND2.tif"));
+        assert_eq!(
+            group("i/R10m/T32TQM_20200101T101319_B03_10m.jp2"),
+            group("i/R20m/T32TQM_20200101T101319_B11_20m.jp2")
+        );
+        assert_ne!(
+            group("T32TQM_20200101T101319_B03_10m.tif"),
+            group("T32TQM_20200111T101319_B03_10m.tif")
+        );
+        let landsat = |end: &str| group(&format!("LC08_L2SP_199024_20200801_20200908_02_T1_{end}"));
+        assert_eq!(landsat("SR_B4.TIF"), landsat("MTL.txt"));
+        assert_eq!(landsat("SR_B4.TIF"), landsat("QA_PIXEL.TIF"));
+        assert_eq!(group("B02.tif"), group("SCL.tif"));
+    }
+}

@@ -1,0 +1,313 @@
+//! Which files of a list make one product. Nothing is opened: names alone decide.
+
+use serde::Serialize;
+
+use super::Notice;
+use super::error::{NameList, ProductError};
+use super::names::{FileName, FileRole};
+
+/// A kind of product.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ProductKind {
+    /// LISS-III, LISS-IV or AWiFS of the Resourcesat satellites.
+    Liss,
+    /// Sentinel-2, level 1C or 2A.
+    Sentinel2,
+    /// Landsat 8 or 9.
+    Landsat8,
+    /// Landsat 4, 5 (TM) or 7 (ETM+).
+    Landsat4,
+    /// Harmonized Landsat and Sentinel-2.
+    Harmonized,
+    /// Images whose names say no product.
+    Other,
+}
+
+impl ProductKind {
+    /// Whether pixels outside the image are 0 by the product's convention.
+    pub(super) fn fills_with_zero(self) -> bool {
+        matches!(self, Self::Liss | Self::Sentinel2 | Self::Landsat8 | Self::Landsat4)
+    }
+
+    /// For people.
+    fn name(self) -> &'static str {
+        match self {
+            Self::Liss => "Resourcesat (LISS)",
+            Self::Sentinel2 => "Sentinel-2",
+            Self::Landsat8 => "Landsat 8 or 9",
+            Self::Landsat4 => "Landsat 4 to 7",
+            Self::Harmonized => "Harmonized Landsat Sentinel-2",
+            Self::Other => "unnamed",
+        }
+    }
+}
+
+/// A file that holds a band of a product.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ProductBand {
+    /// Its place in the list.
+    pub file: usize,
+    /// Its name without folders.
+    pub name: String,
+    /// The common name of its band, where the product's naming gives it.
+    pub common: Option<&'static str>,
+}
+
+/// A product among the files of a list.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RecognizedProduct {
+    /// Which kind.
+    pub kind: ProductKind,
+    /// The files of its bands.
+    pub bands: Vec<ProductBand>,
+    /// The place of its metadata file in the list.
+    pub metadata: Option<usize>,
+    /// Names of files that are not used, with what they hold.
+    pub unused: Vec<String>,
+}
+
+/// The order of the bands of a product, whatever that of its files.
+const ORDER: &[&str] = &[
+    "coastal", "blue", "green", "red", "rededge1", "rededge2", "rededge3", "nir", "nir08", "nir09", "cirrus", "swir1",
+    "swir2",
+];
+
+/// Finds the product among files by their paths.
+///
+/// Files of a known product come before others beside them; without one, all images are taken as one scene.
+///
+/// # Errors
+/// [`ProductError::NoImage`], [`ProductError::SeveralProducts`], and [`ProductError::Jpeg2000`] for bands that are stored so.
+pub fn recognize(paths: &[&str]) -> Result<RecognizedProduct, ProductError> {
+    let names: Vec<FileName> = paths.iter().map(|path| FileName::new(path)).collect();
+    // Folders of archives made on macOS hold a shadow of every file.
+    let is_shadow = |path: &str| {
+        path.split(['/', '\\'])
+            .any(|part| part == "__MACOSX" || part.starts_with("._"))
+    };
+    let listed = || {
+        names
+            .iter()
+            .enumerate()
+            .filter(|(index, _)| paths.get(*index).is_some_and(|path| !is_shadow(path)))
+    };
+    let short = |index: usize| {
+        paths
+            .get(index)
+            .and_then(|path| path.rsplit(['/', '\\']).next())
+            .unwrap_or_default()
+            .to_owned()
+    };
+    let mut groups: Vec<&str> = Vec::new();
+    for (_, name) in listed() {
+        if matches!(name.role, FileRole::Band { .. }) && !groups.contains(&name.group.as_str()) {
+            groups.push(&name.group);
+        }
+    }
+    if groups.len() > 1 {
+        let first_of = |group: &&str| {
+            listed()
+                .find(|(_, name)| name.group == **group)
+                .map(|(index, _)| paths[index].to_owned())
+        };
+        return Err(ProductError::SeveralProducts(NameList(
+            groups.iter().filter_map(first_of).collect(),
+        )));
+    }
+    let Some(group) = groups.first().copied() else {
+        let bands = listed()
+            .filter(|(_, name)| name.role == FileRole::Image)
+            .map(|(file, _)| ProductBand {
+                file,
+                name: short(file),
+                common: None,
+            })
+            .collect::<Vec<_>>();
+        refuse_jpeg_2000(&bands, &names)?;
+        if bands.is_empty() {
+            return Err(ProductError::NoImage(NameList((0..paths.len()).map(short).collect())));
+        }
+        return Ok(RecognizedProduct {
+            kind: ProductKind::Other,
+            bands,
+            metadata: None,
+            unused: Vec::new(),
+        });
+    };
+    let mut bands: Vec<(u32, ProductBand)> = Vec::new();
+    let mut unused = Vec::new();
+    for (file, name) in listed() {
+        match name.role {
+            FileRole::Band { common, resolution_m } if name.group == group => {
+                let band = ProductBand {
+                    file,
+                    name: short(file),
+                    common: Some(common),
+                };
+                match bands.iter_mut().find(|(_, known)| known.common == Some(common)) {
+                    // A resolution that the name does not tell is the finest there is.
+                    Some((known_m, known)) => {
+                        let dropped = if resolution_m < *known_m {
+                            *known_m = resolution_m;
+                            std::mem::replace(known, band)
+                        } else {
+                            band
+                        };
+                        unused.push(format!("{} (the same band as {})", dropped.name, known.name));
+                    }
+                    None => bands.push((resolution_m, band)),
+                }
+            }
+            FileRole::Unused(what) => unused.push(format!("{} ({what})", short(file))),
+            FileRole::Image => unused.push(format!("{} (no band of the product)", short(file))),
+            _ => {}
+        }
+    }
+    let order = |band: &ProductBand| ORDER.iter().position(|name| Some(*name) == band.common);
+    bands.sort_by_key(|(_, band)| order(band));
+    let bands: Vec<ProductBand> = bands.into_iter().map(|(_, band)| band).collect();
+    refuse_jpeg_2000(&bands, &names)?;
+    let kind = listed()
+        .find(|(_, name)| name.group == group && matches!(name.role, FileRole::Band { .. }))
+        .map_or(ProductKind::Other, |(_, name)| name.kind);
+    // Beside the bands, or in a folder above them.
+    let metadata = listed()
+        .filter(|(_, name)| name.role == FileRole::Metadata && name.kind == kind)
+        .find(|(_, name)| group.starts_with(name.group.as_str()))
+        .map(|(index, _)| index);
+    Ok(RecognizedProduct {
+        kind,
+        bands,
+        metadata,
+        unused,
+    })
+}
+
+fn refuse_jpeg_2000(bands: &[ProductBand], names: &[FileName]) -> Result<(), ProductError> {
+    let jpeg = bands
+        .iter()
+        .find(|band| names.get(band.file).is_some_and(|name| name.is_jpeg_2000));
+    match jpeg {
+        Some(band) => Err(ProductError::Jpeg2000 {
+            file: band.name.clone(),
+        }),
+        None => Ok(()),
+    }
+}
+
+impl RecognizedProduct {
+    /// What was recognized, for people.
+    pub(super) fn notices(&self) -> Vec<Notice> {
+        let mut notices = Vec::new();
+        if self.kind != ProductKind::Other {
+            let bands = self
+                .bands
+                .iter()
+                .map(|band| format!("{} is {}", band.common.unwrap_or_default(), band.name));
+            let bands = bands.collect::<Vec<_>>().join(", ");
+            notices.push(Notice {
+                code: "product_recognized",
+                message: format!(
+                    "The files are taken for those of a {} product: {bands}.",
+                    self.kind.name()
+                ),
+            });
+        }
+        if !self.unused.is_empty() {
+            notices.push(Notice {
+                code: "files_unused",
+                message: format!("Not used: {}.", NameList(self.unused.clone())),
+            });
+        }
+        notices
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn bands(product: &RecognizedProduct) -> Vec<(&str, &str)> {
+        product
+            .bands
+            .iter()
+            .map(|band| (band.common.unwrap_or("-"), band.name.as_str()))
+            .collect()
+    }
+
+    #[test]
+    fn a_liss_product_is_its_three_bands_and_its_metadata() {
+        let product = recognize(&[
+            "x/BAND4.tif",
+            "x/BAND_META.txt",
+            "x/BAND2.tif",
+            "x/BAND3.tif",
+            "x/browse.jpg",
+        ])
+        .expect("a product");
+        assert_eq!(
+            bands(&product),
+            [("green", "BAND2.tif"), ("red", "BAND3.tif"), ("nir", "BAND4.tif")]
+        );
+        assert_eq!((product.kind, product.metadata), (ProductKind::Liss, Some(1)));
+    }
+
+    #[test]
+    fn of_a_sentinel_2_band_the_finest_is_taken_and_quality_is_listed() {
+        let product = recognize(&[
+            "S.SAFE/MTD_MSIL2A.xml",
+            "S.SAFE/GRANULE/L/IMG_DATA/R20m/T32TQM_20200101T101319_B03_20m.tif",
+            "S.SAFE/GRANULE/L/IMG_DATA/R10m/T32TQM_20200101T101319_B03_10m.tif",
+            "S.SAFE/GRANULE/L/IMG_DATA/R20m/T32TQM_20200101T101319_B11_20m.tif",
+            "S.SAFE/GRANULE/L/IMG_DATA/R20m/T32TQM_20200101T101319_SCL_20m.tif",
+        ])
+        .expect("a product");
+        let expected = [
+            ("green", "T32TQM_20200101T101319_B03_10m.tif"),
+            ("swir1", "T32TQM_20200101T101319_B11_20m.tif"),
+        ];
+        assert_eq!(bands(&product), expected);
+        assert_eq!((product.kind, product.metadata), (ProductKind::Sentinel2, Some(0)));
+        let unused = product.unused.join(";");
+        assert!(
+            unused.contains("B03_20m.tif (the same band as T32TQM_20200101T101319_B03_10m.tif)")
+                && unused.contains("SCL_20m.tif (quality")
+        );
+    }
+
+    #[test]
+    fn the_same_number_is_another_colour_on_another_satellite() {
+        let of = |scene: &str| {
+            let paths = [4, 5].map(|band| format!("{scene}_02_T1_SR_B{band}.TIF"));
+            recognize(&paths.each_ref().map(String::as_str)).expect("a product")
+        };
+        assert_eq!(of("LC08_L2SP_199024_20200801_20200908").bands[1].common, Some("nir"));
+        assert_eq!(of("LT05_L2SP_199024_19900801_20200908").bands[1].common, Some("swir1"));
+        assert_eq!(of("LT05_L2SP_199024_19900801_20200908").bands[0].common, Some("nir"));
+    }
+
+    #[test]
+    fn several_products_and_other_formats_are_refused_by_name() {
+        let two = recognize(&["a/BAND2.tif", "a/BAND3.tif", "b/BAND2.tif"]).expect_err("two folders");
+        assert_eq!(
+            (two.code(), two.to_string().contains("a/BAND2.tif, b/BAND2.tif")),
+            ("several_products", true)
+        );
+        let jpeg = recognize(&["T32TQM_20200101T101319_B03.jp2"]).expect_err("JPEG 2000");
+        assert_eq!(
+            (jpeg.code(), jpeg.to_string().contains("B03.jp2")),
+            ("unsupported_jpeg_2000", true)
+        );
+        let none = recognize(&["readme.txt", "photo.jpg"]).expect_err("no image");
+        assert!(none.to_string().contains("readme.txt, photo.jpg"), "{none}");
+        assert!(recognize(&[]).expect_err("nothing").to_string().contains("no files"));
+    }
+
+    #[test]
+    fn images_of_no_product_are_taken_together() {
+        let product = recognize(&["green.tif", "__MACOSX/._green.tif", "red.tif", "notes.txt"]).expect("images");
+        assert_eq!(bands(&product), [("-", "green.tif"), ("-", "red.tif")]);
+        assert_eq!(product.kind, ProductKind::Other);
+    }
+}

@@ -1,0 +1,115 @@
+//! What can be segmented: samples of several bands on one grid, wherever they are stored.
+
+use std::future::Future;
+
+use serde::Serialize;
+
+use crate::color::ColorInterpretation;
+use crate::error::{Misuse, RasterError};
+use crate::georeference::GeoReference;
+use crate::info::RasterInfo;
+use crate::reader::Window;
+use crate::samples::{SampleType, Samples};
+
+/// Bands on one grid: a file, several files of one product, another scene seen on another grid.
+///
+/// Futures need not be `Send`, as those of [`crate::RangeSource`].
+pub trait Scene {
+    /// What is known of the scene without reading its samples.
+    fn scene_info(&self) -> &SceneInfo;
+
+    /// Reads `bands` (0-based, in any order) of a window that lies inside the scene.
+    ///
+    /// # Errors
+    /// [`crate::Misuse`] for a window or a band that is not there, else what reading the sources gives.
+    fn read_window(&self, window: Window, bands: &[usize]) -> impl Future<Output = Result<Samples, RasterError>>;
+
+    /// Reads the whole scene, reduced so that neither side is longer than `max_px`; memory stays bounded by the result and a few blocks.
+    ///
+    /// # Errors
+    /// As [`Scene::read_window`].
+    fn read_preview(&self, max_px: u32, bands: &[usize]) -> impl Future<Output = Result<Samples, RasterError>>;
+}
+
+impl<S: Scene> Scene for &S {
+    fn scene_info(&self) -> &SceneInfo {
+        (**self).scene_info()
+    }
+
+    fn read_window(&self, window: Window, bands: &[usize]) -> impl Future<Output = Result<Samples, RasterError>> {
+        (**self).read_window(window, bands)
+    }
+
+    fn read_preview(&self, max_px: u32, bands: &[usize]) -> impl Future<Output = Result<Samples, RasterError>> {
+        (**self).read_preview(max_px, bands)
+    }
+}
+
+/// What is known of a scene without reading its samples; nothing here depends on how a file lays them out.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct SceneInfo {
+    /// Columns.
+    pub width: u32,
+    /// Rows.
+    pub height: u32,
+    /// The type that holds the samples of all bands as they are stored.
+    pub sample_type: SampleType,
+    /// Bits of one stored sample.
+    pub bits_per_sample: u16,
+    /// The value that marks pixels without data (NaN stands for NaN), where all bands that have one share it. [`Samples::valid`] has
+    /// heeded it already; only one of 0 must be judged again by those who read bands that do not count.
+    pub nodata: Option<f64>,
+    /// The name of each band.
+    pub band_names: Vec<Option<String>>,
+    /// The meaning of each band as a colour.
+    pub color_interpretations: Vec<ColorInterpretation>,
+    /// The first band that is called opacity; whether it is, its samples say.
+    pub alpha_band: Option<usize>,
+    /// Where the scene is; `None` without a pixel-to-map transform.
+    pub georeference: Option<GeoReference>,
+}
+
+impl SceneInfo {
+    /// Bands, one called opacity among them.
+    pub fn band_count(&self) -> usize {
+        self.band_names.len()
+    }
+}
+
+impl From<&RasterInfo> for SceneInfo {
+    fn from(info: &RasterInfo) -> Self {
+        Self {
+            width: info.width,
+            height: info.height,
+            sample_type: info.sample_type,
+            bits_per_sample: info.bits_per_sample,
+            // Where a mask says which pixels are valid, nodata marks none.
+            nodata: info.nodata.filter(|_| !info.masked),
+            band_names: info.band_names.clone(),
+            color_interpretations: info.color_interpretations.clone(),
+            alpha_band: info.alpha_band,
+            georeference: info.georeference.clone(),
+        }
+    }
+}
+
+impl Window {
+    /// Refuses a window that is empty or reaches over the edge of a scene of this size.
+    pub(crate) fn check_inside(self, image_width: u32, image_height: u32) -> Result<(), RasterError> {
+        let Window { x, y, width, height } = self;
+        let inside =
+            |start: u32, length: u32, size: u32| length > 0 && start.checked_add(length).is_some_and(|end| end <= size);
+        if inside(x, width, image_width) && inside(y, height, image_height) {
+            return Ok(());
+        }
+        Err(Misuse::WindowOutsideImage {
+            x,
+            y,
+            width,
+            height,
+            image_width,
+            image_height,
+        }
+        .into())
+    }
+}

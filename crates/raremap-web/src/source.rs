@@ -1,0 +1,164 @@
+//! Where the bytes of a scene are: files of the reader's computer, a server, or an archive of either.
+
+use std::cell::RefCell;
+use std::ops::Range;
+use std::rc::Rc;
+
+use bytes::Bytes;
+use js_sys::Function;
+use raremap_infer::{Warning, open_product};
+use raremap_model::Card;
+use raremap_raster::{
+    Cached, EntrySource, GeoTiff, Limits, Product, RangeSource, RasterError, SourceError, Zip, is_zip,
+};
+use wasm_bindgen::JsValue;
+use web_sys::Blob;
+
+use crate::blob_source::BlobSource;
+use crate::error::SessionError;
+use crate::http_source::HttpSource;
+use crate::scratch::{ScratchPool, WebScratch};
+
+/// Most bytes that a file of an archive may unpack to: a LISS-IV band is 0.6 GB.
+const MAX_UNPACKED_BYTES: u64 = 64 << 30;
+
+/// A file by itself.
+#[derive(Debug, Clone)]
+pub enum FileSource {
+    /// Of the reader's computer.
+    Local(BlobSource),
+    /// Of a server.
+    Remote(Rc<Cached<HttpSource>>),
+}
+
+impl RangeSource for FileSource {
+    fn size_bytes(&self) -> u64 {
+        match self {
+            FileSource::Local(blob) => blob.size_bytes(),
+            FileSource::Remote(file) => file.size_bytes(),
+        }
+    }
+
+    async fn fetch_range(&self, range: Range<u64>) -> Result<Bytes, SourceError> {
+        match self {
+            FileSource::Local(blob) => blob.fetch_range(range).await,
+            FileSource::Remote(file) => file.fetch_range(range).await,
+        }
+    }
+}
+
+/// A file, or a file in an archive.
+pub enum SceneSource {
+    /// A file by itself.
+    File(FileSource),
+    /// A file in an archive.
+    Entry(EntrySource<FileSource, WebScratch>),
+}
+
+impl RangeSource for SceneSource {
+    fn size_bytes(&self) -> u64 {
+        match self {
+            SceneSource::File(file) => file.size_bytes(),
+            SceneSource::Entry(entry) => entry.size_bytes(),
+        }
+    }
+
+    async fn fetch_range(&self, range: Range<u64>) -> Result<Bytes, SourceError> {
+        match self {
+            SceneSource::File(file) => file.fetch_range(range).await,
+            SceneSource::Entry(entry) => entry.fetch_range(range).await,
+        }
+    }
+}
+
+/// The image of a scene.
+pub type SceneImage = Product<GeoTiff<SceneSource>>;
+
+/// What was chosen or dropped: files with their paths.
+pub struct Listed {
+    /// Paths, with `/` between folders.
+    pub paths: Vec<String>,
+    /// Their files.
+    pub files: Vec<FileSource>,
+}
+
+impl Listed {
+    /// Blobs of the reader's computer.
+    ///
+    /// # Errors
+    /// `misuse` for lists of different lengths.
+    pub fn local(paths: Vec<String>, blobs: Vec<Blob>) -> Result<Self, SessionError> {
+        if paths.len() != blobs.len() || paths.is_empty() {
+            return Err(SessionError::misuse("every file needs a path"));
+        }
+        let files = blobs.into_iter().map(BlobSource::new).map(FileSource::Local).collect();
+        Ok(Self { paths, files })
+    }
+
+    /// The file at an address.
+    ///
+    /// # Errors
+    /// What the server answers, if it is not parts of a file.
+    pub async fn remote(url: &str, name: String) -> Result<Self, SessionError> {
+        let file = HttpSource::open(url).await.map_err(RasterError::from)?;
+        Ok(Self {
+            paths: vec![name],
+            files: vec![FileSource::Remote(Rc::new(file))],
+        })
+    }
+
+    /// What results call the scene: the folder of all files, else their names.
+    pub fn name(&self) -> String {
+        let folder = self.paths.first().and_then(|path| Some(path.split_once('/')?.0));
+        let is_in = |folder: &str| {
+            let inside = |path: &String| path.strip_prefix(folder).is_some_and(|rest| rest.starts_with('/'));
+            self.paths.iter().all(inside)
+        };
+        match folder.filter(|folder| is_in(folder)) {
+            Some(folder) => folder.to_owned(),
+            None => self.paths.join(", "),
+        }
+    }
+
+    /// Opens them as one scene; `on_unpacked` is told `(done, total)` bytes of an archive's file. The warnings are about reflectance.
+    ///
+    /// # Errors
+    /// What cannot be read, by the raster's code.
+    pub async fn open(
+        self,
+        card: &Card,
+        pool: &ScratchPool,
+        on_unpacked: &Function,
+    ) -> Result<(SceneImage, Vec<Warning>), SessionError> {
+        let limits = Limits::for_browser();
+        if let [file] = self.files.as_slice() {
+            let start = file
+                .fetch_range(0..file.size_bytes().min(4))
+                .await
+                .map_err(RasterError::from)?;
+            if is_zip(&start) {
+                let zip = Zip::open(file.clone()).await?;
+                let paths: Vec<&str> = zip.entries().iter().map(|entry| entry.path.as_str()).collect();
+                let source = async |index: usize| {
+                    let progress = |done: u64, total: u64| {
+                        // Only the page's own function, which does not throw.
+                        let _ = on_unpacked.call2(&JsValue::NULL, &(done as f64).into(), &(total as f64).into());
+                    };
+                    let scratch = || Ok(pool.take());
+                    let entry = zip.open_entry(index, MAX_UNPACKED_BYTES, scratch, progress).await?;
+                    Ok::<_, RasterError>(SceneSource::Entry(entry))
+                };
+                return Ok(open_product(&paths, source, card, true, &limits).await?);
+            }
+        }
+        let paths: Vec<&str> = self.paths.iter().map(String::as_str).collect();
+        // Each is asked for once, but for a file of metadata.
+        let files = RefCell::new(self.files);
+        let source = async |index: usize| {
+            let file = files.borrow().get(index).cloned();
+            let missing = || RasterError::from(SourceError::Failed("the file is not in the list".into()));
+            file.map(SceneSource::File).ok_or_else(missing)
+        };
+        Ok(open_product(&paths, source, card, true, &limits).await?)
+    }
+}

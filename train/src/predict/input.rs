@@ -1,0 +1,139 @@
+//! The scene that a prediction is made of: a file, several, a folder or a zip archive.
+
+use std::io::Read;
+use std::ops::Range;
+use std::path::{Path, PathBuf};
+use std::time::Instant;
+
+use anyhow::{Context, Result};
+use bytes::Bytes;
+use raremap_infer::{Warning, open_product};
+use raremap_model::Card;
+use raremap_raster::{
+    EntrySource, FileScratch, FileSource, GeoTiff, Limits, Product, RangeSource, RasterError, SourceError, Zip, is_zip,
+};
+use serde_json::json;
+
+/// Most folders below each other that are looked into: a SAFE product has five.
+const MAX_DEPTH: usize = 8;
+/// Most bytes that a file of an archive may unpack to: a LISS-IV band is 0.6 GB.
+const MAX_UNPACKED_BYTES: u64 = 64 << 30;
+
+/// A file, or a file in an archive.
+#[derive(Debug)]
+pub enum InputSource {
+    /// A file by itself.
+    File(FileSource),
+    /// A file in an archive.
+    Entry(EntrySource<FileSource, FileScratch>),
+}
+
+impl RangeSource for InputSource {
+    fn size_bytes(&self) -> u64 {
+        match self {
+            InputSource::File(file) => file.size_bytes(),
+            InputSource::Entry(entry) => entry.size_bytes(),
+        }
+    }
+
+    async fn fetch_range(&self, range: Range<u64>) -> Result<Bytes, SourceError> {
+        match self {
+            InputSource::File(file) => file.fetch_range(range).await,
+            InputSource::Entry(entry) => entry.fetch_range(range).await,
+        }
+    }
+}
+
+/// The scene of a prediction.
+pub type InputScene = Product<GeoTiff<InputSource>>;
+
+/// Opens what was named on the command line; see [`open_product`] for `to_reflectance` and the warnings.
+///
+/// # Errors
+/// What cannot be read, by its name.
+pub async fn open_scene(inputs: &[PathBuf], card: &Card, to_reflectance: bool) -> Result<(InputScene, Vec<Warning>)> {
+    let files = match inputs {
+        [folder] if folder.is_dir() => Files::Listed(list_folder(folder)?),
+        [file] if has_zip_signature(file)? => {
+            let source = FileSource::open(file).with_context(|| file.display().to_string())?;
+            Files::Zip(Zip::open(source).await.with_context(|| file.display().to_string())?)
+        }
+        files => Files::Listed(files.to_vec()),
+    };
+    let paths = files.paths();
+    let paths: Vec<&str> = paths.iter().map(String::as_str).collect();
+    let source = async |index| files.open(index).await;
+    Ok(open_product(&paths, source, card, to_reflectance, &Limits::default()).await?)
+}
+
+/// Where the files of a scene are.
+enum Files {
+    Listed(Vec<PathBuf>),
+    Zip(Zip<FileSource>),
+}
+
+impl Files {
+    fn paths(&self) -> Vec<String> {
+        match self {
+            Files::Listed(paths) => paths.iter().map(|path| path.to_string_lossy().into_owned()).collect(),
+            Files::Zip(zip) => zip.entries().iter().map(|entry| entry.path.clone()).collect(),
+        }
+    }
+
+    async fn open(&self, index: usize) -> Result<InputSource, RasterError> {
+        let zip = match self {
+            Files::Listed(paths) => {
+                let path = paths.get(index).map(PathBuf::as_path).unwrap_or(Path::new(""));
+                return Ok(InputSource::File(FileSource::open(path)?));
+            }
+            Files::Zip(zip) => zip,
+        };
+        let name = zip.entries().get(index).map_or("", |entry| entry.path.as_str());
+        let mut last = Instant::now();
+        let progress = |done: u64, total: u64| {
+            if done == total || last.elapsed().as_secs() >= 1 {
+                last = Instant::now();
+                eprintln!(
+                    "{}",
+                    json!({ "event": "unpack", "file": name, "done": done, "total": total })
+                );
+            }
+        };
+        let scratch = || -> Result<FileScratch, RasterError> {
+            Ok(FileScratch::new(tempfile::tempfile().map_err(SourceError::Io)?))
+        };
+        Ok(InputSource::Entry(
+            zip.open_entry(index, MAX_UNPACKED_BYTES, scratch, progress).await?,
+        ))
+    }
+}
+
+fn has_zip_signature(path: &Path) -> Result<bool> {
+    let named = || format!("cannot read {}", path.display());
+    let mut start = Vec::new();
+    let file = std::fs::File::open(path).with_context(named)?;
+    file.take(4).read_to_end(&mut start).with_context(named)?;
+    Ok(is_zip(&start))
+}
+
+/// All files in a folder and below it, in the order of their names.
+fn list_folder(folder: &Path) -> Result<Vec<PathBuf>> {
+    let mut files = Vec::new();
+    let mut folders = vec![(folder.to_owned(), 0)];
+    while let Some((folder, depth)) = folders.pop() {
+        let entries = std::fs::read_dir(&folder).with_context(|| format!("cannot read {}", folder.display()))?;
+        for entry in entries {
+            let entry = entry.with_context(|| format!("cannot read {}", folder.display()))?;
+            let path = entry.path();
+            if path.is_dir() {
+                if depth < MAX_DEPTH {
+                    folders.push((path, depth + 1));
+                }
+            } else {
+                files.push(path);
+            }
+        }
+    }
+    files.sort();
+    Ok(files)
+}
