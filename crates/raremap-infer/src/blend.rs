@@ -135,12 +135,13 @@ impl Blend {
         let [vertical, horizontal] = &self.profile;
         let open = self.open.range_mut(y - self.first_open..).take(rows_kept);
         for (row, (blocks, down)) in open.zip(vertical).enumerate() {
-            for block in x / BLOCK_CELLS..=(x + columns_kept - 1) / BLOCK_CELLS {
+            let touched = x / BLOCK_CELLS..=(x + columns_kept - 1) / BLOCK_CELLS;
+            for (block, sums) in touched.clone().zip(&mut blocks[touched]) {
                 let first = block * BLOCK_CELLS;
                 let block_width = BLOCK_CELLS.min(width - first);
                 let (from, to) = (x.max(first), (x + columns_kept).min(first + block_width));
                 let empty = || vec![0.0; (self.channels + 1) * block_width].into();
-                let sums = blocks[block].get_or_insert_with(empty);
+                let sums = sums.get_or_insert_with(empty);
                 let mut targets = sums
                     .chunks_exact_mut(block_width)
                     .map(|target| &mut target[from - first..to - first]);

@@ -151,7 +151,7 @@ mod tests {
 
     #[test]
     fn members_are_listed_where_they_are() {
-        let long: Vec<u8> = (0..300_000u32).map(|i| (i * i >> 7) as u8).collect();
+        let long: Vec<u8> = (0..300_000u32).map(|i| (i.wrapping_mul(i) >> 7) as u8).collect();
         let mut file = Cursor::new(Vec::new());
         let mut zip = ZipWriter::new(&mut file);
         zip.append("a/long.bin", long.as_slice()).expect("writes");

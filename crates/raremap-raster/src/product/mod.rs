@@ -233,12 +233,12 @@ impl<S: Scene> Product<S> {
         self.places.iter().map(name)
     }
 
-    /// The bands that are wanted of each file that has any: (position in the result, band of the file).
-    fn by_member(&self, bands: &[usize]) -> Result<Vec<(usize, Vec<(usize, usize)>)>, RasterError> {
+    /// The bands that are wanted of each file that has any.
+    fn by_member(&self, bands: &[usize]) -> Result<Vec<(usize, Wanted)>, RasterError> {
         if bands.is_empty() {
             return Err(Misuse::NoBands.into());
         }
-        let mut wanted: Vec<(usize, Vec<(usize, usize)>)> = Vec::new();
+        let mut wanted: Vec<(usize, Wanted)> = Vec::new();
         for (position, band) in bands.iter().enumerate() {
             let band_count = self.places.len();
             let place = self.places.get(*band).ok_or(Misuse::NoSuchBand {
@@ -300,6 +300,9 @@ impl<S: Scene> Product<S> {
         out
     }
 }
+
+/// The bands that are wanted of one file: (position in the result, band of the file).
+type Wanted = Vec<(usize, usize)>;
 
 /// What was read of one file.
 struct Part {

@@ -207,14 +207,14 @@ fn sentinel_2(folder: &str, stem: &str) -> Option<Found> {
             .strip_prefix('b')
             .is_some_and(|code| look_up(SENTINEL_2, code).is_some())
     });
-    let is_tile = |token: &&str| {
+    let is_tile = |token: &str| {
         let bytes = token.as_bytes();
         bytes.len() == 6
             && bytes[0] == b't'
             && bytes[1..3].iter().all(u8::is_ascii_digit)
             && bytes[3..].iter().all(u8::is_ascii_lowercase)
     };
-    let tile_at = tokens.iter().position(|token| is_tile(&token));
+    let tile_at = tokens.iter().position(|token| is_tile(token));
     const QUALITY: &[&str] = &[
         "scl", "aot", "wvp", "tci", "pvi", "cld", "snw", "cldprb", "snwprb", "clouds",
     ];
