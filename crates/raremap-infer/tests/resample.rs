@@ -162,7 +162,7 @@ fn masks_lie_where_the_scene_has_them_at_any_ratio() {
 fn a_ratio_of_one_changes_nothing() {
     let size = [100, 131];
     let value = |y: usize, x: usize| {
-        if (y / 9 + x / 7) % 5 == 0 {
+        if (y / 9 + x / 7).is_multiple_of(5) {
             NODATA
         } else {
             ((y * 13 + x * 7) % 41) as f32 - 20.0

@@ -3,8 +3,10 @@
 #[path = "support/bounds.rs"]
 mod bounds;
 #[path = "../../../fuzz/src/entries.rs"]
+#[allow(dead_code, reason = "each test uses a part of what the fuzz targets share")]
 mod entries;
 #[path = "support/tiny.rs"]
+#[allow(dead_code, reason = "each test uses a part")]
 mod tiny;
 
 use std::io::Write;

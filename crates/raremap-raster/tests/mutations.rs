@@ -9,6 +9,7 @@
 #[path = "support/bounds.rs"]
 mod bounds;
 #[path = "../../../fuzz/src/entries.rs"]
+#[allow(dead_code, reason = "each test uses a part of what the fuzz targets share")]
 mod entries;
 mod support;
 

@@ -1,6 +1,7 @@
 //! Writing and reading back, over layouts that chance chooses: what is read is what was written.
 
 #[path = "support/tiny.rs"]
+#[allow(dead_code, reason = "each test uses a part")]
 mod tiny;
 
 use pollster::block_on;
@@ -94,7 +95,7 @@ impl Tiny {
         let (across, down) = (self.width.div_ceil(block_width), self.height.div_ceil(block_height));
         let plane = if self.planar { band } else { 0 };
         let block = (plane * down + row / block_height) * across + column / block_width;
-        if self.sparse_every.is_some_and(|every| block % every == 0) {
+        if self.sparse_every.is_some_and(|every| block.is_multiple_of(every)) {
             0.0
         } else {
             self.value(band, row, column)
@@ -160,7 +161,7 @@ proptest! {
     ) {
         // A flat band where the seed is even, else one that compresses badly.
         let band = |seed: &u16| -> Vec<u16> {
-            let step = if seed % 2 == 0 { 0 } else { u32::from(*seed) };
+            let step = if seed.is_multiple_of(2) { 0 } else { u32::from(*seed) };
             (0..width * height).map(|i| (i.wrapping_mul(step) >> 3) as u16 ^ seed).collect()
         };
         let values: Vec<Vec<u16>> = seeds.iter().map(band).collect();

@@ -151,7 +151,7 @@ fn a_slope_stays_a_slope_at_any_finer_ratio() {
 fn windows_give_the_pixels_of_the_whole() {
     for (ratio, kernel) in [(2.6, Kernel::Cubic), (0.4, Kernel::Cubic), (0.7, Kernel::Bilinear)] {
         let hole = |y: u32, x: u32| {
-            if (x / 5 + y / 4) % 7 == 0 {
+            if (x / 5 + y / 4).is_multiple_of(7) {
                 f32::NAN
             } else {
                 (x * x % 31 + y) as f32
