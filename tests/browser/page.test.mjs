@@ -156,14 +156,18 @@ test("an address without a scene gets a message", { timeout: 5 * MINUTES }, asyn
 });
 
 const good = scene();
-const forged = Buffer.from(good);
-// The directory's second entry is ImageLength: claim a thousand times the rows that the file holds.
-forged.writeUInt32LE(128_000, good.readUInt32LE(4) + 2 + 12 + 8);
+/** The scene with another value in one of its directory's entries, by position. */
+function forged(entry, value) {
+  const bytes = Buffer.from(good);
+  bytes.writeUInt32LE(value, good.readUInt32LE(4) + 2 + 12 * entry + 8);
+  return bytes;
+}
 const DAMAGED = {
   "text.tif": Buffer.from("This is not an image.\n"),
   "empty.tif": Buffer.alloc(0),
   "half.tif": good.subarray(0, good.length / 2),
-  "forged.tif": forged,
+  // A thousand times the columns (ImageWidth) that the strips hold.
+  "forged.tif": forged(0, 128_000),
   "one-band.tif": scene({ bands: 1 }),
 };
 
@@ -181,6 +185,16 @@ test("a damaged or unfit file gets a message, and the page works on", { timeout:
     assert.equal(await visit.error(), null);
     assert.equal(await visit.run(), "done", await visit.error());
     assertAreasAddUp(await visit.classes());
+  }),
+);
+
+test("rows that no strip holds are without data, as in GDAL, and take no time", { timeout: 2 * MINUTES }, () =>
+  visiting({ backend: "cpu" }, async (visit) => {
+    // A thousand times the rows (ImageLength).
+    assert.equal(await visit.choose(fileOf("rows.tif", forged(1, 128_000))), "ready", await visit.error());
+    assert.equal(await visit.run(), "done", await visit.error());
+    const pixels = (await visit.classes()).reduce((sum, row) => sum + row.pixels, 0);
+    assert.equal(pixels, 128 * 128);
   }),
 );
 

@@ -112,25 +112,12 @@ impl Blend {
                 "its network gave {given} logits where {expected} were expected"
             )));
         }
+        self.check_next(tile)?;
         let [height, width] = self.cells;
         let (x, y) = (tile.x / self.cell_px, tile.y / self.cell_px);
-        let [row_origins, column_origins] = &self.origins;
-        let (down, across) = (
-            self.tiles_added / column_origins.len(),
-            self.tiles_added % column_origins.len(),
-        );
-        if row_origins.get(down) != Some(&y) || column_origins.get(across) != Some(&x) {
-            let problem = format!("the tile at {}, {} is not the next one of the plan", tile.x, tile.y);
-            return Err(InferError::Misuse(problem));
-        }
-        let rows_finished = row_origins.get(down + 1).copied().unwrap_or(height);
-        let columns_finished = column_origins.get(across + 1).copied().unwrap_or(width);
         let columns_kept = columns.min(width - x);
         let rows_kept = rows.min(height - y);
-        let block_count = self.block_count();
-        while self.first_open + self.open.len() < y + rows_kept {
-            self.open.push_back(vec![None; block_count]);
-        }
+        self.open_rows(y + rows_kept);
         let planes: Vec<&[f32]> = parts.iter().flat_map(|part| part.chunks_exact(plane)).collect();
         let [vertical, horizontal] = &self.profile;
         let open = self.open.range_mut(y - self.first_open..).take(rows_kept);
@@ -158,12 +145,50 @@ impl Blend {
                 }
             }
         }
-        self.tiles_added += 1;
-        self.finish(down, rows_finished, columns_finished)
+        self.finish_tile()
     }
 
-    /// Writes the blocks of a row of windows that end at `columns_finished` or before, down to `rows_finished`, and lets go of them.
-    fn finish(&mut self, down: usize, rows_finished: usize, columns_finished: usize) -> Result<(), InferError> {
+    /// Goes on without logits for the next tile: where no other tile lies, they are 0.
+    ///
+    /// # Errors
+    /// As [`Blend::add`].
+    pub fn skip(&mut self, tile: Tile) -> Result<(), InferError> {
+        self.check_next(tile)?;
+        let end = (tile.y + tile.height) / self.cell_px;
+        self.open_rows(end.min(self.cells[0]));
+        self.finish_tile()
+    }
+
+    /// Row and column of windows of the next tile.
+    fn next(&self) -> (usize, usize) {
+        let across = self.origins[1].len();
+        (self.tiles_added / across, self.tiles_added % across)
+    }
+
+    fn check_next(&self, tile: Tile) -> Result<(), InferError> {
+        let (down, across) = self.next();
+        let is_at = |axis: usize, index: usize, px: usize| self.origins[axis].get(index) == Some(&(px / self.cell_px));
+        if is_at(0, down, tile.y) && is_at(1, across, tile.x) {
+            return Ok(());
+        }
+        let problem = format!("the tile at {}, {} is not the next one of the plan", tile.x, tile.y);
+        Err(InferError::Misuse(problem))
+    }
+
+    /// Makes room for the sums of rows up to `end`.
+    fn open_rows(&mut self, end: usize) {
+        let block_count = self.block_count();
+        while self.first_open + self.open.len() < end {
+            self.open.push_back(vec![None; block_count]);
+        }
+    }
+
+    /// Counts the next tile as done, writes the blocks of its row of windows that no later tile touches, and lets go of them.
+    fn finish_tile(&mut self) -> Result<(), InferError> {
+        let (down, across) = self.next();
+        let [rows_finished, columns_finished] = [(0, down), (1, across)]
+            .map(|(axis, at)| self.origins[axis].get(at + 1).copied().unwrap_or(self.cells[axis]));
+        self.tiles_added += 1;
         if self.finished.len() == down {
             self.finished.push(Vec::new());
         }
@@ -469,6 +494,42 @@ mod tests {
                 }
             }
         }
+    }
+
+    #[test]
+    fn a_skipped_tile_leaves_its_neighbours_as_they_are() {
+        let tiling = Tiling {
+            tile_px: 64,
+            overlap_px: 32,
+        };
+        let plan = TilePlan::new([64, 160], tiling, 4).expect("a valid plan");
+        let mut blend = blend_of(&plan, 1);
+        for (index, &x) in plan.column_origins.iter().enumerate() {
+            let tile = plan.tile_at(0, x);
+            if index == 1 {
+                assert!(blend.skip(plan.tile_at(0, 0)).is_err(), "not the next one");
+                blend.skip(tile).expect("the next one");
+            } else {
+                blend.add(tile, &[&[index as f32 + 1.0; 256]]).expect("one map");
+            }
+        }
+        let columns = plan.cells()[1];
+        let mut row = vec![f32::NAN; columns];
+        blend
+            .read_row(3, blend.blocks_of(0..columns), 0..1, &mut row)
+            .expect("it is in memory");
+        // Tiles of 16 cells at 0, 8, 16 and 24: of the second there is nothing.
+        for (x, logit) in row.iter().enumerate() {
+            let expected = match x {
+                0..16 => 1.0..=1.0,
+                16..24 => 3.0..=3.0,
+                24..32 => 3.0..=4.0,
+                _ => 4.0..=4.0,
+            };
+            let [low, high] = [*expected.start() - 1e-6, *expected.end() + 1e-6];
+            assert!((low..=high).contains(logit), "{x}: {logit}");
+        }
+        assert_eq!(blend.finished_rows(), 16);
     }
 
     #[test]

@@ -94,6 +94,26 @@ impl SceneLogits {
             return Err(InferError::NotFinite);
         }
         self.blend.add(tile, &[main, auxiliary])?;
+        self.count_tile()
+    }
+
+    /// Goes on without the next tile, in which no pixel has data.
+    pub(crate) fn skip_tile(&mut self, tile: Tile) -> Result<(), InferError> {
+        self.blend.skip(tile)?;
+        self.count_tile()
+    }
+
+    /// Whether any pixel of a tile has data, as far as it is known.
+    pub(crate) fn has_data(&self, tile: Tile) -> bool {
+        let [rows, columns] = [(0, tile.y, tile.height), (1, tile.x, tile.width)].map(|(axis, first, length)| {
+            // `as` saturates, and gives 0 for less.
+            let [start, end] = [first as f64, (first + length) as f64].map(|at| at * self.scale[axis]);
+            start as usize..(end.ceil() as usize).min(self.size[axis])
+        });
+        self.validity.has_any(rows, columns)
+    }
+
+    fn count_tile(&mut self) -> Result<(), InferError> {
         self.tiles_done += 1;
         let rows = self.finished_pixel_rows();
         if rows > self.counted_rows {

@@ -1,5 +1,7 @@
 //! Which pixels of a scene have values.
 
+use std::ops::Range;
+
 /// Whether each pixel of a scene of `[height, width]` has values.
 ///
 /// A bit per pixel at most, and most rows take next to nothing: once a row is [packed](Validity::pack), one of few runs keeps the columns
@@ -93,6 +95,11 @@ impl Validity {
     pub fn contains(&self, y: usize, x: usize) -> bool {
         x < self.width && self.rows.get(y).is_some_and(|row| row.contains(x))
     }
+
+    /// Whether any pixel of a part is valid.
+    pub fn has_any(&self, rows: Range<usize>, columns: Range<usize>) -> bool {
+        rows.into_iter().any(|y| columns.clone().any(|x| self.contains(y, x)))
+    }
 }
 
 #[cfg(test)]
@@ -108,6 +115,8 @@ mod tests {
         }
         validity.insert(0, 70);
         validity.insert(3, 0);
+        assert!(validity.has_any(1..9, 3..99) && validity.has_any(2..3, 1..2));
+        assert!(!validity.has_any(1..2, 0..69) && !validity.has_any(2..9, 2..99) && !validity.has_any(0..0, 0..70));
         for y in 0..4 {
             for x in 0..140 {
                 assert_eq!(validity.contains(y, x), pixels.contains(&(y, x)), "{x}, {y}");

@@ -1,5 +1,6 @@
 //! Scenes from file to mask, with networks simple enough to know their answers.
 
+use std::cell::Cell;
 use std::ops::ControlFlow;
 
 use pollster::block_on;
@@ -213,6 +214,55 @@ fn nodata_pixels_never_vote() {
 }
 
 #[test]
+fn a_window_without_data_costs_no_run_of_the_network() {
+    struct Counting(Cell<usize>);
+    impl TileModel for Counting {
+        async fn forward_tile(&self, input: Vec<f32>, height: usize, width: usize) -> Result<TileLogits, InferError> {
+            self.0.set(self.0.get() + 1);
+            Toy.forward_tile(input, height, width).await
+        }
+    }
+    // A swath: data right of a line that runs down to the left, as in most scenes that were turned north up.
+    let size = [640, 640];
+    let has_data = |y: usize, x: usize| x + y > 640;
+    let file = scene(size, None, |y, x| {
+        if has_data(y, x) {
+            [5.0, x as f32 / 640.0]
+        } else {
+            [NODATA; 2]
+        }
+    });
+    let tiling = Tiling {
+        tile_px: 64,
+        overlap_px: 32,
+    };
+    let run_options = RunOptions {
+        tiling,
+        ..RunOptions::new(vec![0, 1])
+    };
+    let network = Counting(Cell::new(0));
+    let logits = block_on(async {
+        let scene = GeoTiff::open(BytesSource::new(file), Limits::default()).await?;
+        run_scene(&scene, &network, &card(), &run_options, &mut ()).await
+    })
+    .expect("a run");
+    // Windows start at multiples of 32 px, from 0 to 576.
+    let touches = |tile: &(usize, usize)| has_data(tile.0 * 32 + 63, tile.1 * 32 + 63);
+    let windows: Vec<_> = (0..19 * 19).map(|i| (i / 19, i % 19)).collect();
+    assert_eq!(network.0.get(), windows.iter().filter(|tile| touches(tile)).count());
+    assert!(network.0.get() < 220 && logits.is_complete() && logits.tiles() == (361, 361));
+    let decision = logits.decide(&options(1.0, &[])).expect("a mask");
+    for (index, value) in decision.mask.iter().enumerate() {
+        let expected = if has_data(index / 640, index % 640) {
+            20
+        } else {
+            Card::MASK_NODATA
+        };
+        assert_eq!(*value, expected, "{index}");
+    }
+}
+
+#[test]
 fn top_k_marks_the_share_of_the_whole_scene_not_of_each_tile() {
     // Only the right end is salient, increasingly so.
     let size = [64, 640];
@@ -316,7 +366,7 @@ fn views_show_the_pixels_of_the_whole_mask() {
 }
 
 #[test]
-fn wrong_options_are_refused_by_name() {
+fn wrong_run_optionsare_refused_by_name() {
     let logits = run(scene([32, 32], None, |_, _| [0.0; 2]), 64, 32, &mut ()).expect("a run");
     let refusal = |options: DecideOptions| logits.decide(&options).unwrap_err().to_string();
     assert!(refusal(options(0.5, &["land"])).contains("land is no rare class of this model; it has reed, water"));
