@@ -42,6 +42,7 @@ mod limits;
 mod metadata_reader;
 mod nodata;
 mod output;
+mod pieces;
 mod predict;
 mod product;
 mod projection;
@@ -70,6 +71,7 @@ pub use http::{HttpAnswer, HttpProblem, RemoteFile};
 pub use info::RasterInfo;
 pub use limits::Limits;
 pub use output::{OutputImage, OutputSamples};
+pub use pieces::{PIECE_BYTES, PieceStore, Pieces};
 pub use predict::Predictor;
 pub use product::{
     Calibration, GridDifference, NameList, Notice, Product, ProductBand, ProductError, ProductFile, ProductKind,

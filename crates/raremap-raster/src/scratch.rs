@@ -46,7 +46,7 @@ impl<S: Scratch + ?Sized> Scratch for Box<S> {
     }
 }
 
-fn check_range(start: u64, length: usize, size_bytes: u64) -> Result<(), RasterError> {
+pub(crate) fn check_range(start: u64, length: usize, size_bytes: u64) -> Result<(), RasterError> {
     let end = start.saturating_add(length as u64);
     if end > size_bytes {
         return Err(SourceError::OutOfRange { start, end, size_bytes }.into());
