@@ -18,7 +18,7 @@ import { backendText, bytesText, durationText, explain, number } from "./words.j
 /** @typedef {"empty" | "reading" | "ready" | "running" | "done" | "cancelled" | "error"} State */
 
 const address = new URLSearchParams(location.search);
-const engine = new Engine(onCrash);
+const engine = new Engine(onCrash, (bytes) => (byId("status").dataset.wasmBytes = String(bytes)));
 const viewer = new Viewer(/** @type {HTMLCanvasElement} */ (byId("canvas")), () => result.onView());
 const result = new ResultView(engine, viewer, showError);
 
@@ -297,14 +297,13 @@ async function runScene() {
   try {
     await loading;
     const options = { bands, tile, ...panel.chosenOffers() };
-    const { done, total, cancelled, secs, wasmBytes } = await engine.call("run", { options }, (progress) => {
+    const { done, total, cancelled, secs } = await engine.call("run", { options }, (progress) => {
       if (progress.picture) result.showPart(progress.picture);
       else showProgress(progress.done, progress.total, timer.left(progress.done, progress.total));
     });
     // Another file waits for this run's end: what it left is of no interest.
     if (token !== opened) return;
     byId("status").dataset.seconds = String(secs);
-    byId("status").dataset.wasmBytes = String(wasmBytes);
     await result.finish();
     if (token !== opened) return;
     await result.showFiles((info?.scene.name ?? "scene").split(", ")[0].replace(/\.[^.]+$/, ""));

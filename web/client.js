@@ -28,9 +28,13 @@ export class Engine {
   #pending = new Map();
   #lastId = 0;
 
-  /** @param {() => void} onCrash called after a worker died and was thrown away */
-  constructor(onCrash) {
+  /**
+   * @param {() => void} onCrash called after a worker died and was thrown away
+   * @param {(bytes: number) => void} onMemory called with the size of wasm's memory after each answer
+   */
+  constructor(onCrash, onMemory) {
     this.onCrash = onCrash;
+    this.onMemory = onMemory;
   }
 
   #start() {
@@ -54,6 +58,7 @@ export class Engine {
     if (!pending) return;
     if ("progress" in data) return pending.onProgress?.(data.progress);
     this.#pending.delete(data.id);
+    if (data.wasmBytes) this.onMemory(data.wasmBytes);
     if (data.error) pending.reject(new EngineError(data.error.code, data.error.message));
     else pending.resolve(data.result);
   }

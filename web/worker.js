@@ -210,7 +210,7 @@ async function run({ options }, progress) {
     progress({ picture: drawn }, [drawn.bitmap]);
   };
   const { done, total } = JSON.parse(await currentSession().run(JSON.stringify(options), onTile, onPicture));
-  return { done, total, cancelled: done < total, secs: (performance.now() - start) / 1000, wasmBytes: memory?.buffer.byteLength };
+  return { done, total, cancelled: done < total, secs: (performance.now() - start) / 1000 };
 }
 
 function cancel() {
@@ -265,7 +265,7 @@ self.addEventListener("message", async ({ data: { id, method, params } }) => {
     const act = METHODS[method];
     if (!act) throw new CodedError("unknown_method", `The worker has no method ${method}.`);
     const result = await act(params, (progress, transfer = []) => self.postMessage({ id, progress }, { transfer }));
-    self.postMessage({ id, result }, { transfer: transferables(result) });
+    self.postMessage({ id, result, wasmBytes: memory?.buffer.byteLength }, { transfer: transferables(result) });
   } catch (cause) {
     if (cause instanceof WebAssembly.RuntimeError) self.postMessage({ crashed: cause.message });
     else self.postMessage({ id, error: errorOf(cause) });

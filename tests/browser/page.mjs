@@ -106,8 +106,8 @@ export class Visit {
   }
 
   /** Clicks a download button and saves the file into `folder`; gives its path. */
-  async download(button, folder) {
-    const [download] = await Promise.all([this.page.waitForEvent("download"), this.page.click(button)]);
+  async download(button, folder, timeout = 60_000) {
+    const [download] = await Promise.all([this.page.waitForEvent("download", { timeout }), this.page.click(button)]);
     const path = join(folder, download.suggestedFilename());
     await download.saveAs(path);
     return path;

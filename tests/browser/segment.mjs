@@ -41,9 +41,11 @@ async function segment(visit, report) {
   if (options.downloads) {
     mkdirSync(options.downloads, { recursive: true });
     report.downloads = {};
-    for (const [name, button] of [["mask_tif", "#download-mask-tif"], ["mask_png", "#download-mask-png"]]) {
-      const path = await visit.download(button, options.downloads);
-      report.downloads[name] = { path, bytes: statSync(path).size };
+    for (const button of await visit.page.locator("#downloads button").all()) {
+      const id = await button.getAttribute("id");
+      const began = performance.now();
+      const path = await visit.download(`#${id}`, options.downloads, timeout);
+      report.downloads[id.slice("download-".length)] = { path, bytes: statSync(path).size, ms: Math.round(performance.now() - began) };
     }
   }
 }
