@@ -1,5 +1,6 @@
 //! The command as a person uses it, on a small made-up dataset: train, export, evaluate, predict.
 
+#[allow(dead_code, reason = "each test uses a part")]
 mod support;
 
 use std::fs;
@@ -7,7 +8,7 @@ use std::path::Path;
 
 use raremap_raster::OutputSamples;
 use serde_json::Value;
-use support::{EDGE, RECIPE, fail, folder, succeed, write};
+use support::{EDGE, RECIPE, fail, folder, succeed, write_tiff};
 
 #[test]
 fn a_run_becomes_a_model_that_evaluates_and_predicts() {
@@ -178,8 +179,9 @@ fn bad_input_is_named_and_exits_with_2() {
     fs::write(folder.join("data/splits.csv"), splits).expect("writes");
 
     // an unknown class, then a mask of another size
-    write(
+    write_tiff(
         &folder.join("data/masks/1.tif"),
+        [EDGE; 2],
         OutputSamples::U8(&[9; EDGE * EDGE]),
         None,
     );
@@ -187,13 +189,15 @@ fn bad_input_is_named_and_exits_with_2() {
     assert!(error.contains("1.tif") && error.contains("no class"), "{error}");
     let nan = vec![f32::NAN; EDGE * EDGE];
     let fine = vec![1.0f32; EDGE * EDGE];
-    write(
+    write_tiff(
         &folder.join("data/masks/1.tif"),
+        [EDGE; 2],
         OutputSamples::U8(&[0; EDGE * EDGE]),
         None,
     );
-    write(
+    write_tiff(
         &folder.join("data/images/1.tif"),
+        [EDGE; 2],
         OutputSamples::F32 {
             bands: vec![&nan, &fine],
         },

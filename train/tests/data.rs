@@ -1,38 +1,20 @@
 //! The data commands as a person uses them, on small made-up sets of every format.
 
+#[allow(dead_code, reason = "each test uses a part")]
+mod support;
+
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Output};
 
 use npyz::WriterBuilder;
 use npyz::npz::NpzWriter;
-use raremap_raster::{GeoReference, GeoTags, OutputImage, OutputSamples, encode_geotiff};
+use raremap_raster::{GeoReference, GeoTags, OutputSamples};
 use serde_json::Value;
-
-const EDGE: usize = 64;
-
-fn run(folder: &Path, arguments: &[&str]) -> Output {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_raremap"));
-    command
-        .current_dir(folder)
-        .args(arguments)
-        .output()
-        .expect("the command starts")
-}
-
-fn succeed(folder: &Path, arguments: &[&str]) -> String {
-    let output = run(folder, arguments);
-    let errors = String::from_utf8_lossy(&output.stderr);
-    assert!(output.status.success(), "{arguments:?}: {errors}");
-    String::from_utf8(output.stdout).expect("text")
-}
+use support::{EDGE, fail, run, succeed, write_tiff};
 
 /// What `stats` says when it refuses a dataset.
 fn refusal(folder: &Path) -> String {
-    let output = run(folder, &["stats", "dataset.toml"]);
-    let text = String::from_utf8(output.stderr).expect("text");
-    assert_eq!(output.status.code(), Some(2), "{text}");
-    text
+    fail(folder, &["stats", "dataset.toml"])
 }
 
 fn stats(folder: &Path) -> Value {
@@ -54,19 +36,6 @@ fn of_kind(findings: &Value, kind: &str) -> Vec<String> {
         .filter(|finding| finding["kind"] == kind)
         .map(Value::to_string)
         .collect()
-}
-
-fn write_tiff(path: &Path, [height, width]: [usize; 2], samples: OutputSamples<'_>, place: Option<&GeoReference>) {
-    let image = OutputImage {
-        width: width as u32,
-        height: height as u32,
-        samples,
-        nodata: None,
-        color_table: None,
-        band_names: Vec::new(),
-        metadata: Vec::new(),
-    };
-    fs::write(path, encode_geotiff(&image, place).expect("encodes")).expect("writes");
 }
 
 fn bands_tiff(path: &Path, size: [usize; 2], bands: &[Vec<f32>], place: Option<&GeoReference>) {

@@ -1,5 +1,6 @@
 //! Runs that end early, in every way they can, and many runs in a table.
 
+#[allow(dead_code, reason = "each test uses a part")]
 mod support;
 
 use std::collections::BTreeMap;

@@ -1,12 +1,15 @@
 //! `raremap tune` as a person uses it, on a small made-up dataset: search, interrupt, go on, train the result.
 
+#[allow(dead_code, reason = "each test uses a part")]
+mod support;
+
 use std::fs;
 use std::io::{BufRead, BufReader};
-use std::path::Path;
-use std::process::{Command, Output, Stdio};
+use std::process::{Command, Stdio};
 
-use raremap_raster::{OutputImage, OutputSamples, encode_geotiff};
+use raremap_raster::OutputSamples;
 use serde_json::Value;
+use support::{fail, raremap, run, write_tiff};
 
 const EDGE: usize = 32;
 
@@ -35,40 +38,6 @@ const SEARCH: &str = r#"
     "loss.main.0.class_weights" = { choice = ["none", "inverse_sqrt"] }
 "#;
 
-fn raremap(folder: &Path, arguments: &[&str]) -> Command {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_raremap"));
-    command.current_dir(folder).args(arguments);
-    command
-}
-
-fn run(folder: &Path, arguments: &[&str]) -> Output {
-    raremap(folder, arguments).output().expect("the command starts")
-}
-
-fn fail(folder: &Path, arguments: &[&str]) -> String {
-    let output = run(folder, arguments);
-    assert_eq!(
-        output.status.code(),
-        Some(2),
-        "{}",
-        String::from_utf8_lossy(&output.stdout)
-    );
-    String::from_utf8(output.stderr).expect("text")
-}
-
-fn write(path: &Path, samples: OutputSamples<'_>) {
-    let image = OutputImage {
-        width: EDGE as u32,
-        height: EDGE as u32,
-        samples,
-        nodata: None,
-        color_table: None,
-        band_names: Vec::new(),
-        metadata: Vec::new(),
-    };
-    fs::write(path, encode_geotiff(&image, None).expect("encodes")).expect("writes");
-}
-
 /// One band in which a pond is dark, three images, a recipe and a search.
 fn folder() -> tempfile::TempDir {
     let temporary = tempfile::tempdir().expect("a folder");
@@ -82,11 +51,11 @@ fn folder() -> tempfile::TempDir {
             .map(|p| if pond(p) { 1.0 } else { 9.0 } + (p * 7919 % 97) as f32 / 97.0)
             .collect();
         let mask: Vec<u8> = (0..EDGE * EDGE).map(|p| u8::from(pond(p))).collect();
-        write(
-            &folder.join(format!("images/{index}.tif")),
-            OutputSamples::F32 { bands: vec![&values] },
-        );
-        write(&folder.join(format!("masks/{index}.tif")), OutputSamples::U8(&mask));
+        let bands = vec![values.as_slice()];
+        let image = folder.join(format!("images/{index}.tif"));
+        write_tiff(&image, [EDGE; 2], OutputSamples::F32 { bands }, None);
+        let mask_file = folder.join(format!("masks/{index}.tif"));
+        write_tiff(&mask_file, [EDGE; 2], OutputSamples::U8(&mask), None);
         splits += &format!("{index},place{index},{split}\n");
     }
     fs::write(folder.join("splits.csv"), splits).expect("writes");

@@ -4,7 +4,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
-use raremap_raster::{OutputImage, OutputSamples, encode_geotiff};
+use raremap_raster::{GeoReference, OutputImage, OutputSamples, encode_geotiff};
 
 pub const EDGE: usize = 64;
 
@@ -36,17 +36,17 @@ pub fn fail(folder: &Path, arguments: &[&str]) -> String {
     String::from_utf8(output.stderr).expect("text")
 }
 
-pub fn write(path: &Path, samples: OutputSamples<'_>, nodata: Option<f64>) {
+pub fn write_tiff(path: &Path, [height, width]: [usize; 2], samples: OutputSamples<'_>, place: Option<&GeoReference>) {
     let image = OutputImage {
-        width: EDGE as u32,
-        height: EDGE as u32,
+        width: width as u32,
+        height: height as u32,
         samples,
-        nodata,
+        nodata: None,
         color_table: None,
         band_names: Vec::new(),
         metadata: Vec::new(),
     };
-    fs::write(path, encode_geotiff(&image, None).expect("encodes")).expect("writes");
+    fs::write(path, encode_geotiff(&image, place).expect("encodes")).expect("writes");
 }
 
 /// Two bands; the left part is water, dark in the near infrared; the rest is land. How much is water differs by image.
@@ -65,14 +65,11 @@ pub fn dataset(folder: &Path) {
             .collect();
         let mask: Vec<u8> = (0..EDGE * EDGE).map(|p| if water(p) { 5 } else { 0 }).collect();
         let file = |kind: &str| folder.join(format!("data/{kind}/{index}.tif"));
-        write(
-            &file("images"),
-            OutputSamples::F32 {
-                bands: vec![&green, &nir],
-            },
-            None,
-        );
-        write(&file("masks"), OutputSamples::U8(&mask), Some(255.0));
+        let bands = OutputSamples::F32 {
+            bands: vec![&green, &nir],
+        };
+        write_tiff(&file("images"), [EDGE; 2], bands, None);
+        write_tiff(&file("masks"), [EDGE; 2], OutputSamples::U8(&mask), None);
         splits += &format!("{index},place{index},{}\n", if index < 4 { "train" } else { "val" });
     }
     fs::write(folder.join("data/splits.csv"), splits).expect("writes");
