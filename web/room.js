@@ -62,7 +62,13 @@ export async function keep(made, name, type) {
     const handle = await file.createSyncAccessHandle();
     try {
       let at = 0;
-      for (let chunk = made.nextChunk(); chunk; chunk = made.nextChunk()) at += handle.write(chunk, { at });
+      for (let chunk = made.nextChunk(); chunk; chunk = made.nextChunk()) {
+        // A full private window answers with an error code as a large number.
+        if (handle.write(chunk, { at }) !== chunk.length) {
+          throw Object.assign(new Error("The browser's storage is full."), { code: "storage_full" });
+        }
+        at += chunk.length;
+      }
     } finally {
       handle.close();
     }

@@ -95,6 +95,7 @@ const WHAT_TO_TRY = [
   ["unsupported_", CONVERT],
   ["limit_exceeded", "Cut out a part of the scene, or rewrite it in tiles (gdal_translate -co TILED=YES)."],
   ["scene_too_large", "Cut out a part of the scene and open that."],
+  ["storage_full", "Free space on the disk, or use a window that is not a private one."],
   ["source_", "The file was moved or changed since it was opened. Open it again."],
   ["model_fetch", "Check the connection, then reload the page."],
   ["model_", "The model's file is incomplete or altered. Reload the page without its cache."],

@@ -13,6 +13,8 @@ const FLAGS = [
   "--enable-unsafe-webgpu", "--use-webgpu-adapter=swiftshader",
 ];
 
+const VIEWPORT = { width: 1440, height: 900 };
+
 /** Runs in the page before its scripts: notes when its state and its progress first change. */
 function recordTimes() {
   const times = (globalThis.raremapTimes = {});
@@ -27,11 +29,21 @@ function recordTimes() {
   }).observe(document, { subtree: true, attributes: true, attributeFilter: ["data-state", "data-backend", "value"] });
 }
 
-export const launch = () =>
-  chromium.launch({
-    executablePath: process.env.CHROMIUM ?? ["/usr/bin/chromium", "/usr/bin/google-chrome"].find(existsSync),
-    args: FLAGS,
-  });
+const options = () => ({
+  executablePath: process.env.CHROMIUM ?? ["/usr/bin/chromium", "/usr/bin/google-chrome"].find(existsSync),
+  args: FLAGS,
+});
+
+export const launch = () => chromium.launch(options());
+
+/**
+ * A browser whose only visit keeps its storage in a folder, on the disk. Those of `launch` are private windows, which Chromium gives files
+ * of at most 1.5 GB, in memory.
+ */
+export async function launchWithProfile(folder) {
+  const context = await chromium.launchPersistentContext(folder, { ...options(), viewport: VIEWPORT, acceptDownloads: true });
+  return { newContext: async () => context, close: () => context.close() };
+}
 
 /** One visit to the page. `failures` gathers what must not happen: errors on the console, requests to another origin. */
 export class Visit {
@@ -39,7 +51,7 @@ export class Visit {
   foreignRequests = [];
 
   /** `query` holds the page's own parameters (backend, tile). */
-  static async open(browser, url, { query = {}, viewport = { width: 1440, height: 900 } } = {}) {
+  static async open(browser, url, { query = {}, viewport = VIEWPORT } = {}) {
     const visit = new Visit();
     visit.context = await browser.newContext({ viewport, acceptDownloads: true });
     const { origin } = new URL(url);

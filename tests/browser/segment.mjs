@@ -1,18 +1,19 @@
 // Segments one scene on the built page in headless Chromium and writes what came of it.
 //   node tests/browser/segment.mjs --scene FILE [--bands green=2,red=3,nir=4] [--backend cpu|webgpu] [--tile N]
-//     [--json OUT] [--downloads DIR] [--screenshot PNG] [--site dist|ADDRESS] [--timeout SECONDS]
+//     [--json OUT] [--downloads DIR] [--screenshot PNG] [--site dist|ADDRESS] [--timeout SECONDS] [--profile DIR]
+// With --profile the browser's storage is on the disk, as in a window that is not private: large scenes need it.
 // Exits 1 if there is no mask.
 
 import { mkdirSync, statSync, writeFileSync } from "node:fs";
 import { resolve } from "node:path";
 import { parseArgs } from "node:util";
 
-import { Visit, launch, openSite } from "./page.mjs";
+import { Visit, launch, launchWithProfile, openSite } from "./page.mjs";
 
 const text = { type: "string" };
 const { values: options } = parseArgs({
   options: {
-    scene: text, bands: text, backend: text, tile: text, json: text, downloads: text, screenshot: text, site: text,
+    scene: text, bands: text, backend: text, tile: text, json: text, downloads: text, screenshot: text, site: text, profile: text,
     timeout: { type: "string", default: "900" },
   },
 });
@@ -51,7 +52,7 @@ async function segment(visit, report) {
 }
 
 const site = await openSite(options.site);
-const browser = await launch();
+const browser = await (options.profile ? launchWithProfile(options.profile) : launch());
 const report = { scene: options.scene, tile: options.tile ? Number(options.tile) : null };
 try {
   const visit = await Visit.open(browser, site.url, { query: { backend: options.backend, tile: options.tile } });

@@ -1,5 +1,7 @@
 //! Room outside wasm's memory: a private file of the browser (OPFS), or blobs where there is none.
 
+use std::collections::BTreeMap;
+
 use js_sys::{Array, ArrayBuffer, Function, Uint8Array};
 use raremap_raster::{PIECE_BYTES, PieceStore, Pieces, RasterError, SourceError};
 use wasm_bindgen::{JsCast, JsValue};
@@ -24,45 +26,51 @@ impl ScratchPool {
     pub fn take(&self) -> WebScratch {
         let file = self.take_file.call0(&JsValue::NULL).ok();
         let handle = file.and_then(|file| file.dyn_into::<FileSystemSyncAccessHandle>().ok());
-        Pieces::new(handle.map_or_else(|| Store::Blobs(Vec::new()), |handle| Store::File(OwnFile(handle))))
+        Pieces::new(Store {
+            file: handle.map(OwnFile),
+            is_full: false,
+            blobs: BTreeMap::new(),
+        })
     }
 }
 
-/// Where the pieces are.
-pub enum Store {
+/// Where the pieces are: in a file, and in blobs once that is full.
+///
+/// Private windows keep such files in memory, and Chromium's end at about 1.5 GB; some browsers have none there, and no insecure page has.
+pub struct Store {
     /// A file in the origin's private file system, opened by the worker.
-    File(OwnFile),
-    /// Blobs, which browsers move out of memory: for private windows and insecure pages, which have no such file system.
-    Blobs(Vec<Option<Blob>>),
+    file: Option<OwnFile>,
+    is_full: bool,
+    /// Browsers move large ones out of memory.
+    blobs: BTreeMap<usize, Blob>,
 }
 
 impl PieceStore for Store {
     fn read(&self, index: usize, piece: &mut [u8]) -> Result<(), RasterError> {
-        match self {
-            Self::File(file) => file.read(index, piece),
-            Self::Blobs(blobs) => {
-                let blob = blobs.get(index).and_then(Option::as_ref);
-                let blob = blob.ok_or_else(|| failed(JsValue::from_str("a piece is missing")))?;
-                let reader = FileReaderSync::new().map_err(failed)?;
-                let buffer: ArrayBuffer = reader.read_as_array_buffer(blob).map_err(failed)?;
-                Uint8Array::new(&buffer).copy_to(piece);
-                Ok(())
-            }
-        }
+        let Some(blob) = self.blobs.get(&index) else {
+            let file = self.file.as_ref();
+            let file = file.ok_or_else(|| failed(JsValue::from_str("a piece is missing")))?;
+            return file.read(index, piece);
+        };
+        let reader = FileReaderSync::new().map_err(failed)?;
+        let buffer: ArrayBuffer = reader.read_as_array_buffer(blob).map_err(failed)?;
+        Uint8Array::new(&buffer).copy_to(piece);
+        Ok(())
     }
 
     fn write(&mut self, index: usize, piece: &[u8]) -> Result<(), RasterError> {
-        match self {
-            Self::File(file) => file.write(index, piece),
-            Self::Blobs(blobs) => {
-                // A copy first: a view of wasm's memory would be of what it holds later.
-                let parts = Array::of1(&Uint8Array::from(piece));
-                let blob = Blob::new_with_u8_array_sequence(&parts).map_err(failed)?;
-                blobs.resize(blobs.len().max(index + 1), None);
-                blobs[index] = Some(blob);
-                Ok(())
+        if let Some(file) = self.file.as_ref().filter(|_| !self.is_full) {
+            if file.write(index, piece).is_ok() {
+                self.blobs.remove(&index);
+                return Ok(());
             }
+            self.is_full = true;
         }
+        // A copy first: a view of wasm's memory would be of what it holds later.
+        let parts = Array::of1(&Uint8Array::from(piece));
+        let blob = Blob::new_with_u8_array_sequence(&parts).map_err(failed)?;
+        self.blobs.insert(index, blob);
+        Ok(())
     }
 }
 
