@@ -231,7 +231,7 @@ async fn predict(args: &PredictArgs) -> Result<()> {
     let decide = decide_options(args, card);
     decide.check(card)?;
     let file_options = args.files.options();
-    let areas = pixel_areas(info.georeference.as_ref());
+    let areas = pixel_areas(info.georeference.as_ref(), [info.height, info.width]);
     file_options.check(areas.pixel_ha(0, 0).is_some())?;
     let scene_name = scene_name(&args.input);
     let usual = Tiling::of_tile(args.tile.unwrap_or(card.tile_px));
@@ -423,7 +423,7 @@ fn warnings(
     is_resampled: bool,
 ) -> Vec<Warning> {
     let mut warnings = compare_statistics(preview, card);
-    let areas = pixel_areas(info.georeference.as_ref());
+    let areas = pixel_areas(info.georeference.as_ref(), [info.height, info.width]);
     let middle = areas.pixel_ha(info.height as usize / 2, info.width as usize / 2);
     warnings.extend(compare_resolution(middle, card).filter(|_| !is_resampled));
     if assignment.certainty != Certainty::Named {

@@ -1,6 +1,7 @@
 //! How large a pixel is on the ground. Functions of angles are those of `libm`, which has the same bits natively and in wasm.
 
 use std::f64::consts::FRAC_PI_2;
+use std::sync::Arc;
 
 /// Square metres of a hectare.
 pub const M2_PER_HA: f64 = 10_000.0;
@@ -8,7 +9,7 @@ pub const M2_PER_HA: f64 = 10_000.0;
 /// How map coordinates relate to the ground.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub enum Ground {
-    /// A projected CRS, taken as true to area (within about 0.2 % for UTM zones).
+    /// A projected CRS of which no more is known, taken as true to area.
     Projected {
         /// Metres per unit.
         unit_m: f64,
@@ -61,13 +62,18 @@ impl Ellipsoid {
     /// Square metres per square radian of longitude and latitude, at a latitude.
     fn density_m2(&self, latitude: f64) -> f64 {
         let (sin, cos) = libm::sincos(latitude.clamp(-FRAC_PI_2, FRAC_PI_2));
+        self.inverse_curvature_m2(sin) * cos
+    }
+
+    /// Product of the radii of curvature at a latitude, of which this is the sine (Snyder 1987, equations 4-18 and 4-20).
+    fn inverse_curvature_m2(&self, sin_latitude: f64) -> f64 {
         let e2 = self.e2();
-        self.semi_major_axis_m.powi(2) * (1.0 - e2) * cos / (1.0 - e2 * sin * sin).powi(2)
+        self.semi_major_axis_m.powi(2) * (1.0 - e2) / (1.0 - e2 * sin_latitude * sin_latitude).powi(2)
     }
 }
 
 /// Area of each pixel of a scene.
-#[derive(Debug, Clone, Copy, PartialEq)]
+#[derive(Debug, Clone, PartialEq)]
 pub enum PixelAreas {
     /// The scene is not georeferenced.
     Unknown,
@@ -78,6 +84,91 @@ pub enum PixelAreas {
         /// What model coordinates are.
         ground: Ground,
     },
+    /// Of a projected scene whose projection is known.
+    Sampled(Arc<AreaLattice>),
+}
+
+/// Pixel areas at the corners of a lattice over a scene, to be interpolated: a projection's scale changes slowly.
+#[derive(Debug, PartialEq)]
+pub struct AreaLattice {
+    /// Lattice steps per pixel, along rows and columns.
+    steps_per_px: [f64; 2],
+    /// Corners along rows and columns, two at least.
+    corners: [usize; 2],
+    hectares: Box<[f64]>,
+}
+
+/// Lattice steps are no longer than this on the map: the scale of the usual projections is linear to 1e-6 over it.
+const STEP_M: f64 = 20_000.0;
+/// ... nor longer than this many pixels, ...
+const STEP_PX: f64 = 256.0;
+/// ... unless a side had more than this many of them.
+const MOST_STEPS: f64 = 512.0;
+
+/// Half of the way over which the derivative of a projection is taken, in metres on the map: long enough for its last digits not to count.
+const HALF_DIFFERENCE_M: f64 = 500.0;
+
+impl AreaLattice {
+    /// `plane_m2` is the map's area of a pixel: its ground area too where `lon_lat_deg` has no answer. `lon_lat_deg` is of pixel positions,
+    /// (column, row).
+    fn new(
+        [height, width]: [usize; 2],
+        plane_m2: f64,
+        ellipsoid: Ellipsoid,
+        lon_lat_deg: impl Fn(f64, f64) -> Option<[f64; 2]>,
+    ) -> Self {
+        let pixel_m = plane_m2.sqrt();
+        let steps = [height, width].map(|size| {
+            let longest_px = (STEP_M / pixel_m).clamp(1.0, STEP_PX);
+            (size as f64 / longest_px).ceil().clamp(1.0, MOST_STEPS)
+        });
+        let steps_per_px = [steps[0] / height.max(1) as f64, steps[1] / width.max(1) as f64];
+        let corners = steps.map(|steps| steps as usize + 1);
+        let half_px = (HALF_DIFFERENCE_M / pixel_m).max(0.5);
+        let normal = |column: f64, row: f64| {
+            let [longitude, latitude] = lon_lat_deg(column, row)?.map(f64::to_radians);
+            let ((sin_lon, cos_lon), (sin_lat, cos_lat)) = (libm::sincos(longitude), libm::sincos(latitude));
+            Some([cos_lat * cos_lon, cos_lat * sin_lon, sin_lat])
+        };
+        let slope = |ahead: Option<[f64; 3]>, behind: Option<[f64; 3]>| {
+            let (ahead, behind) = (ahead?, behind?);
+            Some([0, 1, 2].map(|axis: usize| (ahead[axis] - behind[axis]) / (2.0 * half_px)))
+        };
+        // The ellipsoid's area is that of its normals on the unit sphere over its Gaussian curvature: no pole and no meridian is special.
+        let area_m2 = |column: f64, row: f64| {
+            let [x1, y1, z1] = slope(normal(column + half_px, row), normal(column - half_px, row))?;
+            let [x2, y2, z2] = slope(normal(column, row + half_px), normal(column, row - half_px))?;
+            let cross = [y1 * z2 - z1 * y2, z1 * x2 - x1 * z2, x1 * y2 - y1 * x2];
+            let [_, _, sin_latitude] = normal(column, row)?;
+            Some(
+                cross.iter().map(|part| part * part).sum::<f64>().sqrt() * ellipsoid.inverse_curvature_m2(sin_latitude),
+            )
+        };
+        let hectares = (0..corners[0] * corners[1]).map(|at| {
+            let (row, column) = ((at / corners[1]) as f64, (at % corners[1]) as f64);
+            let known = area_m2(column / steps_per_px[1], row / steps_per_px[0]).filter(|area| area.is_finite());
+            known.unwrap_or(plane_m2) / M2_PER_HA
+        });
+        Self {
+            steps_per_px,
+            corners,
+            hectares: hectares.collect(),
+        }
+    }
+
+    fn pixel_ha(&self, row: usize, column: usize) -> f64 {
+        let place = |at: usize, axis: usize| {
+            let position = (at as f64 + 0.5) * self.steps_per_px[axis];
+            // `as` truncates. Beyond the scene the last step goes on.
+            let cell = (position as usize).min(self.corners[axis].saturating_sub(2));
+            (cell, position - cell as f64)
+        };
+        let ((down, below), (across, right)) = (place(row, 0), place(column, 1));
+        let at = down * self.corners[1] + across;
+        let mix = |at: usize| self.hectares[at] + (self.hectares[at + 1] - self.hectares[at]) * right;
+        let (upper, lower) = (mix(at), mix(at + self.corners[1]));
+        upper + (lower - upper) * below
+    }
 }
 
 impl PixelAreas {
@@ -96,9 +187,30 @@ impl PixelAreas {
         }
     }
 
+    /// Areas of a projected scene of `[height, width]`: those of the ellipsoid, not of the map, whose scale is nowhere quite 1.
+    ///
+    /// `lon_lat_deg` gives longitude and latitude of model coordinates. Right to 1e-5 where the projection is smooth; a pixel that has no
+    /// place on the ellipsoid has the map's area, `unit_m` being metres per unit.
+    pub fn projected(
+        model_from_pixel: [f64; 6],
+        size: [usize; 2],
+        unit_m: f64,
+        ellipsoid: Ellipsoid,
+        lon_lat_deg: impl Fn(f64, f64) -> Option<[f64; 2]>,
+    ) -> Self {
+        let flat = Self::new(model_from_pixel, Ground::Projected { unit_m });
+        let Some(plane_ha) = flat.pixel_ha(0, 0) else {
+            return flat;
+        };
+        let [a, b, c, d, e, f] = model_from_pixel;
+        let of_pixel = |column: f64, row: f64| lon_lat_deg(a * column + b * row + c, d * column + e * row + f);
+        Self::Sampled(AreaLattice::new(size, plane_ha * M2_PER_HA, ellipsoid, of_pixel).into())
+    }
+
     /// Whether the pixels of a row all have one area.
     pub fn is_uniform_in_rows(&self) -> bool {
         match self {
+            Self::Sampled(_) => false,
             Self::Unknown
             | Self::Known {
                 ground: Ground::Projected { .. },
@@ -116,12 +228,13 @@ impl PixelAreas {
     /// A pixel of a north-up geographic scene is bounded by meridians and parallels, and its area is exact; where the grid is rotated, it
     /// is the area element at the pixel's middle.
     pub fn pixel_ha(&self, row: usize, column: usize) -> Option<f64> {
-        let Self::Known {
-            model_from_pixel: [a, b, _, d, e, f],
-            ground,
-        } = *self
-        else {
-            return None;
+        let ([a, b, _, d, e, f], ground) = match self {
+            Self::Unknown => return None,
+            Self::Sampled(lattice) => return Some(lattice.pixel_ha(row, column)),
+            Self::Known {
+                model_from_pixel,
+                ground,
+            } => (*model_from_pixel, *ground),
         };
         let plane = (a * e - b * d).abs();
         let y_at = |row: f64| d * (column as f64 + 0.5) + e * row + f;
@@ -238,6 +351,66 @@ mod tests {
         ];
         assert_close(areas.pixel_ha(0, 0), geodesic_ha(&corners, 1), 1e-5);
         assert!(areas.pixel_ha(0, 0) < Some(0.045));
+    }
+
+    /// A scene of some system, 1,000 x 800 pixels from a corner.
+    fn projected(epsg: u16, [left, top]: [f64; 2], pixel: f64) -> (PixelAreas, impl Fn(f64, f64) -> [f64; 2]) {
+        let transform = raremap_raster::Affine {
+            a: pixel,
+            b: 0.0,
+            c: left,
+            d: 0.0,
+            e: -pixel,
+            f: top,
+        };
+        let place = raremap_raster::GeoReference::from_epsg(raremap_raster::CrsKind::Projected, epsg, transform);
+        let place = place.expect("a known code");
+        let areas = crate::pixel_areas(Some(&place), [800, 1000]);
+        let projection = raremap_raster::Projection::of(&place).expect("a known projection");
+        let latitude_longitude = move |column: f64, row: f64| {
+            let [longitude, latitude] = projection
+                .lon_lat_deg(left + pixel * column, top - pixel * row)
+                .expect("a place");
+            [latitude, longitude]
+        };
+        (areas, latitude_longitude)
+    }
+
+    #[test]
+    fn projected_pixels_agree_with_their_geodesic_quads_wherever_they_lie() {
+        // At the edge of a UTM zone on the equator, in the middle of one, in Mercator at 58 degrees, conic, over the pole, in US feet.
+        for (epsg, corner, pixel) in [
+            (32631, [160_000.0, 12_000.0], 30.0),
+            (32644, [500_000.0, 2_900_000.0], 5.8),
+            (3395, [1_000_000.0, 7_900_000.0], 60.0),
+            (3034, [4_000_000.0, 3_500_000.0], 100.0),
+            (3413, [-20_000.0, 25_000.0], 50.0),
+            (2263, [980_000.0, 200_000.0], 10.0),
+        ] {
+            let (areas, at) = projected(epsg, corner, pixel);
+            let mut sum = 0.0;
+            for (row, column) in [(0, 0), (399, 500), (799, 999), (17, 801)] {
+                let (y, x) = (row as f64, column as f64);
+                let corners = [at(x, y), at(x + 1.0, y), at(x + 1.0, y + 1.0), at(x, y + 1.0)];
+                let expected = geodesic_ha(&corners, 1);
+                assert_close(areas.pixel_ha(row, column), expected, 2e-5);
+                sum += expected;
+            }
+            let map_ha = (pixel * if epsg == 2263 { 0.3048 } else { 1.0 }).powi(2) / M2_PER_HA;
+            assert!(
+                (sum / (4.0 * map_ha) - 1.0).abs() > 1e-6,
+                "EPSG:{epsg} is not the plain map area"
+            );
+        }
+    }
+
+    #[test]
+    fn pixels_without_a_place_have_the_maps_area() {
+        let transform = [10.0, 0.0, 0.0, 0.0, -10.0, 0.0];
+        let nowhere = PixelAreas::projected(transform, [50, 70], 1.0, Ellipsoid::WGS84, |_, _| None);
+        assert_close(nowhere.pixel_ha(49, 69), 0.01, 1e-12);
+        let broken = PixelAreas::projected([0.0; 6], [50, 70], 1.0, Ellipsoid::WGS84, |_, _| Some([0.0; 2]));
+        assert_eq!(broken, PixelAreas::Unknown);
     }
 
     #[test]

@@ -5,7 +5,8 @@ use std::ops::ControlFlow;
 
 use raremap_model::Card;
 use raremap_raster::{
-    AxisGrid, CrsKind, GeoReference, Kernel, MemoryScratch, Notice, Resampled, Samples, Scene, Scratch, Window,
+    AxisGrid, CrsKind, GeoReference, Kernel, MemoryScratch, Notice, Projection, Resampled, Samples, Scene, Scratch,
+    Window,
 };
 
 use crate::areas::{Ellipsoid, Ground, PixelAreas};
@@ -131,7 +132,7 @@ pub async fn run_scene(
     let info = scene.scene_info();
     let size = [info.height, info.width];
     let own_size = size.map(|size| size as usize);
-    let areas = pixel_areas(info.georeference.as_ref());
+    let areas = pixel_areas(info.georeference.as_ref(), size);
     let bands = &options.bands;
     let matching = options.matching.as_ref();
     let seen = Opaque {
@@ -283,31 +284,36 @@ async fn run_windows(
     Ok(logits)
 }
 
-/// Pixel areas of a scene: of its own ellipsoid and units, unknown where the file leaves them open.
-pub fn pixel_areas(georeference: Option<&GeoReference>) -> PixelAreas {
-    let Some(GeoReference {
-        model_from_pixel: m,
-        crs,
-        ..
-    }) = georeference
-    else {
+/// Pixel areas of a scene of `[height, width]`: of its own ellipsoid and units, unknown where the file leaves them open.
+pub fn pixel_areas(georeference: Option<&GeoReference>, size: [u32; 2]) -> PixelAreas {
+    let Some(georeference) = georeference else {
         return PixelAreas::Unknown;
+    };
+    let (m, crs) = (georeference.model_from_pixel, &georeference.crs);
+    let model_from_pixel = [m.a, m.b, m.c, m.d, m.e, m.f];
+    let ellipsoid = Ellipsoid {
+        semi_major_axis_m: crs.semi_major_axis_m,
+        inverse_flattening: crs.inverse_flattening,
     };
     let ground = match (crs.kind, crs.epsg) {
         (CrsKind::Projected, Some(3857)) => Some(Ground::WebMercator),
-        (CrsKind::Projected, _) => crs.linear_unit_m.map(|unit_m| Ground::Projected { unit_m }),
-        (CrsKind::Geographic, _) => crs.angular_unit_rad.map(|unit_rad| Ground::Geographic {
-            unit_rad,
-            ellipsoid: Ellipsoid {
-                semi_major_axis_m: crs.semi_major_axis_m,
-                inverse_flattening: crs.inverse_flattening,
-            },
-        }),
+        (CrsKind::Projected, _) => {
+            let Some(unit_m) = crs.linear_unit_m else {
+                return PixelAreas::Unknown;
+            };
+            if let Ok(projection) = Projection::of(georeference) {
+                let size = size.map(|size| size as usize);
+                let lon_lat_deg = |x: f64, y: f64| projection.lon_lat_deg(x, y);
+                return PixelAreas::projected(model_from_pixel, size, unit_m, ellipsoid, lon_lat_deg);
+            }
+            Some(Ground::Projected { unit_m })
+        }
+        (CrsKind::Geographic, _) => crs
+            .angular_unit_rad
+            .map(|unit_rad| Ground::Geographic { unit_rad, ellipsoid }),
         (CrsKind::Geocentric | CrsKind::Unknown, _) => None,
     };
-    ground.map_or(PixelAreas::Unknown, |ground| {
-        PixelAreas::new([m.a, m.b, m.c, m.d, m.e, m.f], ground)
-    })
+    ground.map_or(PixelAreas::Unknown, |ground| PixelAreas::new(model_from_pixel, ground))
 }
 
 /// Splits a row of windows into runs whose strip stays within [`STRIP_SAMPLES`].

@@ -28,7 +28,7 @@ pub fn reflectance_factor(card: &Card) -> Option<f64> {
 pub fn pixel_size_m(info: &SceneInfo) -> Option<[f64; 2]> {
     let place = info.georeference.as_ref()?;
     let middle = [info.height / 2, info.width / 2].map(|middle| middle as usize);
-    let area_m2 = pixel_areas(Some(place)).pixel_ha(middle[0], middle[1])? * M2_PER_HA;
+    let area_m2 = pixel_areas(Some(place), [info.height, info.width]).pixel_ha(middle[0], middle[1])? * M2_PER_HA;
     let model = place.model_from_pixel;
     let (mut across, down) = (model.a.hypot(model.d), model.b.hypot(model.e));
     if place.crs.kind == CrsKind::Geographic {

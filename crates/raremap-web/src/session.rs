@@ -148,7 +148,7 @@ impl Session {
         let info = scene.image.scene_info();
         let needed = self.card.scene_bands();
         let guess = guess_bands(info.into(), &needed)?;
-        let areas = pixel_areas(info.georeference.as_ref());
+        let areas = pixel_areas(info.georeference.as_ref(), [info.height, info.width]);
         let middle = areas.pixel_ha(info.height as usize / 2, info.width as usize / 2);
         let facts = json!({
             "scene": scene.facts(),

@@ -145,7 +145,7 @@ fn statistics_of(samples: &Samples) -> &'static str {
 }
 
 fn middle_pixel_m2(info: &RasterInfo) -> Option<f64> {
-    let areas = pixel_areas(info.georeference.as_ref());
+    let areas = pixel_areas(info.georeference.as_ref(), [info.height, info.width]);
     let hectares = areas.pixel_ha(info.height as usize / 2, info.width as usize / 2);
     hectares.map(|hectares| hectares * M2_PER_HA)
 }
