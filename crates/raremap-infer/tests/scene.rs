@@ -297,12 +297,14 @@ fn areas_are_those_of_the_pixels_on_the_ground() {
         .decide(&options(1.0, &[]))
         .expect("a mask")
         .summary;
-    let close = |found: Option<f64>, expected: f64| (found.expect("an area") / expected - 1.0).abs() < 1e-9;
-    assert!(close(summary.valid_hectares, 20.0), "{summary:?}");
+    // On its central meridian a map in UTM is smaller than the ground.
+    let ground = |map_ha: f64| map_ha / 0.9996f64.powi(2);
+    let close = |found: Option<f64>, expected: f64| (found.expect("an area") / expected - 1.0).abs() < 1e-6;
+    assert!(close(summary.valid_hectares, ground(20.0)), "{summary:?}");
     let per_class: f64 = summary.classes.iter().filter_map(|class| class.hectares).sum();
-    assert!(close(Some(per_class), 20.0));
-    for class in &summary.classes {
-        assert!((class.hectares.expect("an area") - class.pixels as f64 * 0.01).abs() < 1e-9);
+    assert!(close(Some(per_class), ground(20.0)));
+    for class in summary.classes.iter().filter(|class| class.pixels > 0) {
+        assert!(close(class.hectares, ground(class.pixels as f64 * 0.01)));
     }
 }
 
