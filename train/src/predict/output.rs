@@ -1,36 +1,85 @@
 //! What a prediction leaves: the files of a run and a table.
 
-use std::io::Write;
+use std::io::{ErrorKind, Write};
 use std::path::{Path, PathBuf};
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, bail};
 use raremap_infer::{InferError, OutputFile, OutputKind, Results};
-use raremap_raster::{FileScratch, Scratch, SourceError};
+use raremap_raster::{FileScratch, RasterError, Scratch, WriteError};
 
 use super::{Report, Timings};
-use crate::files::write_with;
+use crate::files::{Unwritten, write_whole, write_with};
+
+/// What a run did; the file is written last, so that where it is the others are.
+const SUMMARY: &str = "summary.json";
+
+/// Refuses to write over what is read, or to delete it: any file of a run, made by this one or not, replaces one of its name.
+pub fn refuse_inputs<'p>(out: &Path, inputs: impl Iterator<Item = &'p Path>) -> Result<()> {
+    let names = OutputKind::ALL.map(OutputKind::file_name).into_iter().chain([SUMMARY]);
+    let own: Vec<PathBuf> = names.filter_map(|name| out.join(name).canonicalize().ok()).collect();
+    for input in inputs {
+        if input.canonicalize().is_ok_and(|input| own.contains(&input)) {
+            bail!(
+                "{} is read, and a result in {} would take its place: choose another folder with --out",
+                input.display(),
+                out.display()
+            );
+        }
+    }
+    Ok(())
+}
+
+/// Makes the folder of the results and a file in it: what cannot be written is known before the network runs.
+pub fn check_folder(out: &Path) -> Result<()> {
+    let file = std::fs::create_dir_all(out).and_then(|()| tempfile::tempfile_in(out));
+    file.with_context(|| Unwritten(out.to_owned()))?;
+    Ok(())
+}
 
 /// A temporary file in the folder of the results: not in the system's folder for such files, which may be memory.
 pub fn scratch_in(folder: &Path) -> Result<Box<dyn Scratch>, InferError> {
-    let file = std::fs::create_dir_all(folder).and_then(|()| tempfile::tempfile_in(folder));
-    let file = file.map_err(|error| InferError::Raster(SourceError::Io(error).into()))?;
+    let file = tempfile::tempfile_in(folder);
+    let file = file.map_err(|error| InferError::Raster(RasterError::Write(WriteError::Io(error))))?;
     Ok(Box::new(FileScratch::new(file)))
 }
 
-/// Writes all files of a run, and gives their paths and what they remark.
+/// Writes all files of a run but the summary, and gives their paths and what they remark.
+///
+/// What an earlier run said of the folder goes first, and with it the files that this run does not make: if this one fails, nothing
+/// takes files of both for one result.
 pub fn write_all(results: &Results<'_>, out: &Path) -> Result<(Vec<PathBuf>, Vec<String>)> {
+    let kinds = results.kinds();
+    let unmade = OutputKind::ALL.into_iter().filter(|kind| !kinds.contains(kind));
+    let old = unmade.chain([OutputKind::StacItem]).map(OutputKind::file_name);
+    for name in [SUMMARY].into_iter().chain(old) {
+        remove(&out.join(name))?;
+    }
     let (mut paths, mut notices) = (Vec::new(), Vec::new());
-    for kind in results.kinds() {
+    // The item, which says what the others are, is the last of the kinds.
+    for kind in kinds {
         let path = out.join(kind.file_name());
-        let notice = write(results, kind, out, &path).with_context(|| path.display().to_string())?;
+        let notice = write(results, kind, out, &path)?;
         notices.extend(notice.filter(|notice| !notices.contains(notice)));
         paths.push(path);
     }
     Ok((paths, notices))
 }
 
+/// Writes the summary: the results are whole.
+pub fn write_summary(out: &Path, text: &str) -> Result<()> {
+    write_whole(&out.join(SUMMARY), text.as_bytes())
+}
+
+fn remove(path: &Path) -> Result<()> {
+    match std::fs::remove_file(path) {
+        Err(error) if error.kind() != ErrorKind::NotFound => Err(error).with_context(|| Unwritten(path.to_owned())),
+        _ => Ok(()),
+    }
+}
+
 fn write(results: &Results<'_>, kind: OutputKind, out: &Path, path: &Path) -> Result<Option<String>> {
-    let mut made = results.make(kind, &mut || scratch_in(out))?;
+    let made = results.make(kind, &mut || scratch_in(out));
+    let mut made = made.with_context(|| path.display().to_string())?;
     write_with(path, |file| {
         let mut chunk = Vec::new();
         loop {
