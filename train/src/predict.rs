@@ -2,10 +2,11 @@
 
 mod input;
 mod output;
+mod report;
 #[cfg(test)]
 mod tests;
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -15,20 +16,19 @@ use anyhow::{Context, Result, bail};
 use clap::{Args, ValueEnum};
 use indicatif::{ProgressBar, ProgressStyle};
 use raremap_infer::{
-    BandGuess, BurnTileModel, Certainty, ClassArea, DecideOptions, GOLDEN_TOLERANCE, InferError, MatchMode, Matching,
-    OutputOptions, PolygonsCrs, ProbabilitySamples, Progress, Results, RunHooks, RunOptions, SaliencyCut, SceneLogits,
-    SceneName, Tiling, Warning, check_golden, guess_bands, not_resampled, parse_bands, pixel_areas, prepare_run,
-    resampling, run_notes, run_scene,
+    BandGuess, BurnTileModel, Certainty, DecideOptions, GOLDEN_TOLERANCE, InferError, MatchMode, OutputOptions,
+    PolygonsCrs, ProbabilitySamples, Progress, Results, RunHooks, RunOptions, SceneLogits, SceneName, Tiling, Warning,
+    check_golden, guess_bands, not_resampled, parse_bands, pixel_areas, prepare_run, resampling, run_notes, run_scene,
 };
 use raremap_model::{Card, ModelFile, WeightsError};
-use raremap_raster::{Notice, ProductFacts, RasterError, Scene, SceneInfo, Scratch};
-use serde::Serialize;
+use raremap_raster::{ProductFacts, RasterError, Scene, SceneInfo, Scratch};
 use serde_json::json;
 
 use crate::device::Backend;
 use crate::files::Unwritten;
 use input::{InputScene, Opened, open_scene};
-use output::{check_folder, print_table, refuse_inputs, scratch_in, write_all, write_summary};
+use output::{check_folder, refuse_inputs, scratch_in, write_all, write_summary};
+use report::{Options, Report, Resampled, Timings, print_table};
 
 /// Segments a GeoTIFF or the files of a product: writes mask, probability and saliency as cloud-optimized GeoTIFFs, polygons and a review
 /// list as GeoJSON, areas as CSV and JSON, a STAC Item, and summary.json.
@@ -167,59 +167,6 @@ enum Match {
     Percentiles,
     /// By units, or by percentiles where the values are those of a display.
     Auto,
-}
-
-/// What `summary.json` holds.
-#[derive(Debug, Serialize)]
-struct Report<'a> {
-    model: serde_json::Value,
-    input: serde_json::Value,
-    backend: String,
-    options: Options<'a>,
-    band_assignment: serde_json::Value,
-    /// Per class: pixels, percent, hectares.
-    areas: &'a [ClassArea],
-    valid_pixels: u64,
-    nodata_pixels: u64,
-    valid_hectares: Option<f64>,
-    top_k: &'a SaliencyCut,
-    timings: Timings,
-    warnings: &'a [Warning],
-    /// What was done with the files.
-    notices: &'a [Notice],
-    outputs: Vec<PathBuf>,
-}
-
-/// What the run was asked for, defaults filled in. Bands count from 1, as on the command line.
-#[derive(Debug, Serialize)]
-struct Options<'a> {
-    bands: BTreeMap<&'a str, usize>,
-    threshold: f32,
-    rare: &'a [String],
-    top_k_percent: f32,
-    tile_px: usize,
-    overlap_px: usize,
-    /// Scene pixels per pixel of the grid that the model ran on; absent where it is the scene's own.
-    resampled: Option<Resampled>,
-    /// How values were changed before the run; absent where they were not.
-    matched: Option<&'a Matching>,
-}
-
-/// Scene pixels per pixel of the model's grid.
-#[derive(Debug, Serialize)]
-struct Resampled {
-    rows: f64,
-    columns: f64,
-}
-
-#[derive(Debug, Serialize)]
-struct Timings {
-    load_secs: f64,
-    run_secs: f64,
-    decide_secs: f64,
-    write_secs: f64,
-    tiles: usize,
-    secs_per_tile: f64,
 }
 
 /// Runs `raremap predict`: 0 where there is a result, 2 with what failed on standard error where there is none.

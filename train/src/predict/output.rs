@@ -7,7 +7,6 @@ use anyhow::{Context, Result, bail};
 use raremap_infer::{InferError, OutputFile, OutputKind, Results};
 use raremap_raster::{FileScratch, RasterError, Scratch, WriteError};
 
-use super::{Report, Timings};
 use crate::files::{Unwritten, write_whole, write_with};
 
 /// What a run did; the file is written last, so that where it is the others are.
@@ -91,56 +90,4 @@ fn write(results: &Results<'_>, kind: OutputKind, out: &Path, path: &Path) -> Re
         }
     })?;
     Ok(made.notice().map(str::to_owned))
-}
-
-/// The summary for people.
-pub fn print_table(report: &Report<'_>, out: &Path) {
-    let hectares = |value: Option<f64>| value.map_or_else(|| "-".to_owned(), |value| format!("{value:.2}"));
-    println!("{:<16} {:>12} {:>9} {:>14}", "class", "pixels", "percent", "hectares");
-    for class in report.areas {
-        let name = if class.rare {
-            format!("{} (rare)", class.name)
-        } else {
-            class.name.clone()
-        };
-        println!(
-            "{name:<16} {:>12} {:>9.3} {:>14}",
-            class.pixels,
-            class.percent,
-            hectares(class.hectares)
-        );
-    }
-    println!(
-        "{:<16} {:>12} {:>9} {:>14}",
-        "all",
-        report.valid_pixels,
-        "",
-        hectares(report.valid_hectares)
-    );
-    if report.nodata_pixels > 0 {
-        println!("{:<16} {:>12}", "no data", report.nodata_pixels);
-    }
-    let top_k = report.top_k;
-    println!(
-        "\ntop {} %: {} pixels of saliency {:.4} and more",
-        top_k.percent, top_k.pixels, top_k.threshold
-    );
-    let Timings {
-        tiles,
-        run_secs,
-        secs_per_tile,
-        ..
-    } = report.timings;
-    println!(
-        "{tiles} tiles in {run_secs:.2} s on {}, {:.0} ms each",
-        report.backend,
-        secs_per_tile * 1000.0
-    );
-    for notice in report.notices {
-        println!("note: {}", notice.message);
-    }
-    for warning in report.warnings {
-        println!("warning: {}", warning.message);
-    }
-    println!("results in {}", out.display());
 }
