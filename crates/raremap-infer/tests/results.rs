@@ -455,7 +455,7 @@ fn the_area_table_adds_up() {
     );
     assert_eq!(
         (&json["model"]["sha256"], &json["notes"][0]["name"]),
-        (&json!("0123456789abcdef"), &json!("RAREMAP_NOTE"))
+        (&json!("0123456789abcdef"), &json!("RAREMAP_BANDS"))
     );
     assert_eq!(json["classes"][1]["pixels"].as_u64(), Some(pixels(&lines[2])));
 }
