@@ -1,9 +1,14 @@
 //! Writing files so that a reader never sees half of one.
 
 use std::io::Write;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
+
+/// What could not be written, as the context of why.
+#[derive(Debug, thiserror::Error)]
+#[error("cannot write {}", _0.display())]
+pub struct Unwritten(pub PathBuf);
 
 /// Writes `bytes` into a temporary file beside `path` and renames it.
 pub fn write_whole(path: &Path, bytes: &[u8]) -> Result<()> {
@@ -30,5 +35,5 @@ pub fn write_with(path: &Path, fill: impl FnOnce(&mut std::fs::File) -> Result<(
         file.persist(path)?;
         Ok(())
     };
-    write().with_context(|| format!("cannot write {}", path.display()))
+    write().with_context(|| Unwritten(path.to_owned()))
 }

@@ -59,7 +59,7 @@ fn main() -> ExitCode {
         Command::Tune(args) => tune::run(&args),
         Command::Ablate(args) => ablate::run(&args),
         Command::Evaluate(args) => evaluate::run(&args),
-        Command::Predict(args) => predict::run(&args),
+        Command::Predict(args) => return predict::run(&args),
         Command::Export(args) => export::run(&args),
         Command::Inspect(args) => return inspect::run(&args),
         Command::Check(args) => match check::run(&args) {

@@ -2,32 +2,33 @@
 
 mod input;
 mod output;
+mod report;
 #[cfg(test)]
 mod tests;
 
-use std::collections::BTreeMap;
+use std::collections::BTreeSet;
 use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
+use std::process::ExitCode;
 use std::time::Instant;
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, bail};
 use clap::{Args, ValueEnum};
 use indicatif::{ProgressBar, ProgressStyle};
 use raremap_infer::{
-    BandGuess, BurnTileModel, Certainty, ClassArea, DecideOptions, GOLDEN_TOLERANCE, InferError, MatchMode, Matching,
-    OutputOptions, PolygonsCrs, ProbabilitySamples, Progress, Results, RunHooks, RunOptions, SaliencyCut, SceneLogits,
-    Tiling, Warning, check_golden, compare_resolution, compare_statistics, guess_bands, match_statistics, notes_of,
-    parse_bands, pixel_areas, preview_for_statistics, resampling, run_scene,
+    BandGuess, BurnTileModel, Certainty, DecideOptions, GOLDEN_TOLERANCE, InferError, MatchMode, OutputOptions,
+    PolygonsCrs, ProbabilitySamples, Progress, Results, RunHooks, RunOptions, SceneLogits, SceneName, Tiling, Warning,
+    check_golden, guess_bands, not_resampled, parse_bands, pixel_areas, prepare_run, resampling, run_notes, run_scene,
 };
-use raremap_model::{Card, ModelFile};
-use raremap_raster::{Notice, Samples, Scene, SceneInfo, Scratch};
-use serde::Serialize;
+use raremap_model::{Card, ModelFile, WeightsError};
+use raremap_raster::{ProductFacts, RasterError, Scene, SceneInfo, Scratch};
 use serde_json::json;
 
 use crate::device::Backend;
-use crate::files::write_whole;
-use input::{InputScene, open_scene};
-use output::{print_table, scratch_in, write_all};
+use crate::files::Unwritten;
+use input::{InputScene, Opened, open_scene};
+use output::{check_folder, refuse_inputs, scratch_in, write_all, write_summary};
+use report::{Options, Report, Resampled, Timings, print_table};
 
 /// Segments a GeoTIFF or the files of a product: writes mask, probability and saliency as cloud-optimized GeoTIFFs, polygons and a review
 /// list as GeoJSON, areas as CSV and JSON, a STAC Item, and summary.json.
@@ -73,7 +74,7 @@ pub struct PredictArgs {
     device: Backend,
     #[command(flatten)]
     files: FileArgs,
-    /// Print the summary as JSON instead of a table.
+    /// Print the summary as JSON instead of a table, and what fails as well.
     #[arg(long)]
     json: bool,
 }
@@ -93,7 +94,7 @@ struct FileArgs {
     /// Most places in the review list.
     #[arg(long, default_value_t = 200)]
     review_limit: usize,
-    /// When the scene was taken, such as 2024-02-03T05:06:07Z; for the STAC Item.
+    /// When the scene was taken, such as 2024-02-03T05:06:07Z, for the STAC Item; what the product says by default.
     #[arg(long)]
     datetime: Option<jiff::Timestamp>,
     /// When the files were made, for the STAC Item; without it equal runs give equal files.
@@ -114,7 +115,7 @@ enum Coordinates {
 }
 
 impl FileArgs {
-    fn options(&self) -> OutputOptions {
+    fn options(&self, product: &ProductFacts) -> OutputOptions {
         OutputOptions {
             probability: match self.probability {
                 StoredAs::U8 => ProbabilitySamples::U8,
@@ -126,7 +127,10 @@ impl FileArgs {
             },
             min_area_ha: self.min_area_ha,
             review_limit: self.review_limit,
-            datetime: self.datetime.map(|time| time.to_string()),
+            datetime: self
+                .datetime
+                .map(|time| time.to_string())
+                .or_else(|| product.acquired.clone()),
             created: self.created.map(|time| time.to_string()),
         }
     }
@@ -165,55 +169,34 @@ enum Match {
     Auto,
 }
 
-/// What `summary.json` holds.
-#[derive(Debug, Serialize)]
-struct Report<'a> {
-    model: serde_json::Value,
-    input: serde_json::Value,
-    backend: String,
-    options: Options<'a>,
-    band_assignment: serde_json::Value,
-    /// Per class: pixels, percent, hectares.
-    areas: &'a [ClassArea],
-    valid_pixels: u64,
-    nodata_pixels: u64,
-    valid_hectares: Option<f64>,
-    top_k: &'a SaliencyCut,
-    timings: Timings,
-    warnings: &'a [Warning],
-    /// What was done with the files.
-    notices: &'a [Notice],
-    outputs: Vec<PathBuf>,
+/// Runs `raremap predict`: 0 where there is a result, 2 with what failed on standard error where there is none.
+pub fn run(args: &PredictArgs) -> ExitCode {
+    let Err(error) = pollster::block_on(predict(args)) else {
+        return ExitCode::SUCCESS;
+    };
+    if args.json {
+        let report = json!({ "error": { "code": code_of(&error), "message": format!("{error:#}") } });
+        eprintln!("{report}");
+    } else {
+        eprintln!("raremap: {error:#}");
+    }
+    ExitCode::from(2)
 }
 
-/// What the run was asked for, defaults filled in. Bands count from 1, as on the command line.
-#[derive(Debug, Serialize)]
-struct Options<'a> {
-    bands: BTreeMap<&'a str, usize>,
-    threshold: f32,
-    rare: &'a [String],
-    top_k_percent: f32,
-    tile_px: usize,
-    overlap_px: usize,
-    /// Scene pixels per pixel of the grid that the model ran on, along columns and rows; absent where it is the scene's own.
-    resampled: Option<[f64; 2]>,
-    /// How values were changed before the run; absent where they were not.
-    matched: Option<&'a Matching>,
-}
-
-#[derive(Debug, Serialize)]
-struct Timings {
-    load_secs: f64,
-    run_secs: f64,
-    decide_secs: f64,
-    write_secs: f64,
-    tiles: usize,
-    secs_per_tile: f64,
-}
-
-/// Runs `raremap predict`.
-pub fn run(args: &PredictArgs) -> Result<()> {
-    pollster::block_on(predict(args))
+/// A stable name of the failure.
+fn code_of(error: &anyhow::Error) -> &'static str {
+    if error.is::<Unwritten>() {
+        return "write_failed";
+    }
+    let of = |cause: &(dyn std::error::Error + 'static)| {
+        let infer = cause.downcast_ref::<InferError>().map(InferError::code);
+        let raster = || cause.downcast_ref::<RasterError>().map(RasterError::code);
+        infer
+            .or_else(raster)
+            .or_else(|| cause.downcast_ref::<WeightsError>().map(WeightsError::code))
+            .or_else(|| cause.is::<std::io::Error>().then_some("source_failed"))
+    };
+    error.chain().find_map(of).unwrap_or("misuse")
 }
 
 async fn predict(args: &PredictArgs) -> Result<()> {
@@ -223,24 +206,28 @@ async fn predict(args: &PredictArgs) -> Result<()> {
     let card = &file.card;
     let named = || named(&args.input);
     let to_reflectance = args.reflectance == Reflectance::Auto;
-    let (scene, doubts) = open_scene(&args.input, card, to_reflectance)
-        .await
-        .with_context(named)?;
+    let Opened { scene, doubts, files } = open_scene(&args.input, &args.out, card, to_reflectance).await?;
     let info = scene.scene_info();
     let assignment = assign(args.bands.as_deref(), &scene, card).with_context(named)?;
-    let decide = decide_options(args, card);
+    let decide = decide_options(args, card)?;
     decide.check(card)?;
-    let file_options = args.files.options();
+    let file_options = args.files.options(scene.facts());
     let areas = pixel_areas(info.georeference.as_ref(), [info.height, info.width]);
     file_options.check(areas.pixel_ha(0, 0).is_some())?;
-    let scene_name = scene_name(&args.input);
+    refuse_inputs(&args.out, files.iter().chain([&args.model]).map(PathBuf::as_path))?;
+    check_folder(&args.out)?;
+    let scene_name = scene_name(&args.input, scene.facts());
     let usual = Tiling::of_tile(args.tile.unwrap_or(card.tile_px));
     let tiling = Tiling {
         overlap_px: args.overlap.unwrap_or(usual.overlap_px),
         ..usual
     };
+    let mut warnings = doubts;
     let resample = match args.resample {
-        Resample::Auto => resampling(info, card, false),
+        Resample::Auto => {
+            warnings.extend(not_resampled(info, card));
+            resampling(info, card, false)
+        }
         Resample::On => {
             Some(resampling(info, card, true).context("the size of the scene's pixels on the ground is not known")?)
         }
@@ -258,15 +245,9 @@ async fn predict(args: &PredictArgs) -> Result<()> {
         .with_context(|| args.model.display().to_string())?;
     let model = BurnTileModel::new(network, card.architecture.in_channels());
     check_golden(&model, &file.golden, GOLDEN_TOLERANCE).await?;
-    let mut preview = preview_for_statistics(&scene, &assignment.bands)
-        .await
-        .with_context(named)?;
-    options.matching = match_mode(args.matching).and_then(|mode| match_statistics(&preview, card, mode));
-    if let Some(matching) = &options.matching {
-        matching.apply(&mut preview);
-    }
-    let mut warnings = warnings(info, card, &assignment, &preview, resample.is_some());
-    warnings.extend(doubts);
+    let matching = match_mode(args.matching);
+    let about_scene = prepare_run(&scene, card, &mut options, matching, &assignment).await;
+    warnings.splice(..0, about_scene.with_context(named)?);
     let mut notices = scene.notices().to_vec();
     notices.extend(options.notices(card));
     let load_secs = started.elapsed().as_secs_f64();
@@ -274,7 +255,13 @@ async fn predict(args: &PredictArgs) -> Result<()> {
     let started = Instant::now();
     let logits = run_scene(&scene, &model, card, &options, &mut Reporter::new(&args.out))
         .await
-        .with_context(named)?;
+        // What is written meanwhile is beside the results, not in the scene.
+        .map_err(|error| match error {
+            InferError::Raster(RasterError::Write(_)) => {
+                anyhow::Error::new(error).context(args.out.display().to_string())
+            }
+            _ => anyhow::Error::new(error).context(named()),
+        })?;
     let run_secs = started.elapsed().as_secs_f64();
 
     let started = Instant::now();
@@ -282,7 +269,17 @@ async fn predict(args: &PredictArgs) -> Result<()> {
     let decide_secs = started.elapsed().as_secs_f64();
 
     let started = Instant::now();
-    let notes = notes_of(&notices);
+    let files: Vec<&str> = scene.band_files().collect();
+    let guess = guess_bands(info.into(), &card.scene_bands())?;
+    let notes = run_notes(
+        card,
+        &options,
+        &files,
+        &guess,
+        &args.device.to_string(),
+        &warnings,
+        &notices,
+    );
     let results = Results {
         logits: &logits,
         card,
@@ -329,7 +326,7 @@ async fn predict(args: &PredictArgs) -> Result<()> {
             top_k_percent: decide.top_k_percent,
             tile_px: tiling.tile_px,
             overlap_px: tiling.overlap_px,
-            resampled: options.resample,
+            resampled: options.resample.map(|[rows, columns]| Resampled { rows, columns }),
             matched: options.matching.as_ref(),
         },
         band_assignment: json!({ "certainty": assignment.certainty, "reason": assignment.reason }),
@@ -343,10 +340,10 @@ async fn predict(args: &PredictArgs) -> Result<()> {
         notices: &notices,
         outputs,
     };
-    let text = serde_json::to_string_pretty(&report)?;
-    write_whole(&args.out.join("summary.json"), text.as_bytes())?;
+    let text = serde_json::to_string_pretty(&report)? + "\n";
+    write_summary(&args.out, &text)?;
     if args.json {
-        println!("{text}");
+        print!("{text}");
     } else {
         print_table(&report, &args.out);
     }
@@ -365,10 +362,16 @@ fn named(inputs: &[PathBuf]) -> String {
     }
 }
 
-/// The inputs as result files name them: names alone, since paths differ between machines and results need not.
-fn scene_name(inputs: &[PathBuf]) -> String {
-    let names = inputs.iter().filter_map(|path| path.file_name());
-    names.map(|name| name.to_string_lossy()).collect::<Vec<_>>().join(", ")
+/// The inputs as result files name them. Several files whose product has no name are told from others by their folder.
+fn scene_name(inputs: &[PathBuf], product: &ProductFacts) -> SceneName {
+    let name = |path: &Path| Some(path.file_name()?.to_string_lossy().into_owned());
+    // A path such as `.` has no name by itself.
+    let full = |path: &Path| std::fs::canonicalize(path).ok();
+    let names = inputs
+        .iter()
+        .filter_map(|path| name(path).or_else(|| name(&full(path)?)));
+    let folder = || name(full(inputs.first()?)?.parent()?);
+    SceneName::new(names.collect(), product.id.clone().or_else(folder).as_deref())
 }
 
 /// Each band with its name and file, counted from 1 as on the command line.
@@ -393,17 +396,21 @@ fn assign(spec: Option<&str>, scene: &InputScene, card: &Card) -> Result<BandGue
     })
 }
 
-fn decide_options(args: &PredictArgs, card: &Card) -> DecideOptions {
-    let rare = match &args.rare {
+fn decide_options(args: &PredictArgs, card: &Card) -> Result<DecideOptions> {
+    let rare: Vec<String> = match &args.rare {
         None => card.rare_classes.clone(),
         Some(names) if names.iter().all(|name| name == "none" || name.is_empty()) => Vec::new(),
         Some(names) => names.iter().map(|name| name.trim().to_owned()).collect(),
     };
-    DecideOptions {
+    let mut known = BTreeSet::new();
+    if let Some(name) = rare.iter().find(|name| !known.insert(*name)) {
+        bail!("--rare names {name} twice");
+    }
+    Ok(DecideOptions {
         threshold: args.threshold,
         rare,
         top_k_percent: args.top_k,
-    }
+    })
 }
 
 fn match_mode(asked: Match) -> Option<MatchMode> {
@@ -413,41 +420,6 @@ fn match_mode(asked: Match) -> Option<MatchMode> {
         Match::Percentiles => Some(MatchMode::Percentiles),
         Match::Auto => Some(MatchMode::Auto),
     }
-}
-
-fn warnings(
-    info: &SceneInfo,
-    card: &Card,
-    assignment: &BandGuess,
-    preview: &Samples,
-    is_resampled: bool,
-) -> Vec<Warning> {
-    let mut warnings = compare_statistics(preview, card);
-    let areas = pixel_areas(info.georeference.as_ref(), [info.height, info.width]);
-    let middle = areas.pixel_ha(info.height as usize / 2, info.width as usize / 2);
-    warnings.extend(compare_resolution(middle, card).filter(|_| !is_resampled));
-    if assignment.certainty != Certainty::Named {
-        let needed = card.scene_bands();
-        let bands: Vec<String> = needed
-            .iter()
-            .zip(&assignment.bands)
-            .map(|(name, band)| format!("{name}={}", band + 1))
-            .collect();
-        let message = format!("{} Used: --bands {}", assignment.reason, bands.join(","));
-        warnings.push(Warning {
-            code: "bands_guessed",
-            message,
-        });
-    }
-    if info.georeference.is_none() {
-        let message =
-            "The scene is not georeferenced: areas are in pixels, and the results have no place on a map.".into();
-        warnings.push(Warning {
-            code: "no_georeference",
-            message,
-        });
-    }
-    warnings
 }
 
 /// More logits than this go to a temporary file.

@@ -101,6 +101,17 @@ fn a_run_becomes_a_model_that_evaluates_and_predicts() {
     for name in ["mask.tif", "probability.tif", "saliency.tif", "summary.json"] {
         assert!(folder.join("out").join(name).is_file(), "{name}");
     }
+    let refused = fail(
+        &folder,
+        &["predict", "shores.raremap", "absent.tif", "--out", "out", "--json"],
+    );
+    let refused: Value = serde_json::from_str(&refused).expect("one JSON object");
+    assert_eq!(refused["error"]["code"], "source_failed");
+    assert!(
+        refused["error"]["message"]
+            .as_str()
+            .is_some_and(|message| message.contains("absent.tif"))
+    );
 }
 
 /// The recipe with another network, for one epoch.
@@ -156,6 +167,10 @@ fn other_families_are_trained_and_run_like_segformer() {
             &folder,
             &[&["predict", &file, "data/images/5.tif"], &bands[..]].concat(),
         );
+        // Both were there before, from another model.
+        for file in ["probability.tif", "review.geojson"] {
+            assert_eq!(folder.join("out").join(file).is_file(), heads == 1, "{name}: {file}");
+        }
         let expected = if heads == 0 { "single head" } else { "dual head" };
         let card = succeed(&folder, &["inspect", &file, "--json"]);
         assert!(card.contains(expected), "{name}: {card}");

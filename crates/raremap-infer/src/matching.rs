@@ -4,7 +4,7 @@ use raremap_model::Card;
 use raremap_raster::Samples;
 use serde::Serialize;
 
-use crate::statistics::{BandStatistics, Look, all_statistics, is_far, look_of, trained_bands};
+use crate::statistics::{BandStatistics, Look, Warning, all_statistics, is_far, look_of, trained_bands};
 
 /// How values may be matched.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -57,6 +57,30 @@ pub fn match_statistics(samples: &Samples, card: &Card, mode: MatchMode) -> Opti
         MatchMode::Auto if is_any_far => by_units(&scene, card),
         MatchMode::Units | MatchMode::Auto => None,
     }
+}
+
+/// Why values stay as they are although they were to be matched, where [`match_statistics`] gives nothing; `None` where they need not be
+/// matched, and where there is nothing to compare.
+pub(crate) fn not_matched(samples: &Samples, card: &Card, mode: MatchMode) -> Option<Warning> {
+    let scene = all_statistics(samples)?;
+    let is_any_far = || {
+        scene
+            .iter()
+            .zip(trained_bands(card))
+            .any(|(scene, band)| is_far(scene, band))
+    };
+    let reason = match mode {
+        MatchMode::Percentiles => "a band has the same value in the middle two thirds of its pixels",
+        MatchMode::Units if is_any_far() => "no factor between units in use makes all bands like those of training",
+        MatchMode::Auto if is_any_far() => {
+            "no factor between units in use makes all bands like those of training, and they are not whole numbers up to 255"
+        }
+        MatchMode::Units | MatchMode::Auto => return None,
+    };
+    Some(Warning {
+        code: "not_matched",
+        message: format!("The values were not matched, and are used as they are: {reason}."),
+    })
 }
 
 /// The factor that makes all bands near, if there is one.
@@ -193,6 +217,13 @@ mod tests {
             match_statistics(&scene(|_, value| value + 30_000.0), &card(), MatchMode::Auto),
             None
         );
+        let reason = |samples: &Samples, mode| not_matched(samples, &card(), mode).map(|warning| warning.code);
+        assert_eq!(reason(&scene(|_, value| value), MatchMode::Auto), None);
+        assert_eq!(
+            reason(&scene(|_, value| value + 30_000.0), MatchMode::Auto),
+            Some("not_matched")
+        );
+        assert_eq!(reason(&scene(|_, _| 7.0), MatchMode::Percentiles), Some("not_matched"));
         let flat = scene(|_, _| 7.0);
         assert_eq!(match_statistics(&flat, &card(), MatchMode::Percentiles), None);
         let mut empty = scene(|_, value| value);

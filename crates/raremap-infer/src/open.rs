@@ -3,7 +3,7 @@
 use raremap_model::Card;
 use raremap_raster::{
     GeoTiff, Limits, Product, ProductBand, ProductError, ProductKind, RangeSource, RasterError, RecognizedProduct,
-    calibration, recognize,
+    calibration, product_facts, recognize,
 };
 
 use crate::scaling::reflectance_factor;
@@ -32,13 +32,14 @@ pub async fn open_product<S: RangeSource>(
         (recognized, _) => recognized?,
     };
     let mut scene = Product::open(&recognized, &source, limits).await?;
-    let factor = reflectance_factor(card).filter(|_| to_reflectance && recognized.kind != ProductKind::Other);
-    let Some(factor) = factor else {
-        return Ok((scene, Vec::new()));
-    };
     let metadata = match recognized.metadata {
         Some(index) => Some(read_text(&source(index).await?).await?),
         None => None,
+    };
+    scene.describe(product_facts(&recognized, metadata.as_deref()));
+    let factor = reflectance_factor(card).filter(|_| to_reflectance && recognized.kind != ProductKind::Other);
+    let Some(factor) = factor else {
+        return Ok((scene, Vec::new()));
     };
     let warnings = match calibration(&recognized, metadata.as_deref()) {
         Ok(calibration) => {

@@ -5,6 +5,7 @@ use raremap_raster::{CrsKind, SceneInfo};
 
 use crate::areas::M2_PER_HA;
 use crate::pipeline::pixel_areas;
+use crate::statistics::Warning;
 
 /// What a reflectance of 1 is in the model's numbers, where its card says that they are reflectances: 10,000 for most.
 ///
@@ -43,15 +44,43 @@ pub fn pixel_size_m(info: &SceneInfo) -> Option<[f64; 2]> {
 
 /// Scene pixels per pixel of the model's resolution, along columns and rows: what [`crate::RunOptions::resample`] takes.
 ///
-/// `None` where the ground is not known, or, unless `always`, where no side differs by more than 25 %.
+/// `None` where the ground is not known, or, unless `always`, where no side differs by more than 25 % or one by more than can be run.
 pub fn resampling(info: &SceneInfo, card: &Card, always: bool) -> Option<[f64; 2]> {
-    let ratios = pixel_size_m(info)?.map(|size| card.ground_resolution_m / size);
+    let ratios = ratios(info, card)?;
     let is_far = |ratio: &f64| !(1.0 / FAR_RATIO..=FAR_RATIO).contains(ratio);
-    (ratios.iter().all(|ratio| ratio.is_finite()) && (always || ratios.iter().any(is_far))).then_some(ratios)
+    (always || ratios.iter().any(is_far) && can_run(&ratios)).then_some(ratios)
+}
+
+/// Why a scene is run as it is although it was to be resampled where its resolution is another; `None` where it need not be or is.
+pub fn not_resampled(info: &SceneInfo, card: &Card) -> Option<Warning> {
+    let reason = match ratios(info, card) {
+        Some(ratios) if can_run(&ratios) => return None,
+        Some([rows, columns]) => {
+            format!(
+                "{columns:.3} x {rows:.3} of its pixels would become one of the model's, which is too many or too few"
+            )
+        }
+        None => "the size of its pixels on the ground is not known".to_owned(),
+    };
+    Some(Warning {
+        code: "not_resampled",
+        message: format!("The scene was not resampled, and is run as it is: {reason}."),
+    })
+}
+
+fn ratios(info: &SceneInfo, card: &Card) -> Option<[f64; 2]> {
+    let ratios = pixel_size_m(info)?.map(|size| card.ground_resolution_m / size);
+    ratios.iter().all(|ratio| ratio.is_finite()).then_some(ratios)
+}
+
+fn can_run(ratios: &[f64; 2]) -> bool {
+    ratios.iter().all(|ratio| RUN_RATIOS.contains(ratio))
 }
 
 /// A side of a pixel that is this many times longer or shorter than in training is far.
 const FAR_RATIO: f64 = 1.25;
+/// What [`crate::run_scene`] runs, in scene pixels per pixel of the model.
+const RUN_RATIOS: std::ops::RangeInclusive<f64> = 1.0 / 64.0..=4096.0;
 
 #[cfg(test)]
 mod tests {
@@ -130,6 +159,12 @@ mod tests {
         assert_eq!(ratios(24.5, false), None);
         assert_eq!(ratios(37.0, false), None);
         assert!(ratios(23.0, false).is_some() && ratios(38.0, false).is_some());
+        let why = |metres: f64| {
+            not_resampled(&info(CrsKind::Projected, 32643, [metres; 2], 4e6), &card()).map(|warning| warning.code)
+        };
+        assert_eq!((ratios(4000.0, false), why(4000.0)), (None, Some("not_resampled")));
+        assert_eq!((ratios(0.005, false), why(0.005)), (None, Some("not_resampled")));
+        assert!(ratios(4000.0, true).is_some() && why(24.5).is_none() && why(5.8).is_none());
         assert!(ratios(37.0, true).is_some_and(|[rows, _]| (rows - 30.0 / 37.0).abs() < 1e-9));
     }
 }

@@ -6,7 +6,7 @@ use geographiclib_rs::{Geodesic, PolygonArea, Winding};
 use pollster::block_on;
 use raremap_infer::{
     DecideOptions, InferError, OutputKind, OutputOptions, PolygonsCrs, ProbabilitySamples, Results, RunOptions,
-    SceneLogits, TileLogits, TileModel, Tiling, View, run_scene,
+    SceneLogits, SceneName, TileLogits, TileModel, Tiling, View, run_scene,
 };
 use raremap_model::{Band, BandSource, Card, Class, SegformerConfig, Training, Variant};
 use raremap_raster::{
@@ -147,11 +147,11 @@ fn file(logits: &SceneLogits, place: Option<&GeoReference>, options: &OutputOpti
         logits,
         card: &card,
         model_sha256: "0123456789abcdef",
-        scene: "some scene.tif",
+        scene: &SceneName::new(vec!["some scene.tif".into()], None),
         georeference: place,
         decide: &decide,
         options,
-        notes: &[("RAREMAP_NOTE".into(), "none".into())],
+        notes: &[("RAREMAP_BANDS".into(), "green=1,red=2".into())],
     };
     let made = results
         .make(kind, &mut || Ok(Box::new(MemoryScratch::default())))
@@ -455,7 +455,7 @@ fn the_area_table_adds_up() {
     );
     assert_eq!(
         (&json["model"]["sha256"], &json["notes"][0]["name"]),
-        (&json!("0123456789abcdef"), &json!("RAREMAP_NOTE"))
+        (&json!("0123456789abcdef"), &json!("RAREMAP_BANDS"))
     );
     assert_eq!(json["classes"][1]["pixels"].as_u64(), Some(pixels(&lines[2])));
 }
@@ -536,8 +536,9 @@ fn the_item_says_what_the_files_are_and_not_what_nobody_knows() {
     assert_eq!(properties["proj:shape"], json!(SIZE));
     assert_eq!(
         (&item["links"][0]["rel"], &item["links"][0]["href"]),
-        (&json!("derived_from"), &json!("some scene.tif"))
+        (&json!("derived_from"), &json!("some%20scene.tif"))
     );
+    assert_eq!(properties["raremap:bands"], json!("green=1,red=2"));
     let bbox: Vec<f64> = item["bbox"]
         .as_array()
         .expect("a box")
@@ -561,6 +562,24 @@ fn the_item_says_what_the_files_are_and_not_what_nobody_knows() {
     let item = parsed(&file(&logits, Some(&place), &known, OutputKind::StacItem));
     assert_eq!(item["properties"]["datetime"], json!("2024-02-03T05:06:07Z"));
     assert_eq!(item["properties"].get("start_datetime"), None);
+    let day = OutputOptions {
+        datetime: Some("2024-02-03T00:00:00Z/2024-02-03T23:59:59Z".into()),
+        ..OutputOptions::default()
+    };
+    let item = parsed(&file(&logits, Some(&place), &day, OutputKind::StacItem));
+    let properties = &item["properties"];
+    assert_eq!(
+        (
+            &properties["datetime"],
+            &properties["start_datetime"],
+            &properties["end_datetime"]
+        ),
+        (
+            &Value::Null,
+            &json!("2024-02-03T00:00:00Z"),
+            &json!("2024-02-03T23:59:59Z")
+        )
+    );
     let nowhere = parsed(&file(&run(None), None, &OutputOptions::default(), OutputKind::StacItem));
     assert_eq!((&nowhere["geometry"], nowhere.get("bbox")), (&Value::Null, None));
 }
@@ -574,7 +593,7 @@ fn a_system_that_cannot_be_converted_leaves_the_scenes_own_and_says_so() {
         logits: &logits,
         card: &card,
         model_sha256: "",
-        scene: "scene",
+        scene: &SceneName::new(vec!["scene".into()], None),
         georeference: Some(&place),
         decide: &decide,
         options: &options,

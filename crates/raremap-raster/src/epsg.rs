@@ -149,7 +149,7 @@ const METRIC: [(u16, u16); 48] = [
 ];
 
 /// Metres per unit of a projected system; `None` where this list does not know it.
-pub(crate) fn projected_unit_m(epsg: u16) -> Option<f64> {
+pub fn projected_unit_m(epsg: u16) -> Option<f64> {
     METRIC
         .iter()
         .any(|(first, last)| (*first..=*last).contains(&epsg))

@@ -33,8 +33,15 @@ pub enum RasterError {
     #[error(transparent)]
     Archive(#[from] ArchiveError),
     /// The bytes could not be written.
-    #[error("writing the file failed: {0}")]
-    Write(#[from] WriteError),
+    // No #[from]: the sentence holds the cause, and a chain of causes would say it twice.
+    #[error("writing failed: {0}")]
+    Write(WriteError),
+}
+
+impl From<WriteError> for RasterError {
+    fn from(error: WriteError) -> Self {
+        RasterError::Write(error)
+    }
 }
 
 impl RasterError {
@@ -299,14 +306,21 @@ pub enum SourceError {
         received: u64,
     },
     /// Reading failed.
+    // No #[from]: the sentence holds the cause, and a chain of causes would say it twice.
     #[error("reading failed: {0}")]
-    Io(#[from] std::io::Error),
+    Io(std::io::Error),
     /// A server does not give what was asked for.
     #[error(transparent)]
     Http(#[from] HttpProblem),
     /// Any other failure, in the source's own words.
     #[error("{0}")]
     Failed(String),
+}
+
+impl From<std::io::Error> for SourceError {
+    fn from(error: std::io::Error) -> Self {
+        SourceError::Io(error)
+    }
 }
 
 impl SourceError {
@@ -335,5 +349,36 @@ pub enum WriteError {
 impl From<tiff::TiffError> for RasterError {
     fn from(error: tiff::TiffError) -> Self {
         RasterError::Write(WriteError::Encoder(error))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::error::Error;
+
+    use super::*;
+
+    #[test]
+    fn a_cause_is_said_once_and_writing_is_not_called_reading() {
+        let full = || std::io::Error::other("the disk is full");
+        let cases = [
+            (
+                RasterError::from(SourceError::from(full())),
+                "source_failed",
+                "reading failed",
+            ),
+            (
+                RasterError::from(WriteError::from(full())),
+                "write_failed",
+                "writing failed",
+            ),
+        ];
+        for (error, code, what) in cases {
+            assert_eq!(
+                (error.code(), error.to_string()),
+                (code, format!("{what}: the disk is full"))
+            );
+            assert!(error.source().is_none(), "{error:?}");
+        }
     }
 }

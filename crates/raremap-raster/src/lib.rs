@@ -64,6 +64,7 @@ pub use cog::{CogFile, CogImage, CogRow, CogSamples, CogWriter};
 pub use color::ColorInterpretation;
 pub use crs::{Crs, CrsKind};
 pub use encode::{encode_geotiff, write_geotiff};
+pub use epsg::projected_unit_m;
 pub use error::{LimitExceeded, Malformed, Misuse, RasterError, SourceError, Unsupported, WriteError};
 pub use georeference::{Affine, GeoReference, GeoTags};
 pub use header::ByteOrder;
@@ -74,8 +75,8 @@ pub use output::{OutputImage, OutputSamples};
 pub use pieces::{PIECE_BYTES, PieceStore, Pieces};
 pub use predict::Predictor;
 pub use product::{
-    Calibration, GridDifference, NameList, Notice, Product, ProductBand, ProductError, ProductFile, ProductKind,
-    RecognizedProduct, calibration, recognize,
+    Calibration, GridDifference, NameList, Notice, Product, ProductBand, ProductError, ProductFacts, ProductFile,
+    ProductKind, RecognizedProduct, calibration, product_facts, recognize,
 };
 pub use projection::Projection;
 pub use reader::{GeoTiff, Window};

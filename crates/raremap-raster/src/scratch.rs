@@ -1,5 +1,7 @@
 //! Room outside memory for what a large scene leaves behind while its results are made.
 
+#[cfg(not(target_arch = "wasm32"))]
+use crate::error::WriteError;
 use crate::error::{RasterError, SourceError};
 
 /// A growing array of bytes that need not be in memory: a temporary file, or a file of the browser's own (OPFS).
@@ -12,7 +14,7 @@ pub trait Scratch {
     /// Writes at an offset that is at most [`Scratch::size_bytes`], over what is there.
     ///
     /// # Errors
-    /// [`SourceError`] where the room is exhausted or the offset is beyond the end.
+    /// [`RasterError::Write`] or [`SourceError`] where the room is exhausted, [`SourceError`] where the offset is beyond the end.
     fn write_at(&mut self, offset: u64, bytes: &[u8]) -> Result<(), RasterError>;
 
     /// Fills `bytes` from an offset.
@@ -124,8 +126,8 @@ impl Scratch for FileScratch {
     fn write_at(&mut self, offset: u64, bytes: &[u8]) -> Result<(), RasterError> {
         use std::io::{Seek, SeekFrom, Write};
         check_range(offset, 0, self.size_bytes)?;
-        self.file.seek(SeekFrom::Start(offset)).map_err(SourceError::Io)?;
-        self.file.write_all(bytes).map_err(SourceError::Io)?;
+        self.file.seek(SeekFrom::Start(offset)).map_err(WriteError::Io)?;
+        self.file.write_all(bytes).map_err(WriteError::Io)?;
         self.size_bytes = self.size_bytes.max(offset + bytes.len() as u64);
         Ok(())
     }

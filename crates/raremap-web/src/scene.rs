@@ -2,7 +2,9 @@
 
 use std::cell::Cell;
 
-use raremap_infer::{Certainty, MatchMode, Opacity, Warning, compare_statistics, guess_bands, match_statistics};
+use raremap_infer::{
+    Certainty, MatchMode, Opacity, SceneName, Warning, compare_statistics, guess_bands, match_statistics,
+};
 use raremap_model::Card;
 use raremap_raster::{Affine, Crs, CrsKind, SampleType, Samples, Scene as _, SceneInfo, Window};
 use serde::Serialize;
@@ -15,7 +17,7 @@ use crate::source::SceneImage;
 /// A scene that has been opened.
 pub struct Scene {
     /// The name of its file, folder or archive.
-    pub name: String,
+    pub name: SceneName,
     /// Its pixels.
     pub image: SceneImage,
     /// What could not be done with its numbers.
@@ -89,7 +91,7 @@ struct SceneBand {
 
 impl Scene {
     /// Of what was opened.
-    pub fn new(name: String, image: SceneImage, doubts: Vec<Warning>) -> Self {
+    pub fn new(name: SceneName, image: SceneImage, doubts: Vec<Warning>) -> Self {
         Self {
             name,
             image,
@@ -103,7 +105,7 @@ impl Scene {
         let info = self.image.scene_info();
         let names = info.band_names.iter().enumerate();
         SceneFacts {
-            name: self.name.clone(),
+            name: self.name.name(),
             width: info.width,
             height: info.height,
             bands: names

@@ -6,12 +6,11 @@ use std::rc::Rc;
 use burn::tensor::Device;
 use js_sys::{Float32Array, Function};
 use raremap_infer::{
-    BurnTileModel, GOLDEN_TOLERANCE, InferError, MatchMode, OutputOptions, Results, SceneLogits, check_golden,
-    compare_resolution, guess_bands, match_statistics, notes_of, pixel_areas, preview_for_statistics, resampling,
-    run_scene,
+    BurnTileModel, GOLDEN_TOLERANCE, InferError, MatchMode, OutputOptions, Results, SceneLogits, SceneName,
+    check_golden, compare_resolution, guess_bands, pixel_areas, prepare_run, resampling, run_notes, run_scene,
 };
 use raremap_model::{Card, ModelFile};
-use raremap_raster::{Notice, Scene as _, Window};
+use raremap_raster::{Scene as _, Window};
 use serde_json::json;
 use wasm_bindgen::prelude::*;
 use web_sys::Blob;
@@ -47,8 +46,8 @@ pub struct Session {
 /// What a run left.
 struct Outcome {
     logits: SceneLogits,
-    /// What was done to the scene before it.
-    notices: Vec<Notice>,
+    /// How it was run.
+    notes: Vec<(String, String)>,
 }
 
 #[wasm_bindgen]
@@ -142,8 +141,9 @@ impl Session {
     }
 
     async fn open(&self, listed: Listed, on_unpacked: &Function) -> Result<String, SessionError> {
-        let name = listed.name();
+        let names = listed.names();
         let (image, doubts) = listed.open(&self.card, &self.pool, on_unpacked).await?;
+        let name = SceneName::new(names, image.facts().id.as_deref());
         let scene = Scene::new(name, image, doubts);
         let info = scene.image.scene_info();
         let needed = self.card.scene_bands();
@@ -205,17 +205,19 @@ impl Session {
         let wanted = serde_json::from_str::<StartOptions>(&options)?;
         let mut options = wanted.run_options(&self.card);
         let scene = self.scene()?;
+        self.is_cancelled.set(false);
         if wanted.resample {
             options.resample = resampling(scene.image.scene_info(), &self.card, true);
         }
-        if wanted.matching {
-            let preview = preview_for_statistics(&scene.image, &options.bands).await?;
-            options.matching = match_statistics(&preview, &self.card, MatchMode::Auto);
-        }
+        let guess = guess_bands(scene.image.scene_info().into(), &self.card.scene_bands())?;
+        let matching = wanted.matching.then_some(MatchMode::Auto);
+        let mut warnings = prepare_run(&scene.image, &self.card, &mut options, matching, &guess).await?;
+        warnings.extend(scene.doubts.clone());
         let mut notices = scene.image.notices().to_vec();
         notices.extend(options.notices(&self.card));
+        let files: Vec<&str> = scene.image.band_files().collect();
+        let notes = run_notes(&self.card, &options, &files, &guess, &self.backend, &warnings, &notices);
         self.result.take();
-        self.is_cancelled.set(false);
         let mut hooks = WorkerHooks {
             on_tile: &on_tile,
             on_picture: &on_picture,
@@ -224,7 +226,7 @@ impl Session {
         };
         let logits = run_scene(&scene.image, &self.model, &self.card, &options, &mut hooks).await?;
         let (done, total) = logits.tiles();
-        self.result.replace(Some(Rc::new(Outcome { logits, notices })));
+        self.result.replace(Some(Rc::new(Outcome { logits, notes })));
         Ok(json!({ "done": done, "total": total }).to_string())
     }
 
@@ -278,6 +280,10 @@ impl Session {
     ) -> Result<T, SessionError> {
         let options: LookOptions = serde_json::from_str(options)?;
         let (scene, outcome, decide) = (self.scene()?, self.result()?, options.decide());
+        let output = OutputOptions {
+            datetime: scene.image.facts().acquired.clone(),
+            ..OutputOptions::default()
+        };
         act(&Results {
             logits: &outcome.logits,
             card: &self.card,
@@ -285,8 +291,8 @@ impl Session {
             scene: &scene.name,
             georeference: scene.image.scene_info().georeference.as_ref(),
             decide: &decide,
-            options: &OutputOptions::default(),
-            notes: &notes_of(&outcome.notices),
+            options: &output,
+            notes: &outcome.notes,
         })
     }
 

@@ -108,15 +108,15 @@ impl Listed {
     }
 
     /// What results call the scene: the folder of all files, else their names.
-    pub fn name(&self) -> String {
+    pub fn names(&self) -> Vec<String> {
         let folder = self.paths.first().and_then(|path| Some(path.split_once('/')?.0));
         let is_in = |folder: &str| {
             let inside = |path: &String| path.strip_prefix(folder).is_some_and(|rest| rest.starts_with('/'));
             self.paths.iter().all(inside)
         };
         match folder.filter(|folder| is_in(folder)) {
-            Some(folder) => folder.to_owned(),
-            None => self.paths.join(", "),
+            Some(folder) => vec![folder.to_owned()],
+            None => self.paths.clone(),
         }
     }
 

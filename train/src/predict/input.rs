@@ -1,5 +1,6 @@
 //! The scene that a prediction is made of: a file, several, a folder or a zip archive.
 
+use std::cell::RefCell;
 use std::io::Read;
 use std::ops::Range;
 use std::path::{Path, PathBuf};
@@ -10,7 +11,8 @@ use bytes::Bytes;
 use raremap_infer::{Warning, open_product};
 use raremap_model::Card;
 use raremap_raster::{
-    EntrySource, FileScratch, FileSource, GeoTiff, Limits, Product, RangeSource, RasterError, SourceError, Zip, is_zip,
+    EntrySource, FileScratch, FileSource, GeoTiff, Limits, Product, RangeSource, RasterError, SourceError, WriteError,
+    Zip, is_zip,
 };
 use serde_json::json;
 
@@ -47,13 +49,24 @@ impl RangeSource for InputSource {
 /// The scene of a prediction.
 pub type InputScene = Product<GeoTiff<InputSource>>;
 
-/// Opens what was named on the command line; see [`open_product`] for `to_reflectance` and the warnings.
+/// A scene that was opened.
+pub struct Opened {
+    /// Its pixels.
+    pub scene: InputScene,
+    /// What could not be done with its numbers.
+    pub doubts: Vec<Warning>,
+    /// The files that it is read from.
+    pub files: Vec<PathBuf>,
+}
+
+/// Opens what was named on the command line; see [`open_product`] for `to_reflectance` and the doubts. Results in a folder, in `out` or
+/// of another run, are no part of the scene in it.
 ///
 /// # Errors
 /// What cannot be read, by its name.
-pub async fn open_scene(inputs: &[PathBuf], card: &Card, to_reflectance: bool) -> Result<(InputScene, Vec<Warning>)> {
+pub async fn open_scene(inputs: &[PathBuf], out: &Path, card: &Card, to_reflectance: bool) -> Result<Opened> {
     let files = match inputs {
-        [folder] if folder.is_dir() => Files::Listed(list_folder(folder)?),
+        [folder] if folder.is_dir() => Files::Listed(without_results(list_folder(folder, out)?).await),
         [file] if has_zip_signature(file)? => {
             let source = FileSource::open(file).with_context(|| file.display().to_string())?;
             Files::Zip(Zip::open(source).await.with_context(|| file.display().to_string())?)
@@ -62,8 +75,26 @@ pub async fn open_scene(inputs: &[PathBuf], card: &Card, to_reflectance: bool) -
     };
     let paths = files.paths();
     let paths: Vec<&str> = paths.iter().map(String::as_str).collect();
-    let source = async |index| files.open(index).await;
-    Ok(open_product(&paths, source, card, to_reflectance, &Limits::default()).await?)
+    let opened = RefCell::new(Vec::new());
+    let source = async |index| {
+        opened.borrow_mut().push(index);
+        files.open(index).await
+    };
+    let product = open_product(&paths, source, card, to_reflectance, &Limits::default()).await;
+    // Such an error names the file, but not the folder or archive that it is in.
+    let (scene, doubts) = match (&files, inputs) {
+        (Files::Listed(listed), inputs) if listed == inputs => product?,
+        (_, inputs) => product.with_context(|| super::named(inputs))?,
+    };
+    let opened = opened.into_inner();
+    let files = match files {
+        Files::Listed(paths) => opened
+            .into_iter()
+            .filter_map(|index| paths.get(index).cloned())
+            .collect(),
+        Files::Zip(_) => inputs.to_vec(),
+    };
+    Ok(Opened { scene, doubts, files })
 }
 
 /// Where the files of a scene are.
@@ -100,7 +131,7 @@ impl Files {
             }
         };
         let scratch = || -> Result<FileScratch, RasterError> {
-            Ok(FileScratch::new(tempfile::tempfile().map_err(SourceError::Io)?))
+            Ok(FileScratch::new(tempfile::tempfile().map_err(WriteError::Io)?))
         };
         Ok(InputSource::Entry(
             zip.open_entry(index, MAX_UNPACKED_BYTES, scratch, progress).await?,
@@ -116,8 +147,34 @@ fn has_zip_signature(path: &Path) -> Result<bool> {
     Ok(is_zip(&start))
 }
 
-/// All files in a folder and below it, in the order of their names.
-fn list_folder(folder: &Path) -> Result<Vec<PathBuf>> {
+/// Without the GeoTIFFs that some run has written: they say so.
+async fn without_results(files: Vec<PathBuf>) -> Vec<PathBuf> {
+    let mut kept = Vec::new();
+    for file in files {
+        if !is_result(&file).await {
+            kept.push(file);
+        }
+    }
+    kept
+}
+
+async fn is_result(path: &Path) -> bool {
+    let name = path.file_name().and_then(|name| name.to_str());
+    if !name.is_some_and(|name| name.to_lowercase().ends_with(".tif")) {
+        return false;
+    }
+    let Ok(source) = FileSource::open(path) else {
+        return false;
+    };
+    // What cannot be read is none; whoever needs it says what is wrong with it.
+    let image = GeoTiff::open(source, Limits::default()).await;
+    image.is_ok_and(|image| image.info().items.iter().any(|(name, _)| name == "RAREMAP_VERSION"))
+}
+
+/// All files in a folder and below it, in the order of their names; of folders in it, `out` is left out.
+fn list_folder(folder: &Path, out: &Path) -> Result<Vec<PathBuf>> {
+    let out = out.canonicalize().ok();
+    let is_out = |folder: &Path| out.is_some() && folder.canonicalize().ok() == out;
     let mut files = Vec::new();
     let mut folders = vec![(folder.to_owned(), 0)];
     while let Some((folder, depth)) = folders.pop() {
@@ -126,7 +183,7 @@ fn list_folder(folder: &Path) -> Result<Vec<PathBuf>> {
             let entry = entry.with_context(|| format!("cannot read {}", folder.display()))?;
             let path = entry.path();
             if path.is_dir() {
-                if depth < MAX_DEPTH {
+                if depth < MAX_DEPTH && !is_out(&path) {
                     folders.push((path, depth + 1));
                 }
             } else {

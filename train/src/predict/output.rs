@@ -1,36 +1,84 @@
 //! What a prediction leaves: the files of a run and a table.
 
-use std::io::Write;
+use std::io::{ErrorKind, Write};
 use std::path::{Path, PathBuf};
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, bail};
 use raremap_infer::{InferError, OutputFile, OutputKind, Results};
-use raremap_raster::{FileScratch, Scratch, SourceError};
+use raremap_raster::{FileScratch, RasterError, Scratch, WriteError};
 
-use super::{Report, Timings};
-use crate::files::write_with;
+use crate::files::{Unwritten, write_whole, write_with};
+
+/// What a run did; the file is written last, so that where it is the others are.
+const SUMMARY: &str = "summary.json";
+
+/// Refuses to write over what is read, or to delete it: any file of a run, made by this one or not, replaces one of its name.
+pub fn refuse_inputs<'p>(out: &Path, inputs: impl Iterator<Item = &'p Path>) -> Result<()> {
+    let names = OutputKind::ALL.map(OutputKind::file_name).into_iter().chain([SUMMARY]);
+    let own: Vec<PathBuf> = names.filter_map(|name| out.join(name).canonicalize().ok()).collect();
+    for input in inputs {
+        if input.canonicalize().is_ok_and(|input| own.contains(&input)) {
+            bail!(
+                "{} is read, and a result in {} would take its place: choose another folder with --out",
+                input.display(),
+                out.display()
+            );
+        }
+    }
+    Ok(())
+}
+
+/// Makes the folder of the results and a file in it: what cannot be written is known before the network runs.
+pub fn check_folder(out: &Path) -> Result<()> {
+    let file = std::fs::create_dir_all(out).and_then(|()| tempfile::tempfile_in(out));
+    file.with_context(|| Unwritten(out.to_owned()))?;
+    Ok(())
+}
 
 /// A temporary file in the folder of the results: not in the system's folder for such files, which may be memory.
 pub fn scratch_in(folder: &Path) -> Result<Box<dyn Scratch>, InferError> {
-    let file = std::fs::create_dir_all(folder).and_then(|()| tempfile::tempfile_in(folder));
-    let file = file.map_err(|error| InferError::Raster(SourceError::Io(error).into()))?;
+    let file = tempfile::tempfile_in(folder);
+    let file = file.map_err(|error| InferError::Raster(RasterError::Write(WriteError::Io(error))))?;
     Ok(Box::new(FileScratch::new(file)))
 }
 
-/// Writes all files of a run, and gives their paths and what they remark.
+/// Writes all files of a run but the summary, and gives their paths and what they remark.
+///
+/// What an earlier run said of the folder goes first, and with it the files that this run does not make: if this one fails, nothing
+/// takes files of both for one result.
 pub fn write_all(results: &Results<'_>, out: &Path) -> Result<(Vec<PathBuf>, Vec<String>)> {
+    let kinds = results.kinds();
+    let unmade = OutputKind::ALL.into_iter().filter(|kind| !kinds.contains(kind));
+    let old = unmade.chain([OutputKind::StacItem]).map(OutputKind::file_name);
+    for name in [SUMMARY].into_iter().chain(old) {
+        remove(&out.join(name))?;
+    }
     let (mut paths, mut notices) = (Vec::new(), Vec::new());
-    for kind in results.kinds() {
+    // The item, which says what the others are, is the last of the kinds.
+    for kind in kinds {
         let path = out.join(kind.file_name());
-        let notice = write(results, kind, out, &path).with_context(|| path.display().to_string())?;
+        let notice = write(results, kind, out, &path)?;
         notices.extend(notice.filter(|notice| !notices.contains(notice)));
         paths.push(path);
     }
     Ok((paths, notices))
 }
 
+/// Writes the summary: the results are whole.
+pub fn write_summary(out: &Path, text: &str) -> Result<()> {
+    write_whole(&out.join(SUMMARY), text.as_bytes())
+}
+
+fn remove(path: &Path) -> Result<()> {
+    match std::fs::remove_file(path) {
+        Err(error) if error.kind() != ErrorKind::NotFound => Err(error).with_context(|| Unwritten(path.to_owned())),
+        _ => Ok(()),
+    }
+}
+
 fn write(results: &Results<'_>, kind: OutputKind, out: &Path, path: &Path) -> Result<Option<String>> {
-    let mut made = results.make(kind, &mut || scratch_in(out))?;
+    let made = results.make(kind, &mut || scratch_in(out));
+    let mut made = made.with_context(|| path.display().to_string())?;
     write_with(path, |file| {
         let mut chunk = Vec::new();
         loop {
@@ -42,56 +90,4 @@ fn write(results: &Results<'_>, kind: OutputKind, out: &Path, path: &Path) -> Re
         }
     })?;
     Ok(made.notice().map(str::to_owned))
-}
-
-/// The summary for people.
-pub fn print_table(report: &Report<'_>, out: &Path) {
-    let hectares = |value: Option<f64>| value.map_or_else(|| "-".to_owned(), |value| format!("{value:.2}"));
-    println!("{:<16} {:>12} {:>9} {:>14}", "class", "pixels", "percent", "hectares");
-    for class in report.areas {
-        let name = if class.rare {
-            format!("{} (rare)", class.name)
-        } else {
-            class.name.clone()
-        };
-        println!(
-            "{name:<16} {:>12} {:>9.3} {:>14}",
-            class.pixels,
-            class.percent,
-            hectares(class.hectares)
-        );
-    }
-    println!(
-        "{:<16} {:>12} {:>9} {:>14}",
-        "all",
-        report.valid_pixels,
-        "",
-        hectares(report.valid_hectares)
-    );
-    if report.nodata_pixels > 0 {
-        println!("{:<16} {:>12}", "no data", report.nodata_pixels);
-    }
-    let top_k = report.top_k;
-    println!(
-        "\ntop {} %: {} pixels of saliency {:.4} and more",
-        top_k.percent, top_k.pixels, top_k.threshold
-    );
-    let Timings {
-        tiles,
-        run_secs,
-        secs_per_tile,
-        ..
-    } = report.timings;
-    println!(
-        "{tiles} tiles in {run_secs:.2} s on {}, {:.0} ms each",
-        report.backend,
-        secs_per_tile * 1000.0
-    );
-    for notice in report.notices {
-        println!("note: {}", notice.message);
-    }
-    for warning in report.warnings {
-        println!("warning: {}", warning.message);
-    }
-    println!("results in {}", out.display());
 }

@@ -18,6 +18,34 @@ fn file_args(probability: StoredAs) -> FileArgs {
     }
 }
 
+fn run(args: &PredictArgs) -> Result<()> {
+    pollster::block_on(predict(args))
+}
+
+fn arguments(model: PathBuf, input: Vec<PathBuf>, out: PathBuf) -> PredictArgs {
+    PredictArgs {
+        model,
+        input,
+        out,
+        bands: None,
+        threshold: 0.5,
+        rare: None,
+        top_k: 20.0,
+        tile: None,
+        overlap: None,
+        reflectance: Reflectance::Auto,
+        resample: Resample::Off,
+        matching: Match::Off,
+        device: Backend::Cpu,
+        files: file_args(StoredAs::U8),
+        json: false,
+    }
+}
+
+fn parsed(path: &std::path::Path) -> serde_json::Value {
+    serde_json::from_slice(&std::fs::read(path).expect("a file")).expect("JSON")
+}
+
 /// A weights file of random weights whose golden tile is its own.
 fn write_model(path: &std::path::Path) {
     let device = Device::flex();
@@ -113,24 +141,12 @@ fn results_lie_on_the_scenes_grid_and_agree_with_the_summary() {
     write_model(&path("model.raremap"));
     write_scene(&path("scene.tif"), &georeference);
     let args = PredictArgs {
-        model: path("model.raremap"),
-        input: vec![path("scene.tif")],
-        out: path("out/deep"),
-        bands: None,
-        threshold: 0.5,
-        rare: None,
-        top_k: 20.0,
-        tile: None,
-        overlap: None,
-        reflectance: Reflectance::Auto,
-        resample: Resample::Off,
-        matching: Match::Off,
-        device: Backend::Cpu,
         files: file_args(StoredAs::F32),
-        json: false,
+        ..arguments(path("model.raremap"), vec![path("scene.tif")], path("out/deep"))
     };
     run(&args).expect("a prediction");
     let summary = std::fs::read_to_string(path("out/deep/summary.json")).expect("a summary");
+    assert!(summary.ends_with("}\n"));
     let summary: serde_json::Value = serde_json::from_str(&summary).expect("JSON");
     assert_eq!(summary["options"]["bands"], json!({ "green": 2, "red": 3, "nir": 1 }));
     assert_eq!(
@@ -324,23 +340,7 @@ fn a_product_is_the_same_scene_as_files_folder_and_archive() {
         ("folder", vec![path("product")]),
         ("archive", vec![path("product.zip")]),
     ] {
-        let args = PredictArgs {
-            model: path("model.raremap"),
-            input,
-            out: path(out),
-            bands: None,
-            threshold: 0.5,
-            rare: None,
-            top_k: 20.0,
-            tile: None,
-            overlap: None,
-            reflectance: Reflectance::Auto,
-            resample: Resample::Off,
-            matching: Match::Off,
-            device: Backend::Cpu,
-            files: file_args(StoredAs::U8),
-            json: false,
-        };
+        let args = arguments(path("model.raremap"), input, path(out));
         run(&args).expect("a prediction");
         let summary = std::fs::read_to_string(path(out).join("summary.json")).expect("a summary");
         let summary: serde_json::Value = serde_json::from_str(&summary).expect("JSON");
@@ -368,9 +368,202 @@ fn a_product_is_the_same_scene_as_files_folder_and_archive() {
             run(&resampled).expect("a prediction at the model's own resolution");
             let summary = std::fs::read_to_string(path("resampled").join("summary.json")).expect("a summary");
             let summary: serde_json::Value = serde_json::from_str(&summary).expect("JSON");
-            assert_eq!(summary["options"]["resampled"], json!([1.0, 1.0]));
+            assert_eq!(summary["options"]["resampled"], json!({ "rows": 1.0, "columns": 1.0 }));
             assert_eq!(summary["options"]["matched"]["method"], json!("percentiles"));
         }
     }
     assert!(summaries.iter().all(|summary| *summary == summaries[0]));
+}
+
+fn utm(pixel_m: f64) -> GeoReference {
+    let affine = Affine {
+        a: pixel_m,
+        b: 0.0,
+        c: 3e5,
+        d: 0.0,
+        e: -pixel_m,
+        f: 5e6,
+    };
+    GeoReference::from_epsg(CrsKind::Projected, 32633, affine).expect("a known system")
+}
+
+#[test]
+fn a_file_that_is_read_is_not_written_over() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = |name: &str| folder.path().join(name);
+    write_model(&path("model.raremap"));
+    std::fs::create_dir(path("io")).expect("a folder");
+    for name in ["mask.tif", "summary.json"] {
+        write_scene(&path("io").join(name), &utm(10.0));
+        let before = std::fs::read(path("io").join(name)).expect("a file");
+        for out in ["io", "io/../io"] {
+            let error = run(&arguments(
+                path("model.raremap"),
+                vec![path("io").join(name)],
+                path(out),
+            ));
+            let message = error.expect_err("it would be lost").to_string();
+            assert!(message.contains("is read") && message.contains("--out"), "{message}");
+        }
+        assert!(std::fs::read(path("io").join(name)).expect("a file") == before);
+    }
+    assert!(!path("io/areas.csv").exists());
+}
+
+#[test]
+fn what_fails_is_named_once_and_before_the_network_runs() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = |name: &str| folder.path().join(name);
+    write_model(&path("model.raremap"));
+    write_scene(&path("scene.tif"), &utm(10.0));
+    std::fs::write(path("text"), "no image").expect("a file");
+    let fails = |input: &str, out: &str| {
+        let error = run(&arguments(path("model.raremap"), vec![path(input)], path(out))).expect_err("it cannot be");
+        (code_of(&error), format!("{error:#}"))
+    };
+    let cases = [
+        (fails("scene.tif", "text/out"), "write_failed", "cannot write"),
+        (fails("absent.tif", "out"), "source_failed", "absent.tif"),
+        (fails("text", "out"), "not_a_tiff", "text"),
+    ];
+    for ((code, message), expected, part) in cases {
+        assert_eq!(code, expected, "{message}");
+        assert!(
+            message.matches(part).count() == 1 && !message.contains("reading failed"),
+            "{message}"
+        );
+        assert_eq!(
+            message.matches("os error").count(),
+            usize::from(code != "not_a_tiff"),
+            "{message}"
+        );
+    }
+    let twice = PredictArgs {
+        rare: Some(vec!["reed".into(), "reed ".into()]),
+        ..arguments(path("model.raremap"), vec![path("scene.tif")], path("out"))
+    };
+    assert!(run(&twice).expect_err("a duplicate").to_string().contains("reed twice"));
+    assert!(
+        !path("out").exists(),
+        "nothing is made before the options are known to be sound"
+    );
+}
+
+#[test]
+fn a_run_that_fails_leaves_no_item_or_summary_of_an_earlier_one() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = |name: &str| folder.path().join(name);
+    write_model(&path("model.raremap"));
+    write_scene(&path("scene.tif"), &utm(10.0));
+    let args = arguments(path("model.raremap"), vec![path("scene.tif")], path("out"));
+    run(&args).expect("a prediction");
+    std::fs::write(path("out/notes.txt"), "mine").expect("a file");
+    std::fs::remove_file(path("out/areas.csv")).expect("it was made");
+    std::fs::create_dir(path("out/areas.csv")).expect("a folder in its place");
+    run(&args).expect_err("a folder cannot be replaced by a file");
+    assert!(!path("out/item.json").exists() && !path("out/summary.json").exists());
+    assert!(path("out/mask.tif").exists() && path("out/notes.txt").exists());
+}
+
+#[test]
+fn files_say_which_bands_tiles_and_warnings_they_are_made_with() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = |name: &str| folder.path().join(name);
+    write_model(&path("model.raremap"));
+    // A ten thousandth of the model's pixels: it cannot be run at its resolution.
+    write_scene(&path("scene.tif"), &utm(0.001));
+    let args = PredictArgs {
+        bands: Some("green=2,red=3,nir=3".into()),
+        resample: Resample::Auto,
+        ..arguments(path("model.raremap"), vec![path("scene.tif")], path("out"))
+    };
+    run(&args).expect("a prediction");
+    let expected = [
+        ("RAREMAP_BANDS", "green=2,red=3,nir=3"),
+        ("RAREMAP_TILE", "64"),
+        ("RAREMAP_OVERLAP", "32"),
+        ("RAREMAP_BACKEND", "cpu"),
+        ("RAREMAP_WARNINGS", "band_used_twice,not_resampled,resolution"),
+    ];
+    let mask = FileSource::open(path("out/mask.tif")).expect("a file");
+    let mask = pollster::block_on(GeoTiff::open(mask, Limits::default())).expect("a GeoTIFF");
+    let (areas, item) = (parsed(&path("out/areas.json")), parsed(&path("out/item.json")));
+    let polygons = parsed(&path("out/polygons.geojson"));
+    for (name, value) in expected {
+        let tag = mask.info().items.iter().find(|(found, _)| found == name);
+        assert_eq!(tag.map(|(_, value)| value.as_str()), Some(value), "{name}");
+        let notes = areas["notes"].as_array().expect("notes");
+        assert!(notes.contains(&json!({ "name": name, "value": value })), "{notes:?}");
+        assert_eq!(polygons["metadata"][name], json!(value));
+        let property = name.to_lowercase().replace("raremap_", "raremap:");
+        assert_eq!(item["properties"][&property], json!(value), "{property}");
+    }
+    let codes: Vec<serde_json::Value> = parsed(&path("out/summary.json"))["warnings"]
+        .as_array()
+        .expect("warnings")
+        .iter()
+        .map(|warning| warning["code"].clone())
+        .collect();
+    assert!(codes.contains(&json!("not_resampled")), "{codes:?}");
+}
+
+#[test]
+fn a_product_gives_its_item_name_time_and_files_and_results_in_its_folder_are_no_part_of_it() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = |name: &str| folder.path().join(name);
+    std::fs::create_dir(path("product")).expect("a folder");
+    write_model(&path("model.raremap"));
+    let names = ["product/BAND2.tif", "product/BAND3.tif", "product/BAND4.tif"];
+    for name in names {
+        write_band(&path(name), 70, 10.0, |y, x| ((y * 31 + x * 7) % 251 + 1) as u16);
+    }
+    let metadata = "OTSProductID= 2419\nSceneCenterTime= 06-MAY-2026 05:24:31.482739\n";
+    std::fs::write(path("product/BAND_META.txt"), metadata).expect("a file");
+    let item = |input: Vec<PathBuf>, out: &str| {
+        run(&arguments(path("model.raremap"), input, path(out))).expect("a prediction");
+        parsed(&path(out).join("item.json"))
+    };
+    let files = || names.map(path).to_vec();
+    let all = item(
+        files().into_iter().chain([path("product/BAND_META.txt")]).collect(),
+        "all",
+    );
+    assert!(
+        all["id"].as_str().is_some_and(|id| id.starts_with("2419-raremap-")),
+        "{}",
+        all["id"]
+    );
+    assert_eq!(all["properties"]["datetime"], json!("2026-05-06T05:24:31.482739Z"));
+    assert_eq!(all["links"].as_array().map(Vec::len), Some(4));
+    assert_eq!(all["links"][1]["href"], json!("BAND3.tif"));
+    assert_eq!(
+        all["properties"]["raremap:bands"],
+        json!("green=1 (BAND2.tif),red=2 (BAND3.tif),nir=3 (BAND4.tif)")
+    );
+    let bands = item(files(), "bands");
+    assert!(
+        bands["id"]
+            .as_str()
+            .is_some_and(|id| id.starts_with("product-raremap-")),
+        "{}",
+        bands["id"]
+    );
+    assert_eq!(bands["properties"]["datetime"], serde_json::Value::Null);
+    // Into the scene's folder, then into one below it, each twice.
+    for out in ["product", "product/results"] {
+        let first = item(vec![path("product")], out);
+        assert_eq!(item(vec![path("product")], out), first, "{out}");
+        let summary = parsed(&path(out).join("summary.json"));
+        assert_eq!(summary["notices"].as_array().map(Vec::len), Some(1), "{summary}");
+        assert_eq!(first["links"][0]["href"], json!("product"));
+    }
+}
+
+#[test]
+fn a_path_without_a_name_is_called_what_it_leads_to() {
+    let here = std::env::current_dir().expect("a folder");
+    let name = here.file_name().expect("a name").to_string_lossy().into_owned();
+    for path in [".", "src/.."] {
+        assert_eq!(scene_name(&[path.into()], &ProductFacts::default()).name(), name);
+    }
 }

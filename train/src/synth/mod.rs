@@ -29,7 +29,7 @@ use std::path::PathBuf;
 use sensor::{Scene, TRUTH_NODATA};
 use write::{Place, Planar, Raster, encode};
 
-/// Options of `raremap synth`.
+/// Makes a satellite scene with known truth.
 #[derive(Clone, Debug, clap::Args)]
 pub struct SynthArgs {
     /// Folder for the scene (made if missing): scene.tif, or one file per band, and truth.tif
@@ -145,6 +145,9 @@ pub enum SynthError {
     /// A layout that needs the whole scene at once.
     #[error("--size and --product go with --layout strips, tiles or cog")]
     Layout,
+    /// A grid that is not in metres.
+    #[error("EPSG:{0} is not known as a projected system in metres, which is what the grid is made in")]
+    Epsg(u16),
     /// A pixel without size.
     #[error("a pixel must measure more than 0 m, not {0}")]
     Pixel(f64),
@@ -228,11 +231,14 @@ impl SynthArgs {
         if matches!(self.layout, Layout::Planar | Layout::Lissiv) {
             return Err(SynthError::Layout);
         }
-        self.check_pixel()?;
+        self.check_grid()?;
         Ok([width, height])
     }
 
-    fn check_pixel(&self) -> Result<(), SynthError> {
+    fn check_grid(&self) -> Result<(), SynthError> {
+        if raremap_raster::projected_unit_m(self.epsg) != Some(1.0) {
+            return Err(SynthError::Epsg(self.epsg));
+        }
         if self.pixel > 0.0 && self.pixel.is_finite() {
             Ok(())
         } else {
@@ -260,7 +266,7 @@ fn make(arguments: &SynthArgs) -> Result<(Files, [f64; spectra::CLASSES.len()]),
     if !sides.contains(&width) || !sides.contains(&height) {
         return Err(SynthError::Size { width, height });
     }
-    arguments.check_pixel()?;
+    arguments.check_grid()?;
     let scene = Scene::photograph(arguments.seed, width, height, arguments.footprint);
     let place = arguments.place();
     let raster = |bands, bits, planar, nodata| Raster {
@@ -490,6 +496,14 @@ mod tests {
             ..arguments(Layout::Chunky)
         };
         assert!(matches!(make(&flat), Err(SynthError::Pixel(_))));
+        // Degrees, and feet.
+        for epsg in [4326, 2263] {
+            let grid = SynthArgs {
+                epsg,
+                ..arguments(Layout::Chunky)
+            };
+            assert!(matches!(make(&grid), Err(SynthError::Epsg(_))), "{epsg}");
+        }
     }
 
     fn read_band(bytes: Vec<u8>, band: usize) -> Vec<f64> {

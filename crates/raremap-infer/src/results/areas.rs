@@ -45,7 +45,7 @@ fn field(text: &str) -> String {
 
 #[derive(Debug, Serialize)]
 struct Areas<'a> {
-    scene: &'a str,
+    scene: String,
     width_px: usize,
     height_px: usize,
     model: Model<'a>,
@@ -79,7 +79,7 @@ struct Note<'a> {
 pub(super) fn json(results: &Results<'_>) -> Result<OutputFile, InferError> {
     let [height_px, width_px] = results.logits.size();
     let areas = Areas {
-        scene: results.scene,
+        scene: results.scene.name(),
         width_px,
         height_px,
         model: Model {

@@ -6,6 +6,7 @@
 
 mod areas;
 mod kind;
+mod name;
 mod place;
 mod polygons;
 mod raster;
@@ -13,13 +14,14 @@ mod review;
 mod stac;
 
 use raremap_model::Card;
-use raremap_raster::{CogFile, GeoReference, Notice, RasterError, Scratch};
+use raremap_raster::{CogFile, GeoReference, RasterError, Scratch};
 use serde::Serialize;
 
 use crate::decide::DecideOptions;
 use crate::error::InferError;
 use crate::logits::SceneLogits;
 pub use kind::OutputKind;
+pub use name::SceneName;
 
 /// How probabilities and saliency are stored.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize)]
@@ -54,7 +56,7 @@ pub struct OutputOptions {
     pub min_area_ha: f64,
     /// Most entries of the review list.
     pub review_limit: usize,
-    /// When the scene was taken, RFC 3339; for the STAC Item.
+    /// When the scene was taken, RFC 3339, or an interval of two such times (`start/end`); for the STAC Item.
     pub datetime: Option<String>,
     /// When the files were made, RFC 3339; files do not know it by themselves.
     pub created: Option<String>,
@@ -102,27 +104,16 @@ pub struct Results<'a> {
     pub card: &'a Card,
     /// Digest of the model's file.
     pub model_sha256: &'a str,
-    /// Name of the scene, such as its file's.
-    pub scene: &'a str,
+    /// What the scene is called.
+    pub scene: &'a SceneName,
     /// Where the scene is.
     pub georeference: Option<&'a GeoReference>,
     /// How the mask is drawn.
     pub decide: &'a DecideOptions,
     /// What may be chosen of the files.
     pub options: &'a OutputOptions,
-    /// Further facts for the files' metadata: what was done to the scene before it was run.
+    /// Further facts for the files' metadata, by the names that raster metadata has: [`crate::run_notes`].
     pub notes: &'a [(String, String)],
-}
-
-/// What was done to a scene before it was run, as [`Results::notes`] takes it.
-pub fn notes_of(notices: &[Notice]) -> Vec<(String, String)> {
-    let entry = |notice: &Notice| {
-        (
-            format!("RAREMAP_NOTE_{}", notice.code.to_uppercase()),
-            notice.message.clone(),
-        )
-    };
-    notices.iter().map(entry).collect()
 }
 
 /// Gives an empty scratch.
@@ -176,7 +167,7 @@ impl Results<'_> {
             ("RAREMAP_VERSION", env!("CARGO_PKG_VERSION").to_owned()),
             ("RAREMAP_MODEL", self.card.name.clone()),
             ("RAREMAP_MODEL_SHA256", self.model_sha256.to_owned()),
-            ("RAREMAP_SCENE", self.scene.to_owned()),
+            ("RAREMAP_SCENE", self.scene.name()),
             ("RAREMAP_THRESHOLD", self.decide.threshold.to_string()),
             ("RAREMAP_RARE_CLASSES", self.decide.rare.join(",")),
             ("RAREMAP_COMPLETE", self.logits.is_complete().to_string()),

@@ -31,7 +31,7 @@ struct Item<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     bbox: Option<[f64; 4]>,
     properties: Properties<'a>,
-    links: Vec<Link<'a>>,
+    links: Vec<Link>,
     assets: BTreeMap<&'static str, Asset<'a>>,
 }
 
@@ -77,12 +77,15 @@ struct Properties<'a> {
     top_k_percent: f32,
     #[serde(rename = "raremap:complete")]
     complete: bool,
+    /// The notes of the run, by the names that the item's other properties have.
+    #[serde(flatten)]
+    notes: BTreeMap<String, &'a str>,
 }
 
 #[derive(Debug, Serialize)]
-struct Link<'a> {
+struct Link {
     rel: &'static str,
-    href: &'a str,
+    href: String,
     title: &'static str,
 }
 
@@ -129,10 +132,14 @@ pub(super) fn make(results: &Results<'_>) -> Result<OutputFile, InferError> {
     let place = Place::new(results.georeference, size, PolygonsCrs::Wgs84);
     let outline = place.is_lon_lat().then(|| footprint(&place, size));
     let bbox = outline.as_ref().map(|outline| bounds(outline));
-    let datetime = options.datetime.as_deref();
     let created = options.created.as_deref();
-    let stem = results.scene.rsplit(['/', '\\']).next().unwrap_or_default();
-    let stem = stem.rsplit_once('.').map_or(stem, |(stem, _)| stem);
+    let known = options.datetime.as_deref();
+    let (datetime, interval) = match known.map(|known| (known, known.split_once('/'))) {
+        Some((_, Some((start, end)))) => (None, Some([start, end])),
+        Some((instant, None)) => (Some(instant), None),
+        None => (None, Some([EARLIEST, created.unwrap_or(LATEST)])),
+    };
+    let stem = results.scene.stem();
     let digest = results.model_sha256.get(..8).unwrap_or_default();
     let transform = results.georeference.map(|georeference| {
         let m = georeference.model_from_pixel;
@@ -151,8 +158,8 @@ pub(super) fn make(results: &Results<'_>) -> Result<OutputFile, InferError> {
         bbox,
         properties: Properties {
             datetime,
-            start_datetime: datetime.is_none().then_some(EARLIEST),
-            end_datetime: datetime.is_none().then_some(created.unwrap_or(LATEST)),
+            start_datetime: interval.map(|[start, _]| start),
+            end_datetime: interval.map(|[_, end]| end),
             created,
             title: format!("Land cover of {stem} by {}", results.card.name),
             gsd: middle_ha.map(|ha| round(libm::sqrt(ha * crate::areas::M2_PER_HA), 4)),
@@ -160,7 +167,9 @@ pub(super) fn make(results: &Results<'_>) -> Result<OutputFile, InferError> {
             software: BTreeMap::from([("raremap", env!("CARGO_PKG_VERSION"))]),
             lineage: format!(
                 "{} segmented by the model {} (SHA-256 {})",
-                results.scene, results.card.name, results.model_sha256
+                results.scene.name(),
+                results.card.name,
+                results.model_sha256
             ),
             epsg: results.georeference.and_then(|georeference| georeference.crs.epsg),
             shape: size,
@@ -171,15 +180,30 @@ pub(super) fn make(results: &Results<'_>) -> Result<OutputFile, InferError> {
             rare: &results.decide.rare,
             top_k_percent: results.decide.top_k_percent,
             complete: logits.is_complete(),
+            notes: results
+                .notes
+                .iter()
+                .map(|(name, value)| (property(name), value.as_str()))
+                .collect(),
         },
-        links: vec![Link {
-            rel: "derived_from",
-            href: results.scene,
-            title: "The scene",
-        }],
+        links: results.scene.references().map(derived_from).collect(),
         assets: assets(results),
     };
     OutputFile::of_json(OutputKind::StacItem, &item)
+}
+
+fn derived_from(href: String) -> Link {
+    Link {
+        rel: "derived_from",
+        href,
+        title: "The scene",
+    }
+}
+
+/// `raremap:bands` for `RAREMAP_BANDS`.
+fn property(name: &str) -> String {
+    let own = name.strip_prefix("RAREMAP_").unwrap_or(name);
+    format!("raremap:{}", own.to_lowercase())
 }
 
 fn assets<'a>(results: &Results<'a>) -> BTreeMap<&'static str, Asset<'a>> {

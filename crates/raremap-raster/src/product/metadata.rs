@@ -49,7 +49,7 @@ pub fn calibration(product: &RecognizedProduct, metadata: Option<&str>) -> Resul
 }
 
 /// Lines of `key = value`, with the group that Landsat's files put around them.
-fn key_values(text: &str) -> Vec<(String, String, String)> {
+pub(super) fn key_values(text: &str) -> Vec<(String, String, String)> {
     let mut groups: Vec<String> = Vec::new();
     let mut found = Vec::new();
     for line in text.lines() {
@@ -127,7 +127,7 @@ fn landsat(product: &RecognizedProduct, codes: &[&str], metadata: Option<&str>) 
 }
 
 /// The text of an XML element whose attributes hold `attribute`; these files are flat enough for that.
-fn element<'a>(xml: &'a str, name: &str, attribute: &str) -> Option<&'a str> {
+pub(super) fn element<'a>(xml: &'a str, name: &str, attribute: &str) -> Option<&'a str> {
     let open = format!("<{name}");
     xml.split(open.as_str()).skip(1).find_map(|rest| {
         let (attributes, rest) = rest.split_once('>')?;
@@ -245,29 +245,27 @@ fn liss(codes: &[&str], text: &str) -> Result<Calibration, WhyNot> {
     })
 }
 
-/// Of a date such as `16-MAY-2025`, counted from 1.
-fn day_of_year(date: &str) -> Option<f64> {
-    const MONTHS: [(&str, u32); 12] = [
-        ("JAN", 0),
-        ("FEB", 31),
-        ("MAR", 59),
-        ("APR", 90),
-        ("MAY", 120),
-        ("JUN", 151),
-        ("JUL", 181),
-        ("AUG", 212),
-        ("SEP", 243),
-        ("OCT", 273),
-        ("NOV", 304),
-        ("DEC", 334),
+/// Year, month and day, from 1, of a date such as `16-MAY-2025`.
+pub(super) fn calendar_day(date: &str) -> Option<[u32; 3]> {
+    const MONTHS: [&str; 12] = [
+        "JAN", "FEB", "MAR", "APR", "MAY", "JUN", "JUL", "AUG", "SEP", "OCT", "NOV", "DEC",
     ];
+    let date = date.to_uppercase();
     let mut parts = date.split(['-', ' ', '/']);
     let day: u32 = parts.next()?.parse().ok().filter(|day| (1..=31).contains(day))?;
     let month = parts.next()?;
-    let year: u32 = parts.next()?.parse().ok()?;
-    let (_, before) = MONTHS.iter().find(|(name, _)| month.starts_with(name))?;
+    let year: u32 = parts.next()?.parse().ok().filter(|year| *year <= 9999)?;
+    let month = MONTHS.iter().zip(1..).find(|(name, _)| month.starts_with(*name))?.1;
+    Some([year, month, day])
+}
+
+/// Of a date such as `16-MAY-2025`, counted from 1.
+fn day_of_year(date: &str) -> Option<f64> {
+    const DAYS_BEFORE: [u32; 12] = [0, 31, 59, 90, 120, 151, 181, 212, 243, 273, 304, 334];
+    let [year, month, day] = calendar_day(date)?;
+    let before = DAYS_BEFORE.get(month as usize - 1)?;
     let is_leap = year.is_multiple_of(4) && (!year.is_multiple_of(100) || year.is_multiple_of(400));
-    Some(f64::from(before + day + u32::from(is_leap && *before >= 59)))
+    Some(f64::from(before + day + u32::from(is_leap && month > 2)))
 }
 
 #[cfg(test)]

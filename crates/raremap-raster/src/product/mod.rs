@@ -1,12 +1,14 @@
 //! Several files as one scene: the bands of a product as it is delivered.
 
 mod error;
+mod facts;
 mod grid;
 mod metadata;
 mod names;
 mod recognize;
 
 pub use error::{GridDifference, NameList, ProductError};
+pub use facts::{ProductFacts, product_facts};
 pub use metadata::{Calibration, calibration};
 pub use recognize::{ProductBand, ProductKind, RecognizedProduct, recognize};
 
@@ -54,6 +56,7 @@ pub struct Product<S> {
     notices: Vec<Notice>,
     /// Scale and offset of each band, once values are to be others than the stored ones.
     scaling: Vec<[f32; 2]>,
+    facts: ProductFacts,
 }
 
 #[derive(Debug)]
@@ -180,7 +183,18 @@ impl<S: Scene> Product<S> {
             info,
             notices,
             scaling: Vec::new(),
+            facts: ProductFacts::default(),
         })
+    }
+
+    /// Takes note of what the product says of itself.
+    pub fn describe(&mut self, facts: ProductFacts) {
+        self.facts = facts;
+    }
+
+    /// What the product says of itself; nothing before [`Product::describe`].
+    pub fn facts(&self) -> &ProductFacts {
+        &self.facts
     }
 
     /// Gives values as `factor` times the reflectance from now on.

@@ -1,0 +1,232 @@
+//! Before a run: what there is to know of a scene, asked in the same way by the command and the page.
+
+use raremap_model::Card;
+use raremap_raster::{Notice, Scene, SceneInfo};
+
+use crate::areas::PixelAreas;
+use crate::bands::{BandGuess, Certainty};
+use crate::error::InferError;
+use crate::matching::{MatchMode, match_statistics, not_matched};
+use crate::pipeline::{RunOptions, pixel_areas, preview_for_statistics};
+use crate::statistics::{Warning, compare_resolution, compare_statistics};
+
+/// Nobody said which band is which.
+const GUESSED: &str = "bands_guessed";
+
+/// Finds how values are to be matched, if they are, and puts that into `options`; gives what a person should know before trusting the
+/// result. `guess` is how bands were assigned before anybody changed that.
+///
+/// # Errors
+/// As [`preview_for_statistics`].
+pub async fn prepare_run(
+    scene: &impl Scene,
+    card: &Card,
+    options: &mut RunOptions,
+    matching: Option<MatchMode>,
+    guess: &BandGuess,
+) -> Result<Vec<Warning>, InferError> {
+    let info = scene.scene_info();
+    let mut preview = preview_for_statistics(scene, &options.bands).await?;
+    options.matching = matching.and_then(|mode| match_statistics(&preview, card, mode));
+    let mut warnings = Vec::new();
+    match (&options.matching, matching) {
+        (Some(matching), _) => matching.apply(&mut preview),
+        (None, Some(mode)) => warnings.extend(not_matched(&preview, card, mode)),
+        (None, None) => {}
+    }
+    warnings.extend(compare_statistics(&preview, card));
+    let areas = pixel_areas(info.georeference.as_ref());
+    let middle = areas.pixel_ha(info.height as usize / 2, info.width as usize / 2);
+    warnings.extend(compare_resolution(middle, card).filter(|_| options.resample.is_none()));
+    warnings.extend(about_bands(card, &options.bands, guess));
+    warnings.extend(about_place(info, &areas));
+    Ok(warnings)
+}
+
+fn about_bands(card: &Card, bands: &[usize], guess: &BandGuess) -> Vec<Warning> {
+    let needed = card.scene_bands();
+    let pairs = || needed.iter().zip(bands);
+    let guessed = (guess.certainty != Certainty::Named && guess.bands == bands).then(|| {
+        let bands: Vec<String> = pairs().map(|(name, band)| format!("{name}={}", band + 1)).collect();
+        Warning {
+            code: GUESSED,
+            message: format!("{} Used: --bands {}", guess.reason, bands.join(",")),
+        }
+    });
+    let twice = pairs().enumerate().find_map(|(index, (name, band))| {
+        let (earlier, _) = pairs().take(index).find(|(_, earlier)| *earlier == band)?;
+        Some(Warning {
+            code: "band_used_twice",
+            message: format!(
+                "Band {} is both {earlier} and {name}: the model was trained on different ones.",
+                band + 1
+            ),
+        })
+    });
+    guessed.into_iter().chain(twice).collect()
+}
+
+fn about_place(info: &SceneInfo, areas: &PixelAreas) -> Option<Warning> {
+    let (code, message) = match (&info.georeference, areas.pixel_ha(0, 0)) {
+        (Some(_), Some(_)) => return None,
+        (Some(_), None) => (
+            "unknown_areas",
+            "The scene's file does not say in which coordinate reference system, or in which unit, its pixels are placed: areas are in pixels.",
+        ),
+        (None, _) => (
+            "no_georeference",
+            "The scene is not georeferenced: areas are in pixels, and the results have no place on a map.",
+        ),
+    };
+    Some(Warning {
+        code,
+        message: message.to_owned(),
+    })
+}
+
+/// How a scene was run, as [`crate::Results::notes`] takes it: which band is which (`files` has the file of each), on what, with what
+/// warnings, and what was done to it. `guess` is what the scene itself says of its bands.
+///
+/// Nothing of it depends on who asked for the run: a page cannot tell bands that were accepted from bands that were named, so that the
+/// files say `bands_unnamed`, of the scene, and not `bands_guessed`.
+pub fn run_notes(
+    card: &Card,
+    options: &RunOptions,
+    files: &[&str],
+    guess: &BandGuess,
+    backend: &str,
+    warnings: &[Warning],
+    notices: &[Notice],
+) -> Vec<(String, String)> {
+    let is_one_file = files.iter().all(|file| Some(file) == files.first());
+    let band = |(name, band): (&str, &usize)| match files.get(*band).filter(|_| !is_one_file) {
+        Some(file) => format!("{name}={} ({file})", band + 1),
+        None => format!("{name}={}", band + 1),
+    };
+    let bands: Vec<String> = card.scene_bands().into_iter().zip(&options.bands).map(band).collect();
+    // Their order is that in which things were asked, which no reader needs.
+    let mut codes: Vec<&str> = warnings.iter().map(|warning| warning.code).collect();
+    codes.retain(|code| *code != GUESSED);
+    codes.extend((guess.certainty != Certainty::Named).then_some("bands_unnamed"));
+    codes.sort_unstable();
+    codes.dedup();
+    let facts = [
+        ("RAREMAP_BANDS", bands.join(",")),
+        ("RAREMAP_TILE", options.tiling.tile_px.to_string()),
+        ("RAREMAP_OVERLAP", options.tiling.overlap_px.to_string()),
+        ("RAREMAP_BACKEND", backend.to_owned()),
+        ("RAREMAP_WARNINGS", codes.join(",")),
+    ];
+    let facts = facts.map(|(name, value)| (name.to_owned(), value));
+    let note = |notice: &Notice| {
+        (
+            format!("RAREMAP_NOTE_{}", notice.code.to_uppercase()),
+            notice.message.clone(),
+        )
+    };
+    facts.into_iter().chain(notices.iter().map(note)).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::statistics::tests::card;
+    use raremap_raster::{Affine, ColorInterpretation, CrsKind, GeoReference, SampleType};
+
+    fn guess(certainty: Certainty) -> BandGuess {
+        BandGuess {
+            bands: vec![0, 1, 2],
+            certainty,
+            reason: "Because.".into(),
+        }
+    }
+
+    fn codes(warnings: &[Warning]) -> Vec<&'static str> {
+        warnings.iter().map(|warning| warning.code).collect()
+    }
+
+    #[test]
+    fn a_guess_is_said_as_long_as_nobody_says_otherwise_and_so_is_a_band_twice() {
+        let of = |bands: &[usize], certainty| codes(&about_bands(&card(), bands, &guess(certainty)));
+        assert_eq!(of(&[0, 1, 2], Certainty::Named), [""; 0]);
+        assert_eq!(of(&[0, 1, 2], Certainty::Likely), ["bands_guessed"]);
+        assert_eq!(of(&[1, 0, 2], Certainty::Likely), [""; 0]);
+        let twice = about_bands(&card(), &[1, 0, 1], &guess(Certainty::Named));
+        assert_eq!(codes(&twice), ["band_used_twice"]);
+        assert!(
+            twice[0].message.starts_with("Band 2 is both green and nir"),
+            "{twice:?}"
+        );
+    }
+
+    #[test]
+    fn a_place_without_a_system_is_not_passed_over() {
+        let affine = Affine {
+            a: 10.0,
+            b: 0.0,
+            c: 0.0,
+            d: 0.0,
+            e: -10.0,
+            f: 0.0,
+        };
+        let mut place = GeoReference::from_epsg(CrsKind::Projected, 32633, affine);
+        let info = |georeference: &Option<GeoReference>| SceneInfo {
+            width: 4,
+            height: 4,
+            sample_type: SampleType::U8,
+            bits_per_sample: 8,
+            nodata: None,
+            band_names: vec![None],
+            color_interpretations: vec![ColorInterpretation::Gray],
+            alpha_band: None,
+            georeference: georeference.clone(),
+        };
+        let code = |place: &Option<GeoReference>| {
+            about_place(&info(place), &pixel_areas(place.as_ref())).map(|warning| warning.code)
+        };
+        assert_eq!((code(&place), code(&None)), (None, Some("no_georeference")));
+        if let Some(place) = &mut place {
+            place.crs.kind = CrsKind::Unknown;
+        }
+        assert_eq!(code(&place), Some("unknown_areas"));
+    }
+
+    #[test]
+    fn notes_tell_bands_with_their_files_tiles_backend_and_warnings() {
+        let options = RunOptions::new(vec![1, 0, 2]);
+        let warning = |code| Warning {
+            code,
+            message: String::new(),
+        };
+        let warnings = ["resolution", "bands_guessed", "resolution"].map(warning);
+        let notices = [Notice {
+            code: "values_matched",
+            message: "So.".into(),
+        }];
+        let notes = run_notes(
+            &card(),
+            &options,
+            &["a.tif"; 3],
+            &guess(Certainty::Unknown),
+            "cpu",
+            &warnings,
+            &notices,
+        );
+        let (tile, overlap) = (
+            options.tiling.tile_px.to_string(),
+            options.tiling.overlap_px.to_string(),
+        );
+        let expected = [
+            ("RAREMAP_BANDS", "green=2,red=1,nir=3"),
+            ("RAREMAP_TILE", &tile),
+            ("RAREMAP_OVERLAP", &overlap),
+            ("RAREMAP_BACKEND", "cpu"),
+            ("RAREMAP_WARNINGS", "bands_unnamed,resolution"),
+            ("RAREMAP_NOTE_VALUES_MATCHED", "So."),
+        ];
+        assert_eq!(notes, expected.map(|(name, value)| (name.to_owned(), value.to_owned())));
+        let files = ["BAND2.tif", "BAND3.tif", "BAND4.tif"];
+        let (_, bands) = &run_notes(&card(), &options, &files, &guess(Certainty::Named), "cpu", &[], &[])[0];
+        assert_eq!(bands, "green=2 (BAND3.tif),red=1 (BAND2.tif),nir=3 (BAND4.tif)");
+    }
+}
