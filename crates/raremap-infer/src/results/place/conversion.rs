@@ -28,7 +28,7 @@ pub(super) struct Conversion {
     /// Longitude, within ±180, and latitude of the scene's middle.
     middle: [f64; 2],
     pub(super) longitudes: Longitudes,
-    /// How fast longitudes change at most along the boundary, which is nearer to a pole outside than all other pixels; 0 where they are shifted.
+    /// How fast longitudes change at most along the boundary, where a pole outside is nearest; 0 where they are shifted.
     fastest_deg_per_px: f64,
 }
 
@@ -81,9 +81,7 @@ impl Conversion {
         let Some(boundary) = conversion.boundary() else {
             return Err("the scene reaches out of its system's domain".into());
         };
-        let steepest_deg = boundary.windows(2).map(|pair| (pair[1][0] - pair[0][0]).abs());
-        let shortest_px = size[0].min(size[1]) / f64::from(SIDE_STEPS);
-        conversion.fastest_deg_per_px = steepest_deg.fold(0.0, f64::max) / shortest_px;
+        conversion.fastest_deg_per_px = conversion.fastest_along_boundary();
         let ends = boundary.first().zip(boundary.last());
         let turned_deg = ends.map_or(0.0, |([first, _], [last, _])| last - first);
         // A pole on the boundary itself takes away what the walk turns at it: then there is no whole turn.
@@ -95,7 +93,7 @@ impl Conversion {
         Ok(conversion)
     }
 
-    /// Whether all pixels have a place. Corners may lie outside by less than a pixel: the outermost centres of global grids are at the poles.
+    /// Whether all pixels have a place. Corners may lie outside by less than a pixel: global grids have centres at the poles.
     pub(super) fn covers_scene(&self) -> bool {
         let [height, width] = self.size;
         let inset = [1f64.min(width / 2.0), 1f64.min(height / 2.0)];
@@ -193,6 +191,23 @@ impl Conversion {
         Some(line)
     }
 
+    fn fastest_along_boundary(&self) -> f64 {
+        let [height, width] = self.size;
+        let corners = [[0.0, 0.0], [0.0, height], [width, height], [width, 0.0], [0.0, 0.0]];
+        let mut fastest = 0f64;
+        for pair in corners.windows(2) {
+            let [from, to] = [pair[0], pair[1]];
+            let step = [0, 1].map(|axis| (to[axis] - from[axis]) / f64::from(SIDE_STEPS));
+            let longitude = |index: u32| {
+                let [column, row] = [0, 1].map(|axis| from[axis] + step[axis] * f64::from(index));
+                self.coordinates(column, row)[0]
+            };
+            let steepest_deg = (0..SIDE_STEPS).map(|index| (longitude(index + 1) - longitude(index)).abs());
+            fastest = fastest.max(steepest_deg.fold(0.0, f64::max) / libm::hypot(step[0], step[1]));
+        }
+        fastest
+    }
+
     fn walk(&self, from: [f64; 2], to: [f64; 2], halvings: u32, line: &mut Vec<[f64; 2]>) -> Option<()> {
         let ([start, _], [end, latitude]) = (self.found(from[0], from[1])?, self.found(to[0], to[1])?);
         let change = turn(end - start, 0.0);
@@ -239,8 +254,8 @@ impl Conversion {
             [low, values.into_iter().fold(f64::NEG_INFINITY, f64::max) - low]
         };
         let ([left, wide], [low, high]) = (span(corners.map(|(x, _)| x)), span(corners.map(|(_, y)| y)));
-        // Not at the top and the bottom, which may be beyond a pole; at three places, as two may be symmetric about the equator; and not at the
-        // sides alone, where azimuthal formulas may have one answer for all that is outside.
+        // Not at the top and the bottom, which may be beyond a pole; at three places, as two may be symmetric about the equator; and
+        // not at the sides alone, where azimuthal formulas may have one answer for all that is outside.
         [0.0, 0.3, 1.0].map(|part| left + wide * part).into_iter().all(|x| {
             let [first, others @ ..] = [0.3, 0.5, 0.8].map(|part| {
                 let found = self.projection.lon_lat_deg(x, low + high * part);
