@@ -35,7 +35,7 @@ pub async fn prepare_run(
         (None, None) => {}
     }
     warnings.extend(compare_statistics(&preview, card));
-    let areas = pixel_areas(info.georeference.as_ref());
+    let areas = pixel_areas(info.georeference.as_ref(), [info.height, info.width]);
     let middle = areas.pixel_ha(info.height as usize / 2, info.width as usize / 2);
     warnings.extend(compare_resolution(middle, card).filter(|_| options.resample.is_none()));
     warnings.extend(about_bands(card, &options.bands, guess));
@@ -182,7 +182,7 @@ mod tests {
             georeference: georeference.clone(),
         };
         let code = |place: &Option<GeoReference>| {
-            about_place(&info(place), &pixel_areas(place.as_ref())).map(|warning| warning.code)
+            about_place(&info(place), &pixel_areas(place.as_ref(), [4, 4])).map(|warning| warning.code)
         };
         assert_eq!((code(&place), code(&None)), (None, Some("no_georeference")));
         if let Some(place) = &mut place {

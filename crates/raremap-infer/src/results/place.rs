@@ -1,10 +1,17 @@
 //! From corners of pixels to the coordinates that a GeoJSON file has.
 
+mod conversion;
+mod crs_member;
+mod footprint;
+
 use std::fmt::Write;
 
-use raremap_raster::{Affine, GeoReference, Projection};
+use raremap_raster::{Affine, GeoReference};
 
 use super::PolygonsCrs;
+use conversion::{Conversion, Longitudes};
+use crs_member::crs_member;
+pub(super) use footprint::{Footprint, Geometry};
 
 /// Digits behind the point of a degree: a millimetre.
 const DEGREE_DIGITS: usize = 8;
@@ -14,64 +21,58 @@ const DENSE_PX: u32 = 256;
 
 /// Coordinates of a file.
 pub(super) struct Place {
-    model_from_pixel: Affine,
-    /// To longitude and latitude; `None` where the scene's own coordinates are written.
-    projection: Option<Projection>,
-    /// Longitudes are written within half a turn of this one, so that no outline is torn at 180 degrees.
-    middle_longitude: f64,
+    domain: Domain,
     /// The `crs` member, as JSON; `None` where RFC 7946 says it all.
     crs: Option<String>,
     /// Why coordinates are not those asked for.
     pub(super) notice: Option<String>,
 }
 
-/// Where there is no georeference: columns to the right, rows down.
-const PIXELS: Affine = Affine {
-    a: 1.0,
-    b: 0.0,
-    c: 0.0,
-    d: 0.0,
-    e: 1.0,
-    f: 0.0,
-};
+/// What coordinates are.
+enum Domain {
+    /// Longitude and latitude.
+    LonLat(Conversion),
+    /// Those of the scene's own system.
+    Scene(Affine),
+    /// Columns to the right, rows down: there is no georeference.
+    Pixels,
+}
 
 impl Place {
-    pub(super) fn new(georeference: Option<&GeoReference>, [height, width]: [usize; 2], wanted: PolygonsCrs) -> Self {
-        let own = |georeference: Option<&GeoReference>, notice| Self {
-            model_from_pixel: georeference.map_or(PIXELS, |georeference| georeference.model_from_pixel),
-            projection: None,
-            middle_longitude: 0.0,
-            crs: Some(crs_member(georeference)),
-            notice,
-        };
+    pub(super) fn new(georeference: Option<&GeoReference>, size: [usize; 2], wanted: PolygonsCrs) -> Self {
         let Some(georeference) = georeference else {
             let notice = "the scene is not georeferenced: coordinates are columns and rows of pixels";
-            return own(None, Some(notice.into()));
+            return Self {
+                domain: Domain::Pixels,
+                crs: Some(crs_member(None)),
+                notice: Some(notice.into()),
+            };
+        };
+        let own = |notice| Self {
+            domain: Domain::Scene(georeference.model_from_pixel),
+            crs: Some(crs_member(Some(georeference))),
+            notice,
         };
         if wanted == PolygonsCrs::Scene {
-            return own(Some(georeference), None);
+            return own(None);
         }
-        let projection = match Projection::of(georeference) {
-            Ok(projection) => projection,
-            Err(error) => {
-                let notice = format!("{error}: coordinates are the scene's own");
-                return own(Some(georeference), Some(notice));
+        let reason = match Conversion::of(georeference, size) {
+            Ok(conversion) if matches!(conversion.longitudes, Longitudes::AroundPole { .. }) => {
+                "the scene holds a pole, where outlines cannot be drawn in longitude and latitude".into()
             }
+            Ok(conversion) if !conversion.covers_scene() => {
+                "the scene reaches over a pole or out of its system's domain".into()
+            }
+            Ok(conversion) => {
+                return Self {
+                    domain: Domain::LonLat(conversion),
+                    crs: None,
+                    notice: None,
+                };
+            }
+            Err(reason) => reason,
         };
-        let (x, y) = georeference
-            .model_from_pixel
-            .apply(width as f64 / 2.0, height as f64 / 2.0);
-        let Some([middle_longitude, _]) = projection.lon_lat_deg(x, y) else {
-            let notice = "the scene's middle has no longitude and latitude: coordinates are the scene's own";
-            return own(Some(georeference), Some(notice.into()));
-        };
-        Self {
-            model_from_pixel: georeference.model_from_pixel,
-            projection: Some(projection),
-            middle_longitude: turn(middle_longitude, 0.0),
-            crs: None,
-            notice: None,
-        }
+        own(Some(format!("{reason}: coordinates are the scene's own")))
     }
 
     /// The start of a FeatureCollection, up to its features.
@@ -90,32 +91,33 @@ impl Place {
 
     /// Whether coordinates are longitude and latitude.
     pub(super) fn is_lon_lat(&self) -> bool {
-        self.projection.is_some()
+        matches!(self.domain, Domain::LonLat(_))
     }
 
     /// Whether a ring that is counterclockwise on the screen is clockwise in these coordinates.
-    pub(super) fn is_mirrored(&self) -> bool {
-        let Affine { a, b, d, e, .. } = self.model_from_pixel;
-        a * e - b * d > 0.0
+    fn is_mirrored(&self) -> bool {
+        match &self.domain {
+            Domain::LonLat(conversion) => conversion.is_mirrored(),
+            Domain::Scene(Affine { a, b, d, e, .. }) => a * e - b * d > 0.0,
+            Domain::Pixels => true,
+        }
     }
 
-    /// Coordinates of a place in pixels. Where the formulas have none, far outside a projection's domain, it is the nearest pole or the
-    /// middle's meridian: such scenes do not occur, and the file stays sound.
+    /// Coordinates of a place in pixels.
     pub(super) fn coordinates(&self, column: f64, row: f64) -> [f64; 2] {
-        let (x, y) = self.model_from_pixel.apply(column, row);
-        match &self.projection {
-            None => [x, y],
-            Some(projection) => {
-                let found = projection.lon_lat_deg(x, y);
-                let [longitude, latitude] = found.unwrap_or([self.middle_longitude, 90.0f64.copysign(y)]);
-                [turn(longitude, self.middle_longitude), latitude]
-            }
+        match &self.domain {
+            Domain::LonLat(conversion) => conversion.coordinates(column, row),
+            Domain::Scene(model_from_pixel) => model_from_pixel.apply(column, row).into(),
+            Domain::Pixels => [column, row],
         }
     }
 
     /// Writes a position.
     pub(super) fn write(&self, text: &mut String, column: f64, row: f64) {
-        let [x, y] = self.coordinates(column, row);
+        self.write_position(text, self.coordinates(column, row));
+    }
+
+    fn write_position(&self, text: &mut String, [x, y]: [f64; 2]) {
         text.push('[');
         self.write_number(text, x);
         text.push(',');
@@ -134,14 +136,6 @@ impl Place {
 
     /// Writes a closed ring, in the order that RFC 7946 asks for: outer ones counterclockwise, holes clockwise.
     pub(super) fn write_ring(&self, text: &mut String, ring: &[[u32; 2]]) {
-        text.push('[');
-        let mut first = true;
-        let mut put = |text: &mut String, [column, row]: [u32; 2]| {
-            if !std::mem::take(&mut first) {
-                text.push(',');
-            }
-            self.write(text, f64::from(column), f64::from(row));
-        };
         let count = ring.len();
         let at = |index: usize| {
             let index = index % count.max(1);
@@ -152,15 +146,59 @@ impl Place {
             };
             ring.get(index).copied().unwrap_or_default()
         };
+        text.push('[');
+        let mut start = None;
+        let mut put = |position: [f64; 2]| {
+            if start.is_some() {
+                text.push(',');
+            }
+            start = start.or(Some(position));
+            self.write_position(text, position);
+        };
         for index in 0..count {
-            let (from, to) = (at(index), at(index + 1));
-            put(text, from);
+            let (before, from, to) = (at(index + count - 1), at(index), at(index + 1));
+            self.vertex(from, before, to, &mut put);
             if self.is_lon_lat() {
-                between(from, to, |corner| put(text, corner));
+                let mut last = from;
+                between(from, to, |corner| {
+                    self.bend(last, corner, &mut put);
+                    self.vertex(corner, from, to, &mut put);
+                    last = corner;
+                });
+                self.bend(last, to, &mut put);
             }
         }
-        put(text, at(0));
+        if let Some(start) = start {
+            text.push(',');
+            self.write_position(text, start);
+        }
         text.push(']');
+    }
+
+    /// Gives corners between two of one row or column where the edge is bent: the same ones from both sides of it.
+    fn bend(&self, from: [u32; 2], to: [u32; 2], put: &mut impl FnMut([f64; 2])) {
+        let Domain::LonLat(conversion) = &self.domain else {
+            return;
+        };
+        let middle = [from[0].midpoint(to[0]), from[1].midpoint(to[1])];
+        if middle != from && middle != to && conversion.is_bent(from.map(f64::from), to.map(f64::from)) {
+            self.bend(from, middle, put);
+            self.vertex(middle, from, to, put);
+            self.bend(middle, to, put);
+        }
+    }
+
+    /// Gives the positions of a corner of a ring: a pole has two in longitude and latitude.
+    fn vertex(&self, corner: [u32; 2], from: [u32; 2], to: [u32; 2], put: &mut impl FnMut([f64; 2])) {
+        let [corner, from, to] = [corner, from, to].map(|corner| corner.map(f64::from));
+        match &self.domain {
+            Domain::LonLat(conversion) => {
+                let (position, other) = conversion.positions(corner, from, to);
+                put(position);
+                other.into_iter().for_each(put);
+            }
+            Domain::Scene(_) | Domain::Pixels => put(self.coordinates(corner[0], corner[1])),
+        }
     }
 }
 
@@ -181,21 +219,6 @@ fn between([x, y]: [u32; 2], [to_x, to_y]: [u32; 2], mut put: impl FnMut([u32; 2
         steps(x, to_x).into_iter().for_each(|x| put([x, y]));
     } else {
         steps(y, to_y).into_iter().for_each(|y| put([x, y]));
-    }
-}
-
-/// The same longitude within half a turn of another.
-fn turn(longitude: f64, near: f64) -> f64 {
-    longitude - 360.0 * libm::round((longitude - near) / 360.0)
-}
-
-/// The member of GeoJSON before RFC 7946; null where the system has no code: readers are then not to assume one.
-fn crs_member(georeference: Option<&GeoReference>) -> String {
-    match georeference.and_then(|georeference| georeference.crs.epsg) {
-        Some(code) => {
-            format!("{{\"type\": \"name\", \"properties\": {{\"name\": \"urn:ogc:def:crs:EPSG::{code}\"}}}}")
-        }
-        None => "null".into(),
     }
 }
 
@@ -250,12 +273,7 @@ mod tests {
         assert_eq!(back, list([10, 3], [800, 3]));
         assert_eq!(list([5, 256], [5, 512]), [[0; 2]; 0]);
     }
-
-    #[test]
-    fn longitudes_do_not_jump_at_the_date_line() {
-        assert_eq!(
-            (turn(-179.5, 179.0), turn(190.0, 0.0), turn(10.0, 10.0)),
-            (180.5, -170.0, 10.0)
-        );
-    }
 }
+
+#[cfg(test)]
+mod rings;

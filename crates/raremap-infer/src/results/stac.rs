@@ -5,8 +5,8 @@ use std::collections::BTreeMap;
 use raremap_model::Card;
 use serde::Serialize;
 
-use super::place::Place;
-use super::{OutputFile, OutputKind, PolygonsCrs, ProbabilitySamples, Results};
+use super::place::{Footprint, Geometry};
+use super::{OutputFile, OutputKind, ProbabilitySamples, Results};
 use crate::error::InferError;
 
 const EXTENSIONS: [&str; 4] = [
@@ -18,8 +18,6 @@ const EXTENSIONS: [&str; 4] = [
 /// An Item must say when. Where nobody does, the interval is one that surely holds the time.
 const EARLIEST: &str = "0001-01-01T00:00:00Z";
 const LATEST: &str = "9999-12-31T23:59:59Z";
-/// Positions along each side of the footprint.
-const SIDE_STEPS: u32 = 8;
 
 #[derive(Debug, Serialize)]
 struct Item<'a> {
@@ -33,12 +31,6 @@ struct Item<'a> {
     properties: Properties<'a>,
     links: Vec<Link>,
     assets: BTreeMap<&'static str, Asset<'a>>,
-}
-
-#[derive(Debug, Serialize)]
-struct Geometry {
-    r#type: &'static str,
-    coordinates: [Vec<[f64; 2]>; 1],
 }
 
 #[derive(Debug, Serialize)]
@@ -129,9 +121,10 @@ struct ClassOf<'a> {
 pub(super) fn make(results: &Results<'_>) -> Result<OutputFile, InferError> {
     let (logits, options) = (results.logits, results.options);
     let size = logits.size();
-    let place = Place::new(results.georeference, size, PolygonsCrs::Wgs84);
-    let outline = place.is_lon_lat().then(|| footprint(&place, size));
-    let bbox = outline.as_ref().map(|outline| bounds(outline));
+    let (geometry, bbox) = match Footprint::of(results.georeference, size) {
+        Some(footprint) => (Some(footprint.geometry), Some(footprint.bbox)),
+        None => (None, None),
+    };
     let created = options.created.as_deref();
     let known = options.datetime.as_deref();
     let (datetime, interval) = match known.map(|known| (known, known.split_once('/'))) {
@@ -151,10 +144,7 @@ pub(super) fn make(results: &Results<'_>) -> Result<OutputFile, InferError> {
         stac_version: "1.0.0",
         stac_extensions: EXTENSIONS,
         id: format!("{stem}-raremap-{digest}"),
-        geometry: outline.map(|outline| Geometry {
-            r#type: "Polygon",
-            coordinates: [outline],
-        }),
+        geometry,
         bbox,
         properties: Properties {
             datetime,
@@ -278,34 +268,6 @@ fn classes<'a>(results: &Results<'a>) -> Vec<ClassOf<'a>> {
         }
     };
     results.logits.classes().iter().map(class).collect()
-}
-
-/// The scene's outline, counterclockwise and closed.
-fn footprint(place: &Place, [height, width]: [usize; 2]) -> Vec<[f64; 2]> {
-    let (height, width) = (height as f64, width as f64);
-    // Counterclockwise on the screen, from the top left corner down.
-    let corners = [[0.0, 0.0], [0.0, height], [width, height], [width, 0.0], [0.0, 0.0]];
-    let mut outline = Vec::new();
-    for pair in corners.windows(2) {
-        let [[from_x, from_y], [to_x, to_y]] = [pair[0], pair[1]];
-        for step in 0..SIDE_STEPS {
-            let part = f64::from(step) / f64::from(SIDE_STEPS);
-            let position = place.coordinates(from_x + (to_x - from_x) * part, from_y + (to_y - from_y) * part);
-            outline.push(position.map(|degrees| round(degrees, 8)));
-        }
-    }
-    if place.is_mirrored() {
-        outline.reverse();
-    }
-    outline.extend(outline.first().copied());
-    outline
-}
-
-fn bounds(outline: &[[f64; 2]]) -> [f64; 4] {
-    let start = [f64::INFINITY, f64::INFINITY, f64::NEG_INFINITY, f64::NEG_INFINITY];
-    outline.iter().fold(start, |[west, south, east, north], [x, y]| {
-        [west.min(*x), south.min(*y), east.max(*x), north.max(*y)]
-    })
 }
 
 fn round(value: f64, digits: i32) -> f64 {
