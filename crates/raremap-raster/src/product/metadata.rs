@@ -96,7 +96,7 @@ fn sine_of_elevation(degrees: f64) -> Result<f64, WhyNot> {
 fn landsat(product: &RecognizedProduct, codes: &[&str], metadata: Option<&str>) -> Result<Calibration, WhyNot> {
     let all = |part: &str| product.bands.iter().all(|band| band.name.to_lowercase().contains(part));
     let any = |part: &str| product.bands.iter().any(|band| band.name.to_lowercase().contains(part));
-    if all("_sr_b") && any("_02_") {
+    if all("sr_b") && any("_02_") {
         // Level 2 of collection 2 has one scale (Landsat 8-9 Collection 2 Level 2 Science Product Guide); its metadata repeat it.
         return Ok(Calibration {
             bands: vec![[2.75e-5, -0.2]; codes.len()],
@@ -104,7 +104,8 @@ fn landsat(product: &RecognizedProduct, codes: &[&str], metadata: Option<&str>) 
             origin: "the scale of Landsat's collection 2, level 2".to_owned(),
         });
     }
-    if any("sr_b") {
+    // Tiles of the US grid write SRB4.
+    if any("sr_b") || any("_srb") {
         return Ok(Calibration {
             bands: vec![[1e-4, 0.0]; codes.len()],
             is_surface: true,
