@@ -1,5 +1,7 @@
 //! Which band of the scene is which, as a person says it.
 
+use raremap_raster::{Product, Scene};
+
 use crate::bands::check_count;
 use crate::error::InferError;
 
@@ -45,6 +47,25 @@ pub fn parse_bands(text: &str, files: &[&str], needed: &[&str]) -> Result<Vec<us
         Some(name) => Err(wrong(format!("{name} is missing"))),
         None => Ok(bands.into_iter().flatten().collect()),
     }
+}
+
+/// Refuses a product that lacks a band which the model needs: every band has a name there, and another one in its place would be wrong.
+///
+/// It is for scenes whose bands nobody assigned; what [`parse_bands`] reads is taken as it is said.
+///
+/// # Errors
+/// [`InferError::Misuse`] naming the bands and their files.
+pub fn refuse_missing_bands<S: Scene>(scene: &Product<S>, needed: &[&str]) -> Result<(), InferError> {
+    let missing: Vec<String> = needed.iter().filter_map(|name| scene.missing_band(name)).collect();
+    let verb = match missing.len() {
+        0 => return Ok(()),
+        1 => "is",
+        _ => "are",
+    };
+    Err(InferError::Misuse(format!(
+        "{} {verb} missing: add the file, or say which band is which",
+        missing.join(", ")
+    )))
 }
 
 /// The band of a file, by its name with or without extension, if no other band has that.

@@ -40,7 +40,9 @@ pub async fn open_product<S: RangeSource>(
         Some(index) => Some(read_text(&source(index).await?).await?),
         None => None,
     };
-    let warnings = match calibration(&recognized, metadata.as_deref()) {
+    let found = calibration(&recognized, metadata.as_deref())
+        .and_then(|calibration| scene.check_calibration(&calibration).map(|()| calibration));
+    let warnings = match found {
         Ok(calibration) => {
             scene.calibrate(&calibration, factor)?;
             top_of_atmosphere(card)

@@ -86,6 +86,17 @@ pub(super) fn band_code(kind: ProductKind, common: &str) -> Option<&'static str>
     codes.iter().find(|(_, name)| *name == common).map(|(code, _)| *code)
 }
 
+/// How the file of a band is called, behind what all files of a scene begin with.
+pub(super) fn band_file(kind: ProductKind, common: &str) -> Option<String> {
+    let code = band_code(kind, common)?.to_uppercase();
+    match kind {
+        ProductKind::Liss => Some(format!("BAND{code}")),
+        // Its two sensors number them differently.
+        ProductKind::Harmonized => None,
+        _ => Some(format!("B{code}")),
+    }
+}
+
 impl FileName {
     /// Understands a path inside a listing; folders are separated by `/` or `\`.
     pub(super) fn new(path: &str) -> Self {
