@@ -559,6 +559,16 @@ fn what_is_no_sound_tiff_is_told_apart() {
     assert_eq!(code_of(open(Vec::new())), "empty");
     assert_eq!(code_of(open(b"\x89PNG\r\n\x1a\n0000".to_vec())), "not_a_tiff");
     assert_eq!(code_of(open(b"I".to_vec())), "not_a_tiff");
+    let tar = [[0; 257].as_slice(), b"ustar\0", &[0; 249]].concat();
+    for (start, name) in [
+        (b"\x89PNG\r\n\x1a\n0000".to_vec(), "it is a PNG image"),
+        (tar, "it is a tar archive: unpack it first"),
+        (b"PK\x03\x04".to_vec(), "it is a zip archive"),
+        (b"none".to_vec(), "it starts with 6e 6f 6e 65"),
+    ] {
+        let error = open(start).map(|_| ()).expect_err("no TIFF");
+        assert_eq!(error.to_string(), format!("not a TIFF file: {name}"));
+    }
     assert_eq!(code_of(open(b"II*\0".to_vec())), "truncated");
     assert_eq!(code_of(open(b"II*\0\0\0\0\0".to_vec())), "no_image");
     let file = Tiny {
