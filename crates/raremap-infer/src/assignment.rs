@@ -84,6 +84,9 @@ fn band_of_file(name: &str, files: &[&str]) -> Option<usize> {
 
 #[cfg(test)]
 mod tests {
+    use pollster::block_on;
+    use raremap_raster::{BytesSource, GeoTiff, Limits, OutputImage, OutputSamples, encode_geotiff, recognize};
+
     use super::*;
 
     const NEEDED: [&str; 3] = ["green", "red", "nir"];
@@ -116,5 +119,32 @@ mod tests {
         for text in ["green=two.tif,red=1,nir=2", "green=BAND5,red=1,nir=2"] {
             assert!(parse(text).unwrap_err().to_string().contains("1 to 5"), "{text}");
         }
+    }
+
+    #[test]
+    fn a_band_that_a_product_lacks_is_refused_by_the_name_of_its_file() {
+        let image = OutputImage {
+            width: 2,
+            height: 2,
+            samples: OutputSamples::U8(&[1; 4]),
+            nodata: None,
+            color_table: None,
+            band_names: vec![],
+            metadata: vec![],
+        };
+        let bytes = encode_geotiff(&image, None).expect("a small image");
+        let open = |files: [&str; 3]| -> Product<GeoTiff<BytesSource>> {
+            let recognized = recognize(&files).expect("a product");
+            let source = async |_| Ok(BytesSource::new(bytes.clone()));
+            block_on(Product::open(&recognized, source, &Limits::default())).expect("a product")
+        };
+        let refused = |files| refuse_missing_bands(&open(files), &NEEDED).map_err(|error| error.to_string());
+        let error = refused(["BAND2.tif", "BAND4.tif", "BAND5.tif"]).expect_err("no red");
+        assert!(error.starts_with("red (BAND3) is missing: "), "{error}");
+        let error = refused(["B03.tif", "B11.tif", "B12.tif"]).expect_err("green alone");
+        assert!(error.starts_with("red (B04), nir (B08) are missing: "), "{error}");
+        assert_eq!(refused(["BAND2.tif", "BAND3.tif", "BAND4.tif"]), Ok(()));
+        // Files that say nothing are left to guesses.
+        assert_eq!(refused(["a.tif", "b.tif", "c.tif"]), Ok(()));
     }
 }
