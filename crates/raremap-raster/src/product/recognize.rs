@@ -78,7 +78,8 @@ const ORDER: &[&str] = &[
 /// Files of a known product come before others beside them; without one, all images are taken as one scene.
 ///
 /// # Errors
-/// [`ProductError::NoImage`], [`ProductError::NoBand`], [`ProductError::SeveralProducts`], and [`ProductError::Jpeg2000`] for bands that are stored so.
+/// [`ProductError::NoImage`], [`ProductError::NoBand`], [`ProductError::SeveralProducts`],
+/// and [`ProductError::Jpeg2000`] for bands that are stored so.
 pub fn recognize(paths: &[&str]) -> Result<RecognizedProduct, ProductError> {
     let mut names: Vec<FileName> = paths.iter().map(|path| FileName::new(path)).collect();
     settle_unpadded(&mut names);
