@@ -2,8 +2,9 @@
 
 mod scene;
 
+use std::fmt::Write as _;
 use std::fs::File;
-use std::io::Read;
+use std::io::{ErrorKind, Read, Write as _};
 use std::path::PathBuf;
 use std::process::ExitCode;
 
@@ -11,7 +12,7 @@ use anyhow::{Context, Result};
 use clap::Args;
 use raremap_model::weights::{MAX_HEADER_BYTES, read_card};
 use raremap_model::{BandSource, Card, ModelFile};
-use raremap_raster::RasterError;
+use raremap_raster::{RasterError, foreign_format};
 use serde_json::json;
 
 /// Describes a GeoTIFF or a weights file.
@@ -30,14 +31,25 @@ pub struct InspectArgs {
     statistics: bool,
 }
 
-/// Runs `raremap inspect`: 0 where the file is read, 2 with one line on standard error where it is not.
+/// Runs `raremap inspect`: 0 where the file is read, 2 with one line on standard error where it is not or the report cannot be written.
 pub fn run(args: &InspectArgs) -> ExitCode {
-    let Err(error) = inspect(args) else {
-        return ExitCode::SUCCESS;
+    let text = match inspect(args) {
+        Ok(text) => text,
+        Err(error) => return fail(args, code_of(&error), &format!("{error:#}")),
     };
-    let (code, file) = (code_of(&error), args.file.display());
+    let mut out = std::io::stdout().lock();
+    match out.write_all(text.as_bytes()).and_then(|()| out.flush()) {
+        Ok(()) => ExitCode::SUCCESS,
+        // Who reads it has seen enough, as `head` has.
+        Err(error) if error.kind() == ErrorKind::BrokenPipe => ExitCode::SUCCESS,
+        Err(error) => fail(args, "output_failed", &format!("the report cannot be written: {error}")),
+    }
+}
+
+fn fail(args: &InspectArgs, code: &str, message: &str) -> ExitCode {
+    let file = args.file.display();
     // A sentence of several lines would be several errors to who reads lines.
-    let message = format!("{error:#}").replace(['\n', '\r'], " ");
+    let message = message.replace(['\n', '\r'], " ");
     if args.json {
         let report = json!({ "error": { "code": code, "message": message, "file": file.to_string() } });
         eprintln!("{report}");
@@ -59,31 +71,38 @@ fn code_of(error: &anyhow::Error) -> &'static str {
     "not_recognized"
 }
 
-fn inspect(args: &InspectArgs) -> Result<()> {
+/// The report.
+fn inspect(args: &InspectArgs) -> Result<String> {
     let mut file = File::open(&args.file)?;
     // A weights file's header comes first: what is none is refused without reading it all.
     let mut bytes = Vec::new();
-    file.by_ref()
+    Read::by_ref(&mut file)
         .take(MAX_HEADER_BYTES as u64 + 8)
         .read_to_end(&mut bytes)?;
-    if matches!(
+    let is_tiff = matches!(
         bytes.get(..4),
         Some([b'I', b'I', 42 | 43, 0] | [b'M', b'M', 0, 42 | 43])
-    ) {
+    );
+    if is_tiff || bytes.is_empty() {
         return scene::inspect(args);
     }
-    read_card(&bytes).context("neither a GeoTIFF nor a weights file")?;
+    if let Err(error) = read_card(&bytes) {
+        // The raster reader has a name for what people take for a GeoTIFF.
+        return match foreign_format(&bytes) {
+            Some(_) => scene::inspect(args),
+            None => Err(error).context("neither a GeoTIFF nor a weights file"),
+        };
+    }
     file.read_to_end(&mut bytes)?;
     inspect_model(&bytes, args.json)
 }
 
-fn inspect_model(bytes: &[u8], json: bool) -> Result<()> {
+fn inspect_model(bytes: &[u8], json: bool) -> Result<String> {
     let file = ModelFile::from_bytes(bytes)?;
     if json {
         let report =
             json!({ "kind": "model", "bytes": bytes.len(), "sha256": file.sha256, "card": file.card.to_stac() });
-        println!("{}", serde_json::to_string_pretty(&report)?);
-        return Ok(());
+        return Ok(serde_json::to_string_pretty(&report)? + "\n");
     }
     let Card {
         name,
@@ -95,17 +114,23 @@ fn inspect_model(bytes: &[u8], json: bool) -> Result<()> {
         training,
         ..
     } = &file.card;
-    println!("{name}, a weights file of {} bytes, exported {created}", bytes.len());
+    let mut out = String::new();
+    writeln!(
+        out,
+        "{name}, a weights file of {} bytes, exported {created}",
+        bytes.len()
+    )?;
     if !description.is_empty() {
-        println!("{description}");
+        writeln!(out, "{description}")?;
     }
-    println!("sha256        {}", file.sha256);
-    println!("quantization  {}", file.card.quantization);
-    println!("values        {}", file.card.value_scaling);
-    println!(
+    writeln!(out, "sha256        {}", file.sha256)?;
+    writeln!(out, "quantization  {}", file.card.quantization)?;
+    writeln!(out, "values        {}", file.card.value_scaling)?;
+    writeln!(
+        out,
         "tile          {} px of {} m",
         file.card.tile_px, file.card.ground_resolution_m
-    );
+    )?;
     for band in bands {
         let source = match &band.source {
             BandSource::Scene => String::new(),
@@ -113,10 +138,11 @@ fn inspect_model(bytes: &[u8], json: bool) -> Result<()> {
                 format!(" = ({first} - {second}) / ({first} + {second})")
             }
         };
-        println!(
+        writeln!(
+            out,
             "band          {}{source}, mean {} and deviation {}",
             band.name, band.mean, band.std
-        );
+        )?;
     }
     for class in classes {
         let rare = if rare_classes.contains(&class.name) {
@@ -125,12 +151,13 @@ fn inspect_model(bytes: &[u8], json: bool) -> Result<()> {
             ""
         };
         let [r, g, b] = class.color;
-        println!(
+        writeln!(
+            out,
             "class         {} {} #{r:02x}{g:02x}{b:02x}{rare}",
             class.value, class.name
-        );
+        )?;
     }
-    println!("trained on    {}: {}", training.dataset, training.provenance);
-    println!("figures       {}", file.card.metrics);
-    Ok(())
+    writeln!(out, "trained on    {}: {}", training.dataset, training.provenance)?;
+    writeln!(out, "figures       {}", file.card.metrics)?;
+    Ok(out)
 }

@@ -18,7 +18,8 @@ use indicatif::{ProgressBar, ProgressStyle};
 use raremap_infer::{
     BandGuess, BurnTileModel, Certainty, DecideOptions, GOLDEN_TOLERANCE, InferError, MatchMode, OutputOptions,
     PolygonsCrs, ProbabilitySamples, Progress, Results, RunHooks, RunOptions, SceneLogits, SceneName, Tiling, Warning,
-    check_golden, guess_bands, not_resampled, parse_bands, pixel_areas, prepare_run, resampling, run_notes, run_scene,
+    check_golden, guess_bands, not_resampled, parse_bands, pixel_areas, prepare_run, refuse_missing_bands, resampling,
+    run_notes, run_scene,
 };
 use raremap_model::{Card, ModelFile, WeightsError};
 use raremap_raster::{ProductFacts, RasterError, Scene, SceneInfo, Scratch};
@@ -392,7 +393,10 @@ fn assign(spec: Option<&str>, scene: &InputScene, card: &Card) -> Result<BandGue
             certainty: Certainty::Named,
             reason: "Assigned on the command line.".into(),
         },
-        None => guess_bands(info.into(), &needed)?,
+        None => {
+            refuse_missing_bands(scene, &needed)?;
+            guess_bands(info.into(), &needed)?
+        }
     })
 }
 

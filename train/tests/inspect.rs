@@ -108,9 +108,13 @@ fn what_cannot_be_read_exits_with_2_and_one_typed_line() {
     let whole = fs::read(path("scene.tif")).expect("reads");
     fs::write(path("cut.tif"), &whole[..whole.len() / 2]).expect("writes");
     fs::write(path("text.tif"), b"no image at all").expect("writes");
+    fs::write(path("empty.tif"), b"").expect("writes");
+    fs::write(path("picture.tif"), b"\x89PNG\r\n\x1a\n and more").expect("writes");
     for (name, code) in [
         ("cut.tif", "truncated"),
         ("text.tif", "not_recognized"),
+        ("empty.tif", "empty"),
+        ("picture.tif", "not_a_tiff"),
         ("absent.tif", "source_failed"),
     ] {
         let output = inspect(folder.path(), &[name, "--checksums"]);
@@ -123,4 +127,20 @@ fn what_cannot_be_read_exits_with_2_and_one_typed_line() {
         let error: Value = serde_json::from_slice(&output.stderr).expect("one JSON object");
         assert_eq!(error["error"]["code"], code);
     }
+}
+
+#[test]
+#[cfg(unix)]
+fn a_reader_that_has_seen_enough_is_no_failure() {
+    let folder = tempfile::tempdir().expect("a folder");
+    write_scene(&folder.path().join("scene.tif"), 50, 40);
+    let (reader, writer) = std::io::pipe().expect("a pipe");
+    drop(reader);
+    let mut command = Command::new(env!("CARGO_BIN_EXE_raremap"));
+    command.current_dir(folder.path()).args(["inspect", "scene.tif"]);
+    let output = command.stdout(writer).output().expect("the command starts");
+    assert_eq!(
+        (output.status.code(), String::from_utf8_lossy(&output.stderr).as_ref()),
+        (Some(0), "")
+    );
 }

@@ -1,5 +1,7 @@
 //! Which band of the scene is which, as a person says it.
 
+use raremap_raster::{Product, Scene};
+
 use crate::bands::check_count;
 use crate::error::InferError;
 
@@ -47,6 +49,25 @@ pub fn parse_bands(text: &str, files: &[&str], needed: &[&str]) -> Result<Vec<us
     }
 }
 
+/// Refuses a product that lacks a band which the model needs: every band has a name there, and another one in its place would be wrong.
+///
+/// It is for scenes whose bands nobody assigned; what [`parse_bands`] reads is taken as it is said.
+///
+/// # Errors
+/// [`InferError::Misuse`] naming the bands and their files.
+pub fn refuse_missing_bands<S: Scene>(scene: &Product<S>, needed: &[&str]) -> Result<(), InferError> {
+    let missing: Vec<String> = needed.iter().filter_map(|name| scene.missing_band(name)).collect();
+    let verb = match missing.len() {
+        0 => return Ok(()),
+        1 => "is",
+        _ => "are",
+    };
+    Err(InferError::Misuse(format!(
+        "{} {verb} missing: add the file, or say which band is which",
+        missing.join(", ")
+    )))
+}
+
 /// The band of a file, by its name with or without extension, if no other band has that.
 fn band_of_file(name: &str, files: &[&str]) -> Option<usize> {
     let is_it = |file: &&str| {
@@ -63,6 +84,9 @@ fn band_of_file(name: &str, files: &[&str]) -> Option<usize> {
 
 #[cfg(test)]
 mod tests {
+    use pollster::block_on;
+    use raremap_raster::{BytesSource, GeoTiff, Limits, OutputImage, OutputSamples, encode_geotiff, recognize};
+
     use super::*;
 
     const NEEDED: [&str; 3] = ["green", "red", "nir"];
@@ -95,5 +119,32 @@ mod tests {
         for text in ["green=two.tif,red=1,nir=2", "green=BAND5,red=1,nir=2"] {
             assert!(parse(text).unwrap_err().to_string().contains("1 to 5"), "{text}");
         }
+    }
+
+    #[test]
+    fn a_band_that_a_product_lacks_is_refused_by_the_name_of_its_file() {
+        let image = OutputImage {
+            width: 2,
+            height: 2,
+            samples: OutputSamples::U8(&[1; 4]),
+            nodata: None,
+            color_table: None,
+            band_names: vec![],
+            metadata: vec![],
+        };
+        let bytes = encode_geotiff(&image, None).expect("a small image");
+        let open = |files: [&str; 3]| -> Product<GeoTiff<BytesSource>> {
+            let recognized = recognize(&files).expect("a product");
+            let source = async |_| Ok(BytesSource::new(bytes.clone()));
+            block_on(Product::open(&recognized, source, &Limits::default())).expect("a product")
+        };
+        let refused = |files| refuse_missing_bands(&open(files), &NEEDED).map_err(|error| error.to_string());
+        let error = refused(["BAND2.tif", "BAND4.tif", "BAND5.tif"]).expect_err("no red");
+        assert!(error.starts_with("red (BAND3) is missing: "), "{error}");
+        let error = refused(["B03.tif", "B11.tif", "B12.tif"]).expect_err("green alone");
+        assert!(error.starts_with("red (B04), nir (B08) are missing: "), "{error}");
+        assert_eq!(refused(["BAND2.tif", "BAND3.tif", "BAND4.tif"]), Ok(()));
+        // Files that say nothing are left to guesses.
+        assert_eq!(refused(["a.tif", "b.tif", "c.tif"]), Ok(()));
     }
 }

@@ -31,7 +31,7 @@ mod upsample;
 mod validity;
 
 pub use areas::{Ellipsoid, Ground, M2_PER_HA, PixelAreas};
-pub use assignment::parse_bands;
+pub use assignment::{parse_bands, refuse_missing_bands};
 pub use bands::{BandClues, BandGuess, Certainty, guess_bands};
 pub use decide::{ClassArea, DecideOptions, Decision, Summary};
 pub use error::InferError;

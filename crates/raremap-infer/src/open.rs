@@ -41,7 +41,9 @@ pub async fn open_product<S: RangeSource>(
     let Some(factor) = factor else {
         return Ok((scene, Vec::new()));
     };
-    let warnings = match calibration(&recognized, metadata.as_deref()) {
+    let found = calibration(&recognized, metadata.as_deref())
+        .and_then(|calibration| scene.check_calibration(&calibration).map(|()| calibration));
+    let warnings = match found {
         Ok(calibration) => {
             scene.calibrate(&calibration, factor)?;
             top_of_atmosphere(card)

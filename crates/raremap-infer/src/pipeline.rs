@@ -39,7 +39,7 @@ pub struct RunOptions {
 }
 
 /// Finest and coarsest grid that a scene is run on, in scene pixels per pixel.
-const RATIOS: std::ops::RangeInclusive<f64> = 1.0 / 64.0..=4096.0;
+pub(crate) const RATIOS: std::ops::RangeInclusive<f64> = 1.0 / 64.0..=4096.0;
 /// Samples that are read at a time for their validity alone.
 const VALIDITY_SAMPLES: usize = 3 << 20;
 

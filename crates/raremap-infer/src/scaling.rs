@@ -4,7 +4,7 @@ use raremap_model::Card;
 use raremap_raster::{CrsKind, SceneInfo};
 
 use crate::areas::M2_PER_HA;
-use crate::pipeline::pixel_areas;
+use crate::pipeline::{RATIOS, pixel_areas};
 use crate::statistics::Warning;
 
 /// What a reflectance of 1 is in the model's numbers, where its card says that they are reflectances: 10,000 for most.
@@ -74,13 +74,11 @@ fn ratios(info: &SceneInfo, card: &Card) -> Option<[f64; 2]> {
 }
 
 fn can_run(ratios: &[f64; 2]) -> bool {
-    ratios.iter().all(|ratio| RUN_RATIOS.contains(ratio))
+    ratios.iter().all(|ratio| RATIOS.contains(ratio))
 }
 
 /// A side of a pixel that is this many times longer or shorter than in training is far.
 const FAR_RATIO: f64 = 1.25;
-/// What [`crate::run_scene`] runs, in scene pixels per pixel of the model.
-const RUN_RATIOS: std::ops::RangeInclusive<f64> = 1.0 / 64.0..=4096.0;
 
 #[cfg(test)]
 mod tests {

@@ -68,10 +68,10 @@ pub enum Malformed {
     #[error("the file is empty")]
     Empty,
     /// The first bytes are not those of a TIFF.
-    #[error("not a TIFF file: it starts with {first_bytes}")]
+    #[error("not a TIFF file: {what}")]
     NotATiff {
-        /// The first bytes of the file, in hexadecimal.
-        first_bytes: String,
+        /// What it is by its first bytes, or these in hexadecimal.
+        what: String,
     },
     /// The file ends before something that it announces.
     #[error("the file is truncated: {what} needs bytes {offset} to {end}, but the file has {size_bytes}")]

@@ -42,15 +42,6 @@ pub(crate) async fn read_header<S: RangeSource>(reader: &mut MetadataReader<'_, 
         return Err(Malformed::Empty.into());
     }
     let start = reader.bytes("the header", 0, size_bytes.min(16)).await?;
-    let not_a_tiff = || {
-        let first_bytes = start
-            .iter()
-            .take(8)
-            .map(|byte| format!("{byte:02x}"))
-            .collect::<Vec<_>>()
-            .join(" ");
-        RasterError::from(Malformed::NotATiff { first_bytes })
-    };
     let truncated = |end: u64| Malformed::Truncated {
         what: "the header",
         offset: 0,
@@ -61,7 +52,7 @@ pub(crate) async fn read_header<S: RangeSource>(reader: &mut MetadataReader<'_, 
     let byte_order = match start.get(..2) {
         Some(b"II") => ByteOrder::LittleEndian,
         Some(b"MM") => ByteOrder::BigEndian,
-        _ => return Err(not_a_tiff()),
+        _ => return Err(not_a_tiff(reader).await?),
     };
     let number = |from: usize, to: usize| {
         start
@@ -80,6 +71,39 @@ pub(crate) async fn read_header<S: RangeSource>(reader: &mut MetadataReader<'_, 
             is_big_tiff: true,
             first_directory: number(8, 16)?,
         }),
-        _ => Err(not_a_tiff()),
+        _ => Err(not_a_tiff(reader).await?),
     }
+}
+
+/// The name of a format that is not TIFF and that people take for one, by the first [`FOREIGN_FORMAT_BYTES`] of a file.
+pub fn foreign_format(start: &[u8]) -> Option<&'static str> {
+    const FORMATS: &[(usize, &[u8], &str)] = &[
+        (0, b"\x89PNG\r\n\x1a\n", "a PNG image"),
+        (0, b"\xff\xd8\xff", "a JPEG image"),
+        (0, b"\0\0\0\x0cjP  \r\n\x87\n", "a JPEG 2000 image"),
+        (0, b"\xff\x4f\xff\x51", "a JPEG 2000 codestream"),
+        (0, b"PK\x03\x04", "a zip archive"),
+        (0, b"\x1f\x8b\x08", "a gzip archive: unpack it first"),
+        (257, b"ustar", "a tar archive: unpack it first"),
+        (0, b"\x89HDF\r\n\x1a\n", "an HDF5 file"),
+        (0, b"\x0e\x03\x13\x01", "an HDF4 file"),
+    ];
+    let is_it = |(at, magic, _): &&(usize, &[u8], &str)| start.get(*at..).is_some_and(|rest| rest.starts_with(magic));
+    FORMATS.iter().find(is_it).map(|(.., name)| *name)
+}
+
+/// As many bytes as [`foreign_format`] looks at.
+pub const FOREIGN_FORMAT_BYTES: u64 = 262;
+
+async fn not_a_tiff<S: RangeSource>(reader: &mut MetadataReader<'_, S>) -> Result<RasterError, RasterError> {
+    let end = reader.size_bytes().min(FOREIGN_FORMAT_BYTES);
+    let start = reader.bytes("the header", 0, end).await?;
+    let what = match foreign_format(&start) {
+        Some(format) => format!("it is {format}"),
+        None => {
+            let first = start.iter().take(8).map(|byte| format!("{byte:02x}"));
+            format!("it starts with {}", first.collect::<Vec<_>>().join(" "))
+        }
+    };
+    Ok(Malformed::NotATiff { what }.into())
 }

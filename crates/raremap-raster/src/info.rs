@@ -4,6 +4,7 @@ use serde::Serialize;
 
 use crate::codec::Compression;
 use crate::color::ColorInterpretation;
+use crate::conversion::ColorConversion;
 use crate::crs::Crs;
 use crate::directory::Directory;
 use crate::error::RasterError;
@@ -118,8 +119,11 @@ impl RasterInfo {
         let text = String::from_utf8_lossy(&metadata);
         let metadata = gdal_metadata::decode(text.split('\0').next().unwrap_or_default(), layout.band_count);
         let mut color_interpretations = layout.color_interpretations(reader, directory, limits).await?;
-        for (meaning, band) in color_interpretations.iter_mut().zip(&metadata.bands) {
-            *meaning = band.color_interpretation.unwrap_or(*meaning);
+        // Where colours are converted, the metadata are of what is stored: inks, for example.
+        if matches!(layout.conversion, ColorConversion::None) {
+            for (meaning, band) in color_interpretations.iter_mut().zip(&metadata.bands) {
+                *meaning = band.color_interpretation.unwrap_or(*meaning);
+            }
         }
         let extra_samples = directory.unsigned(reader, tags::EXTRA_SAMPLES, limits).await;
         let stated_nodata = parse_nodata(&nodata_text);

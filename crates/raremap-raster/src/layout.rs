@@ -77,7 +77,7 @@ impl Layout {
             Ok(count) if count > 0 => usize::from(count),
             _ => return Err(bad_tag(tags::SAMPLES_PER_PIXEL, format!("{samples} bands"))),
         };
-        let (bits_per_sample, sample_type) = sample_type(reader, directory, limits).await?;
+        let (bits_per_sample, sample_type) = sample_type(reader, directory, stored_samples, limits).await?;
         let photometric = directory.first_unsigned(reader, tags::PHOTOMETRIC, 1, limits).await? as u16;
         let planar = match directory
             .first_unsigned(reader, tags::PLANAR_CONFIGURATION, 1, limits)
@@ -421,13 +421,20 @@ async fn dimension<S: RangeSource>(
 async fn sample_type<S: RangeSource>(
     reader: &mut MetadataReader<'_, S>,
     directory: &Directory,
+    stored_samples: usize,
     limits: &Limits,
 ) -> Result<(u16, SampleType), RasterError> {
     let all_equal = |values: &[u64]| values.windows(2).all(|pair| pair.first() == pair.last());
-    let bits = directory
+    let mut bits = directory
         .unsigned(reader, tags::BITS_PER_SAMPLE, limits)
         .await?
         .unwrap_or_else(|| vec![1]);
+    // One value stands for all bands; a few are those of another number of bands. Both as in libtiff.
+    if bits.len() > 1 && bits.len() < stored_samples {
+        let problem = format!("{} values for {stored_samples} bands", bits.len());
+        return Err(bad_tag(tags::BITS_PER_SAMPLE, problem));
+    }
+    bits.truncate(stored_samples);
     if !all_equal(&bits) {
         return Err(Unsupported::MixedBands {
             what: "bits per sample",

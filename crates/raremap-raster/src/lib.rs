@@ -67,7 +67,7 @@ pub use encode::{encode_geotiff, write_geotiff};
 pub use epsg::projected_unit_m;
 pub use error::{LimitExceeded, Malformed, Misuse, RasterError, SourceError, Unsupported, WriteError};
 pub use georeference::{Affine, GeoReference, GeoTags};
-pub use header::ByteOrder;
+pub use header::{ByteOrder, FOREIGN_FORMAT_BYTES, foreign_format};
 pub use http::{HttpAnswer, HttpProblem, RemoteFile};
 pub use info::RasterInfo;
 pub use limits::Limits;

@@ -122,11 +122,22 @@ impl StoredNodata {
             value * (1.0 - relative) / (1.0 + relative),
             value * (1.0 + relative) / (1.0 - relative),
         );
-        Self {
-            low: near.min(far),
-            high: near.max(far),
-            fill: value,
+        let (mut low, mut high) = (near.min(far), near.max(far));
+        // The sum of large values is infinite in GDAL, and so anything is near: what -3.40282e+38 stands for is found by that.
+        let (most, half_unit) = match sample_type {
+            SampleType::F64 => (f64::MAX, 2f64.powi(970)),
+            _ => (f64::from(f32::MAX), 2f64.powi(103)),
+        };
+        if value.abs() > most / 2.0 {
+            // What rounds to infinity begins half a unit of the last place beyond the largest number.
+            let least = most - value.abs() + half_unit;
+            if value > 0.0 {
+                (low, high) = (low.min(least), most);
+            } else {
+                (low, high) = (-most, high.max(-least));
+            }
         }
+        Self { low, high, fill: value }
     }
 
     /// Whether a sample is nodata by itself. That of 0 takes all bands to judge: 0 can be measured in one.
@@ -213,5 +224,45 @@ mod tests {
         let beyond = StoredNodata::new(-1.79e308, SampleType::F32);
         assert!(!beyond.marks(f64::from(f32::MIN)) && beyond.fill == f64::NEG_INFINITY);
         assert!(!StoredNodata::NONE.marks(f64::NAN));
+    }
+
+    /// As GDAL 3.10.3 masks these values.
+    #[test]
+    fn text_of_six_digits_marks_the_smallest_float() {
+        type Cases<'a> = (SampleType, f64, &'a [f64], &'a [f64]);
+        let smallest = f64::from(f32::MIN);
+        let cases: [Cases<'_>; 5] = [
+            (
+                SampleType::F32,
+                -3.40282e38,
+                &[smallest, -3.402e38, -1e38, -1e33, -4e32],
+                &[-3e32, -1e31, 0.0, 1.0],
+            ),
+            (
+                SampleType::F32,
+                smallest,
+                &[smallest, -1e38, -1.1e31],
+                &[-1e31, -1e30, 0.0],
+            ),
+            (
+                SampleType::F32,
+                2e38,
+                &[-smallest, 2e38, 1.9e38, 1.41e38],
+                &[1.4e38, 1e38, smallest],
+            ),
+            (
+                SampleType::F64,
+                -1.79769e308,
+                &[f64::MIN, -1.7976e308, -1e308, -4e302],
+                &[-3e302, -1e302, 0.0],
+            ),
+            (SampleType::F64, f64::MIN, &[f64::MIN, -1e308, -1e292], &[-1e291, 0.0]),
+        ];
+        for (sample_type, nodata, marked, others) in cases {
+            let stored = StoredNodata::new(nodata, sample_type);
+            let wrong = |expected: bool| move |sample: &&f64| stored.marks(**sample) != expected;
+            assert_eq!(marked.iter().find(wrong(true)), None, "{nodata}");
+            assert_eq!(others.iter().find(wrong(false)), None, "{nodata}");
+        }
     }
 }

@@ -8,7 +8,9 @@ use std::ops::Range;
 
 use bytes::Bytes;
 use pollster::block_on;
-use raremap_raster::{BytesSource, GeoTiff, Limits, RangeSource, RasterError, SourceError, Window};
+use raremap_raster::{
+    BytesSource, ColorInterpretation, GeoTiff, Limits, RangeSource, RasterError, SourceError, Window,
+};
 use tiny::{Codec, Stored, Tiny};
 
 fn open(bytes: Vec<u8>) -> Result<GeoTiff<BytesSource>, RasterError> {
@@ -557,6 +559,16 @@ fn what_is_no_sound_tiff_is_told_apart() {
     assert_eq!(code_of(open(Vec::new())), "empty");
     assert_eq!(code_of(open(b"\x89PNG\r\n\x1a\n0000".to_vec())), "not_a_tiff");
     assert_eq!(code_of(open(b"I".to_vec())), "not_a_tiff");
+    let tar = [[0; 257].as_slice(), b"ustar\0", &[0; 249]].concat();
+    for (start, name) in [
+        (b"\x89PNG\r\n\x1a\n0000".to_vec(), "it is a PNG image"),
+        (tar, "it is a tar archive: unpack it first"),
+        (b"PK\x03\x04".to_vec(), "it is a zip archive"),
+        (b"none".to_vec(), "it starts with 6e 6f 6e 65"),
+    ] {
+        let error = open(start).map(|_| ()).expect_err("no TIFF");
+        assert_eq!(error.to_string(), format!("not a TIFF file: {name}"));
+    }
     assert_eq!(code_of(open(b"II*\0".to_vec())), "truncated");
     assert_eq!(code_of(open(b"II*\0\0\0\0\0".to_vec())), "no_image");
     let file = Tiny {
@@ -595,4 +607,57 @@ fn unsupported_features_are_named() {
         "unsupported_photometric"
     );
     assert_eq!(with_tag(284, 9).expect_err("an unknown value").0, "bad_tag");
+}
+
+/// The place of a tag's count in a little-endian file.
+fn count_of(file: &[u8], tag: u16) -> usize {
+    let is_it = |bytes: &[u8]| bytes == [tag as u8, (tag >> 8) as u8, 3, 0];
+    file.windows(4).rposition(is_it).expect("the tag is there") + 4
+}
+
+#[test]
+fn sizes_of_samples_are_given_once_or_for_each_band() {
+    let file = Tiny {
+        bands: 5,
+        ..Tiny::default()
+    }
+    .encode(&[]);
+    let with_counts = |sizes: u8, bands: u8| {
+        let mut file = file.clone();
+        let at = count_of(&file, 258);
+        file[at] = sizes;
+        if sizes == 1 {
+            file[at + 4..at + 6].copy_from_slice(&8u16.to_le_bytes());
+        }
+        let at = count_of(&file, 277) + 4;
+        file[at] = bands;
+        open(file).map(|image| image.info().band_count)
+    };
+    assert_eq!(with_counts(1, 5).expect("one for all"), 5);
+    assert_eq!(with_counts(5, 4).expect("more than bands"), 4);
+    let few = with_counts(4, 5).expect_err("too few");
+    assert_eq!(
+        (few.code(), few.to_string().contains("4 values for 5 bands")),
+        ("bad_tag", true),
+        "{few}"
+    );
+    assert_eq!(code_of(with_counts(5, 250)), "bad_tag");
+}
+
+#[test]
+fn inks_are_not_the_meaning_of_the_colours_they_become() {
+    let inks = ["Cyan", "Magenta", "Yellow", "Black"].iter().enumerate();
+    let item = |(band, ink)| format!("<Item name=\"COLORINTERP\" sample=\"{band}\" role=\"colorinterp\">{ink}</Item>");
+    let metadata = format!("<GDALMetadata>{}</GDALMetadata>\0", inks.map(item).collect::<String>()).into_bytes();
+    let mut file = Tiny {
+        bands: 4,
+        ..Tiny::default()
+    }
+    .encode(&[(42112, 2, metadata.len() as u64, metadata)]);
+    let at = count_of(&file, 262) + 4;
+    file[at] = 5;
+    let image = open(file).expect("CMYK");
+    use ColorInterpretation::{Alpha, Blue, Green, Red};
+    assert_eq!(image.info().color_interpretations, [Red, Green, Blue, Alpha]);
+    assert_eq!(image.info().alpha_band, Some(3));
 }

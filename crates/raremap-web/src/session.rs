@@ -6,8 +6,9 @@ use std::rc::Rc;
 use burn::tensor::Device;
 use js_sys::{Float32Array, Function};
 use raremap_infer::{
-    BurnTileModel, GOLDEN_TOLERANCE, InferError, MatchMode, OutputOptions, Results, SceneLogits, SceneName,
-    check_golden, compare_resolution, guess_bands, pixel_areas, prepare_run, resampling, run_notes, run_scene,
+    BurnTileModel, GOLDEN_TOLERANCE, InferError, MatchMode, OutputOptions, Results, SceneLogits, SceneName, Warning,
+    check_golden, compare_resolution, guess_bands, pixel_areas, prepare_run, refuse_missing_bands, resampling,
+    run_notes, run_scene,
 };
 use raremap_model::{Card, ModelFile};
 use raremap_raster::{Scene as _, Window};
@@ -142,7 +143,16 @@ impl Session {
 
     async fn open(&self, listed: Listed, on_unpacked: &Function) -> Result<String, SessionError> {
         let names = listed.names();
-        let (image, doubts) = listed.open(&self.card, &self.pool, on_unpacked).await?;
+        let (image, mut doubts) = listed.open(&self.card, &self.pool, on_unpacked).await?;
+        // Here the bands can still be assigned by hand.
+        doubts.extend(
+            refuse_missing_bands(&image, &self.card.scene_bands())
+                .err()
+                .map(|missing| Warning {
+                    code: "band_missing",
+                    message: missing.to_string(),
+                }),
+        );
         let name = SceneName::new(names, image.facts().id.as_deref());
         let scene = Scene::new(name, image, doubts);
         let info = scene.image.scene_info();

@@ -1,5 +1,6 @@
 //! What a GeoTIFF says about itself, and what its pixels are: the report is docs/inspect.md's.
 
+use std::fmt::{self, Write as _};
 use std::path::Path;
 
 use anyhow::Result;
@@ -21,20 +22,18 @@ struct Samples {
     checksums: Option<Vec<u16>>,
 }
 
-pub(super) fn inspect(args: &InspectArgs) -> Result<()> {
+/// The report.
+pub(super) fn inspect(args: &InspectArgs) -> Result<String> {
     let source = FileSource::open(&args.file).map_err(RasterError::from)?;
     let scene = block_on(GeoTiff::open(source, Limits::default()))?;
     let samples = block_on(read_samples(&scene, args))?;
     let beside = files_beside(&args.file);
     if args.json {
-        println!(
-            "{}",
-            serde_json::to_string_pretty(&report(scene.info(), &samples, &beside))?
-        );
-    } else {
-        print(scene.info(), &samples, &beside);
+        return Ok(serde_json::to_string_pretty(&report(scene.info(), &samples, &beside))? + "\n");
     }
-    Ok(())
+    let mut text = String::new();
+    write_report(&mut text, scene.info(), &samples, &beside)?;
+    Ok(text)
 }
 
 async fn read_samples(scene: &GeoTiff<FileSource>, args: &InspectArgs) -> Result<Samples, RasterError> {
@@ -150,39 +149,42 @@ fn middle_pixel_m2(info: &RasterInfo) -> Option<f64> {
     hectares.map(|hectares| hectares * M2_PER_HA)
 }
 
-fn print(info: &RasterInfo, samples: &Samples, beside: &[String]) {
+fn write_report(out: &mut String, info: &RasterInfo, samples: &Samples, beside: &[String]) -> fmt::Result {
     let format = if info.is_big_tiff { "BigTIFF" } else { "TIFF" };
     let order = if info.planar { "planar" } else { "by pixel" };
     let blocks = if info.tiled { "tiles" } else { "strips" };
-    println!(
+    writeln!(
+        out,
         "{format} of {} x {} pixels, {} band(s) of {:?}",
         info.width, info.height, info.band_count, info.sample_type
-    );
-    println!(
+    )?;
+    writeln!(
+        out,
         "stored        {order}, {blocks} of {} x {}",
         info.block_width, info.block_height
-    );
-    println!(
+    )?;
+    writeln!(
+        out,
         "compression   {:?}, predictor {:?}, {:?}",
         info.compression, info.predictor, info.byte_order
-    );
+    )?;
     if info.sparse_block_count > 0 {
-        println!("not stored    {} blocks", info.sparse_block_count);
+        writeln!(out, "not stored    {} blocks", info.sparse_block_count)?;
     }
     if !info.overviews.is_empty() {
         let sizes = info
             .overviews
             .iter()
             .map(|overview| format!("{} x {}", overview.width, overview.height));
-        println!("overviews     {}", sizes.collect::<Vec<_>>().join(", "));
+        writeln!(out, "overviews     {}", sizes.collect::<Vec<_>>().join(", "))?;
     }
     if info.page_count > 1 {
-        println!("pages         {}, of which the first is read", info.page_count);
+        writeln!(out, "pages         {}, of which the first is read", info.page_count)?;
     }
     if !beside.is_empty() {
-        println!("not read      {}", beside.join(", "));
+        writeln!(out, "not read      {}", beside.join(", "))?;
     }
-    print_bands(info, samples);
+    write_bands(out, info, samples)?;
     let nodata = info
         .nodata
         .map_or_else(|| "not declared".to_owned(), |value| value.to_string());
@@ -191,31 +193,33 @@ fn print(info: &RasterInfo, samples: &Samples, beside: &[String]) {
     } else {
         ""
     };
-    println!("no data       {nodata}{mask}");
-    print_place(info);
+    writeln!(out, "no data       {nodata}{mask}")?;
+    write_place(out, info)
 }
 
-fn print_bands(info: &RasterInfo, samples: &Samples) {
+fn write_bands(out: &mut String, info: &RasterInfo, samples: &Samples) -> fmt::Result {
     for (index, name) in info.band_names.iter().enumerate() {
         let meaning = info
             .color_interpretations
             .get(index)
             .map(|meaning| format!("{meaning:?}").to_lowercase());
-        println!(
+        writeln!(
+            out,
             "band {:<8} {} ({})",
             index + 1,
             name.as_deref().unwrap_or("no name"),
             meaning.unwrap_or_default()
-        );
+        )?;
         let of = |values: &[Option<f64>]| values.get(index).copied().flatten();
         if let (scale, offset) = (of(&info.scales), of(&info.offsets))
             && (scale.is_some() || offset.is_some())
         {
-            println!(
+            writeln!(
+                out,
                 "  value       {} x stored + {}",
                 scale.unwrap_or(1.0),
                 offset.unwrap_or(0.0)
-            );
+            )?;
         }
         match samples.statistics.get(index) {
             Some(BandStatistics {
@@ -225,45 +229,51 @@ fn print_bands(info: &RasterInfo, samples: &Samples) {
                 mean: Some(mean),
                 std: Some(std),
                 ..
-            }) => println!(
+            }) => writeln!(
+                out,
                 "  {:<11} {min} to {max}, mean {mean:.4}, deviation {std:.4}, {valid_count} valid",
                 statistics_of(samples)
-            ),
-            _ => println!("  {:<11} no valid pixel", statistics_of(samples)),
+            )?,
+            _ => writeln!(out, "  {:<11} no valid pixel", statistics_of(samples))?,
         }
         if let Some(checksum) = samples.checksums.as_ref().and_then(|checksums| checksums.get(index)) {
-            println!("  checksum    {checksum}");
+            writeln!(out, "  checksum    {checksum}")?;
         }
     }
+    Ok(())
 }
 
-fn print_place(info: &RasterInfo) {
+fn write_place(out: &mut String, info: &RasterInfo) -> fmt::Result {
     if let Some(crs) = &info.crs {
-        println!("system        {}", describe(crs));
+        writeln!(out, "system        {}", describe(crs))?;
     }
     if info.gcp_count > 0 {
-        println!(
+        writeln!(
+            out,
             "place         {} ground control points, which are not used",
             info.gcp_count
-        );
+        )?;
     }
     let Some(georeference) = &info.georeference else {
-        println!("place         not georeferenced");
-        return;
+        writeln!(out, "place         not georeferenced")?;
+        return Ok(());
     };
     let (width, height) = (info.width, info.height);
     let corners = [(0, 0), (width, 0), (width, height), (0, height)];
     let corners = corners.map(|(column, row)| georeference.model_from_pixel.apply(f64::from(column), f64::from(row)));
-    println!(
+    writeln!(
+        out,
         "corners       {}",
         corners.map(|(x, y)| format!("{x:.6} {y:.6}")).join(", ")
-    );
+    )?;
     if let Some(area) = middle_pixel_m2(info) {
-        println!(
+        writeln!(
+            out,
             "pixel         {area:.2} square metres in the middle, about {:.2} m wide",
             area.sqrt()
-        );
+        )?;
     }
+    Ok(())
 }
 
 fn describe(crs: &Crs) -> String {

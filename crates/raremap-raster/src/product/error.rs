@@ -9,6 +9,9 @@ pub enum ProductError {
     /// No file is one that can be read as an image.
     #[error("there is no GeoTIFF among {0}")]
     NoImage(NameList),
+    /// There are images, but none is a band.
+    #[error("none of these files is a band: {0}")]
+    NoBand(NameList),
     /// Files of several products were given at once.
     #[error("these are files of several products, one at a time can be opened: {0}")]
     SeveralProducts(NameList),
@@ -44,6 +47,7 @@ impl ProductError {
     pub(crate) fn code(&self) -> &'static str {
         match self {
             ProductError::NoImage(_) => "no_image_among_files",
+            ProductError::NoBand(_) => "no_band_among_files",
             ProductError::SeveralProducts(_) => "several_products",
             ProductError::Jpeg2000 { .. } => "unsupported_jpeg_2000",
             ProductError::GridMismatch { .. } => "grids_differ",

@@ -10,6 +10,8 @@ pub struct Calibration {
     pub bands: Vec<[f64; 2]>,
     /// Whether this is the reflectance of the surface, else that at the top of the atmosphere.
     pub is_surface: bool,
+    /// Whether the stored numbers have 8 bits. Where they have more, an image of 8 bits has been stretched for display.
+    pub is_of_8_bits: bool,
     /// Where the numbers come from, for people.
     pub origin: String,
 }
@@ -42,6 +44,7 @@ pub fn calibration(product: &RecognizedProduct, metadata: Option<&str>) -> Resul
         (ProductKind::Harmonized, _) => Ok(Calibration {
             bands: vec![[1e-4, 0.0]; codes.len()],
             is_surface: true,
+            is_of_8_bits: false,
             origin: "the scale of Harmonized Landsat Sentinel-2".to_owned(),
         }),
         (ProductKind::Other, _) => Err("The files are of no known product".to_owned()),
@@ -96,18 +99,21 @@ fn sine_of_elevation(degrees: f64) -> Result<f64, WhyNot> {
 fn landsat(product: &RecognizedProduct, codes: &[&str], metadata: Option<&str>) -> Result<Calibration, WhyNot> {
     let all = |part: &str| product.bands.iter().all(|band| band.name.to_lowercase().contains(part));
     let any = |part: &str| product.bands.iter().any(|band| band.name.to_lowercase().contains(part));
-    if all("_sr_b") && any("_02_") {
+    if all("sr_b") && any("_02_") {
         // Level 2 of collection 2 has one scale (Landsat 8-9 Collection 2 Level 2 Science Product Guide); its metadata repeat it.
         return Ok(Calibration {
             bands: vec![[2.75e-5, -0.2]; codes.len()],
             is_surface: true,
+            is_of_8_bits: false,
             origin: "the scale of Landsat's collection 2, level 2".to_owned(),
         });
     }
-    if any("sr_b") {
+    // Tiles of the US grid write SRB4.
+    if any("sr_b") || any("_srb") {
         return Ok(Calibration {
             bands: vec![[1e-4, 0.0]; codes.len()],
             is_surface: true,
+            is_of_8_bits: false,
             origin: "the scale of Landsat's collection 1, level 2".to_owned(),
         });
     }
@@ -122,6 +128,8 @@ fn landsat(product: &RecognizedProduct, codes: &[&str], metadata: Option<&str>) 
     Ok(Calibration {
         bands: bands.collect::<Result<_, WhyNot>>()?,
         is_surface: false,
+        // TM and ETM+ measure in 8 bits.
+        is_of_8_bits: product.kind == ProductKind::Landsat4,
         origin: "the rescaling and the sun's elevation in MTL.txt".to_owned(),
     })
 }
@@ -171,6 +179,7 @@ fn sentinel_2(codes: &[&str], xml: &str) -> Result<Calibration, WhyNot> {
     Ok(Calibration {
         bands: bands.collect::<Result<_, WhyNot>>()?,
         is_surface: surface.is_some(),
+        is_of_8_bits: false,
         origin: if has_offsets {
             format!("the quantification value and {name} in the metadata file")
         } else {
@@ -241,6 +250,7 @@ fn liss(codes: &[&str], text: &str) -> Result<Calibration, WhyNot> {
     Ok(Calibration {
         bands: bands.collect::<Result<_, WhyNot>>()?,
         is_surface: false,
+        is_of_8_bits: false,
         origin: "the saturation radiance, the sun's elevation and the date in BAND_META.txt".to_owned(),
     })
 }

@@ -6,6 +6,7 @@ mod grid;
 mod metadata;
 mod names;
 mod recognize;
+mod zero;
 
 pub use error::{GridDifference, NameList, ProductError};
 pub use facts::{ProductFacts, product_facts};
@@ -22,6 +23,8 @@ use crate::samples::{SampleType, Samples};
 use crate::scene::{Scene, SceneInfo};
 use crate::source::RangeSource;
 use grid::Fit;
+use metadata::WhyNot;
+use zero::ZeroFilled;
 
 /// Something that was done with the files, and that a person should know.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -57,12 +60,16 @@ pub struct Product<S> {
     /// Scale and offset of each band, once values are to be others than the stored ones.
     scaling: Vec<[f32; 2]>,
     facts: ProductFacts,
+    /// Most bytes of the result of one read.
+    max_window_bytes: u64,
+    /// That of files whose names say it.
+    kind: ProductKind,
 }
 
 #[derive(Debug)]
 struct Member<S> {
     name: String,
-    scene: Resampled<S>,
+    scene: Resampled<ZeroFilled<S>>,
     /// How a value of 0 is read.
     zero: Zero,
 }
@@ -73,7 +80,7 @@ enum Zero {
     Measured,
     /// No data where all bands are 0: the file says so, and so reading it has made all its zeros invalid.
     DeclaredNodata,
-    /// The same, but it is the product's convention and the file does not say so.
+    /// The same, but it is the product's convention and the file does not say so: reading it has left its zeros as they are.
     ImpliedNodata,
 }
 
@@ -89,7 +96,7 @@ impl<S: Scene> Product<S> {
     ///
     /// # Errors
     /// [`ProductError::GridMismatch`] for a file that does not lie on the grid, [`ProductError::NoImage`] without files.
-    pub fn new(files: Vec<ProductFile<S>>, zero_is_nodata: bool) -> Result<Self, RasterError> {
+    pub fn new(files: Vec<ProductFile<S>>, zero_is_nodata: bool, limits: &Limits) -> Result<Self, RasterError> {
         let reference = files.iter().enumerate().min_by(|(_, one), (_, other)| {
             // Of equal ones the first.
             grid::fineness(one.scene.scene_info()).total_cmp(&grid::fineness(other.scene.scene_info()))
@@ -143,6 +150,9 @@ impl<S: Scene> Product<S> {
                 None if zero_is_nodata => Zero::ImpliedNodata,
                 _ => Zero::Measured,
             };
+            // What is interpolated has to know before.
+            let is_filled = zero == Zero::ImpliedNodata && matches!(fit, Fit::Stretched { .. });
+            let zero = if is_filled { Zero::DeclaredNodata } else { zero };
             let (rows, columns) = match fit {
                 Fit::Stretched { rows, columns } => {
                     interpolated.push(format!("{} ({:.4} times as large)", file.name, 1.0 / columns.ratio));
@@ -153,9 +163,13 @@ impl<S: Scene> Product<S> {
                     crate::AxisGrid::of_ratio(own.width, 1.0),
                 ),
             };
+            let scene = ZeroFilled {
+                scene: file.scene,
+                is_filled,
+            };
             members.push(Member {
                 name: file.name,
-                scene: Resampled::new(file.scene, rows, columns, Kernel::Bilinear)?,
+                scene: Resampled::new(scene, rows, columns, Kernel::Bilinear)?.with_limits(limits),
                 zero,
             });
         }
@@ -184,6 +198,8 @@ impl<S: Scene> Product<S> {
             notices,
             scaling: Vec::new(),
             facts: ProductFacts::default(),
+            max_window_bytes: limits.max_window_bytes,
+            kind: ProductKind::Other,
         })
     }
 
@@ -197,17 +213,40 @@ impl<S: Scene> Product<S> {
         &self.facts
     }
 
-    /// Gives values as `factor` times the reflectance from now on.
+    /// Whether the stored numbers can be those that a calibration is of.
     ///
     /// # Errors
-    /// [`Misuse::BadCalibration`] for another number of bands than the product's.
+    /// What speaks against it, in a sentence for people.
+    pub fn check_calibration(&self, calibration: &Calibration) -> Result<(), WhyNot> {
+        let narrow = self
+            .members
+            .iter()
+            .find(|member| member.scene.scene_info().bits_per_sample <= 8);
+        match narrow {
+            Some(Member { name, scene, .. }) if !calibration.is_of_8_bits => Err(format!(
+                "{name} has {} bits, and {} is of numbers of more",
+                scene.scene_info().bits_per_sample,
+                calibration.origin
+            )),
+            _ => Ok(()),
+        }
+    }
+
+    /// Gives values as `factor` times the reflectance from now on. It is the first band of each file that the calibration is of; an opacity
+    /// behind it stays what it is.
+    ///
+    /// # Errors
+    /// [`Misuse::BadCalibration`] for another number of bands than the product has files.
     pub fn calibrate(&mut self, calibration: &Calibration, factor: f64) -> Result<(), RasterError> {
-        let (found, expected) = (calibration.bands.len(), self.places.len());
+        let (found, expected) = (calibration.bands.len(), self.members.len());
         if found != expected {
             return Err(Misuse::BadCalibration { found, expected }.into());
         }
-        let scaled = |[scale, offset]: &[f64; 2]| [(scale * factor) as f32, (offset * factor) as f32];
-        self.scaling = calibration.bands.iter().map(scaled).collect();
+        let scaled = |place: &Place| match calibration.bands.get(place.member) {
+            Some([scale, offset]) if place.band == 0 => [(scale * factor) as f32, (offset * factor) as f32],
+            _ => [1.0, 0.0],
+        };
+        self.scaling = self.places.iter().map(scaled).collect();
         (self.info.sample_type, self.info.bits_per_sample) = (SampleType::F32, 32);
         // It is that of the stored values; validity has heeded it.
         self.info.nodata = None;
@@ -245,6 +284,19 @@ impl<S: Scene> Product<S> {
     pub fn band_files(&self) -> impl Iterator<Item = &str> {
         let name = |place: &Place| self.members.get(place.member).map_or("", |member| member.name.as_str());
         self.places.iter().map(name)
+    }
+
+    /// For people: a band by its common name and that of its file, such as `red (BAND3)`, where the product's naming tells every band and
+    /// none is this one. `None` where it is there or could be.
+    pub fn missing_band(&self, common: &str) -> Option<String> {
+        let is_there = self.info.band_names.iter().flatten().any(|name| name == common);
+        if is_there || self.kind == ProductKind::Other {
+            return None;
+        }
+        Some(match names::band_file(self.kind, common) {
+            Some(file) => format!("{common} ({file})"),
+            None => common.to_owned(),
+        })
     }
 
     /// The bands that are wanted of each file that has any.
@@ -348,7 +400,7 @@ impl<S: Scene> Scene for Product<S> {
         checked_len(
             "the result of a read",
             pixels.saturating_mul((bands.len() * size_of::<f32>() + 1) as u64),
-            Limits::default().max_window_bytes,
+            self.max_window_bytes,
         )?;
         let mut parts = Vec::with_capacity(wanted.len());
         for (member, of_member) in wanted {
@@ -446,7 +498,8 @@ impl<R: RangeSource> Product<GeoTiff<R>> {
                 common: common.map(str::to_owned),
             });
         }
-        let mut product = Self::new(files, recognized.kind.fills_with_zero())?;
+        let mut product = Self::new(files, recognized.kind.fills_with_zero(), limits)?;
+        product.kind = recognized.kind;
         product.notices.splice(..0, recognized.notices());
         Ok(product)
     }

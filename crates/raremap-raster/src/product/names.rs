@@ -28,6 +28,8 @@ pub(super) struct FileName {
     /// What the files of one product share, in lower case: folder and scene.
     pub(super) group: String,
     pub(super) role: FileRole,
+    /// Group and role of a name such as `scene_B3`, should the files beside it turn out to be those of Sentinel-2.
+    pub(super) unpadded: Option<(String, FileRole)>,
     pub(super) is_jpeg_2000: bool,
 }
 
@@ -84,6 +86,17 @@ pub(super) fn band_code(kind: ProductKind, common: &str) -> Option<&'static str>
     codes.iter().find(|(_, name)| *name == common).map(|(code, _)| *code)
 }
 
+/// How the file of a band is called, behind what all files of a scene begin with.
+pub(super) fn band_file(kind: ProductKind, common: &str) -> Option<String> {
+    let code = band_code(kind, common)?.to_uppercase();
+    match kind {
+        ProductKind::Liss => Some(format!("BAND{code}")),
+        // Its two sensors number them differently.
+        ProductKind::Harmonized => None,
+        _ => Some(format!("B{code}")),
+    }
+}
+
 impl FileName {
     /// Understands a path inside a listing; folders are separated by `/` or `\`.
     pub(super) fn new(path: &str) -> Self {
@@ -95,11 +108,15 @@ impl FileName {
         let found = if is_image {
             landsat(folder, stem)
                 .or_else(|| harmonized(folder, stem))
-                .or_else(|| sentinel_2(folder, stem))
+                .or_else(|| sentinel_2(folder, stem, padded_sentinel_2))
                 .or_else(|| liss(folder, stem))
         } else {
             metadata(folder, stem, extension)
         };
+        let unpadded = (is_image && found.is_none())
+            .then(|| sentinel_2(folder, stem, unpadded_sentinel_2))
+            .flatten()
+            .map(|(_, group, role)| (group, role));
         let (kind, group, role) = found.unwrap_or_else(|| {
             let role = if is_image { FileRole::Image } else { FileRole::Other };
             (ProductKind::Other, folder.to_owned(), role)
@@ -108,6 +125,7 @@ impl FileName {
             kind,
             group,
             role,
+            unpadded,
             is_jpeg_2000,
         }
     }
@@ -140,7 +158,6 @@ fn landsat_scene(stem: &str) -> Option<(String, ProductKind, String)> {
     let sensor = stem
         .get(..2)
         .filter(|sensor| ["lc", "lo", "lt", "le"].contains(sensor))?;
-    let tokens: Vec<&str> = stem.split('_').collect();
     let digits: String = stem.chars().skip(2).take_while(char::is_ascii_digit).collect();
     let satellite: u8 = match digits.len() {
         2 => digits.parse().ok()?,
@@ -153,20 +170,53 @@ fn landsat_scene(stem: &str) -> Option<(String, ProductKind, String)> {
         ("lt", 4 | 5) | ("le", 7) => ProductKind::Landsat4,
         _ => return None,
     };
-    // The tier ends the scene's own part: T1, T2 or RT. Older names are one word.
-    let tier = tokens
+    // Words with the place where each ends.
+    let is_separator = |character: char| !character.is_ascii_alphanumeric();
+    let mut end = 0;
+    let words: Vec<(&str, usize)> = stem
+        .split_inclusive(is_separator)
+        .map(|word| {
+            end += word.len();
+            let bare = word.trim_end_matches(is_separator);
+            (bare, end - (word.len() - bare.len()))
+        })
+        .collect();
+    // The tier ends the scene's own part: T1, T2 or RT. Tiles of the US grid (ARD) have none, but numbers and a version; the oldest
+    // names are one word.
+    let tier = words
         .iter()
-        .position(|token| ["t1", "t2", "rt", "a1", "a2"].contains(token));
-    let end = tier.map_or(1, |tier| tier + 1);
-    let (scene, rest) = (tokens.get(..end)?, tokens.get(end..)?);
-    Some((scene.join("_"), kind, rest.join("_")))
+        .position(|(word, _)| ["t1", "t2", "rt", "a1", "a2"].contains(word));
+    let of_scene = words.iter().skip(1).take_while(|(word, _)| is_of_landsat_scene(word));
+    let last = tier.unwrap_or(of_scene.count());
+    let (_, end) = words.get(last)?;
+    let (scene, rest) = stem.split_at_checked(*end)?;
+    Some((scene.to_owned(), kind, rest.trim_start_matches(is_separator).to_owned()))
+}
+
+/// Whether a word behind the sensor tells the scene: a number, the ARD's region, a level, a collection or a version.
+fn is_of_landsat_scene(word: &str) -> bool {
+    let digits = word.strip_prefix(['l', 'c', 'v']).unwrap_or(word);
+    let is_numbered = digits.starts_with(|first: char| first.is_ascii_digit());
+    is_numbered || ["cu", "ak", "hi"].contains(&word)
+}
+
+/// The number of the band in `sr_b4`, `srb4`, `band4`, `b04`, `b4 (1)`, `b6_vcid_1`: one that ends where the word does.
+fn landsat_code(rest: &str) -> Option<&str> {
+    let measured = ["sr_", "toa_", "sr", "ta"]
+        .iter()
+        .find_map(|prefix| rest.strip_prefix(prefix))
+        .unwrap_or(rest);
+    let code = measured.strip_prefix("band").or(measured.strip_prefix('b'))?;
+    let digits = code.find(|character: char| !character.is_ascii_digit());
+    let (number, behind) = code.split_at_checked(digits.unwrap_or(code.len()))?;
+    let number = number.trim_start_matches('0');
+    let is_ended = !behind.starts_with(|next: char| next.is_alphanumeric());
+    (is_ended && !number.is_empty()).then_some(number)
 }
 
 fn landsat(folder: &str, stem: &str) -> Option<Found> {
     let (scene, kind, rest) = landsat_scene(stem)?;
-    let measured = rest.strip_prefix("sr_").or(rest.strip_prefix("toa_")).unwrap_or(&rest);
-    let code = measured.strip_prefix("band").or(measured.strip_prefix('b'));
-    let code = code.filter(|code| code.starts_with(|first: char| first.is_ascii_digit()));
+    let code = landsat_code(&rest);
     let codes = if kind == ProductKind::Landsat8 {
         LANDSAT_8
     } else {
@@ -176,11 +226,13 @@ fn landsat(folder: &str, stem: &str) -> Option<Found> {
         (_, Some(common)) => band(common),
         (Some("8"), _) => FileRole::Unused("panchromatic band"),
         (Some("9"), _) => FileRole::Unused("cirrus band"),
-        (Some(_), None) => FileRole::Unused("thermal band"),
-        (None, _) if rest.starts_with("st_") => FileRole::Unused("surface temperature"),
-        (None, _) if rest.contains("qa") || rest.contains("cloud") => FileRole::Unused("quality"),
-        (None, _) if ["vaa", "vza", "saa", "sza"].contains(&rest.as_str()) => FileRole::Unused("angles"),
-        (None, _) => FileRole::Unused("no band"),
+        (Some("6" | "61" | "62" | "10" | "11"), None) => FileRole::Unused("thermal band"),
+        _ if rest.starts_with("st_") => FileRole::Unused("surface temperature"),
+        _ if rest.starts_with("bt") => FileRole::Unused("thermal band"),
+        _ if rest.contains("qa") || rest.contains("cloud") => FileRole::Unused("quality"),
+        _ if ["vaa", "vza", "saa", "sza"].contains(&rest.as_str()) => FileRole::Unused("angles"),
+        // Such as a stack that a person made of a scene's bands.
+        _ => FileRole::Image,
     };
     Some((kind, format!("{folder}/{scene}"), role))
 }
@@ -199,21 +251,61 @@ fn harmonized(folder: &str, stem: &str) -> Option<Found> {
     Some((ProductKind::Harmonized, format!("{folder}/{scene}"), role))
 }
 
-/// `T32TQM_20200101T101319_B03_10m`, `B03`, and a scene's quality layers.
-fn sentinel_2(folder: &str, stem: &str) -> Option<Found> {
-    let tokens: Vec<&str> = stem.split('_').collect();
-    let code_at = tokens.iter().position(|token| {
-        token
-            .strip_prefix('b')
-            .is_some_and(|code| look_up(SENTINEL_2, code).is_some())
-    });
-    let is_tile = |token: &str| {
-        let bytes = token.as_bytes();
-        bytes.len() == 6
-            && bytes[0] == b't'
-            && bytes[1..3].iter().all(u8::is_ascii_digit)
-            && bytes[3..].iter().all(u8::is_ascii_lowercase)
+/// The band that `b03` or `b8a` stands for.
+fn padded_sentinel_2(word: &str) -> Option<&'static str> {
+    look_up(SENTINEL_2, word.strip_prefix('b')?)
+}
+
+/// The band that `b3` stands for where others are `b8a`, `b11` and `b12`: Earth Engine and Theia write codes so.
+fn unpadded_sentinel_2(word: &str) -> Option<&'static str> {
+    let code = word.strip_prefix('b').filter(|code| code.len() == 1)?;
+    look_up(SENTINEL_2, &format!("0{code}"))
+}
+
+/// Whether a word is a tile of Sentinel-2's grid, such as T32TQM.
+fn is_tile(word: &str) -> bool {
+    let bytes = word.as_bytes();
+    bytes.len() == 6
+        && bytes[0] == b't'
+        && bytes[1..3].iter().all(u8::is_ascii_digit)
+        && bytes[3..].iter().all(u8::is_ascii_lowercase)
+}
+
+/// How a group of files tells that its unpadded codes are those of Sentinel-2.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Sentinel2Sign {
+    /// It names a tile of Sentinel-2's grid.
+    Tile,
+    /// It names the satellite.
+    Satellite,
+    None,
+}
+
+/// What the name of a group says of itself.
+pub(super) fn sentinel_2_sign(group: &str) -> Sentinel2Sign {
+    let scene = group.rsplit('/').next().unwrap_or_default();
+    let is_satellite = |word: &str| {
+        let model = word.strip_prefix("sentinel2").or(word.strip_prefix("s2"));
+        model.is_some_and(|model| ["", "a", "b", "c"].contains(&model))
     };
+    let mut words = scene.split(['_', '-']);
+    if words.clone().any(is_tile) {
+        Sentinel2Sign::Tile
+    } else if words.next().is_some_and(is_satellite) {
+        Sentinel2Sign::Satellite
+    } else {
+        Sentinel2Sign::None
+    }
+}
+
+/// `T32TQM_20200101T101319_B03_10m`, `B03`, and a scene's quality layers.
+fn sentinel_2(folder: &str, stem: &str, common_of: impl Fn(&str) -> Option<&'static str>) -> Option<Found> {
+    // Masks name the band that they are of.
+    if stem.starts_with("msk_") || folder.rsplit('/').next() == Some("qi_data") {
+        return Some((ProductKind::Sentinel2, folder.to_owned(), FileRole::Unused("quality")));
+    }
+    let tokens: Vec<&str> = stem.split('_').collect();
+    let code_at = tokens.iter().position(|token| common_of(token).is_some());
     let tile_at = tokens.iter().position(|token| is_tile(token));
     const QUALITY: &[&str] = &[
         "scl", "aot", "wvp", "tci", "pvi", "cld", "snw", "cldprb", "snwprb", "clouds",
@@ -232,9 +324,7 @@ fn sentinel_2(folder: &str, stem: &str) -> Option<Found> {
         .last()
         .and_then(|token| token.strip_suffix('m')?.parse().ok())
         .unwrap_or(0);
-    let common = tokens
-        .get(at)
-        .and_then(|token| look_up(SENTINEL_2, token.strip_prefix('b')?));
+    let common = tokens.get(at).and_then(|token| common_of(token));
     let role = common.map_or(FileRole::Unused("quality or preview"), |common| FileRole::Band {
         common,
         resolution_m: resolution,
@@ -288,6 +378,22 @@ mod tests {
             ("LE07_L1TP_199024_20000801_20170908_01_T1_sr_band4.tif", Landsat4, "nir"),
             ("LC81990242016215LGN00_B4.TIF", Landsat8, "red"),
             ("LT51990241990213KIS00_B4.TIF", Landsat4, "nir"),
+            ("LC08_CU_003009_20200801_20210504_02_SR_B4.TIF", Landsat8, "red"),
+            ("LC08_CU_003009_20200801_20200908_C01_V01_SRB4.tif", Landsat8, "red"),
+            ("LE07_CU_003009_20000801_20200908_C01_V01_TAB4.tif", Landsat4, "nir"),
+            ("LC08_199024_20200801_SR_B5.tif", Landsat8, "nir"),
+            (
+                "LC08_L2SP_199024_20200801_20200908_02_T1_SR_B4_clip.TIF",
+                Landsat8,
+                "red",
+            ),
+            (
+                "LC08_L2SP_199024_20200801_20200908_02_T1_SR_B4 (1).TIF",
+                Landsat8,
+                "red",
+            ),
+            ("LC08_L2SP_199024_20200801_20200908_02_T1.SR_B4.tif", Landsat8, "red"),
+            ("LC08_L1TP_199024_20200801_20200908_02_T1_B04.tif", Landsat8, "red"),
             ("HLS.L30.T32TQM.2020213T101031.v2.0.B05.tif", Harmonized, "nir"),
             ("HLS.S30.T32TQM.2020213T101031.v2.0.B05.tif", Harmonized, "rededge1"),
         ];
@@ -325,6 +431,15 @@ mod tests {
                 unused("quality"),
             ),
             ("LC08_L1TP_199024_20200801_20200908_02_T1_SZA.TIF", unused("angles")),
+            (
+                "LC08_CU_003009_20200801_20200908_C01_V01_BTB10.tif",
+                unused("thermal band"),
+            ),
+            ("LC08_L2SP_199024_20200801_20200908_02_T1_stack.tif", FileRole::Image),
+            ("LC08_L2SP_199024_20200801_20200908_02_T1_SR_B4x.tif", FileRole::Image),
+            ("S2.SAFE/GRANULE/L/QI_DATA/MSK_DETFOO_B03.jp2", unused("quality")),
+            ("L/QI_DATA/T32TQM_20200101T101319_B03.tif", unused("quality")),
+            ("S2_20230101_B3.tif", FileRole::Image),
             ("T32TQM_20200101T101319_SCL_20m.tif", unused("quality or preview")),
             (
                 "HLS.S30.T32TQM.2020213T101031.v2.0.Fmask.tif",
@@ -364,6 +479,10 @@ mod tests {
         let landsat = |end: &str| group(&format!("LC08_L2SP_199024_20200801_20200908_02_T1_{end}"));
         assert_eq!(landsat("SR_B4.TIF"), landsat("MTL.txt"));
         assert_eq!(landsat("SR_B4.TIF"), landsat("QA_PIXEL.TIF"));
+        assert_ne!(
+            group("LC08_CU_003009_20200801_20210504_02_SR_B4.TIF"),
+            group("LC08_CU_003009_20200817_20210504_02_SR_B4.TIF")
+        );
         assert_eq!(group("B02.tif"), group("SCL.tif"));
     }
 }

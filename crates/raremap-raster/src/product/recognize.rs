@@ -4,7 +4,7 @@ use serde::Serialize;
 
 use super::Notice;
 use super::error::{NameList, ProductError};
-use super::names::{FileName, FileRole};
+use super::names::{FileName, FileRole, Sentinel2Sign, sentinel_2_sign};
 
 /// A kind of product.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
@@ -78,9 +78,11 @@ const ORDER: &[&str] = &[
 /// Files of a known product come before others beside them; without one, all images are taken as one scene.
 ///
 /// # Errors
-/// [`ProductError::NoImage`], [`ProductError::SeveralProducts`], and [`ProductError::Jpeg2000`] for bands that are stored so.
+/// [`ProductError::NoImage`], [`ProductError::NoBand`], [`ProductError::SeveralProducts`],
+/// and [`ProductError::Jpeg2000`] for bands that are stored so.
 pub fn recognize(paths: &[&str]) -> Result<RecognizedProduct, ProductError> {
-    let names: Vec<FileName> = paths.iter().map(|path| FileName::new(path)).collect();
+    let mut names: Vec<FileName> = paths.iter().map(|path| FileName::new(path)).collect();
+    settle_unpadded(&mut names);
     // Folders of archives made on macOS hold a shadow of every file.
     let is_shadow = |path: &str| {
         path.split(['/', '\\'])
@@ -116,26 +118,45 @@ pub fn recognize(paths: &[&str]) -> Result<RecognizedProduct, ProductError> {
         )));
     }
     let Some(group) = groups.first().copied() else {
-        let bands = listed()
-            .filter(|(_, name)| name.role == FileRole::Image)
-            .map(|(file, _)| ProductBand {
-                file,
-                name: short(file),
-                common: None,
-            })
-            .collect::<Vec<_>>();
+        let image = |file: usize| ProductBand {
+            file,
+            name: short(file),
+            common: None,
+        };
+        let (mut bands, mut unused) = (Vec::new(), Vec::new());
+        for (file, name) in listed() {
+            match name.role {
+                FileRole::Image => bands.push(image(file)),
+                FileRole::Unused(what) => unused.push((file, what)),
+                _ => {}
+            }
+        }
+        // The only image there is was meant, whatever its name says.
+        if let ([], [(file, _)]) = (bands.as_slice(), unused.as_slice()) {
+            bands.push(image(*file));
+            unused.clear();
+        }
+        let unused: Vec<String> = unused
+            .into_iter()
+            .map(|(file, what)| format!("{} ({what})", short(file)))
+            .collect();
         refuse_jpeg_2000(&bands, &names)?;
         if bands.is_empty() {
-            return Err(ProductError::NoImage(NameList((0..paths.len()).map(short).collect())));
+            return Err(if unused.is_empty() {
+                ProductError::NoImage(NameList((0..paths.len()).map(short).collect()))
+            } else {
+                ProductError::NoBand(NameList(unused))
+            });
         }
         return Ok(RecognizedProduct {
             kind: ProductKind::Other,
             bands,
             metadata: None,
-            unused: Vec::new(),
+            unused,
         });
     };
-    let mut bands: Vec<(u32, ProductBand)> = Vec::new();
+    // The worth of each beside it: what can be read goes before what is finer.
+    let mut bands: Vec<((bool, u32), ProductBand)> = Vec::new();
     let mut unused = Vec::new();
     for (file, name) in listed() {
         match name.role {
@@ -145,18 +166,19 @@ pub fn recognize(paths: &[&str]) -> Result<RecognizedProduct, ProductError> {
                     name: short(file),
                     common: Some(common),
                 };
+                let rank = (name.is_jpeg_2000, resolution_m);
                 match bands.iter_mut().find(|(_, known)| known.common == Some(common)) {
                     // A resolution that the name does not tell is the finest there is.
-                    Some((known_m, known)) => {
-                        let dropped = if resolution_m < *known_m {
-                            *known_m = resolution_m;
+                    Some((known_rank, known)) => {
+                        let dropped = if rank < *known_rank {
+                            *known_rank = rank;
                             std::mem::replace(known, band)
                         } else {
                             band
                         };
                         unused.push(format!("{} (the same band as {})", dropped.name, known.name));
                     }
-                    None => bands.push((resolution_m, band)),
+                    None => bands.push((rank, band)),
                 }
             }
             FileRole::Unused(what) => unused.push(format!("{} ({what})", short(file))),
@@ -171,10 +193,15 @@ pub fn recognize(paths: &[&str]) -> Result<RecognizedProduct, ProductError> {
     let kind = listed()
         .find(|(_, name)| name.group == group && matches!(name.role, FileRole::Band { .. }))
         .map_or(ProductKind::Other, |(_, name)| name.kind);
-    // Beside the bands, or in a folder above them.
+    // Beside the bands, or else in the nearest folder above them.
+    let is_above = |above: &str| {
+        let below = group.strip_prefix(above);
+        below
+            .is_some_and(|below| below.is_empty() || above.is_empty() || above.ends_with('/') || below.starts_with('/'))
+    };
     let metadata = listed()
-        .filter(|(_, name)| name.role == FileRole::Metadata && name.kind == kind)
-        .find(|(_, name)| group.starts_with(name.group.as_str()))
+        .filter(|(_, name)| name.role == FileRole::Metadata && name.kind == kind && is_above(&name.group))
+        .min_by_key(|(_, name)| std::cmp::Reverse(name.group.len()))
         .map(|(index, _)| index);
     Ok(RecognizedProduct {
         kind,
@@ -182,6 +209,44 @@ pub fn recognize(paths: &[&str]) -> Result<RecognizedProduct, ProductError> {
         metadata,
         unused,
     })
+}
+
+/// Decides whether names such as `scene_B3` are bands of Sentinel-2: where files beside them have codes that only it writes, or their
+/// name has its tile. Numbers up to 12 alone say nothing, and then none of these files is a band of a known product.
+fn settle_unpadded(names: &mut [FileName]) {
+    let mut groups: Vec<String> = Vec::new();
+    for (group, _) in names.iter().filter_map(|name| name.unpadded.as_ref()) {
+        if !groups.contains(group) {
+            groups.push(group.clone());
+        }
+    }
+    for group in groups {
+        let is_band_of_it = |name: &FileName, among: &[&str]| {
+            name.kind == ProductKind::Sentinel2
+                && name.group == group
+                && matches!(name.role, FileRole::Band { common, .. } if among.contains(&common))
+        };
+        let has = |among: &[&str]| names.iter().any(|name| is_band_of_it(name, among));
+        // B01 to B09 beside B1 to B9: these are something else.
+        if has(&[
+            "coastal", "blue", "green", "red", "rededge1", "rededge2", "rededge3", "nir", "nir09",
+        ]) {
+            continue;
+        }
+        let is_sentinel_2 = match sentinel_2_sign(&group) {
+            Sentinel2Sign::Tile => true,
+            Sentinel2Sign::Satellite => has(&["nir08", "swir1", "swir2"]),
+            Sentinel2Sign::None => has(&["nir08"]),
+        };
+        for name in names.iter_mut() {
+            if !is_sentinel_2 && is_band_of_it(name, ORDER) {
+                (name.kind, name.role) = (ProductKind::Other, FileRole::Image);
+            }
+            if is_sentinel_2 && let Some((own, role)) = name.unpadded.take_if(|(own, _)| *own == group) {
+                (name.kind, name.group, name.role) = (ProductKind::Sentinel2, own, role);
+            }
+        }
+    }
 }
 
 fn refuse_jpeg_2000(bands: &[ProductBand], names: &[FileName]) -> Result<(), ProductError> {
@@ -273,6 +338,91 @@ mod tests {
         assert!(
             unused.contains("B03_20m.tif (the same band as T32TQM_20200101T101319_B03_10m.tif)")
                 && unused.contains("SCL_20m.tif (quality")
+        );
+    }
+
+    #[test]
+    fn unpadded_codes_are_bands_where_their_siblings_are_of_sentinel_2() {
+        let of = |scene: &str, codes: &[&str]| {
+            let paths: Vec<String> = codes.iter().map(|code| format!("{scene}{code}.tif")).collect();
+            let paths: Vec<&str> = paths.iter().map(String::as_str).collect();
+            let product = recognize(&paths).expect("a product");
+            let commons: Vec<_> = product.bands.iter().map(|band| band.common.unwrap_or("-")).collect();
+            (product.kind, commons.join(" "))
+        };
+        let all = "coastal blue green red rededge1 rededge2 rededge3 nir nir08 nir09 swir1 swir2".to_owned();
+        let codes = [
+            "B1", "B2", "B3", "B4", "B5", "B6", "B7", "B8", "B8A", "B9", "B11", "B12",
+        ];
+        for scene in [
+            "S2_20230101_",
+            "",
+            "field/",
+            "SENTINEL2A_20200101-101319-000_L2A_T32TQM_C_V2-2_FRE_",
+        ] {
+            assert_eq!(of(scene, &codes), (ProductKind::Sentinel2, all.clone()), "{scene}");
+        }
+        let few = (ProductKind::Sentinel2, "green red nir".to_owned());
+        assert_eq!(of("T32TQM_20200101T101319_", &["B8", "B3", "B4"]), few);
+        let numbers: Vec<String> = (1..=12).map(|code| format!("b{code}")).collect();
+        let numbers: Vec<&str> = numbers.iter().map(String::as_str).collect();
+        assert_eq!(of("x/", &numbers), (ProductKind::Other, ["-"; 12].join(" ")));
+        assert_eq!(of("S2B_x_", &numbers).0, ProductKind::Sentinel2);
+        assert_eq!(
+            of("", &["B03", "B3", "B8A"]),
+            (ProductKind::Sentinel2, "green nir08".to_owned())
+        );
+        assert_eq!(of("S2_", &["B3", "B4"]).0, ProductKind::Other);
+    }
+
+    #[test]
+    fn masks_of_bands_are_no_bands_and_what_can_be_read_goes_first() {
+        let product = recognize(&[
+            "S.SAFE/GRANULE/L/QI_DATA/MSK_DETFOO_B03.jp2",
+            "S.SAFE/GRANULE/L/IMG_DATA/R10m/T32TQM_20200101T101319_B03_10m.jp2",
+            "S.SAFE/GRANULE/L/IMG_DATA/R20m/T32TQM_20200101T101319_B03_20m.tif",
+            "S.SAFE/GRANULE/L/IMG_DATA/R10m/T32TQM_20200101T101319_B03_10m.tif",
+        ])
+        .expect("a product");
+        assert_eq!(bands(&product), [("green", "T32TQM_20200101T101319_B03_10m.tif")]);
+        assert_eq!(product.bands[0].file, 3);
+        assert!(
+            product.unused[0].contains("MSK_DETFOO_B03.jp2 (quality)"),
+            "{:?}",
+            product.unused
+        );
+    }
+
+    #[test]
+    fn metadata_of_a_folder_beside_is_not_the_products() {
+        let with = |metadata: &str| recognize(&["S2_new/B03.tif", metadata]).expect("a product").metadata;
+        assert_eq!(with("S2/MTD_MSIL2A.xml"), None);
+        assert_eq!(with("S2_new/MTD_MSIL2A.xml"), Some(1));
+        assert_eq!(with("MTD_MSIL2A.xml"), Some(1));
+        let nearest = recognize(&["MTD_MSIL2A.xml", "a/MTD_MSIL1C.xml", "a/B03.tif"]).expect("a product");
+        assert_eq!(nearest.metadata, Some(1));
+    }
+
+    #[test]
+    fn files_that_are_set_aside_are_named_with_the_reason() {
+        let scene = "LC08_L2SP_199024_20200801_20200908_02_T1";
+        let [quality, thermal, stack] = ["QA_PIXEL.TIF", "ST_B10.TIF", "stack.tif"].map(|end| format!("{scene}_{end}"));
+        let none = recognize(&[&quality, &thermal]).expect_err("no band");
+        let expected = format!("{quality} (quality), {thermal} (surface temperature)");
+        assert_eq!(
+            (none.code(), none.to_string().contains(&expected)),
+            ("no_band_among_files", true),
+            "{none}"
+        );
+        let stacked = recognize(&[&quality, &stack]).expect("an image");
+        assert_eq!(
+            (stacked.kind, bands(&stacked)),
+            (ProductKind::Other, vec![("-", stack.as_str())])
+        );
+        assert_eq!(stacked.unused, [format!("{quality} (quality)")]);
+        assert_eq!(
+            bands(&recognize(&["clouds.tif"]).expect("the only image")),
+            [("-", "clouds.tif")]
         );
     }
 

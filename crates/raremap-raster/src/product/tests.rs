@@ -213,6 +213,7 @@ fn calibrated_values_are_scaled_band_by_band_and_it_is_said() {
     let calibration = Calibration {
         bands: vec![[2e-4, 0.01], [1e-3, 0.0]],
         is_surface: false,
+        is_of_8_bits: false,
         origin: "a test".to_owned(),
     };
     product.calibrate(&calibration, 10_000.0).expect("two bands");
@@ -237,4 +238,116 @@ fn calibrated_values_are_scaled_band_by_band_and_it_is_said() {
         product.calibrate(&one, 1.0).expect_err("one band").code(),
         "bad_calibration"
     );
+}
+
+/// A TIFF of 4 x 4 pixels of 8 bits and `bands` bands, the last an opacity, which is 255; the others count up.
+fn with_opacity(bands: u16) -> Vec<u8> {
+    let pixels: Vec<u8> = (0..16u8)
+        .flat_map(|pixel| (1..bands).map(move |_| pixel + 1).chain([255]))
+        .collect();
+    let bits_at = 8 + 2 + 10 * 12 + 4;
+    let pixels_at = bits_at + 2 * u32::from(bands);
+    let tags: [(u16, u16, u32, u32); 10] = [
+        (256, 3, 1, 4),
+        (257, 3, 1, 4),
+        (258, 3, bands.into(), if bands > 2 { bits_at } else { 0x0008_0008 }),
+        (259, 3, 1, 1),
+        (262, 3, 1, 1),
+        (273, 4, 1, pixels_at),
+        (277, 3, 1, bands.into()),
+        (278, 3, 1, 4),
+        (279, 4, 1, pixels.len() as u32),
+        (338, 3, 1, 2),
+    ];
+    let mut file = [b"II*\0".as_slice(), &8u32.to_le_bytes(), &10u16.to_le_bytes()].concat();
+    for (tag, field_type, count, value) in tags {
+        file.extend([tag.to_le_bytes(), field_type.to_le_bytes()].concat());
+        file.extend([count.to_le_bytes(), value.to_le_bytes()].concat());
+    }
+    file.extend([0; 4]);
+    file.extend(8u16.to_le_bytes().repeat(bands.into()));
+    file.extend(pixels);
+    file
+}
+
+#[test]
+fn opacity_in_the_file_of_a_band_is_not_calibrated_and_8_bits_are_not_10() {
+    let mut product = open(&[("BAND2.tif", with_opacity(2)), ("BAND4.tif", with_opacity(2))]).expect("a product");
+    assert_eq!(
+        (product.scene_info().band_count(), product.scene_info().alpha_band),
+        (4, Some(1))
+    );
+    let mut calibration = Calibration {
+        bands: vec![[0.5, 1.0], [0.25, 0.0]],
+        is_surface: false,
+        is_of_8_bits: false,
+        origin: "a test".to_owned(),
+    };
+    let why = product.check_calibration(&calibration).expect_err("of more bits");
+    assert!(why.contains("BAND2.tif has 8 bits, and a test"), "{why}");
+    calibration.is_of_8_bits = true;
+    product.check_calibration(&calibration).expect("of 8 bits");
+    product.calibrate(&calibration, 2.0).expect("two files");
+    let samples = block_on(product.read_window(window(2, 0, 1, 1), &[0, 1, 2, 3])).expect("a window");
+    assert_eq!(samples.values, [5.0, 255.0, 1.5, 255.0]);
+}
+
+#[test]
+fn the_fill_of_coarser_bands_does_not_reach_over_the_edge() {
+    let files = [
+        (
+            "T32TQM_20200101T101319_B03_10m.tif",
+            band(16, 10.0, None, |_, x| if x < 8 { 50 } else { 0 }),
+        ),
+        (
+            "T32TQM_20200101T101319_B11_20m.tif",
+            band(8, 20.0, None, |_, x| if x < 4 { 100 } else { 0 }),
+        ),
+    ];
+    let product = open(&files).expect("a product");
+    let samples = block_on(product.read_window(window(5, 4, 6, 1), &[0, 1])).expect("a window");
+    assert_eq!(samples.valid, [true, true, true, false, false, false]);
+    // The last pixels are not mixed with the fill either.
+    assert_eq!(samples.values[6..9], [100.0; 3]);
+}
+
+#[test]
+fn a_result_is_as_large_as_the_limits_allow() {
+    let bytes = [("BAND2.tif", 8, 10.0), ("BAND3.tif", 4, 20.0)].map(|(name, size, pixel_m)| {
+        let scene = block_on(GeoTiff::open(
+            BytesSource::new(band(size, pixel_m, None, |_, _| 1)),
+            Limits::default(),
+        ));
+        ProductFile {
+            name: name.to_owned(),
+            scene: scene.expect("a file"),
+            common: None,
+        }
+    });
+    let limits = Limits {
+        max_window_bytes: 100,
+        ..Limits::default()
+    };
+    let product = Product::new(bytes.into(), true, &limits).expect("a product");
+    let read = |scene: &dyn Fn() -> Result<Samples, RasterError>| scene().map_err(|error| error.code());
+    let of_product = |size| read(&|| block_on(product.read_window(window(0, 0, size, size), &[1])));
+    let of_member = |size| read(&|| block_on(product.members[1].scene.read_window(window(0, 0, size, size), &[0])));
+    assert!(of_product(4).is_ok() && of_member(4).is_ok());
+    assert_eq!(
+        (of_product(5).err(), of_member(5).err()),
+        (Some("limit_exceeded"), Some("limit_exceeded"))
+    );
+}
+
+#[test]
+fn a_band_that_a_product_lacks_is_named_with_its_file() {
+    let plain = || band(4, 5.0, None, |_, _| 1);
+    let files = ["BAND2.tif", "BAND4.tif", "BAND5.tif"].map(|name| (name, plain()));
+    let liss = open(&files).expect("a product");
+    let missing = ["green", "red", "blue"].map(|common| liss.missing_band(common));
+    assert_eq!(missing, [None, Some("red (BAND3)".to_owned()), Some("blue".to_owned())]);
+    let sentinel_2 = open(&[("B03.tif", plain()), ("B8A.tif", plain())]).expect("a product");
+    assert_eq!(sentinel_2.missing_band("red").as_deref(), Some("red (B04)"));
+    let others = open(&[("one.tif", plain()), ("two.tif", plain())]).expect("images");
+    assert_eq!(others.missing_band("red"), None);
 }

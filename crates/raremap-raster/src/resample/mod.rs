@@ -82,6 +82,8 @@ pub struct Resampled<S> {
     rows: AxisGrid,
     columns: AxisGrid,
     fine: Kernel,
+    /// Most bytes of the result of one read.
+    max_window_bytes: u64,
 }
 
 impl<S: Scene> Resampled<S> {
@@ -126,7 +128,17 @@ impl<S: Scene> Resampled<S> {
             rows,
             columns,
             fine,
+            max_window_bytes: Limits::default().max_window_bytes,
         })
+    }
+
+    /// The same with other limits than the default ones.
+    #[must_use]
+    pub fn with_limits(self, limits: &Limits) -> Self {
+        Self {
+            max_window_bytes: limits.max_window_bytes,
+            ..self
+        }
     }
 
     /// The scene as it was.
@@ -288,7 +300,7 @@ impl<S: Scene> Scene for Resampled<S> {
         checked_len(
             "the result of a read",
             pixels.saturating_mul((bands.len() * size_of::<f32>() + 1) as u64),
-            Limits::default().max_window_bytes,
+            self.max_window_bytes,
         )?;
         let mut out = Samples::new(bands.len(), height as usize, width as usize);
         let mut parts = vec![Part {

@@ -46,6 +46,7 @@ FILES = {
     "webp_lossless_alpha": (image("uint8", 4), dict(compress="webp", interleave="pixel", webp_lossless=True, **TILED)),
     "zstd_u16_predictor": (image("uint16", 3), dict(compress="zstd", predictor=2, interleave="pixel", endianness="BIG")),
     "zstd_f32_predictor": (image("float32", 1), dict(compress="zstd", predictor=3, **TILED)),
+    "zstd_level22": (image("uint16", 1), dict(compress="zstd", zstd_level=22)),
     "lzma_i16_predictor": (image("int16", 2), dict(compress="lzma", predictor=2, interleave="pixel")),
     "lerc_f32_lossy": (image("float32", 1), dict(compress="lerc", max_z_error=0.5)),
     "lerc_f32_masks": (masked("float32", 2), dict(compress="lerc", interleave="pixel")),

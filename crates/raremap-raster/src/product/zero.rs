@@ -1,0 +1,46 @@
+//! Files that have 0 where there is no data, without saying so.
+
+use crate::error::RasterError;
+use crate::reader::Window;
+use crate::samples::Samples;
+use crate::scene::{Scene, SceneInfo};
+
+/// A scene whose pixels are not valid where all bands that are read are 0, if that is how its product fills it.
+///
+/// Before it is interpolated: otherwise the fill is mixed into the pixels at the edge, and these into the fill.
+#[derive(Debug)]
+pub(super) struct ZeroFilled<S> {
+    pub(super) scene: S,
+    pub(super) is_filled: bool,
+}
+
+impl<S: Scene> ZeroFilled<S> {
+    fn heed(&self, mut samples: Samples) -> Samples {
+        if self.is_filled {
+            let pixels = samples.valid.len();
+            for (pixel, valid) in samples.valid.iter_mut().enumerate() {
+                *valid &= samples
+                    .values
+                    .iter()
+                    .skip(pixel)
+                    .step_by(pixels)
+                    .any(|value| *value != 0.0);
+            }
+        }
+        samples
+    }
+}
+
+impl<S: Scene> Scene for ZeroFilled<S> {
+    fn scene_info(&self) -> &SceneInfo {
+        self.scene.scene_info()
+    }
+
+    async fn read_window(&self, window: Window, bands: &[usize]) -> Result<Samples, RasterError> {
+        Ok(self.heed(self.scene.read_window(window, bands).await?))
+    }
+
+    async fn read_preview(&self, max_px: u32, bands: &[usize]) -> Result<Samples, RasterError> {
+        Ok(self.heed(self.scene.read_preview(max_px, bands).await?))
+    }
+}
