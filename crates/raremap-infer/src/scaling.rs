@@ -69,7 +69,12 @@ pub fn not_resampled(info: &SceneInfo, card: &Card) -> Option<Warning> {
 }
 
 fn ratios(info: &SceneInfo, card: &Card) -> Option<[f64; 2]> {
-    let ratios = pixel_size_m(info)?.map(|size| card.ground_resolution_m / size);
+    let ratio_of = |size: f64| {
+        let ratio = card.ground_resolution_m / size;
+        // A map's scale is not quite 1: that alone is no reason to interpolate.
+        if (ratio - 1.0).abs() < SAME_RATIO { 1.0 } else { ratio }
+    };
+    let ratios = pixel_size_m(info)?.map(ratio_of);
     ratios.iter().all(|ratio| ratio.is_finite()).then_some(ratios)
 }
 
@@ -77,6 +82,8 @@ fn can_run(ratios: &[f64; 2]) -> bool {
     ratios.iter().all(|ratio| RATIOS.contains(ratio))
 }
 
+/// Lengths that differ by less than this share are the same.
+const SAME_RATIO: f64 = 0.01;
 /// A side of a pixel that is this many times longer or shorter than in training is far.
 const FAR_RATIO: f64 = 1.25;
 
@@ -110,7 +117,8 @@ mod tests {
         let affine = Affine {
             a: pixel[1],
             b: 0.0,
-            c: 10.0,
+            // On the central meridian of UTM, or a longitude.
+            c: if kind == CrsKind::Projected { 5e5 } else { 10.0 },
             d: 0.0,
             e: -pixel[0],
             f: top,
@@ -128,11 +136,15 @@ mod tests {
         }
     }
 
+    /// Of the map on a central meridian.
+    const UTM_SCALE: f64 = 0.9996;
+
     #[test]
     fn pixels_are_measured_on_the_ground_along_both_axes() {
         let utm = info(CrsKind::Projected, 32643, [6.0, 5.0], 4e6);
         let size = pixel_size_m(&utm).expect("metres");
-        assert!((size[0] - 6.0).abs() < 1e-9 && (size[1] - 5.0).abs() < 1e-9, "{size:?}");
+        let [rows, columns] = size.map(|size| size * UTM_SCALE);
+        assert!((rows - 6.0).abs() < 1e-5 && (columns - 5.0).abs() < 1e-5, "{size:?}");
         // A thousandth of a degree at 60 degrees north: 111.4 m down, 55.8 m across.
         let degrees = pixel_size_m(&info(CrsKind::Geographic, 4326, [1e-3, 1e-3], 60.05)).expect("metres");
         assert!(
@@ -153,7 +165,10 @@ mod tests {
     fn scenes_are_resampled_from_a_quarter_on() {
         let ratios =
             |metres: f64, always| resampling(&info(CrsKind::Projected, 32643, [metres; 2], 4e6), &card(), always);
-        assert!(ratios(5.8, false).is_some_and(|[rows, columns]| (rows - 30.0 / 5.8).abs() < 1e-9 && rows == columns));
+        assert!(
+            ratios(5.8, false)
+                .is_some_and(|[rows, columns]| (rows - 30.0 * UTM_SCALE / 5.8).abs() < 1e-5 && rows == columns)
+        );
         assert_eq!(ratios(24.5, false), None);
         assert_eq!(ratios(37.0, false), None);
         assert!(ratios(23.0, false).is_some() && ratios(38.0, false).is_some());
@@ -163,6 +178,7 @@ mod tests {
         assert_eq!((ratios(4000.0, false), why(4000.0)), (None, Some("not_resampled")));
         assert_eq!((ratios(0.005, false), why(0.005)), (None, Some("not_resampled")));
         assert!(ratios(4000.0, true).is_some() && why(24.5).is_none() && why(5.8).is_none());
-        assert!(ratios(37.0, true).is_some_and(|[rows, _]| (rows - 30.0 / 37.0).abs() < 1e-9));
+        assert!(ratios(37.0, true).is_some_and(|[rows, _]| (rows - 30.0 * UTM_SCALE / 37.0).abs() < 1e-5));
+        assert_eq!(ratios(30.0, true), Some([1.0; 2]));
     }
 }
