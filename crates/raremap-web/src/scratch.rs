@@ -90,11 +90,10 @@ impl OwnFile {
         let mut done = 0;
         while done < piece.len() {
             let at = options(index, done);
-            let written = self
-                .0
-                .write_with_u8_array_and_options(&piece[done..], &at)
-                .map_err(failed)? as usize;
-            if written == 0 {
+            let rest = &piece[done..];
+            let written = self.0.write_with_u8_array_and_options(rest, &at).map_err(failed)? as usize;
+            // Chromium answers with a negative error code as an unsigned number where a private window's file cannot grow.
+            if written == 0 || written > rest.len() {
                 return Err(SourceError::Failed("the browser's storage is full".into()).into());
             }
             done += written;
@@ -107,11 +106,10 @@ impl OwnFile {
         let mut done = 0;
         while done < piece.len() {
             let at = options(index, done);
-            let read = self
-                .0
-                .read_with_u8_array_and_options(&mut piece[done..], &at)
-                .map_err(failed)? as usize;
-            if read == 0 {
+            let rest = &mut piece[done..];
+            let room = rest.len();
+            let read = self.0.read_with_u8_array_and_options(rest, &at).map_err(failed)? as usize;
+            if read == 0 || read > room {
                 let received = done as u64;
                 return Err(SourceError::Changed { expected, received }.into());
             }
