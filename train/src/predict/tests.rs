@@ -246,8 +246,7 @@ fn pixels(path: &std::path::Path) -> Vec<f32> {
     })
 }
 
-/// One band of a product, as a file of its own.
-fn write_band(path: &std::path::Path, size: u32, pixel_m: f64, value: impl Fn(u32, u32) -> u16) {
+fn utm(pixel_m: f64) -> GeoReference {
     let affine = Affine {
         a: pixel_m,
         b: 0.0,
@@ -256,7 +255,11 @@ fn write_band(path: &std::path::Path, size: u32, pixel_m: f64, value: impl Fn(u3
         e: -pixel_m,
         f: 5e6,
     };
-    let georeference = GeoReference::from_epsg(CrsKind::Projected, 32633, affine).expect("a known system");
+    GeoReference::from_epsg(CrsKind::Projected, 32633, affine).expect("a known system")
+}
+
+/// One band of a product, as a file of its own.
+fn write_band(path: &std::path::Path, size: u32, pixel_m: f64, value: impl Fn(u32, u32) -> u16) {
     let plane: Vec<u16> = (0..size * size).map(|i| value(i / size, i % size)).collect();
     let image = OutputImage {
         width: size,
@@ -267,7 +270,7 @@ fn write_band(path: &std::path::Path, size: u32, pixel_m: f64, value: impl Fn(u3
         band_names: vec![],
         metadata: vec![],
     };
-    std::fs::write(path, encode_geotiff(&image, Some(&georeference)).expect("bytes")).expect("a file");
+    std::fs::write(path, encode_geotiff(&image, Some(&utm(pixel_m))).expect("bytes")).expect("a file");
 }
 
 /// A stored archive of the files of a folder: names, bytes, directory.
@@ -373,18 +376,6 @@ fn a_product_is_the_same_scene_as_files_folder_and_archive() {
         }
     }
     assert!(summaries.iter().all(|summary| *summary == summaries[0]));
-}
-
-fn utm(pixel_m: f64) -> GeoReference {
-    let affine = Affine {
-        a: pixel_m,
-        b: 0.0,
-        c: 3e5,
-        d: 0.0,
-        e: -pixel_m,
-        f: 5e6,
-    };
-    GeoReference::from_epsg(CrsKind::Projected, 32633, affine).expect("a known system")
 }
 
 #[test]
