@@ -229,6 +229,11 @@ fn decode_bytes(compression: Compression, compressed: &[u8], expected: usize) ->
     if expected as u64 > most {
         return Err(format!("{} bytes cannot decode to the expected {expected}", compressed.len()).into());
     }
+    if compression == Compression::Deflate
+        && let Some(decoded) = deflate::decode_whole(compressed, expected)
+    {
+        return Ok(decoded);
+    }
     // Data that ends early, as forged sizes make it, is found out before room for all that was declared is taken.
     if expected > PROBED_FROM_BYTES {
         decode_into(compression, compressed, &mut vec![0; expected / 16])?;
