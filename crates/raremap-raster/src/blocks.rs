@@ -76,7 +76,7 @@ pub(crate) fn check_block_bytes(bytes: BlockBytes, size_bytes: u64, limits: &Lim
     Ok(())
 }
 
-/// Turns the stored bytes of a block into samples of native byte order.
+/// Turns the stored bytes of a block into samples of native byte order, or of fewer than 8 bits each ([`Layout::stays_packed`]).
 pub(crate) fn decode_block(layout: &Layout, block: TouchedBlock, stored: &[u8]) -> Result<Vec<u8>, RasterError> {
     let shape = layout.block_shape(block.down);
     let decoded = if layout.bits_reversed {
@@ -99,6 +99,9 @@ pub(crate) fn decode_block(layout: &Layout, block: TouchedBlock, stored: &[u8]) 
 
 /// Undoes the predictor, brings samples into native byte order and unpacks them.
 fn to_samples(layout: &Layout, mut stored: Vec<u8>) -> Vec<u8> {
+    if layout.stays_packed() {
+        return stored;
+    }
     let row_layout = layout.stored_row_layout();
     if !layout.is_packed() {
         layout.predictor.undo(&mut stored, row_layout, layout.byte_order);

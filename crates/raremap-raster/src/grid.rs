@@ -8,7 +8,7 @@ use crate::layout::{BlockBytes, Layout};
 use crate::limits::{Limits, checked_len};
 use crate::metadata_reader::fetch_exactly;
 use crate::nodata::StoredNodata;
-use crate::samples::{SampleValue, Samples, StoredRow};
+use crate::samples::{SampleValue, Samples, StoredRow, pick_bits};
 use crate::source::RangeSource;
 
 /// Stored bytes that are fetched before they are decoded; bounds memory beside the result and the cache.
@@ -223,16 +223,19 @@ impl<S: RangeSource> GridRead<'_, S> {
     fn copy<T: SampleValue>(&self, block: TouchedBlock, decoded: &[u8], out: &mut Samples<T>) {
         let layout = self.layout;
         let row_layout = layout.row_layout();
+        let row_bytes = match layout.stays_packed() {
+            // The block's size was checked against the limits when the file was opened.
+            true => layout.row_bytes() as usize,
+            false => row_layout.row_bytes,
+        };
         let columns = self.columns.indices_in_block(block.across, layout.block_width);
         let block_x = block.across * u64::from(layout.block_width);
         let block_y = block.down * u64::from(layout.block_height);
         for (position, sample) in self.bands_of(block) {
             for row in self.rows.indices_in_block(block.down, layout.block_height) {
                 // Differences inside one block, whose size is bounded.
-                let row_start = (self.rows.source(row) - block_y) as usize * row_layout.row_bytes;
-                let bytes = decoded
-                    .get(row_start..row_start + row_layout.row_bytes)
-                    .unwrap_or_default();
+                let row_start = (self.rows.source(row) - block_y) as usize * row_bytes;
+                let bytes = decoded.get(row_start..row_start + row_bytes).unwrap_or_default();
                 let first_pixel = (self.columns.source(columns.start) - block_x) as usize;
                 let stored = StoredRow {
                     bytes,
@@ -240,6 +243,18 @@ impl<S: RangeSource> GridRead<'_, S> {
                     first: first_pixel * row_layout.stride + sample,
                     stride: row_layout.stride.saturating_mul(self.columns.step as usize),
                     count: columns.len(),
+                };
+                let picked;
+                let stored = if layout.stays_packed() {
+                    picked = pick_bits(bytes, layout.bits_per_sample, stored.first, stored.stride, stored.count);
+                    StoredRow {
+                        bytes: &picked,
+                        first: 0,
+                        stride: 1,
+                        ..stored
+                    }
+                } else {
+                    stored
                 };
                 stored.copy_to(out, position, row as usize, columns.start as usize, self.nodata);
             }

@@ -314,6 +314,11 @@ impl Layout {
         usize::from(self.bits_per_sample) < 8 * self.sample_type.bytes()
     }
 
+    /// Whether a decoded block keeps its samples packed, to be picked from it: as bytes they would take up to eight times the memory.
+    pub(crate) fn stays_packed(&self) -> bool {
+        self.bits_per_sample < 8
+    }
+
     /// Bytes of one stored row of a block: rows start on a byte.
     pub(crate) fn row_bytes(&self) -> u64 {
         let bits =

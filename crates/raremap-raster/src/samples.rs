@@ -285,15 +285,27 @@ fn f16_to_f32(bytes: [u8; 2]) -> f32 {
     }
 }
 
-/// Widens unsigned samples of up to 32 bits that are packed most significant bit first to one, two or four bytes each, in
+/// Samples of fewer than 8 bits out of a row in which they are packed most significant bit first: `count` of them, `stride` apart.
+pub(crate) fn pick_bits(row: &[u8], bits: u16, first: usize, stride: usize, count: usize) -> Vec<u8> {
+    let bits = usize::from(bits.clamp(1, 7));
+    let byte = |index: usize| u16::from(row.get(index).copied().unwrap_or_default());
+    let mask = (1u16 << bits) - 1;
+    (0..count)
+        .map(|index| {
+            let end = (first + index * stride + 1) * bits;
+            // The last bit and seven before it lie in two bytes.
+            let last = (end - 1) / 8;
+            let pair = last.checked_sub(1).map_or(0, byte) << 8 | byte(last);
+            (pair >> (8 * (last + 1) - end) & mask) as u8
+        })
+        .collect()
+}
+
+/// Widens unsigned samples of 9 to 32 bits that are packed most significant bit first to two or four bytes each, in
 /// native byte order; every row starts on a byte.
 pub(crate) fn unpack_bits(packed: &[u8], bits: u16, packed_row_bytes: usize, samples_per_row: usize) -> Vec<u8> {
     let rows = packed.len() / packed_row_bytes.max(1);
-    let sample_bytes = match bits {
-        0..=8 => 1,
-        9..=16 => 2,
-        _ => 4,
-    };
+    let sample_bytes = if bits <= 16 { 2 } else { 4 };
     let mut unpacked = Vec::with_capacity(rows * samples_per_row * sample_bytes);
     let mask = (1u64 << bits.min(32)) - 1;
     for row in packed.chunks_exact(packed_row_bytes.max(1)) {
@@ -306,10 +318,10 @@ pub(crate) fn unpack_bits(packed: &[u8], bits: u16, packed_row_bytes: usize, sam
                 held_bits -= bits;
                 samples_left -= 1;
                 let sample = (window >> held_bits) & mask;
-                match sample_bytes {
-                    1 => unpacked.push(sample as u8),
-                    2 => unpacked.extend_from_slice(&(sample as u16).to_ne_bytes()),
-                    _ => unpacked.extend_from_slice(&(sample as u32).to_ne_bytes()),
+                if sample_bytes == 2 {
+                    unpacked.extend_from_slice(&(sample as u16).to_ne_bytes());
+                } else {
+                    unpacked.extend_from_slice(&(sample as u32).to_ne_bytes());
                 }
             }
         }
@@ -382,9 +394,18 @@ mod tests {
     }
 
     #[test]
+    fn samples_of_a_few_bits_are_picked_where_they_lie() {
+        assert_eq!(pick_bits(&[0b1010_0000, 0b0110_0001], 1, 0, 1, 4), [1, 0, 1, 0]);
+        assert_eq!(pick_bits(&[0b1010_0000, 0b0110_0001], 1, 6, 3, 4), [0, 1, 0, 1]);
+        assert_eq!(pick_bits(&[0x1F, 0x2A], 4, 1, 2, 2), [15, 10]);
+        // 001 010 011 100 101
+        assert_eq!(pick_bits(&[0b0010_1001, 0b1100_1010], 3, 0, 1, 5), [1, 2, 3, 4, 5]);
+        assert_eq!(pick_bits(&[0b1000_0001, 0b0000_0011], 7, 0, 1, 2), [64, 64]);
+        assert_eq!(pick_bits(&[], 1, 0, 1, 2), [0, 0]);
+    }
+
+    #[test]
     fn packed_rows_start_on_a_byte() {
-        assert_eq!(unpack_bits(&[0b1010_0000, 0b0110_0000], 1, 1, 3), [1, 0, 1, 0, 1, 1]);
-        assert_eq!(unpack_bits(&[0x1F, 0x20, 0x30, 0x40], 4, 2, 3), [1, 15, 2, 3, 0, 4]);
         let words = [0x123u16, 0xABC, 0xFFF].map(u16::to_ne_bytes).concat();
         assert_eq!(unpack_bits(&[0x12, 0x3A, 0xBC, 0xFF, 0xF0], 12, 5, 3), words);
         let longs = [0x12345u32, 0x6789A].map(u32::to_ne_bytes).concat();
