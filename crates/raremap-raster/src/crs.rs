@@ -199,7 +199,7 @@ impl GeoKeys<'_> {
             Some(USER_DEFINED) => self.double(key::LINEAR_UNIT_SIZE).filter(positive),
             Some(code) if code != 0 => linear_unit_m(code),
             _ if self.pe_string().is_some() => self.pe_string().and_then(unit_in_wkt),
-            // A system known by its code brings its unit along; nearly all of them use the metre.
+            // A system known by its code brings its unit along.
             _ => epsg.and_then(projected_unit_m),
         }
     }
@@ -397,7 +397,8 @@ mod tests {
                 .crs()
                 .linear_unit_m
         };
-        assert_eq!((without_unit(2263), without_unit(32643)), (None, Some(1.0)));
+        assert_eq!(without_unit(2263), Some(12.0 / 39.37));
+        assert_eq!((without_unit(32643), without_unit(1999)), (Some(1.0), None));
     }
 
     #[test]

@@ -47,6 +47,7 @@ pub(crate) fn linear_unit_m(code: u16) -> Option<f64> {
         9096 => Some(0.9144),
         9097 => Some(20.1168),
         9098 => Some(0.201_168),
+        9301 => Some(20.116_756),
         _ => None,
     }
 }
@@ -92,66 +93,44 @@ pub(crate) fn ellipsoid_of_geodetic_crs(code: u16) -> Option<Ellipsoid> {
     }
 }
 
-/// Ranges of EPSG codes (both ends included) whose systems are in metres.
-///
-/// For files that name a projected system by its code alone. Most writers give the unit in a key of its own, so these
-/// are the usual metric systems, not all of them: an unlisted system has an unknown unit, and areas are then not given
-/// rather than wrong by a foot.
-const METRIC: [(u16, u16); 48] = [
-    (2154, 2154),
-    (2180, 2180),
-    (2193, 2193),
-    (2443, 2461),
-    (3003, 3004),
-    (3031, 3031),
-    (3034, 3035),
-    (3395, 3395),
-    (3405, 3406),
-    (3413, 3413),
-    (3577, 3577),
-    (3832, 3832),
-    (3857, 3857),
-    (3978, 3979),
-    (5070, 5070),
-    (5186, 5186),
-    (6669, 6687),
-    (6931, 6933),
-    (7755, 7755),
-    (7846, 7859),
-    (8857, 8857),
-    (20135, 20138),
-    (20248, 20258),
-    (20348, 20358),
-    (21148, 21150),
-    (22171, 22177),
-    (23028, 23038),
-    (23830, 23852),
-    (23866, 23880),
-    (24305, 24306),
-    (24342, 24347),
-    (25828, 25838),
-    (26701, 26722),
-    (26901, 26923),
-    (27700, 27700),
-    (28348, 28358),
-    (28992, 28992),
-    (29168, 29172),
-    (29187, 29195),
-    (29902, 29903),
-    (31254, 31259),
-    (31370, 31370),
-    (31466, 31469),
-    (31965, 31985),
-    (32201, 32260),
-    (32301, 32360),
-    (32601, 32660),
-    (32701, 32760),
-];
+/// Ranges of codes and the unit of the projected systems in them: `tests/golden/epsg_units.py` writes it.
+const UNITS: &str = include_str!("epsg_units.txt");
 
-/// Metres per unit of a projected system; `None` where this list does not know it.
+/// Metres per unit of a projected system of EPSG's register; `None` for other codes.
 pub fn projected_unit_m(epsg: u16) -> Option<f64> {
-    METRIC
-        .iter()
-        .any(|(first, last)| (*first..=*last).contains(&epsg))
-        .then_some(1.0)
+    UNITS.lines().find_map(|line| {
+        let mut numbers = line.split(' ').map(|number| number.parse::<u16>().ok());
+        let (first, last, unit) = (numbers.next()??, numbers.next()??, numbers.next()??);
+        (first..=last).contains(&epsg).then(|| linear_unit_m(unit)).flatten()
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_unit_of_the_register_is_known() {
+        assert!(UNITS.lines().count() > 1000);
+        for line in UNITS.lines() {
+            let code: u16 = line
+                .split(' ')
+                .next()
+                .and_then(|first| first.parse().ok())
+                .expect("a code");
+            assert!(projected_unit_m(code).is_some(), "{line}");
+        }
+    }
+
+    #[test]
+    fn projected_systems_have_their_units() {
+        // Swiss, British, Czech; a zone of UTM; California in feet of the survey; nothing; a geographic one.
+        for metric in [2056, 27700, 5514, 32633, 3857] {
+            assert_eq!(projected_unit_m(metric), Some(1.0), "{metric}");
+        }
+        assert_eq!(projected_unit_m(2225), Some(12.0 / 39.37));
+        assert_eq!(projected_unit_m(2222), Some(0.3048));
+        assert_eq!(projected_unit_m(4326), None);
+        assert_eq!(projected_unit_m(1), None);
+    }
 }
