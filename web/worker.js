@@ -79,7 +79,10 @@ let memory;
 
 async function startWasm() {
   try {
-    ({ memory } = await init({ module_or_path: WASM_URL }));
+    const wasm = await init({ module_or_path: WASM_URL });
+    // Once: crates/raremap-web/build.rs says why.
+    wasm.__wasm_call_ctors();
+    memory = wasm.memory;
   } catch (cause) {
     throw new CodedError("wasm_start", String(cause));
   }

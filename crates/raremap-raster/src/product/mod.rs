@@ -320,7 +320,18 @@ impl<S: Scene> Product<S> {
     }
 
     /// Puts what was read of each file together. All have the size of the result.
-    fn join(&self, bands: usize, size: [usize; 2], parts: impl Iterator<Item = Part>) -> Samples {
+    fn join(&self, bands: usize, size: [usize; 2], mut parts: Vec<Part>) -> Samples {
+        // One file, its bands in the order that was asked for: nothing to put together, and nothing to copy.
+        let is_whole = |part: &Part| part.positions.iter().copied().eq(0..bands);
+        if parts.len() == 1
+            && parts.iter().all(is_whole)
+            && let Some(Part { zero, mut samples, .. }) = parts.pop()
+        {
+            if zero != Zero::Measured {
+                samples.invalidate_zero_pixels(bands);
+            }
+            return samples;
+        }
         let [height, width] = size;
         let mut out = Samples::new(bands, height, width);
         let pixels = out.valid.len();
@@ -414,7 +425,7 @@ impl<S: Scene> Scene for Product<S> {
                 samples: member.scene.read_window(window, &bands).await?,
             });
         }
-        let mut samples = self.join(bands.len(), [height as usize, width as usize], parts.into_iter());
+        let mut samples = self.join(bands.len(), [height as usize, width as usize], parts);
         self.scale(&mut samples, bands);
         Ok(samples)
     }
@@ -444,7 +455,7 @@ impl<S: Scene> Scene for Product<S> {
                 part.samples = nearest(&part.samples, size);
             }
         }
-        let mut samples = self.join(bands.len(), size, parts.into_iter());
+        let mut samples = self.join(bands.len(), size, parts);
         self.scale(&mut samples, bands);
         Ok(samples)
     }
