@@ -10,6 +10,7 @@ use std::collections::BTreeSet;
 use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Instant;
 
 use anyhow::{Context, Result, bail};
@@ -170,22 +171,60 @@ enum Match {
     Auto,
 }
 
-/// Runs `raremap predict`: 0 where there is a result, 2 with what failed on standard error where there is none.
+/// Set by Ctrl-C.
+static INTERRUPTED: AtomicBool = AtomicBool::new(false);
+
+/// Ctrl-C before the results were whole.
+#[derive(Debug, thiserror::Error)]
+#[error("interrupted; the results are not whole")]
+struct Interrupted;
+
+/// The exit status of what SIGINT ended, as shells have it.
+const INTERRUPTED_STATUS: u8 = 128 + 2;
+
+/// Ends with [`Interrupted`] if Ctrl-C was pressed.
+fn go_on() -> Result<()> {
+    if INTERRUPTED.load(Ordering::SeqCst) {
+        bail!(Interrupted);
+    }
+    Ok(())
+}
+
+/// Runs `raremap predict`: 0 where there is a result, 2 with what failed on standard error where there is none, 130 after Ctrl-C.
+///
+/// The first Ctrl-C ends the run where nothing is left half written; a second one ends it at once.
 pub fn run(args: &PredictArgs) -> ExitCode {
+    let caught = ctrlc::set_handler(|| {
+        if INTERRUPTED.swap(true, Ordering::SeqCst) {
+            std::process::exit(INTERRUPTED_STATUS.into());
+        }
+    });
+    if let Err(error) = caught {
+        eprintln!("raremap: cannot catch Ctrl-C: {error}");
+    }
     let Err(error) = pollster::block_on(predict(args)) else {
         return ExitCode::SUCCESS;
     };
+    let (status, message) = match error.downcast_ref::<Interrupted>() {
+        Some(interrupted) => (INTERRUPTED_STATUS, interrupted.to_string()),
+        None => (2, format!("{error:#}")),
+    };
     if args.json {
-        let report = json!({ "error": { "code": code_of(&error), "message": format!("{error:#}") } });
-        eprintln!("{report}");
+        eprintln!(
+            "{}",
+            json!({ "error": { "code": code_of(&error), "message": message } })
+        );
     } else {
-        eprintln!("raremap: {error:#}");
+        eprintln!("raremap: {message}");
     }
-    ExitCode::from(2)
+    ExitCode::from(status)
 }
 
 /// A stable name of the failure.
 fn code_of(error: &anyhow::Error) -> &'static str {
+    if error.is::<Interrupted>() {
+        return "interrupted";
+    }
     if error.is::<Unwritten>() {
         return "write_failed";
     }
@@ -254,7 +293,8 @@ async fn predict(args: &PredictArgs) -> Result<()> {
     let load_secs = started.elapsed().as_secs_f64();
 
     let started = Instant::now();
-    let logits = run_scene(&scene, &model, card, &options, &mut Reporter::new(&args.out))
+    let mut reporter = Reporter::new(&args.out);
+    let logits = run_scene(&scene, &model, card, &options, &mut reporter)
         .await
         // What is written meanwhile is beside the results, not in the scene.
         .map_err(|error| match error {
@@ -263,6 +303,7 @@ async fn predict(args: &PredictArgs) -> Result<()> {
             }
             _ => anyhow::Error::new(error).context(named()),
         })?;
+    go_on()?;
     let run_secs = started.elapsed().as_secs_f64();
 
     let started = Instant::now();
@@ -291,7 +332,10 @@ async fn predict(args: &PredictArgs) -> Result<()> {
         options: &file_options,
         notes: &notes,
     };
-    let (outputs, remarks) = write_all(&results, &args.out)?;
+    let (outputs, remarks) = write_all(&results, &args.out, &mut |file, done, total| {
+        reporter.file(file, done, total);
+        go_on()
+    })?;
     warnings.extend(remarks.into_iter().map(|message| Warning {
         code: "outputs",
         message,
@@ -452,6 +496,33 @@ impl<'a> Reporter<'a> {
     }
 }
 
+impl Reporter<'_> {
+    /// Says which file is being made, as often as it is called.
+    fn file(&mut self, name: &str, done: usize, total: usize) {
+        match &self.bar {
+            Some(bar) => {
+                if bar.length() != Some(total as u64) || bar.position() != done as u64 {
+                    let template = "{elapsed_precise} {wide_bar} {msg}, file {pos} of {len}";
+                    bar.set_style(
+                        ProgressStyle::with_template(template).unwrap_or_else(|_| ProgressStyle::default_bar()),
+                    );
+                    bar.set_length(total as u64);
+                    bar.set_position(done as u64);
+                }
+                bar.set_message(name.to_owned());
+            }
+            None if self.last.elapsed().as_secs() >= 1 => {
+                self.last = Instant::now();
+                eprintln!(
+                    "{}",
+                    json!({ "event": "file", "file": name, "done": done, "total": total })
+                );
+            }
+            None => {}
+        }
+    }
+}
+
 impl RunHooks for Reporter<'_> {
     async fn after_tile(&mut self, progress: Progress, _: &SceneLogits) -> ControlFlow<()> {
         let Progress { done, total, .. } = progress;
@@ -466,7 +537,10 @@ impl RunHooks for Reporter<'_> {
             }
             None => {}
         }
-        ControlFlow::Continue(())
+        match go_on() {
+            Ok(()) => ControlFlow::Continue(()),
+            Err(_) => ControlFlow::Break(()),
+        }
     }
 
     async fn scratch(&mut self, _: u64) -> Result<Option<Box<dyn Scratch>>, InferError> {

@@ -10,8 +10,9 @@ use std::path::Path;
 use std::process::{Command, Stdio};
 use std::time::Instant;
 
+use raremap_raster::OutputSamples;
 use serde_json::Value;
-use support::{RECIPE, fail, folder, raremap, succeed};
+use support::{RECIPE, fail, folder, raremap, succeed, write_tiff};
 
 /// Loss of each epoch, as logged.
 fn losses(run: &Path) -> Vec<f64> {
@@ -60,6 +61,56 @@ fn an_interrupted_run_goes_on_as_if_it_had_not_been() {
     assert!(refused.contains("--resume"), "{refused}");
     succeed(&folder, &["train", "recipe.toml", "--out", "parts", "--resume"]);
     assert_eq!(losses(&folder.join("parts")), whole);
+}
+
+#[test]
+fn an_interrupted_prediction_leaves_no_part_of_a_file() {
+    let (_keep, folder) = folder();
+    let recipe = RECIPE
+        .replace("epochs = 6", "epochs = 1")
+        .replace("every_epochs = 3", "every_epochs = 1");
+    fs::write(folder.join("recipe.toml"), recipe).expect("writes");
+    succeed(&folder, &["train", "recipe.toml", "--out", "run"]);
+    succeed(&folder, &["export", "run", "--out", "shores.raremap"]);
+    // More tiles than any machine runs before the signal arrives.
+    let green = vec![800.0f32; 4096 * 4096];
+    let bands = OutputSamples::F32 {
+        bands: vec![&green, &green],
+    };
+    write_tiff(&folder.join("large.tif"), [4096; 2], bands, None);
+    let arguments = [
+        "predict",
+        "shores.raremap",
+        "large.tif",
+        "--tile",
+        "32",
+        "--bands",
+        "green=1,nir=2",
+        "--out",
+        "out",
+        "--json",
+    ];
+    let mut child = raremap(&folder, &arguments)
+        .stderr(Stdio::piped())
+        .spawn()
+        .expect("the command starts");
+    let mut lines = BufReader::new(child.stderr.take().expect("piped"))
+        .lines()
+        .map_while(Result::ok);
+    lines
+        .by_ref()
+        .find(|line| line.contains("\"tile\""))
+        .expect("a tile ends");
+    let interrupt = Command::new("kill")
+        .args(["-INT", &child.id().to_string()])
+        .status()
+        .expect("kill");
+    assert!(interrupt.success());
+    let last = lines.last().expect("an error");
+    assert_eq!(child.wait().expect("ends").code(), Some(130), "{last}");
+    let last: Value = serde_json::from_str(&last).expect("JSON");
+    assert_eq!(last["error"]["code"], "interrupted");
+    assert_eq!(fs::read_dir(folder.join("out")).expect("a folder").count(), 0);
 }
 
 /// Everything that a run draws, remembers or is guided by at once: dropout, two workers, saliency maps, two passes a step, a rate that

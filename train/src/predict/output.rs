@@ -45,8 +45,13 @@ pub fn scratch_in(folder: &Path) -> Result<Box<dyn Scratch>, InferError> {
 /// Writes all files of a run but the summary, and gives their paths and what they remark.
 ///
 /// What an earlier run said of the folder goes first, and with it the files that this run does not make: if this one fails, nothing
-/// takes files of both for one result.
-pub fn write_all(results: &Results<'_>, out: &Path) -> Result<(Vec<PathBuf>, Vec<String>)> {
+/// takes files of both for one result. `go_on` hears often which file is being made, and the numbers of files made and to be made; what it
+/// fails with ends the writing, without a part of a file.
+pub fn write_all(
+    results: &Results<'_>,
+    out: &Path,
+    go_on: &mut dyn FnMut(&str, usize, usize) -> Result<()>,
+) -> Result<(Vec<PathBuf>, Vec<String>)> {
     let kinds = results.kinds();
     let unmade = OutputKind::ALL.into_iter().filter(|kind| !kinds.contains(kind));
     let old = unmade.chain([OutputKind::StacItem]).map(OutputKind::file_name);
@@ -55,9 +60,10 @@ pub fn write_all(results: &Results<'_>, out: &Path) -> Result<(Vec<PathBuf>, Vec
     }
     let (mut paths, mut notices) = (Vec::new(), Vec::new());
     // The item, which says what the others are, is the last of the kinds.
-    for kind in kinds {
+    let total = kinds.len();
+    for (done, kind) in kinds.into_iter().enumerate() {
         let path = out.join(kind.file_name());
-        let notice = write(results, kind, out, &path)?;
+        let notice = write(results, kind, out, &path, &mut || go_on(kind.file_name(), done, total))?;
         notices.extend(notice.filter(|notice| !notices.contains(notice)));
         paths.push(path);
     }
@@ -76,12 +82,20 @@ fn remove(path: &Path) -> Result<()> {
     }
 }
 
-fn write(results: &Results<'_>, kind: OutputKind, out: &Path, path: &Path) -> Result<Option<String>> {
+fn write(
+    results: &Results<'_>,
+    kind: OutputKind,
+    out: &Path,
+    path: &Path,
+    go_on: &mut dyn FnMut() -> Result<()>,
+) -> Result<Option<String>> {
+    go_on()?;
     let made = results.make(kind, &mut || scratch_in(out));
     let mut made = made.with_context(|| path.display().to_string())?;
     write_with(path, |file| {
         let mut chunk = Vec::new();
         loop {
+            go_on()?;
             made.read_chunk(&mut chunk, OutputFile::CHUNK_BYTES)?;
             if chunk.is_empty() {
                 return Ok(());
