@@ -304,6 +304,7 @@ async function runScene() {
     // Another file waits for this run's end: what it left is of no interest.
     if (token !== opened) return;
     byId("status").dataset.seconds = String(secs);
+    showMeasuring(done);
     await result.finish();
     if (token !== opened) return;
     await result.showFiles((info?.scene.name ?? "scene").split(", ")[0].replace(/\.[^.]+$/, ""));
@@ -337,6 +338,17 @@ function showProgress(done, total, left) {
   bar.value = done;
   byId("progress-tiles").textContent = total ? `${number(done)} of ${number(total)} tiles` : "Starting";
   byId("progress-left").textContent = left;
+}
+
+/**
+ * The tiles are done; the areas of a large scene take a while more.
+ *
+ * @param {number} done
+ */
+function showMeasuring(done) {
+  byId("progress").removeAttribute("value");
+  byId("progress-tiles").textContent = `${number(done)} tiles are done`;
+  byId("progress-left").textContent = "measuring areas";
 }
 
 // Wiring
