@@ -20,7 +20,7 @@ import { backendText, bytesText, durationText, explain, number } from "./words.j
 const address = new URLSearchParams(location.search);
 const engine = new Engine(onCrash, (bytes) => (byId("status").dataset.wasmBytes = String(bytes)));
 const viewer = new Viewer(/** @type {HTMLCanvasElement} */ (byId("canvas")), () => result.onView());
-const result = new ResultView(engine, viewer, showError);
+const result = new ResultView(engine, viewer, showError, onMeasuring);
 
 /** What the model brought with it. @type {any} */
 let loaded;
@@ -304,7 +304,6 @@ async function runScene() {
     // Another file waits for this run's end: what it left is of no interest.
     if (token !== opened) return;
     byId("status").dataset.seconds = String(secs);
-    showMeasuring(done);
     await result.finish();
     if (token !== opened) return;
     await result.showFiles((info?.scene.name ?? "scene").split(", ")[0].replace(/\.[^.]+$/, ""));
@@ -341,14 +340,22 @@ function showProgress(done, total, left) {
 }
 
 /**
- * The tiles are done; the areas of a large scene take a while more.
+ * The areas of a large scene take a while, after its tiles and after options changed.
  *
- * @param {number} done
+ * @param {number} done rows
+ * @param {number} total
  */
-function showMeasuring(done) {
-  byId("progress").removeAttribute("value");
-  byId("progress-tiles").textContent = `${number(done)} tiles are done`;
-  byId("progress-left").textContent = "measuring areas";
+function onMeasuring(done, total) {
+  const text = `Measuring areas, ${number(Math.floor((100 * done) / total))} %`;
+  if (state !== "running") {
+    byId("result-note").textContent = text;
+    return;
+  }
+  const bar = /** @type {HTMLProgressElement} */ (byId("progress"));
+  bar.max = total;
+  bar.value = done;
+  byId("progress-tiles").textContent = text;
+  byId("progress-left").textContent = "";
 }
 
 // Wiring

@@ -3,6 +3,7 @@
 
 import { byId, make } from "./dom.js";
 import * as panel from "./panel.js";
+import { number } from "./words.js";
 
 // Long side of the pictures on the screen; the mask itself is always computed and saved at the scene's size.
 export const PICTURE_MAX_PX = 2048;
@@ -32,11 +33,13 @@ export class ResultView {
    * @param {Engine} engine
    * @param {Viewer} viewer
    * @param {(what: string, cause: unknown) => void} onError
+   * @param {(done: number, total: number) => void} onMeasuring called while a pass over the scene's rows measures areas
    */
-  constructor(engine, viewer, onError) {
+  constructor(engine, viewer, onError, onMeasuring) {
     this.engine = engine;
     this.viewer = viewer;
     this.onError = onError;
+    this.onMeasuring = onMeasuring;
     /** @type {number[][]} */
     this.scale = [];
   }
@@ -120,7 +123,9 @@ export class ResultView {
     this.viewer.setLayer("outline", outline);
     // The numbers take a pass over every pixel: with newer options waiting they would be thrown away.
     if (!this.#isStale) {
-      const areas = await this.engine.call("areas", { options });
+      const areas = await this.engine.call("areas", { options }, ({ done, total }) => {
+        if (epoch === this.#epoch) this.onMeasuring(done, total);
+      });
       if (epoch !== this.#epoch) return;
       panel.showTable(areas);
       panel.showLegend(kind, this.scale, areas, options.topK);
@@ -180,16 +185,21 @@ export class ResultView {
    */
   async #download({ name: kind, type }, name) {
     const button = /** @type {HTMLButtonElement} */ (byId(panel.downloadId(kind)));
+    const note = byId("download-note");
+    const epoch = this.#epoch;
     button.disabled = true;
     try {
-      const { blob, notice } = await this.engine.call("file", { name: kind, type, options: this.options() });
+      const { blob, notice } = await this.engine.call("file", { name: kind, type, options: this.options() }, ({ done, total }) => {
+        if (epoch === this.#epoch) note.textContent = `Writing ${kind}, row ${number(done)} of ${number(total)}`;
+      });
       const url = URL.createObjectURL(blob);
       make("a", { href: url, download: name }).click();
       // The browser reads the blob after the click returns, a large one for a while.
       setTimeout(() => URL.revokeObjectURL(url), 10 * 60_000);
-      if (notice) byId("download-note").textContent = notice;
+      if (epoch === this.#epoch) note.textContent = notice ?? "";
       button.disabled = this.#phase !== "finished";
     } catch (cause) {
+      note.textContent = "";
       this.onError(`${name} could not be written`, cause);
     }
   }

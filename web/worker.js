@@ -11,8 +11,8 @@ const MODEL_URL = new URL("./models/default.raremap", import.meta.url);
 // A picture of a part costs a pass over the scene: often enough to watch, and at most a tenth of the time.
 const PICTURE_MS = 700;
 const PICTURE_COST = 10;
-// How often the unpacking of an archive is told.
-const UNPACK_MS = 200;
+// How often it is told how far unpacking, and a pass over the rows of a scene, are.
+const PROGRESS_MS = 200;
 
 /** @type {Session | undefined} */
 let session;
@@ -31,6 +31,31 @@ class CodedError extends Error {
   constructor(code, message) {
     super(message);
     this.code = code;
+  }
+}
+
+/** Told of each row that areas and files are made of. @type {(row: number, rows: number) => void} */
+let onRow = () => {};
+
+/**
+ * Tells how far a pass over the scene is while `act` makes some.
+ *
+ * @template T
+ * @param {(progress: any) => void} progress
+ * @param {() => T | Promise<T>} act
+ */
+async function tellingRows(progress, act) {
+  const before = onRow;
+  let last = performance.now();
+  onRow = (done, total) => {
+    if (performance.now() - last < PROGRESS_MS) return;
+    last = performance.now();
+    progress({ done, total });
+  };
+  try {
+    return await act();
+  } finally {
+    onRow = before;
   }
 }
 
@@ -102,13 +127,13 @@ async function load({ backend }, progress) {
   /** @type {string} */
   let reason = choice.reason;
   try {
-    session = await Session.create(model, choice.backend, takeFile);
+    session = await Session.create(model, choice.backend, takeFile, (row, rows) => onRow(row, rows));
   } catch (cause) {
     // A device that gives wrong numbers, or none, is not used; the processor gives the right ones.
     const code = errorOf(cause).code;
     if (choice.backend !== "webgpu" || !["webgpu_failed", "golden_tile_differs"].includes(code)) throw cause;
     reason = code;
-    session = await Session.create(model, "cpu", takeFile);
+    session = await Session.create(model, "cpu", takeFile, (row, rows) => onRow(row, rows));
   }
   return {
     backend: session.backend,
@@ -140,7 +165,7 @@ async function open({ entries = [], url }, progress) {
   await openRoom();
   let last = 0;
   const onUnpacked = (/** @type {number} */ done, /** @type {number} */ total) => {
-    if (done < total && performance.now() - last < UNPACK_MS) return;
+    if (done < total && performance.now() - last < PROGRESS_MS) return;
     last = performance.now();
     progress({ phase: "unpack", done, total });
   };
@@ -220,9 +245,12 @@ function cancel() {
   session?.cancel();
 }
 
-/** @param {{options: object}} params */
-function areas({ options }) {
-  return JSON.parse(currentSession().areas(JSON.stringify(options)));
+/**
+ * @param {{options: object}} params
+ * @param {(progress: any) => void} progress
+ */
+function areas({ options }, progress) {
+  return tellingRows(progress, () => JSON.parse(currentSession().areas(JSON.stringify(options))));
 }
 
 /** @param {{options: object}} params */
@@ -230,15 +258,20 @@ function files({ options }) {
   return JSON.parse(currentSession().files(JSON.stringify(options)));
 }
 
-/** @param {{name: string, type: string, options: object}} params */
-async function file({ name, type, options }) {
+/**
+ * @param {{name: string, type: string, options: object}} params
+ * @param {(progress: any) => void} progress
+ */
+async function file({ name, type, options }, progress) {
   await openRoom();
-  const made = currentSession().makeFile(name, JSON.stringify(options));
-  try {
-    return { blob: await keep(made, name, type), notice: made.notice ?? null };
-  } finally {
-    made.free();
-  }
+  return tellingRows(progress, async () => {
+    const made = currentSession().makeFile(name, JSON.stringify(options));
+    try {
+      return { blob: await keep(made, name, type), notice: made.notice ?? null };
+    } finally {
+      made.free();
+    }
+  });
 }
 
 /** @type {Record<string, (params: any, progress: (value: any, transfer?: Transferable[]) => void) => any>} */

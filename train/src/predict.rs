@@ -190,6 +190,13 @@ fn go_on() -> Result<()> {
     Ok(())
 }
 
+fn or_break(outcome: Result<()>) -> ControlFlow<()> {
+    match outcome {
+        Ok(()) => ControlFlow::Continue(()),
+        Err(_) => ControlFlow::Break(()),
+    }
+}
+
 /// Runs `raremap predict`: 0 where there is a result, 2 with what failed on standard error where there is none, 130 after Ctrl-C.
 ///
 /// The first Ctrl-C ends the run where nothing is left half written; a second one ends it at once.
@@ -205,10 +212,14 @@ pub fn run(args: &PredictArgs) -> ExitCode {
     let Err(error) = pollster::block_on(predict(args)) else {
         return ExitCode::SUCCESS;
     };
-    let (status, message) = match error.downcast_ref::<Interrupted>() {
-        Some(interrupted) => (INTERRUPTED_STATUS, interrupted.to_string()),
-        None => (2, format!("{error:#}")),
+    // Whatever it is that ended early.
+    let error = go_on().err().unwrap_or(error);
+    let status = if error.is::<Interrupted>() {
+        INTERRUPTED_STATUS
+    } else {
+        2
     };
+    let message = format!("{error:#}");
     if args.json {
         eprintln!(
             "{}",
@@ -294,7 +305,7 @@ async fn predict(args: &PredictArgs) -> Result<()> {
 
     let started = Instant::now();
     let mut reporter = Reporter::new(&args.out);
-    let logits = run_scene(&scene, &model, card, &options, &mut reporter)
+    let mut logits = run_scene(&scene, &model, card, &options, &mut reporter)
         .await
         // What is written meanwhile is beside the results, not in the scene.
         .map_err(|error| match error {
@@ -304,6 +315,7 @@ async fn predict(args: &PredictArgs) -> Result<()> {
             _ => anyhow::Error::new(error).context(named()),
         })?;
     go_on()?;
+    logits.watch(Box::new(|_, _| or_break(go_on())));
     let run_secs = started.elapsed().as_secs_f64();
 
     let started = Instant::now();
@@ -537,10 +549,7 @@ impl RunHooks for Reporter<'_> {
             }
             None => {}
         }
-        match go_on() {
-            Ok(()) => ControlFlow::Continue(()),
-            Err(_) => ControlFlow::Break(()),
-        }
+        or_break(go_on())
     }
 
     async fn scratch(&mut self, _: u64) -> Result<Option<Box<dyn Scratch>>, InferError> {

@@ -42,6 +42,9 @@ pub enum InferError {
     /// The caller asked for what cannot be.
     #[error("{0}")]
     Misuse(String),
+    /// Who watches the rows of a pass over the scene wanted no more of them: see [`crate::SceneLogits::watch`].
+    #[error("stopped")]
+    Stopped,
     /// The scene needs more memory than is allowed.
     #[error("the scene of {width} x {height} pixels needs {needed_bytes} bytes, {limit_bytes} are allowed")]
     Limit {
@@ -67,6 +70,7 @@ impl InferError {
             Self::Golden { .. } => "golden_tile_differs",
             Self::TooFewBands { .. } => "too_few_bands",
             Self::Misuse(_) => "misuse",
+            Self::Stopped => "stopped",
             Self::Limit { .. } => "scene_too_large",
         }
     }

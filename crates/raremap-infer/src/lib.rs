@@ -36,7 +36,7 @@ pub use bands::{BandClues, BandGuess, Certainty, guess_bands};
 pub use decide::{ClassArea, DecideOptions, Decision, Summary};
 pub use error::InferError;
 pub use golden::{GOLDEN_TOLERANCE, check_golden};
-pub use logits::SceneLogits;
+pub use logits::{RowWatch, SceneLogits};
 pub use matching::{MatchMode, Matching, match_statistics};
 pub use memory::SceneInMemory;
 pub use network::{BurnTileModel, TileLogits, TileModel};

@@ -1,5 +1,7 @@
 //! What a run leaves: the scene's logits, from which masks are drawn as often as asked.
 
+use std::ops::ControlFlow;
+
 use raremap_model::{Card, Class};
 use raremap_raster::Scratch;
 
@@ -34,6 +36,19 @@ pub struct SceneLogits {
     histogram: SaliencyHistogram,
     /// Rows of pixels that are in the histogram.
     counted_rows: usize,
+    watch: Watch,
+}
+
+/// See [`SceneLogits::watch`].
+pub type RowWatch = Box<dyn Fn(usize, usize) -> ControlFlow<()>>;
+
+#[derive(Default)]
+struct Watch(Option<RowWatch>);
+
+impl std::fmt::Debug for Watch {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        formatter.debug_tuple("Watch").field(&self.0.is_some()).finish()
+    }
 }
 
 impl SceneLogits {
@@ -71,7 +86,14 @@ impl SceneLogits {
             tiles_total: plan.len(),
             histogram: SaliencyHistogram::default(),
             counted_rows: 0,
+            watch: Watch::default(),
         })
+    }
+
+    /// Has `watch` called with the number of each row that is read from now on, and how many the scene has: what takes a pass over a large
+    /// scene takes minutes. A row may be told more than once in a pass. `Break` ends the pass with [`InferError::Stopped`].
+    pub fn watch(&mut self, watch: RowWatch) {
+        self.watch = Watch(Some(watch));
     }
 
     /// The results of a scene of `size` that the network saw on the plan's grid, `scale` of its pixels to one there.
@@ -242,13 +264,17 @@ impl SceneLogits {
         )))
     }
 
-    pub(crate) fn check_row(&self, y: usize) -> Result<(), InferError> {
+    /// Refuses a row that the scene does not have, and tells who watches of the others.
+    pub(crate) fn begin_row(&self, y: usize) -> Result<(), InferError> {
         let height = self.size[0];
-        if y < height {
-            return Ok(());
+        if y >= height {
+            return Err(InferError::Misuse(format!(
+                "there is no row {y} in a scene of {height}"
+            )));
         }
-        Err(InferError::Misuse(format!(
-            "there is no row {y} in a scene of {height}"
-        )))
+        match &self.watch.0 {
+            Some(watch) if watch(y, height).is_break() => Err(InferError::Stopped),
+            _ => Ok(()),
+        }
     }
 }

@@ -52,7 +52,7 @@ impl<'a> MaskRows<'a> {
     /// Writes class indices, [`NO_CLASS`] where there is no data. Of equal main logits the first class wins.
     pub(crate) fn read_classes(&mut self, y: usize, output: &mut [u8]) -> Result<(), InferError> {
         let logits = self.logits;
-        logits.check_row(y)?;
+        logits.begin_row(y)?;
         self.best.fill(f32::NEG_INFINITY);
         for class in 0..logits.classes.len() {
             self.rows.read_row(class, y, &mut self.row)?;
@@ -115,7 +115,7 @@ impl<'a> AuxiliaryRows<'a> {
                 "there is no rare class {rare}: the model has {have}"
             )));
         }
-        logits.check_row(y)?;
+        logits.begin_row(y)?;
         self.rows.read_row(logits.classes.len() + rare, y, output)?;
         for (value, x) in output.iter_mut().zip(&self.columns) {
             let probability = sigmoid(*value);
@@ -130,7 +130,7 @@ impl<'a> AuxiliaryRows<'a> {
     /// [`InferError::Misuse`] for a row that the scene does not have, and those of the scratch that keeps the logits.
     pub fn read_saliency(&mut self, y: usize, output: &mut [f32]) -> Result<(), InferError> {
         let logits = self.logits;
-        logits.check_row(y)?;
+        logits.begin_row(y)?;
         for (channel, plane) in self.planes.iter_mut().enumerate() {
             self.rows.read_row(logits.classes.len() + channel, y, plane)?;
         }

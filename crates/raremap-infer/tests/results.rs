@@ -1,6 +1,9 @@
 //! The files of a run: what they say of the mask, and what GDAL says of them.
 
+use std::cell::RefCell;
+use std::ops::ControlFlow;
 use std::process::Command;
+use std::rc::Rc;
 
 use geographiclib_rs::{Geodesic, PolygonArea, Winding};
 use pollster::block_on;
@@ -626,6 +629,45 @@ fn files_are_the_same_every_time() {
         );
         assert_eq!(OutputKind::of_file_name(kind.file_name()), Some(kind));
     }
+}
+
+#[test]
+fn a_pass_tells_its_rows_and_ends_where_it_is_told_to() {
+    let (mut logits, place) = (run(Some(&utm())), utm());
+    let passes = Rc::new(RefCell::new(vec![0]));
+    let told = Rc::clone(&passes);
+    logits.watch(Box::new(move |row, rows| {
+        assert_eq!(rows, SIZE[0]);
+        let mut told = told.borrow_mut();
+        let last = told.last_mut().expect("a pass");
+        if row >= *last {
+            *last = row;
+        } else {
+            told.push(row);
+        }
+        ControlFlow::Continue(())
+    }));
+    let summary = logits.summary(&decide()).expect("areas");
+    assert_eq!(passes.borrow().as_slice(), [SIZE[0] - 1]);
+    // All but the item, which is written of what is known.
+    for kind in OutputKind::ALL.into_iter().filter(|kind| *kind != OutputKind::StacItem) {
+        *passes.borrow_mut() = vec![0];
+        file(&logits, Some(&place), &OutputOptions::default(), kind);
+        let passes = passes.borrow();
+        assert!(
+            (1..=2).contains(&passes.len()) && passes.iter().all(|last| *last == SIZE[0] - 1),
+            "{}: {passes:?}",
+            kind.file_name()
+        );
+    }
+    logits.watch(Box::new(|row, _| match row {
+        0..100 => ControlFlow::Continue(()),
+        _ => ControlFlow::Break(()),
+    }));
+    let stopped = logits.summary(&decide()).expect_err("it was stopped");
+    assert!(matches!(stopped, InferError::Stopped), "{stopped}");
+    logits.watch(Box::new(|_, _| ControlFlow::Continue(())));
+    assert_eq!(logits.summary(&decide()).expect("areas"), summary);
 }
 
 #[test]

@@ -1,6 +1,7 @@
 //! What the worker drives: a model on a device, a scene, a run and its result.
 
 use std::cell::{Cell, RefCell};
+use std::ops::ControlFlow;
 use std::rc::Rc;
 
 use burn::tensor::Device;
@@ -42,6 +43,7 @@ pub struct Session {
     result: RefCell<Option<Rc<Outcome>>>,
     is_cancelled: Cell<bool>,
     pool: ScratchPool,
+    on_row: Function,
 }
 
 /// What a run left.
@@ -54,11 +56,17 @@ struct Outcome {
 #[wasm_bindgen]
 impl Session {
     /// Reads a weights file, puts it on a device (`webgpu` or `cpu`) and checks its golden tile there. `take_file` gives an open and
-    /// empty `FileSystemSyncAccessHandle`, or nothing: room for what does not fit into memory.
+    /// empty `FileSystemSyncAccessHandle`, or nothing: room for what does not fit into memory. `on_row` is told `(row, rows)` as areas and
+    /// files are made of a result, row by row: what takes a pass over a large scene takes minutes.
     ///
     /// # Errors
     /// `webgpu_failed` without a device, `golden_tile_differs` where it computes wrong numbers, `model_...` for a bad file.
-    pub async fn create(model: Vec<u8>, backend: String, take_file: Function) -> Result<Session, SessionError> {
+    pub async fn create(
+        model: Vec<u8>,
+        backend: String,
+        take_file: Function,
+        on_row: Function,
+    ) -> Result<Session, SessionError> {
         let file = ModelFile::from_bytes(&model)?;
         let device = match backend.as_str() {
             "webgpu" => Device::wgpu_options()
@@ -80,6 +88,7 @@ impl Session {
             result: RefCell::default(),
             is_cancelled: Cell::default(),
             pool: ScratchPool::new(take_file),
+            on_row,
         })
     }
 
@@ -234,7 +243,13 @@ impl Session {
             is_cancelled: &self.is_cancelled,
             pool: &self.pool,
         };
-        let logits = run_scene(&scene.image, &self.model, &self.card, &options, &mut hooks).await?;
+        let mut logits = run_scene(&scene.image, &self.model, &self.card, &options, &mut hooks).await?;
+        let on_row = self.on_row.clone();
+        logits.watch(Box::new(move |row, rows| {
+            // Progress that cannot be told is no reason to stop.
+            let _ = on_row.call2(&JsValue::NULL, &row.into(), &rows.into());
+            ControlFlow::Continue(())
+        }));
         let (done, total) = logits.tiles();
         self.result.replace(Some(Rc::new(Outcome { logits, notes })));
         Ok(json!({ "done": done, "total": total }).to_string())
