@@ -134,6 +134,17 @@ export class Visit {
     return (await this.page.isVisible("#error")) ? this.page.innerText("#error") : null;
   }
 
+  /** Collects what an element says from now on; gives a function that tells what it said. */
+  async textsOf(selector) {
+    const texts = await this.page.evaluateHandle((selector) => {
+      const said = new Set();
+      const element = document.querySelector(selector);
+      new MutationObserver(() => said.add(element.textContent)).observe(element, { childList: true, characterData: true, subtree: true });
+      return said;
+    }, selector);
+    return () => texts.evaluate((said) => [...said]);
+  }
+
   /** The class table. */
   async classes() {
     const rows = await this.page.$$("#class-table [data-class]");

@@ -194,7 +194,11 @@ test("rows that no strip holds are without data, as in GDAL, and take no time", 
   visiting({ backend: "cpu" }, async (visit) => {
     // A thousand times the rows (ImageLength).
     assert.equal(await visit.choose(fileOf("rows.tif", forged(1, 128_000))), "ready", await visit.error());
+    const told = await visit.textsOf("#progress-tiles");
     assert.equal(await visit.run(), "done", await visit.error());
+    // Of the pass over 16 million pixels, too, it is said how far it is.
+    const texts = await told();
+    assert.ok(texts.some((text) => text.startsWith("Measuring areas, ")), texts.slice(-5).join("; "));
     const pixels = (await visit.classes()).reduce((sum, row) => sum + row.pixels, 0);
     assert.equal(pixels, 128 * 128);
   }),
