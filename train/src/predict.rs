@@ -299,6 +299,7 @@ async fn predict(args: &PredictArgs) -> Result<()> {
     let matching = match_mode(args.matching);
     let about_scene = prepare_run(&scene, card, &mut options, matching, &assignment).await;
     warnings.splice(..0, about_scene.with_context(named)?);
+    go_on()?;
     let mut notices = scene.notices().to_vec();
     notices.extend(options.notices(card));
     let load_secs = started.elapsed().as_secs_f64();

@@ -124,6 +124,10 @@ fn to_samples(layout: &Layout, mut stored: Vec<u8>) -> Vec<u8> {
     )
 }
 
+/// What the cache takes for a block beside its bytes: an entry of the table at most half empty, and what the allocator adds to the counted
+/// pointer and the vector. Strips of a few bytes each would else fill the memory.
+const ENTRY_BYTES: u64 = 128;
+
 /// Decoded blocks, least recently used ones dropped first.
 ///
 /// The newest block is kept even if it alone is over the bound: an image in one large compressed strip would else be
@@ -145,9 +149,9 @@ impl BlockCache {
 
     pub(crate) fn insert(&mut self, index: u64, block: Arc<Vec<u8>>, max_bytes: u64) {
         self.clock += 1;
-        self.held_bytes += block.len() as u64;
+        self.held_bytes += held_bytes(&block);
         if let Some((_, old)) = self.blocks.insert(index, (self.clock, block)) {
-            self.held_bytes -= old.len() as u64;
+            self.held_bytes -= held_bytes(&old);
         }
         if self.held_bytes <= max_bytes {
             return;
@@ -163,10 +167,14 @@ impl BlockCache {
                 break;
             }
             if let Some((_, dropped)) = self.blocks.remove(&index) {
-                self.held_bytes -= dropped.len() as u64;
+                self.held_bytes -= held_bytes(&dropped);
             }
         }
     }
+}
+
+fn held_bytes(block: &Vec<u8>) -> u64 {
+    block.capacity() as u64 + ENTRY_BYTES
 }
 
 #[cfg(test)]
@@ -213,16 +221,16 @@ mod tests {
     #[test]
     fn the_cache_drops_the_oldest_and_keeps_the_newest() {
         let mut cache = BlockCache::default();
-        let block = Arc::new(vec![0u8; 40]);
-        cache.insert(1, Arc::clone(&block), 100);
-        cache.insert(2, Arc::clone(&block), 100);
+        let block = Arc::new(vec![0u8; 1000]);
+        cache.insert(1, Arc::clone(&block), 2500);
+        cache.insert(2, Arc::clone(&block), 2500);
         assert!(cache.get(1).is_some());
-        cache.insert(3, Arc::clone(&block), 100);
+        cache.insert(3, Arc::clone(&block), 2500);
         assert!(cache.get(2).is_none());
         assert!(cache.get(3).is_some());
-        cache.insert(4, Arc::new(vec![0; 1000]), 100);
+        cache.insert(4, Arc::new(vec![0; 10_000]), 2500);
         assert!(cache.get(3).is_none());
         assert!(cache.get(4).is_some());
-        assert_eq!(cache.held_bytes, 1000);
+        assert_eq!(cache.held_bytes, 10_000 + ENTRY_BYTES);
     }
 }

@@ -6,50 +6,25 @@ pub(crate) type Ellipsoid = (f64, f64);
 pub(crate) const WGS_84: Ellipsoid = (6_378_137.0, 298.257_223_563);
 pub(crate) const GRS_80: Ellipsoid = (6_378_137.0, 298.257_222_101);
 
+/// Units and ranges of projected systems: `tests/golden/epsg_units.py` writes it, and says what is in it.
+const REGISTER: &str = include_str!("epsg_units.txt");
+
 /// Metres per unit of EPSG's units of length.
 pub(crate) fn linear_unit_m(code: u16) -> Option<f64> {
-    match code {
-        9001 => Some(1.0),
-        9002 => Some(0.3048),
-        9003 => Some(12.0 / 39.37),
-        9005 => Some(0.304_797_265_4),
-        9014 => Some(1.8288),
-        9030 => Some(1852.0),
-        9031 => Some(1.000_013_596_5),
-        9033 => Some(66.0 * 12.0 / 39.37),
-        9035 => Some(5280.0 * 12.0 / 39.37),
-        9036 => Some(1000.0),
-        9037 => Some(0.914_398_414_616_03),
-        9038 => Some(20.116_765_121_552_6),
-        9039 => Some(0.201_167_651_215_53),
-        9040 => Some(0.914_398_530_744_44),
-        9041 => Some(0.304_799_510_248_147),
-        9042 => Some(20.116_756),
-        9043 => Some(0.201_167_56),
-        9050 => Some(0.914_399_204_289_81),
-        9051 => Some(0.304_799_734_763_27),
-        9060 => Some(0.914_399_21),
-        9061 => Some(0.304_799_71),
-        9062 => Some(20.116_782_494_375_9),
-        9063 => Some(0.201_167_824_943_76),
-        9070 => Some(0.304_800_833_654_3),
-        9080 => Some(0.304_799_510_248_147),
-        9081 => Some(0.304_799_73),
-        9082 => Some(0.304_799_8),
-        9083 => Some(0.304_799_5),
-        9084 => Some(0.914_398_530_744_44),
-        9085 => Some(0.914_398_53),
-        9086 => Some(0.914_398_72),
-        9087 => Some(0.914_398_5),
-        9093 => Some(1609.344),
-        9094 => Some(0.304_799_710_181_508_8),
-        9095 => Some(0.304_800_61),
-        9096 => Some(0.9144),
-        9097 => Some(20.1168),
-        9098 => Some(0.201_168),
-        9301 => Some(20.116_756),
-        _ => None,
-    }
+    REGISTER.lines().find_map(|line| {
+        let (unit, metres) = line.split_once(' ')?;
+        // Lines of ranges have another number behind.
+        (unit.parse() == Ok(code)).then(|| metres.parse().ok()).flatten()
+    })
+}
+
+/// Metres per unit of a projected system of EPSG's register; `None` for other codes.
+pub fn projected_unit_m(epsg: u16) -> Option<f64> {
+    REGISTER.lines().find_map(|line| {
+        let mut numbers = line.split(' ').map(|number| number.parse::<u16>().ok());
+        let (first, last, unit) = (numbers.next()??, numbers.next()??, numbers.next()??);
+        (first..=last).contains(&epsg).then(|| linear_unit_m(unit)).flatten()
+    })
 }
 
 /// Semi-major axis and inverse flattening of EPSG's ellipsoids.
@@ -93,44 +68,30 @@ pub(crate) fn ellipsoid_of_geodetic_crs(code: u16) -> Option<Ellipsoid> {
     }
 }
 
-/// Ranges of codes and the unit of the projected systems in them: `tests/golden/epsg_units.py` writes it.
-const UNITS: &str = include_str!("epsg_units.txt");
-
-/// Metres per unit of a projected system of EPSG's register; `None` for other codes.
-pub fn projected_unit_m(epsg: u16) -> Option<f64> {
-    UNITS.lines().find_map(|line| {
-        let mut numbers = line.split(' ').map(|number| number.parse::<u16>().ok());
-        let (first, last, unit) = (numbers.next()??, numbers.next()??, numbers.next()??);
-        (first..=last).contains(&epsg).then(|| linear_unit_m(unit)).flatten()
-    })
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
     #[test]
-    fn every_unit_of_the_register_is_known() {
-        assert!(UNITS.lines().count() > 1000);
-        for line in UNITS.lines() {
-            let code: u16 = line
-                .split(' ')
-                .next()
-                .and_then(|first| first.parse().ok())
-                .expect("a code");
-            assert!(projected_unit_m(code).is_some(), "{line}");
-        }
-    }
-
-    #[test]
     fn projected_systems_have_their_units() {
-        // Swiss, British, Czech; a zone of UTM; California in feet of the survey; nothing; a geographic one.
-        for metric in [2056, 27700, 5514, 32633, 3857] {
+        // Swiss, British, Czech; zones of UTM to both ends of the lists; California in feet of the survey; nothing; a geographic one.
+        for metric in [2056, 27700, 5514, 32601, 32633, 32660, 32701, 32743, 32760, 3857] {
             assert_eq!(projected_unit_m(metric), Some(1.0), "{metric}");
         }
         assert_eq!(projected_unit_m(2225), Some(12.0 / 39.37));
         assert_eq!(projected_unit_m(2222), Some(0.3048));
-        assert_eq!(projected_unit_m(4326), None);
-        assert_eq!(projected_unit_m(1), None);
+        assert_eq!(projected_unit_m(2066), Some(0.201_166_195_164));
+        for none in [0, 1, 2181, 4326, 9001, 30811, 32767] {
+            assert_eq!(projected_unit_m(none), None, "{none}");
+        }
+    }
+
+    #[test]
+    fn units_are_those_of_the_register() {
+        assert_eq!((linear_unit_m(9001), linear_unit_m(9036)), (Some(1.0), Some(1000.0)));
+        assert_eq!(
+            (linear_unit_m(0), linear_unit_m(2000), linear_unit_m(32767)),
+            (None, None, None)
+        );
     }
 }

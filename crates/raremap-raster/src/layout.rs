@@ -78,6 +78,12 @@ impl Layout {
             _ => return Err(bad_tag(tags::SAMPLES_PER_PIXEL, format!("{samples} bands"))),
         };
         let (bits_per_sample, sample_type) = sample_type(reader, directory, stored_samples, limits).await?;
+        if bits_per_sample < 8 && !compression.is_of_rows() {
+            return Err(Unsupported::Feature {
+                feature: "samples of fewer than 8 bits in JPEG, LERC or WebP",
+            }
+            .into());
+        }
         let photometric = directory.first_unsigned(reader, tags::PHOTOMETRIC, 1, limits).await? as u16;
         let planar = match directory
             .first_unsigned(reader, tags::PLANAR_CONFIGURATION, 1, limits)

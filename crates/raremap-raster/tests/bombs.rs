@@ -190,6 +190,40 @@ fn a_forged_size_whose_blocks_all_share_their_bytes_is_refused_soon() {
 }
 
 #[test]
+fn strips_of_a_few_bytes_do_not_fill_the_memory() {
+    let _alone = measuring_alone();
+    let mut tally = Tally::default();
+    for codec in [Codec::Deflate, Codec::PackBits] {
+        let file = Tiny {
+            codec,
+            bands: 1,
+            width: 600,
+            height: 200_000,
+            rows_per_strip: 1,
+            ..Tiny::default()
+        }
+        .encode(&[]);
+        let all_rows = || {
+            let image = block_on(GeoTiff::open(BytesSource::new(file.clone()), Limits::default())).expect("opens");
+            for y in (0..200_000).step_by(1000) {
+                let window = Window {
+                    x: 0,
+                    y,
+                    width: 600,
+                    height: 1000,
+                };
+                block_on(image.read_window(window, &[0])).expect("reads");
+            }
+            "read"
+        };
+        // The file itself, its tables, and a window.
+        let own = file.len() + 200_000 * 16 + 600 * 1000 * 5;
+        tally.measure(all_rows, own + (8 << 20), &|| format!("{codec:?}"));
+    }
+    println!("{tally:?}");
+}
+
+#[test]
 fn blocks_that_share_their_bytes_are_read_where_they_are_few() {
     let mut file = Tiny {
         bands: 1,

@@ -1,9 +1,11 @@
 //! zlib streams (RFC 1950).
 
+use std::ops::RangeInclusive;
+
 use zune_inflate::{DeflateDecoder, DeflateOptions};
 
-/// Most bytes that are decoded at once.
-const MAX_WHOLE_BYTES: usize = 4 << 20;
+/// Blocks of these sizes are decoded at once: below, setting up takes longer than is won.
+const WHOLE_BYTES: RangeInclusive<usize> = 512..=4 << 20;
 /// The decoder writes a match and a vector or two over the last byte; without room for that it takes twice the memory.
 const SLOPPY_BYTES: usize = 512;
 
@@ -14,7 +16,7 @@ pub(super) fn decode_whole(compressed: &[u8], expected: usize) -> Option<Vec<u8>
     // The decoder minds its limit at matches alone: literals can take eight times the compressed bytes. Data is stored rather than
     // compressed where it would grow by more than this.
     let is_plausible = compressed.len() <= expected + expected / 64 + 64;
-    if expected > MAX_WHOLE_BYTES || !is_plausible {
+    if !WHOLE_BYTES.contains(&expected) || !is_plausible {
         return None;
     }
     let options = DeflateOptions::default()
@@ -22,7 +24,10 @@ pub(super) fn decode_whole(compressed: &[u8], expected: usize) -> Option<Vec<u8>
         .set_limit(expected)
         .set_confirm_checksum(true);
     let decoded = DeflateDecoder::new_with_options(compressed, options).decode_zlib();
-    decoded.ok().filter(|decoded| decoded.len() == expected)
+    let mut decoded = decoded.ok().filter(|decoded| decoded.len() == expected)?;
+    // The cache keeps it, and counts what it holds.
+    decoded.shrink_to_fit();
+    Some(decoded)
 }
 
 /// Fills `decoded` as far as the stream goes; gives the number of bytes written.

@@ -96,6 +96,11 @@ impl Compression {
         }
     }
 
+    /// Whether blocks are rows of samples packed as the file says, rather than pictures of whole bytes.
+    pub(crate) fn is_of_rows(self) -> bool {
+        !matches!(self, Compression::Jpeg | Compression::WebP | Compression::Lerc)
+    }
+
     /// Whether the codec itself reads bytes in their own order, whatever the FillOrder tag says.
     pub(crate) fn ignores_fill_order(self) -> bool {
         self == Compression::Jpeg
