@@ -2,8 +2,8 @@
 
 use raremap_model::Card;
 use raremap_raster::{
-    GeoTiff, Limits, Product, ProductBand, ProductError, ProductKind, RangeSource, RasterError, RecognizedProduct,
-    calibration, product_facts, recognize,
+    DeclaredScaling, GeoTiff, Limits, Product, ProductBand, ProductError, ProductKind, RangeSource, RasterError,
+    RecognizedProduct, calibration, product_facts, recognize,
 };
 
 use crate::scaling::reflectance_factor;
@@ -37,9 +37,13 @@ pub async fn open_product<S: RangeSource>(
         None => None,
     };
     scene.describe(product_facts(&recognized, metadata.as_deref()));
-    let factor = reflectance_factor(card).filter(|_| to_reflectance && recognized.kind != ProductKind::Other);
-    let Some(factor) = factor else {
-        return Ok((scene, Vec::new()));
+    let wanted = reflectance_factor(card);
+    let other_numbers = scene
+        .declared_scaling()
+        .iter()
+        .find_map(|declared| other_numbers(declared, card));
+    let Some(factor) = wanted.filter(|_| to_reflectance && recognized.kind != ProductKind::Other) else {
+        return Ok((scene, Vec::from_iter(other_numbers)));
     };
     let found = calibration(&recognized, metadata.as_deref())
         .and_then(|calibration| scene.check_calibration(&calibration).map(|()| calibration));
@@ -51,10 +55,13 @@ pub async fn open_product<S: RangeSource>(
                 .into_iter()
                 .collect()
         }
-        Err(why) => vec![Warning {
-            code: "not_calibrated",
-            message: format!("{why}: the numbers are used as they are stored."),
-        }],
+        Err(why) => {
+            let not_calibrated = Warning {
+                code: "not_calibrated",
+                message: format!("{why}: the numbers are used as they are stored."),
+            };
+            std::iter::once(not_calibrated).chain(other_numbers).collect()
+        }
     };
     Ok((scene, warnings))
 }
@@ -78,6 +85,23 @@ async fn read_text(source: &impl RangeSource) -> Result<String, RasterError> {
     Ok(String::from_utf8_lossy(&bytes).into_owned())
 }
 
+/// Where the numbers of a file stand for reflectances by its own account, and are not those that the model wants.
+fn other_numbers(declared: &DeclaredScaling, card: &Card) -> Option<Warning> {
+    let DeclaredScaling { file, scale, offset } = declared;
+    let factor = reflectance_factor(card)?;
+    let is_same = (scale * factor - 1.0).abs() < 1e-6 && (offset * factor).abs() < 1e-6;
+    let sign = if *offset < 0.0 { '-' } else { '+' };
+    (!is_same).then(|| Warning {
+        code: "declared_scaling",
+        message: format!(
+            "{file} says that a stored number n stands for {scale} n {sign} {}; the model wants {}, and the numbers are used as they are stored. \
+             gdal_translate -unscale -ot Float32 makes them what they stand for.",
+            offset.abs(),
+            card.value_scaling
+        ),
+    })
+}
+
 fn top_of_atmosphere(card: &Card) -> Option<Warning> {
     card.value_scaling.to_lowercase().contains("surface").then(|| Warning {
         code: "top_of_atmosphere",
@@ -85,4 +109,34 @@ fn top_of_atmosphere(card: &Card) -> Option<Warning> {
                   things brighter than it knows them."
             .to_owned(),
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn numbers_that_stand_for_others_than_the_models_are_told() {
+        let card = Card {
+            value_scaling: "surface reflectance x 10000".into(),
+            ..crate::statistics::tests::card()
+        };
+        let declared = |scale, offset| DeclaredScaling {
+            file: "scene.tif".into(),
+            scale,
+            offset,
+        };
+        assert_eq!(other_numbers(&declared(1e-4, 0.0), &card), None);
+        let told = other_numbers(&declared(1e-4, -0.1), &card).expect("a warning");
+        assert!(
+            told.code == "declared_scaling" && told.message.contains("stands for 0.0001 n - 0.1;"),
+            "{told:?}"
+        );
+        assert!(other_numbers(&declared(2.75e-5, -0.2), &card).is_some());
+        let card = Card {
+            value_scaling: "digital numbers".into(),
+            ..card
+        };
+        assert_eq!(other_numbers(&declared(1e-4, -0.1), &card), None);
+    }
 }

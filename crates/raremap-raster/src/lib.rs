@@ -75,8 +75,8 @@ pub use output::{OutputImage, OutputSamples};
 pub use pieces::{PIECE_BYTES, PieceStore, Pieces};
 pub use predict::Predictor;
 pub use product::{
-    Calibration, GridDifference, NameList, Notice, Product, ProductBand, ProductError, ProductFacts, ProductFile,
-    ProductKind, RecognizedProduct, calibration, product_facts, recognize,
+    Calibration, DeclaredScaling, GridDifference, NameList, Notice, Product, ProductBand, ProductError, ProductFacts,
+    ProductFile, ProductKind, RecognizedProduct, calibration, product_facts, recognize,
 };
 pub use projection::Projection;
 pub use reader::{GeoTiff, Window};

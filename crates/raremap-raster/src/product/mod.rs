@@ -16,6 +16,7 @@ pub use recognize::{ProductBand, ProductKind, RecognizedProduct, recognize};
 use serde::Serialize;
 
 use crate::error::{Misuse, RasterError};
+use crate::info::RasterInfo;
 use crate::limits::{Limits, checked_len};
 use crate::reader::{GeoTiff, Window};
 use crate::resample::{Kernel, Resampled};
@@ -46,6 +47,28 @@ pub struct ProductFile<S> {
     pub common: Option<String>,
 }
 
+/// What a file says that its stored numbers stand for (GDAL's scale and offset of a band).
+#[derive(Debug, Clone, PartialEq)]
+pub struct DeclaredScaling {
+    /// The file's name.
+    pub file: String,
+    /// What a stored number is multiplied by.
+    pub scale: f64,
+    /// What is added to that.
+    pub offset: f64,
+}
+
+impl DeclaredScaling {
+    /// The first band whose numbers stand for others.
+    fn of(file: &str, info: &RasterInfo) -> Option<Self> {
+        let of_bands = info.scales.iter().zip(&info.offsets);
+        let mut declared = of_bands.map(|(scale, offset)| (scale.unwrap_or(1.0), offset.unwrap_or(0.0)));
+        let (scale, offset) = declared.find(|declared| *declared != (1.0, 0.0))?;
+        let file = file.to_owned();
+        Some(Self { file, scale, offset })
+    }
+}
+
 /// Files of one product as one scene, on the grid of the finest.
 ///
 /// Files of the same extent with larger pixels are interpolated linearly between pixel centres: values stay within those that were
@@ -60,6 +83,7 @@ pub struct Product<S> {
     /// Scale and offset of each band, once values are to be others than the stored ones.
     scaling: Vec<[f32; 2]>,
     facts: ProductFacts,
+    declared: Vec<DeclaredScaling>,
     /// Most bytes of the result of one read.
     max_window_bytes: u64,
     /// That of files whose names say it.
@@ -198,6 +222,7 @@ impl<S: Scene> Product<S> {
             notices,
             scaling: Vec::new(),
             facts: ProductFacts::default(),
+            declared: Vec::new(),
             max_window_bytes: limits.max_window_bytes,
             kind: ProductKind::Other,
         })
@@ -211,6 +236,12 @@ impl<S: Scene> Product<S> {
     /// What the product says of itself; nothing before [`Product::describe`].
     pub fn facts(&self) -> &ProductFacts {
         &self.facts
+    }
+
+    /// What each file that has something to say of it says that its stored numbers stand for. They are given as they are stored, whatever it
+    /// is, until [`Product::calibrate`].
+    pub fn declared_scaling(&self) -> &[DeclaredScaling] {
+        &self.declared
     }
 
     /// Whether the stored numbers can be those that a calibration is of.
@@ -509,7 +540,12 @@ impl<R: RangeSource> Product<GeoTiff<R>> {
                 common: common.map(str::to_owned),
             });
         }
+        let declared = files
+            .iter()
+            .filter_map(|file| DeclaredScaling::of(&file.name, file.scene.info()));
+        let declared = declared.collect();
         let mut product = Self::new(files, recognized.kind.fills_with_zero(), limits)?;
+        product.declared = declared;
         product.kind = recognized.kind;
         product.notices.splice(..0, recognized.notices());
         Ok(product)

@@ -351,3 +351,34 @@ fn a_band_that_a_product_lacks_is_named_with_its_file() {
     let others = open(&[("one.tif", plain()), ("two.tif", plain())]).expect("images");
     assert_eq!(others.missing_band("red"), None);
 }
+
+#[test]
+fn what_a_file_says_that_its_numbers_stand_for_is_known() {
+    let roles = [r#"SCALE" sample="0" role="scale"#, r#"OFFSET" sample="0" role="offset"#];
+    let image = |metadata| OutputImage {
+        width: 4,
+        height: 4,
+        samples: OutputSamples::U16 { bands: vec![&[7; 16]] },
+        nodata: None,
+        color_table: None,
+        band_names: vec![],
+        metadata,
+    };
+    let plain = crate::encode_geotiff(&image(vec![]), None).expect("a small image");
+    // Items of the same length, then given their roles.
+    let names = roles.map(|role| "x".repeat(role.len()));
+    let items = names.iter().cloned().zip(["0.0001".to_owned(), "-0.1".to_owned()]);
+    let mut scaled = crate::encode_geotiff(&image(items.collect()), None).expect("a small image");
+    for (name, role) in names.iter().zip(roles) {
+        let of_name = |bytes: &[u8]| bytes == format!("\"{name}\"").as_bytes();
+        let at = 1 + scaled.windows(name.len() + 2).position(of_name).expect("an item");
+        scaled[at..at + role.len()].copy_from_slice(role.as_bytes());
+    }
+    let product = open(&[("green.tif", scaled), ("red.tif", plain)]).expect("a product");
+    let expected = DeclaredScaling {
+        file: "green.tif".into(),
+        scale: 1e-4,
+        offset: -0.1,
+    };
+    assert_eq!(product.declared_scaling(), [expected]);
+}
