@@ -4,7 +4,7 @@ use std::sync::Mutex;
 
 use crate::blocks::BlockCache;
 use crate::directory::Directory;
-use crate::error::{Misuse, RasterError};
+use crate::error::RasterError;
 use crate::grid::{Axis, GridRead};
 use crate::header::{Header, read_header};
 use crate::info::RasterInfo;
@@ -108,20 +108,7 @@ impl<S: RangeSource> GeoTiff<S> {
         bands: &[usize],
     ) -> Result<Samples<T>, RasterError> {
         let Window { x, y, width, height } = window;
-        let inside =
-            |start: u32, length: u32, size: u32| length > 0 && start.checked_add(length).is_some_and(|end| end <= size);
-        if !inside(x, width, self.layout.width) || !inside(y, height, self.layout.height) {
-            let (image_width, image_height) = (self.layout.width, self.layout.height);
-            return Err(Misuse::WindowOutsideImage {
-                x,
-                y,
-                width,
-                height,
-                image_width,
-                image_height,
-            }
-            .into());
-        }
+        window.check_inside(self.layout.width, self.layout.height)?;
         let rows = Axis {
             start: y,
             step: 1,
