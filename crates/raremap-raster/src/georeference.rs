@@ -5,6 +5,7 @@ use serde::Serialize;
 
 use crate::crs::{Crs, CrsKind, GeoKeys};
 use crate::directory::Directory;
+use crate::epsg::projected_unit_m;
 use crate::limits::Limits;
 use crate::metadata_reader::MetadataReader;
 use crate::source::RangeSource;
@@ -161,12 +162,18 @@ impl GeoReference {
         })
     }
 
-    /// A georeference for an image made here: a projected system in metres, or a geographic one in degrees, by EPSG
-    /// code.
+    /// A georeference for an image made here, by EPSG code: a projected system in its own unit, or in metres where the register has none of that
+    /// code; a geographic one in degrees.
     pub fn from_epsg(kind: CrsKind, epsg: u16, model_from_pixel: Affine) -> Option<Self> {
         let mut keys: Vec<[u16; 4]> = vec![[1025, 0, 1, 1]];
         match kind {
-            CrsKind::Projected => keys.extend([[1024, 0, 1, 1], [3072, 0, 1, epsg], [3076, 0, 1, 9001]]),
+            CrsKind::Projected => {
+                keys.extend([[1024, 0, 1, 1], [3072, 0, 1, epsg]]);
+                // Another unit would contradict the code, which brings its own along.
+                if projected_unit_m(epsg).is_none_or(|unit_m| unit_m == 1.0) {
+                    keys.push([3076, 0, 1, 9001]);
+                }
+            }
             CrsKind::Geographic => keys.extend([[1024, 0, 1, 2], [2048, 0, 1, epsg], [2054, 0, 1, 9102]]),
             CrsKind::Geocentric | CrsKind::Unknown => return None,
         }
