@@ -7,7 +7,9 @@ use std::future::Future;
 use std::pin::pin;
 use std::task::{Context, Poll, Waker};
 
-use raremap_raster::{BytesSource, GeoTiff, Limits, RasterError, Samples, Window};
+use raremap_io::BytesSource;
+use raremap_tiff::TiffError;
+use raremap_tiff::{GeoTiff, Limits, Samples, Window};
 
 /// Reads bytes in one way; gives "read" or the code of the error.
 pub type Entry = fn(&[u8]) -> &'static str;
@@ -129,7 +131,7 @@ pub fn windows(data: &[u8]) -> &'static str {
     outcome(open(data).and_then(|image| read_windows(&image)))
 }
 
-fn outcome(result: Result<(), RasterError>) -> &'static str {
+fn outcome(result: Result<(), TiffError>) -> &'static str {
     match result {
         Ok(()) => "read",
         Err(error) => {
@@ -140,7 +142,7 @@ fn outcome(result: Result<(), RasterError>) -> &'static str {
     }
 }
 
-fn open(file: &[u8]) -> Result<GeoTiff<BytesSource>, RasterError> {
+fn open(file: &[u8]) -> Result<GeoTiff<BytesSource>, TiffError> {
     let source = BytesSource::new(bytes_of(file));
     block_on(GeoTiff::open(source, Limits::default()))
 }
@@ -150,7 +152,7 @@ fn bytes_of(file: &[u8]) -> Vec<u8> {
 }
 
 /// A preview, the upper left part, the lower right part, and one pixel of both; the parts must agree with each other.
-fn read_windows(image: &GeoTiff<BytesSource>) -> Result<(), RasterError> {
+fn read_windows(image: &GeoTiff<BytesSource>) -> Result<(), TiffError> {
     let (width, height) = (image.info().width, image.info().height);
     let bands: Vec<usize> = (0..image.info().band_count.min(BANDS)).collect();
     let preview = block_on(image.read_preview(50, &bands[..1]));

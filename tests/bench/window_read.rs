@@ -5,7 +5,8 @@
 use std::path::Path;
 use std::time::Instant;
 
-use raremap_raster::{FileSource, GeoTiff, Limits, Window};
+use raremap_io::FileSource;
+use raremap_tiff::{GeoTiff, Limits, Window};
 
 /// The linear congruential generator of window_read.py (Numerical Recipes' constants).
 struct Windows(u32);

@@ -14,8 +14,8 @@ use crate::checkpoint::load_module;
 use crate::config::TrainConfig;
 use crate::dataset::{DatasetConfig, Sample};
 use crate::evaluate::{Bootstrap, Scenes, ScoreOptions, figures_and_choices, score};
-use crate::files::write_whole;
-use crate::train::{BEST_WEIGHTS, CARD, RECIPE};
+use crate::run::{BEST_WEIGHTS, CARD, RECIPE};
+use raremap_io::write_whole;
 
 /// Writes a run's best weights as a weights file, evaluated and with a golden tile.
 #[derive(Debug, Args)]

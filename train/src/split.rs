@@ -11,7 +11,7 @@ use rand::{Rng, SeedableRng};
 
 use crate::check::ground::{Texture, cell_px, matches};
 use crate::dataset::{DatasetConfig, Entry, Format, check_fractions};
-use crate::files::write_whole;
+use raremap_io::write_whole;
 
 /// Divides a dataset into splits: never a place between two, every class in its share.
 #[derive(Debug, Args)]

@@ -10,9 +10,11 @@ use std::process::ExitCode;
 
 use anyhow::{Context, Result};
 use clap::Args;
+use raremap_io::SourceError;
 use raremap_model::weights::{MAX_HEADER_BYTES, read_card};
 use raremap_model::{BandSource, Card, ModelFile};
-use raremap_raster::{RasterError, foreign_format};
+use raremap_tiff::TiffError;
+use raremap_tiff::foreign_format;
 use serde_json::json;
 
 /// Describes a GeoTIFF or a weights file.
@@ -62,7 +64,11 @@ fn fail(args: &InspectArgs, code: &str, message: &str) -> ExitCode {
 /// A stable name of the failure: the reader's own, for a GeoTIFF.
 fn code_of(error: &anyhow::Error) -> &'static str {
     let mut causes = error.chain();
-    if let Some(code) = causes.find_map(|cause| cause.downcast_ref::<RasterError>().map(RasterError::code)) {
+    let of = |cause: &(dyn std::error::Error + 'static)| {
+        let tiff = cause.downcast_ref::<TiffError>().map(TiffError::code);
+        tiff.or_else(|| cause.downcast_ref::<SourceError>().map(SourceError::code))
+    };
+    if let Some(code) = causes.find_map(of) {
         return code;
     }
     if error.chain().any(|cause| cause.is::<std::io::Error>()) {

@@ -1,34 +1,13 @@
 //! The `raremap` command.
 
-mod ablate;
-mod augment;
-mod check;
-mod checkpoint;
-mod config;
-mod dataset;
-mod device;
-mod evaluate;
-mod export;
-mod files;
 mod inspect;
-mod loss;
-mod metrics;
-mod model_section;
-mod optim;
-mod overrides;
 mod predict;
-mod sample;
-mod split;
-mod start;
-mod stats;
-mod synth;
-mod train;
-mod tune;
-mod watch;
 
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
+#[cfg(feature = "train")]
+use raremap_train::{ablate, check, evaluate, export, run as train, split, stats, synth, tune};
 
 /// Land cover with the rare classes found: train, evaluate, predict.
 #[derive(Debug, Parser)]
@@ -40,34 +19,52 @@ struct Cli {
 
 #[derive(Debug, Subcommand)]
 enum Command {
+    #[cfg(feature = "train")]
     Train(train::TrainArgs),
+    #[cfg(feature = "train")]
     Tune(tune::TuneArgs),
+    #[cfg(feature = "train")]
     Ablate(ablate::AblateArgs),
+    #[cfg(feature = "train")]
     Evaluate(evaluate::EvaluateArgs),
     Predict(predict::PredictArgs),
+    #[cfg(feature = "train")]
     Export(export::ExportArgs),
     Inspect(inspect::InspectArgs),
+    #[cfg(feature = "train")]
     Check(check::CheckArgs),
+    #[cfg(feature = "train")]
     Stats(stats::StatsArgs),
+    #[cfg(feature = "train")]
     Split(split::SplitArgs),
+    #[cfg(feature = "train")]
     Synth(synth::SynthArgs),
 }
 
 fn main() -> ExitCode {
     let result = match Cli::parse().command {
+        #[cfg(feature = "train")]
         Command::Train(args) => train::run(&args),
+        #[cfg(feature = "train")]
         Command::Tune(args) => tune::run(&args),
+        #[cfg(feature = "train")]
         Command::Ablate(args) => ablate::run(&args),
+        #[cfg(feature = "train")]
         Command::Evaluate(args) => evaluate::run(&args),
         Command::Predict(args) => return predict::run(&args),
+        #[cfg(feature = "train")]
         Command::Export(args) => export::run(&args),
         Command::Inspect(args) => return inspect::run(&args),
+        #[cfg(feature = "train")]
         Command::Check(args) => match check::run(&args) {
             Ok(code) => return code,
             Err(error) => Err(error),
         },
+        #[cfg(feature = "train")]
         Command::Stats(args) => stats::run(&args),
+        #[cfg(feature = "train")]
         Command::Split(args) => split::run(&args),
+        #[cfg(feature = "train")]
         Command::Synth(args) => synth::run(&args).map_err(Into::into),
     };
     match result {

@@ -16,20 +16,21 @@ use std::time::Instant;
 use anyhow::{Context, Result, bail};
 use clap::{Args, ValueEnum};
 use indicatif::{ProgressBar, ProgressStyle};
+use raremap_geo::pixel_areas;
 use raremap_infer::{
-    BandGuess, BurnTileModel, Certainty, DecideOptions, GOLDEN_TOLERANCE, InferError, MatchMode, OutputOptions,
-    PolygonsCrs, ProbabilitySamples, Progress, Results, RunHooks, RunOptions, SceneLogits, SceneName, Tiling, Warning,
-    check_golden, guess_bands, not_resampled, parse_bands, pixel_areas, prepare_run, refuse_missing_bands, resampling,
-    run_notes, run_scene,
+    BandGuess, BurnTileModel, Certainty, DecideOptions, GOLDEN_TOLERANCE, InferError, MatchMode, Progress, RunHooks,
+    RunOptions, SceneLogits, Tiling, Warning, check_golden, guess_bands, not_resampled, parse_bands, prepare_run,
+    refuse_missing_bands, resampling, run_notes, run_scene,
 };
+use raremap_io::{IoError, Scratch, SourceError, Unwritten};
 use raremap_model::{Card, ModelFile, WeightsError};
-use raremap_raster::{ProductFacts, RasterError, Scene, SceneInfo, Scratch};
+use raremap_output::{OutputError, OutputOptions, PolygonsCrs, ProbabilitySamples, Results, SceneName};
+use raremap_scene::{ProductFacts, Scene, SceneError, SceneInfo};
 use serde_json::json;
 
-use crate::device::Backend;
-use crate::files::Unwritten;
 use input::{InputScene, Opened, open_scene};
-use output::{check_folder, refuse_inputs, scratch_in, write_all, write_summary};
+use output::{CannotWrite, check_folder, refuse_inputs, scratch_in, write_all, write_summary};
+use raremap_device::Backend;
 use report::{Options, Report, Resampled, Timings, print_table};
 
 /// Segments a GeoTIFF or the files of a product: writes mask, probability and saliency as cloud-optimized GeoTIFFs, polygons and a review
@@ -236,14 +237,17 @@ fn code_of(error: &anyhow::Error) -> &'static str {
     if error.is::<Interrupted>() {
         return "interrupted";
     }
-    if error.is::<Unwritten>() {
+    if error.is::<CannotWrite>() || error.is::<Unwritten>() {
         return "write_failed";
     }
     let of = |cause: &(dyn std::error::Error + 'static)| {
         let infer = cause.downcast_ref::<InferError>().map(InferError::code);
-        let raster = || cause.downcast_ref::<RasterError>().map(RasterError::code);
+        let scene = || cause.downcast_ref::<SceneError>().map(SceneError::code);
         infer
-            .or_else(raster)
+            .or_else(|| cause.downcast_ref::<OutputError>().map(OutputError::code))
+            .or_else(scene)
+            .or_else(|| cause.downcast_ref::<IoError>().map(IoError::code))
+            .or_else(|| cause.downcast_ref::<SourceError>().map(SourceError::code))
             .or_else(|| cause.downcast_ref::<WeightsError>().map(WeightsError::code))
             .or_else(|| cause.is::<std::io::Error>().then_some("source_failed"))
     };
@@ -310,7 +314,7 @@ async fn predict(args: &PredictArgs) -> Result<()> {
         .await
         // What is written meanwhile is beside the results, not in the scene.
         .map_err(|error| match error {
-            InferError::Raster(RasterError::Write(_)) => {
+            InferError::Scene(SceneError::Io(IoError::Write(_))) => {
                 anyhow::Error::new(error).context(args.out.display().to_string())
             }
             _ => anyhow::Error::new(error).context(named()),

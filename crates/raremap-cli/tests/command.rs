@@ -6,7 +6,7 @@ mod support;
 use std::fs;
 use std::path::Path;
 
-use raremap_raster::OutputSamples;
+use raremap_tiff::OutputSamples;
 use serde_json::Value;
 use support::{EDGE, RECIPE, fail, folder, succeed, write_tiff};
 

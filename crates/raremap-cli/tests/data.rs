@@ -8,7 +8,8 @@ use std::path::{Path, PathBuf};
 
 use npyz::WriterBuilder;
 use npyz::npz::NpzWriter;
-use raremap_raster::{GeoReference, GeoTags, OutputSamples};
+use raremap_geo::{GeoReference, GeoTags};
+use raremap_tiff::OutputSamples;
 use serde_json::Value;
 use support::{EDGE, fail, run, succeed, write_tiff};
 

@@ -4,7 +4,8 @@ use std::fs;
 use std::path::Path;
 use std::process::{Command, Output};
 
-use raremap_raster::{Affine, CrsKind, GeoReference, OutputImage, OutputSamples, encode_geotiff};
+use raremap_geo::{Affine, CrsKind, GeoReference};
+use raremap_tiff::{OutputImage, OutputSamples, encode_geotiff};
 use serde_json::{Value, json};
 
 fn inspect(folder: &Path, arguments: &[&str]) -> Output {

@@ -10,7 +10,7 @@ use std::path::Path;
 use std::process::{Command, Stdio};
 use std::time::Instant;
 
-use raremap_raster::OutputSamples;
+use raremap_tiff::OutputSamples;
 use serde_json::Value;
 use support::{RECIPE, fail, folder, raremap, succeed, write_tiff};
 

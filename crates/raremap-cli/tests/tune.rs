@@ -7,7 +7,7 @@ use std::fs;
 use std::io::{BufRead, BufReader};
 use std::process::{Command, Stdio};
 
-use raremap_raster::OutputSamples;
+use raremap_tiff::OutputSamples;
 use serde_json::Value;
 use support::{fail, raremap, run, write_tiff};
 

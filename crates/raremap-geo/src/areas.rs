@@ -3,6 +3,10 @@
 use std::f64::consts::FRAC_PI_2;
 use std::sync::Arc;
 
+use crate::crs::CrsKind;
+use crate::georeference::GeoReference;
+use crate::projection::Projection;
+
 /// Square metres of a hectare.
 pub const M2_PER_HA: f64 = 10_000.0;
 
@@ -259,6 +263,38 @@ impl PixelAreas {
     }
 }
 
+/// Pixel areas of a scene of `[height, width]`: of its own ellipsoid and units, unknown where the file leaves them open.
+pub fn pixel_areas(georeference: Option<&GeoReference>, size: [u32; 2]) -> PixelAreas {
+    let Some(georeference) = georeference else {
+        return PixelAreas::Unknown;
+    };
+    let (m, crs) = (georeference.model_from_pixel, &georeference.crs);
+    let model_from_pixel = [m.a, m.b, m.c, m.d, m.e, m.f];
+    let ellipsoid = Ellipsoid {
+        semi_major_axis_m: crs.semi_major_axis_m,
+        inverse_flattening: crs.inverse_flattening,
+    };
+    let ground = match (crs.kind, crs.epsg) {
+        (CrsKind::Projected, Some(3857)) => Some(Ground::WebMercator),
+        (CrsKind::Projected, _) => {
+            let Some(unit_m) = crs.linear_unit_m else {
+                return PixelAreas::Unknown;
+            };
+            if let Ok(projection) = Projection::of(georeference) {
+                let size = size.map(|size| size as usize);
+                let lon_lat_deg = |x: f64, y: f64| projection.lon_lat_deg(x, y);
+                return PixelAreas::projected(model_from_pixel, size, unit_m, ellipsoid, lon_lat_deg);
+            }
+            Some(Ground::Projected { unit_m })
+        }
+        (CrsKind::Geographic, _) => crs
+            .angular_unit_rad
+            .map(|unit_rad| Ground::Geographic { unit_rad, ellipsoid }),
+        (CrsKind::Geocentric | CrsKind::Unknown, _) => None,
+    };
+    ground.map_or(PixelAreas::Unknown, |ground| PixelAreas::new(model_from_pixel, ground))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -355,7 +391,7 @@ mod tests {
 
     /// A scene of some system, 1,000 x 800 pixels from a corner.
     fn projected(epsg: u16, [left, top]: [f64; 2], pixel: f64) -> (PixelAreas, impl Fn(f64, f64) -> [f64; 2]) {
-        let transform = raremap_raster::Affine {
+        let transform = crate::Affine {
             a: pixel,
             b: 0.0,
             c: left,
@@ -363,10 +399,10 @@ mod tests {
             e: -pixel,
             f: top,
         };
-        let place = raremap_raster::GeoReference::from_epsg(raremap_raster::CrsKind::Projected, epsg, transform);
+        let place = crate::GeoReference::from_epsg(crate::CrsKind::Projected, epsg, transform);
         let place = place.expect("a known code");
         let areas = crate::pixel_areas(Some(&place), [800, 1000]);
-        let projection = raremap_raster::Projection::of(&place).expect("a known projection");
+        let projection = crate::Projection::of(&place).expect("a known projection");
         let latitude_longitude = move |column: f64, row: f64| {
             let [longitude, latitude] = projection
                 .lon_lat_deg(left + pixel * column, top - pixel * row)

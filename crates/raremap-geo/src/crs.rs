@@ -45,6 +45,10 @@ pub struct Crs {
 }
 
 const USER_DEFINED: u16 = 32767;
+/// Tag that holds keys of floating point.
+const GEO_DOUBLE_PARAMS: u16 = 34736;
+/// Tag that holds keys of text.
+const GEO_ASCII_PARAMS: u16 = 34737;
 
 /// The key directory (tag 34735) with the parameters that it points into.
 #[derive(Debug, Clone, Copy)]
@@ -104,7 +108,7 @@ impl GeoKeys<'_> {
 
     pub(crate) fn double(&self, wanted: u16) -> Option<f64> {
         let (location, _, index) = self.entry(wanted)?;
-        if location != crate::tags::GEO_DOUBLE_PARAMS.number {
+        if location != GEO_DOUBLE_PARAMS {
             return None;
         }
         self.doubles
@@ -115,7 +119,7 @@ impl GeoKeys<'_> {
 
     fn text(&self, wanted: u16) -> Option<String> {
         let (location, count, index) = self.entry(wanted)?;
-        if location != crate::tags::GEO_ASCII_PARAMS.number {
+        if location != GEO_ASCII_PARAMS {
             return None;
         }
         let bytes = self.ascii.get(usize::from(index)..)?;

@@ -4,12 +4,7 @@
 use serde::Serialize;
 
 use crate::crs::{Crs, CrsKind, GeoKeys};
-use crate::directory::Directory;
 use crate::epsg::projected_unit_m;
-use crate::limits::Limits;
-use crate::metadata_reader::MetadataReader;
-use crate::source::RangeSource;
-use crate::tags;
 
 /// An affine map from pixels (corner based: the centre of the first pixel is 0.5, 0.5) to map coordinates:
 /// `x = a * column + b * row + c`, `y = d * column + e * row + f`.
@@ -52,47 +47,6 @@ pub struct GeoTags {
 }
 
 impl GeoTags {
-    /// Reads the tags.
-    pub(crate) async fn read<S: RangeSource>(
-        reader: &mut MetadataReader<'_, S>,
-        directory: &Directory,
-        limits: &Limits,
-    ) -> Self {
-        // A damaged tag counts as absent: the pixels are still worth reading.
-        let key_directory = directory
-            .unsigned(reader, tags::GEO_KEY_DIRECTORY, limits)
-            .await
-            .ok()
-            .flatten();
-        Self {
-            pixel_scale: directory
-                .floats(reader, tags::MODEL_PIXEL_SCALE, limits)
-                .await
-                .unwrap_or_default(),
-            tie_points: directory
-                .floats(reader, tags::MODEL_TIEPOINT, limits)
-                .await
-                .unwrap_or_default(),
-            transformation: directory
-                .floats(reader, tags::MODEL_TRANSFORMATION, limits)
-                .await
-                .unwrap_or_default(),
-            key_directory: key_directory
-                .unwrap_or_default()
-                .into_iter()
-                .map(|value| value as u16)
-                .collect(),
-            double_params: directory
-                .floats(reader, tags::GEO_DOUBLE_PARAMS, limits)
-                .await
-                .unwrap_or_default(),
-            ascii_params: directory
-                .ascii(reader, tags::GEO_ASCII_PARAMS, limits)
-                .await
-                .unwrap_or_default(),
-        }
-    }
-
     fn keys(&self) -> GeoKeys<'_> {
         GeoKeys {
             directory: &self.key_directory,
@@ -102,17 +56,17 @@ impl GeoTags {
     }
 
     /// The coordinate reference system, where there is a key directory: files without a transform can have one.
-    pub(crate) fn crs(&self) -> Option<Crs> {
+    pub fn crs(&self) -> Option<Crs> {
         self.keys().is_present().then(|| self.keys().crs())
     }
 
     /// Whether the file's own transform refers to pixel centres.
-    pub(crate) fn pixel_is_point(&self) -> bool {
+    pub fn pixel_is_point(&self) -> bool {
         self.keys().pixel_is_point()
     }
 
     /// Ground control points: the tie points of a file that has no transform.
-    pub(crate) fn gcp_count(&self) -> usize {
+    pub fn gcp_count(&self) -> usize {
         if stored_transform(self).is_some() {
             return 0;
         }
@@ -191,6 +145,32 @@ impl GeoReference {
             tags.transformation = vec![a, b, 0.0, c, d, e, 0.0, f, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 1.0];
         }
         Self::from_tags(tags)
+    }
+
+    /// The same coordinate reference system on another grid.
+    ///
+    /// `None` where the numbers are not finite.
+    pub fn with_model_from_pixel(&self, model_from_pixel: Affine) -> Option<Self> {
+        let Affine { a, b, d, e, .. } = model_from_pixel;
+        let mut tags = self.tags.clone();
+        // Tags of a file whose points are pixel centres go on to say so.
+        let half = if tags.pixel_is_point() { 0.5 } else { 0.0 };
+        let (x, y) = model_from_pixel.apply(half, half);
+        tags.pixel_scale.clear();
+        tags.tie_points.clear();
+        tags.transformation.clear();
+        if b == 0.0 && d == 0.0 && a > 0.0 && e < 0.0 {
+            tags.pixel_scale = vec![a, -e, 0.0];
+            tags.tie_points = vec![0.0, 0.0, 0.0, x, y, 0.0];
+        } else {
+            tags.transformation = vec![a, b, 0.0, x, d, e, 0.0, y, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 1.0];
+        }
+        let finite = [a, b, d, e, x, y].iter().all(|value| value.is_finite());
+        finite.then(|| Self {
+            model_from_pixel,
+            crs: self.crs.clone(),
+            tags,
+        })
     }
 }
 

@@ -1,6 +1,6 @@
 //! What can go wrong between a scene and its mask.
 
-use raremap_raster::RasterError;
+use raremap_scene::SceneError;
 use thiserror::Error;
 
 /// A scene that cannot be segmented as asked, and why.
@@ -8,7 +8,7 @@ use thiserror::Error;
 pub enum InferError {
     /// The scene's file cannot be read.
     #[error(transparent)]
-    Raster(#[from] RasterError),
+    Scene(#[from] SceneError),
     /// The card contradicts itself, or the network does not give what the card says.
     #[error("the model cannot be used: {0}")]
     Malformed(String),
@@ -59,11 +59,23 @@ pub enum InferError {
     },
 }
 
+macro_rules! through_scene {
+    ($($inner:ty),*) => {$(
+        impl From<$inner> for InferError {
+            fn from(error: $inner) -> Self {
+                InferError::Scene(error.into())
+            }
+        }
+    )*};
+}
+
+through_scene!(raremap_tiff::TiffError, raremap_io::IoError, raremap_io::SourceError);
+
 impl InferError {
     /// A stable identifier for programs.
     pub fn code(&self) -> &'static str {
         match self {
-            Self::Raster(error) => error.code(),
+            Self::Scene(error) => error.code(),
             Self::Malformed(_) => "model_malformed",
             Self::Network { .. } => "network_failed",
             Self::NotFinite => "network_not_finite",

@@ -1,54 +1,31 @@
-//! From a scene to its mask: window planning, normalization, blending, thresholds and areas.
+//! From a scene to a mask, in three steps.
 //!
-//! [`run_scene`] gives [`SceneLogits`], from which masks are drawn as often as asked: threshold, rare classes and top-k need no new run.
-//! The same code runs natively and in the browser; nothing here opens a file, chooses a device or knows of a page.
+//! - `fit`: does the scene fit the model? Which band is which, whether values and resolution are those that the model was trained on, and
+//!   what to do where they are not ([`guess_bands`], [`compare_statistics`], [`match_statistics`], [`resampling`]).
+//! - `run`: overlapping windows through the network, blended into logits that need not fit in memory ([`run_scene`]).
+//! - `decide`: from logits to classes, with a threshold for rare classes and the top-k of saliency ([`SceneLogits::decide_rows`]).
 
-mod areas;
-mod assignment;
-mod band_names;
-mod bands;
-mod blend;
 mod decide;
 mod error;
-mod golden;
-mod logits;
-mod matching;
-mod memory;
-mod network;
-mod normalize;
-mod opacity;
-mod open;
-mod pipeline;
-mod plan;
-mod prepare;
-mod regions;
-mod results;
-mod rows;
-mod saliency;
-mod scaling;
-mod statistics;
-mod upsample;
-mod validity;
+mod fit;
+mod run;
 
-pub use areas::{Ellipsoid, Ground, M2_PER_HA, PixelAreas};
-pub use assignment::{parse_bands, refuse_missing_bands};
-pub use bands::{BandClues, BandGuess, Certainty, guess_bands};
-pub use decide::{ClassArea, DecideOptions, Decision, Summary};
+pub use decide::{ClassArea, DecideOptions, Decision, MaskRows, NO_CLASS, Summary};
 pub use error::InferError;
-pub use golden::{GOLDEN_TOLERANCE, check_golden};
-pub use logits::{RowWatch, SceneLogits};
-pub use matching::{MatchMode, Matching, match_statistics};
-pub use memory::SceneInMemory;
-pub use network::{BurnTileModel, TileLogits, TileModel};
-pub use normalize::{Normalizer, normalized_difference};
-pub use opacity::Opacity;
-pub use open::open_product;
-pub use pipeline::{Progress, RunHooks, RunOptions, pixel_areas, preview_for_statistics, run_in_memory, run_scene};
-pub use plan::{MAX_TILE_PX, TILE_MULTIPLE, Tile, TilePlan, Tiling};
-pub use prepare::{prepare_run, run_notes};
-pub use results::{OutputFile, OutputKind, OutputOptions, PolygonsCrs, ProbabilitySamples, Results, SceneName};
-pub use rows::{AuxiliaryRows, MaskRows};
-pub use saliency::{SaliencyCut, SaliencyHistogram, logit, saliency, sigmoid};
-pub use scaling::{not_resampled, pixel_size_m, reflectance_factor, resampling};
-pub use statistics::{BandStatistics, Warning, band_statistics, compare_resolution, compare_statistics};
-pub use upsample::{RowUpsampler, View};
+pub use fit::assignment::{parse_bands, refuse_missing_bands};
+pub use fit::bands::{BandClues, BandGuess, Certainty, guess_bands};
+pub use fit::matching::{MatchMode, Matching, match_statistics};
+pub use fit::opacity::Opacity;
+pub use fit::open::open_product;
+pub use fit::scaling::{not_resampled, pixel_size_m, reflectance_factor, resampling};
+pub use fit::statistics::{BandStatistics, Warning, band_statistics, compare_resolution, compare_statistics};
+pub use run::golden::{GOLDEN_TOLERANCE, check_golden};
+pub use run::logits::{AuxiliaryRows, RowWatch, SceneLogits};
+pub use run::memory::SceneInMemory;
+pub use run::network::{BurnTileModel, TileLogits, TileModel};
+pub use run::normalize::{Normalizer, normalized_difference};
+pub use run::pipeline::{Progress, RunHooks, RunOptions, preview_for_statistics, run_in_memory, run_scene};
+pub use run::plan::{MAX_TILE_PX, TILE_MULTIPLE, Tile, TilePlan, Tiling};
+pub use run::prepare::{prepare_run, run_notes};
+pub use run::saliency::{SaliencyCut, SaliencyHistogram, logit, saliency, sigmoid};
+pub use run::upsample::{RowUpsampler, View};

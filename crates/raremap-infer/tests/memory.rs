@@ -11,8 +11,10 @@ use raremap_infer::{
     DecideOptions, InferError, Progress, RunHooks, RunOptions, SceneLogits, TileLogits, TileModel, Tiling, View,
     run_scene,
 };
+use raremap_io::{FileScratch, RangeSource, Scratch, SourceError};
 use raremap_model::{Band, BandSource, Card, Class, Training, UNetConfig};
-use raremap_raster::{FileScratch, GeoTiff, Limits, RangeSource, Scratch, SourceError};
+use raremap_scene::{Scene as _, TiffScene};
+use raremap_tiff::Limits;
 
 const BANDS: usize = 3;
 const SAMPLE_BYTES: usize = 2;
@@ -284,7 +286,7 @@ fn run(size: [usize; 2], blocks: Blocks, most_bytes: u64) {
         max_bytes: 16 * MIB,
         ..RunOptions::new(vec![0, 1, 2])
     };
-    let scene = block_on(GeoTiff::open(&source, Limits::for_browser())).expect("a scene");
+    let scene = block_on(TiffScene::open(&source, Limits::for_browser())).expect("a scene");
     let preview = block_on(scene.read_preview(512, &[0, 1, 2])).expect("a preview");
     assert!(preview.valid.iter().any(|valid| *valid));
     let logits = block_on(run_scene(&scene, &HighestBand, &card(), &options, &mut hooks)).expect("a run");
@@ -302,7 +304,7 @@ fn run(size: [usize; 2], blocks: Blocks, most_bytes: u64) {
             wrong += u64::from(truth != *value);
             counts[usize::from(truth)] += 1;
         }
-        Ok(())
+        Ok::<_, raremap_infer::InferError>(())
     });
     let summary = summary.expect("a mask");
     assert_eq!(wrong, 0, "pixels differ from the truth");

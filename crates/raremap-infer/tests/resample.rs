@@ -7,8 +7,10 @@ use raremap_infer::{
     DecideOptions, InferError, Progress, RunHooks, RunOptions, SceneLogits, TileLogits, TileModel, Tiling, View,
     run_scene,
 };
+use raremap_io::BytesSource;
 use raremap_model::{Band, BandSource, Card, Class, SegformerConfig, Training, Variant};
-use raremap_raster::{BytesSource, GeoTiff, Limits, OutputImage, OutputSamples, encode_geotiff};
+use raremap_scene::TiffScene;
+use raremap_tiff::{Limits, OutputImage, OutputSamples, encode_geotiff};
 
 const NODATA: f32 = -1000.0;
 const LAND: u8 = 10;
@@ -63,7 +65,7 @@ impl TileModel for Mean {
     }
 }
 
-fn scene([height, width]: [usize; 2], value: impl Fn(usize, usize) -> f32) -> GeoTiff<BytesSource> {
+fn scene([height, width]: [usize; 2], value: impl Fn(usize, usize) -> f32) -> TiffScene<BytesSource> {
     let plane: Vec<f32> = (0..height * width).map(|i| value(i / width, i % width)).collect();
     let image = OutputImage {
         width: width as u32,
@@ -75,11 +77,11 @@ fn scene([height, width]: [usize; 2], value: impl Fn(usize, usize) -> f32) -> Ge
         metadata: vec![],
     };
     let bytes = encode_geotiff(&image, None).expect("a small image");
-    block_on(GeoTiff::open(BytesSource::new(bytes), Limits::default())).expect("a scene")
+    block_on(TiffScene::open(BytesSource::new(bytes), Limits::default())).expect("a scene")
 }
 
 fn run(
-    scene: &GeoTiff<BytesSource>,
+    scene: &TiffScene<BytesSource>,
     ratios: Option<[f64; 2]>,
     hooks: &mut impl RunHooks,
 ) -> Result<SceneLogits, InferError> {

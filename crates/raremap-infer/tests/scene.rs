@@ -4,14 +4,15 @@ use std::cell::Cell;
 use std::ops::ControlFlow;
 
 use pollster::block_on;
+use raremap_geo::{Affine, CrsKind, GeoReference};
 use raremap_infer::{
     DecideOptions, InferError, Progress, RunHooks, RunOptions, SceneInMemory, SceneLogits, TileLogits, TileModel,
     Tiling, View, run_in_memory, run_scene,
 };
+use raremap_io::BytesSource;
 use raremap_model::{Band, BandSource, Card, Class, SegformerConfig, Training, Variant};
-use raremap_raster::{
-    Affine, BytesSource, CrsKind, GeoReference, GeoTiff, Limits, OutputImage, OutputSamples, encode_geotiff,
-};
+use raremap_scene::TiffScene;
+use raremap_tiff::{Limits, OutputImage, OutputSamples, encode_geotiff};
 
 const NODATA: f32 = -1.0;
 
@@ -95,7 +96,7 @@ fn scene(size: [usize; 2], georeference: Option<&GeoReference>, value: impl Fn(u
 
 fn run(file: Vec<u8>, tile_px: usize, overlap_px: usize, hooks: &mut impl RunHooks) -> Result<SceneLogits, InferError> {
     block_on(async {
-        let scene = GeoTiff::open(BytesSource::new(file), Limits::default()).await?;
+        let scene = TiffScene::open(BytesSource::new(file), Limits::default()).await?;
         let options = RunOptions {
             tiling: Tiling { tile_px, overlap_px },
             ..RunOptions::new(vec![0, 1])
@@ -242,7 +243,7 @@ fn a_window_without_data_costs_no_run_of_the_network() {
     };
     let network = Counting(Cell::new(0));
     let logits = block_on(async {
-        let scene = GeoTiff::open(BytesSource::new(file), Limits::default()).await?;
+        let scene = TiffScene::open(BytesSource::new(file), Limits::default()).await?;
         run_scene(&scene, &network, &card(), &run_options, &mut ()).await
     })
     .expect("a run");
@@ -390,7 +391,7 @@ fn wrong_run_optionsare_refused_by_name() {
 fn a_scene_over_the_memory_limit_or_with_missing_bands_is_refused_before_it_is_read() {
     block_on(async {
         let file = scene([64, 64], None, |_, _| [0.0; 2]);
-        let scene = GeoTiff::open(BytesSource::new(file), Limits::default())
+        let scene = TiffScene::open(BytesSource::new(file), Limits::default())
             .await
             .expect("a scene");
         let small = RunOptions {

@@ -3,37 +3,49 @@
 use std::io::Write;
 use std::path::{Path, PathBuf};
 
-use anyhow::{Context, Result};
-
-/// What could not be written, as the context of why.
+/// A file that could not be written.
 #[derive(Debug, thiserror::Error)]
-#[error("cannot write {}", _0.display())]
-pub struct Unwritten(pub PathBuf);
-
-/// Writes `bytes` into a temporary file beside `path` and renames it.
-pub fn write_whole(path: &Path, bytes: &[u8]) -> Result<()> {
-    write_with(path, |file| Ok(file.write_all(bytes)?))
+#[error("cannot write {}", path.display())]
+pub struct Unwritten {
+    /// The file.
+    pub path: PathBuf,
+    /// Why.
+    pub source: std::io::Error,
 }
 
-/// As [`write_whole`], of what `fill` writes.
-pub fn write_with(path: &Path, fill: impl FnOnce(&mut std::fs::File) -> Result<()>) -> Result<()> {
+/// Writes `bytes` into a temporary file beside `path` and renames it.
+///
+/// # Errors
+/// [`Unwritten`] where the folder or the file cannot be made, or the disk is full. What was at `path` is then still there.
+pub fn write_whole(path: &Path, bytes: &[u8]) -> Result<(), Unwritten> {
+    write_with(path, |file| file.write_all(bytes)).map_err(|source| Unwritten {
+        path: path.to_owned(),
+        source,
+    })
+}
+
+/// Writes what `fill` writes into a temporary file beside `path` and renames it.
+///
+/// # Errors
+/// Those of `fill` and of the file system; what was at `path` is then still there.
+pub fn write_with<E: From<std::io::Error>>(
+    path: &Path,
+    fill: impl FnOnce(&mut std::fs::File) -> Result<(), E>,
+) -> Result<(), E> {
     let folder = path
         .parent()
         .filter(|folder| !folder.as_os_str().is_empty())
         .unwrap_or(Path::new("."));
-    let write = || -> Result<()> {
-        std::fs::create_dir_all(folder)?;
-        let mut file = tempfile::NamedTempFile::new_in(folder)?;
-        fill(file.as_file_mut())?;
-        file.as_file().sync_all()?;
-        // A temporary file is private; what is published is for everybody, as a plain write would be.
-        #[cfg(unix)]
-        {
-            use std::os::unix::fs::PermissionsExt;
-            file.as_file().set_permissions(std::fs::Permissions::from_mode(0o644))?;
-        }
-        file.persist(path)?;
-        Ok(())
-    };
-    write().with_context(|| Unwritten(path.to_owned()))
+    std::fs::create_dir_all(folder)?;
+    let mut file = tempfile::NamedTempFile::new_in(folder)?;
+    fill(file.as_file_mut())?;
+    file.as_file().sync_all()?;
+    // A temporary file is private; what is published is for everybody, as a plain write would be.
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::PermissionsExt;
+        file.as_file().set_permissions(std::fs::Permissions::from_mode(0o644))?;
+    }
+    file.persist(path).map_err(|error| error.error)?;
+    Ok(())
 }

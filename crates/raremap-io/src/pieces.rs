@@ -2,7 +2,7 @@
 
 use std::cell::RefCell;
 
-use crate::error::RasterError;
+use crate::error::IoError;
 use crate::scratch::{Scratch, check_range};
 
 /// Where whole pieces of [`PIECE_BYTES`] are kept, by their number.
@@ -11,13 +11,13 @@ pub trait PieceStore {
     ///
     /// # Errors
     /// [`SourceError`](crate::SourceError) where reading fails.
-    fn read(&self, index: usize, piece: &mut [u8]) -> Result<(), RasterError>;
+    fn read(&self, index: usize, piece: &mut [u8]) -> Result<(), IoError>;
 
     /// Keeps a piece, in place of one of the same number. They come in any order.
     ///
     /// # Errors
     /// [`SourceError`](crate::SourceError) where the room is exhausted.
-    fn write(&mut self, index: usize, piece: &[u8]) -> Result<(), RasterError>;
+    fn write(&mut self, index: usize, piece: &[u8]) -> Result<(), IoError>;
 }
 
 /// Bytes of a piece.
@@ -63,7 +63,7 @@ impl<S: PieceStore> Pieces<S> {
 }
 
 impl<S: PieceStore> Held<S> {
-    fn piece(&mut self, index: usize) -> Result<&mut Piece, RasterError> {
+    fn piece(&mut self, index: usize) -> Result<&mut Piece, IoError> {
         if let Some(at) = self.pieces.iter().position(|piece| piece.index == index) {
             self.pieces[at..].rotate_left(1);
         } else {
@@ -90,7 +90,7 @@ impl<S: PieceStore> Held<S> {
     }
 
     /// The store has what the piece that was used longest ago holds.
-    fn keep_oldest(&mut self) -> Result<(), RasterError> {
+    fn keep_oldest(&mut self) -> Result<(), IoError> {
         if let Some(oldest) = self.pieces.first_mut().filter(|piece| piece.is_changed) {
             self.store.write(oldest.index, &oldest.bytes)?;
             oldest.is_changed = false;
@@ -117,7 +117,7 @@ impl<S: PieceStore> Scratch for Pieces<S> {
         self.size_bytes
     }
 
-    fn write_at(&mut self, offset: u64, mut bytes: &[u8]) -> Result<(), RasterError> {
+    fn write_at(&mut self, offset: u64, mut bytes: &[u8]) -> Result<(), IoError> {
         check_range(offset, 0, self.size_bytes)?;
         let end = offset + bytes.len() as u64;
         let held = self.held.get_mut();
@@ -132,7 +132,7 @@ impl<S: PieceStore> Scratch for Pieces<S> {
         Ok(())
     }
 
-    fn read_at(&self, offset: u64, mut bytes: &mut [u8]) -> Result<(), RasterError> {
+    fn read_at(&self, offset: u64, mut bytes: &mut [u8]) -> Result<(), IoError> {
         check_range(offset, bytes.len(), self.size_bytes)?;
         let mut held = self.held.borrow_mut();
         for (index, start, count) in parts(offset, bytes.len()) {
@@ -162,13 +162,13 @@ mod tests {
     }
 
     impl PieceStore for Counting {
-        fn read(&self, index: usize, piece: &mut [u8]) -> Result<(), RasterError> {
+        fn read(&self, index: usize, piece: &mut [u8]) -> Result<(), IoError> {
             self.calls.set(self.calls.get() + 1);
             piece.copy_from_slice(&self.pieces[&index]);
             Ok(())
         }
 
-        fn write(&mut self, index: usize, piece: &[u8]) -> Result<(), RasterError> {
+        fn write(&mut self, index: usize, piece: &[u8]) -> Result<(), IoError> {
             self.calls.set(self.calls.get() + 1);
             if self.room.is_some_and(|room| self.pieces.len() >= room) {
                 return Err(SourceError::Failed("full".into()).into());

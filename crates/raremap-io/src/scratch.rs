@@ -1,8 +1,6 @@
 //! Room outside memory for what a large scene leaves behind while its results are made.
 
-#[cfg(not(target_arch = "wasm32"))]
-use crate::error::WriteError;
-use crate::error::{RasterError, SourceError};
+use crate::error::{IoError, SourceError};
 
 /// A growing array of bytes that need not be in memory: a temporary file, or a file of the browser's own (OPFS).
 ///
@@ -14,20 +12,20 @@ pub trait Scratch {
     /// Writes at an offset that is at most [`Scratch::size_bytes`], over what is there.
     ///
     /// # Errors
-    /// [`RasterError::Write`] or [`SourceError`] where the room is exhausted, [`SourceError`] where the offset is beyond the end.
-    fn write_at(&mut self, offset: u64, bytes: &[u8]) -> Result<(), RasterError>;
+    /// [`IoError::Write`] or [`SourceError`] where the room is exhausted, [`SourceError`] where the offset is beyond the end.
+    fn write_at(&mut self, offset: u64, bytes: &[u8]) -> Result<(), IoError>;
 
     /// Fills `bytes` from an offset.
     ///
     /// # Errors
     /// [`SourceError`] where the range is not written, or reading fails.
-    fn read_at(&self, offset: u64, bytes: &mut [u8]) -> Result<(), RasterError>;
+    fn read_at(&self, offset: u64, bytes: &mut [u8]) -> Result<(), IoError>;
 
     /// Writes at the end; gives the offset of what was written.
     ///
     /// # Errors
     /// As [`Scratch::write_at`].
-    fn append(&mut self, bytes: &[u8]) -> Result<u64, RasterError> {
+    fn append(&mut self, bytes: &[u8]) -> Result<u64, IoError> {
         let offset = self.size_bytes();
         self.write_at(offset, bytes)?;
         Ok(offset)
@@ -39,16 +37,16 @@ impl<S: Scratch + ?Sized> Scratch for Box<S> {
         (**self).size_bytes()
     }
 
-    fn write_at(&mut self, offset: u64, bytes: &[u8]) -> Result<(), RasterError> {
+    fn write_at(&mut self, offset: u64, bytes: &[u8]) -> Result<(), IoError> {
         (**self).write_at(offset, bytes)
     }
 
-    fn read_at(&self, offset: u64, bytes: &mut [u8]) -> Result<(), RasterError> {
+    fn read_at(&self, offset: u64, bytes: &mut [u8]) -> Result<(), IoError> {
         (**self).read_at(offset, bytes)
     }
 }
 
-pub(crate) fn check_range(start: u64, length: usize, size_bytes: u64) -> Result<(), RasterError> {
+pub(crate) fn check_range(start: u64, length: usize, size_bytes: u64) -> Result<(), IoError> {
     let end = start.saturating_add(length as u64);
     if end > size_bytes {
         return Err(SourceError::OutOfRange { start, end, size_bytes }.into());
@@ -67,8 +65,8 @@ impl MemoryScratch {
     ///
     /// # Errors
     /// [`SourceError::Failed`] where there is not so much memory.
-    pub fn with_room(bytes: u64) -> Result<Self, RasterError> {
-        let failed = |reason: String| RasterError::from(SourceError::Failed(reason));
+    pub fn with_room(bytes: u64) -> Result<Self, IoError> {
+        let failed = |reason: String| IoError::from(SourceError::Failed(reason));
         let length = usize::try_from(bytes).map_err(|error| failed(error.to_string()))?;
         let mut room = Vec::new();
         room.try_reserve_exact(length)
@@ -82,7 +80,7 @@ impl Scratch for MemoryScratch {
         self.bytes.len() as u64
     }
 
-    fn write_at(&mut self, offset: u64, bytes: &[u8]) -> Result<(), RasterError> {
+    fn write_at(&mut self, offset: u64, bytes: &[u8]) -> Result<(), IoError> {
         check_range(offset, 0, self.size_bytes())?;
         let start = offset as usize;
         let overwritten = bytes.len().min(self.bytes.len() - start);
@@ -94,7 +92,7 @@ impl Scratch for MemoryScratch {
         Ok(())
     }
 
-    fn read_at(&self, offset: u64, bytes: &mut [u8]) -> Result<(), RasterError> {
+    fn read_at(&self, offset: u64, bytes: &mut [u8]) -> Result<(), IoError> {
         check_range(offset, bytes.len(), self.size_bytes())?;
         bytes.copy_from_slice(&self.bytes[offset as usize..][..bytes.len()]);
         Ok(())
@@ -123,16 +121,16 @@ impl Scratch for FileScratch {
         self.size_bytes
     }
 
-    fn write_at(&mut self, offset: u64, bytes: &[u8]) -> Result<(), RasterError> {
+    fn write_at(&mut self, offset: u64, bytes: &[u8]) -> Result<(), IoError> {
         use std::io::{Seek, SeekFrom, Write};
         check_range(offset, 0, self.size_bytes)?;
-        self.file.seek(SeekFrom::Start(offset)).map_err(WriteError::Io)?;
-        self.file.write_all(bytes).map_err(WriteError::Io)?;
+        self.file.seek(SeekFrom::Start(offset)).map_err(IoError::Write)?;
+        self.file.write_all(bytes).map_err(IoError::Write)?;
         self.size_bytes = self.size_bytes.max(offset + bytes.len() as u64);
         Ok(())
     }
 
-    fn read_at(&self, offset: u64, bytes: &mut [u8]) -> Result<(), RasterError> {
+    fn read_at(&self, offset: u64, bytes: &mut [u8]) -> Result<(), IoError> {
         use std::io::{Read, Seek, SeekFrom};
         check_range(offset, bytes.len(), self.size_bytes)?;
         let mut file = &self.file;

@@ -2,13 +2,16 @@
 
 use serde::Serialize;
 
-use super::place::write_decimals;
-use super::{OutputFile, OutputKind, OutputOptions, Results};
-use crate::decide::{DecideOptions, Summary};
-use crate::error::InferError;
+use crate::error::OutputError;
+use crate::file::OutputFile;
+use crate::kind::OutputKind;
+use crate::options::OutputOptions;
+use crate::place::write_decimals;
+use crate::results::Results;
+use raremap_infer::{DecideOptions, Summary};
 
 /// A line per class, then `valid` (all of them), `nodata` and `scene`; areas are in hectares, empty where they are not known.
-pub(super) fn csv(results: &Results<'_>) -> Result<OutputFile, InferError> {
+pub(crate) fn csv(results: &Results<'_>) -> Result<OutputFile, OutputError> {
     let summary = results.logits.summary(results.decide)?;
     let mut text = String::from("class,value,color,rare,pixels,percent,area_ha,complete\n");
     let mut line = |name: &str, kind: &str, pixels: u64, percent: Option<f64>, hectares: Option<f64>| {
@@ -76,7 +79,7 @@ struct Note<'a> {
     value: &'a str,
 }
 
-pub(super) fn json(results: &Results<'_>) -> Result<OutputFile, InferError> {
+pub(crate) fn json(results: &Results<'_>) -> Result<OutputFile, OutputError> {
     let [height_px, width_px] = results.logits.size();
     let areas = Areas {
         scene: results.scene.name(),

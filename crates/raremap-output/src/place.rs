@@ -1,17 +1,13 @@
 //! From corners of pixels to the coordinates that a GeoJSON file has.
 
-mod conversion;
 mod crs_member;
-mod footprint;
 
 use std::fmt::Write;
 
-use raremap_raster::{Affine, GeoReference};
+use raremap_geo::{Affine, Conversion, GeoReference, Longitudes};
 
-use super::PolygonsCrs;
-use conversion::{Conversion, Longitudes};
+use crate::options::PolygonsCrs;
 use crs_member::crs_member;
-pub(super) use footprint::{Footprint, Geometry};
 
 /// Digits behind the point of a degree: a millimetre.
 const DEGREE_DIGITS: usize = 8;
@@ -20,7 +16,7 @@ const DEGREE_DIGITS: usize = 8;
 const DENSE_PX: u32 = 256;
 
 /// Coordinates of a file.
-pub(super) struct Place {
+pub(crate) struct Place {
     domain: Domain,
     /// The `crs` member, as JSON; `None` where RFC 7946 says it all.
     crs: Option<String>,
@@ -39,7 +35,7 @@ enum Domain {
 }
 
 impl Place {
-    pub(super) fn new(georeference: Option<&GeoReference>, size: [usize; 2], wanted: PolygonsCrs) -> Self {
+    pub(crate) fn new(georeference: Option<&GeoReference>, size: [usize; 2], wanted: PolygonsCrs) -> Self {
         let Some(georeference) = georeference else {
             let notice = "the scene is not georeferenced: coordinates are columns and rows of pixels";
             return Self {
@@ -70,13 +66,13 @@ impl Place {
                     notice: None,
                 };
             }
-            Err(reason) => reason,
+            Err(error) => error.to_string(),
         };
         own(Some(format!("{reason}: coordinates are the scene's own")))
     }
 
     /// The start of a FeatureCollection, up to its features.
-    pub(super) fn head(&self, name: &str, facts: &[(String, String)]) -> String {
+    pub(crate) fn head(&self, name: &str, facts: &[(String, String)]) -> String {
         let mut head = format!("{{\n\"type\": \"FeatureCollection\",\n\"name\": {},\n", quoted(name));
         if let Some(crs) = &self.crs {
             head.push_str(&format!("\"crs\": {crs},\n"));
@@ -90,7 +86,7 @@ impl Place {
     }
 
     /// Whether coordinates are longitude and latitude.
-    pub(super) fn is_lon_lat(&self) -> bool {
+    pub(crate) fn is_lon_lat(&self) -> bool {
         matches!(self.domain, Domain::LonLat(_))
     }
 
@@ -104,7 +100,7 @@ impl Place {
     }
 
     /// Coordinates of a place in pixels.
-    pub(super) fn coordinates(&self, column: f64, row: f64) -> [f64; 2] {
+    pub(crate) fn coordinates(&self, column: f64, row: f64) -> [f64; 2] {
         match &self.domain {
             Domain::LonLat(conversion) => conversion.coordinates(column, row),
             Domain::Scene(model_from_pixel) => model_from_pixel.apply(column, row).into(),
@@ -113,7 +109,7 @@ impl Place {
     }
 
     /// Writes a position.
-    pub(super) fn write(&self, text: &mut String, column: f64, row: f64) {
+    pub(crate) fn write(&self, text: &mut String, column: f64, row: f64) {
         self.write_position(text, self.coordinates(column, row));
     }
 
@@ -125,7 +121,7 @@ impl Place {
         text.push(']');
     }
 
-    pub(super) fn write_number(&self, text: &mut String, value: f64) {
+    pub(crate) fn write_number(&self, text: &mut String, value: f64) {
         if self.is_lon_lat() {
             write_decimals(text, value, DEGREE_DIGITS);
         } else {
@@ -135,7 +131,7 @@ impl Place {
     }
 
     /// Writes a closed ring, in the order that RFC 7946 asks for: outer ones counterclockwise, holes clockwise.
-    pub(super) fn write_ring(&self, text: &mut String, ring: &[[u32; 2]]) {
+    pub(crate) fn write_ring(&self, text: &mut String, ring: &[[u32; 2]]) {
         let count = ring.len();
         let at = |index: usize| {
             let index = index % count.max(1);
@@ -223,7 +219,7 @@ fn between([x, y]: [u32; 2], [to_x, to_y]: [u32; 2], mut put: impl FnMut([u32; 2
 }
 
 /// Writes a number with at most `digits` behind the point, and no zeros at its end.
-pub(super) fn write_decimals(text: &mut String, value: f64, digits: usize) {
+pub(crate) fn write_decimals(text: &mut String, value: f64, digits: usize) {
     let start = text.len();
     // Writing to a string does not fail.
     let _ = write!(text, "{value:.digits$}");
@@ -238,7 +234,7 @@ pub(super) fn write_decimals(text: &mut String, value: f64, digits: usize) {
 }
 
 /// A string of JSON.
-pub(super) fn quoted(text: &str) -> String {
+pub(crate) fn quoted(text: &str) -> String {
     serde_json::Value::from(text).to_string()
 }
 

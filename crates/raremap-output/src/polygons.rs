@@ -1,11 +1,13 @@
 //! Outlines of the mask's regions as GeoJSON.
 
-use super::place::{Place, quoted, write_decimals};
-use super::{NewScratch, OutputFile, OutputKind, Results, TextSink};
-use crate::error::InferError;
+use crate::error::OutputError;
+use crate::file::{NewScratch, OutputFile, TextSink};
+use crate::kind::OutputKind;
+use crate::place::{Place, quoted, write_decimals};
 use crate::regions::{NO_CLASS, Region, RegionSweep, Tally};
-use crate::saliency::sigmoid;
-use crate::upsample::View;
+use crate::results::Results;
+use raremap_infer::View;
+use raremap_infer::sigmoid;
 
 /// Digits of an area in hectares: hundredths of a square metre.
 const HECTARE_DIGITS: usize = 6;
@@ -26,10 +28,10 @@ impl Tally for Measured {
     }
 }
 
-pub(super) fn make(results: &Results<'_>, new_scratch: &mut NewScratch<'_>) -> Result<OutputFile, InferError> {
+pub(crate) fn make(results: &Results<'_>, new_scratch: &mut NewScratch<'_>) -> Result<OutputFile, OutputError> {
     let logits = results.logits;
     let least_ha = results.options.min_area_ha;
-    let has_areas = logits.areas.pixel_ha(0, 0).is_some();
+    let has_areas = logits.areas().pixel_ha(0, 0).is_some();
     let place = Place::new(results.georeference, logits.size(), results.options.polygons_crs);
     let mut facts = results.provenance();
     facts.push(("RAREMAP_MIN_AREA_HA".into(), least_ha.to_string()));
@@ -37,7 +39,7 @@ pub(super) fn make(results: &Results<'_>, new_scratch: &mut NewScratch<'_>) -> R
     let mut text = place.head("polygons", &facts);
     sink.take(&mut text)?;
     let mut count = 0u64;
-    let mut finished = |mut region: Region<'_, Measured, Box<dyn raremap_raster::Scratch>>| {
+    let mut finished = |mut region: Region<'_, Measured, Box<dyn raremap_io::Scratch>>| {
         let Some(class) = logits.classes().get(usize::from(region.class)) else {
             return Ok(());
         };
@@ -111,8 +113,8 @@ pub(super) fn make(results: &Results<'_>, new_scratch: &mut NewScratch<'_>) -> R
 }
 
 /// Ground area of pixels beside each other; 0 where it is not known.
-pub(super) fn run_ha(results: &Results<'_>, y: usize, start: usize, end: usize) -> f64 {
-    let areas = &results.logits.areas;
+pub(crate) fn run_ha(results: &Results<'_>, y: usize, start: usize, end: usize) -> f64 {
+    let areas = &results.logits.areas();
     if areas.is_uniform_in_rows() {
         areas.pixel_ha(y, start).unwrap_or(0.0) * (end - start) as f64
     } else {
@@ -125,7 +127,7 @@ pub(super) fn run_ha(results: &Results<'_>, y: usize, start: usize, end: usize) 
 /// Of a rare class that is looked for it is the auxiliary head's probability, which is what the threshold is about; of any other class the
 /// main head's softmax. (A rare pixel by the main head alone may thus have a probability below the threshold.)
 struct Evidence<'a> {
-    rows: crate::upsample::RowUpsampler<'a>,
+    rows: raremap_infer::RowUpsampler<'a>,
     /// Channel of each class that the auxiliary head answers for.
     auxiliary: Vec<Option<usize>>,
     planes: Vec<Vec<f32>>,
@@ -137,7 +139,7 @@ impl<'a> Evidence<'a> {
         let classes = logits.classes().len();
         let mut auxiliary = vec![None; classes];
         let rule_is_on = results.decide.threshold < 1.0;
-        for (channel, class) in logits.rare.iter().enumerate() {
+        for (channel, class) in logits.rare_class_indices().iter().enumerate() {
             let name = logits.classes().get(*class).map(|class| &class.name);
             if rule_is_on && name.is_some_and(|name| results.decide.rare.contains(name)) {
                 auxiliary[*class] = Some(classes + channel);
@@ -145,12 +147,12 @@ impl<'a> Evidence<'a> {
         }
         Self {
             rows: logits.rows(view),
-            planes: vec![vec![0.0; view.width]; classes + logits.rare.len()],
+            planes: vec![vec![0.0; view.width]; classes + logits.rare_class_indices().len()],
             auxiliary,
         }
     }
 
-    fn read(&mut self, y: usize, classes: &[u8], probabilities: &mut [f32]) -> Result<(), InferError> {
+    fn read(&mut self, y: usize, classes: &[u8], probabilities: &mut [f32]) -> Result<(), OutputError> {
         for (channel, plane) in self.planes.iter_mut().enumerate() {
             self.rows.read_row(channel, y, plane)?;
         }

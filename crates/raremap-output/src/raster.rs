@@ -1,17 +1,21 @@
 //! Mask, probabilities and saliency as cloud-optimized GeoTIFFs.
 
+use raremap_io::Scratch;
 use raremap_model::Card;
-use raremap_raster::{CogImage, CogRow, CogSamples, CogWriter, Scratch};
+use raremap_tiff::{CogImage, CogRow, CogSamples, CogWriter};
 
-use super::{Content, NewScratch, OutputFile, OutputKind, ProbabilitySamples, Results};
-use crate::error::InferError;
-use crate::upsample::View;
+use crate::error::OutputError;
+use crate::file::{Content, NewScratch, OutputFile};
+use crate::kind::OutputKind;
+use crate::options::ProbabilitySamples;
+use crate::results::Results;
+use raremap_infer::View;
 
 /// Step of a pixel without data; 254 is a probability of 1.
 pub(super) const NODATA_STEP: u8 = 255;
 pub(super) const STEPS: f32 = 254.0;
 
-pub(super) fn mask(results: &Results<'_>, new_scratch: &mut NewScratch<'_>) -> Result<OutputFile, InferError> {
+pub(crate) fn mask(results: &Results<'_>, new_scratch: &mut NewScratch<'_>) -> Result<OutputFile, OutputError> {
     let logits = results.logits;
     let mut metadata = results.provenance();
     let names = logits
@@ -38,7 +42,7 @@ pub(super) fn mask(results: &Results<'_>, new_scratch: &mut NewScratch<'_>) -> R
     finished(OutputKind::Mask, writer)
 }
 
-pub(super) fn probability(results: &Results<'_>, new_scratch: &mut NewScratch<'_>) -> Result<OutputFile, InferError> {
+pub(crate) fn probability(results: &Results<'_>, new_scratch: &mut NewScratch<'_>) -> Result<OutputFile, OutputError> {
     let logits = results.logits;
     let names: Vec<String> = logits.rare_classes().map(str::to_owned).collect();
     let mut rows = logits.auxiliary_rows(&View::whole(logits.size()))?;
@@ -62,11 +66,11 @@ pub(super) fn probability(results: &Results<'_>, new_scratch: &mut NewScratch<'_
     )
 }
 
-pub(super) fn saliency(results: &Results<'_>, new_scratch: &mut NewScratch<'_>) -> Result<OutputFile, InferError> {
+pub(crate) fn saliency(results: &Results<'_>, new_scratch: &mut NewScratch<'_>) -> Result<OutputFile, OutputError> {
     let mut rows = results.logits.auxiliary_rows(&View::whole(results.logits.size()))?;
     let names = vec!["saliency".to_owned()];
     quantity(results, OutputKind::Saliency, names, new_scratch()?, |y, _, pixels| {
-        rows.read_saliency(y, pixels)
+        Ok(rows.read_saliency(y, pixels)?)
     })
 }
 
@@ -76,8 +80,8 @@ fn quantity(
     kind: OutputKind,
     names: Vec<String>,
     scratch: Box<dyn Scratch>,
-    mut read: impl FnMut(usize, &mut [f32], &mut [f32]) -> Result<(), InferError>,
-) -> Result<OutputFile, InferError> {
+    mut read: impl FnMut(usize, &mut [f32], &mut [f32]) -> Result<(), OutputError>,
+) -> Result<OutputFile, OutputError> {
     let [height, width] = results.logits.size();
     let bands = names.len();
     let samples = match results.options.probability {
@@ -121,7 +125,7 @@ fn writer(
     band_names: Vec<String>,
     metadata: Vec<(String, String)>,
     scratch: Box<dyn Scratch>,
-) -> Result<CogWriter<Box<dyn Scratch>>, InferError> {
+) -> Result<CogWriter<Box<dyn Scratch>>, OutputError> {
     let [height, width] = results.logits.size();
     let image = CogImage {
         // Sizes come from the file's u32 fields.
@@ -134,7 +138,7 @@ fn writer(
     Ok(CogWriter::new(image, results.georeference, scratch)?)
 }
 
-fn finished(kind: OutputKind, writer: CogWriter<Box<dyn Scratch>>) -> Result<OutputFile, InferError> {
+fn finished(kind: OutputKind, writer: CogWriter<Box<dyn Scratch>>) -> Result<OutputFile, OutputError> {
     Ok(OutputFile {
         kind,
         content: Content::Cog(Box::new(writer.finish()?)),

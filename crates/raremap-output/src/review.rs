@@ -1,11 +1,13 @@
 //! Where to look first: the regions of the most salient share of the scene, by saliency and area.
 
-use super::place::{Place, write_decimals};
-use super::polygons::run_ha;
-use super::{OutputFile, OutputKind, Results};
-use crate::error::InferError;
+use crate::error::OutputError;
+use crate::file::OutputFile;
+use crate::kind::OutputKind;
+use crate::place::{Place, write_decimals};
+use crate::polygons::run_ha;
 use crate::regions::{NO_CLASS, Region, RegionSweep, Tally};
-use crate::upsample::View;
+use crate::results::Results;
+use raremap_infer::View;
 
 /// A region of pixels that top-k marks.
 #[derive(Debug, Default, Clone, PartialEq)]
@@ -52,13 +54,13 @@ impl Salient {
     }
 }
 
-pub(super) fn make(results: &Results<'_>) -> Result<OutputFile, InferError> {
+pub(crate) fn make(results: &Results<'_>) -> Result<OutputFile, OutputError> {
     let logits = results.logits;
     let cut = logits.saliency_histogram()?.cut(results.decide.top_k_percent)?;
-    let has_areas = logits.areas.pixel_ha(0, 0).is_some();
+    let has_areas = logits.areas().pixel_ha(0, 0).is_some();
     let limit = results.options.review_limit;
     let (mut best, mut found) = (Vec::<Salient>::new(), 0u64);
-    let mut finished = |region: Region<'_, Salient, raremap_raster::MemoryScratch>| {
+    let mut finished = |region: Region<'_, Salient, raremap_io::MemoryScratch>| {
         found += 1;
         best.push(region.tally);
         // Cut now and then: the list never has more than twice its length.

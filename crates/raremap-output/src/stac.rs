@@ -5,9 +5,12 @@ use std::collections::BTreeMap;
 use raremap_model::Card;
 use serde::Serialize;
 
-use super::place::{Footprint, Geometry};
-use super::{OutputFile, OutputKind, ProbabilitySamples, Results};
-use crate::error::InferError;
+use crate::error::OutputError;
+use crate::file::OutputFile;
+use crate::kind::OutputKind;
+use crate::options::ProbabilitySamples;
+use crate::results::Results;
+use raremap_geo::{Footprint, Geometry};
 
 const EXTENSIONS: [&str; 4] = [
     "https://stac-extensions.github.io/classification/v1.1.0/schema.json",
@@ -118,7 +121,7 @@ struct ClassOf<'a> {
     color_hint: String,
 }
 
-pub(super) fn make(results: &Results<'_>) -> Result<OutputFile, InferError> {
+pub(crate) fn make(results: &Results<'_>) -> Result<OutputFile, OutputError> {
     let (logits, options) = (results.logits, results.options);
     let size = logits.size();
     let (geometry, bbox) = match Footprint::of(results.georeference, size) {
@@ -138,7 +141,7 @@ pub(super) fn make(results: &Results<'_>) -> Result<OutputFile, InferError> {
         let m = georeference.model_from_pixel;
         [m.a, m.b, m.c, m.d, m.e, m.f]
     });
-    let middle_ha = logits.areas.pixel_ha(size[0] / 2, size[1] / 2);
+    let middle_ha = logits.areas().pixel_ha(size[0] / 2, size[1] / 2);
     let item = Item {
         r#type: "Feature",
         stac_version: "1.0.0",
@@ -152,7 +155,7 @@ pub(super) fn make(results: &Results<'_>) -> Result<OutputFile, InferError> {
             end_datetime: interval.map(|[_, end]| end),
             created,
             title: format!("Land cover of {stem} by {}", results.card.name),
-            gsd: middle_ha.map(|ha| round(libm::sqrt(ha * crate::areas::M2_PER_HA), 4)),
+            gsd: middle_ha.map(|ha| round(libm::sqrt(ha * raremap_geo::M2_PER_HA), 4)),
             level: "L4",
             software: BTreeMap::from([("raremap", env!("CARGO_PKG_VERSION"))]),
             lineage: format!(
@@ -237,8 +240,8 @@ fn raster_bands(results: &Results<'_>, kind: OutputKind) -> Vec<RasterBand> {
     let band = || match results.options.probability {
         ProbabilitySamples::U8 => RasterBand {
             data_type: "uint8",
-            nodata: Nodata::Value(super::raster::NODATA_STEP),
-            scale: Some(1.0 / f64::from(super::raster::STEPS)),
+            nodata: Nodata::Value(crate::raster::NODATA_STEP),
+            scale: Some(1.0 / f64::from(crate::raster::STEPS)),
             offset: Some(0.0),
         },
         ProbabilitySamples::F32 => RasterBand {

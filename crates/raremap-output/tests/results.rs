@@ -7,15 +7,15 @@ use std::rc::Rc;
 
 use geographiclib_rs::{Geodesic, PolygonArea, Winding};
 use pollster::block_on;
+use raremap_geo::{Affine, CrsKind, GeoReference};
 use raremap_infer::{
-    DecideOptions, InferError, OutputKind, OutputOptions, PolygonsCrs, ProbabilitySamples, Results, RunOptions,
-    SceneLogits, SceneName, TileLogits, TileModel, Tiling, View, run_scene,
+    DecideOptions, InferError, RunOptions, SceneLogits, TileLogits, TileModel, Tiling, View, run_scene,
 };
+use raremap_io::{BytesSource, MemoryScratch};
 use raremap_model::{Band, BandSource, Card, Class, SegformerConfig, Training, Variant};
-use raremap_raster::{
-    Affine, BytesSource, CrsKind, GeoReference, GeoTiff, Limits, MemoryScratch, OutputImage, OutputSamples,
-    encode_geotiff,
-};
+use raremap_output::{OutputKind, OutputOptions, PolygonsCrs, ProbabilitySamples, Results, SceneName};
+use raremap_scene::TiffScene;
+use raremap_tiff::{GeoTiff, Limits, OutputImage, OutputSamples, encode_geotiff};
 use serde_json::{Value, json};
 
 const NODATA: f32 = -1000.0;
@@ -107,7 +107,7 @@ fn scene(place: Option<&GeoReference>) -> Vec<u8> {
 
 fn run(place: Option<&GeoReference>) -> SceneLogits {
     block_on(async {
-        let image = GeoTiff::open(BytesSource::new(scene(place)), Limits::default())
+        let image = TiffScene::open(BytesSource::new(scene(place)), Limits::default())
             .await
             .expect("opens");
         let options = RunOptions {
@@ -681,7 +681,7 @@ fn probabilities_are_written_in_steps_or_as_they_are() {
         };
         let bytes = file(&logits, Some(&place), &options, OutputKind::Probability);
         let image = block_on(GeoTiff::open(BytesSource::new(bytes), Limits::default())).expect("opens");
-        let whole = raremap_raster::Window {
+        let whole = raremap_tiff::Window {
             x: 0,
             y: 0,
             width: SIZE[1] as u32,

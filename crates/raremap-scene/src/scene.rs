@@ -4,16 +4,16 @@ use std::future::Future;
 
 use serde::Serialize;
 
-use crate::color::ColorInterpretation;
-use crate::error::{Misuse, RasterError};
-use crate::georeference::GeoReference;
-use crate::info::RasterInfo;
-use crate::reader::Window;
-use crate::samples::{SampleType, Samples};
+use crate::error::SceneError;
+use raremap_geo::GeoReference;
+use raremap_tiff::ColorInterpretation;
+use raremap_tiff::RasterInfo;
+use raremap_tiff::Window;
+use raremap_tiff::{SampleType, Samples};
 
 /// Bands on one grid: a file, several files of one product, another scene seen on another grid.
 ///
-/// Futures need not be `Send`, as those of [`crate::RangeSource`].
+/// Futures need not be `Send`, as those of [`raremap_io::RangeSource`].
 pub trait Scene {
     /// What is known of the scene without reading its samples.
     fn scene_info(&self) -> &SceneInfo;
@@ -21,14 +21,14 @@ pub trait Scene {
     /// Reads `bands` (0-based, in any order) of a window that lies inside the scene.
     ///
     /// # Errors
-    /// [`crate::Misuse`] for a window or a band that is not there, else what reading the sources gives.
-    fn read_window(&self, window: Window, bands: &[usize]) -> impl Future<Output = Result<Samples, RasterError>>;
+    /// [`raremap_tiff::Misuse`] for a window or a band that is not there, else what reading the sources gives.
+    fn read_window(&self, window: Window, bands: &[usize]) -> impl Future<Output = Result<Samples, SceneError>>;
 
     /// Reads the whole scene, reduced so that neither side is longer than `max_px`; memory stays bounded by the result and a few blocks.
     ///
     /// # Errors
     /// As [`Scene::read_window`].
-    fn read_preview(&self, max_px: u32, bands: &[usize]) -> impl Future<Output = Result<Samples, RasterError>>;
+    fn read_preview(&self, max_px: u32, bands: &[usize]) -> impl Future<Output = Result<Samples, SceneError>>;
 }
 
 impl<S: Scene> Scene for &S {
@@ -36,11 +36,11 @@ impl<S: Scene> Scene for &S {
         (**self).scene_info()
     }
 
-    fn read_window(&self, window: Window, bands: &[usize]) -> impl Future<Output = Result<Samples, RasterError>> {
+    fn read_window(&self, window: Window, bands: &[usize]) -> impl Future<Output = Result<Samples, SceneError>> {
         (**self).read_window(window, bands)
     }
 
-    fn read_preview(&self, max_px: u32, bands: &[usize]) -> impl Future<Output = Result<Samples, RasterError>> {
+    fn read_preview(&self, max_px: u32, bands: &[usize]) -> impl Future<Output = Result<Samples, SceneError>> {
         (**self).read_preview(max_px, bands)
     }
 }
@@ -90,26 +90,5 @@ impl From<&RasterInfo> for SceneInfo {
             alpha_band: info.alpha_band,
             georeference: info.georeference.clone(),
         }
-    }
-}
-
-impl Window {
-    /// Refuses a window that is empty or reaches over the edge of a scene of this size.
-    pub(crate) fn check_inside(self, image_width: u32, image_height: u32) -> Result<(), RasterError> {
-        let Window { x, y, width, height } = self;
-        let inside =
-            |start: u32, length: u32, size: u32| length > 0 && start.checked_add(length).is_some_and(|end| end <= size);
-        if inside(x, width, image_width) && inside(y, height, image_height) {
-            return Ok(());
-        }
-        Err(Misuse::WindowOutsideImage {
-            x,
-            y,
-            width,
-            height,
-            image_width,
-            image_height,
-        }
-        .into())
     }
 }

@@ -1,16 +1,14 @@
 //! What can go wrong, split by who has to act: a damaged file, a file of a kind that is not read, a wrong call, a
 //! limit, a source.
 
-use crate::archive::ArchiveError;
-use crate::http::HttpProblem;
-use crate::product::ProductError;
+use raremap_io::{IoError, LimitExceeded, SourceError};
 
-/// Any failure of reading or writing a raster.
+/// Any failure of reading or writing a TIFF file.
 ///
-/// [`RasterError::code`] is stable and is what a user interface should switch on; the text is for people.
+/// [`TiffError::code`] is stable and is what a user interface should switch on; the text is for people.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
-pub enum RasterError {
+pub enum TiffError {
     /// The file contradicts the specification or itself: it is damaged, or not a TIFF.
     #[error(transparent)]
     Malformed(#[from] Malformed),
@@ -23,39 +21,37 @@ pub enum RasterError {
     /// A bound of [`crate::Limits`] would be exceeded.
     #[error(transparent)]
     Limit(#[from] LimitExceeded),
-    /// The bytes could not be fetched.
+    /// The bytes could not be fetched, or not be kept.
     #[error(transparent)]
-    Source(#[from] SourceError),
-    /// Files do not make one scene.
-    #[error(transparent)]
-    Product(#[from] ProductError),
-    /// A zip archive, or a file in it, cannot be read.
-    #[error(transparent)]
-    Archive(#[from] ArchiveError),
-    /// The bytes could not be written.
-    // No #[from]: the sentence holds the cause, and a chain of causes would say it twice.
+    Io(#[from] IoError),
+    /// The encoder failed, or what it writes to.
+    // No #[from] of the field's own: the sentence holds the cause, and a chain of causes would say it twice.
     #[error("writing failed: {0}")]
-    Write(WriteError),
+    Write(tiff::TiffError),
 }
 
-impl From<WriteError> for RasterError {
-    fn from(error: WriteError) -> Self {
-        RasterError::Write(error)
+impl From<SourceError> for TiffError {
+    fn from(error: SourceError) -> Self {
+        TiffError::Io(error.into())
     }
 }
 
-impl RasterError {
+impl From<tiff::TiffError> for TiffError {
+    fn from(error: tiff::TiffError) -> Self {
+        TiffError::Write(error)
+    }
+}
+
+impl TiffError {
     /// A short name of the failure, stable between versions.
     pub fn code(&self) -> &'static str {
         match self {
-            RasterError::Malformed(error) => error.code(),
-            RasterError::Unsupported(error) => error.code(),
-            RasterError::Misuse(error) => error.code(),
-            RasterError::Limit(_) => "limit_exceeded",
-            RasterError::Source(error) => error.code(),
-            RasterError::Product(error) => error.code(),
-            RasterError::Archive(error) => error.code(),
-            RasterError::Write(_) => "write_failed",
+            TiffError::Malformed(error) => error.code(),
+            TiffError::Unsupported(error) => error.code(),
+            TiffError::Misuse(error) => error.code(),
+            TiffError::Limit(_) => "limit_exceeded",
+            TiffError::Io(error) => error.code(),
+            TiffError::Write(_) => "write_failed",
         }
     }
 }
@@ -175,12 +171,6 @@ pub enum Unsupported {
         /// Its name in the specification.
         name: &'static str,
     },
-    /// A coordinate reference system that cannot be turned into longitude and latitude here.
-    #[error("the coordinate reference system {name} cannot be converted to longitude and latitude")]
-    Crs {
-        /// Its code or citation.
-        name: String,
-    },
     /// Anything else, named.
     #[error("{feature} is not supported")]
     Feature {
@@ -197,7 +187,6 @@ impl Unsupported {
             Unsupported::SampleType { .. } => "unsupported_sample_type",
             Unsupported::MixedBands { .. } => "unsupported_mixed_bands",
             Unsupported::Photometric { .. } => "unsupported_photometric",
-            Unsupported::Crs { .. } => "unsupported_crs",
             Unsupported::Feature { .. } => "unsupported_feature",
         }
     }
@@ -231,22 +220,6 @@ pub enum Misuse {
         /// How many bands there are.
         band_count: usize,
     },
-    /// A grid to resample to that has no pixels, or pixels of no size.
-    #[error("a grid of {count} pixels, each of {ratio} source pixels, is no grid")]
-    BadGrid {
-        /// Pixels along the axis.
-        count: u32,
-        /// Source pixels per pixel.
-        ratio: f64,
-    },
-    /// A calibration of another number of bands.
-    #[error("a calibration of {found} bands does not fit {expected} bands")]
-    BadCalibration {
-        /// Bands of the calibration.
-        found: usize,
-        /// Bands of the scene.
-        expected: usize,
-    },
     /// An empty list of bands.
     #[error("no band was asked for")]
     NoBands,
@@ -263,122 +236,8 @@ impl Misuse {
         match self {
             Misuse::WindowOutsideImage { .. } => "window_outside_image",
             Misuse::NoSuchBand { .. } => "no_such_band",
-            Misuse::BadGrid { .. } => "bad_grid",
-            Misuse::BadCalibration { .. } => "bad_calibration",
             Misuse::NoBands => "no_bands",
             Misuse::BadOutput { .. } => "bad_output",
-        }
-    }
-}
-
-/// A bound of [`crate::Limits`] would be exceeded.
-#[derive(Debug, thiserror::Error)]
-#[error("{what} would take {needed}, over the limit of {limit}")]
-pub struct LimitExceeded {
-    /// What is too large.
-    pub what: &'static str,
-    /// What it would take (bytes or entries).
-    pub needed: u64,
-    /// What is allowed.
-    pub limit: u64,
-}
-
-/// A range of bytes could not be fetched.
-#[derive(Debug, thiserror::Error)]
-#[non_exhaustive]
-pub enum SourceError {
-    /// The range is not inside the source.
-    #[error("bytes {start} to {end} are outside the source of {size_bytes} bytes")]
-    OutOfRange {
-        /// First byte asked for.
-        start: u64,
-        /// One after the last byte asked for.
-        end: u64,
-        /// How long the source is.
-        size_bytes: u64,
-    },
-    /// The source gave fewer or more bytes than asked for: it changed meanwhile.
-    #[error("the source gave {received} bytes instead of {expected}: it seems to have changed since it was opened")]
-    Changed {
-        /// Bytes asked for.
-        expected: u64,
-        /// Bytes received.
-        received: u64,
-    },
-    /// Reading failed.
-    // No #[from]: the sentence holds the cause, and a chain of causes would say it twice.
-    #[error("reading failed: {0}")]
-    Io(std::io::Error),
-    /// A server does not give what was asked for.
-    #[error(transparent)]
-    Http(#[from] HttpProblem),
-    /// Any other failure, in the source's own words.
-    #[error("{0}")]
-    Failed(String),
-}
-
-impl From<std::io::Error> for SourceError {
-    fn from(error: std::io::Error) -> Self {
-        SourceError::Io(error)
-    }
-}
-
-impl SourceError {
-    fn code(&self) -> &'static str {
-        match self {
-            SourceError::OutOfRange { .. } => "source_out_of_range",
-            SourceError::Changed { .. } => "source_changed",
-            SourceError::Http(problem) => problem.code(),
-            SourceError::Io(_) | SourceError::Failed(_) => "source_failed",
-        }
-    }
-}
-
-/// A file could not be written.
-#[derive(Debug, thiserror::Error)]
-#[non_exhaustive]
-pub enum WriteError {
-    /// The writer failed.
-    #[error(transparent)]
-    Io(#[from] std::io::Error),
-    /// The encoder failed.
-    #[error(transparent)]
-    Encoder(#[from] tiff::TiffError),
-}
-
-impl From<tiff::TiffError> for RasterError {
-    fn from(error: tiff::TiffError) -> Self {
-        RasterError::Write(WriteError::Encoder(error))
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use std::error::Error;
-
-    use super::*;
-
-    #[test]
-    fn a_cause_is_said_once_and_writing_is_not_called_reading() {
-        let full = || std::io::Error::other("the disk is full");
-        let cases = [
-            (
-                RasterError::from(SourceError::from(full())),
-                "source_failed",
-                "reading failed",
-            ),
-            (
-                RasterError::from(WriteError::from(full())),
-                "write_failed",
-                "writing failed",
-            ),
-        ];
-        for (error, code, what) in cases {
-            assert_eq!(
-                (error.code(), error.to_string()),
-                (code, format!("{what}: the disk is full"))
-            );
-            assert!(error.source().is_none(), "{error:?}");
         }
     }
 }

@@ -1,7 +1,5 @@
 //! Bounds on what a file may make the reader allocate and compute.
 
-use crate::error::{LimitExceeded, RasterError};
-
 /// Bounds on memory and work; the defaults are safe in a browser tab and wide enough for real scenes.
 ///
 /// Whatever a header claims, nothing is allocated before it was checked against these bounds *and* against the
@@ -59,19 +57,4 @@ impl Default for Limits {
             max_cache_bytes: 64 * MIB,
         }
     }
-}
-
-/// Refuses `needed` over `limit`, else gives it as a length of this platform (32 bits in the browser).
-pub(crate) fn checked_len(what: &'static str, needed: u64, limit: u64) -> Result<usize, RasterError> {
-    if needed > limit {
-        return Err(LimitExceeded { what, needed, limit }.into());
-    }
-    usize::try_from(needed).map_err(|_| {
-        LimitExceeded {
-            what,
-            needed,
-            limit: usize::MAX as u64,
-        }
-        .into()
-    })
 }

@@ -15,7 +15,9 @@ use std::ops::Range;
 use bounds::{Tally, measuring_alone};
 use bytes::Bytes;
 use pollster::block_on;
-use raremap_raster::{BytesSource, FileSource, GeoTiff, Limits, RangeSource, RasterError, SourceError, Window};
+use raremap_io::{BytesSource, FileSource, RangeSource, SourceError};
+use raremap_tiff::TiffError;
+use raremap_tiff::{GeoTiff, Limits, Window};
 use tiny::{Codec, Stored, Tiny};
 
 const ALL: Window = Window {
@@ -666,7 +668,7 @@ fn a_source_that_shrinks_while_it_is_read_is_said_to_have_changed() {
             });
             match result {
                 Ok(_) => read += 1,
-                Err(RasterError::Source(SourceError::Changed { expected, received })) => {
+                Err(TiffError::Io(raremap_io::IoError::Source(SourceError::Changed { expected, received }))) => {
                     assert!(received < expected);
                     changed += 1;
                 }

@@ -4,7 +4,9 @@
 use std::path::{Path, PathBuf};
 
 use pollster::block_on;
-use raremap_raster::{BytesSource, GdalChecksum, GeoTiff, Limits, RasterError, SampleType, Samples, Window};
+use raremap_io::BytesSource;
+use raremap_tiff::TiffError;
+use raremap_tiff::{GdalChecksum, GeoTiff, Limits, SampleType, Samples, Window};
 
 /// The committed files, or those of the folder that `RAREMAP_CODEC_FILES` names, with a manifest of the same two columns.
 fn folder() -> PathBuf {
@@ -23,7 +25,7 @@ fn manifest() -> Vec<(String, Vec<u16>)> {
     text.lines().skip(1).map(record).collect()
 }
 
-async fn read(bytes: Vec<u8>, window: Option<Window>) -> Result<(Samples<f64>, SampleType), RasterError> {
+async fn read(bytes: Vec<u8>, window: Option<Window>) -> Result<(Samples<f64>, SampleType), TiffError> {
     let image = GeoTiff::open(BytesSource::new(bytes), Limits::default()).await?;
     let info = image.info();
     let whole = Window {

@@ -4,10 +4,9 @@ use std::path::Path;
 use std::process::Command;
 
 use pollster::block_on;
-use raremap_raster::{
-    Affine, BytesSource, CogImage, CogRow, CogSamples, CogWriter, CrsKind, GeoReference, GeoTiff, Limits,
-    MemoryScratch, Predictor, Window,
-};
+use raremap_geo::{Affine, CrsKind, GeoReference};
+use raremap_io::{BytesSource, MemoryScratch};
+use raremap_tiff::{CogImage, CogRow, CogSamples, CogWriter, GeoTiff, Limits, Predictor, Window};
 use serde_json::{Value, json};
 
 fn place() -> GeoReference {
@@ -275,7 +274,7 @@ fn rows_that_do_not_fit_are_refused() {
     assert_eq!(writer(classes(), &["a", "b"]).err(), Some("bad_output"));
     assert_eq!(writer(steps(), &[]).err(), Some("bad_output"));
     let mut mask = writer(classes(), &["class"]).expect("a sound image");
-    let code = |result: Result<(), raremap_raster::RasterError>| result.map_err(|error| error.code());
+    let code = |result: Result<(), raremap_tiff::TiffError>| result.map_err(|error| error.code());
     assert_eq!(code(mask.push_row(CogRow::U8(&[1, 2]))), Err("bad_output"));
     assert_eq!(code(mask.push_row(CogRow::F32(&[1.0; 3]))), Err("bad_output"));
     assert_eq!(code(mask.push_row(CogRow::U8(&[1; 3]))), Ok(()));

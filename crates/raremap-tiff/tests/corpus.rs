@@ -7,7 +7,9 @@ use std::path::Path;
 use std::time::{Duration, Instant};
 
 use pollster::block_on;
-use raremap_raster::{FileSource, GdalChecksum, GeoTiff, Limits, RasterError, Window};
+use raremap_io::FileSource;
+use raremap_tiff::TiffError;
+use raremap_tiff::{GdalChecksum, GeoTiff, Limits, Window};
 
 /// Nothing in the corpus is larger than a photograph; an unoptimized build on a busy machine still reads one in this
 /// time.
@@ -63,7 +65,7 @@ fn judge(folder: &Path, record: &Record) -> (String, String) {
         Ok(image) => image,
         Err(error) => {
             let kind = match &error {
-                RasterError::Unsupported(_) => "typed unsupported".to_string(),
+                TiffError::Unsupported(_) => "typed unsupported".to_string(),
                 _ if gdal_reads => format!("refused though GDAL reads it ({})", error.code()),
                 _ => "error, as in GDAL".to_string(),
             };
@@ -100,7 +102,7 @@ struct ReadImage {
     epsg: Option<u16>,
 }
 
-fn open_and_read(path: &Path) -> Result<ReadImage, RasterError> {
+fn open_and_read(path: &Path) -> Result<ReadImage, TiffError> {
     block_on(async {
         let image = GeoTiff::open(FileSource::open(path)?, Limits::default()).await?;
         let info = image.info();

@@ -7,10 +7,10 @@ mod tiny;
 use std::time::{Duration, Instant};
 
 use pollster::block_on;
-use raremap_raster::{
-    Affine, BytesSource, CrsKind, GeoReference, GeoTiff, Limits, OutputImage, OutputSamples, RasterError, Window,
-    encode_geotiff,
-};
+use raremap_geo::{Affine, CrsKind, GeoReference};
+use raremap_io::BytesSource;
+use raremap_tiff::TiffError;
+use raremap_tiff::{GeoTiff, Limits, OutputImage, OutputSamples, Window, encode_geotiff};
 use tiny::{Codec, Stored, Tiny};
 
 /// Even an unoptimized build on a busy machine reads a sound file of this size in a hundredth of it.
@@ -77,7 +77,7 @@ fn files() -> Vec<Vec<u8>> {
 }
 
 /// Opens and reads as an application would: a preview, then windows.
-fn read(bytes: Vec<u8>) -> Result<(), RasterError> {
+fn read(bytes: Vec<u8>) -> Result<(), TiffError> {
     block_on(async {
         let image = GeoTiff::open(BytesSource::new(bytes), Limits::default()).await?;
         let (width, height) = (image.info().width, image.info().height);
@@ -101,7 +101,7 @@ fn read(bytes: Vec<u8>) -> Result<(), RasterError> {
     })
 }
 
-fn read_in_time(bytes: Vec<u8>, damage: &str) -> Result<(), RasterError> {
+fn read_in_time(bytes: Vec<u8>, damage: &str) -> Result<(), TiffError> {
     let started = Instant::now();
     let result = read(bytes);
     assert!(

@@ -8,9 +8,9 @@ use std::path::Path;
 use std::process::Command;
 
 use pollster::block_on;
-use raremap_raster::{
-    Affine, CrsKind, FileSource, GeoReference, GeoTiff, Limits, OutputImage, OutputSamples, Window, encode_geotiff,
-};
+use raremap_geo::{Affine, CrsKind, GeoReference};
+use raremap_io::FileSource;
+use raremap_tiff::{GeoTiff, Limits, OutputImage, OutputSamples, Window, encode_geotiff};
 use serde_json::{Value, json};
 
 /// What GDAL reads of the files, in order.

@@ -2,7 +2,7 @@
 
 use std::process::Command;
 
-use raremap_raster::{Affine, CrsKind, GeoReference, GeoTags, Projection};
+use raremap_geo::{Affine, CrsKind, GeoReference, GeoTags, Projection};
 
 const NORTH_UP: Affine = Affine {
     a: 10.0,

@@ -8,16 +8,16 @@ use std::ops::Range;
 
 use bytes::Bytes;
 use pollster::block_on;
-use raremap_raster::{
-    BytesSource, ColorInterpretation, GeoTiff, Limits, RangeSource, RasterError, SourceError, Window,
-};
+use raremap_io::{BytesSource, RangeSource, SourceError};
+use raremap_tiff::TiffError;
+use raremap_tiff::{ColorInterpretation, GeoTiff, Limits, Window};
 use tiny::{Codec, Stored, Tiny};
 
-fn open(bytes: Vec<u8>) -> Result<GeoTiff<BytesSource>, RasterError> {
+fn open(bytes: Vec<u8>) -> Result<GeoTiff<BytesSource>, TiffError> {
     block_on(GeoTiff::open(BytesSource::new(bytes), Limits::default()))
 }
 
-fn code_of<T>(result: Result<T, RasterError>) -> &'static str {
+fn code_of<T>(result: Result<T, TiffError>) -> &'static str {
     result.map_or_else(|error| error.code(), |_| "no error")
 }
 

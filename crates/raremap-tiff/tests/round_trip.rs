@@ -7,7 +7,9 @@ mod tiny;
 use pollster::block_on;
 use proptest::prelude::*;
 use proptest::test_runner::RngSeed;
-use raremap_raster::{BytesSource, GeoTiff, Limits, OutputImage, OutputSamples, RasterError, Window, encode_geotiff};
+use raremap_io::BytesSource;
+use raremap_tiff::TiffError;
+use raremap_tiff::{GeoTiff, Limits, OutputImage, OutputSamples, Window, encode_geotiff};
 use tiny::{Codec, Stored, Tiny};
 
 /// The same cases on every run, so that a failure is one of the change at hand: `PROPTEST_RNG_SEED` chooses others,
@@ -22,7 +24,7 @@ fn config() -> ProptestConfig {
     }
 }
 
-fn open(bytes: Vec<u8>) -> Result<GeoTiff<BytesSource>, RasterError> {
+fn open(bytes: Vec<u8>) -> Result<GeoTiff<BytesSource>, TiffError> {
     block_on(GeoTiff::open(BytesSource::new(bytes), Limits::default()))
 }
 

@@ -7,9 +7,9 @@ use std::path::Path;
 use std::process::Command;
 
 use pollster::block_on;
-use raremap_raster::{
-    BandStatistics, BandSummary, FileSource, GeoTiff, Limits, RasterError, SampleType, Samples, Window,
-};
+use raremap_io::FileSource;
+use raremap_tiff::TiffError;
+use raremap_tiff::{BandStatistics, BandSummary, GeoTiff, Limits, SampleType, Samples, Window};
 use serde_json::{Value, json};
 
 /// Where reading differs from GDAL on purpose: the start of the file's name, what differs, and why.
@@ -120,7 +120,7 @@ fn is_deliberate(name: &str, what: &str) -> bool {
 type Differences = Vec<(&'static str, String)>;
 
 /// What differs between this reader and what the script told of GDAL.
-async fn compare(path: &Path, gdal: &Value) -> Result<Differences, RasterError> {
+async fn compare(path: &Path, gdal: &Value) -> Result<Differences, TiffError> {
     let image = GeoTiff::open(FileSource::open(path)?, Limits::default()).await?;
     let info = image.info();
     let whole = Window {
@@ -269,7 +269,7 @@ async fn compare_overview(
     image: &GeoTiff<FileSource>,
     level: &Value,
     differences: &mut Differences,
-) -> Result<(), RasterError> {
+) -> Result<(), TiffError> {
     let size = |index: usize| level["size"][index].as_u64().unwrap_or_default();
     let [height, width] = [size(0), size(1)];
     if level["dtype"] != type_name(image.info().sample_type) {

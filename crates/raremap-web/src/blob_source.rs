@@ -4,7 +4,7 @@ use std::ops::Range;
 
 use bytes::Bytes;
 use js_sys::{ArrayBuffer, Uint8Array};
-use raremap_raster::{RangeSource, SourceError};
+use raremap_io::{RangeSource, SourceError};
 use wasm_bindgen::JsCast;
 use wasm_bindgen_futures::JsFuture;
 use web_sys::Blob;

@@ -2,8 +2,10 @@
 
 use js_sys::Reflect;
 use raremap_infer::InferError;
+use raremap_io::{IoError, SourceError};
 use raremap_model::WeightsError;
-use raremap_raster::RasterError;
+use raremap_output::OutputError;
+use raremap_scene::SceneError;
 use wasm_bindgen::JsValue;
 
 /// Any failure of the session.
@@ -28,23 +30,17 @@ impl SessionError {
     }
 }
 
-impl From<RasterError> for SessionError {
-    fn from(error: RasterError) -> Self {
-        Self::new(error.code(), error.to_string())
-    }
+macro_rules! with_own_code {
+    ($($error:ty),*) => {$(
+        impl From<$error> for SessionError {
+            fn from(error: $error) -> Self {
+                Self::new(error.code(), error.to_string())
+            }
+        }
+    )*};
 }
 
-impl From<InferError> for SessionError {
-    fn from(error: InferError) -> Self {
-        Self::new(error.code(), error.to_string())
-    }
-}
-
-impl From<WeightsError> for SessionError {
-    fn from(error: WeightsError) -> Self {
-        Self::new(error.code(), error.to_string())
-    }
-}
+with_own_code!(InferError, IoError, OutputError, SceneError, SourceError, WeightsError);
 
 impl From<serde_json::Error> for SessionError {
     fn from(error: serde_json::Error) -> Self {

@@ -2,8 +2,9 @@
 
 use std::io::{Error, Write};
 
-use raremap_infer::{OutputFile, OutputKind, Results};
-use raremap_raster::{RasterError, Scratch};
+use raremap_infer::InferError;
+use raremap_io::Scratch;
+use raremap_output::{OutputFile, OutputKind, Results};
 use serde::Serialize;
 use wasm_bindgen::prelude::*;
 
@@ -123,7 +124,7 @@ fn make_png(results: &Results<'_>, scratch: WebScratch) -> Result<WebScratch, Se
         if written.is_ok() {
             written = pixels.write_all(row);
         }
-        Ok(())
+        Ok::<_, InferError>(())
     })?;
     written
         .and_then(|()| pixels.flush())
@@ -138,9 +139,7 @@ struct Appended(WebScratch);
 
 impl Write for Appended {
     fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
-        self.0
-            .append(bytes)
-            .map_err(|error: RasterError| Error::other(error.to_string()))?;
+        self.0.append(bytes).map_err(|error| Error::other(error.to_string()))?;
         Ok(bytes.len())
     }
 

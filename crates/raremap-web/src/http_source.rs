@@ -4,7 +4,7 @@ use std::ops::Range;
 
 use bytes::Bytes;
 use js_sys::{ArrayBuffer, Function, Object, Promise, Reflect, Uint8Array};
-use raremap_raster::{CacheOptions, Cached, HttpAnswer, HttpProblem, RangeSource, RemoteFile, SourceError};
+use raremap_io::{CacheOptions, Cached, HttpAnswer, HttpProblem, RangeSource, RemoteFile, SourceError};
 use wasm_bindgen::{JsCast, JsValue};
 use wasm_bindgen_futures::JsFuture;
 use web_sys::{AbortController, Response};

@@ -2,7 +2,7 @@
 
 use js_sys::Uint8ClampedArray;
 use raremap_infer::View;
-use raremap_raster::Samples;
+use raremap_tiff::Samples;
 use wasm_bindgen::prelude::*;
 
 /// Bytes of one pixel.

@@ -5,7 +5,7 @@ use std::ops::ControlFlow;
 
 use js_sys::{Function, Promise, Reflect};
 use raremap_infer::{InferError, Progress, RunHooks, SceneLogits};
-use raremap_raster::Scratch;
+use raremap_io::Scratch;
 use wasm_bindgen::{JsCast, JsValue};
 use wasm_bindgen_futures::JsFuture;
 

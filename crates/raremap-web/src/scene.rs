@@ -2,11 +2,12 @@
 
 use std::cell::Cell;
 
-use raremap_infer::{
-    Certainty, MatchMode, Opacity, SceneName, Warning, compare_statistics, guess_bands, match_statistics,
-};
+use raremap_geo::{Affine, Crs, CrsKind};
+use raremap_infer::{Certainty, MatchMode, Opacity, Warning, compare_statistics, guess_bands, match_statistics};
 use raremap_model::Card;
-use raremap_raster::{Affine, Crs, CrsKind, SampleType, Samples, Scene as _, SceneInfo, Window};
+use raremap_output::SceneName;
+use raremap_scene::{Scene as _, SceneInfo};
+use raremap_tiff::{SampleType, Samples, Window};
 use serde::Serialize;
 use wasm_bindgen::prelude::*;
 

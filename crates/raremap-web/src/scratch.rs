@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use js_sys::{Array, ArrayBuffer, Function, Uint8Array};
-use raremap_raster::{PIECE_BYTES, PieceStore, Pieces, RasterError, SourceError};
+use raremap_io::{IoError, PIECE_BYTES, PieceStore, Pieces, SourceError};
 use wasm_bindgen::{JsCast, JsValue};
 use web_sys::{Blob, FileReaderSync, FileSystemReadWriteOptions, FileSystemSyncAccessHandle};
 
@@ -46,7 +46,7 @@ pub struct Store {
 }
 
 impl PieceStore for Store {
-    fn read(&self, index: usize, piece: &mut [u8]) -> Result<(), RasterError> {
+    fn read(&self, index: usize, piece: &mut [u8]) -> Result<(), IoError> {
         let Some(blob) = self.blobs.get(&index) else {
             let file = self.file.as_ref();
             let file = file.ok_or_else(|| failed(JsValue::from_str("a piece is missing")))?;
@@ -58,7 +58,7 @@ impl PieceStore for Store {
         Ok(())
     }
 
-    fn write(&mut self, index: usize, piece: &[u8]) -> Result<(), RasterError> {
+    fn write(&mut self, index: usize, piece: &[u8]) -> Result<(), IoError> {
         if let Some(file) = self.file.as_ref().filter(|_| !self.is_full) {
             if file.write(index, piece).is_ok() {
                 self.blobs.remove(&index);
@@ -74,7 +74,7 @@ impl PieceStore for Store {
     }
 }
 
-fn failed(reason: JsValue) -> RasterError {
+fn failed(reason: JsValue) -> IoError {
     // A full disk throws a QuotaExceededError, whose message is for people.
     let text = reason
         .dyn_ref::<js_sys::Error>()
@@ -86,7 +86,7 @@ fn failed(reason: JsValue) -> RasterError {
 pub struct OwnFile(FileSystemSyncAccessHandle);
 
 impl OwnFile {
-    fn write(&self, index: usize, piece: &[u8]) -> Result<(), RasterError> {
+    fn write(&self, index: usize, piece: &[u8]) -> Result<(), IoError> {
         let mut done = 0;
         while done < piece.len() {
             let at = options(index, done);
@@ -101,7 +101,7 @@ impl OwnFile {
         Ok(())
     }
 
-    fn read(&self, index: usize, piece: &mut [u8]) -> Result<(), RasterError> {
+    fn read(&self, index: usize, piece: &mut [u8]) -> Result<(), IoError> {
         let expected = piece.len() as u64;
         let mut done = 0;
         while done < piece.len() {

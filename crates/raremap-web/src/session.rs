@@ -6,13 +6,15 @@ use std::rc::Rc;
 
 use burn::tensor::Device;
 use js_sys::{Float32Array, Function};
+use raremap_geo::pixel_areas;
 use raremap_infer::{
-    BurnTileModel, GOLDEN_TOLERANCE, InferError, MatchMode, OutputOptions, Results, SceneLogits, SceneName, Warning,
-    check_golden, compare_resolution, guess_bands, pixel_areas, prepare_run, refuse_missing_bands, resampling,
-    run_notes, run_scene,
+    BurnTileModel, GOLDEN_TOLERANCE, InferError, MatchMode, SceneLogits, Warning, check_golden, compare_resolution,
+    guess_bands, prepare_run, refuse_missing_bands, resampling, run_notes, run_scene,
 };
 use raremap_model::{Card, ModelFile};
-use raremap_raster::{Scene as _, Window};
+use raremap_output::{OutputOptions, Results, SceneName};
+use raremap_scene::Scene as _;
+use raremap_tiff::Window;
 use serde_json::json;
 use wasm_bindgen::prelude::*;
 use web_sys::Blob;

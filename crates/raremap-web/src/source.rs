@@ -7,10 +7,10 @@ use std::rc::Rc;
 use bytes::Bytes;
 use js_sys::Function;
 use raremap_infer::{Warning, open_product};
+use raremap_io::{Cached, EntrySource, RangeSource, SourceError, Zip, is_zip};
 use raremap_model::Card;
-use raremap_raster::{
-    Cached, EntrySource, GeoTiff, Limits, Product, RangeSource, RasterError, SourceError, Zip, is_zip,
-};
+use raremap_scene::{Product, SceneError, TiffScene};
+use raremap_tiff::Limits;
 use wasm_bindgen::JsValue;
 use web_sys::Blob;
 
@@ -72,7 +72,7 @@ impl RangeSource for SceneSource {
 }
 
 /// The image of a scene.
-pub type SceneImage = Product<GeoTiff<SceneSource>>;
+pub type SceneImage = Product<TiffScene<SceneSource>>;
 
 /// What was chosen or dropped: files with their paths.
 pub struct Listed {
@@ -100,7 +100,7 @@ impl Listed {
     /// # Errors
     /// What the server answers, if it is not parts of a file.
     pub async fn remote(url: &str, name: String) -> Result<Self, SessionError> {
-        let file = HttpSource::open(url).await.map_err(RasterError::from)?;
+        let file = HttpSource::open(url).await?;
         Ok(Self {
             paths: vec![name],
             files: vec![FileSource::Remote(Rc::new(file))],
@@ -132,10 +132,7 @@ impl Listed {
     ) -> Result<(SceneImage, Vec<Warning>), SessionError> {
         let limits = Limits::for_browser();
         if let [file] = self.files.as_slice() {
-            let start = file
-                .fetch_range(0..file.size_bytes().min(4))
-                .await
-                .map_err(RasterError::from)?;
+            let start = file.fetch_range(0..file.size_bytes().min(4)).await?;
             if is_zip(&start) {
                 let zip = Zip::open(file.clone()).await?;
                 let paths: Vec<&str> = zip.entries().iter().map(|entry| entry.path.as_str()).collect();
@@ -146,7 +143,7 @@ impl Listed {
                     };
                     let scratch = || Ok(pool.take());
                     let entry = zip.open_entry(index, MAX_UNPACKED_BYTES, scratch, progress).await?;
-                    Ok::<_, RasterError>(SceneSource::Entry(entry))
+                    Ok::<_, SceneError>(SceneSource::Entry(entry))
                 };
                 return Ok(open_product(&paths, source, card, true, &limits).await?);
             }
@@ -156,7 +153,7 @@ impl Listed {
         let files = RefCell::new(self.files);
         let source = async |index: usize| {
             let file = files.borrow().get(index).cloned();
-            let missing = || RasterError::from(SourceError::Failed("the file is not in the list".into()));
+            let missing = || SceneError::from(SourceError::Failed("the file is not in the list".into()));
             file.map(SceneSource::File).ok_or_else(missing)
         };
         Ok(open_product(&paths, source, card, true, &limits).await?)

@@ -13,7 +13,7 @@ use anyhow::{Context, Result, ensure};
 use clap::Args;
 use serde::{Deserialize, Serialize};
 
-use crate::files::write_whole;
+use raremap_io::write_whole;
 use runs::{Job, RunResult};
 
 /// Trains every row of a table over several seeds and writes the comparison; goes on where it stopped.
@@ -178,5 +178,5 @@ fn write_results(table: &Table, results: &mut Results) -> Result<()> {
     let place = |run: &RunResult| table.rows.iter().position(|row| row.name == run.row);
     results.runs.retain(|run| place(run).is_some());
     results.runs.sort_by_key(|run| (place(run), run.seed));
-    write_whole(&table.results, &serde_json::to_vec_pretty(results)?)
+    Ok(write_whole(&table.results, &serde_json::to_vec_pretty(results)?)?)
 }

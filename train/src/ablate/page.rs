@@ -8,7 +8,7 @@ use serde_json::Value;
 use super::plot::{Dots, dots};
 use super::runs::RunResult;
 use super::{Row, Table};
-use crate::files::write_whole;
+use raremap_io::write_whole;
 
 const BEGIN: &str = "<!-- tables: begin -->";
 const END: &str = "<!-- tables: end -->";
@@ -189,7 +189,7 @@ fn put(path: &Path, title: &str, text: &str) -> Result<()> {
     };
     ensure!(begin <= end, "{}: {END} stands before {BEGIN}", path.display());
     let page = format!("{}\n{text}\n{}", &page[..begin], &page[end..]);
-    write_whole(path, page.as_bytes())
+    Ok(write_whole(path, page.as_bytes())?)
 }
 
 #[cfg(test)]

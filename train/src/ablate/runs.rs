@@ -13,7 +13,7 @@ use serde_json::{Value, json};
 use super::{Row, Table};
 use crate::config::TrainConfig;
 use crate::dataset::DatasetConfig;
-use crate::train::{EVALUATION, run_digest};
+use crate::run::{EVALUATION, run_digest};
 
 /// One row with one seed.
 #[derive(Debug, Clone)]

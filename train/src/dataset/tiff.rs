@@ -3,7 +3,8 @@
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, ensure};
-use raremap_raster::{FileSource, GeoTiff, Limits, Samples, Window};
+use raremap_io::FileSource;
+use raremap_tiff::{GeoTiff, Limits, Samples, Window};
 
 use super::config::DatasetConfig;
 use super::sample::{Image, Mask};

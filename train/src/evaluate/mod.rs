@@ -30,8 +30,8 @@ pub use scenes::{Layout, Scenes};
 pub use score::{ScoreOptions, Scores, score};
 
 use crate::dataset::DatasetConfig;
-use crate::device::Backend;
-use crate::files::write_whole;
+use raremap_device::Backend;
+use raremap_io::write_whole;
 
 /// Scores a model on splits of a dataset. Temperatures and thresholds are chosen on the validation split alone, and applied unchanged.
 #[derive(Debug, Args)]

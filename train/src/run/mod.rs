@@ -19,10 +19,10 @@ use sha2::{Digest, Sha256};
 use crate::checkpoint::{Checkpoints, hex};
 use crate::config::TrainConfig;
 use crate::dataset::{DatasetConfig, class_pixels, measure_bands};
-use crate::device::Backend;
-use crate::files::write_whole;
 use crate::sample::{TRAIN, TrainingSplit};
 use batch::Data;
+use raremap_device::Backend;
+use raremap_io::write_whole;
 use trainer::Trainer;
 
 /// Trains a model by a recipe.

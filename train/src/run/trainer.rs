@@ -20,14 +20,14 @@ use super::{BEST_WEIGHTS, EVALUATION, VALIDATION};
 use crate::checkpoint::{Checkpoints, flush, load_module, save_module};
 use crate::config::TrainConfig;
 use crate::dataset::{DatasetConfig, Entry, Sample, Split};
-use crate::device::Backend;
 use crate::evaluate::{Evaluation, Scenes, ScoreOptions, saliency_map, score};
-use crate::files::write_whole;
 use crate::sample::TRAIN;
 use crate::watch::{
     BestMetric, Done, EarlyStopping, Epoch, Metric, Monitor, RunEvent, SaliencyRefresh, Start, Step, Stopped,
     Validation, choose_samples, sample_pictures,
 };
+use raremap_device::Backend;
+use raremap_io::write_whole;
 
 /// Threshold of the auxiliary head in the log's figures: the page's.
 const THRESHOLD: f32 = 0.5;
@@ -427,7 +427,10 @@ impl<'a> Trainer<'a> {
             "secs": self.progress.secs,
             "evaluation": self.evaluate(&model)?,
         });
-        write_whole(&run.join(EVALUATION), &serde_json::to_vec_pretty(&written)?)
+        Ok(write_whole(
+            &run.join(EVALUATION),
+            &serde_json::to_vec_pretty(&written)?,
+        )?)
     }
 }
 

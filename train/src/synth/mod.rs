@@ -236,7 +236,7 @@ impl SynthArgs {
     }
 
     fn check_grid(&self) -> Result<(), SynthError> {
-        if raremap_raster::projected_unit_m(self.epsg) != Some(1.0) {
+        if raremap_geo::projected_unit_m(self.epsg) != Some(1.0) {
             return Err(SynthError::Epsg(self.epsg));
         }
         if self.pixel > 0.0 && self.pixel.is_finite() {
@@ -315,7 +315,8 @@ mod tests {
     use std::path::Path;
     use std::sync::LazyLock;
 
-    use raremap_raster::{BytesSource, GeoTiff, Limits, Window};
+    use raremap_io::BytesSource;
+    use raremap_tiff::{GeoTiff, Limits, Window};
 
     use super::spectra::{CLASSES, Class};
     use super::*;

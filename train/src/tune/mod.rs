@@ -19,10 +19,10 @@ use toml::Table;
 
 use crate::config::TrainConfig;
 use crate::dataset::DatasetConfig;
-use crate::device::Backend;
-use crate::files::write_whole;
 use crate::watch::{BestMetric, BestSection, Metric};
 use process::ProcessRunner;
+use raremap_device::Backend;
+use raremap_io::write_whole;
 use search::{End, Search, Trial};
 use space::SearchConfig;
 

@@ -13,9 +13,9 @@ use toml::Table;
 use super::search::{Figures, Outcome, Runner};
 use super::space::Values;
 use crate::checkpoint::Checkpoints;
-use crate::device::Backend;
-use crate::files::write_whole;
 use crate::watch::{BestMetric, History, LOG, Metric, RunEvent};
+use raremap_device::Backend;
+use raremap_io::write_whole;
 
 /// What a killed search needs to know of a trial that it had begun.
 const VALUES: &str = "values.json";

@@ -8,7 +8,7 @@ use serde_json::json;
 use toml::Table;
 
 use super::search::{Search, Trial};
-use crate::files::write_whole;
+use raremap_io::write_whole;
 
 /// The recipe with the winning values, in the search's folder.
 pub const BEST: &str = "best.toml";

@@ -32,7 +32,7 @@ pub use picture::Picture;
 pub use samples::{choose_samples, sample_pictures};
 pub use stopping::{BestMetric, BestSection, EarlyStopping, Metric, Mode, StoppingSection, StoppingState};
 
-use crate::files::write_whole;
+use raremap_io::write_whole;
 use tensorboard::EventFile;
 
 /// The log of a run, in its folder.

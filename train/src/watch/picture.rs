@@ -4,7 +4,7 @@ use std::path::Path;
 
 use anyhow::{Context, Result, ensure};
 
-use crate::files::write_whole;
+use raremap_io::write_whole;
 
 /// 8-bit RGB, row by row from the top.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -94,7 +94,10 @@ impl Picture {
 
     /// Writes a PNG file.
     pub fn write(&self, path: &Path) -> Result<()> {
-        write_whole(path, &self.encode_png().with_context(|| path.display().to_string())?)
+        Ok(write_whole(
+            path,
+            &self.encode_png().with_context(|| path.display().to_string())?,
+        )?)
     }
 }
 

@@ -5,8 +5,11 @@ use std::path::Path;
 
 use anyhow::Result;
 use pollster::block_on;
-use raremap_infer::{M2_PER_HA, pixel_areas};
-use raremap_raster::{BandStatistics, Crs, CrsKind, FileSource, GeoTiff, Limits, RasterError, RasterInfo};
+use raremap_geo::{Crs, CrsKind};
+use raremap_geo::{M2_PER_HA, pixel_areas};
+use raremap_io::FileSource;
+use raremap_tiff::TiffError;
+use raremap_tiff::{BandStatistics, GeoTiff, Limits, RasterInfo};
 use serde_json::{Map, Value, json};
 
 use super::InspectArgs;
@@ -24,7 +27,7 @@ struct Samples {
 
 /// The report.
 pub(super) fn inspect(args: &InspectArgs) -> Result<String> {
-    let source = FileSource::open(&args.file).map_err(RasterError::from)?;
+    let source = FileSource::open(&args.file)?;
     let scene = block_on(GeoTiff::open(source, Limits::default()))?;
     let samples = block_on(read_samples(&scene, args))?;
     let beside = files_beside(&args.file);
@@ -36,7 +39,7 @@ pub(super) fn inspect(args: &InspectArgs) -> Result<String> {
     Ok(text)
 }
 
-async fn read_samples(scene: &GeoTiff<FileSource>, args: &InspectArgs) -> Result<Samples, RasterError> {
+async fn read_samples(scene: &GeoTiff<FileSource>, args: &InspectArgs) -> Result<Samples, TiffError> {
     let info = scene.info();
     if args.checksums || args.statistics || info.width.max(info.height) <= PREVIEW_PX {
         let summaries = scene.summarize_bands().await?;

@@ -9,11 +9,10 @@ use std::time::Instant;
 use anyhow::{Context, Result};
 use bytes::Bytes;
 use raremap_infer::{Warning, open_product};
+use raremap_io::{EntrySource, FileScratch, FileSource, IoError, RangeSource, SourceError, Zip, is_zip};
 use raremap_model::Card;
-use raremap_raster::{
-    EntrySource, FileScratch, FileSource, GeoTiff, Limits, Product, RangeSource, RasterError, SourceError, WriteError,
-    Zip, is_zip,
-};
+use raremap_scene::{Product, SceneError, TiffScene};
+use raremap_tiff::{GeoTiff, Limits};
 use serde_json::json;
 
 /// Most folders below each other that are looked into: a SAFE product has five.
@@ -47,7 +46,7 @@ impl RangeSource for InputSource {
 }
 
 /// The scene of a prediction.
-pub type InputScene = Product<GeoTiff<InputSource>>;
+pub type InputScene = Product<TiffScene<InputSource>>;
 
 /// A scene that was opened.
 pub struct Opened {
@@ -111,7 +110,7 @@ impl Files {
         }
     }
 
-    async fn open(&self, index: usize) -> Result<InputSource, RasterError> {
+    async fn open(&self, index: usize) -> Result<InputSource, SceneError> {
         let zip = match self {
             Files::Listed(paths) => {
                 let path = paths.get(index).map(PathBuf::as_path).unwrap_or(Path::new(""));
@@ -130,9 +129,7 @@ impl Files {
                 );
             }
         };
-        let scratch = || -> Result<FileScratch, RasterError> {
-            Ok(FileScratch::new(tempfile::tempfile().map_err(WriteError::Io)?))
-        };
+        let scratch = || Ok(FileScratch::new(tempfile::tempfile().map_err(IoError::Write)?));
         Ok(InputSource::Entry(
             zip.open_entry(index, MAX_UNPACKED_BYTES, scratch, progress).await?,
         ))

@@ -4,10 +4,8 @@ use std::io::{ErrorKind, Write};
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, bail};
-use raremap_infer::{InferError, OutputFile, OutputKind, Results};
-use raremap_raster::{FileScratch, RasterError, Scratch, WriteError};
-
-use crate::files::{Unwritten, write_whole, write_with};
+use raremap_io::{FileScratch, IoError, Scratch, write_whole, write_with};
+use raremap_output::{OutputFile, OutputKind, Results};
 
 /// What a run did; the file is written last, so that where it is the others are.
 const SUMMARY: &str = "summary.json";
@@ -28,18 +26,22 @@ pub fn refuse_inputs<'p>(out: &Path, inputs: impl Iterator<Item = &'p Path>) -> 
     Ok(())
 }
 
+/// What could not be written, as the context of why.
+#[derive(Debug, thiserror::Error)]
+#[error("cannot write {}", _0.display())]
+pub struct CannotWrite(pub PathBuf);
+
 /// Makes the folder of the results and a file in it: what cannot be written is known before the network runs.
 pub fn check_folder(out: &Path) -> Result<()> {
     let file = std::fs::create_dir_all(out).and_then(|()| tempfile::tempfile_in(out));
-    file.with_context(|| Unwritten(out.to_owned()))?;
+    file.with_context(|| CannotWrite(out.to_owned()))?;
     Ok(())
 }
 
 /// A temporary file in the folder of the results: not in the system's folder for such files, which may be memory.
-pub fn scratch_in(folder: &Path) -> Result<Box<dyn Scratch>, InferError> {
+pub fn scratch_in(folder: &Path) -> Result<Box<dyn Scratch>, IoError> {
     let file = tempfile::tempfile_in(folder);
-    let file = file.map_err(|error| InferError::Raster(RasterError::Write(WriteError::Io(error))))?;
-    Ok(Box::new(FileScratch::new(file)))
+    Ok(Box::new(FileScratch::new(file.map_err(IoError::Write)?)))
 }
 
 /// Writes all files of a run but the summary, and gives their paths and what they remark.
@@ -72,12 +74,12 @@ pub fn write_all(
 
 /// Writes the summary: the results are whole.
 pub fn write_summary(out: &Path, text: &str) -> Result<()> {
-    write_whole(&out.join(SUMMARY), text.as_bytes())
+    Ok(write_whole(&out.join(SUMMARY), text.as_bytes())?)
 }
 
 fn remove(path: &Path) -> Result<()> {
     match std::fs::remove_file(path) {
-        Err(error) if error.kind() != ErrorKind::NotFound => Err(error).with_context(|| Unwritten(path.to_owned())),
+        Err(error) if error.kind() != ErrorKind::NotFound => Err(error).with_context(|| CannotWrite(path.to_owned())),
         _ => Ok(()),
     }
 }
@@ -90,9 +92,9 @@ fn write(
     go_on: &mut dyn FnMut() -> Result<()>,
 ) -> Result<Option<String>> {
     go_on()?;
-    let made = results.make(kind, &mut || scratch_in(out));
+    let made = results.make(kind, &mut || Ok(scratch_in(out)?));
     let mut made = made.with_context(|| path.display().to_string())?;
-    write_with(path, |file| {
+    let written = write_with(path, |file| -> Result<()> {
         let mut chunk = Vec::new();
         loop {
             go_on()?;
@@ -102,6 +104,7 @@ fn write(
             }
             file.write_all(&chunk)?;
         }
-    })?;
+    });
+    written.with_context(|| CannotWrite(path.to_owned()))?;
     Ok(made.notice().map(str::to_owned))
 }

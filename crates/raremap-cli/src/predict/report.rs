@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use raremap_infer::{ClassArea, Matching, SaliencyCut, Warning};
-use raremap_raster::Notice;
+use raremap_scene::Notice;
 use serde::Serialize;
 
 /// What `summary.json` holds.

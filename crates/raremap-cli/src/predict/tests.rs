@@ -2,10 +2,10 @@
 
 use super::*;
 use burn::tensor::{Device, TensorData};
+use raremap_geo::{Affine, CrsKind, GeoReference};
+use raremap_io::FileSource;
 use raremap_model::{Architecture, Band, BandSource, Class, GoldenTile, SegformerConfig, Training, Variant};
-use raremap_raster::{
-    Affine, CrsKind, FileSource, GeoReference, GeoTiff, Limits, OutputImage, OutputSamples, Window, encode_geotiff,
-};
+use raremap_tiff::{GeoTiff, Limits, OutputImage, OutputSamples, Window, encode_geotiff};
 
 fn file_args(probability: StoredAs) -> FileArgs {
     FileArgs {

@@ -4,7 +4,8 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
-use raremap_raster::{GeoReference, OutputImage, OutputSamples, encode_geotiff};
+use raremap_geo::GeoReference;
+use raremap_tiff::{OutputImage, OutputSamples, encode_geotiff};
 
 pub const EDGE: usize = 64;
 

@@ -1,6 +1,9 @@
 //! Where a scene is on the globe, and in which turn its longitudes are written.
 
-use raremap_raster::{Affine, CrsKind, GeoReference, Projection};
+use crate::crs::CrsKind;
+use crate::error::GeoError;
+use crate::georeference::{Affine, GeoReference};
+use crate::projection::Projection;
 
 /// Latitudes this near to 90 degrees, a tenth of a millimetre, are the pole: longitudes there mean nothing.
 const POLE_DEG: f64 = 1e-9;
@@ -20,24 +23,26 @@ const MAX_POSITIONS: usize = 1 << 14;
 
 /// Longitude and latitude of a scene's pixels.
 #[derive(Debug)]
-pub(super) struct Conversion {
+pub struct Conversion {
     model_from_pixel: Affine,
     projection: Projection,
     /// `[height, width]` in pixels.
     size: [f64; 2],
     /// Longitude, within ±180, and latitude of the scene's middle.
     middle: [f64; 2],
-    pub(super) longitudes: Longitudes,
+    /// How longitudes are made to run on within the scene.
+    pub longitudes: Longitudes,
     /// How fast longitudes change at most along the boundary, where a pole outside is nearest; 0 where they are shifted.
     fastest_deg_per_px: f64,
 }
 
 /// How longitudes are made to run on within a scene.
 #[derive(Debug, PartialEq)]
-pub(super) enum Longitudes {
+pub enum Longitudes {
     /// They depend on x alone (geographic and cylindrical systems) and have no jump: all are shifted by the same whole turns, so that a
     /// scene all around the globe keeps its width.
     Shifted {
+        /// Whole turns that are added to each longitude, in degrees.
         shift_deg: f64,
         /// y of the scene's middle: latitudes rise with y on both sides of it, also where the formulas have none.
         middle_y: f64,
@@ -52,14 +57,16 @@ pub(super) enum Longitudes {
 }
 
 impl Conversion {
+    /// The conversion of a scene of `[height, width]` pixels.
+    ///
     /// # Errors
-    /// Why pixels have no longitude and latitude.
-    pub(super) fn of(georeference: &GeoReference, [height, width]: [usize; 2]) -> Result<Self, String> {
-        let projection = Projection::of(georeference).map_err(|error| error.to_string())?;
+    /// [`GeoError`] where pixels have no longitude and latitude.
+    pub fn of(georeference: &GeoReference, [height, width]: [usize; 2]) -> Result<Self, GeoError> {
+        let projection = Projection::of(georeference)?;
         let size = [height as f64, width as f64];
         let (middle_x, middle_y) = georeference.model_from_pixel.apply(size[1] / 2.0, size[0] / 2.0);
         let Some([longitude, latitude]) = projection.lon_lat_deg(middle_x, middle_y) else {
-            return Err("the scene's middle has no longitude and latitude".into());
+            return Err(GeoError::NoPlace);
         };
         let mut conversion = Self {
             model_from_pixel: georeference.model_from_pixel,
@@ -79,7 +86,7 @@ impl Conversion {
             return Ok(conversion);
         }
         let Some(boundary) = conversion.boundary() else {
-            return Err("the scene reaches out of its system's domain".into());
+            return Err(GeoError::OutsideDomain);
         };
         conversion.fastest_deg_per_px = conversion.fastest_along_boundary();
         let ends = boundary.first().zip(boundary.last());
@@ -94,7 +101,7 @@ impl Conversion {
     }
 
     /// Whether all pixels have a place. Corners may lie outside by less than a pixel: global grids have centres at the poles.
-    pub(super) fn covers_scene(&self) -> bool {
+    pub fn covers_scene(&self) -> bool {
         let [height, width] = self.size;
         let inset = [1f64.min(width / 2.0), 1f64.min(height / 2.0)];
         let corners = [[0.0, 0.0], [0.0, height], [width, height], [width, 0.0]];
@@ -117,12 +124,12 @@ impl Conversion {
     }
 
     /// Longitudes change at most by this over a length, in degrees.
-    pub(super) fn steepest_deg(&self, length_px: f64) -> f64 {
+    pub fn steepest_deg(&self, length_px: f64) -> f64 {
         self.fastest_deg_per_px * length_px
     }
 
     /// Whether a straight line in pixels is too far from one in longitude and latitude, as beside a pole.
-    pub(super) fn is_bent(&self, from: [f64; 2], to: [f64; 2]) -> bool {
+    pub fn is_bent(&self, from: [f64; 2], to: [f64; 2]) -> bool {
         let length_px = libm::hypot(to[0] - from[0], to[1] - from[1]);
         // Most scenes are far from the poles: there is nothing to convert then.
         self.steepest_deg(length_px) > EDGE_DEG
@@ -130,13 +137,13 @@ impl Conversion {
     }
 
     /// Whether a ring that is counterclockwise on the screen is clockwise on the map.
-    pub(super) fn is_mirrored(&self) -> bool {
+    pub fn is_mirrored(&self) -> bool {
         let Affine { a, b, d, e, .. } = self.model_from_pixel;
         a * e - b * d > 0.0
     }
 
     /// Coordinates of a place in pixels.
-    pub(super) fn coordinates(&self, column: f64, row: f64) -> [f64; 2] {
+    pub fn coordinates(&self, column: f64, row: f64) -> [f64; 2] {
         let found = self.found(column, row);
         match self.longitudes {
             Longitudes::Shifted { shift_deg, middle_y } => {
@@ -153,7 +160,7 @@ impl Conversion {
 
     /// Positions of a vertex of a line: one, or two where it is a pole that the line passes, one on the meridian that the line comes by and
     /// one on that which it leaves by.
-    pub(super) fn positions(&self, at: [f64; 2], from: [f64; 2], to: [f64; 2]) -> ([f64; 2], Option<[f64; 2]>) {
+    pub fn positions(&self, at: [f64; 2], from: [f64; 2], to: [f64; 2]) -> ([f64; 2], Option<[f64; 2]>) {
         let position = self.coordinates(at[0], at[1]);
         let is_pole = self.longitudes == Longitudes::Wrapped && position[1].abs() > 90.0 - POLE_DEG;
         if !is_pole {
@@ -171,7 +178,7 @@ impl Conversion {
 
     /// Counterclockwise around the scene on the map, back to its start, in steps that are short enough to follow the longitudes without
     /// jumps: after a way around a pole the last is a turn away from the first. `None` where longitudes or latitudes are missing or jump.
-    pub(super) fn boundary(&self) -> Option<Vec<[f64; 2]>> {
+    pub fn boundary(&self) -> Option<Vec<[f64; 2]>> {
         let [height, width] = self.size;
         let mut corners = [[0.0, 0.0], [0.0, height], [width, height], [width, 0.0], [0.0, 0.0]];
         if self.is_mirrored() {
@@ -267,7 +274,7 @@ impl Conversion {
 }
 
 /// The same longitude within half a turn of another.
-pub(super) fn turn(longitude: f64, near: f64) -> f64 {
+pub fn turn(longitude: f64, near: f64) -> f64 {
     longitude - 360.0 * libm::round((longitude - near) / 360.0)
 }
 
@@ -275,7 +282,7 @@ pub(super) fn turn(longitude: f64, near: f64) -> f64 {
 mod tests {
     use super::*;
 
-    fn conversion(kind: CrsKind, epsg: u16, [a, e, c, f]: [f64; 4], size: [usize; 2]) -> Result<Conversion, String> {
+    fn conversion(kind: CrsKind, epsg: u16, [a, e, c, f]: [f64; 4], size: [usize; 2]) -> Result<Conversion, GeoError> {
         let (b, d) = (0.0, 0.0);
         let georeference = GeoReference::from_epsg(kind, epsg, Affine { a, b, c, d, e, f }).expect("a transform");
         Conversion::of(&georeference, size)

@@ -1,6 +1,6 @@
 //! The outline of a scene as RFC 7946 wants it: cut at 180 degrees, closed along a pole.
 
-use raremap_raster::GeoReference;
+use crate::georeference::GeoReference;
 use serde::Serialize;
 
 use super::conversion::{Conversion, Longitudes, turn};
@@ -20,23 +20,26 @@ type Ring = Vec<[f64; 2]>;
 
 /// Where a scene is.
 #[derive(Debug, PartialEq)]
-pub(in super::super) struct Footprint {
-    pub(in super::super) geometry: Geometry,
+pub struct Footprint {
+    /// Its outline.
+    pub geometry: Geometry,
     /// West, south, east, north; the west is greater than the east where the scene lies across 180 degrees.
-    pub(in super::super) bbox: [f64; 4],
+    pub bbox: [f64; 4],
 }
 
 /// A geometry of closed rings, counterclockwise.
 #[derive(Debug, PartialEq, Serialize)]
 #[serde(tag = "type", content = "coordinates")]
-pub(in super::super) enum Geometry {
+pub enum Geometry {
+    /// One ring.
     Polygon([Ring; 1]),
+    /// Several, where the scene lies across 180 degrees.
     MultiPolygon(Vec<[Ring; 1]>),
 }
 
 impl Footprint {
     /// `None` where the scene has no place on the globe.
-    pub(in super::super) fn of(georeference: Option<&GeoReference>, size: [usize; 2]) -> Option<Self> {
+    pub fn of(georeference: Option<&GeoReference>, size: [usize; 2]) -> Option<Self> {
         let conversion = Conversion::of(georeference?, size).ok()?;
         match conversion.longitudes {
             Longitudes::AroundPole { latitude } => around_pole(&conversion, latitude).map(Self::of_ring),
@@ -255,7 +258,8 @@ fn round(degrees: f64) -> f64 {
 
 #[cfg(test)]
 mod tests {
-    use raremap_raster::{Affine, CrsKind};
+    use crate::crs::CrsKind;
+    use crate::georeference::Affine;
 
     use super::*;
 
@@ -268,7 +272,7 @@ mod tests {
             Geometry::MultiPolygon(pieces) => pieces.iter().map(|[ring]| ring).collect(),
         };
         for ring in rings {
-            super::super::rings::assert_simple(ring);
+            raremap_testing::ring::assert_simple(ring);
             assert!(
                 ring.first() == ring.last() && doubled_area(ring) > 0.0,
                 "{epsg} {ring:?}"

@@ -10,7 +10,7 @@ mod table;
 mod user_defined;
 
 use crate::crs::{CrsKind, GeoKeys};
-use crate::error::{RasterError, Unsupported};
+use crate::error::GeoError;
 use crate::georeference::GeoReference;
 use latitude::Spheroid;
 use method::Method;
@@ -74,8 +74,8 @@ impl Projection {
     /// The projection of a scene.
     ///
     /// # Errors
-    /// [`Unsupported::Crs`] where the system is not one of those that are known here.
-    pub fn of(georeference: &GeoReference) -> Result<Self, RasterError> {
+    /// [`GeoError::UnsupportedCrs`] where the system is not one of those that are known here.
+    pub fn of(georeference: &GeoReference) -> Result<Self, GeoError> {
         let tags = &georeference.tags;
         let keys = GeoKeys {
             directory: &tags.key_directory,
@@ -104,7 +104,7 @@ impl Projection {
                 (None, Some(name)) => name.clone(),
                 (None, None) => "without a name".into(),
             };
-            Unsupported::Crs { name }.into()
+            GeoError::UnsupportedCrs { name }
         })
     }
 

@@ -1,35 +1,19 @@
 //! Logits to masks: argmax, the rare-class rule, top-k and areas. Nothing here needs the network.
 
+mod options;
+mod rows;
+
+pub use options::DecideOptions;
+pub use rows::{MaskRows, NO_CLASS};
+
+use options::Rule;
 use raremap_model::Card;
 use serde::Serialize;
 
 use crate::error::InferError;
-use crate::logits::SceneLogits;
-use crate::rows::MaskRows;
-use crate::saliency::{SaliencyCut, check_percent, logit};
-use crate::upsample::View;
-
-/// How to draw a mask from logits.
-#[derive(Debug, Clone, PartialEq, Serialize)]
-pub struct DecideOptions {
-    /// Auxiliary probability from which a pixel takes a selected rare class; 1 switches this off.
-    pub threshold: f32,
-    /// Names of the selected rare classes.
-    pub rare: Vec<String>,
-    /// Share of the valid pixels that top-k marks, in percent.
-    pub top_k_percent: f32,
-}
-
-impl DecideOptions {
-    /// Threshold 0.5, all rare classes of the card, top 20 %.
-    pub fn new(card: &Card) -> Self {
-        Self {
-            threshold: 0.5,
-            rare: card.rare_classes.clone(),
-            top_k_percent: 20.0,
-        }
-    }
-}
+use crate::run::logits::SceneLogits;
+use crate::run::saliency::SaliencyCut;
+use crate::run::upsample::View;
 
 /// A scene's mask and what it says in numbers, for scenes whose mask fits into memory.
 #[derive(Debug, Clone)]
@@ -76,50 +60,6 @@ pub struct ClassArea {
     pub hectares: Option<f64>,
 }
 
-impl DecideOptions {
-    /// Whether the options are ones for this model: asked before a run, rather than after it.
-    ///
-    /// # Errors
-    /// [`InferError::Misuse`] for a threshold outside 0..=1, a share outside 0..=100, or an unknown rare class.
-    pub fn check(&self, card: &Card) -> Result<(), InferError> {
-        let rare: Vec<&str> = card.rare_classes.iter().map(String::as_str).collect();
-        Rule::new(self, &rare)?;
-        check_percent(self.top_k_percent)
-    }
-}
-
-/// [`DecideOptions`] in terms of channels.
-pub(crate) struct Rule {
-    /// Least auxiliary logit; `None` switches the rule off.
-    pub(crate) least_logit: Option<f32>,
-    /// Channels of the auxiliary head.
-    pub(crate) selected: Vec<usize>,
-}
-
-impl Rule {
-    fn new(options: &DecideOptions, rare: &[&str]) -> Result<Self, InferError> {
-        let threshold = options.threshold;
-        if !(0.0..=1.0).contains(&threshold) {
-            return Err(InferError::Misuse(format!(
-                "the threshold is {threshold}; it must be from 0 to 1"
-            )));
-        }
-        let position = |name: &String| {
-            rare.iter().position(|rare| rare == name).ok_or_else(|| {
-                InferError::Misuse(format!(
-                    "{name} is no rare class of this model; it has {}",
-                    rare.join(", ")
-                ))
-            })
-        };
-        let selected = options.rare.iter().map(position).collect::<Result<_, _>>()?;
-        Ok(Self {
-            least_logit: (threshold < 1.0).then(|| logit(threshold)),
-            selected,
-        })
-    }
-}
-
 impl SceneLogits {
     /// The mask of the whole scene in memory, with its areas and top-k: [`SceneLogits::decide_rows`] for scenes of any size.
     ///
@@ -129,7 +69,7 @@ impl SceneLogits {
         let mut mask = Vec::with_capacity(self.size[0] * self.size[1]);
         let summary = self.decide_rows(options, |_, row| {
             mask.extend_from_slice(row);
-            Ok(())
+            Ok::<_, InferError>(())
         })?;
         Ok(Decision { mask, summary })
     }
@@ -139,7 +79,7 @@ impl SceneLogits {
     /// # Errors
     /// As [`SceneLogits::decide`].
     pub fn summary(&self, options: &DecideOptions) -> Result<Summary, InferError> {
-        self.decide_rows(options, |_, _| Ok(()))
+        self.decide_rows(options, |_, _| Ok::<_, InferError>(()))
     }
 
     /// Calls `visit` with each row of the mask, from the top: the row's number, and its class values with [`Card::MASK_NODATA`] where there
@@ -147,11 +87,11 @@ impl SceneLogits {
     ///
     /// # Errors
     /// As [`SceneLogits::decide`], and the first one of `visit`.
-    pub fn decide_rows(
+    pub fn decide_rows<E: From<InferError>>(
         &self,
         options: &DecideOptions,
-        mut visit: impl FnMut(usize, &[u8]) -> Result<(), InferError>,
-    ) -> Result<Summary, InferError> {
+        mut visit: impl FnMut(usize, &[u8]) -> Result<(), E>,
+    ) -> Result<Summary, E> {
         let mut rows = MaskRows::new(self, &View::whole(self.size), self.rule(options)?);
         let top_k = self.saliency_histogram()?.cut(options.top_k_percent)?;
         let [height, width] = self.size;

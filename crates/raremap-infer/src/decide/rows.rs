@@ -1,17 +1,14 @@
 //! Results row by row: a scene's mask or saliency need never be in memory as a whole.
 
-use std::ops::Range;
-
 use raremap_model::Card;
 
-use crate::decide::Rule;
+use crate::decide::options::Rule;
 use crate::error::InferError;
-use crate::logits::SceneLogits;
-use crate::saliency::{SaliencyHistogram, saliency, sigmoid};
-use crate::upsample::{RowUpsampler, View};
+use crate::run::logits::SceneLogits;
+use crate::run::upsample::{RowUpsampler, View};
 
 /// Class index of a pixel without data.
-pub(crate) const NO_CLASS: u8 = u8::MAX;
+pub const NO_CLASS: u8 = u8::MAX;
 
 /// Reads a scene's mask row by row, for the columns of a view: see [`SceneLogits::mask_rows`].
 pub struct MaskRows<'a> {
@@ -50,7 +47,10 @@ impl<'a> MaskRows<'a> {
     }
 
     /// Writes class indices, [`NO_CLASS`] where there is no data. Of equal main logits the first class wins.
-    pub(crate) fn read_classes(&mut self, y: usize, output: &mut [u8]) -> Result<(), InferError> {
+    ///
+    /// # Errors
+    /// As [`MaskRows::read_row`].
+    pub fn read_classes(&mut self, y: usize, output: &mut [u8]) -> Result<(), InferError> {
         let logits = self.logits;
         logits.begin_row(y)?;
         self.best.fill(f32::NEG_INFINITY);
@@ -80,91 +80,5 @@ fn take_higher(logits: &[f32], class: usize, best: &mut [f32], classes: &mut [u8
         if *logit > *best {
             (*best, *taken) = (*logit, class as u8);
         }
-    }
-}
-
-/// Reads probabilities of rare classes row by row, for the columns of a view: see [`SceneLogits::auxiliary_rows`].
-pub struct AuxiliaryRows<'a> {
-    logits: &'a SceneLogits,
-    columns: Vec<usize>,
-    rows: RowUpsampler<'a>,
-    planes: Vec<Vec<f32>>,
-}
-
-impl<'a> AuxiliaryRows<'a> {
-    pub(crate) fn new(logits: &'a SceneLogits, view: &View) -> Self {
-        let columns: Vec<usize> = view.columns().collect();
-        let first = logits.classes.len();
-        Self {
-            rows: logits.rows_of(view, first..first + logits.rare.len()),
-            planes: vec![vec![0.0; columns.len()]; logits.rare.len()],
-            columns,
-            logits,
-        }
-    }
-
-    /// Writes the probability of a rare class (its position in the card's list) at the scene row `y`; NaN where there is no data.
-    ///
-    /// # Errors
-    /// [`InferError::Misuse`] for a class or a row that is not there, and those of the scratch that keeps the logits.
-    pub fn read_probability(&mut self, rare: usize, y: usize, output: &mut [f32]) -> Result<(), InferError> {
-        let logits = self.logits;
-        if rare >= logits.rare.len() {
-            let have = logits.rare.len();
-            return Err(InferError::Misuse(format!(
-                "there is no rare class {rare}: the model has {have}"
-            )));
-        }
-        logits.begin_row(y)?;
-        self.rows.read_row(logits.classes.len() + rare, y, output)?;
-        for (value, x) in output.iter_mut().zip(&self.columns) {
-            let probability = sigmoid(*value);
-            *value = if logits.is_valid(y, *x) { probability } else { f32::NAN };
-        }
-        Ok(())
-    }
-
-    /// Writes the probability of any rare class at the scene row `y`; NaN where there is no data.
-    ///
-    /// # Errors
-    /// [`InferError::Misuse`] for a row that the scene does not have, and those of the scratch that keeps the logits.
-    pub fn read_saliency(&mut self, y: usize, output: &mut [f32]) -> Result<(), InferError> {
-        let logits = self.logits;
-        logits.begin_row(y)?;
-        for (channel, plane) in self.planes.iter_mut().enumerate() {
-            self.rows.read_row(logits.classes.len() + channel, y, plane)?;
-        }
-        for (column, (value, x)) in output.iter_mut().zip(&self.columns).enumerate() {
-            *value = if logits.is_valid(y, *x) {
-                saliency(self.planes.iter().map(|plane| plane[column]))
-            } else {
-                f32::NAN
-            };
-        }
-        Ok(())
-    }
-}
-
-/// Counts the saliency of whole rows.
-pub(crate) struct HistogramRows<'a> {
-    rows: AuxiliaryRows<'a>,
-    row: Vec<f32>,
-}
-
-impl<'a> HistogramRows<'a> {
-    pub(crate) fn new(logits: &'a SceneLogits) -> Self {
-        let rows = AuxiliaryRows::new(logits, &View::whole(logits.size));
-        Self {
-            row: vec![0.0; rows.columns.len()],
-            rows,
-        }
-    }
-
-    pub(crate) fn count(&mut self, rows: Range<usize>, histogram: &mut SaliencyHistogram) -> Result<(), InferError> {
-        for y in rows {
-            self.rows.read_saliency(y, &mut self.row)?;
-            self.row.iter().for_each(|saliency| histogram.add(*saliency));
-        }
-        Ok(())
     }
 }

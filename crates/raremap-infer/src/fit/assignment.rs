@@ -1,9 +1,9 @@
 //! Which band of the scene is which, as a person says it.
 
-use raremap_raster::{Product, Scene};
+use raremap_scene::{Product, Scene};
 
-use crate::bands::check_count;
 use crate::error::InferError;
+use crate::fit::bands::check_count;
 
 /// Reads an assignment such as `green=2,red=3,nir=4`; bands count from 1, as GDAL counts them, or are named by their file where it holds
 /// but one. `files` has the file of each band.
@@ -85,7 +85,9 @@ fn band_of_file(name: &str, files: &[&str]) -> Option<usize> {
 #[cfg(test)]
 mod tests {
     use pollster::block_on;
-    use raremap_raster::{BytesSource, GeoTiff, Limits, OutputImage, OutputSamples, encode_geotiff, recognize};
+    use raremap_io::BytesSource;
+    use raremap_scene::{TiffScene, recognize};
+    use raremap_tiff::{Limits, OutputImage, OutputSamples, encode_geotiff};
 
     use super::*;
 
@@ -133,7 +135,7 @@ mod tests {
             metadata: vec![],
         };
         let bytes = encode_geotiff(&image, None).expect("a small image");
-        let open = |files: [&str; 3]| -> Product<GeoTiff<BytesSource>> {
+        let open = |files: [&str; 3]| -> Product<TiffScene<BytesSource>> {
             let recognized = recognize(&files).expect("a product");
             let source = async |_| Ok(BytesSource::new(bytes.clone()));
             block_on(Product::open(&recognized, source, &Limits::default())).expect("a product")

@@ -1,10 +1,11 @@
 //! Which band of the scene is which: read from names and colours, or guessed from the number of bands.
 
-use raremap_raster::{ColorInterpretation, RasterInfo, SceneInfo};
+use raremap_scene::SceneInfo;
+use raremap_tiff::{ColorInterpretation, RasterInfo};
 use serde::Serialize;
 
-use crate::band_names::{Reading, read_names};
 use crate::error::InferError;
+use crate::fit::band_names::{Reading, read_names};
 
 /// How much a guess of the band order can be trusted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]

@@ -1,10 +1,10 @@
 //! Making a scene's values those of the population that a model was trained on, where they are others for a known reason.
 
 use raremap_model::Card;
-use raremap_raster::Samples;
+use raremap_tiff::Samples;
 use serde::Serialize;
 
-use crate::statistics::{BandStatistics, Look, Warning, all_statistics, is_far, look_of, trained_bands};
+use crate::fit::statistics::{BandStatistics, Look, Warning, all_statistics, is_far, look_of, trained_bands};
 
 /// How values may be matched.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -153,8 +153,8 @@ impl Matching {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::statistics::compare_statistics;
-    use crate::statistics::tests::card;
+    use crate::fit::statistics::compare_statistics;
+    use crate::fit::statistics::tests::card;
 
     /// Values like those of training, times a factor and plus an offset.
     fn scene(change: impl Fn(usize, f32) -> f32) -> Samples {

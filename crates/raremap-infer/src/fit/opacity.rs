@@ -1,6 +1,7 @@
 //! The band that says where a scene has data.
 
-use raremap_raster::{RasterError, SampleType, Samples, Scene, SceneInfo, Window};
+use raremap_scene::{Scene, SceneError, SceneInfo};
+use raremap_tiff::{SampleType, Samples, Window};
 
 use crate::error::InferError;
 
@@ -75,7 +76,7 @@ impl<S: Scene> Scene for Opaque<'_, S> {
         self.scene.scene_info()
     }
 
-    async fn read_window(&self, window: Window, bands: &[usize]) -> Result<Samples, RasterError> {
+    async fn read_window(&self, window: Window, bands: &[usize]) -> Result<Samples, SceneError> {
         let mut samples = self
             .scene
             .read_window(window, &self.opacity.bands_to_read(bands))
@@ -84,7 +85,7 @@ impl<S: Scene> Scene for Opaque<'_, S> {
         Ok(samples)
     }
 
-    async fn read_preview(&self, max_px: u32, bands: &[usize]) -> Result<Samples, RasterError> {
+    async fn read_preview(&self, max_px: u32, bands: &[usize]) -> Result<Samples, SceneError> {
         let mut samples = self
             .scene
             .read_preview(max_px, &self.opacity.bands_to_read(bands))

@@ -1,13 +1,15 @@
 //! Files as a scene whose numbers are those that the model wants, the same way for the command and the page.
 
+use raremap_io::RangeSource;
 use raremap_model::Card;
-use raremap_raster::{
-    DeclaredScaling, GeoTiff, Limits, Product, ProductBand, ProductError, ProductKind, RangeSource, RasterError,
-    RecognizedProduct, calibration, product_facts, recognize,
+use raremap_scene::{
+    DeclaredScaling, Product, ProductBand, ProductError, ProductKind, RecognizedProduct, SceneError, TiffScene,
+    calibration, product_facts, recognize,
 };
+use raremap_tiff::Limits;
 
-use crate::scaling::reflectance_factor;
-use crate::statistics::Warning;
+use crate::fit::scaling::reflectance_factor;
+use crate::fit::statistics::Warning;
 
 /// Most bytes of a metadata file.
 const MAX_METADATA_BYTES: u64 = 16 << 20;
@@ -21,11 +23,11 @@ const MAX_METADATA_BYTES: u64 = 16 << 20;
 /// [`ProductError`] for files that are not one scene, else what reading them gives.
 pub async fn open_product<S: RangeSource>(
     paths: &[&str],
-    source: impl AsyncFn(usize) -> Result<S, RasterError>,
+    source: impl AsyncFn(usize) -> Result<S, SceneError>,
     card: &Card,
     to_reflectance: bool,
     limits: &Limits,
-) -> Result<(Product<GeoTiff<S>>, Vec<Warning>), RasterError> {
+) -> Result<(Product<TiffScene<S>>, Vec<Warning>), SceneError> {
     let recognized = match (recognize(paths), paths) {
         // A single file may have any name.
         (Err(ProductError::NoImage(_)), [path]) => only_file(path),
@@ -79,7 +81,7 @@ fn only_file(path: &str) -> RecognizedProduct {
     }
 }
 
-async fn read_text(source: &impl RangeSource) -> Result<String, RasterError> {
+async fn read_text(source: &impl RangeSource) -> Result<String, SceneError> {
     let end = source.size_bytes().min(MAX_METADATA_BYTES);
     let bytes = source.fetch_range(0..end).await?;
     Ok(String::from_utf8_lossy(&bytes).into_owned())
@@ -119,7 +121,7 @@ mod tests {
     fn numbers_that_stand_for_others_than_the_models_are_told() {
         let card = Card {
             value_scaling: "surface reflectance x 10000".into(),
-            ..crate::statistics::tests::card()
+            ..crate::fit::statistics::tests::card()
         };
         let declared = |scale, offset| DeclaredScaling {
             file: "scene.tif".into(),

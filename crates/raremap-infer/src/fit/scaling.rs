@@ -1,11 +1,15 @@
 //! What the numbers of a scene stand for, and what the model wants them to.
 
+use raremap_geo::CrsKind;
 use raremap_model::Card;
-use raremap_raster::{CrsKind, SceneInfo};
+use raremap_scene::SceneInfo;
 
-use crate::areas::M2_PER_HA;
-use crate::pipeline::{RATIOS, pixel_areas};
-use crate::statistics::Warning;
+use crate::fit::statistics::Warning;
+use raremap_geo::M2_PER_HA;
+use raremap_geo::pixel_areas;
+
+/// Finest and coarsest grid that a scene is run on, in scene pixels per pixel.
+pub(crate) const RATIOS: std::ops::RangeInclusive<f64> = 1.0 / 64.0..=4096.0;
 
 /// What a reflectance of 1 is in the model's numbers, where its card says that they are reflectances: 10,000 for most.
 ///
@@ -90,8 +94,9 @@ const FAR_RATIO: f64 = 1.25;
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::statistics::tests::card;
-    use raremap_raster::{Affine, ColorInterpretation, GeoReference, SampleType};
+    use crate::fit::statistics::tests::card;
+    use raremap_geo::{Affine, GeoReference};
+    use raremap_tiff::{ColorInterpretation, SampleType};
 
     #[test]
     fn the_factor_is_read_from_the_card() {

@@ -1,7 +1,7 @@
 //! Does the scene look like what the model was trained on? Asked before the run.
 
 use raremap_model::{Band, BandSource, Card};
-use raremap_raster::Samples;
+use raremap_tiff::Samples;
 use serde::Serialize;
 
 /// Mean and standard deviation of a band's valid pixels.
@@ -249,7 +249,7 @@ fn correlation(samples: &Samples, one: usize, other: usize) -> Option<f64> {
 
 /// Compares the size of the scene's pixels on the ground with that of the training data.
 pub fn compare_resolution(pixel_ha: Option<f64>, card: &Card) -> Option<Warning> {
-    let metres = (pixel_ha? * crate::areas::M2_PER_HA).sqrt();
+    let metres = (pixel_ha? * raremap_geo::M2_PER_HA).sqrt();
     let ratio = metres / card.ground_resolution_m;
     if !ratio.is_finite() || (1.0 / FAR_RESOLUTION..=FAR_RESOLUTION).contains(&ratio) {
         return None;

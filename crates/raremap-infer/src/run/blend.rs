@@ -4,10 +4,10 @@ use std::collections::VecDeque;
 use std::f32::consts::PI;
 use std::ops::Range;
 
-use raremap_raster::Scratch;
+use raremap_io::Scratch;
 
 use crate::error::InferError;
-use crate::plan::{Tile, TilePlan};
+use crate::run::plan::{Tile, TilePlan};
 
 /// Columns of cells that are kept, written and read together. A block of a row is a few 10 KB with all its channels: large enough to be
 /// read in one piece, small enough for a window's width of them to be little.
@@ -357,8 +357,8 @@ fn profile(cells: usize, overlap: usize) -> Vec<f32> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::plan::{Tiling, reflect};
-    use raremap_raster::MemoryScratch;
+    use crate::run::plan::{Tiling, reflect};
+    use raremap_io::MemoryScratch;
 
     fn blend_of(plan: &TilePlan, channels: usize) -> Blend {
         Blend::new(plan, channels, Box::new(MemoryScratch::default()))

@@ -4,7 +4,7 @@ use burn::tensor::TensorData;
 use raremap_model::GoldenTile;
 
 use crate::error::InferError;
-use crate::network::TileModel;
+use crate::run::network::TileModel;
 
 /// Largest difference of a logit that devices may show: their sums are taken in different orders.
 pub const GOLDEN_TOLERANCE: f32 = 1e-3;
@@ -54,7 +54,7 @@ fn values(data: &TensorData) -> Result<Vec<f32>, InferError> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::network::TileLogits;
+    use crate::run::network::TileLogits;
 
     struct Constant(f32);
 

@@ -1,18 +1,17 @@
 //! What a run leaves: the scene's logits, from which masks are drawn as often as asked.
 
-use std::ops::ControlFlow;
+use std::ops::{ControlFlow, Range};
 
+use raremap_io::Scratch;
 use raremap_model::{Card, Class};
-use raremap_raster::Scratch;
 
-use crate::areas::PixelAreas;
-use crate::blend::Blend;
 use crate::error::InferError;
-use crate::plan::{Tile, TilePlan};
-use crate::rows::{AuxiliaryRows, HistogramRows};
-use crate::saliency::SaliencyHistogram;
-use crate::upsample::{RowUpsampler, View};
-use crate::validity::Validity;
+use crate::run::blend::Blend;
+use crate::run::plan::{Tile, TilePlan};
+use crate::run::saliency::{SaliencyHistogram, saliency, sigmoid};
+use crate::run::upsample::{RowUpsampler, View};
+use crate::run::validity::Validity;
+use raremap_geo::PixelAreas;
 
 /// Logits of a scene on the network's output grid, main head first, with the validity of its pixels.
 ///
@@ -168,6 +167,16 @@ impl SceneLogits {
         &self.classes
     }
 
+    /// Position in [`SceneLogits::classes`] of each rare class, in the order of the auxiliary head.
+    pub fn rare_class_indices(&self) -> &[usize] {
+        &self.rare
+    }
+
+    /// How large the pixels are on the ground.
+    pub fn areas(&self) -> &PixelAreas {
+        &self.areas
+    }
+
     /// Names of the rare classes, in the order of the auxiliary head.
     pub fn rare_classes(&self) -> impl Iterator<Item = &str> {
         self.rare
@@ -276,5 +285,91 @@ impl SceneLogits {
             Some(watch) if watch(y, height).is_break() => Err(InferError::Stopped),
             _ => Ok(()),
         }
+    }
+}
+
+/// Reads probabilities of rare classes row by row, for the columns of a view: see [`SceneLogits::auxiliary_rows`].
+pub struct AuxiliaryRows<'a> {
+    logits: &'a SceneLogits,
+    columns: Vec<usize>,
+    rows: RowUpsampler<'a>,
+    planes: Vec<Vec<f32>>,
+}
+
+impl<'a> AuxiliaryRows<'a> {
+    pub(crate) fn new(logits: &'a SceneLogits, view: &View) -> Self {
+        let columns: Vec<usize> = view.columns().collect();
+        let first = logits.classes.len();
+        Self {
+            rows: logits.rows_of(view, first..first + logits.rare.len()),
+            planes: vec![vec![0.0; columns.len()]; logits.rare.len()],
+            columns,
+            logits,
+        }
+    }
+
+    /// Writes the probability of a rare class (its position in the card's list) at the scene row `y`; NaN where there is no data.
+    ///
+    /// # Errors
+    /// [`InferError::Misuse`] for a class or a row that is not there, and those of the scratch that keeps the logits.
+    pub fn read_probability(&mut self, rare: usize, y: usize, output: &mut [f32]) -> Result<(), InferError> {
+        let logits = self.logits;
+        if rare >= logits.rare.len() {
+            let have = logits.rare.len();
+            return Err(InferError::Misuse(format!(
+                "there is no rare class {rare}: the model has {have}"
+            )));
+        }
+        logits.begin_row(y)?;
+        self.rows.read_row(logits.classes.len() + rare, y, output)?;
+        for (value, x) in output.iter_mut().zip(&self.columns) {
+            let probability = sigmoid(*value);
+            *value = if logits.is_valid(y, *x) { probability } else { f32::NAN };
+        }
+        Ok(())
+    }
+
+    /// Writes the probability of any rare class at the scene row `y`; NaN where there is no data.
+    ///
+    /// # Errors
+    /// [`InferError::Misuse`] for a row that the scene does not have, and those of the scratch that keeps the logits.
+    pub fn read_saliency(&mut self, y: usize, output: &mut [f32]) -> Result<(), InferError> {
+        let logits = self.logits;
+        logits.begin_row(y)?;
+        for (channel, plane) in self.planes.iter_mut().enumerate() {
+            self.rows.read_row(logits.classes.len() + channel, y, plane)?;
+        }
+        for (column, (value, x)) in output.iter_mut().zip(&self.columns).enumerate() {
+            *value = if logits.is_valid(y, *x) {
+                saliency(self.planes.iter().map(|plane| plane[column]))
+            } else {
+                f32::NAN
+            };
+        }
+        Ok(())
+    }
+}
+
+/// Counts the saliency of whole rows.
+pub(crate) struct HistogramRows<'a> {
+    rows: AuxiliaryRows<'a>,
+    row: Vec<f32>,
+}
+
+impl<'a> HistogramRows<'a> {
+    pub(crate) fn new(logits: &'a SceneLogits) -> Self {
+        let rows = AuxiliaryRows::new(logits, &View::whole(logits.size));
+        Self {
+            row: vec![0.0; rows.columns.len()],
+            rows,
+        }
+    }
+
+    pub(crate) fn count(&mut self, rows: Range<usize>, histogram: &mut SaliencyHistogram) -> Result<(), InferError> {
+        for y in rows {
+            self.rows.read_saliency(y, &mut self.row)?;
+            self.row.iter().for_each(|saliency| histogram.add(*saliency));
+        }
+        Ok(())
     }
 }

@@ -1,6 +1,6 @@
 //! Scenes that are in memory already, such as a training set's.
 
-use raremap_raster::{Samples, Window};
+use raremap_tiff::{Samples, Window};
 
 use crate::error::InferError;
 

@@ -3,21 +3,21 @@
 use std::future::Future;
 use std::ops::ControlFlow;
 
+use raremap_geo::{PixelAreas, pixel_areas};
+use raremap_io::{MemoryScratch, Scratch};
 use raremap_model::Card;
-use raremap_raster::{
-    AxisGrid, CrsKind, GeoReference, Kernel, MemoryScratch, Notice, Projection, Resampled, Samples, Scene, Scratch,
-    Window,
-};
+use raremap_scene::{AxisGrid, Kernel, Notice, Resampled, Scene};
+use raremap_tiff::{Samples, Window};
 
-use crate::areas::{Ellipsoid, Ground, PixelAreas};
 use crate::error::InferError;
-use crate::logits::SceneLogits;
-use crate::matching::Matching;
-use crate::memory::SceneInMemory;
-use crate::network::TileModel;
-use crate::normalize::Normalizer;
-use crate::opacity::{Opacity, Opaque};
-use crate::plan::{Tile, TilePlan, Tiling, reflect};
+use crate::fit::matching::Matching;
+use crate::fit::opacity::{Opacity, Opaque};
+use crate::fit::scaling::RATIOS;
+use crate::run::logits::SceneLogits;
+use crate::run::memory::SceneInMemory;
+use crate::run::network::TileModel;
+use crate::run::normalize::Normalizer;
+use crate::run::plan::{Tile, TilePlan, Tiling, reflect};
 
 /// Samples that are read and normalized at a time, at most: 4 bytes each before and 4 after. A tile is always read whole.
 const STRIP_SAMPLES: usize = 3 << 20;
@@ -38,8 +38,6 @@ pub struct RunOptions {
     pub matching: Option<Matching>,
 }
 
-/// Finest and coarsest grid that a scene is run on, in scene pixels per pixel.
-pub(crate) const RATIOS: std::ops::RangeInclusive<f64> = 1.0 / 64.0..=4096.0;
 /// Samples that are read at a time for their validity alone.
 const VALIDITY_SAMPLES: usize = 3 << 20;
 
@@ -282,38 +280,6 @@ async fn run_windows(
         }
     }
     Ok(logits)
-}
-
-/// Pixel areas of a scene of `[height, width]`: of its own ellipsoid and units, unknown where the file leaves them open.
-pub fn pixel_areas(georeference: Option<&GeoReference>, size: [u32; 2]) -> PixelAreas {
-    let Some(georeference) = georeference else {
-        return PixelAreas::Unknown;
-    };
-    let (m, crs) = (georeference.model_from_pixel, &georeference.crs);
-    let model_from_pixel = [m.a, m.b, m.c, m.d, m.e, m.f];
-    let ellipsoid = Ellipsoid {
-        semi_major_axis_m: crs.semi_major_axis_m,
-        inverse_flattening: crs.inverse_flattening,
-    };
-    let ground = match (crs.kind, crs.epsg) {
-        (CrsKind::Projected, Some(3857)) => Some(Ground::WebMercator),
-        (CrsKind::Projected, _) => {
-            let Some(unit_m) = crs.linear_unit_m else {
-                return PixelAreas::Unknown;
-            };
-            if let Ok(projection) = Projection::of(georeference) {
-                let size = size.map(|size| size as usize);
-                let lon_lat_deg = |x: f64, y: f64| projection.lon_lat_deg(x, y);
-                return PixelAreas::projected(model_from_pixel, size, unit_m, ellipsoid, lon_lat_deg);
-            }
-            Some(Ground::Projected { unit_m })
-        }
-        (CrsKind::Geographic, _) => crs
-            .angular_unit_rad
-            .map(|unit_rad| Ground::Geographic { unit_rad, ellipsoid }),
-        (CrsKind::Geocentric | CrsKind::Unknown, _) => None,
-    };
-    ground.map_or(PixelAreas::Unknown, |ground| PixelAreas::new(model_from_pixel, ground))
 }
 
 /// Splits a row of windows into runs whose strip stays within [`STRIP_SAMPLES`].

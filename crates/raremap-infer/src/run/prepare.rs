@@ -1,14 +1,14 @@
 //! Before a run: what there is to know of a scene, asked in the same way by the command and the page.
 
 use raremap_model::Card;
-use raremap_raster::{Notice, Scene, SceneInfo};
+use raremap_scene::{Notice, Scene, SceneInfo};
 
-use crate::areas::PixelAreas;
-use crate::bands::{BandGuess, Certainty};
 use crate::error::InferError;
-use crate::matching::{MatchMode, match_statistics, not_matched};
-use crate::pipeline::{RunOptions, pixel_areas, preview_for_statistics};
-use crate::statistics::{Warning, compare_resolution, compare_statistics};
+use crate::fit::bands::{BandGuess, Certainty};
+use crate::fit::matching::{MatchMode, match_statistics, not_matched};
+use crate::fit::statistics::{Warning, compare_resolution, compare_statistics};
+use crate::run::pipeline::{RunOptions, preview_for_statistics};
+use raremap_geo::{PixelAreas, pixel_areas};
 
 /// Nobody said which band is which.
 const GUESSED: &str = "bands_guessed";
@@ -84,7 +84,7 @@ fn about_place(info: &SceneInfo, areas: &PixelAreas) -> Option<Warning> {
     })
 }
 
-/// How a scene was run, as [`crate::Results::notes`] takes it: which band is which (`files` has the file of each), on what, with what
+/// How a scene was run, as [`raremap_output::Results::notes`] takes it: which band is which (`files` has the file of each), on what, with what
 /// warnings, and what was done to it. `guess` is what the scene itself says of its bands.
 ///
 /// Nothing of it depends on who asked for the run: a page cannot tell bands that were accepted from bands that were named, so that the
@@ -130,8 +130,9 @@ pub fn run_notes(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::statistics::tests::card;
-    use raremap_raster::{Affine, ColorInterpretation, CrsKind, GeoReference, SampleType};
+    use crate::fit::statistics::tests::card;
+    use raremap_geo::{Affine, CrsKind, GeoReference};
+    use raremap_tiff::{ColorInterpretation, SampleType};
 
     fn guess(certainty: Certainty) -> BandGuess {
         BandGuess {

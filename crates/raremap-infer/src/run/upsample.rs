@@ -2,8 +2,8 @@
 
 use std::ops::Range;
 
-use crate::blend::Blend;
 use crate::error::InferError;
+use crate::run::blend::Blend;
 
 /// Pixels of a scene to look at: a rectangle, every `step`-th pixel of it along each axis.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -190,8 +190,8 @@ impl<'a> RowUpsampler<'a> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::plan::{TilePlan, Tiling};
-    use raremap_raster::MemoryScratch;
+    use crate::run::plan::{TilePlan, Tiling};
+    use raremap_io::MemoryScratch;
 
     const CELL_PX: [f64; 2] = [4.0; 2];
 

@@ -6,8 +6,8 @@ use std::io;
 use bytes::Bytes;
 use rawzip::ReaderAt;
 
-use crate::error::{LimitExceeded, RasterError};
-use crate::metadata_reader::fetch_exactly;
+use crate::error::{IoError, LimitExceeded};
+use crate::fetch::fetch_exactly;
 use crate::source::RangeSource;
 
 /// Bytes that are fetched at once: the directory of a product's archive is smaller.
@@ -50,8 +50,8 @@ impl ReaderAt for Fetched<'_> {
 /// Runs `parse` until nothing is missing.
 pub(super) async fn read<T>(
     source: &impl RangeSource,
-    parse: impl Fn(&Fetched<'_>) -> Result<T, RasterError>,
-) -> Result<T, RasterError> {
+    parse: impl Fn(&Fetched<'_>) -> Result<T, IoError>,
+) -> Result<T, IoError> {
     let size_bytes = source.size_bytes();
     // The end first: that is where an archive's directory is.
     let end_start = size_bytes.saturating_sub(CHUNK_BYTES) / CHUNK_BYTES * CHUNK_BYTES;

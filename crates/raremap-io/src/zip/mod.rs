@@ -1,9 +1,6 @@
 //! Files inside a zip archive, read where they are or unpacked once.
 
-mod error;
 mod fetched;
-
-pub use error::ArchiveError;
 
 use std::ops::Range;
 use std::sync::Arc;
@@ -11,8 +8,8 @@ use std::sync::Arc;
 use bytes::Bytes;
 use rawzip::{CompressionMethod, ErrorKind, RECOMMENDED_BUFFER_SIZE, ZipArchive, ZipArchiveEntryWayfinder, ZipLocator};
 
-use crate::error::{LimitExceeded, RasterError, SourceError};
-use crate::metadata_reader::fetch_exactly;
+use crate::error::{ArchiveError, IoError, LimitExceeded, SourceError};
+use crate::fetch::fetch_exactly;
 use crate::scratch::Scratch;
 use crate::source::RangeSource;
 use fetched::Fetched;
@@ -59,7 +56,7 @@ pub fn is_zip(first_bytes: &[u8]) -> bool {
     matches!(first_bytes, [b'P', b'K', 3, 4, ..] | [b'P', b'K', 5, 6, ..])
 }
 
-fn damaged(error: &rawzip::Error) -> RasterError {
+fn damaged(error: &rawzip::Error) -> IoError {
     let reason = match error.kind() {
         ErrorKind::MissingEndOfCentralDirectory => "its directory, at the end of the file, is missing".to_owned(),
         _ => error.to_string(),
@@ -72,7 +69,7 @@ impl<S: RangeSource> Zip<S> {
     ///
     /// # Errors
     /// [`ArchiveError::Damaged`] for what is no sound archive, [`LimitExceeded`] for one of too many files.
-    pub async fn open(source: S) -> Result<Self, RasterError> {
+    pub async fn open(source: S) -> Result<Self, IoError> {
         let source = Arc::new(source);
         let entries = fetched::read(&*source, |fetched| {
             let mut buffer = vec![0; RECOMMENDED_BUFFER_SIZE];
@@ -100,9 +97,9 @@ impl<S: RangeSource> Zip<S> {
         &self,
         index: usize,
         max_bytes: u64,
-        scratch: impl FnOnce() -> Result<W, RasterError>,
+        scratch: impl FnOnce() -> Result<W, IoError>,
         mut progress: impl FnMut(u64, u64),
-    ) -> Result<EntrySource<S, W>, RasterError> {
+    ) -> Result<EntrySource<S, W>, IoError> {
         let Some(entry) = self.entries.get(index) else {
             let reason = format!("it has no file {index}");
             return Err(ArchiveError::Damaged { reason }.into());
@@ -129,7 +126,7 @@ impl<S: RangeSource> Zip<S> {
     }
 
     /// Where the packed bytes of a file are, once it is clear that they can be read.
-    async fn data_range(&self, entry: &ZipEntry) -> Result<Range<u64>, RasterError> {
+    async fn data_range(&self, entry: &ZipEntry) -> Result<Range<u64>, IoError> {
         let name = || entry.path.clone();
         if entry.is_encrypted {
             return Err(ArchiveError::Encrypted { entry: name() }.into());
@@ -171,7 +168,7 @@ impl<S: RangeSource> Zip<S> {
         range: Range<u64>,
         scratch: &mut impl Scratch,
         progress: &mut impl FnMut(u64, u64),
-    ) -> Result<(), RasterError> {
+    ) -> Result<(), IoError> {
         let bad = |reason: String| ArchiveError::DamagedEntry {
             entry: entry.path.clone(),
             reason,
@@ -224,7 +221,7 @@ impl<S: RangeSource> Zip<S> {
     }
 }
 
-fn list(archive: &ZipArchive<&Fetched<'_>>) -> Result<Vec<ZipEntry>, RasterError> {
+fn list(archive: &ZipArchive<&Fetched<'_>>) -> Result<Vec<ZipEntry>, IoError> {
     let hint = archive.entries_hint();
     if hint > MAX_ENTRIES {
         return Err(LimitExceeded {
@@ -312,7 +309,7 @@ impl<W: Scratch> RangeSource for ScratchSource<W> {
         let length = usize::try_from(range.end - range.start);
         let mut bytes = vec![0; length.map_err(|error| SourceError::Failed(error.to_string()))?];
         self.0.read_at(range.start, &mut bytes).map_err(|error| match error {
-            RasterError::Source(error) => error,
+            IoError::Source(error) => error,
             other => SourceError::Failed(other.to_string()),
         })?;
         Ok(bytes.into())

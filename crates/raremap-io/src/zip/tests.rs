@@ -144,11 +144,11 @@ fn archive(files: &[Packed], zip64: bool) -> Vec<u8> {
     out
 }
 
-fn open(bytes: Vec<u8>) -> Result<Zip<BytesSource>, RasterError> {
+fn open(bytes: Vec<u8>) -> Result<Zip<BytesSource>, IoError> {
     block_on(Zip::open(BytesSource::new(bytes)))
 }
 
-fn read(zip: &Zip<BytesSource>, index: usize) -> Result<Vec<u8>, RasterError> {
+fn read(zip: &Zip<BytesSource>, index: usize) -> Result<Vec<u8>, IoError> {
     let source = block_on(zip.open_entry(index, 1 << 30, || Ok(MemoryScratch::default()), |_, _| {}))?;
     let size = source.size_bytes();
     Ok(block_on(source.fetch_range(0..size))?.to_vec())

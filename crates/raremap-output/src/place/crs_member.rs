@@ -4,7 +4,7 @@
 
 use std::fmt::Write;
 
-use raremap_raster::{Crs, CrsKind, GeoReference, GeoTags};
+use raremap_geo::{Crs, CrsKind, GeoReference, GeoTags};
 
 /// What readers of GeoJSON know as a system without a place on the earth.
 const PIXELS: &str = r#"LOCAL_CS["columns and rows of pixels",UNIT["pixel",1],AXIS["column",EAST],AXIS["row",SOUTH]]"#;
@@ -125,7 +125,7 @@ fn double(tags: &GeoTags, wanted: u16) -> Option<f64> {
 
 #[cfg(test)]
 mod tests {
-    use raremap_raster::Affine;
+    use raremap_geo::Affine;
 
     use super::*;
 

@@ -6,12 +6,12 @@
 mod outline;
 mod rings;
 
-use raremap_raster::Scratch;
+use raremap_io::Scratch;
 
-use crate::error::InferError;
-/// Pixels without data belong to no region.
-pub(crate) use crate::rows::NO_CLASS;
+use crate::error::OutputError;
 use outline::Outlines;
+/// Pixels without data belong to no region.
+pub(crate) use raremap_infer::NO_CLASS;
 
 /// Corners of pixels, `[column, row]`.
 pub(crate) type Corner = [u32; 2];
@@ -36,7 +36,7 @@ pub(crate) struct Region<'a, T, S> {
 
 impl<T, S: Scratch> Region<'_, T, S> {
     /// Gives the next hole: its ring, clockwise.
-    pub(crate) fn next_hole(&mut self) -> Result<Option<Vec<Corner>>, InferError> {
+    pub(crate) fn next_hole(&mut self) -> Result<Option<Vec<Corner>>, OutputError> {
         match self.scratch {
             Some(scratch) => self.holes.take(scratch),
             None => Ok(None),
@@ -97,8 +97,8 @@ impl<T: Tally, S: Scratch> RegionSweep<T, S> {
         &mut self,
         classes: &[u8],
         tally: impl FnMut(usize, usize, u8) -> T,
-        finished: impl FnMut(Region<'_, T, S>) -> Result<(), InferError>,
-    ) -> Result<(), InferError> {
+        finished: impl FnMut(Region<'_, T, S>) -> Result<(), OutputError>,
+    ) -> Result<(), OutputError> {
         self.below.clear();
         let mut start = 0;
         for part in classes.chunk_by(|left, right| left == right) {
@@ -120,8 +120,8 @@ impl<T: Tally, S: Scratch> RegionSweep<T, S> {
     /// Gives out what is left, after the last row.
     pub(crate) fn finish(
         &mut self,
-        finished: impl FnMut(Region<'_, T, S>) -> Result<(), InferError>,
-    ) -> Result<(), InferError> {
+        finished: impl FnMut(Region<'_, T, S>) -> Result<(), OutputError>,
+    ) -> Result<(), OutputError> {
         self.below.clear();
         self.advance(|_, _, _| T::default(), finished)
     }
@@ -129,8 +129,8 @@ impl<T: Tally, S: Scratch> RegionSweep<T, S> {
     fn advance(
         &mut self,
         mut tally: impl FnMut(usize, usize, u8) -> T,
-        mut finished: impl FnMut(Region<'_, T, S>) -> Result<(), InferError>,
-    ) -> Result<(), InferError> {
+        mut finished: impl FnMut(Region<'_, T, S>) -> Result<(), OutputError>,
+    ) -> Result<(), OutputError> {
         self.connect()?;
         for index in 0..self.below.len() {
             let run = self.below[index];
@@ -185,7 +185,7 @@ impl<T: Tally, S: Scratch> RegionSweep<T, S> {
     }
 
     /// Gives the runs of the row below the regions of the runs above that they touch.
-    fn connect(&mut self) -> Result<(), InferError> {
+    fn connect(&mut self) -> Result<(), OutputError> {
         let (mut upper, mut lower) = (0, 0);
         while let (Some(above), Some(below)) = (self.above.get(upper).copied(), self.below.get(lower).copied()) {
             if above.class == below.class && above.start < below.end && below.start < above.end {
@@ -219,7 +219,7 @@ impl<T: Tally, S: Scratch> RegionSweep<T, S> {
         find(&mut self.slots, region)
     }
 
-    fn merge(&mut self, left: u32, right: u32) -> Result<u32, InferError> {
+    fn merge(&mut self, left: u32, right: u32) -> Result<u32, OutputError> {
         let (left, right) = (self.find(left), self.find(right));
         if left == right {
             return Ok(left);

@@ -9,7 +9,7 @@
 use std::collections::VecDeque;
 
 use super::{Corner, Run};
-use crate::error::InferError;
+use crate::error::OutputError;
 
 /// Part of a boundary whose ends are still open.
 #[derive(Debug, Default)]
@@ -58,8 +58,8 @@ impl Outlines {
         y: u32,
         above: &[Run],
         below: &[Run],
-        mut closed: impl FnMut(u32, Vec<Corner>) -> Result<(), InferError>,
-    ) -> Result<(), InferError> {
+        mut closed: impl FnMut(u32, Vec<Corner>) -> Result<(), OutputError>,
+    ) -> Result<(), OutputError> {
         let mut old = std::mem::take(&mut self.crossings).into_iter().peekable();
         let mut crossings = Vec::with_capacity(2 * below.len());
         let (mut upper, mut lower) = (Pixels::new(above), Pixels::new(below));

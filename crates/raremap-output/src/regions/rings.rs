@@ -2,10 +2,10 @@
 
 use std::collections::HashMap;
 
-use raremap_raster::Scratch;
+use raremap_io::Scratch;
 
 use super::Corner;
-use crate::error::InferError;
+use crate::error::OutputError;
 
 /// Cuts a ring at the corners that it passes more than once: what is left are rings that touch, as a polygon's may.
 pub(super) fn simple_rings(ring: Vec<Corner>) -> Vec<Vec<Corner>> {
@@ -54,7 +54,7 @@ pub(super) struct Rings {
 const NUMBER_BYTES: usize = 8;
 
 impl Rings {
-    pub(super) fn put(&mut self, ring: &[Corner], scratch: &mut impl Scratch) -> Result<(), InferError> {
+    pub(super) fn put(&mut self, ring: &[Corner], scratch: &mut impl Scratch) -> Result<(), OutputError> {
         let mut bytes = Vec::with_capacity(NUMBER_BYTES * (2 + ring.len()));
         bytes.extend_from_slice(&self.last.to_le_bytes());
         bytes.extend_from_slice(&(ring.len() as u64).to_le_bytes());
@@ -71,7 +71,7 @@ impl Rings {
         Ok(())
     }
 
-    pub(super) fn append(&mut self, other: Self, scratch: &mut impl Scratch) -> Result<(), InferError> {
+    pub(super) fn append(&mut self, other: Self, scratch: &mut impl Scratch) -> Result<(), OutputError> {
         if other.count == 0 {
             return Ok(());
         }
@@ -86,11 +86,11 @@ impl Rings {
     }
 
     /// Takes the ring that was put last.
-    pub(super) fn take(&mut self, scratch: &impl Scratch) -> Result<Option<Vec<Corner>>, InferError> {
+    pub(super) fn take(&mut self, scratch: &impl Scratch) -> Result<Option<Vec<Corner>>, OutputError> {
         if self.count == 0 {
             return Ok(None);
         }
-        let number = |offset: u64| -> Result<u64, InferError> {
+        let number = |offset: u64| -> Result<u64, OutputError> {
             let mut bytes = [0; NUMBER_BYTES];
             scratch.read_at(offset, &mut bytes)?;
             Ok(u64::from_le_bytes(bytes))

@@ -1,6 +1,6 @@
 //! Regions and their outlines, by drawing them again.
 
-use raremap_raster::MemoryScratch;
+use raremap_io::MemoryScratch;
 
 use super::*;
 

@@ -1,10 +1,10 @@
 //! Do files lie on one grid?
 
-use crate::crs::Crs;
-use crate::georeference::Affine;
-use crate::product::error::GridDifference;
+use crate::error::GridDifference;
 use crate::resample::AxisGrid;
 use crate::scene::SceneInfo;
+use raremap_geo::Affine;
+use raremap_geo::Crs;
 
 /// Corners may be this far apart, in pixels of the finer grid: rounded numbers in files, far below what sensors register to.
 const TOLERANCE_PX: f64 = 0.05;
@@ -128,10 +128,10 @@ fn name(crs: &Crs) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::color::ColorInterpretation;
-    use crate::crs::CrsKind;
-    use crate::georeference::GeoReference;
-    use crate::samples::SampleType;
+    use raremap_geo::CrsKind;
+    use raremap_geo::GeoReference;
+    use raremap_tiff::ColorInterpretation;
+    use raremap_tiff::SampleType;
 
     fn info(width: u32, height: u32, place: Option<(u16, [f64; 4])>) -> SceneInfo {
         let georeference = place.and_then(|(epsg, [x, y, pixel_x, pixel_y])| {

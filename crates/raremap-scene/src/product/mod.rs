@@ -1,6 +1,5 @@
 //! Several files as one scene: the bands of a product as it is delivered.
 
-mod error;
 mod facts;
 mod grid;
 mod metadata;
@@ -8,23 +7,24 @@ mod names;
 mod recognize;
 mod zero;
 
-pub use error::{GridDifference, NameList, ProductError};
 pub use facts::{ProductFacts, product_facts};
 pub use metadata::{Calibration, calibration};
 pub use recognize::{ProductBand, ProductKind, RecognizedProduct, recognize};
 
 use serde::Serialize;
 
-use crate::error::{Misuse, RasterError};
-use crate::info::RasterInfo;
-use crate::limits::{Limits, checked_len};
-use crate::reader::{GeoTiff, Window};
+use crate::error::{Misuse, NameList, ProductError, SceneError};
 use crate::resample::{Kernel, Resampled};
-use crate::samples::{SampleType, Samples};
 use crate::scene::{Scene, SceneInfo};
-use crate::source::RangeSource;
+use crate::tiff::TiffScene;
 use grid::Fit;
 use metadata::WhyNot;
+use raremap_io::RangeSource;
+use raremap_io::checked_len;
+use raremap_tiff::Limits;
+use raremap_tiff::RasterInfo;
+use raremap_tiff::Window;
+use raremap_tiff::{SampleType, Samples};
 use zero::ZeroFilled;
 
 /// Something that was done with the files, and that a person should know.
@@ -120,7 +120,7 @@ impl<S: Scene> Product<S> {
     ///
     /// # Errors
     /// [`ProductError::GridMismatch`] for a file that does not lie on the grid, [`ProductError::NoImage`] without files.
-    pub fn new(files: Vec<ProductFile<S>>, zero_is_nodata: bool, limits: &Limits) -> Result<Self, RasterError> {
+    pub fn new(files: Vec<ProductFile<S>>, zero_is_nodata: bool, limits: &Limits) -> Result<Self, SceneError> {
         let reference = files.iter().enumerate().min_by(|(_, one), (_, other)| {
             // Of equal ones the first.
             grid::fineness(one.scene.scene_info()).total_cmp(&grid::fineness(other.scene.scene_info()))
@@ -268,7 +268,7 @@ impl<S: Scene> Product<S> {
     ///
     /// # Errors
     /// [`Misuse::BadCalibration`] for another number of bands than the product has files.
-    pub fn calibrate(&mut self, calibration: &Calibration, factor: f64) -> Result<(), RasterError> {
+    pub fn calibrate(&mut self, calibration: &Calibration, factor: f64) -> Result<(), SceneError> {
         let (found, expected) = (calibration.bands.len(), self.members.len());
         if found != expected {
             return Err(Misuse::BadCalibration { found, expected }.into());
@@ -331,14 +331,14 @@ impl<S: Scene> Product<S> {
     }
 
     /// The bands that are wanted of each file that has any.
-    fn by_member(&self, bands: &[usize]) -> Result<Vec<(usize, Wanted)>, RasterError> {
+    fn by_member(&self, bands: &[usize]) -> Result<Vec<(usize, Wanted)>, SceneError> {
         if bands.is_empty() {
-            return Err(Misuse::NoBands.into());
+            return Err(raremap_tiff::Misuse::NoBands.into());
         }
         let mut wanted: Vec<(usize, Wanted)> = Vec::new();
         for (position, band) in bands.iter().enumerate() {
             let band_count = self.places.len();
-            let place = self.places.get(*band).ok_or(Misuse::NoSuchBand {
+            let place = self.places.get(*band).ok_or(raremap_tiff::Misuse::NoSuchBand {
                 band: *band,
                 band_count,
             })?;
@@ -434,7 +434,7 @@ impl<S: Scene> Scene for Product<S> {
         &self.info
     }
 
-    async fn read_window(&self, window: Window, bands: &[usize]) -> Result<Samples, RasterError> {
+    async fn read_window(&self, window: Window, bands: &[usize]) -> Result<Samples, SceneError> {
         let wanted = self.by_member(bands)?;
         window.check_inside(self.info.width, self.info.height)?;
         let Window { width, height, .. } = window;
@@ -461,7 +461,7 @@ impl<S: Scene> Scene for Product<S> {
         Ok(samples)
     }
 
-    async fn read_preview(&self, max_px: u32, bands: &[usize]) -> Result<Samples, RasterError> {
+    async fn read_preview(&self, max_px: u32, bands: &[usize]) -> Result<Samples, SceneError> {
         let wanted = self.by_member(bands)?;
         let mut parts = Vec::with_capacity(wanted.len());
         for (member, of_member) in wanted {
@@ -515,25 +515,25 @@ fn nearest(samples: &Samples, [height, width]: [usize; 2]) -> Samples {
     }
 }
 
-impl<R: RangeSource> Product<GeoTiff<R>> {
+impl<R: RangeSource> Product<TiffScene<R>> {
     /// Opens the files of a recognized product: `source` gives the bytes of a file by its place in the list that was recognized.
     ///
     /// # Errors
-    /// [`ProductError::InFile`] for a file that cannot be read, else as [`Product::new`].
+    /// [`SceneError::InFile`] for a file that cannot be read, else as [`Product::new`].
     pub async fn open(
         recognized: &RecognizedProduct,
-        mut source: impl AsyncFnMut(usize) -> Result<R, RasterError>,
+        mut source: impl AsyncFnMut(usize) -> Result<R, SceneError>,
         limits: &Limits,
-    ) -> Result<Self, RasterError> {
+    ) -> Result<Self, SceneError> {
         let mut files = Vec::with_capacity(recognized.bands.len());
         for ProductBand { file, name, common } in &recognized.bands {
             let scene = match source(*file).await {
-                Ok(source) => GeoTiff::open(source, limits.clone()).await,
+                Ok(source) => TiffScene::open(source, limits.clone()).await,
                 Err(error) => Err(error),
             };
             files.push(ProductFile {
                 name: name.clone(),
-                scene: scene.map_err(|error| ProductError::InFile {
+                scene: scene.map_err(|error| SceneError::InFile {
                     file: name.clone(),
                     error: Box::new(error),
                 })?,
@@ -542,7 +542,7 @@ impl<R: RangeSource> Product<GeoTiff<R>> {
         }
         let declared = files
             .iter()
-            .filter_map(|file| DeclaredScaling::of(&file.name, file.scene.info()));
+            .filter_map(|file| DeclaredScaling::of(&file.name, file.scene.tiff().info()));
         let declared = declared.collect();
         let mut product = Self::new(files, recognized.kind.fills_with_zero(), limits)?;
         product.declared = declared;

@@ -3,8 +3,8 @@
 use serde::Serialize;
 
 use super::Notice;
-use super::error::{NameList, ProductError};
 use super::names::{FileName, FileRole, Sentinel2Sign, sentinel_2_sign};
+use crate::error::{NameList, ProductError};
 
 /// A kind of product.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]

@@ -1,11 +1,11 @@
 use pollster::block_on;
 
 use super::*;
-use crate::color::ColorInterpretation;
-use crate::crs::CrsKind;
-use crate::georeference::{Affine, GeoReference};
-use crate::output::{OutputImage, OutputSamples};
-use crate::source::BytesSource;
+use raremap_geo::CrsKind;
+use raremap_geo::{Affine, GeoReference};
+use raremap_io::BytesSource;
+use raremap_tiff::ColorInterpretation;
+use raremap_tiff::{OutputImage, OutputSamples};
 
 fn place(pixel_m: f64) -> GeoReference {
     let affine = Affine {
@@ -30,10 +30,10 @@ fn band(size: u32, pixel_m: f64, nodata: Option<f64>, value: impl Fn(u32, u32) -
         band_names: vec![],
         metadata: vec![],
     };
-    crate::encode_geotiff(&image, Some(&place(pixel_m))).expect("a small image")
+    raremap_tiff::encode_geotiff(&image, Some(&place(pixel_m))).expect("a small image")
 }
 
-fn open(files: &[(&str, Vec<u8>)]) -> Result<Product<GeoTiff<BytesSource>>, RasterError> {
+fn open(files: &[(&str, Vec<u8>)]) -> Result<Product<TiffScene<BytesSource>>, SceneError> {
     let paths: Vec<&str> = files.iter().map(|(path, _)| *path).collect();
     let recognized = recognize(&paths)?;
     let source = async |index: usize| Ok(BytesSource::new(files[index].1.clone()));
@@ -192,7 +192,7 @@ fn zero_in_all_bands_is_no_data_and_in_one_is_a_value() {
 fn one_file_stays_what_it_is() {
     let bytes = band(9, 5.0, None, |y, x| (y * x) as u16);
     let product = open(&[("scene.tif", bytes.clone())]).expect("a scene");
-    let file = block_on(GeoTiff::open(BytesSource::new(bytes), Limits::default())).expect("a file");
+    let file = block_on(TiffScene::open(BytesSource::new(bytes), Limits::default())).expect("a file");
     assert_eq!(product.scene_info(), file.scene_info());
     let whole = window(0, 0, 9, 9);
     let (one, other) = (
@@ -314,7 +314,7 @@ fn the_fill_of_coarser_bands_does_not_reach_over_the_edge() {
 #[test]
 fn a_result_is_as_large_as_the_limits_allow() {
     let bytes = [("BAND2.tif", 8, 10.0), ("BAND3.tif", 4, 20.0)].map(|(name, size, pixel_m)| {
-        let scene = block_on(GeoTiff::open(
+        let scene = block_on(TiffScene::open(
             BytesSource::new(band(size, pixel_m, None, |_, _| 1)),
             Limits::default(),
         ));
@@ -329,7 +329,7 @@ fn a_result_is_as_large_as_the_limits_allow() {
         ..Limits::default()
     };
     let product = Product::new(bytes.into(), true, &limits).expect("a product");
-    let read = |scene: &dyn Fn() -> Result<Samples, RasterError>| scene().map_err(|error| error.code());
+    let read = |scene: &dyn Fn() -> Result<Samples, SceneError>| scene().map_err(|error| error.code());
     let of_product = |size| read(&|| block_on(product.read_window(window(0, 0, size, size), &[1])));
     let of_member = |size| read(&|| block_on(product.members[1].scene.read_window(window(0, 0, size, size), &[0])));
     assert!(of_product(4).is_ok() && of_member(4).is_ok());
@@ -364,11 +364,11 @@ fn what_a_file_says_that_its_numbers_stand_for_is_known() {
         band_names: vec![],
         metadata,
     };
-    let plain = crate::encode_geotiff(&image(vec![]), None).expect("a small image");
+    let plain = raremap_tiff::encode_geotiff(&image(vec![]), None).expect("a small image");
     // Items of the same length, then given their roles.
     let names = roles.map(|role| "x".repeat(role.len()));
     let items = names.iter().cloned().zip(["0.0001".to_owned(), "-0.1".to_owned()]);
-    let mut scaled = crate::encode_geotiff(&image(items.collect()), None).expect("a small image");
+    let mut scaled = raremap_tiff::encode_geotiff(&image(items.collect()), None).expect("a small image");
     for (name, role) in names.iter().zip(roles) {
         let of_name = |bytes: &[u8]| bytes == format!("\"{name}\"").as_bytes();
         let at = 1 + scaled.windows(name.len() + 2).position(of_name).expect("an item");

@@ -1,9 +1,9 @@
 //! Files that have 0 where there is no data, without saying so.
 
-use crate::error::RasterError;
-use crate::reader::Window;
-use crate::samples::Samples;
+use crate::error::SceneError;
 use crate::scene::{Scene, SceneInfo};
+use raremap_tiff::Samples;
+use raremap_tiff::Window;
 
 /// A scene whose pixels are not valid where all bands that are read are 0, if that is how its product fills it.
 ///
@@ -36,11 +36,11 @@ impl<S: Scene> Scene for ZeroFilled<S> {
         self.scene.scene_info()
     }
 
-    async fn read_window(&self, window: Window, bands: &[usize]) -> Result<Samples, RasterError> {
+    async fn read_window(&self, window: Window, bands: &[usize]) -> Result<Samples, SceneError> {
         Ok(self.heed(self.scene.read_window(window, bands).await?))
     }
 
-    async fn read_preview(&self, max_px: u32, bands: &[usize]) -> Result<Samples, RasterError> {
+    async fn read_preview(&self, max_px: u32, bands: &[usize]) -> Result<Samples, SceneError> {
         Ok(self.heed(self.scene.read_preview(max_px, bands).await?))
     }
 }

@@ -2,13 +2,13 @@
 
 mod weights;
 
-use crate::crs::GeoKeys;
-use crate::error::{Misuse, RasterError};
-use crate::georeference::{Affine, GeoReference};
-use crate::limits::{Limits, checked_len};
-use crate::reader::Window;
-use crate::samples::Samples;
+use crate::error::{Misuse, SceneError};
 use crate::scene::{Scene, SceneInfo};
+use raremap_geo::Affine;
+use raremap_io::checked_len;
+use raremap_tiff::Limits;
+use raremap_tiff::Samples;
+use raremap_tiff::Window;
 use weights::{Weights, apply};
 
 /// Samples of the source that are held at a time, at most, unless one pixel of the result needs more: 16 MB.
@@ -92,7 +92,7 @@ impl<S: Scene> Resampled<S> {
     ///
     /// # Errors
     /// [`Misuse::BadGrid`] for a grid without pixels and for a ratio that is not positive and finite.
-    pub fn new(source: S, rows: AxisGrid, columns: AxisGrid, fine: Kernel) -> Result<Self, RasterError> {
+    pub fn new(source: S, rows: AxisGrid, columns: AxisGrid, fine: Kernel) -> Result<Self, SceneError> {
         for axis in [rows, columns] {
             let is_sound = axis.count > 0 && axis.ratio > 0.0 && axis.ratio.is_finite() && axis.offset_px.is_finite();
             if !is_sound {
@@ -157,7 +157,7 @@ impl<S: Scene> Resampled<S> {
     }
 
     /// Reads a part of a window that needs few enough source samples, into its place in the result.
-    async fn read_part(&self, part: Part, bands: &[usize], out: &mut Samples) -> Result<(), RasterError> {
+    async fn read_part(&self, part: Part, bands: &[usize], out: &mut Samples) -> Result<(), SceneError> {
         let source = self.source.scene_info();
         let along_rows = |kernel| Weights::new(self.rows, kernel, part.y, part.height, source.height);
         let along_columns = |kernel| Weights::new(self.columns, kernel, part.x, part.width, source.width);
@@ -289,7 +289,7 @@ impl<S: Scene> Scene for Resampled<S> {
         &self.info
     }
 
-    async fn read_window(&self, window: Window, bands: &[usize]) -> Result<Samples, RasterError> {
+    async fn read_window(&self, window: Window, bands: &[usize]) -> Result<Samples, SceneError> {
         let old = self.source.scene_info();
         if self.rows.is_identity(old.height) && self.columns.is_identity(old.width) {
             return self.source.read_window(window, bands).await;
@@ -324,41 +324,8 @@ impl<S: Scene> Scene for Resampled<S> {
     }
 
     /// The source's own preview: both show the same ground, but for what the last pixels reach over the edge.
-    async fn read_preview(&self, max_px: u32, bands: &[usize]) -> Result<Samples, RasterError> {
+    async fn read_preview(&self, max_px: u32, bands: &[usize]) -> Result<Samples, SceneError> {
         self.source.read_preview(max_px, bands).await
-    }
-}
-
-impl GeoReference {
-    /// The same coordinate reference system on another grid.
-    ///
-    /// `None` where the numbers are not finite.
-    pub fn with_model_from_pixel(&self, model_from_pixel: Affine) -> Option<Self> {
-        let Affine { a, b, d, e, .. } = model_from_pixel;
-        let mut tags = self.tags.clone();
-        // Tags of a file whose points are pixel centres go on to say so.
-        let keys = GeoKeys {
-            directory: &tags.key_directory,
-            doubles: &tags.double_params,
-            ascii: &tags.ascii_params,
-        };
-        let half = if keys.pixel_is_point() { 0.5 } else { 0.0 };
-        let (x, y) = model_from_pixel.apply(half, half);
-        tags.pixel_scale.clear();
-        tags.tie_points.clear();
-        tags.transformation.clear();
-        if b == 0.0 && d == 0.0 && a > 0.0 && e < 0.0 {
-            tags.pixel_scale = vec![a, -e, 0.0];
-            tags.tie_points = vec![0.0, 0.0, 0.0, x, y, 0.0];
-        } else {
-            tags.transformation = vec![a, b, 0.0, x, d, e, 0.0, y, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 1.0];
-        }
-        let finite = [a, b, d, e, x, y].iter().all(|value| value.is_finite());
-        finite.then(|| Self {
-            model_from_pixel,
-            crs: self.crs.clone(),
-            tags,
-        })
     }
 }
 

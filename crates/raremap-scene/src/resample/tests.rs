@@ -2,10 +2,12 @@ use std::cell::RefCell;
 
 use pollster::block_on;
 
+use raremap_geo::GeoReference;
+
 use super::*;
-use crate::color::ColorInterpretation;
-use crate::crs::CrsKind;
-use crate::samples::SampleType;
+use raremap_geo::CrsKind;
+use raremap_tiff::ColorInterpretation;
+use raremap_tiff::SampleType;
 
 /// A scene of one band in memory that notes what is read of it.
 struct Plane {
@@ -51,7 +53,7 @@ impl Scene for Plane {
         &self.info
     }
 
-    async fn read_window(&self, window: Window, bands: &[usize]) -> Result<Samples, RasterError> {
+    async fn read_window(&self, window: Window, bands: &[usize]) -> Result<Samples, SceneError> {
         window.check_inside(self.info.width, self.info.height)?;
         let mut samples = Samples::new(bands.len(), window.height as usize, window.width as usize);
         let rows = self
@@ -67,7 +69,7 @@ impl Scene for Plane {
         Ok(samples)
     }
 
-    async fn read_preview(&self, _: u32, bands: &[usize]) -> Result<Samples, RasterError> {
+    async fn read_preview(&self, _: u32, bands: &[usize]) -> Result<Samples, SceneError> {
         let (width, height) = (self.info.width, self.info.height);
         self.read_window(
             Window {

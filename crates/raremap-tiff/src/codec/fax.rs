@@ -4,7 +4,7 @@
 
 use super::fax_codes::{MAX_CODE_BITS, RunTable};
 use super::{BlockShape, CodecError};
-use crate::error::{RasterError, Unsupported};
+use crate::error::{TiffError, Unsupported};
 
 /// How rows follow each other.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -31,7 +31,7 @@ impl Options {
     }
 
     /// Compression 3, by its T4Options.
-    pub(super) fn group3(options: u64) -> Result<Self, RasterError> {
+    pub(super) fn group3(options: u64) -> Result<Self, TiffError> {
         if options & 2 != 0 {
             return Err(Unsupported::Feature {
                 feature: "the uncompressed mode of CCITT group 3",

@@ -3,7 +3,7 @@
 use ::lerc::bitmask::BitMask;
 
 use super::{BlockShape, CodecError, Compression};
-use crate::error::{RasterError, Unsupported};
+use crate::error::{TiffError, Unsupported};
 use crate::samples::SampleType;
 
 /// What is around a blob, by the second value of the LercParameters tag.
@@ -15,7 +15,7 @@ pub(super) enum Wrapping {
 }
 
 impl Wrapping {
-    pub(super) fn from_code(code: u64) -> Result<Self, RasterError> {
+    pub(super) fn from_code(code: u64) -> Result<Self, TiffError> {
         match code {
             0 => Ok(Wrapping::None),
             1 => Ok(Wrapping::Deflate),

@@ -8,18 +8,19 @@ mod lerc;
 mod lzma;
 mod lzw;
 mod packbits;
+pub(crate) mod predictor;
 mod webp;
 mod zstd;
 
 use serde::Serialize;
 
 use crate::directory::Directory;
-use crate::error::{RasterError, Unsupported};
+use crate::directory::metadata_reader::MetadataReader;
+use crate::error::{TiffError, Unsupported};
 use crate::limits::Limits;
-use crate::metadata_reader::MetadataReader;
 use crate::samples::SampleType;
-use crate::source::RangeSource;
 use crate::tags;
+use raremap_io::RangeSource;
 
 /// A compression that is read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
@@ -54,7 +55,7 @@ pub enum Compression {
 
 impl Compression {
     /// Recognizes the value of the Compression tag.
-    pub(crate) fn from_code(code: u16) -> Result<Self, RasterError> {
+    pub(crate) fn from_code(code: u16) -> Result<Self, TiffError> {
         let name = match code {
             1 => return Ok(Compression::None),
             2 | 32771 => return Ok(Compression::CcittRle),
@@ -174,7 +175,7 @@ impl BlockCodec {
         limits: &Limits,
         code: u16,
         is_contiguous_ycbcr: bool,
-    ) -> Result<Self, RasterError> {
+    ) -> Result<Self, TiffError> {
         let compression = Compression::from_code(code)?;
         let mut codec = Self::plain(compression);
         match compression {

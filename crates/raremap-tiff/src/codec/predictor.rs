@@ -1,6 +1,6 @@
 //! Undoing predictors, and bringing the samples of a block into this machine's byte order.
 
-use crate::header::ByteOrder;
+use crate::directory::header::ByteOrder;
 
 /// The transformation that was applied to the samples before compression.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize)]

@@ -2,13 +2,13 @@
 
 use super::level::TilePlaces;
 use super::{CogImage, CogSamples};
-use crate::encode::TILE_PX;
-use crate::encode_tags::{color_map, nodata_text};
-use crate::error::RasterError;
-use crate::gdal_metadata;
-use crate::georeference::GeoTags;
-use crate::scratch::Scratch;
+use crate::error::TiffError;
+use crate::read::gdal_metadata;
 use crate::tags::{self, Tag};
+use crate::write::image_tags::TILE_PX;
+use crate::write::image_tags::{color_map, nodata_text};
+use raremap_geo::GeoTags;
+use raremap_io::Scratch;
 
 /// What GDAL may rely on when it reads the file: each line is true of every file written here, and of none that was edited.
 const STRUCTURE: &str = "LAYOUT=IFDS_BEFORE_DATA\nBLOCK_ORDER=ROW_MAJOR\nBLOCK_LEADER=SIZE_AS_UINT4\n\
@@ -75,7 +75,7 @@ impl<S: Scratch> CogFile<S> {
     ///
     /// # Errors
     /// The scratch's own.
-    pub fn read_chunk(&mut self, chunk: &mut Vec<u8>, most_bytes: usize) -> Result<(), RasterError> {
+    pub fn read_chunk(&mut self, chunk: &mut Vec<u8>, most_bytes: usize) -> Result<(), TiffError> {
         chunk.clear();
         while chunk.len() < most_bytes {
             let ready = self.ready.get(self.ready_at..).unwrap_or_default();

@@ -4,9 +4,10 @@ use miniz_oxide::deflate::compress_to_vec_zlib;
 
 use super::reduce::Reduction;
 use super::{CogImage, CogSamples};
-use crate::encode::TILE_PX;
-use crate::error::{LimitExceeded, RasterError};
-use crate::scratch::Scratch;
+use crate::error::TiffError;
+use crate::write::image_tags::TILE_PX;
+use raremap_io::LimitExceeded;
+use raremap_io::Scratch;
 
 /// zlib's own default: smaller output of higher ones is within 1 % for masks and probabilities.
 const DEFLATE_LEVEL: u8 = 6;
@@ -65,7 +66,7 @@ impl Level {
     }
 
     /// Takes a row; gives a row of the next smaller level where this one completes it.
-    pub(super) fn push(&mut self, row: &[u8], scratch: &mut impl Scratch) -> Result<Option<Vec<u8>>, RasterError> {
+    pub(super) fn push(&mut self, row: &[u8], scratch: &mut impl Scratch) -> Result<Option<Vec<u8>>, TiffError> {
         self.rows.extend_from_slice(row);
         self.taken += 1;
         if self.is_full() || self.taken.is_multiple_of(TILE_PX) {
@@ -81,7 +82,7 @@ impl Level {
         })
     }
 
-    fn write_tiles(&mut self, scratch: &mut impl Scratch) -> Result<(), RasterError> {
+    fn write_tiles(&mut self, scratch: &mut impl Scratch) -> Result<(), TiffError> {
         let row_bytes = self.places.width as usize * self.pixel_bytes;
         let tile_row_bytes = TILE_PX as usize * self.pixel_bytes;
         let mut tile = Vec::with_capacity(tile_row_bytes * TILE_PX as usize);

@@ -14,11 +14,11 @@ mod reduce;
 
 pub use assemble::CogFile;
 
-use crate::encode::TILE_PX;
-use crate::error::{Misuse, RasterError};
-use crate::georeference::{GeoReference, GeoTags};
-use crate::scratch::Scratch;
+use crate::error::{Misuse, TiffError};
+use crate::write::image_tags::TILE_PX;
 use level::Level;
+use raremap_geo::{GeoReference, GeoTags};
+use raremap_io::Scratch;
 
 /// What the samples of a written image mean: decides type, predictor and how overviews are made.
 #[derive(Debug, Clone, PartialEq)]
@@ -69,7 +69,7 @@ pub struct CogImage {
 }
 
 impl CogImage {
-    fn check(&self) -> Result<(), RasterError> {
+    fn check(&self) -> Result<(), TiffError> {
         let bad = |reason: String| Err(Misuse::BadOutput { reason }.into());
         let (width, height, bands) = (self.width, self.height, self.band_names.len());
         if width == 0 || height == 0 || width > i32::MAX as u32 || height > i32::MAX as u32 {
@@ -120,7 +120,7 @@ impl<S: Scratch> CogWriter<S> {
     ///
     /// # Errors
     /// [`Misuse::BadOutput`] for an image whose parts do not fit together.
-    pub fn new(image: CogImage, georeference: Option<&GeoReference>, scratch: S) -> Result<Self, RasterError> {
+    pub fn new(image: CogImage, georeference: Option<&GeoReference>, scratch: S) -> Result<Self, TiffError> {
         image.check()?;
         let mut levels = vec![Level::new(&image, image.width, image.height)];
         let (mut width, mut height) = (image.width, image.height);
@@ -142,7 +142,7 @@ impl<S: Scratch> CogWriter<S> {
     ///
     /// # Errors
     /// [`Misuse::BadOutput`] for a row of another length or type than the image's, and one too many; the scratch's own errors.
-    pub fn push_row(&mut self, row: CogRow<'_>) -> Result<(), RasterError> {
+    pub fn push_row(&mut self, row: CogRow<'_>) -> Result<(), TiffError> {
         let samples = self.image.width as usize * self.image.band_count();
         self.row.clear();
         let length = match (row, self.image.samples.sample_bytes()) {
@@ -182,7 +182,7 @@ impl<S: Scratch> CogWriter<S> {
     ///
     /// # Errors
     /// [`Misuse::BadOutput`] where rows are missing.
-    pub fn finish(self) -> Result<CogFile<S>, RasterError> {
+    pub fn finish(self) -> Result<CogFile<S>, TiffError> {
         if let Some(level) = self.levels.first().filter(|level| !level.is_full()) {
             return Err(bad_row(format!(
                 "{} of {} rows are there",
@@ -195,6 +195,6 @@ impl<S: Scratch> CogWriter<S> {
     }
 }
 
-fn bad_row(reason: String) -> RasterError {
+fn bad_row(reason: String) -> TiffError {
     Misuse::BadOutput { reason }.into()
 }

@@ -2,9 +2,9 @@
 
 use serde::Serialize;
 
-use crate::error::{Malformed, RasterError};
-use crate::metadata_reader::MetadataReader;
-use crate::source::RangeSource;
+use crate::directory::metadata_reader::MetadataReader;
+use crate::error::{Malformed, TiffError};
+use raremap_io::RangeSource;
 
 /// The order of the bytes in a number.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
@@ -36,7 +36,7 @@ pub(crate) struct Header {
 }
 
 /// Reads the header of a classic TIFF or a BigTIFF.
-pub(crate) async fn read_header<S: RangeSource>(reader: &mut MetadataReader<'_, S>) -> Result<Header, RasterError> {
+pub(crate) async fn read_header<S: RangeSource>(reader: &mut MetadataReader<'_, S>) -> Result<Header, TiffError> {
     let size_bytes = reader.size_bytes();
     if size_bytes == 0 {
         return Err(Malformed::Empty.into());
@@ -95,7 +95,7 @@ pub fn foreign_format(start: &[u8]) -> Option<&'static str> {
 /// As many bytes as [`foreign_format`] looks at.
 pub const FOREIGN_FORMAT_BYTES: u64 = 262;
 
-async fn not_a_tiff<S: RangeSource>(reader: &mut MetadataReader<'_, S>) -> Result<RasterError, RasterError> {
+async fn not_a_tiff<S: RangeSource>(reader: &mut MetadataReader<'_, S>) -> Result<TiffError, TiffError> {
     let end = reader.size_bytes().min(FOREIGN_FORMAT_BYTES);
     let start = reader.bytes("the header", 0, end).await?;
     let what = match foreign_format(&start) {

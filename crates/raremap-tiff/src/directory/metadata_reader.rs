@@ -2,8 +2,8 @@
 
 use bytes::Bytes;
 
-use crate::error::{Malformed, RasterError, SourceError};
-use crate::source::RangeSource;
+use crate::error::{Malformed, TiffError};
+use raremap_io::{RangeSource, fetch_exactly};
 
 /// How many bytes are fetched at once while reading directories: one fetch is enough for most files.
 const READ_AHEAD_BYTES: u64 = 32 * 1024;
@@ -30,7 +30,7 @@ impl<'a, S: RangeSource> MetadataReader<'a, S> {
     }
 
     /// Gives `length` bytes at `offset`; `length` must already be bounded by the caller.
-    pub(crate) async fn bytes(&mut self, what: &'static str, offset: u64, length: u64) -> Result<Bytes, RasterError> {
+    pub(crate) async fn bytes(&mut self, what: &'static str, offset: u64, length: u64) -> Result<Bytes, TiffError> {
         let size_bytes = self.source.size_bytes();
         let end = offset.saturating_add(length);
         if end > size_bytes {
@@ -51,38 +51,5 @@ impl<'a, S: RangeSource> MetadataReader<'a, S> {
         // Inside the chunk, so the differences fit a usize.
         let start = (offset - self.chunk_start) as usize;
         Ok(self.chunk.slice(start..start + length as usize))
-    }
-}
-
-/// No source is asked for more at a time: a browser keeps a slice of a file twice until it is decoded.
-pub(crate) const MAX_FETCH_BYTES: u64 = 4 << 20;
-
-/// Fetches a range, in parts where it is long, and checks that the source kept its promise. The length must already be bounded.
-pub(crate) async fn fetch_exactly<S: RangeSource>(source: &S, start: u64, end: u64) -> Result<Bytes, RasterError> {
-    if end.saturating_sub(start) <= MAX_FETCH_BYTES {
-        return fetch_part(source, start, end).await;
-    }
-    let mut bytes = Vec::new();
-    let mut next = start;
-    while next < end {
-        let part_end = next.saturating_add(MAX_FETCH_BYTES).min(end);
-        let part = fetch_part(source, next, part_end).await?;
-        if bytes.is_empty() {
-            // Not before the first part has come: a source that fails costs nothing.
-            bytes.reserve_exact(usize::try_from(end - start).unwrap_or(0));
-        }
-        bytes.extend_from_slice(&part);
-        next = part_end;
-    }
-    Ok(bytes.into())
-}
-
-async fn fetch_part<S: RangeSource>(source: &S, start: u64, end: u64) -> Result<Bytes, RasterError> {
-    let bytes = source.fetch_range(start..end).await?;
-    let (expected, received) = (end.saturating_sub(start), bytes.len() as u64);
-    if received == expected {
-        Ok(bytes)
-    } else {
-        Err(SourceError::Changed { expected, received }.into())
     }
 }

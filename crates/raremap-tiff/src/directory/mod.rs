@@ -1,13 +1,17 @@
 //! One image file directory (IFD), read with every length checked before anything is allocated.
 
+pub(crate) mod header;
+pub(crate) mod metadata_reader;
+
 use bytes::Bytes;
 
-use crate::error::{Malformed, RasterError};
-use crate::header::{ByteOrder, Header};
-use crate::limits::{Limits, checked_len};
-use crate::metadata_reader::MetadataReader;
-use crate::source::RangeSource;
+use crate::directory::header::{ByteOrder, Header};
+use crate::directory::metadata_reader::MetadataReader;
+use crate::error::{Malformed, TiffError};
+use crate::limits::Limits;
 use crate::tags::{self, Tag};
+use raremap_io::RangeSource;
+use raremap_io::checked_len;
 
 /// The tags whose length grows with the image; of any other, more than [`MAX_SMALL_TAG_BYTES`] is a forgery.
 const BLOCK_TABLES: [Tag; 4] = [
@@ -44,7 +48,7 @@ impl Directory {
         header: Header,
         offset: u64,
         limits: &Limits,
-    ) -> Result<Self, RasterError> {
+    ) -> Result<Self, TiffError> {
         let byte_order = header.byte_order;
         let (count_bytes, entry_bytes, inline_bytes) = if header.is_big_tiff { (8, 20, 8) } else { (2, 12, 4) };
         if offset == 0 {
@@ -84,7 +88,7 @@ impl Directory {
         // A file cut right after its last entry is still readable: it has no next directory.
         let next = match reader.bytes("a directory", entry_offset, inline_bytes).await {
             Ok(bytes) => byte_order.unsigned(&bytes),
-            Err(RasterError::Malformed(_)) => 0,
+            Err(TiffError::Malformed(_)) => 0,
             Err(error) => return Err(error),
         };
         Ok(Self {
@@ -109,7 +113,7 @@ impl Directory {
         tag: Tag,
         limits: &Limits,
         most_values: u64,
-    ) -> Result<Option<(Entry, Bytes)>, RasterError> {
+    ) -> Result<Option<(Entry, Bytes)>, TiffError> {
         let Some(entry) = self.entry(tag) else { return Ok(None) };
         let Some(size) = type_bytes(entry.field_type) else {
             return Err(bad_tag(tag, format!("unknown field type {}", entry.field_type)));
@@ -131,7 +135,7 @@ impl Directory {
         reader: &mut MetadataReader<'_, S>,
         tag: Tag,
         limits: &Limits,
-    ) -> Result<Option<Vec<u64>>, RasterError> {
+    ) -> Result<Option<Vec<u64>>, TiffError> {
         self.first_values(reader, tag, limits, u64::MAX).await
     }
 
@@ -141,7 +145,7 @@ impl Directory {
         tag: Tag,
         limits: &Limits,
         most_values: u64,
-    ) -> Result<Option<Vec<u64>>, RasterError> {
+    ) -> Result<Option<Vec<u64>>, TiffError> {
         let Some((entry, bytes)) = self.value(reader, tag, limits, most_values).await? else {
             return Ok(None);
         };
@@ -180,7 +184,7 @@ impl Directory {
         tag: Tag,
         default: u64,
         limits: &Limits,
-    ) -> Result<u64, RasterError> {
+    ) -> Result<u64, TiffError> {
         match self.first_values(reader, tag, limits, 1).await? {
             None => Ok(default),
             Some(values) => values
@@ -196,7 +200,7 @@ impl Directory {
         reader: &mut MetadataReader<'_, S>,
         tag: Tag,
         limits: &Limits,
-    ) -> Result<Vec<f64>, RasterError> {
+    ) -> Result<Vec<f64>, TiffError> {
         let Some((entry, bytes)) = self.value(reader, tag, limits, u64::MAX).await? else {
             return Ok(Vec::new());
         };
@@ -238,7 +242,7 @@ impl Directory {
         reader: &mut MetadataReader<'_, S>,
         tag: Tag,
         limits: &Limits,
-    ) -> Result<Vec<u8>, RasterError> {
+    ) -> Result<Vec<u8>, TiffError> {
         let Some((entry, bytes)) = self.value(reader, tag, limits, u64::MAX).await? else {
             return Ok(Vec::new());
         };
@@ -282,7 +286,7 @@ fn type_bytes(field_type: u16) -> Option<u64> {
 }
 
 /// An error about a tag's value.
-pub(crate) fn bad_tag(tag: Tag, reason: String) -> RasterError {
+pub(crate) fn bad_tag(tag: Tag, reason: String) -> TiffError {
     Malformed::BadTag {
         tag: tag.number,
         name: tag.name,
@@ -292,7 +296,7 @@ pub(crate) fn bad_tag(tag: Tag, reason: String) -> RasterError {
 }
 
 /// An error about a tag that is absent.
-pub(crate) fn missing_tag(tag: Tag) -> RasterError {
+pub(crate) fn missing_tag(tag: Tag) -> TiffError {
     Malformed::MissingTag {
         tag: tag.number,
         name: tag.name,

@@ -4,11 +4,12 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use crate::codec::{CodecError, Decoded};
-use crate::error::{Malformed, RasterError, Unsupported};
-use crate::layout::{BlockBytes, Layout};
-use crate::limits::{Limits, checked_len};
-use crate::metadata_reader::MAX_FETCH_BYTES;
+use crate::error::{Malformed, TiffError, Unsupported};
+use crate::limits::Limits;
+use crate::read::layout::{BlockBytes, Layout};
 use crate::samples::{unpack_bits, widen_f24};
+use raremap_io::MAX_FETCH_BYTES;
+use raremap_io::checked_len;
 
 /// Blocks at most this far apart in the file are fetched together.
 const MAX_GAP_BYTES: u64 = 16 * 1024;
@@ -56,7 +57,7 @@ pub(crate) fn coalesce(mut blocks: Vec<(TouchedBlock, BlockBytes)>) -> Vec<Fetch
 }
 
 /// Checks that a block's bytes are in the file and within the limits.
-pub(crate) fn check_block_bytes(bytes: BlockBytes, size_bytes: u64, limits: &Limits) -> Result<(), RasterError> {
+pub(crate) fn check_block_bytes(bytes: BlockBytes, size_bytes: u64, limits: &Limits) -> Result<(), TiffError> {
     let end = bytes.offset.saturating_add(bytes.length);
     if end > size_bytes {
         let offset = bytes.offset;
@@ -77,7 +78,7 @@ pub(crate) fn check_block_bytes(bytes: BlockBytes, size_bytes: u64, limits: &Lim
 }
 
 /// Turns the stored bytes of a block into samples of native byte order, or of fewer than 8 bits each ([`Layout::stays_packed`]).
-pub(crate) fn decode_block(layout: &Layout, block: TouchedBlock, stored: &[u8]) -> Result<Vec<u8>, RasterError> {
+pub(crate) fn decode_block(layout: &Layout, block: TouchedBlock, stored: &[u8]) -> Result<Vec<u8>, TiffError> {
     let shape = layout.block_shape(block.down);
     let decoded = if layout.bits_reversed {
         let reversed: Vec<u8> = stored.iter().map(|byte| byte.reverse_bits()).collect();

@@ -1,6 +1,6 @@
 //! GDAL's 16-bit checksum of a band, as `gdalinfo -checksum` prints it.
 
-use crate::reader::Window;
+use crate::read::Window;
 use crate::samples::SampleType;
 
 /// GDAL's checksum of a band (`GDALChecksumImage`), taken window by window in any order.

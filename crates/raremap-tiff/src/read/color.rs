@@ -2,14 +2,14 @@
 
 use serde::Serialize;
 
-use crate::conversion::ColorConversion;
 use crate::directory::Directory;
-use crate::error::RasterError;
-use crate::layout::Layout;
+use crate::directory::metadata_reader::MetadataReader;
+use crate::error::TiffError;
 use crate::limits::Limits;
-use crate::metadata_reader::MetadataReader;
-use crate::source::RangeSource;
+use crate::read::layout::Layout;
+use crate::samples::conversion::ColorConversion;
 use crate::tags;
+use raremap_io::RangeSource;
 
 /// What the samples of a colour channel show.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
@@ -53,7 +53,7 @@ impl Layout {
         reader: &mut MetadataReader<'_, S>,
         directory: &Directory,
         limits: &Limits,
-    ) -> Result<Vec<ColorInterpretation>, RasterError> {
+    ) -> Result<Vec<ColorInterpretation>, TiffError> {
         use ColorInterpretation::{Alpha, Blue, Gray, Green, Palette, Red, Undefined};
         let extra = directory
             .unsigned(reader, tags::EXTRA_SAMPLES, limits)

@@ -1,7 +1,7 @@
 //! The XML that GDAL keeps in tag 42112: `<GDALMetadata><Item name="..." sample="0"
 //! role="...">text</Item></GDALMetadata>`.
 
-use crate::color::ColorInterpretation;
+use crate::read::color::ColorInterpretation;
 
 /// What the metadata says of one band.
 #[derive(Debug, Clone, PartialEq, Default)]

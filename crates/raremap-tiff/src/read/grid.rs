@@ -2,14 +2,16 @@
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use crate::blocks::{BlockCache, TouchedBlock, check_block_bytes, coalesce, decode_block};
-use crate::error::{LimitExceeded, Misuse, RasterError};
-use crate::layout::{BlockBytes, Layout};
-use crate::limits::{Limits, checked_len};
-use crate::metadata_reader::fetch_exactly;
-use crate::nodata::StoredNodata;
+use crate::error::{Misuse, TiffError};
+use crate::limits::Limits;
+use crate::read::blocks::{BlockCache, TouchedBlock, check_block_bytes, coalesce, decode_block};
+use crate::read::layout::{BlockBytes, Layout};
+use crate::samples::nodata::StoredNodata;
 use crate::samples::{SampleValue, Samples, StoredRow, pick_bits};
-use crate::source::RangeSource;
+use raremap_io::LimitExceeded;
+use raremap_io::RangeSource;
+use raremap_io::checked_len;
+use raremap_io::fetch_exactly;
 
 /// Stored bytes that are fetched before they are decoded; bounds memory beside the result and the cache.
 const BATCH_BYTES: u64 = 8 << 20;
@@ -77,7 +79,7 @@ pub(crate) struct GridRead<'a, S> {
 
 impl<S: RangeSource> GridRead<'_, S> {
     /// Fetches and decodes the touched blocks in bounded batches and copies the wanted pixels.
-    pub(crate) async fn read<T: SampleValue>(&self) -> Result<Samples<T>, RasterError> {
+    pub(crate) async fn read<T: SampleValue>(&self) -> Result<Samples<T>, TiffError> {
         let layout = self.layout;
         let mut out = self.allocate()?;
         let planes = self.planes();
@@ -130,7 +132,7 @@ impl<S: RangeSource> GridRead<'_, S> {
         Ok(out)
     }
 
-    fn allocate<T: SampleValue>(&self) -> Result<Samples<T>, RasterError> {
+    fn allocate<T: SampleValue>(&self) -> Result<Samples<T>, TiffError> {
         if self.bands.is_empty() {
             return Err(Misuse::NoBands.into());
         }
@@ -177,7 +179,7 @@ impl<S: RangeSource> GridRead<'_, S> {
 
     /// Blocks may share bytes (writers store equal tiles once), but a small file whose blocks all point at the same
     /// bytes could keep a preview of a forged size busy for hours.
-    fn check_overlap(&self, stored_bytes: u64, decoded_bytes: u64) -> Result<(), RasterError> {
+    fn check_overlap(&self, stored_bytes: u64, decoded_bytes: u64) -> Result<(), TiffError> {
         let limit = self.limits.max_extra_decoded_bytes.min(MAX_SHARED_DECODED_BYTES);
         if decoded_bytes > limit && stored_bytes > self.source.size_bytes() {
             return Err(LimitExceeded {
@@ -194,7 +196,7 @@ impl<S: RangeSource> GridRead<'_, S> {
         &self,
         batch: Vec<(TouchedBlock, BlockBytes)>,
         out: &mut Samples<T>,
-    ) -> Result<(), RasterError> {
+    ) -> Result<(), TiffError> {
         for fetch in coalesce(batch) {
             let fetched = fetch_exactly(self.source, fetch.start, fetch.end).await?;
             for (block, bytes) in fetch.blocks {

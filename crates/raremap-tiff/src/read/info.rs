@@ -3,23 +3,24 @@
 use serde::Serialize;
 
 use crate::codec::Compression;
-use crate::color::ColorInterpretation;
-use crate::conversion::ColorConversion;
-use crate::crs::Crs;
+use crate::codec::predictor::Predictor;
 use crate::directory::Directory;
-use crate::error::RasterError;
-use crate::gdal_metadata;
-use crate::georeference::{GeoReference, GeoTags};
-use crate::header::{ByteOrder, Header};
-use crate::layout::Layout;
+use crate::directory::header::{ByteOrder, Header};
+use crate::directory::metadata_reader::MetadataReader;
+use crate::error::TiffError;
 use crate::limits::Limits;
-use crate::metadata_reader::MetadataReader;
-use crate::nodata::parse_nodata;
-use crate::predict::Predictor;
-use crate::related::{Overview, RelatedImages};
+use crate::read::color::ColorInterpretation;
+use crate::read::gdal_metadata;
+use crate::read::geo_tags::read_geo_tags;
+use crate::read::layout::Layout;
+use crate::read::related::{Overview, RelatedImages};
 use crate::samples::SampleType;
-use crate::source::RangeSource;
+use crate::samples::conversion::ColorConversion;
+use crate::samples::nodata::parse_nodata;
 use crate::tags;
+use raremap_geo::Crs;
+use raremap_geo::GeoReference;
+use raremap_io::RangeSource;
 
 /// What a file says about its image.
 #[derive(Debug, Clone, Serialize)]
@@ -102,7 +103,7 @@ impl RasterInfo {
         layout: &Layout,
         related: &RelatedImages,
         limits: &Limits,
-    ) -> Result<Self, RasterError> {
+    ) -> Result<Self, TiffError> {
         // Descriptive tags that are damaged do not make the pixels unreadable.
         let nodata_text = directory
             .ascii(reader, tags::GDAL_NODATA, limits)
@@ -127,7 +128,7 @@ impl RasterInfo {
         }
         let extra_samples = directory.unsigned(reader, tags::EXTRA_SAMPLES, limits).await;
         let stated_nodata = parse_nodata(&nodata_text);
-        let geo = GeoTags::read(reader, directory, limits).await;
+        let geo = read_geo_tags(reader, directory, limits).await;
         let of_bands = metadata.bands.into_iter();
         let [mut band_names, mut units] = [Vec::new(), Vec::new()];
         let [mut scales, mut offsets] = [Vec::new(), Vec::new()];

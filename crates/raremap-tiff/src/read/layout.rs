@@ -1,16 +1,17 @@
 //! What one directory says about its image: size, samples, and how the blocks (strips or tiles) cover it.
 
+use crate::codec::predictor::{Predictor, RowLayout};
 use crate::codec::{BlockCodec, BlockShape, Compression};
-use crate::conversion::{ColorConversion, StoredPixel};
+use crate::directory::header::{ByteOrder, Header};
+use crate::directory::metadata_reader::MetadataReader;
 use crate::directory::{Directory, bad_tag, missing_tag};
-use crate::error::{RasterError, Unsupported};
-use crate::header::{ByteOrder, Header};
-use crate::limits::{Limits, checked_len};
-use crate::metadata_reader::MetadataReader;
-use crate::predict::{Predictor, RowLayout};
+use crate::error::{TiffError, Unsupported};
+use crate::limits::Limits;
 use crate::samples::SampleType;
-use crate::source::RangeSource;
+use crate::samples::conversion::{ColorConversion, StoredPixel};
 use crate::tags;
+use raremap_io::RangeSource;
+use raremap_io::checked_len;
 
 /// Uncompressed strips are read in pieces of about this many bytes: a preview of a large image needs a row here and there.
 const STRIP_PIECE_BYTES: u64 = 128 * 1024;
@@ -64,7 +65,7 @@ impl Layout {
         header: Header,
         directory: &Directory,
         limits: &Limits,
-    ) -> Result<Self, RasterError> {
+    ) -> Result<Self, TiffError> {
         let width = dimension(reader, directory, tags::IMAGE_WIDTH, limits).await?;
         let height = dimension(reader, directory, tags::IMAGE_LENGTH, limits).await?;
         let compression_code = directory.first_unsigned(reader, tags::COMPRESSION, 1, limits).await?;
@@ -417,7 +418,7 @@ async fn dimension<S: RangeSource>(
     directory: &Directory,
     tag: tags::Tag,
     limits: &Limits,
-) -> Result<u32, RasterError> {
+) -> Result<u32, TiffError> {
     if !directory.has(tag) {
         return Err(missing_tag(tag));
     }
@@ -434,7 +435,7 @@ async fn sample_type<S: RangeSource>(
     directory: &Directory,
     stored_samples: usize,
     limits: &Limits,
-) -> Result<(u16, SampleType), RasterError> {
+) -> Result<(u16, SampleType), TiffError> {
     let all_equal = |values: &[u64]| values.windows(2).all(|pair| pair.first() == pair.last());
     let mut bits = directory
         .unsigned(reader, tags::BITS_PER_SAMPLE, limits)
@@ -474,7 +475,7 @@ async fn block_tables<S: RangeSource>(
     directory: &Directory,
     tiled: bool,
     limits: &Limits,
-) -> Result<(Vec<u64>, Vec<u64>), RasterError> {
+) -> Result<(Vec<u64>, Vec<u64>), TiffError> {
     // Some writers use the strip tags for tiles, which libtiff reads as well.
     let (offsets_tag, counts_tag) = if tiled && directory.has(tags::TILE_OFFSETS) {
         (tags::TILE_OFFSETS, tags::TILE_BYTE_COUNTS)

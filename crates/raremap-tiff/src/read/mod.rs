@@ -1,21 +1,31 @@
 //! Opening a GeoTIFF and reading windows of it.
 
+mod blocks;
+pub(crate) mod checksum;
+pub(crate) mod color;
+pub(crate) mod gdal_metadata;
+mod geo_tags;
+mod grid;
+pub(crate) mod info;
+pub(crate) mod layout;
+pub(crate) mod related;
+pub(crate) mod summary;
+
 use std::sync::Mutex;
 
-use crate::blocks::BlockCache;
 use crate::directory::Directory;
-use crate::error::RasterError;
-use crate::grid::{Axis, GridRead};
-use crate::header::{Header, read_header};
-use crate::info::RasterInfo;
-use crate::layout::Layout;
+use crate::directory::header::{Header, read_header};
+use crate::directory::metadata_reader::MetadataReader;
+use crate::error::{Misuse, TiffError};
 use crate::limits::Limits;
-use crate::metadata_reader::MetadataReader;
-use crate::nodata::StoredNodata;
-use crate::related::{Overview, RelatedImages, is_mask_of};
+use crate::read::blocks::BlockCache;
+use crate::read::grid::{Axis, GridRead};
+use crate::read::info::RasterInfo;
+use crate::read::layout::Layout;
+use crate::read::related::{Overview, RelatedImages, is_mask_of};
+use crate::samples::nodata::StoredNodata;
 use crate::samples::{SampleValue, Samples};
-use crate::scene::{Scene, SceneInfo};
-use crate::source::RangeSource;
+use raremap_io::RangeSource;
 
 /// A rectangle of pixels.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -30,6 +40,30 @@ pub struct Window {
     pub height: u32,
 }
 
+impl Window {
+    /// Refuses a window that is empty or reaches over the edge of an image of this size.
+    ///
+    /// # Errors
+    /// [`Misuse::WindowOutsideImage`].
+    pub fn check_inside(self, image_width: u32, image_height: u32) -> Result<(), TiffError> {
+        let Window { x, y, width, height } = self;
+        let inside =
+            |start: u32, length: u32, size: u32| length > 0 && start.checked_add(length).is_some_and(|end| end <= size);
+        if inside(x, width, image_width) && inside(y, height, image_height) {
+            return Ok(());
+        }
+        Err(Misuse::WindowOutsideImage {
+            x,
+            y,
+            width,
+            height,
+            image_width,
+            image_height,
+        }
+        .into())
+    }
+}
+
 /// An open GeoTIFF: the first image of a file, read window by window.
 ///
 /// Only the blocks that a window touches are fetched, and decoded ones are kept for the windows next to it.
@@ -38,7 +72,6 @@ pub struct GeoTiff<S> {
     limits: Limits,
     header: Header,
     info: RasterInfo,
-    scene_info: SceneInfo,
     layout: Layout,
     mask: Option<Layout>,
     nodata: StoredNodata,
@@ -67,7 +100,7 @@ impl<S> std::fmt::Debug for GeoTiff<S> {
 impl<S: RangeSource> GeoTiff<S> {
     /// Reads the header and the directories: what the first image is, and where its mask and overviews are. No pixels
     /// yet.
-    pub async fn open(source: S, limits: Limits) -> Result<Self, RasterError> {
+    pub async fn open(source: S, limits: Limits) -> Result<Self, TiffError> {
         let mut reader = MetadataReader::new(&source);
         let header = read_header(&mut reader).await?;
         let directory = Directory::read(&mut reader, header, header.first_directory, &limits).await?;
@@ -81,7 +114,6 @@ impl<S: RangeSource> GeoTiff<S> {
             source,
             limits,
             header,
-            scene_info: SceneInfo::from(&info),
             info,
             layout,
             mask: related.mask,
@@ -97,7 +129,7 @@ impl<S: RangeSource> GeoTiff<S> {
     }
 
     /// Reads `bands` (0-based, in any order) of a window that lies inside the image.
-    pub async fn read_window(&self, window: Window, bands: &[usize]) -> Result<Samples, RasterError> {
+    pub async fn read_window(&self, window: Window, bands: &[usize]) -> Result<Samples, TiffError> {
         self.read_window_as(window, bands).await
     }
 
@@ -106,7 +138,7 @@ impl<S: RangeSource> GeoTiff<S> {
         &self,
         window: Window,
         bands: &[usize],
-    ) -> Result<Samples<T>, RasterError> {
+    ) -> Result<Samples<T>, TiffError> {
         let Window { x, y, width, height } = window;
         window.check_inside(self.layout.width, self.layout.height)?;
         let rows = Axis {
@@ -126,7 +158,7 @@ impl<S: RangeSource> GeoTiff<S> {
     /// of the smallest overview that is large enough.
     ///
     /// Memory stays bounded by the result and a few blocks, whatever the size of the image.
-    pub async fn read_preview(&self, max_px: u32, bands: &[usize]) -> Result<Samples, RasterError> {
+    pub async fn read_preview(&self, max_px: u32, bands: &[usize]) -> Result<Samples, TiffError> {
         let max_px = max_px.max(1);
         let overview = match self.best_overview(max_px) {
             Some(overview) => self.open_overview(overview).await,
@@ -198,7 +230,7 @@ impl<S: RangeSource> GeoTiff<S> {
         rows: Axis,
         columns: Axis,
         bands: &[usize],
-    ) -> Result<Samples<T>, RasterError> {
+    ) -> Result<Samples<T>, TiffError> {
         let (source, limits) = (&self.source, &self.limits);
         let pixels = GridRead {
             source,
@@ -225,19 +257,5 @@ impl<S: RangeSource> GeoTiff<S> {
             samples.invalidate_masked(&mask.read::<f32>().await?);
         }
         Ok(samples)
-    }
-}
-
-impl<S: RangeSource> Scene for GeoTiff<S> {
-    fn scene_info(&self) -> &SceneInfo {
-        &self.scene_info
-    }
-
-    async fn read_window(&self, window: Window, bands: &[usize]) -> Result<Samples, RasterError> {
-        self.read_window_as(window, bands).await
-    }
-
-    async fn read_preview(&self, max_px: u32, bands: &[usize]) -> Result<Samples, RasterError> {
-        GeoTiff::read_preview(self, max_px, bands).await
     }
 }

@@ -3,12 +3,12 @@
 use serde::Serialize;
 
 use crate::directory::Directory;
-use crate::header::Header;
-use crate::layout::Layout;
+use crate::directory::header::Header;
+use crate::directory::metadata_reader::MetadataReader;
 use crate::limits::Limits;
-use crate::metadata_reader::MetadataReader;
-use crate::source::RangeSource;
+use crate::read::layout::Layout;
 use crate::tags;
+use raremap_io::RangeSource;
 
 /// Bits of NewSubfileType (TIFF 6.0, page 36).
 const REDUCED: u64 = 1;

@@ -2,11 +2,11 @@
 
 use serde::Serialize;
 
-use crate::checksum::GdalChecksum;
-use crate::error::RasterError;
-use crate::info::RasterInfo;
-use crate::reader::{GeoTiff, Window};
-use crate::source::RangeSource;
+use crate::error::TiffError;
+use crate::read::checksum::GdalChecksum;
+use crate::read::info::RasterInfo;
+use crate::read::{GeoTiff, Window};
+use raremap_io::RangeSource;
 
 /// Most bytes of the windows in which bands are read through, unless one block is larger.
 const WINDOW_BYTES: u64 = 16 << 20;
@@ -80,7 +80,7 @@ impl<S: RangeSource> GeoTiff<S> {
     ///
     /// # Errors
     /// Those of [`GeoTiff::read_window`].
-    pub async fn summarize_bands(&self) -> Result<Vec<BandSummary>, RasterError> {
+    pub async fn summarize_bands(&self) -> Result<Vec<BandSummary>, TiffError> {
         let info = self.info();
         let mut bands = vec![
             (
@@ -115,7 +115,7 @@ impl<S: RangeSource> GeoTiff<S> {
     ///
     /// # Errors
     /// Those of [`GeoTiff::read_preview`].
-    pub async fn sample_bands(&self, max_px: u32) -> Result<Vec<BandStatistics>, RasterError> {
+    pub async fn sample_bands(&self, max_px: u32) -> Result<Vec<BandStatistics>, TiffError> {
         let mut bands = Vec::new();
         for band in 0..self.info().band_count {
             let samples = self.read_preview(max_px, &[band]).await?;
@@ -189,17 +189,17 @@ mod tests {
 
     #[test]
     fn windows_cover_every_pixel_once_and_stay_small() {
-        let image = crate::output::OutputImage {
+        let image = crate::write::image::OutputImage {
             width: 2,
             height: 1,
-            samples: crate::output::OutputSamples::U8(&[1, 2]),
+            samples: crate::write::image::OutputSamples::U8(&[1, 2]),
             nodata: None,
             color_table: None,
             band_names: Vec::new(),
             metadata: Vec::new(),
         };
-        let bytes = crate::encode::encode_geotiff(&image, None).expect("encodes");
-        let source = crate::source::BytesSource::new(bytes);
+        let bytes = crate::write::encode_geotiff(&image, None).expect("encodes");
+        let source = raremap_io::BytesSource::new(bytes);
         let opened = pollster::block_on(GeoTiff::open(source, crate::limits::Limits::default())).expect("opens");
         let mut info = opened.info().clone();
         (info.width, info.height, info.band_count) = (20_000, 7_001, 3);

@@ -1,13 +1,13 @@
 //! Colour spaces whose stored samples GDAL does not hand out: what it makes of them instead.
 
 use crate::codec::Compression;
-use crate::conversion_lab::Lab;
 use crate::directory::Directory;
-use crate::error::{RasterError, Unsupported};
+use crate::directory::metadata_reader::MetadataReader;
+use crate::error::{TiffError, Unsupported};
 use crate::limits::Limits;
-use crate::metadata_reader::MetadataReader;
-use crate::source::RangeSource;
+use crate::samples::lab::Lab;
 use crate::tags;
+use raremap_io::RangeSource;
 
 /// How the stored samples of a pixel become its bands.
 #[derive(Debug, Clone)]
@@ -51,7 +51,7 @@ impl ColorConversion {
         directory: &Directory,
         limits: &Limits,
         pixel: StoredPixel,
-    ) -> Result<Self, RasterError> {
+    ) -> Result<Self, TiffError> {
         let is_jpeg = pixel.compression == Compression::Jpeg;
         let name = match (pixel.photometric, pixel.bits) {
             (5, 8) if pixel.samples >= 4 && !pixel.planar => return Ok(ColorConversion::CmykToRgba),
@@ -128,7 +128,7 @@ impl YCbCr {
         reader: &mut MetadataReader<'_, S>,
         directory: &Directory,
         limits: &Limits,
-    ) -> Result<Self, RasterError> {
+    ) -> Result<Self, TiffError> {
         let subsampling = directory.unsigned(reader, tags::YCBCR_SUBSAMPLING, limits).await?;
         let subsampling = subsampling.unwrap_or_else(|| vec![2, 2]);
         let (Some(across @ (1 | 2 | 4)), Some(down @ (1 | 2 | 4))) =

@@ -1,9 +1,13 @@
 //! Sample types, and turning a block's bytes into values and validity.
 
+pub(crate) mod conversion;
+mod lab;
+pub(crate) mod nodata;
+
 use serde::Serialize;
 
-use crate::error::{RasterError, Unsupported};
-use crate::nodata::StoredNodata;
+use crate::error::{TiffError, Unsupported};
+use crate::samples::nodata::StoredNodata;
 
 /// The type in which a file stores its samples.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
@@ -35,7 +39,7 @@ pub enum SampleType {
 
 impl SampleType {
     /// Recognizes BitsPerSample and SampleFormat.
-    pub(crate) fn from_tags(bits: u16, format: u64) -> Result<Self, RasterError> {
+    pub(crate) fn from_tags(bits: u16, format: u64) -> Result<Self, TiffError> {
         match (bits, format) {
             // 4 is "undefined", which libtiff reads as unsigned.
             (1..=8, 1 | 4) => Ok(SampleType::U8),
@@ -144,7 +148,7 @@ pub struct Samples<T = f32> {
 
 impl<T: SampleValue> Samples<T> {
     /// All zero and valid; the caller has checked the size against the limits.
-    pub(crate) fn new(bands: usize, height: usize, width: usize) -> Self {
+    pub fn new(bands: usize, height: usize, width: usize) -> Self {
         let pixels = height * width;
         Self {
             bands,

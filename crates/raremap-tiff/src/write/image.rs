@@ -1,6 +1,6 @@
 //! An image that is to be written.
 
-use crate::error::{Misuse, RasterError};
+use crate::error::{Misuse, TiffError};
 
 /// An image that is to be written.
 #[derive(Debug, Clone)]
@@ -76,7 +76,7 @@ impl OutputSamples<'_> {
 
 impl OutputImage<'_> {
     /// Refuses parts that do not fit together.
-    pub(crate) fn check(&self) -> Result<(), RasterError> {
+    pub(crate) fn check(&self) -> Result<(), TiffError> {
         let bad = |reason: String| Err(Misuse::BadOutput { reason }.into());
         let (width, height) = (self.width, self.height);
         if width == 0 || height == 0 {

@@ -1,22 +1,24 @@
 //! Writing GeoTIFF files: tiled, deflate-compressed, with the georeference of the image they were made from.
 
+pub(crate) mod image;
+pub(crate) mod image_tags;
+
 use std::io::{Cursor, Seek, Write};
 
 use tiff::encoder::{DirectoryEncoder, TiffEncoder, TiffKind, TiffKindBig, TiffKindStandard};
 
-use crate::encode_tags::{tag, write_geo_tags, write_image_tags};
-use crate::error::{LimitExceeded, RasterError, WriteError};
-use crate::georeference::GeoReference;
-use crate::output::{OutputImage, OutputSample, OutputSamples};
+use crate::error::TiffError;
 use crate::tags;
+use crate::write::image::{OutputImage, OutputSample, OutputSamples};
+use crate::write::image_tags::{TILE_PX, tag, write_geo_tags, write_image_tags};
+use raremap_geo::GeoReference;
+use raremap_io::{IoError, LimitExceeded};
 
-/// Tiles are square.
-pub(crate) const TILE_PX: u32 = 256;
 /// What classic TIFF can address.
 const CLASSIC_BYTES: u64 = u32::MAX as u64;
 
 /// Encodes an image in memory; see [`write_geotiff`].
-pub fn encode_geotiff(image: &OutputImage<'_>, georeference: Option<&GeoReference>) -> Result<Vec<u8>, RasterError> {
+pub fn encode_geotiff(image: &OutputImage<'_>, georeference: Option<&GeoReference>) -> Result<Vec<u8>, TiffError> {
     let mut bytes = Vec::new();
     write_geotiff(Cursor::new(&mut bytes), image, georeference)?;
     Ok(bytes)
@@ -30,7 +32,7 @@ pub fn write_geotiff<W: Write + Seek>(
     writer: W,
     image: &OutputImage<'_>,
     georeference: Option<&GeoReference>,
-) -> Result<(), RasterError> {
+) -> Result<(), TiffError> {
     image.check()?;
     let tile_bytes = u64::from(TILE_PX) * u64::from(TILE_PX) * u64::from(image.samples.bits_per_sample()) / 8;
     let worst_tile_bytes = tile_bytes + tile_bytes / 1000 + 64;
@@ -57,7 +59,7 @@ fn write_as<W: Write + Seek, K: TiffKind>(
     writer: W,
     image: &OutputImage<'_>,
     georeference: Option<&GeoReference>,
-) -> Result<(), RasterError> {
+) -> Result<(), TiffError> {
     let mut encoder = TiffEncoder::<W, K>::new_generic(writer)?;
     let mut directory = encoder.image_directory()?;
     match &image.samples {
@@ -79,7 +81,7 @@ fn write_tiles<W: Write + Seek, K: TiffKind, T: OutputSample>(
     directory: &mut DirectoryEncoder<'_, W, K>,
     image: &OutputImage<'_>,
     bands: &[&[T]],
-) -> Result<(), RasterError> {
+) -> Result<(), TiffError> {
     let (mut offsets, mut byte_counts) = (Vec::new(), Vec::new());
     let mut raw = Vec::new();
     for band in bands {
@@ -87,8 +89,8 @@ fn write_tiles<W: Write + Seek, K: TiffKind, T: OutputSample>(
             for across in 0..tiles_across(image) {
                 collect_tile(band, image.width as usize, down as usize, across as usize, &mut raw);
                 let mut encoder = flate2::write::ZlibEncoder::new(Vec::new(), flate2::Compression::default());
-                encoder.write_all(&raw).map_err(WriteError::Io)?;
-                let compressed = encoder.finish().map_err(WriteError::Io)?;
+                encoder.write_all(&raw).map_err(IoError::Write)?;
+                let compressed = encoder.finish().map_err(IoError::Write)?;
                 byte_counts.push(u32::try_from(compressed.len()).map_err(|_| too_large(compressed.len() as u64))?);
                 offsets.push(K::convert_offset(directory.write_data(&compressed[..])?)?);
             }
@@ -102,7 +104,7 @@ fn write_tiles<W: Write + Seek, K: TiffKind, T: OutputSample>(
     Ok(())
 }
 
-fn too_large(needed: u64) -> RasterError {
+fn too_large(needed: u64) -> TiffError {
     LimitExceeded {
         what: "a written tile",
         needed,
@@ -134,8 +136,10 @@ fn collect_tile<T: OutputSample>(band: &[T], width: usize, down: usize, across: 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{Affine, BytesSource, CrsKind, GeoTiff, Limits, Window};
+    use crate::{GeoTiff, Limits, Window};
     use pollster::block_on;
+    use raremap_geo::{Affine, CrsKind};
+    use raremap_io::BytesSource;
 
     fn mask(values: &[u8], width: u32, height: u32) -> OutputImage<'_> {
         OutputImage {

@@ -5,18 +5,20 @@ use std::io::{Seek, Write};
 use tiff::encoder::{DirectoryEncoder, TiffKind};
 use tiff::tags::{Tag, Type};
 
-use crate::encode::TILE_PX;
-use crate::error::RasterError;
-use crate::gdal_metadata;
-use crate::georeference::GeoTags;
-use crate::output::OutputImage;
+use crate::error::TiffError;
+use crate::read::gdal_metadata;
 use crate::tags;
+use crate::write::image::OutputImage;
+use raremap_geo::GeoTags;
+
+/// Tiles are square.
+pub(crate) const TILE_PX: u32 = 256;
 
 /// Writes all tags that do not depend on the samples' type and place.
 pub(crate) fn write_image_tags<W: Write + Seek, K: TiffKind>(
     directory: &mut DirectoryEncoder<'_, W, K>,
     image: &OutputImage<'_>,
-) -> Result<(), RasterError> {
+) -> Result<(), TiffError> {
     let bands = image.samples.band_count();
     directory.write_tag(tag(tags::IMAGE_WIDTH), image.width)?;
     directory.write_tag(tag(tags::IMAGE_LENGTH), image.height)?;
@@ -49,7 +51,7 @@ pub(crate) fn write_image_tags<W: Write + Seek, K: TiffKind>(
 pub(crate) fn write_geo_tags<W: Write + Seek, K: TiffKind>(
     directory: &mut DirectoryEncoder<'_, W, K>,
     geo: &GeoTags,
-) -> Result<(), RasterError> {
+) -> Result<(), TiffError> {
     let doubles = [
         (tags::MODEL_PIXEL_SCALE, &geo.pixel_scale),
         (tags::MODEL_TIEPOINT, &geo.tie_points),

@@ -33,14 +33,6 @@ pub enum ProductError {
         /// What differs.
         difference: GridDifference,
     },
-    /// A file of the product cannot be opened.
-    #[error("{file}: {error}")]
-    InFile {
-        /// The file.
-        file: String,
-        /// What is wrong with it.
-        error: Box<crate::RasterError>,
-    },
 }
 
 impl ProductError {
@@ -51,7 +43,6 @@ impl ProductError {
             ProductError::SeveralProducts(_) => "several_products",
             ProductError::Jpeg2000 { .. } => "unsupported_jpeg_2000",
             ProductError::GridMismatch { .. } => "grids_differ",
-            ProductError::InFile { error, .. } => error.code(),
         }
     }
 }

@@ -1,8 +1,36 @@
-//! Where the arithmetic runs.
+//! Where the arithmetic runs, by the name on the command line.
+//!
+//! ```
+//! use raremap_device::Backend;
+//!
+//! let device = Backend::Cpu.device()?;
+//! # let _ = device;
+//! # Ok::<(), raremap_device::DeviceError>(())
+//! ```
+#![cfg(not(target_arch = "wasm32"))]
 
-use anyhow::{Result, bail};
 use burn::tensor::Device;
 use clap::ValueEnum;
+
+/// A device that cannot be had.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum DeviceError {
+    /// The CPU counts as one device.
+    #[error("there is no cpu {number}: the one is number 0, and `--devices 0,0` runs two replicas on it")]
+    NoSuchCpu {
+        /// The number asked for.
+        number: usize,
+    },
+    /// The backend was not compiled in.
+    #[error(
+        "this build has no {backend} backend; build it with: cargo build --release -p raremap-cli --features {backend}"
+    )]
+    NotCompiled {
+        /// The backend asked for.
+        backend: Backend,
+    },
+}
 
 /// A backend, by the name on the command line.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -19,7 +47,10 @@ pub enum Backend {
 
 impl Backend {
     /// The backend's default device, without autodiff.
-    pub fn device(self) -> Result<Device> {
+    ///
+    /// # Errors
+    /// [`DeviceError::NotCompiled`].
+    pub fn device(self) -> Result<Device, DeviceError> {
         self.numbered(None)
     }
 
@@ -27,20 +58,18 @@ impl Backend {
     ///
     /// # Errors
     /// A backend that this build does not have, or a CPU other than number 0.
-    pub fn devices(self, numbers: &[usize]) -> Result<Vec<Device>> {
+    pub fn devices(self, numbers: &[usize]) -> Result<Vec<Device>, DeviceError> {
         match numbers {
             [] => Ok(vec![self.device()?]),
             numbers => numbers.iter().map(|&number| self.numbered(Some(number))).collect(),
         }
     }
 
-    fn numbered(self, number: Option<usize>) -> Result<Device> {
+    fn numbered(self, number: Option<usize>) -> Result<Device, DeviceError> {
         match self {
             Self::Cpu => match number.unwrap_or(0) {
                 0 => Ok(Device::flex()),
-                other => {
-                    bail!("there is no cpu {other}: the one is number 0, and `--devices 0,0` runs two replicas on it")
-                }
+                number => Err(DeviceError::NoSuchCpu { number }),
             },
             #[cfg(feature = "cuda")]
             Self::Cuda => Ok(Device::cuda(number.unwrap_or(0))),
@@ -49,9 +78,7 @@ impl Backend {
             #[cfg(feature = "vulkan")]
             Self::Vulkan => Ok(Device::vulkan(gpu(number))),
             #[allow(unreachable_patterns, reason = "reachable unless every backend is compiled in")]
-            other => bail!(
-                "this build has no {other} backend; build it with: cargo build --release -p raremap-train --features {other}"
-            ),
+            backend => Err(DeviceError::NotCompiled { backend }),
         }
     }
 }

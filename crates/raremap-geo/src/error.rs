@@ -1,0 +1,29 @@
+//! Why a place cannot be given in longitude and latitude.
+
+/// A place without longitude and latitude.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum GeoError {
+    /// The coordinate reference system is not one of those that are known here.
+    #[error("the coordinate reference system {name} cannot be converted to longitude and latitude")]
+    UnsupportedCrs {
+        /// Its code or citation.
+        name: String,
+    },
+    /// The formulas of the system have no longitude and latitude for the middle of the scene.
+    #[error("the scene's middle has no longitude and latitude")]
+    NoPlace,
+    /// Part of the scene is where the formulas of the system do not apply.
+    #[error("the scene reaches out of its system's domain")]
+    OutsideDomain,
+}
+
+impl GeoError {
+    /// A short name of the failure, stable between versions.
+    pub fn code(&self) -> &'static str {
+        match self {
+            GeoError::UnsupportedCrs { .. } => "unsupported_crs",
+            GeoError::NoPlace | GeoError::OutsideDomain => "outside_crs_domain",
+        }
+    }
+}

@@ -1,0 +1,10 @@
+//! Does the scene fit the model? Asked before a run.
+
+pub(crate) mod assignment;
+mod band_names;
+pub(crate) mod bands;
+pub(crate) mod matching;
+pub(crate) mod opacity;
+pub(crate) mod open;
+pub(crate) mod scaling;
+pub(crate) mod statistics;

@@ -1,0 +1,95 @@
+//! What can go wrong between files and a scene.
+
+mod product;
+
+pub use product::{GridDifference, NameList, ProductError};
+
+use raremap_io::{ArchiveError, IoError, LimitExceeded, SourceError};
+use raremap_tiff::TiffError;
+
+/// Any failure of opening or reading a scene.
+///
+/// [`SceneError::code`] is stable and is what a user interface should switch on; the text is for people.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum SceneError {
+    /// A file cannot be read.
+    #[error(transparent)]
+    Tiff(#[from] TiffError),
+    /// A file of several cannot be read.
+    #[error("{file}: {error}")]
+    InFile {
+        /// The file.
+        file: String,
+        /// What is wrong with it.
+        error: Box<SceneError>,
+    },
+    /// Files do not make one scene.
+    #[error(transparent)]
+    Product(#[from] ProductError),
+    /// The bytes could not be fetched, or not be kept.
+    #[error(transparent)]
+    Io(#[from] IoError),
+    /// The call asks for something that the scene does not have.
+    #[error(transparent)]
+    Misuse(#[from] Misuse),
+}
+
+macro_rules! through {
+    ($($inner:ty => $outer:ident),*) => {$(
+        impl From<$inner> for SceneError {
+            fn from(error: $inner) -> Self {
+                SceneError::$outer(error.into())
+            }
+        }
+    )*};
+}
+
+through!(
+    SourceError => Io, ArchiveError => Io, LimitExceeded => Io,
+    raremap_tiff::Misuse => Tiff, raremap_tiff::Malformed => Tiff, raremap_tiff::Unsupported => Tiff
+);
+
+impl SceneError {
+    /// A short name of the failure, stable between versions.
+    pub fn code(&self) -> &'static str {
+        match self {
+            SceneError::Tiff(error) => error.code(),
+            SceneError::InFile { error, .. } => error.code(),
+            SceneError::Product(error) => error.code(),
+            SceneError::Io(error) => error.code(),
+            SceneError::Misuse(error) => error.code(),
+        }
+    }
+}
+
+/// The call asks for something that the scene does not have.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum Misuse {
+    /// A grid to resample to that has no pixels, or pixels of no size.
+    #[error("a grid of {count} pixels, each of {ratio} source pixels, is no grid")]
+    BadGrid {
+        /// Pixels along the axis.
+        count: u32,
+        /// Source pixels per pixel.
+        ratio: f64,
+    },
+    /// A calibration of another number of bands.
+    #[error("a calibration of {found} bands does not fit {expected} bands")]
+    BadCalibration {
+        /// Bands of the calibration.
+        found: usize,
+        /// Bands of the scene.
+        expected: usize,
+    },
+}
+
+impl Misuse {
+    fn code(&self) -> &'static str {
+        match self {
+            Misuse::BadGrid { .. } => "bad_grid",
+            Misuse::BadCalibration { .. } => "bad_calibration",
+        }
+    }
+}

@@ -1,0 +1,19 @@
+//! What can be segmented: one file, the files of a product, or either of them seen on another grid.
+//!
+//! A [`Scene`] gives windows of samples of several bands on one grid. [`TiffScene`] is one GeoTIFF; [`Product`] takes the files of a
+//! satellite's product as one scene, by their names, and turns stored numbers into reflectance; [`Resampled`] changes the resolution.
+
+mod error;
+mod product;
+mod resample;
+mod scene;
+mod tiff;
+
+pub use error::{GridDifference, Misuse, NameList, ProductError, SceneError};
+pub use product::{
+    Calibration, DeclaredScaling, Notice, Product, ProductBand, ProductFacts, ProductFile, ProductKind,
+    RecognizedProduct, calibration, product_facts, recognize,
+};
+pub use resample::{AxisGrid, Kernel, Resampled};
+pub use scene::{Scene, SceneInfo};
+pub use tiff::TiffScene;

@@ -1,0 +1,26 @@
+//! Training and judging models: datasets, crops, augmentation, losses, optimizers, runs, evaluation, and made-up scenes.
+//!
+//! The modules are the stages that data flows through, in this order: [`dataset`] reads samples, [`sample`] chooses crops, [`augment`] varies
+//! them, [`loss`] scores what the network makes of them, [`optim`] steps, [`run`] drives it all, [`evaluate`] judges.
+
+pub mod ablate;
+pub mod augment;
+pub mod check;
+pub mod checkpoint;
+pub mod config;
+pub mod dataset;
+pub mod evaluate;
+pub mod export;
+pub mod loss;
+pub mod metrics;
+pub mod model_section;
+pub mod optim;
+pub mod overrides;
+pub mod run;
+pub mod sample;
+pub mod split;
+pub mod start;
+pub mod stats;
+pub mod synth;
+pub mod tune;
+pub mod watch;
