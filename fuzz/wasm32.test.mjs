@@ -1,4 +1,4 @@
-// The damaged files of crates/raremap-raster/tests/mutations.rs in wasm32, where a usize has 32 bits: every file of the
+// The damaged files of crates/raremap-tiff/tests/mutations.rs in wasm32, where a usize has 32 bits: every file of the
 // seed corpus with bytes altered and cut short, and every past crash, through the entries of src/entries.rs.
 //
 //   cargo rustc --release --lib --crate-type cdylib --target wasm32-unknown-unknown     (in fuzz/)
@@ -99,7 +99,7 @@ test("files cut short end in time and memory", () => {
 });
 
 test("what once crashed or hung ends in every entry", () => {
-  for (const [path, file] of files(join(HERE, "../crates/raremap-raster/tests/regressions"))) {
+  for (const [path, file] of files(join(HERE, "../crates/raremap-tiff/tests/regressions"))) {
     for (const entry of ENTRIES) run(entry, file, () => path);
   }
 });

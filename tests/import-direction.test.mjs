@@ -14,12 +14,12 @@ test("an arrow of the architecture is allowed", () => {
 });
 
 test("model and raster importing each other is refused", () => {
-  const packages = [packageOf("raremap-model", ["raremap-raster"]), packageOf("raremap-raster", ["raremap-model"])];
+  const packages = [packageOf("raremap-model", ["raremap-tiff"]), packageOf("raremap-tiff", ["raremap-model"])];
   assert.equal(checkDependencies(packages).length, 2);
 });
 
 test("raster importing burn is refused, also as a build dependency", () => {
-  assert.equal(checkDependencies([packageOf("raremap-raster", ["burn-tensor", "build"])]).length, 1);
+  assert.equal(checkDependencies([packageOf("raremap-tiff", ["burn-tensor", "build"])]).length, 1);
 });
 
 test("a library importing train or tests is refused, even for its tests", () => {

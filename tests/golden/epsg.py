@@ -1,4 +1,4 @@
-"""Writes crates/raremap-raster/src/projection/epsg.txt: projected systems of the EPSG register (through pyproj's copy) that raremap
+"""Writes crates/raremap-geo/src/projection/epsg.txt: projected systems of the EPSG register (through pyproj's copy) that raremap
 inverts, one a line:
 
     code[-last+step] method ellipsoid metres_per_unit latitude longitude parallel1 parallel2 scale easting northing
@@ -8,7 +8,7 @@ G (GRS 1980) or W (WGS 84). `first-last+step` stands for consecutive codes whose
 are deprecated systems, methods without a formula in projection/method.rs, prime meridians other than Greenwich, and datums that PROJ
 does not take as WGS 84: those need a shift.
 
-Run it with a Python that has pyproj:  python tests/golden/epsg.py > crates/raremap-raster/src/projection/epsg.txt
+Run it with a Python that has pyproj:  python tests/golden/epsg.py > crates/raremap-geo/src/projection/epsg.txt
 """
 
 import math

@@ -1,4 +1,4 @@
-"""Writes crates/raremap-raster/src/epsg_units.txt: units of length of the EPSG register, and which projected systems are in them, from the
+"""Writes crates/raremap-geo/src/epsg_units.txt: units of length of the EPSG register, and which projected systems are in them, from the
 copy that rasterio carries.
 
     unit metres              a unit's code, and how many metres it is
@@ -16,7 +16,7 @@ import sys
 
 import rasterio
 
-OUT = pathlib.Path(__file__).parents[2] / "crates/raremap-raster/src/epsg_units.txt"
+OUT = pathlib.Path(__file__).parents[2] / "crates/raremap-geo/src/epsg_units.txt"
 DATABASE = pathlib.Path(rasterio.__file__).parent / "proj_data" / "proj.db"
 # GeoTIFF's codes have 16 bits, of which those from 32767 on are not EPSG's.
 END = 32767

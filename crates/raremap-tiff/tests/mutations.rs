@@ -3,7 +3,7 @@
 //! The whole schedule runs on every build. `RAREMAP_EXHAUSTIVE=1` runs every value of every byte of the small files:
 //!
 //! ```text
-//! RAREMAP_EXHAUSTIVE=1 cargo test --release -p raremap-raster --test mutations -- --nocapture
+//! RAREMAP_EXHAUSTIVE=1 cargo test --release -p raremap-tiff --test mutations -- --nocapture
 //! ```
 
 #[path = "support/bounds.rs"]
