@@ -1,10 +1,10 @@
-//! Where the arithmetic runs.
+//! The devices that arithmetic can run on.
 
 use anyhow::{Result, bail};
 use burn::tensor::Device;
 use clap::ValueEnum;
 
-/// A backend, by the name on the command line.
+/// A backend, by its name on the command line.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub enum Backend {
     /// The CPU, in Rust.
@@ -23,10 +23,10 @@ impl Backend {
         self.numbered(None)
     }
 
-    /// The devices with `numbers`, without autodiff; the default one where there are none. A number may come more than once.
+    /// The devices with `numbers`, without autodiff, or the default one if there are none. A number may come more than once.
     ///
     /// # Errors
-    /// A backend that this build does not have, or a CPU other than number 0.
+    /// If this build does not have the backend, or if the CPU has another number than 0.
     pub fn devices(self, numbers: &[usize]) -> Result<Vec<Device>> {
         match numbers {
             [] => Ok(vec![self.device()?]),
@@ -39,7 +39,7 @@ impl Backend {
             Self::Cpu => match number.unwrap_or(0) {
                 0 => Ok(Device::flex()),
                 other => {
-                    bail!("there is no cpu {other}: the one is number 0, and `--devices 0,0` runs two replicas on it")
+                    bail!("there is no cpu {other}: the only one is number 0, and `--devices 0,0` runs two replicas on it")
                 }
             },
             #[cfg(feature = "cuda")]

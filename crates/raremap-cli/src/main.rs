@@ -30,7 +30,7 @@ use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 
-/// Land cover with the rare classes found: train, evaluate, predict.
+/// Maps land cover and finds rare classes in satellite images: trains, evaluates and predicts.
 #[derive(Debug, Parser)]
 #[command(name = "raremap", version)]
 struct Cli {

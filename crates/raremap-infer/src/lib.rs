@@ -1,7 +1,7 @@
 //! From a scene to its mask: window planning, normalization, blending, thresholds and areas.
 //!
-//! [`run_scene`] gives [`SceneLogits`], from which masks are drawn as often as asked: threshold, rare classes and top-k need no new run.
-//! The same code runs natively and in the browser; nothing here opens a file, chooses a device or knows of a page.
+//! [`run_scene`] returns [`SceneLogits`], from which you can draw as many masks as you like: threshold, rare classes and top-k need no new
+//! run. The same code runs natively and in the browser. Nothing here opens a file, chooses a device or knows about a page.
 
 mod areas;
 mod assignment;
