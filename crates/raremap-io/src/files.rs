@@ -1,11 +1,11 @@
-//! Writing files so that a reader never sees half of one.
+//! Writes files so that a reader never sees half of one.
 
 use std::io::Write;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
 
-/// What could not be written, as the context of why.
+/// What could not be written, as the context of the cause.
 #[derive(Debug, thiserror::Error)]
 #[error("cannot write {}", _0.display())]
 pub struct Unwritten(pub PathBuf);
@@ -15,7 +15,7 @@ pub fn write_whole(path: &Path, bytes: &[u8]) -> Result<()> {
     write_with(path, |file| Ok(file.write_all(bytes)?))
 }
 
-/// As [`write_whole`], of what `fill` writes.
+/// As [`write_whole`], for whatever `fill` writes.
 pub fn write_with(path: &Path, fill: impl FnOnce(&mut std::fs::File) -> Result<()>) -> Result<()> {
     let folder = path
         .parent()
@@ -26,7 +26,7 @@ pub fn write_with(path: &Path, fill: impl FnOnce(&mut std::fs::File) -> Result<(
         let mut file = tempfile::NamedTempFile::new_in(folder)?;
         fill(file.as_file_mut())?;
         file.as_file().sync_all()?;
-        // A temporary file is private; what is published is for everybody, as a plain write would be.
+        // A temporary file is private, but the published file is for everybody, as after a plain write.
         #[cfg(unix)]
         {
             use std::os::unix::fs::PermissionsExt;

@@ -1,4 +1,4 @@
-//! What the answers of a server to range requests mean. The requests themselves are made elsewhere: by a browser's `fetch`.
+//! What a server's answers to range requests mean. The requests themselves are made elsewhere, by a browser's `fetch`.
 
 use std::ops::Range;
 
@@ -8,9 +8,9 @@ use crate::error::SourceError;
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum HttpProblem {
-    /// The server gives files as a whole alone.
+    /// The server only gives files as a whole.
     #[error(
-        "the server gives the file as a whole alone: scenes are read in parts, for which it has to support range requests \
+        "the server only gives the file as a whole, but scenes are read in parts: it has to support range requests \
          (Accept-Ranges: bytes)"
     )]
     NoRanges,
@@ -21,12 +21,12 @@ pub enum HttpProblem {
         status: u16,
     },
     /// The server wants to know who asks.
-    #[error("the server refuses to give the file (status {status})")]
+    #[error("the server refuses access to the file (status {status})")]
     Refused {
         /// The status: 401 or 403.
         status: u16,
     },
-    /// Any other answer that is no success.
+    /// Any other answer that is not a success.
     #[error("the server answered with status {status}")]
     Status {
         /// The status.
@@ -34,19 +34,19 @@ pub enum HttpProblem {
     },
     /// Nothing says how long the file is.
     #[error(
-        "the server does not say how long the file is: one of another site has to expose Content-Range \
+        "the server does not say how long the file is: a server of another site has to expose Content-Range \
          (Access-Control-Expose-Headers)"
     )]
     NoSize,
-    /// No answer at all. Browsers do not tell why.
+    /// There was no answer at all. Browsers do not tell why.
     #[error(
         "the server cannot be reached, or does not allow pages of other sites to read the file (Access-Control-Allow-Origin): {reason}"
     )]
     Unreachable {
-        /// The browser's words.
+        /// The browser's message.
         reason: String,
     },
-    /// The file is another one than when it was opened.
+    /// The file is not the one that was opened.
     #[error("the file on the server has changed since it was opened: open it again")]
     Changed,
 }
@@ -112,11 +112,11 @@ pub struct RemoteFile {
 }
 
 impl RemoteFile {
-    /// By the answer to a request for the first bytes. `known_bytes` is the length that a request of its own (HEAD) gave, for servers that
-    /// do not tell it here.
+    /// Takes the answer to a request for the first bytes. `known_bytes` is the length that a separate HEAD request gave, for servers that
+    /// do not state it here.
     ///
     /// # Errors
-    /// [`HttpProblem::NoSize`] where the length is not known yet; others for answers that are no part of a file.
+    /// [`HttpProblem::NoSize`] if the length is not known yet; other problems for answers that are not a part of a file.
     pub fn new(first: HttpAnswer, known_bytes: Option<u64>) -> Result<Self, HttpProblem> {
         // A file without bytes has no first ones.
         if first.status == 416 && (known_bytes.is_none_or(|bytes| bytes == 0)) {
@@ -134,7 +134,7 @@ impl RemoteFile {
         })
     }
 
-    /// Whether a later answer, with a body of `received` bytes, is this range of the same file.
+    /// Checks that a later answer, with a body of `received` bytes, is this range of the same file.
     ///
     /// # Errors
     /// [`HttpProblem::Changed`] for another version, [`SourceError::Changed`] for another number of bytes.
@@ -142,7 +142,7 @@ impl RemoteFile {
         let differs = |one: &Option<String>, other: &Option<String>| one.is_some() && other.is_some() && one != other;
         let is_other_size = answer.size_bytes().is_some_and(|size| size != self.size_bytes);
         let is_other = differs(&self.etag, &answer.etag) || differs(&self.last_modified, &answer.last_modified);
-        // A range that was there is not any more.
+        // A range that existed does not exist any more.
         if is_other || is_other_size || answer.status == 416 {
             return Err(HttpProblem::Changed.into());
         }
