@@ -7,7 +7,7 @@ use super::{OutputFile, OutputKind, OutputOptions, Results};
 use crate::decide::{DecideOptions, Summary};
 use crate::error::InferError;
 
-/// A line per class, then `valid` (all of them), `nodata` and `scene`; areas are in hectares, empty where they are not known.
+/// Writes a line per class, then `valid` (all of them), `nodata` and `scene`; areas are in hectares, and empty if they are not known.
 pub(super) fn csv(results: &Results<'_>) -> Result<OutputFile, InferError> {
     let summary = results.logits.summary(results.decide)?;
     let mut text = String::from("class,value,color,rare,pixels,percent,area_ha,complete\n");
@@ -34,7 +34,7 @@ pub(super) fn csv(results: &Results<'_>) -> Result<OutputFile, InferError> {
     Ok(OutputFile::of_bytes(OutputKind::AreasCsv, text.into_bytes()))
 }
 
-/// A field as RFC 4180 has it.
+/// A field in the form of RFC 4180.
 fn field(text: &str) -> String {
     if text.contains([',', '"', '\n', '\r']) {
         format!("\"{}\"", text.replace('"', "\"\""))

@@ -1,8 +1,8 @@
-//! A finished run as files: which there are, and each of them as a stream of bytes.
+//! Turns a finished run into files, each of them a stream of bytes.
 //!
-//! The command line and the page call the same function, [`Results::make`], so that files are equal byte for byte where the logits are.
-//! Every file is made in one or two passes over the rows of the scene, from the top, and kept in a [`Scratch`] until it is read: memory
-//! holds a few rows. There is no clock, no random number and no order of a hash table in them.
+//! The command line and the page call the same function, [`Results::make`], so that files are equal byte for byte if the logits are. Every
+//! file is made in one or two passes over the rows of the scene, from the top, and kept in a [`Scratch`] until it is read: memory holds a
+//! few rows. Nothing in a file depends on a clock, a random number or the order of a hash table.
 
 mod areas;
 mod kind;
@@ -27,7 +27,7 @@ pub use name::SceneName;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum ProbabilitySamples {
-    /// 8 bits: steps of 1/254, 255 where there is no data. An error of at most 0.002 for a quarter of the bytes or less.
+    /// 8 bits: steps of 1/254, and 255 where there is no data. The error is at most 0.002, for a quarter of the bytes or less.
     #[default]
     U8,
     /// 32-bit floating point, NaN where there is no data.
@@ -38,27 +38,27 @@ pub enum ProbabilitySamples {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum PolygonsCrs {
-    /// Longitude and latitude (RFC 7946); the scene's own where it cannot be converted, which the file then says.
+    /// Longitude and latitude (RFC 7946). If the scene's system cannot be converted, its own, and the file then says so.
     #[default]
     Wgs84,
-    /// The scene's own, named by the `crs` member that RFC 7946 took away from older GeoJSON.
+    /// The scene's own, named by the `crs` member that RFC 7946 removed from GeoJSON.
     Scene,
 }
 
-/// What may be chosen of the files.
+/// Options for the files.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct OutputOptions {
     /// How probabilities and saliency are stored.
     pub probability: ProbabilitySamples,
     /// Which coordinates polygons and the review list have.
     pub polygons_crs: PolygonsCrs,
-    /// Least area of a polygon, in hectares: smaller ones are left out, and leave a gap. 0 keeps all.
+    /// Smallest area of a polygon, in hectares: smaller ones are left out and leave a gap. 0 keeps all.
     pub min_area_ha: f64,
-    /// Most entries of the review list.
+    /// Largest number of entries in the review list.
     pub review_limit: usize,
     /// When the scene was taken, RFC 3339, or an interval of two such times (`start/end`); for the STAC Item.
     pub datetime: Option<String>,
-    /// When the files were made, RFC 3339; files do not know it by themselves.
+    /// When the files were made, RFC 3339; files do not know that themselves.
     pub created: Option<String>,
 }
 
@@ -76,26 +76,26 @@ impl Default for OutputOptions {
 }
 
 impl OutputOptions {
-    /// Whether the options can be followed: asked before a run, rather than after it. `has_areas` says whether areas of the scene's pixels
-    /// are known.
+    /// Checks whether the options can be followed, so that this is known before a run rather than after it. `has_areas` says whether areas
+    /// of the scene's pixels are known.
     ///
     /// # Errors
-    /// [`InferError::Misuse`] for a least area that is none, or that cannot be compared.
+    /// [`InferError::Misuse`] for a smallest area that makes no sense, or that cannot be compared.
     pub fn check(&self, has_areas: bool) -> Result<(), InferError> {
         let least_ha = self.min_area_ha;
         if !(least_ha >= 0.0 && least_ha.is_finite()) {
-            let message = format!("the least area is {least_ha} ha; it must be 0 or more");
+            let message = format!("the smallest area is {least_ha} ha; it must be 0 or more");
             return Err(InferError::Misuse(message));
         }
         if least_ha > 0.0 && !has_areas {
-            let message = "areas of this scene are not known: polygons cannot be left out by area";
+            let message = "the areas of this scene are not known, so polygons cannot be left out by area";
             return Err(InferError::Misuse(message.into()));
         }
         Ok(())
     }
 }
 
-/// A finished run with all that its files say of it.
+/// A finished run, with everything that its files say about it.
 #[derive(Debug, Clone)]
 pub struct Results<'a> {
     /// The logits.
@@ -104,19 +104,19 @@ pub struct Results<'a> {
     pub card: &'a Card,
     /// Digest of the model's file.
     pub model_sha256: &'a str,
-    /// What the scene is called.
+    /// The name of the scene.
     pub scene: &'a SceneName,
     /// Where the scene is.
     pub georeference: Option<&'a GeoReference>,
     /// How the mask is drawn.
     pub decide: &'a DecideOptions,
-    /// What may be chosen of the files.
+    /// Options for the files.
     pub options: &'a OutputOptions,
     /// Further facts for the files' metadata, by the names that raster metadata has: [`crate::run_notes`].
     pub notes: &'a [(String, String)],
 }
 
-/// Gives an empty scratch.
+/// Returns an empty scratch.
 pub(crate) type NewScratch<'s> = dyn FnMut() -> Result<Box<dyn Scratch>, InferError> + 's;
 
 impl Results<'_> {
@@ -135,10 +135,10 @@ impl Results<'_> {
             .collect()
     }
 
-    /// Makes a file. `new_scratch` gives room outside memory, up to twice.
+    /// Makes a file. `new_scratch` provides space outside memory, and is called up to twice.
     ///
     /// # Errors
-    /// [`InferError::Misuse`] for options out of range and for a file that this run does not have; what reading the logits gives, and the
+    /// [`InferError::Misuse`] for options out of range and for a file that this run does not have; errors of reading the logits, and of the
     /// scratch.
     pub fn make(&self, kind: OutputKind, new_scratch: &mut NewScratch<'_>) -> Result<OutputFile, InferError> {
         self.decide.check(self.card)?;
@@ -161,7 +161,7 @@ impl Results<'_> {
         }
     }
 
-    /// Where the files come from, by the names that raster metadata has.
+    /// Where the files come from, by the names of raster metadata.
     fn provenance(&self) -> Vec<(String, String)> {
         let entries = [
             ("RAREMAP_VERSION", env!("CARGO_PKG_VERSION").to_owned()),
@@ -191,7 +191,7 @@ enum Content {
 }
 
 impl OutputFile {
-    /// Bytes of a chunk where the reader has no wish: no allocation is larger.
+    /// Size of a chunk in bytes if the reader has no wish; no allocation is larger.
     pub const CHUNK_BYTES: usize = 4 << 20;
 
     fn of_bytes(kind: OutputKind, bytes: Vec<u8>) -> Self {
@@ -212,12 +212,12 @@ impl OutputFile {
         self.kind
     }
 
-    /// What its reader ought to know, in words: that coordinates are not those asked for.
+    /// What its reader should know, in words: that coordinates are not the requested ones.
     pub fn notice(&self) -> Option<&str> {
         self.notice.as_deref()
     }
 
-    /// Bytes of the file.
+    /// Size of the file in bytes.
     pub fn size_bytes(&self) -> u64 {
         match &self.content {
             Content::Cog(file) => file.size_bytes(),
@@ -229,7 +229,7 @@ impl OutputFile {
     /// Puts the next bytes into `chunk`, at most `most_bytes`; leaves it empty at the end.
     ///
     /// # Errors
-    /// The scratch's own.
+    /// Those of the scratch.
     pub fn read_chunk(&mut self, chunk: &mut Vec<u8>, most_bytes: usize) -> Result<(), InferError> {
         match &mut self.content {
             Content::Cog(file) => file.read_chunk(chunk, most_bytes)?,
@@ -252,7 +252,7 @@ impl OutputFile {
         Ok(())
     }
 
-    /// The whole file in memory: for small scenes, and where nothing takes chunks.
+    /// The whole file in memory, for small scenes, and for callers that take no chunks.
     ///
     /// # Errors
     /// As [`OutputFile::read_chunk`].
@@ -268,7 +268,7 @@ impl OutputFile {
     }
 }
 
-/// Text on its way into a scratch, in pieces worth a write.
+/// Text on its way into a scratch, in pieces that are worth a write.
 pub(crate) struct TextSink {
     scratch: Box<dyn Scratch>,
     text: String,
@@ -284,7 +284,7 @@ impl TextSink {
         }
     }
 
-    /// Takes what `text` holds, which is empty then.
+    /// Takes what `text` holds; `text` is then empty.
     fn take(&mut self, text: &mut String) -> Result<(), RasterError> {
         self.text.push_str(text);
         text.clear();

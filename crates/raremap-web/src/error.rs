@@ -48,7 +48,7 @@ impl From<WeightsError> for SessionError {
 
 impl From<serde_json::Error> for SessionError {
     fn from(error: serde_json::Error) -> Self {
-        Self::misuse(format!("options that cannot be read: {error}"))
+        Self::misuse(format!("the options cannot be read: {error}"))
     }
 }
 

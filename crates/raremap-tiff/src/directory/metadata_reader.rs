@@ -1,14 +1,14 @@
-//! Small reads of headers and directories, out of one chunk fetched ahead.
+//! Serves small reads of headers and directories from one chunk that is fetched ahead.
 
 use bytes::Bytes;
 
 use crate::error::{Malformed, RasterError, SourceError};
 use crate::source::RangeSource;
 
-/// How many bytes are fetched at once while reading directories: one fetch is enough for most files.
+/// How many bytes are fetched at once while reading directories; one fetch is enough for most files.
 const READ_AHEAD_BYTES: u64 = 32 * 1024;
 
-/// Serves small reads of a source out of one chunk fetched ahead.
+/// Serves small reads of a source from one chunk that is fetched ahead.
 pub(crate) struct MetadataReader<'a, S> {
     source: &'a S,
     chunk_start: u64,
@@ -29,7 +29,7 @@ impl<'a, S: RangeSource> MetadataReader<'a, S> {
         self.source.size_bytes()
     }
 
-    /// Gives `length` bytes at `offset`; `length` must already be bounded by the caller.
+    /// Returns `length` bytes at `offset`; the caller must already have bounded `length`.
     pub(crate) async fn bytes(&mut self, what: &'static str, offset: u64, length: u64) -> Result<Bytes, RasterError> {
         let size_bytes = self.source.size_bytes();
         let end = offset.saturating_add(length);
@@ -48,16 +48,16 @@ impl<'a, S: RangeSource> MetadataReader<'a, S> {
             self.chunk = fetch_exactly(self.source, offset, fetch_end).await?;
             self.chunk_start = offset;
         }
-        // Inside the chunk, so the differences fit a usize.
+        // They lie inside the chunk, so the differences fit a usize.
         let start = (offset - self.chunk_start) as usize;
         Ok(self.chunk.slice(start..start + length as usize))
     }
 }
 
-/// No source is asked for more at a time: a browser keeps a slice of a file twice until it is decoded.
+/// No source has to provide more at a time, because a browser keeps a slice of a file twice until it is decoded.
 pub(crate) const MAX_FETCH_BYTES: u64 = 4 << 20;
 
-/// Fetches a range, in parts where it is long, and checks that the source kept its promise. The length must already be bounded.
+/// Fetches a range, in parts if it is long, and checks that the source kept its promise. The caller must already have bounded the length.
 pub(crate) async fn fetch_exactly<S: RangeSource>(source: &S, start: u64, end: u64) -> Result<Bytes, RasterError> {
     if end.saturating_sub(start) <= MAX_FETCH_BYTES {
         return fetch_part(source, start, end).await;
@@ -68,7 +68,7 @@ pub(crate) async fn fetch_exactly<S: RangeSource>(source: &S, start: u64, end: u
         let part_end = next.saturating_add(MAX_FETCH_BYTES).min(end);
         let part = fetch_part(source, next, part_end).await?;
         if bytes.is_empty() {
-            // Not before the first part has come: a source that fails costs nothing.
+            // Memory is not taken before the first part has come, so a source that fails costs nothing.
             bytes.reserve_exact(usize::try_from(end - start).unwrap_or(0));
         }
         bytes.extend_from_slice(&part);
