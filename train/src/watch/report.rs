@@ -313,6 +313,6 @@ mod tests {
     #[test]
     fn a_run_that_has_just_begun_has_a_page() {
         let page = report(Path::new("nowhere"), &History::default(), &[]).expect("a page");
-        assert!(page.contains("No step is logged yet."));
+        assert!(page.contains("No step has been logged yet."));
     }
 }

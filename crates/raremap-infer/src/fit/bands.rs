@@ -508,7 +508,7 @@ mod tests {
         .unwrap_err();
         assert_eq!(
             error.to_string(),
-            "the scene has 2 band(s), the model needs 3: green, red, nir"
+            "the scene has 2 band(s), but the model needs 3: green, red, nir"
         );
     }
 }

@@ -194,7 +194,7 @@ mod tests {
             ),
             (
                 info(50, 41, Some((UTM, [600_000.0, 5_000_000.0, 20.0, 20.0]))),
-                "its lower right corner by +0.00 columns and +2.00 rows (50 x 41 pixels, the other 100 x 80)",
+                "its lower right corner by +0.00 columns and +2.00 rows (50 x 41 pixels; the other has 100 x 80)",
             ),
         ];
         for (file, part) in cases {
