@@ -171,7 +171,7 @@ fn pixel_counts(evaluation: &Value, rare: &[String]) -> String {
         .collect();
     let total = evaluation["pixels"].as_u64().unwrap_or(0);
     format!(
-        "\nOf {total} scored pixels: {}. Percent, mean ± standard deviation over seeds.\n",
+        "\n{total} pixels are scored, among them {}. Figures are percentages: mean ± standard deviation over seeds.\n",
         counts.join(", ")
     )
 }
