@@ -151,7 +151,7 @@ async function boot() {
   panel.showLayerChoices(card, (kind) => result.setKind(kind));
   panel.showAbout(card, check);
   /** @type {HTMLButtonElement} */ (byId("about-open")).disabled = false;
-  if (state === "empty") setState("empty", "Ready for an image.");
+  if (state === "empty") setState("empty", "The page is ready for an image.");
 }
 
 /** The worker is gone, the page goes on: a new one is loaded, and the scene opened again in it. */
@@ -161,7 +161,7 @@ function onCrash() {
   loading = restart(byId("backend").dataset.backend === "webgpu");
   loading.catch((cause) => {
     info = undefined;
-    showError("The engine could not be started anew", cause);
+    showError("The engine could not be restarted", cause);
   });
 }
 
@@ -252,7 +252,7 @@ async function onBands(chosen) {
   bands = chosen;
   clearError();
   result.clear();
-  setState("ready", "The bands are changed; run to map the scene with them.");
+  setState("ready", "The bands have changed. Press Run to map the scene with them.");
   try {
     const picture = await engine.call("preview", { bands: chosen, maxPx: PICTURE_MAX_PX });
     if (token === opened && bands === chosen) showPreview(picture);

@@ -91,9 +91,9 @@ export function showFiles(files, onChoice) {
  */
 export function showOffers(info, matching) {
   byId("resample-field").hidden = !info.canResample;
-  byId("resample-text").textContent = `Run at the model's ${number(info.modelResolutionM, info.modelResolutionM % 1 ? 1 : 0)} m; the mask stays on the scene's own pixels`;
+  byId("resample-text").textContent = `Run at the model's ${number(info.modelResolutionM, info.modelResolutionM % 1 ? 1 : 0)} m; the mask keeps the scene's own pixels`;
   byId("matching-field").hidden = !matching;
-  byId("matching-text").textContent = `Match the values to the model's`;
+  byId("matching-text").textContent = `Match the values to the training data's`;
   byId("matching-hint").textContent = matching ?? "";
 }
 
@@ -140,7 +140,7 @@ export function showBands(info, onChange) {
   for (const select of selects) {
     select.addEventListener("change", () => {
       summarize();
-      byId("bands-reason").textContent = "Chosen by you.";
+      byId("bands-reason").textContent = "You chose these bands.";
       onChange(chosen());
     });
   }
@@ -193,7 +193,7 @@ export function showLayerChoices(card, onChange) {
     radio.checked = i === 0;
     radio.addEventListener("change", () => onChange(kind));
     const label = make("label", {}, radio, text);
-    if (kind.startsWith("probability:")) label.title = `How likely each pixel is ${text.toLowerCase()}`;
+    if (kind.startsWith("probability:")) label.title = `How likely each pixel is to be ${text.toLowerCase()}`;
     return label;
   });
   byId("layer-choices").replaceChildren(...chips);
@@ -216,8 +216,8 @@ export function showTable(areas) {
   });
   byId("class-table").replaceChildren(...rows);
   byId("result-note").textContent = [
-    areas.valid_hectares === null ? "Without georeferencing, areas are counts of pixels." : "",
-    areas.complete ? "" : "Only the finished part is counted.",
+    areas.valid_hectares === null ? "The scene has no georeferencing, so areas are counts of pixels." : "",
+    areas.complete ? "" : "The table only counts the part that was finished.",
     areas.nodata_pixels > 0 && areas.complete ? `${number(areas.nodata_pixels)} pixels have no data.` : "",
   ].join(" ");
 }
@@ -241,7 +241,7 @@ export function showLegend(kind, scale, areas, topK) {
   }
   const caption =
     kind === "saliency"
-      ? `Saliency. ${areas.top_k.threshold === null ? "None marked" : `Bright: the top ${number(topK)}%, from ${number(areas.top_k.threshold, 2)}`}`
+      ? `Saliency. ${areas.top_k.threshold === null ? "No pixel is marked" : `The top ${number(topK)}%, ${number(areas.top_k.threshold, 2)} and above, are bright`}`
       : `Probability of ${className(kind.replace("probability:", ""))}`;
   legend.replaceChildren(caption, ramp(scale), make("div", { class: "ends" }, make("span", {}, "0"), make("span", {}, "1")));
 }
@@ -266,7 +266,7 @@ export function showAbout(card, check) {
   const bands = card.bands.map((/** @type {{name: string}} */ band) => bandName(band.name));
   const facts = [
     ["Model", card.name],
-    ["Made", card.created.slice(0, 10)],
+    ["Created", card.created.slice(0, 10)],
     ["Inputs", listing(bands)],
     ["Values", card.value_scaling],
     ["Pixel size", `trained at ${number(card.ground_resolution_m)} m`],
@@ -275,7 +275,7 @@ export function showAbout(card, check) {
     ["Trained on", card.training.dataset],
     ["Source", card.training.provenance],
     ["Weights", card.quantization],
-    ["Test tile", `largest difference ${check.maxAbs.toExponential(1)}, allowed ${check.tolerance.toExponential(1)}`],
+    ["Test tile", `differs by at most ${check.maxAbs.toExponential(1)}, where ${check.tolerance.toExponential(1)} is allowed`],
   ];
   byId("about-body").replaceChildren(
     make("p", {}, card.description),

@@ -70,14 +70,14 @@ export function listing(words) {
 /** Causes in the page's own words, where the engine's would be about its inside. @type {Record<string, string>} */
 const WHAT_HAPPENED = {
   not_a_tiff: "This is not a TIFF file.",
-  empty: "The file has no content.",
-  truncated: "The file ends too early: a part of it is missing.",
-  trap: "The engine stopped: it ran out of memory, or has a fault.",
+  empty: "The file is empty.",
+  truncated: "The end of the file is missing.",
+  trap: "The engine stopped: it ran out of memory or has a bug.",
   worker_missing: "The engine could not be started.",
   wasm_start: "The engine could not be started in this browser.",
 };
 
-const CONVERT = "Rewrite it as a plain GeoTIFF, for example with gdal_translate -co COMPRESS=DEFLATE, and open that.";
+const CONVERT = "Rewrite it as a plain GeoTIFF, for example with gdal_translate -co COMPRESS=DEFLATE, and open that file.";
 const DAMAGED = "The file is incomplete or damaged. Copy or download it again.";
 
 /** What to try, by the error's code or the beginning of it, the first that fits. @type {[string, string][]} */
@@ -85,30 +85,30 @@ const WHAT_TO_TRY = [
   ["not_a_tiff", "Choose a GeoTIFF (.tif). Other formats can be converted with QGIS or gdal_translate."],
   ["too_few_bands", "Choose all band files of the scene together, or the folder or zip archive that holds them."],
   ["several_products", "Choose the files of one of them."],
-  ["grids_differ", "Bring the bands onto one grid first, for example with gdalwarp, and open those."],
-  ["no_image_among_files", "Choose GeoTIFF files, or a folder or zip archive that holds some."],
+  ["grids_differ", "First put the bands on one grid, for example with gdalwarp, and open the new files."],
+  ["no_image_among_files", "Choose GeoTIFF files, or a folder or zip archive that contains some."],
   ["unsupported_jpeg_2000", "Convert the bands first, for example with gdal_translate in.jp2 out.tif."],
   ["folder_unreadable", "Choose the files themselves instead of the folder."],
   ["http_no_ranges", "Download the file and open it from this computer."],
-  ["http_unreachable", "Check the address and the connection. This site may only be allowed to read files of its own server."],
+  ["http_unreachable", "Check the address and the connection. This site may be limited to files on its own server."],
   ["http_", "Check the address, or download the file and open it from this computer."],
   ["unsupported_", CONVERT],
-  ["limit_exceeded", "Cut out a part of the scene, or rewrite it in tiles (gdal_translate -co TILED=YES)."],
+  ["limit_exceeded", "Cut out a part of the scene, or rewrite the scene in tiles (gdal_translate -co TILED=YES)."],
   ["scene_too_large", "Cut out a part of the scene and open that."],
-  ["storage_full", "Free space on the disk, or use a window that is not a private one."],
+  ["storage_full", "Free some disk space, or use a window that is not private."],
   ["source_", "The file was moved or changed since it was opened. Open it again."],
   ["model_fetch", "Check the connection, then reload the page."],
-  ["model_", "The model's file is incomplete or altered. Reload the page without its cache."],
-  ["golden_tile_differs", "The model is not used where it computes wrong numbers. Try another browser or computer."],
+  ["model_", "The model file is incomplete or was altered. Reload the page without its cache."],
+  ["golden_tile_differs", "On this device the model gives wrong numbers, so the page does not use it. Try another browser or computer."],
   ["sample_fetch", "Check the connection, or choose a file of your own."],
   ["misuse", "Check the options and the bands, then run again."],
-  ["trap", "It was started anew. If this happens again, try a smaller scene, or add ?backend=cpu to the address."],
-  ["worker_missing", "Reload the page. If that does not help, the site is incomplete, or an extension blocks its scripts."],
-  ["wasm_start", "Use a current Chrome, Edge, Firefox or Safari: WebAssembly with SIMD is needed."],
+  ["trap", "The page has restarted it. If this happens again, try a smaller scene, or add ?backend=cpu to the address."],
+  ["worker_missing", "Reload the page. If that does not help, the site is incomplete or an extension blocks its scripts."],
+  ["wasm_start", "Use a current Chrome, Edge, Firefox or Safari: the page needs WebAssembly with SIMD."],
   ...["empty", "truncated", "no_image", "missing_tag", "bad_tag", "bad_block"].map(
     (code) => /** @type {[string, string]} */ ([code, DAMAGED]),
   ),
-  ["", "Reload the page. If it happens again with the same file, report it with the details below."],
+  ["", "Reload the page. If this happens again with the same file, please report it with the details below."],
 ];
 
 /** @param {{code: string, message: string}} error */
@@ -121,10 +121,10 @@ export function explain({ code, message }) {
 
 /** What to do about a scene that does not fit the model, by the warning's code. @type {Record<string, string>} */
 const WARNINGS = {
-  values_8_bit: "The values look like 8-bit display values. Use the original image if you have it; the result may be wrong.",
-  values_reflectance: "The values look like reflectances from 0 to 1. Multiply them by 10,000; the result is wrong otherwise.",
-  bands_swapped: "The bands may be in another order. Check them under Bands; the result may be wrong.",
-  values_unusual: "The values are far from the training data's. Check the bands and the scaling; the result may be wrong.",
+  values_8_bit: "The values look like 8-bit display values, so the result may be wrong. If you have the original image, use that.",
+  values_reflectance: "The values look like reflectances from 0 to 1. Multiply them by 10,000, or the result will be wrong.",
+  bands_swapped: "The bands may be in the wrong order, and then the result is wrong. Check them under Bands.",
+  values_unusual: "The values are unlike those of the training data, so the result may be wrong. Check the bands and the scaling.",
 };
 
 /**
@@ -138,25 +138,25 @@ export function warningText(code, message) {
 }
 
 /**
- * One calm line: where it computes, why there, and how fast that is.
+ * One calm line that says where the model runs, why it runs there, and what would be faster.
  *
  * @param {{backend: string, reason: string, adapter: string}} loaded
  */
 export function backendText({ backend, reason, adapter }) {
   if (backend === "webgpu") {
     const name = adapter ? ` (${adapter})` : "";
-    if (reason === "fallback") return `Computing through a software WebGPU adapter${name}, as the address asks.`;
-    return `Computing on the graphics card${name}.`;
+    if (reason === "fallback") return `The model runs on a software WebGPU adapter${name}, because the address asks for it.`;
+    return `The model runs on the graphics card${name}.`;
   }
   /** @type {Record<string, string>} */
   const why = {
-    forced: "as the address asks",
-    missing: "as this browser offers no WebGPU",
-    fallback: "as this browser's WebGPU is software only",
-    limits: "as the graphics card is too limited for the model",
-    crashed: "as the graphics card failed",
-    webgpu_failed: "as the graphics card could not be started",
-    golden_tile_differs: "as the graphics card gave wrong numbers on the model's test tile",
+    forced: "because the address asks for it",
+    missing: "because this browser offers no WebGPU",
+    fallback: "because this browser only has WebGPU in software",
+    limits: "because the graphics card is too limited for the model",
+    crashed: "because the graphics card failed",
+    webgpu_failed: "because the graphics card could not be started",
+    golden_tile_differs: "because the graphics card gave wrong numbers on the model's test tile",
   };
-  return `Computing on the processor, ${why[reason] ?? reason}. A graphics card would be faster.`;
+  return `The model runs on the processor, ${why[reason] ?? reason}. A graphics card would be faster.`;
 }

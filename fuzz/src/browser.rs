@@ -1,23 +1,23 @@
-//! The entries for 32 bits, called from node: `wasm32.test.mjs`.
+//! The entry points for 32 bits, which node calls: `wasm32.test.mjs`.
 
 use std::sync::Mutex;
 
 use crate::{MAX_EXTRA_BYTES, counting, entries};
 
-/// What the last call held at once, over what was held before it.
+/// Bytes that the last call held at once, beyond what was held before it.
 static EXTRA: Mutex<usize> = Mutex::new(0);
 
-/// Room for a file of `length` bytes; the caller fills it and hands it to [`run`].
+/// Space for a file of `length` bytes; the caller fills it and hands it to [`run`].
 #[unsafe(no_mangle)]
 pub extern "C" fn allocate(length: usize) -> *mut u8 {
     Box::leak(vec![0; length].into_boxed_slice()).as_mut_ptr()
 }
 
-/// Runs entry `index` over the first `length` of the bytes at `pointer`; gives 1 where they were read, 0 for a typed error,
-/// 2 where too much memory was held. A panic traps.
+/// Runs entry `index` over the first `length` bytes at `pointer`. Returns 1 if they were read, 0 for a typed error, and 2 if too much
+/// memory was held. A panic traps.
 ///
 /// # Safety
-/// `pointer` is of [`allocate`], with at least `length` bytes.
+/// `pointer` comes from [`allocate`], with at least `length` bytes.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn run(index: usize, pointer: *const u8, length: usize) -> u32 {
     let data = unsafe { std::slice::from_raw_parts(pointer, length) };

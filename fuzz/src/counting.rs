@@ -1,4 +1,4 @@
-//! An allocator that knows how much was held at once.
+//! An allocator that records how much was held at once.
 
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
@@ -14,7 +14,7 @@ fn add(bytes: usize) {
     PEAK.fetch_max(held, Relaxed);
 }
 
-// SAFETY: every call is handed on as it is; the counters allocate nothing.
+// SAFETY: every call is passed on as it is; the counters allocate nothing.
 unsafe impl GlobalAlloc for Counting {
     unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
         add(layout.size());
@@ -32,7 +32,7 @@ unsafe impl GlobalAlloc for Counting {
     }
 
     unsafe fn realloc(&self, pointer: *mut u8, layout: Layout, new_size: usize) -> *mut u8 {
-        // While bytes are moved both are held.
+        // While bytes are moved, both copies are held.
         add(new_size);
         HELD.fetch_sub(layout.size(), Relaxed);
         unsafe { System.realloc(pointer, layout, new_size) }
@@ -42,14 +42,14 @@ unsafe impl GlobalAlloc for Counting {
 #[global_allocator]
 static COUNTING: Counting = Counting;
 
-/// Forgets the peak so far; gives what is held now.
+/// Forgets the peak so far; returns what is held now.
 pub fn start() -> usize {
     let held = HELD.load(Relaxed);
     PEAK.store(held, Relaxed);
     held
 }
 
-/// The most bytes held at once since [`start`].
+/// The largest number of bytes held at once since [`start`].
 pub fn peak() -> usize {
     PEAK.load(Relaxed)
 }

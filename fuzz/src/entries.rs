@@ -1,7 +1,7 @@
-//! The ways into the reader: each takes any bytes and gives how reading them ended, or panics where a promise is broken.
+//! The entry points of the reader: each takes any bytes and reports how reading them ended, or panics if a promise is broken.
 //!
-//! Fuzz targets, the tests of damaged files and the 32-bit check run the same functions. They use the crate as an
-//! application would, so that what is renamed inside it needs no change here.
+//! Fuzz targets, the tests of damaged files and the 32-bit check run the same functions. They use the crate as an application would, so
+//! that a rename inside it needs no change here.
 
 use std::future::Future;
 use std::pin::pin;
@@ -11,10 +11,10 @@ use raremap_io::BytesSource;
 use raremap_tiff::TiffError;
 use raremap_tiff::{GeoTiff, Limits, Samples, Window};
 
-/// Reads bytes in one way; gives "read" or the code of the error.
+/// Reads bytes in one way; returns "read" or the code of the error.
 pub type Entry = fn(&[u8]) -> &'static str;
 
-/// All of them by name: a fuzz target and a folder of seeds each.
+/// All of them by name; each has a fuzz target and a folder of seeds.
 pub const ENTRIES: [(&str, Entry); 4] = [
     ("header", header),
     ("directory", directory),
@@ -24,9 +24,9 @@ pub const ENTRIES: [(&str, Entry); 4] = [
 
 /// Columns and rows of the largest window that an entry asks for.
 const WINDOW_PX: u32 = 300;
-/// The most bands.
+/// Largest number of bands.
 const BANDS: usize = 4;
-/// More than any entry's results take together: values and validity of a few windows.
+/// More than the results of any entry take together: values and validity of a few windows.
 pub const MAX_OUTPUT_BYTES: usize = 4 * (WINDOW_PX * WINDOW_PX) as usize * (BANDS * 8 + 1);
 
 /// The first 16 bytes decide how a sound rest is read.
@@ -40,14 +40,14 @@ pub fn header(data: &[u8]) -> &'static str {
     let mut file = plain.encode(&[7; 64]);
     let given = data.len().min(if is_big_tiff { 16 } else { 8 });
     file[..given].copy_from_slice(&data[..given]);
-    // A header that is cut short, too.
+    // This includes a header that is cut short.
     if given < 8 {
         file.truncate(given);
     }
     outcome(open(&file).map(|_| ()))
 }
 
-/// The bytes are the file from its first directory on; the lowest bits of the first choose the kind of file.
+/// The bytes are the file from its first directory on; the lowest bits of the first one choose the kind of file.
 pub fn directory(data: &[u8]) -> &'static str {
     let Some((kind, rest)) = data.split_first() else {
         return "empty";
@@ -62,15 +62,15 @@ pub fn directory(data: &[u8]) -> &'static str {
     }
     file.extend_from_slice(rest);
     outcome(open(&file).and_then(|image| {
-        // What is shown to people is made of what the file says.
+        // What people see is made from what the file says.
         let shown = format!("{:?}", image.info());
         assert!(!shown.is_empty());
-        // Looks for overviews along the chain of directories.
+        // This looks for overviews along the chain of directories.
         block_on(image.read_preview(8, &[0])).map(|_| ())
     }))
 }
 
-/// Values of the Compression tag, whether they are read or not: a new codec is covered as soon as it is.
+/// Values of the Compression tag, whether or not they are read, so that a new codec is covered as soon as it exists.
 pub const COMPRESSIONS: [u16; 16] = [
     1, 5, 8, 32773, 50000, 34887, 50001, 7, 32946, 34925, 6, 2, 3, 4, 34712, 50002,
 ];
@@ -135,7 +135,7 @@ fn outcome(result: Result<(), TiffError>) -> &'static str {
     match result {
         Ok(()) => "read",
         Err(error) => {
-            // The sentence is made of what the file says, too.
+            // The sentence is made from what the file says, too.
             assert!(!error.to_string().is_empty());
             error.code()
         }
@@ -201,7 +201,7 @@ fn check_lengths<T>(samples: &Samples<T>) {
     assert!(pixels > 0 && samples.valid.len() == pixels && samples.values.len() == pixels * samples.bands);
 }
 
-/// Sources in memory are always ready: nothing ever has to wait.
+/// Sources in memory are always ready, so nothing ever has to wait.
 fn block_on<F: Future>(future: F) -> F::Output {
     let mut future = pin!(future);
     let mut context = Context::from_waker(Waker::noop());
@@ -261,7 +261,7 @@ impl Default for Plain {
 }
 
 impl Plain {
-    /// Header, directory, the values of its long tags, then the block: all its bands', where the file is planar.
+    /// Header, directory, the values of its long tags, then the block, or all bands' blocks if the file is planar.
     fn encode(&self, payload: &[u8]) -> Vec<u8> {
         const SHORT: u64 = 3;
         const LONG: u64 = 4;
@@ -276,7 +276,7 @@ impl Plain {
         let planes = if self.planar { usize::from(self.bands) } else { 1 };
         let per_band = |value: u16| vec![value; usize::from(self.bands)];
         let (offsets_tag, counts_tag) = if self.tiled { (324, 325) } else { (273, 279) };
-        // Filled in below, once it is known where the block will be.
+        // This is filled in below, once the position of the block is known.
         let longs = |tag: u64, value: usize| {
             (
                 tag,

@@ -1,4 +1,4 @@
-//! What fuzzing feeds, and the bound on memory that everything fed is held to.
+//! The inputs of fuzzing, and the bound on memory that holds for all of them.
 //!
 //! The entries themselves are in `entries.rs`, which the ordinary tests include as well.
 
@@ -9,10 +9,10 @@ pub mod entries;
 #[cfg(feature = "weights")]
 pub mod weights;
 
-/// Most bytes that reading may hold over what it gives back.
+/// Reading may hold at most this many bytes more than it returns.
 pub const MAX_EXTRA_BYTES: usize = 64 << 20;
 
-/// Runs an entry and panics where it held more memory than it may.
+/// Runs an entry and panics if it held more memory than it may.
 pub fn within_memory(data: &[u8], entry: entries::Entry) {
     let before = counting::start();
     let outcome = entry(data);

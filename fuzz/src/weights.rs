@@ -1,11 +1,11 @@
-//! The way into the weights file, as `entries.rs` has them for images: apart, because it brings burn along.
+//! The entry point for weights files, like those that `entries.rs` has for images; it is separate because it brings burn along.
 
 use raremap_model::weights::read_card;
 use raremap_model::{ModelFile, WeightsError};
 
-/// Parses a whole file, and its card alone; gives "read" or the code of the error.
+/// Parses a whole file, and its card alone; returns "read" or the code of the error.
 ///
-/// A digest that does not fit is put right, so that what lies behind it is reached.
+/// A digest that does not fit is corrected, so that the code behind it is reached.
 pub fn weights(data: &[u8]) -> &'static str {
     let card = read_card(data);
     let whole = match ModelFile::from_bytes(data) {

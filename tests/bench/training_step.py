@@ -1,8 +1,8 @@
 #!/usr/bin/env python3
-"""Seconds of a training step of SegFormer-B0 with PyTorch on the CPU, and beside it training_step.rs: the same step with burn.
+"""Measures a training step of SegFormer-B0 with PyTorch on the CPU, and compares it with training_step.rs, the same step with burn.
 
-Both: random weights, 3 bands, 7 classes, cross entropy of the logits at the labels' size, backward, AdamW. Ours has two auxiliary
-channels and the attention block besides, which PyTorch's has not: a little more work.
+Both have random weights, 3 bands, 7 classes, cross entropy of the logits at the labels' size, backward and AdamW. Ours also has two auxiliary
+channels and the attention block, which PyTorch's lacks and which are a little more work.
 
     cargo build --locked --workspace --example training_step
     PYTHON tests/bench/training_step.py                                  # PyTorch alone: the median as JSON

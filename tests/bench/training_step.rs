@@ -1,4 +1,4 @@
-//! Seconds of a training step of SegFormer-B0 on the CPU: forward, backward and AdamW, as tests/bench/training_step.py times it
+//! Measures the seconds of a training step of SegFormer-B0 on the CPU: forward, backward and AdamW, as tests/bench/training_step.py does
 //! with PyTorch. Prints the median of the steps as JSON.
 //!
 //!     cargo run --locked --example training_step -- [BATCH] [EDGE_PX] [STEPS] [UPSAMPLING]

@@ -1,4 +1,4 @@
-// Windows of a GeoTIFF in headless Chromium: this project's reader in its worker, and geotiff.js beside it, on the same file.
+// Compares this project's reader in its worker with geotiff.js, on windows of the same GeoTIFF in headless Chromium.
 //   npm install --prefix /tmp/geotiff geotiff
 //   node tests/bench/window_read.mjs --file scene.tif --geotiff /tmp/geotiff/node_modules/geotiff/dist-browser/geotiff.js
 //     [--edge 512] [--count 40] [--pairs 5] [--site dist]

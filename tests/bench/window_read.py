@@ -1,4 +1,4 @@
-"""Windows of a tiled, deflated uint16 GeoTIFF: this project's reader against GDAL on one thread.
+"""Compares this project's reader with GDAL on one thread, on windows of a tiled, deflated uint16 GeoTIFF.
 
     window_read.py --against target/release/examples/window_read [--file FILE] [--pairs 5] [--edge 512] [--count 200]
 

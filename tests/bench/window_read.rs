@@ -41,7 +41,7 @@ fn main() {
             height: edge,
         };
         let samples = pollster::block_on(image.read_window(window, &bands)).expect("the window reads");
-        // Four sums at a time: the figure is of reading, not of adding.
+        // Four sums are made at a time, because the figure is about reading, not adding.
         let (fours, rest) = samples.values.as_chunks::<4>();
         let mut sums = [0.0; 4];
         for four in fours {

@@ -1,4 +1,4 @@
-"""What GDAL makes of a mask, and how far two masks agree, as JSON.
+"""Prints as JSON what GDAL reads from a mask, and how far two masks agree.
 
     python3 tests/browser/masks.py SCENE MASK [OTHER_MASK]
 """

@@ -4,7 +4,7 @@ Every loss is written out from its formula in float64, class by class over the s
 used where it has the loss. See README.md for the contents. Usage:
 
     python3 tests/golden/losses.py [--out DIR]     writes DIR/losses.json (default: this folder)
-    python3 tests/golden/losses.py --check         makes it anew and compares it with the committed file
+    python3 tests/golden/losses.py --check         makes it again and compares it with the committed file
 """
 
 import argparse

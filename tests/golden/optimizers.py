@@ -4,7 +4,7 @@ The oracle is torch.optim and torch.optim.lr_scheduler; SAM and CASM are written
 See README.md for the contents. Usage:
 
     python3 tests/golden/optimizers.py [--out DIR]     writes DIR/optimizers.json (default: this folder)
-    python3 tests/golden/optimizers.py --check         makes it anew and compares it with the committed file
+    python3 tests/golden/optimizers.py --check         makes it again and compares it with the committed file
 """
 
 import argparse

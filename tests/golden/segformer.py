@@ -4,7 +4,7 @@ The oracle is Hugging Face's SegformerForSemanticSegmentation with random weight
 See README.md for the contents. Usage:
 
     python3 tests/golden/segformer.py [--out DIR]     writes DIR/segformer_tiny.safetensors (default: this folder)
-    python3 tests/golden/segformer.py --check         makes it anew and compares it with the committed file
+    python3 tests/golden/segformer.py --check         makes it again and compares it with the committed file
 """
 
 import argparse

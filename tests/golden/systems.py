@@ -5,7 +5,7 @@ them from the order of their names and their positions (see `parameter`).
 See README.md for the contents. Usage:
 
     python3 tests/golden/systems.py             writes systems.safetensors
-    python3 tests/golden/systems.py --check     makes it anew and compares it with the committed file
+    python3 tests/golden/systems.py --check     makes it again and compares it with the committed file
 """
 
 import argparse

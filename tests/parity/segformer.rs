@@ -1,4 +1,4 @@
-//! The network against Hugging Face's, on the golden file of `tests/golden`: values to 1e-4, gradients to 1e-3.
+//! Compares the network with Hugging Face's on the golden file of `tests/golden`: values to 1e-4, gradients to 1e-3.
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -130,7 +130,7 @@ impl ModuleVisitor for Gradients<'_> {
     }
 }
 
-/// Our name of a Hugging Face parameter, norms' `weight` and `bias` included.
+/// Our name of a Hugging Face parameter, including norms' `weight` and `bias`.
 fn our_name(theirs: &str, known: &BTreeMap<String, (Vec<usize>, Vec<f32>)>) -> String {
     let pairs = from_hugging_face().expect("the table compiles").to_regex_pairs();
     let name = pairs.iter().fold(theirs.to_owned(), |name, (from, to)| {
@@ -202,7 +202,7 @@ fn one_cross_entropy_step_has_hugging_faces_loss_and_gradients() {
         let (shape, values) = found.get(&ours).unwrap_or_else(|| panic!("{name} is not {ours}"));
         let mut expected_values = expected.try_to_vec::<f32>().expect("f32");
         if let [rows, columns] = expected.shape()[..] {
-            // The only parameters with two axes are linear weights: torch has them [out, in], we [in, out].
+            // The only parameters with two axes are linear weights: torch has them as [out, in], we as [in, out].
             assert_eq!(shape[..], [columns, rows], "{name}");
             expected_values = (0..rows * columns)
                 .map(|i| expected_values[i % rows * columns + i / rows])

@@ -1,4 +1,4 @@
-//! The convolutional families against the same networks in torch, on the golden file of `tests/golden/systems.py`: logits in
+//! Compares the convolutional families with the same networks in torch, on the golden file of `tests/golden/systems.py`: logits in
 //! evaluation mode, deep logits and gradients in training mode.
 
 use std::path::Path;
@@ -16,13 +16,13 @@ use safetensors::SafeTensors;
 const SHAPE: [usize; 4] = [3, 2, 64, 64];
 const CLASSES: usize = 3;
 const RARE: usize = 2;
-/// One value of so many is in the file.
+/// One value in this many is in the file.
 const STEP: usize = 13;
 /// Largest difference as a share of the largest value.
 const TOLERANCE: f32 = 2e-5;
 const GRADIENT_TOLERANCE: f32 = 1e-3;
 
-/// Uniform numbers in 0 to 1 from integers, as the script makes them.
+/// Uniform numbers in 0 to 1, made from integers as in the script.
 fn hashed(index: usize) -> f64 {
     let mut x = index as u32;
     for multiplier in [0x7feb_352d, 0x846c_a68b] {

@@ -1,1 +1,1 @@
-//! Tests that span crates; see `tests/README.md`.
+//! Tests that span crates; see CONTRIBUTING.md, "Adding a test".

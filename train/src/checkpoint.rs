@@ -1,8 +1,8 @@
-//! A run's state on disk: written whole or not at all.
+//! A run's state on disk, written completely or not at all.
 //!
-//! A checkpoint is a folder of files with a manifest of their digests. It is written under a temporary name, every file and the
-//! folder are flushed to the disk, and a rename comes last; the one before is kept. So a crash at any moment leaves one that
-//! is whole, and a damaged one is noticed.
+//! A checkpoint is a folder of files with a manifest of their digests. It is written under a temporary name; every file and the folder are
+//! flushed to the disk; and a rename comes last. The checkpoint before it is kept. A crash at any moment therefore leaves a complete one,
+//! and a damaged one is noticed.
 
 use std::collections::BTreeMap;
 use std::fs::File;
@@ -30,13 +30,13 @@ struct Manifest {
 #[derive(Debug)]
 pub struct Checkpoints {
     newest: PathBuf,
-    /// Where one is written; left over whole by a crash just before its rename.
+    /// Where one is being written; a crash just before the rename leaves a complete one here.
     fresh: PathBuf,
     previous: PathBuf,
 }
 
 impl Checkpoints {
-    /// Those of the run in `run`.
+    /// The checkpoints of the run in `run`.
     pub fn of_run(run: &Path) -> Self {
         Self {
             newest: run.join("checkpoint"),
@@ -51,10 +51,10 @@ impl Checkpoints {
         folders.iter().any(|folder| folder.join(MANIFEST).is_file())
     }
 
-    /// Writes a checkpoint: `fill` puts files into the folder it is given.
+    /// Writes a checkpoint: `fill` puts its files into the folder that it gets.
     ///
     /// # Errors
-    /// What `fill` says, and where the disk refuses; the checkpoints that are there stay.
+    /// Whatever `fill` returns, and failures of the disk. Existing checkpoints stay.
     pub fn save(&self, fill: impl FnOnce(&Path) -> Result<()>) -> Result<()> {
         let fresh = &self.fresh;
         remove(fresh)?;
@@ -74,14 +74,14 @@ impl Checkpoints {
             std::fs::rename(&self.newest, &self.previous)?;
         }
         std::fs::rename(fresh, &self.newest).with_context(|| format!("cannot write {}", self.newest.display()))?;
-        // The renames themselves, too.
+        // Flush the renames themselves, too.
         self.newest.parent().map_or(Ok(()), flush)
     }
 
-    /// The newest folder that is whole, with a sentence for the user if that is not the newest.
+    /// The newest folder that is complete, with a sentence for the user if that is not the newest.
     ///
     /// # Errors
-    /// Where none is whole: what is wrong with the newest.
+    /// If none is complete, says what is wrong with the newest.
     pub fn open(&self) -> Result<(PathBuf, Option<String>)> {
         let trouble = match verify(&self.newest) {
             Ok(()) => return Ok((self.newest.clone(), None)),
@@ -89,7 +89,7 @@ impl Checkpoints {
         };
         for folder in [&self.fresh, &self.previous] {
             if verify(folder).is_ok() {
-                let warning = format!("{trouble:#}; going on from {}", folder.display());
+                let warning = format!("{trouble:#}; continuing from {}", folder.display());
                 return Ok((folder.clone(), Some(warning)));
             }
         }
@@ -97,14 +97,14 @@ impl Checkpoints {
     }
 }
 
-/// Whether every file of the checkpoint in `folder` is the one that was written.
+/// Checks that every file of the checkpoint in `folder` is the one that was written.
 fn verify(folder: &Path) -> Result<()> {
     let path = folder.join(MANIFEST);
     let text = std::fs::read(&path).with_context(|| format!("cannot read {}", path.display()))?;
     let manifest: Manifest = serde_json::from_slice(&text).with_context(|| format!("{} is damaged", path.display()))?;
     ensure!(
         manifest.version == VERSION,
-        "{} is of version {}; this command reads {VERSION}",
+        "{} has version {}; this command reads version {VERSION}",
         path.display(),
         manifest.version
     );
@@ -119,7 +119,7 @@ fn verify(folder: &Path) -> Result<()> {
     Ok(())
 }
 
-/// sha256 of every file in `folder` but the manifest.
+/// sha256 of every file in `folder` except the manifest.
 fn digests(folder: &Path) -> Result<BTreeMap<String, String>> {
     let mut digests = BTreeMap::new();
     for entry in std::fs::read_dir(folder).with_context(|| format!("cannot read {}", folder.display()))? {
@@ -155,10 +155,10 @@ fn remove(folder: &Path) -> Result<()> {
     }
 }
 
-/// Writes all tensors of `model`, with their identities, which the optimizer's state refers to.
+/// Writes all tensors of `model` with their identities, which the optimizer's state refers to.
 pub fn save_module<M: Module>(model: &M, path: &Path) -> Result<()> {
     let mut store = BurnpackStore::from_file(path).overwrite(true);
-    // A running statistic hides its newest value from visitors until it is asked for it; going without autodiff does.
+    // A running statistic hides its newest value from visitors until it is read; leaving autodiff reads it.
     model
         .valid()
         .save_into(&mut store)

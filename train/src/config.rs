@@ -15,13 +15,13 @@ use crate::overrides::set;
 use crate::sample::SamplingSection;
 use crate::watch::{BestSection, StoppingSection, WatchSection};
 
-/// Everything a run depends on besides the data. Unknown keys are errors: a typo must not pass as a default.
+/// Everything that a run depends on besides the data. Unknown keys are errors, because a typo must not pass as a default.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct TrainConfig {
     /// Name of the run and of the exported model.
     pub name: String,
-    /// What the model is for and what it cannot do, for its card.
+    /// What the model is for and what it cannot do; goes into its card.
     #[serde(default)]
     pub description: String,
     /// The dataset's TOML file, relative to this one.
@@ -51,13 +51,13 @@ pub struct TrainConfig {
     /// How crops are varied.
     #[serde(default)]
     pub augment: AugmentSection,
-    /// When there is no use in going on.
+    /// When the run ends early.
     #[serde(default)]
     pub stopping: StoppingSection,
-    /// Which weights are kept.
+    /// Which weights are saved as the best.
     #[serde(default)]
     pub best: BestSection,
-    /// What is shown while the run goes on.
+    /// What is shown while the run lasts.
     #[serde(default)]
     pub watch: WatchSection,
 }
@@ -75,13 +75,13 @@ pub struct ScheduleSection {
     /// Epochs between evaluations on the validation split.
     #[serde(default = "five")]
     pub evaluate_every_epochs: usize,
-    /// Steps between checkpoints besides those after evaluations; 0 for none.
+    /// Steps between checkpoints, in addition to those after evaluations; 0 for none.
     #[serde(default = "hundred")]
     pub checkpoint_every_steps: usize,
     /// Decay of the exponential moving average of the weights, per step; 0 keeps no average.
     #[serde(default)]
     pub ema_decay: f64,
-    /// Threads that make batches.
+    /// Threads that prepare batches.
     #[serde(default = "one")]
     pub workers: usize,
 }
@@ -106,7 +106,7 @@ impl TrainConfig {
         let text = std::fs::read_to_string(path).with_context(|| format!("cannot read {}", path.display()))?;
         let not_one = || format!("{} is not a recipe", path.display());
         let mut config: Self = if assignments.is_empty() {
-            // Straight from the text: its errors point at the line.
+            // The text is parsed directly, because errors then point at the line.
             toml::from_str(&text).with_context(not_one)?
         } else {
             let mut recipe: toml::Table = toml::from_str(&text).with_context(not_one)?;
@@ -122,7 +122,7 @@ impl TrainConfig {
         Ok(config)
     }
 
-    /// Crops that one step takes.
+    /// Number of crops that one step takes.
     pub fn crops_per_step(&self) -> usize {
         self.schedule.batch_size * self.optimizer.accumulate_steps
     }
@@ -138,7 +138,7 @@ impl TrainConfig {
         ] {
             ensure!(value > 0, "schedule.{name} must be positive");
         }
-        // Far more than any machine has room for, and few enough that products of them do not overflow.
+        // This is far more than any machine has room for, and few enough that products of them do not overflow.
         for (name, value, most) in [
             ("schedule.epochs", schedule.epochs, 1 << 24),
             ("schedule.batch_size", schedule.batch_size, 4096),
@@ -150,12 +150,12 @@ impl TrainConfig {
         }
         ensure!(
             schedule.crop_px > 0 && schedule.crop_px.is_multiple_of(32),
-            "schedule.crop_px must be a multiple of 32, it is {}",
+            "schedule.crop_px is {}; it must be a multiple of 32",
             schedule.crop_px
         );
         ensure!(
             (0.0..1.0).contains(&schedule.ema_decay),
-            "schedule.ema_decay must be from 0 to below 1"
+            "schedule.ema_decay must be at least 0 and below 1"
         );
         self.learning_rate.check()?;
         self.optimizer.check()?;
@@ -234,7 +234,7 @@ mod tests {
         files.into_iter().filter(has_key).chain(below).collect()
     }
 
-    /// The recipe at `path` against its dataset, as far as that goes without the data.
+    /// Checks the recipe at `path` against its dataset, as far as that goes without the data.
     fn fits_its_dataset(path: &Path) -> Result<()> {
         let config = TrainConfig::read(path, &[])?;
         let dataset = DatasetConfig::parse(&config.dataset)?;

@@ -1,4 +1,4 @@
-//! From a run's weights to a file that is shipped.
+//! Turns a run's weights into a file that is shipped.
 
 use std::path::{Path, PathBuf};
 
@@ -28,22 +28,22 @@ pub struct ExportArgs {
     /// Keep the weights in float instead of int8.
     #[arg(long)]
     float: bool,
-    /// What the model is for and what it cannot do, for its card; the recipe's by default.
+    /// What the model is for and what it cannot do, for its card [default: the recipe's].
     #[arg(long)]
     description: Option<String>,
-    /// Adds to a class's logit in the main head, such as `wetland=2`: more of a rare class is found, at a price that the
-    /// printed figures state (logit adjustment after training, arXiv:2007.07314, section 4.1). Any number of times.
+    /// Add to a class's logit in the main head, such as `wetland=2`: the model then finds more of a rare class, at a cost that the printed
+    /// figures show (logit adjustment after training, arXiv:2007.07314, section 4.1). You can repeat this option.
     #[arg(long, value_name = "CLASS=LOGIT")]
     logit_shift: Vec<String>,
     /// Split whose figures go into the card.
     #[arg(long, default_value = "val")]
     split: String,
-    /// Another folder for the dataset's files.
+    /// Look for the dataset's files in this folder.
     #[arg(long)]
     root: Option<PathBuf>,
 }
 
-/// Edge of the golden tile in pixels: small, and yet every stage sees more than one cell.
+/// Edge of the golden tile in pixels: it is small, and yet every stage sees more than one cell.
 const GOLDEN_PX: usize = 64;
 const THRESHOLD: f32 = 0.5;
 /// Intervals of the card's figures.
@@ -112,10 +112,10 @@ pub fn run(args: &ExportArgs) -> Result<()> {
     }
     file.card.metrics = json!({
         args.split.clone(): { "shipped": shipped.summary(), "float": float.summary() },
-        // Temperatures and thresholds of the weights as shipped, chosen on the validation split; null for the figures of another.
+        // Temperatures and thresholds of the weights as shipped, chosen on the validation split; null for the figures of another split.
         "chosen": chosen,
         "threshold": THRESHOLD,
-        // Added to the main head's logits after training.
+        // This was added to the main head's logits after training.
         "logit_shift": args.logit_shift,
         "seed": recipe.seed,
     });
@@ -135,19 +135,19 @@ pub fn run(args: &ExportArgs) -> Result<()> {
     Ok(())
 }
 
-/// Puts `CLASS=LOGIT` into the bias of the main head's classifier, which runs unquantized: no runtime has to know of it.
+/// Adds `CLASS=LOGIT` to the bias of the main head's classifier, which runs unquantized, so that no runtime has to know about it.
 fn shift_logit(model: &mut Network, card: &Card, shift: &str) -> Result<()> {
     const BIAS: &str = "heads.classifier.bias";
     let (name, value) = shift
         .split_once('=')
-        .with_context(|| format!("--logit-shift {shift}: it takes CLASS=LOGIT"))?;
+        .with_context(|| format!("--logit-shift {shift}: write CLASS=LOGIT"))?;
     let class = card.classes.iter().position(|class| class.name == name);
     let class = class.with_context(|| format!("--logit-shift {shift}: the model has no class {name}"))?;
     let value: f32 = value
         .parse()
         .ok()
         .filter(|value: &f32| value.is_finite())
-        .with_context(|| format!("--logit-shift {shift}: {value} is no number"))?;
+        .with_context(|| format!("--logit-shift {shift}: {value} is not a number"))?;
     let mut parameters = parameters_of(model)?;
     let bias = parameters
         .get_mut(BIAS)
@@ -160,7 +160,7 @@ fn shift_logit(model: &mut Network, card: &Card, shift: &str) -> Result<()> {
     Ok(apply_parameters(model, &parameters)?)
 }
 
-/// The corner of the sample whose corner shows the most classes, normalized: real numbers that work every stage.
+/// Takes the corner of the sample whose corner shows the most classes, normalized: real numbers that exercise every stage.
 fn golden_input(card: &Card, samples: &[Sample]) -> Result<TensorData> {
     let corner = |sample: &Sample| -> Vec<usize> {
         (0..GOLDEN_PX * GOLDEN_PX)
@@ -176,7 +176,8 @@ fn golden_input(card: &Card, samples: &[Sample]) -> Result<TensorData> {
         classes.dedup();
         classes.len()
     });
-    let sample = sample.with_context(|| format!("no sample has {GOLDEN_PX} x {GOLDEN_PX} pixels for a golden tile"))?;
+    let sample = sample
+        .with_context(|| format!("no sample has the {GOLDEN_PX} x {GOLDEN_PX} pixels that a golden tile needs"))?;
     let pixels = corner(sample);
     let values: Vec<f32> = sample
         .values
@@ -187,7 +188,7 @@ fn golden_input(card: &Card, samples: &[Sample]) -> Result<TensorData> {
     let input = Normalizer::new(&card.bands)?.normalize(&values, &valid)?;
     ensure!(
         input.iter().all(|value| value.is_finite()),
-        "{} holds NaN",
+        "{} contains NaN",
         sample.path.display()
     );
     Ok(TensorData::new(input, [1, card.bands.len(), GOLDEN_PX, GOLDEN_PX]))

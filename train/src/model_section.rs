@@ -1,4 +1,4 @@
-//! The section `[model]` of a recipe: which network, and which weights it starts from.
+//! The section `[model]` of a recipe: which network to train, and which weights to start from.
 
 use std::path::PathBuf;
 
@@ -10,14 +10,14 @@ use serde_json::{Map, Value};
 
 /// Network shape and first weights.
 ///
-/// `family` is one of [`FAMILIES`], `segformer` by default; a SegFormer's `variant` is `b0` to `b5`. Every other key is a field of
-/// the family's config in `raremap_model`, and replaces that family's (or variant's) own value.
+/// `family` is one of [`FAMILIES`], `segformer` by default; a SegFormer's `variant` is `b0` to `b5`. Every other key is a field of the
+/// family's config in `raremap_model` and replaces that family's (or variant's) own value.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct ModelSection {
     /// Weights to start from, relative to the working folder: another run's `best.bpk`, or a `.raremap` file.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub start_from: Option<PathBuf>,
-    /// Parameters that stay random nevertheless, by the beginnings of their names, such as `heads.` for other classes.
+    /// Parameters whose names begin like this stay random nevertheless, such as `heads.` for other classes.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub start_without: Vec<String>,
     /// Whether the rare classes have a head of their own, and with it the attention block.
@@ -28,7 +28,7 @@ pub struct ModelSection {
     network: Map<String, Value>,
 }
 
-/// Fields of every family that are no keys.
+/// Fields of every family that a recipe cannot set.
 const OF_THE_DATASET: [&str; 3] = ["in_channels", "num_classes", "num_rare"];
 
 const fn yes() -> bool {
@@ -36,7 +36,7 @@ const fn yes() -> bool {
 }
 
 impl ModelSection {
-    /// Whether a network can be made of it, whatever the dataset.
+    /// Checks that a network can be made from the section, whatever the dataset.
     ///
     /// # Errors
     /// Names the key that is unknown or wrong.
@@ -48,7 +48,7 @@ impl ModelSection {
         self.architecture(1, 1, 0).map(|_| ())
     }
 
-    /// The network for a dataset of `bands` input channels and `classes` classes, of which `rare` are rare.
+    /// Makes the network for a dataset of `bands` input channels and `classes` classes, of which `rare` are rare.
     ///
     /// # Errors
     /// As [`ModelSection::check`].
@@ -63,14 +63,16 @@ impl ModelSection {
         let mut architecture =
             Architecture::of_family(&family, bands, classes, rare).map_err(|why| anyhow!("model.family: {why}"))?;
         if let Architecture::Segformer(_) = architecture {
-            let variant = fields.remove("variant").context("model.variant is missing: b0 to b5")?;
+            let variant = fields
+                .remove("variant")
+                .context("model.variant is missing; set it to one of b0 to b5")?;
             let variant = Variant::deserialize(variant).map_err(|error| anyhow!("model.variant: {error}"))?;
             architecture = SegformerConfig::new(variant, bands, classes, rare).into();
         }
         for (name, value) in fields {
             ensure!(
                 !OF_THE_DATASET.contains(&name.as_str()),
-                "model.{name} follows from the dataset: leave it out"
+                "model.{name} follows from the dataset, so leave it out"
             );
             architecture = architecture
                 .with_field(&name, value)

@@ -1,4 +1,4 @@
-//! `--set KEY=VALUE`: a recipe with some values changed, without another file.
+//! Implements `--set KEY=VALUE`, which changes some values of a recipe without another file.
 
 use anyhow::{Context, Result, bail};
 use toml::{Table, Value};
@@ -6,24 +6,23 @@ use toml::{Table, Value};
 /// Puts `assignment` (`optimizer.learning_rate=1e-3`, `loss.main.0.weight=2`) into `recipe`, as [`put`] does.
 ///
 /// # Errors
-/// Where there is no `=`, and as [`put`].
+/// If there is no `=`, and as [`put`].
 pub fn set(recipe: &mut Table, assignment: &str) -> Result<()> {
     let (key, text) = assignment
         .split_once('=')
-        .with_context(|| format!("--set {assignment}: it takes KEY=VALUE"))?;
+        .with_context(|| format!("--set {assignment}: write KEY=VALUE"))?;
     put(recipe, key.trim(), value(text.trim())).with_context(|| format!("--set {assignment}"))
 }
 
-/// Puts `value` at a dotted key. A number in a key counts the entries of a list from 0; sections on the way are made where
-/// they are missing.
+/// Puts `value` at a dotted key. A number in a key counts the entries of a list from 0; missing sections on the way are created.
 ///
 /// # Errors
-/// Where the key leads into something that is no section.
+/// If the key leads into something that is not a section.
 pub fn put(recipe: &mut Table, key: &str, value: Value) -> Result<()> {
     let parts: Vec<&str> = key.split('.').collect();
     let (last, path) = match parts.split_last() {
         Some((last, path)) if !parts.contains(&"") => (*last, path),
-        _ => bail!("{key:?} is no key"),
+        _ => bail!("{key:?} is not a key"),
     };
     let mut place = Entry::Table(recipe);
     for part in path {
@@ -66,7 +65,7 @@ impl<'a> Entry<'a> {
     }
 }
 
-/// As TOML reads it; what is no TOML value is text, so that names need no quotes.
+/// Reads a value as TOML does; anything that is not a TOML value is text, so that names need no quotes.
 fn value(text: &str) -> Value {
     let read = toml::from_str::<Table>(&format!("value = {text}"));
     let read = read.ok().filter(|table| table.len() == 1);

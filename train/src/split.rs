@@ -1,4 +1,4 @@
-//! `raremap split`: places to splits, balanced by class.
+//! `raremap split` assigns places to splits, balanced by class.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
@@ -13,7 +13,7 @@ use crate::check::ground::{Texture, cell_px, matches};
 use crate::dataset::{DatasetConfig, Entry, Format, check_fractions};
 use raremap_io::write_whole;
 
-/// Divides a dataset into splits: never a place between two, every class in its share.
+/// Divides a dataset into splits: no place is in two splits, and every class gets its share in each.
 #[derive(Debug, Args)]
 pub struct SplitArgs {
     /// The dataset's TOML file.
@@ -21,22 +21,22 @@ pub struct SplitArgs {
     /// The CSV file to write.
     #[arg(long)]
     out: PathBuf,
-    /// Shares of the labelled pixels, by split.
+    /// Share of the labelled pixels for each split.
     #[arg(long, default_value = "train=0.7,val=0.15,test=0.15")]
     fractions: String,
-    /// What stays together.
+    /// What to keep together.
     #[arg(long, value_enum, default_value = "site")]
     by: By,
     /// Edge of a block in pixels, for `--by block`.
     #[arg(long, default_value_t = 1024)]
     block_px: u32,
-    /// Look for places that show the same ground by their content, and keep them together.
+    /// Find places that show the same ground by their content, and keep them together.
     #[arg(long)]
     join_same_ground: bool,
     /// Seed of the search.
     #[arg(long, default_value_t = 0)]
     seed: u64,
-    /// Another folder for the dataset's files.
+    /// Look for the dataset's files in this folder.
     #[arg(long)]
     root: Option<PathBuf>,
 }
@@ -44,19 +44,19 @@ pub struct SplitArgs {
 /// What stays together.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 enum By {
-    /// The place that the dataset's list names; without a list, the folder of an image, else the image.
+    /// A place that the dataset's list names; without a list, the folder of an image, or else the image.
     Site,
-    /// Squares of ground: of map coordinates where the files have them, else of each scene.
+    /// Squares of ground: in map coordinates if the files have them, otherwise in each scene.
     Block,
 }
 
 /// Steps of the search per place.
 const STEPS_PER_GROUP: usize = 2000;
-/// Most steps of the search.
+/// Largest number of steps of the search.
 const MAX_STEPS: usize = 400_000;
-/// What a rare class counts more than another.
+/// How much more a rare class counts than another.
 const RARE_WEIGHT: f64 = 4.0;
-/// What it costs that a split lacks a class that has places enough for all splits.
+/// What it costs if a split lacks a class that has enough places for all splits.
 const ABSENT_COST: f64 = 1.0;
 
 /// A place: its images and the pixels of each class.
@@ -115,7 +115,7 @@ pub fn run(args: &SplitArgs) -> Result<()> {
     Ok(())
 }
 
-/// `train=0.7,val=0.3`, in the order given.
+/// Parses `train=0.7,val=0.3`, in the order given.
 fn parse_fractions(text: &str) -> Result<Vec<(String, f64)>> {
     let mut fractions = Vec::new();
     for part in text.split(',') {
@@ -126,7 +126,7 @@ fn parse_fractions(text: &str) -> Result<Vec<(String, f64)>> {
         let (name, share) = parsed.with_context(|| format!("--fractions: {part} is not NAME=SHARE"))?;
         ensure!(
             !name.is_empty() && fractions.iter().all(|(other, _)| *other != name),
-            "--fractions: {part} has no name or one that stands twice"
+            "--fractions: {part} has no name, or a name that is already used"
         );
         fractions.push((name, share));
     }
@@ -134,11 +134,11 @@ fn parse_fractions(text: &str) -> Result<Vec<(String, f64)>> {
     Ok(fractions)
 }
 
-/// The images and places of the dataset's list; without one, those of its folders. Scenes are cut into windows by `block` alone.
+/// The images and places of the dataset's list, or without one those of its folders. Only `block` cuts scenes into windows.
 fn listed(config: &DatasetConfig) -> Result<Vec<Entry>> {
     if config.format == Format::Npz || config.root.join(&config.splits).is_file() {
         let mut entries = config.unchecked_entries()?;
-        // Windows of a list made by block are one scene again.
+        // Windows in a list that was made by block are joined to one scene again.
         let mut seen = BTreeSet::new();
         for entry in &mut entries {
             entry.image = config.scene_of(&entry.image).0.to_owned();
@@ -150,7 +150,7 @@ fn listed(config: &DatasetConfig) -> Result<Vec<Entry>> {
     let mut entries = Vec::new();
     collect(&folder, &folder, config.format, &mut entries)?;
     entries.sort();
-    ensure!(!entries.is_empty(), "{} holds no image", folder.display());
+    ensure!(!entries.is_empty(), "{} contains no image", folder.display());
     Ok(entries)
 }
 
@@ -183,23 +183,23 @@ fn collect(top: &Path, folder: &Path, format: Format, entries: &mut Vec<Entry>) 
     Ok(())
 }
 
-/// Gives every image, or window of a scene, the block that its middle lies in as its place; images that overlap on the map share one.
+/// Gives every image, or window of a scene, the block of its middle as its place; images that overlap on the map share one.
 fn blocks(config: &DatasetConfig, entries: Vec<Entry>, block_px: u32) -> Result<Vec<Entry>> {
     ensure!(
         config.format == Format::Geotiff,
-        "--by block needs GeoTIFF files: others do not say where they lie"
+        "--by block needs GeoTIFF files, because others do not say where they lie"
     );
     let mut placed = Vec::new();
     for entry in config.cut(entries)? {
         let footprint = config.footprint(&entry.image)?.with_context(|| {
             format!(
-                "{} is not georeferenced, and without window_px in the dataset it is one sample: it has no blocks",
+                "{} is not georeferenced, and without window_px in the dataset it is one sample, so it cannot be divided into blocks",
                 config.image_path(&entry.image).display()
             )
         })?;
         placed.push((entry, footprint));
     }
-    // One grid for all files of a coordinate system, whatever the pixel of each.
+    // There is one grid for all files of a coordinate system, whatever their pixel sizes.
     let mut size_of: BTreeMap<String, f64> = BTreeMap::new();
     for (_, at) in &placed {
         let size = size_of.entry(at.space.clone()).or_insert(0.0);
@@ -212,7 +212,7 @@ fn blocks(config: &DatasetConfig, entries: Vec<Entry>, block_px: u32) -> Result<
     }
     let mut pairs = Vec::new();
     for (index, (_, at)) in placed.iter().enumerate() {
-        // Neighbours that share an edge overlap by rounding alone.
+        // Neighbours that share an edge only overlap by rounding.
         let overlapping = placed
             .iter()
             .enumerate()
@@ -230,7 +230,7 @@ fn join_same_ground(config: &DatasetConfig, entries: &mut [Entry]) -> Result<()>
     let mut loader = config.loader();
     let mut textures = Vec::new();
     let mut cell = None;
-    // Entry of each texture: a scene that is cut has several.
+    // This is the entry of each texture: a scene that is cut has several.
     let mut owner = Vec::new();
     for (index, entry) in entries.iter().enumerate() {
         for part in config.cut(vec![entry.clone()])? {
@@ -261,7 +261,7 @@ fn join_same_ground(config: &DatasetConfig, entries: &mut [Entry]) -> Result<()>
     Ok(())
 }
 
-/// Gives the places of each pair of entries one name, and with them all that they were joined with.
+/// Gives the places of each pair of entries one name, together with all places that they were joined with.
 fn join_places(entries: &mut [Entry], pairs: &[(usize, usize)]) {
     let mut joined_to: BTreeMap<String, String> = BTreeMap::new();
     let root = |joined_to: &BTreeMap<String, String>, place: &str| {
@@ -292,7 +292,7 @@ fn groups(config: &DatasetConfig, entries: &[Entry]) -> Result<Vec<Group>> {
             pixels: vec![0.0; config.classes.len()],
         });
         group.images.push(entry.image.clone());
-        // A scene that is cut is counted window by window: it need not fit into memory.
+        // A scene that is cut is counted window by window, because it need not fit into memory.
         for part in config.cut(vec![entry.clone()])? {
             for &label in &loader.load(&part.image)?.labels {
                 if let Some(pixels) = group.pixels.get_mut(usize::from(label)) {
@@ -304,13 +304,13 @@ fn groups(config: &DatasetConfig, entries: &[Entry]) -> Result<Vec<Group>> {
     Ok(groups.into_values().collect())
 }
 
-/// The state of the search: which split each group is in, and the sums that its cost is made of.
+/// The state of the search: which split each group is in, and the sums from which its cost is computed.
 struct Search<'a> {
     groups: &'a [Group],
     shares: &'a [f64],
-    /// Weight of each class over the square of its pixels, 0 for a class that is nowhere.
+    /// Weight of each class divided by the square of its pixels, 0 for a class that does not occur.
     scale: Vec<f64>,
-    /// Whether a class is in groups enough that every split could have it, and its weight.
+    /// Whether enough groups show a class that every split could have it, and its weight.
     wanted: Vec<f64>,
     totals: Vec<f64>,
     split_of: Vec<usize>,
@@ -320,7 +320,7 @@ struct Search<'a> {
 }
 
 impl Search<'_> {
-    /// Squared distance of every split's share of every class from its own, and what is absent.
+    /// Squared distance of every split's share of every class from its own share, and the cost of what is absent.
     fn cost(&self) -> f64 {
         let mut cost = 0.0;
         for ((sums, share), members) in self.sums.iter().zip(self.shares).zip(&self.members) {
@@ -349,7 +349,7 @@ impl Search<'_> {
     }
 }
 
-/// Splits by group: simulated annealing over moves and swaps, from a greedy start; the same for the same seed.
+/// Assigns groups to splits by simulated annealing over moves and swaps, from a greedy start; the same seed gives the same result.
 fn assign(groups: &[Group], shares: &[f64], weights: &[f64], seed: u64) -> Vec<usize> {
     let classes = weights.len();
     let totals: Vec<f64> = (0..classes)

@@ -1,4 +1,4 @@
-//! The weights that a run starts from: another run's, or a published model's.
+//! The weights that a run starts from: those of another run, or of a published model.
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -11,15 +11,15 @@ use raremap_model::{ModelFile, Network};
 
 type Parameters = BTreeMap<String, TensorData>;
 
-/// How a weights file's name ends; anything else is a run's.
+/// A weights file's name ends like this; anything else is a run's.
 const WEIGHTS_FILE: &str = "raremap";
-/// Misfits that an error lists.
+/// How many misfits an error lists.
 const LISTED: usize = 6;
 
-/// Puts the weights in `path` into `model`, except for parameters whose names begin with one of `without`, which stay as they are.
+/// Puts the weights in `path` into `model`, except for parameters whose names begin with one of `without`; those stay as they are.
 ///
 /// # Errors
-/// Where the file cannot be read, and where its parameters are not the network's: the message names them, with their shapes.
+/// If the file cannot be read, or if its parameters are not the network's: the message then names them, with their shapes.
 pub fn start_from(model: &mut Network, path: &Path, without: &[String]) -> Result<()> {
     let stored = read_parameters(path).with_context(|| format!("model.start_from: cannot read {}", path.display()))?;
     let own = parameters_of(model)?;
@@ -40,7 +40,7 @@ pub fn start_from(model: &mut Network, path: &Path, without: &[String]) -> Resul
             count => format!("; and {count} more"),
         };
         return Err(anyhow!(
-            "model.start_from: the weights in {} are not this network's: {listed}{more}. What shall stay random goes into \
+            "model.start_from: the weights in {} do not fit this network: {listed}{more}. List what should stay random in \
              model.start_without, such as [\"heads.\"]",
             path.display()
         ));
@@ -51,10 +51,10 @@ pub fn start_from(model: &mut Network, path: &Path, without: &[String]) -> Resul
     Ok(())
 }
 
-/// What keeps `stored` from being the parameters of a network that has `own`, in words.
+/// Says in words why `stored` cannot be the parameters of a network that has `own`.
 fn misfits(own: &Parameters, stored: &Parameters, left_out: impl Fn(&String) -> bool) -> Vec<String> {
     let of_network = own.iter().filter_map(|(name, data)| match stored.get(name) {
-        None => Some((name, format!("{name} is missing in the file"))),
+        None => Some((name, format!("{name} is missing from the file"))),
         Some(found) if found.shape() != data.shape() => {
             let (theirs, ours) = (&found.shape()[..], &data.shape()[..]);
             Some((
@@ -89,7 +89,7 @@ fn read_parameters(path: &Path) -> Result<Parameters> {
     named.collect()
 }
 
-/// A run's parameters are named with their family first, which is the only part of a name in capitals.
+/// A run's parameter names begin with the family, the only part of a name in capitals.
 fn bare(name: &str) -> &str {
     match name.split_once('.') {
         Some((family, rest)) if family.starts_with(|first: char| first.is_ascii_uppercase()) => rest,

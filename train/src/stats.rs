@@ -1,4 +1,4 @@
-//! `raremap stats`: the numbers of a dataset, split by split.
+//! `raremap stats` shows the numbers of a dataset, split by split.
 
 use std::collections::BTreeSet;
 use std::path::PathBuf;
@@ -11,15 +11,15 @@ use serde::Serialize;
 
 use crate::dataset::{DatasetConfig, Dropped, Sample, class_pixels, measure_bands};
 
-/// Statistics of a dataset: bands of the training split, classes of every split.
+/// Shows statistics of a dataset: the bands of the training split, and the classes of every split.
 #[derive(Debug, Args)]
 pub struct StatsArgs {
     /// The dataset's TOML file.
     dataset: PathBuf,
-    /// Another folder for the dataset's files.
+    /// Look for the dataset's files in this folder.
     #[arg(long)]
     root: Option<PathBuf>,
-    /// Split whose bands are measured.
+    /// Split on which the bands are measured.
     #[arg(long, default_value = "train")]
     split: String,
     /// Print JSON instead of tables.
@@ -27,12 +27,12 @@ pub struct StatsArgs {
     json: bool,
 }
 
-/// Most values per band that percentiles are taken from: every n-th valid pixel of larger splits.
+/// Percentiles come from at most this many values per band: from every n-th valid pixel of larger splits.
 const MAX_RANKED: usize = 4 << 20;
 /// Percentiles that are shown.
 const PERCENTS: [f64; 7] = [1.0, 2.0, 25.0, 50.0, 75.0, 98.0, 99.0];
 
-/// What there is to know of a dataset before training.
+/// What is worth knowing about a dataset before training.
 #[derive(Debug, Serialize)]
 pub struct Stats {
     /// Name of the dataset.
@@ -41,7 +41,7 @@ pub struct Stats {
     pub measured_split: String,
     /// The network's bands.
     pub bands: Vec<BandStats>,
-    /// By name of the split, in the order of the list.
+    /// Splits in the order of the list.
     pub splits: Vec<SplitStats>,
 }
 
@@ -58,7 +58,7 @@ pub struct BandStats {
     pub mean: f32,
     /// Standard deviation.
     pub std: f32,
-    /// Percent and the value below which that share of the pixels lies.
+    /// A percentage, and the value below which that share of the pixels lies.
     pub percentiles: Vec<(f64, f32)>,
     /// Share of the split's pixels that are valid, 0 to 1.
     pub valid_share: f64,
@@ -120,7 +120,7 @@ pub fn measure(config: &DatasetConfig, measured_split: &str) -> Result<Stats> {
             names.push(entry.split);
         }
     }
-    // Also where the split does not exist: the error says which there are.
+    // This also happens if the split does not exist: the error says which splits there are.
     config.entries_of(measured_split)?;
     let mut bands = Vec::new();
     let mut splits = Vec::new();

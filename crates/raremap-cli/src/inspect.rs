@@ -1,4 +1,4 @@
-//! `raremap inspect`: what a GeoTIFF or a weights file says about itself.
+//! `raremap inspect` shows what a GeoTIFF or a weights file says about itself.
 
 mod scene;
 
@@ -25,15 +25,16 @@ pub struct InspectArgs {
     /// Print JSON instead of text.
     #[arg(long)]
     json: bool,
-    /// Read all pixels of a GeoTIFF and add GDAL's 16-bit checksum of each band; statistics are exact then.
+    /// Read all pixels of a GeoTIFF, and add GDAL's 16-bit checksum of each band; statistics are then exact.
     #[arg(long)]
     checksums: bool,
-    /// Read all pixels of a GeoTIFF for exact statistics (else they are of every n-th pixel of a large one).
+    /// Read all pixels of a GeoTIFF for exact statistics; without it, those of a large file come from every n-th pixel.
     #[arg(long)]
     statistics: bool,
 }
 
-/// Runs `raremap inspect`: 0 where the file is read, 2 with one line on standard error where it is not or the report cannot be written.
+/// Runs `raremap inspect`. The exit code is 0 if the file was read, and 2 with one line on standard error if it was not, or if the report
+/// cannot be written.
 pub fn run(args: &InspectArgs) -> ExitCode {
     let text = match inspect(args) {
         Ok(text) => text,
@@ -42,7 +43,7 @@ pub fn run(args: &InspectArgs) -> ExitCode {
     let mut out = std::io::stdout().lock();
     match out.write_all(text.as_bytes()).and_then(|()| out.flush()) {
         Ok(()) => ExitCode::SUCCESS,
-        // Who reads it has seen enough, as `head` has.
+        // The reader has seen enough, as `head` has.
         Err(error) if error.kind() == ErrorKind::BrokenPipe => ExitCode::SUCCESS,
         Err(error) => fail(args, "output_failed", &format!("the report cannot be written: {error}")),
     }
@@ -50,7 +51,7 @@ pub fn run(args: &InspectArgs) -> ExitCode {
 
 fn fail(args: &InspectArgs, code: &str, message: &str) -> ExitCode {
     let file = args.file.display();
-    // A sentence of several lines would be several errors to who reads lines.
+    // The sentence is put on one line, because whoever reads lines would take several for several errors.
     let message = message.replace(['\n', '\r'], " ");
     if args.json {
         let report = json!({ "error": { "code": code, "message": message, "file": file.to_string() } });
@@ -61,7 +62,7 @@ fn fail(args: &InspectArgs, code: &str, message: &str) -> ExitCode {
     ExitCode::from(2)
 }
 
-/// A stable name of the failure: the reader's own, for a GeoTIFF.
+/// A stable name of the failure: for a GeoTIFF, the reader's own code.
 fn code_of(error: &anyhow::Error) -> &'static str {
     let mut causes = error.chain();
     let of = |cause: &(dyn std::error::Error + 'static)| {
@@ -80,7 +81,7 @@ fn code_of(error: &anyhow::Error) -> &'static str {
 /// The report.
 fn inspect(args: &InspectArgs) -> Result<String> {
     let mut file = File::open(&args.file)?;
-    // A weights file's header comes first: what is none is refused without reading it all.
+    // A weights file's header comes first, so anything else is refused without reading it all.
     let mut bytes = Vec::new();
     Read::by_ref(&mut file)
         .take(MAX_HEADER_BYTES as u64 + 8)
@@ -93,10 +94,10 @@ fn inspect(args: &InspectArgs) -> Result<String> {
         return scene::inspect(args);
     }
     if let Err(error) = read_card(&bytes) {
-        // The raster reader has a name for what people take for a GeoTIFF.
+        // The raster reader recognizes what people mistake for a GeoTIFF.
         return match foreign_format(&bytes) {
             Some(_) => scene::inspect(args),
-            None => Err(error).context("neither a GeoTIFF nor a weights file"),
+            None => Err(error).context("this is neither a GeoTIFF nor a weights file"),
         };
     }
     file.read_to_end(&mut bytes)?;

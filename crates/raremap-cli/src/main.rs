@@ -9,7 +9,7 @@ use clap::{Parser, Subcommand};
 #[cfg(feature = "train")]
 use raremap_train::{ablate, check, evaluate, export, run as train, split, stats, synth, tune};
 
-/// Land cover with the rare classes found: train, evaluate, predict.
+/// Maps land cover and finds rare classes in satellite images: trains, evaluates and predicts.
 #[derive(Debug, Parser)]
 #[command(name = "raremap", version)]
 struct Cli {

@@ -1,4 +1,4 @@
-//! `raremap predict`: a scene's mask, probabilities, polygons, review list and areas, as the page computes them.
+//! `raremap predict` computes a scene's mask, probabilities, polygons, review list and areas, as the page does.
 
 mod input;
 mod output;
@@ -33,56 +33,58 @@ use output::{CannotWrite, check_folder, refuse_inputs, scratch_in, write_all, wr
 use raremap_device::Backend;
 use report::{Options, Report, Resampled, Timings, print_table};
 
-/// Segments a GeoTIFF or the files of a product: writes mask, probability and saliency as cloud-optimized GeoTIFFs, polygons and a review
-/// list as GeoJSON, areas as CSV and JSON, a STAC Item, and summary.json.
+/// Maps a scene: writes the mask, probabilities and saliency as cloud-optimized GeoTIFFs, polygons and a review list as GeoJSON, areas as
+/// CSV and JSON, a STAC Item, and summary.json.
 #[derive(Debug, Args)]
 pub struct PredictArgs {
     /// A weights file.
     model: PathBuf,
-    /// The scene: a GeoTIFF, the files of a product, a folder or a zip archive of them.
+    /// The scene: a GeoTIFF, the files of a product, or a folder or zip archive that contains them.
     #[arg(required = true)]
     input: Vec<PathBuf>,
-    /// Folder for the results; it is made if it is not there.
+    /// Folder for the results; created if it does not exist.
     #[arg(long)]
     out: PathBuf,
-    /// Which band is which, by number from 1 or by file, such as green=2,red=3,nir=BAND4.tif; guessed by default.
+    /// Which band is which, by number from 1 or by file, such as green=2,red=3,nir=BAND4.tif [default: guessed].
     #[arg(long)]
     bands: Option<String>,
-    /// Probability from which a pixel takes a rare class; 1 switches this off.
+    /// A pixel takes a rare class if its probability is at least this; 1 switches this off.
     #[arg(long, default_value_t = 0.5)]
     threshold: f32,
-    /// Rare classes to look for, separated by commas; all of the model's by default, `none` for none.
+    /// Rare classes to look for, separated by commas, or `none` [default: all of the model's].
     #[arg(long, value_delimiter = ',')]
     rare: Option<Vec<String>>,
     /// Share of the scene that top-k marks, in percent.
     #[arg(long, default_value_t = 20.0)]
     top_k: f32,
-    /// Tile edge in pixels, a multiple of 32; the model's by default.
+    /// Tile edge in pixels, a multiple of 32 [default: the model's].
     #[arg(long)]
     tile: Option<usize>,
-    /// Pixels that neighbouring tiles share, a multiple of 32; a quarter of the tile by default.
+    /// Pixels that neighbouring tiles share, a multiple of 32 [default: a quarter of the tile].
     #[arg(long)]
     overlap: Option<usize>,
-    /// Whether the numbers of a known product become reflectances, where its metadata say how and the model wants them.
+    /// Whether to convert the numbers of a known product to reflectance, if its metadata say how and the model needs it.
     #[arg(long, value_enum, default_value = "auto")]
     reflectance: Reflectance,
-    /// Whether to run on the model's resolution, with results on the scene's: where it differs by more than 25 % (auto), always, or not.
+    /// Whether to run at the model's resolution: if the scene's differs by more than 25 % (auto), always (on), or never (off). Results are
+    /// on the scene's own grid.
     #[arg(long, value_enum, default_value = "off")]
     resample: Resample,
-    /// Whether to change values so that they are like those of training: by units, by percentiles, or by whatever explains them.
+    /// How to make the values like those of training: by units, by percentiles, by whichever explains the difference (auto), or not at all
+    /// (off).
     #[arg(long = "match", value_enum, default_value = "off")]
     matching: Match,
-    /// Where to run.
+    /// Device to run on.
     #[arg(long, value_enum, default_value = "cpu")]
     device: Backend,
     #[command(flatten)]
     files: FileArgs,
-    /// Print the summary as JSON instead of a table, and what fails as well.
+    /// Print the summary and any error as JSON.
     #[arg(long)]
     json: bool,
 }
 
-/// What may be chosen of the files.
+/// Options for the result files.
 #[derive(Debug, Args)]
 struct FileArgs {
     /// Samples of probability.tif and saliency.tif: u8 in steps of 1/254 (255 is no data), or f32.
@@ -91,16 +93,16 @@ struct FileArgs {
     /// Coordinates of polygons.geojson and review.geojson: longitude and latitude, or the scene's own.
     #[arg(long, value_enum, default_value = "wgs84")]
     polygons_crs: Coordinates,
-    /// Leave polygons below this area out, in hectares.
+    /// Leave out polygons smaller than this, in hectares.
     #[arg(long, default_value_t = 0.0)]
     min_area_ha: f64,
-    /// Most places in the review list.
+    /// Largest number of places in the review list.
     #[arg(long, default_value_t = 200)]
     review_limit: usize,
-    /// When the scene was taken, such as 2024-02-03T05:06:07Z, for the STAC Item; what the product says by default.
+    /// When the scene was taken, such as 2024-02-03T05:06:07Z, for the STAC Item [default: what the product says].
     #[arg(long)]
     datetime: Option<jiff::Timestamp>,
-    /// When the files were made, for the STAC Item; without it equal runs give equal files.
+    /// When the files were made, for the STAC Item; without it, equal runs give equal files.
     #[arg(long)]
     created: Option<jiff::Timestamp>,
 }
@@ -139,48 +141,48 @@ impl FileArgs {
     }
 }
 
-/// What to do with stored numbers.
+/// What to do with the stored numbers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 enum Reflectance {
-    /// Convert where it is known how.
+    /// Convert them if it is known how.
     Auto,
     /// Use them as they are.
     Off,
 }
 
-/// When to run on the model's resolution.
+/// When to run at the model's resolution.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
 enum Resample {
-    /// Where the scene's differs by more than 25 %.
+    /// If the scene's resolution differs by more than 25 %.
     Auto,
     /// Always.
     On,
-    /// Never: it is said where it may help.
+    /// Never; a warning says where it may help.
     Off,
 }
 
 /// How to change values.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
 enum Match {
-    /// Not: it is said where it may help.
+    /// Not at all; a warning says where it may help.
     Off,
-    /// By a factor between units, where one explains the difference.
+    /// By a factor between units, if one explains the difference.
     Units,
     /// Each band by its own median and spread.
     Percentiles,
-    /// By units, or by percentiles where the values are those of a display.
+    /// By units, or by percentiles if the values are those of a display.
     Auto,
 }
 
 /// Set by Ctrl-C.
 static INTERRUPTED: AtomicBool = AtomicBool::new(false);
 
-/// Ctrl-C before the results were whole.
+/// Ctrl-C came before the results were complete.
 #[derive(Debug, thiserror::Error)]
-#[error("interrupted; the results are not whole")]
+#[error("interrupted; the results are incomplete")]
 struct Interrupted;
 
-/// The exit status of what SIGINT ended, as shells have it.
+/// The exit code of a process that SIGINT ended, as shells report it.
 const INTERRUPTED_STATUS: u8 = 128 + 2;
 
 /// Ends with [`Interrupted`] if Ctrl-C was pressed.
@@ -198,7 +200,8 @@ fn or_break(outcome: Result<()>) -> ControlFlow<()> {
     }
 }
 
-/// Runs `raremap predict`: 0 where there is a result, 2 with what failed on standard error where there is none, 130 after Ctrl-C.
+/// Runs `raremap predict`. The exit code is 0 if there is a result, 2 with an error on standard error if there is none, and 130 after
+/// Ctrl-C.
 ///
 /// The first Ctrl-C ends the run where nothing is left half written; a second one ends it at once.
 pub fn run(args: &PredictArgs) -> ExitCode {
@@ -213,7 +216,7 @@ pub fn run(args: &PredictArgs) -> ExitCode {
     let Err(error) = pollster::block_on(predict(args)) else {
         return ExitCode::SUCCESS;
     };
-    // Whatever it is that ended early.
+    // The run may have ended anywhere.
     let error = go_on().err().unwrap_or(error);
     let status = if error.is::<Interrupted>() {
         INTERRUPTED_STATUS
@@ -283,9 +286,10 @@ async fn predict(args: &PredictArgs) -> Result<()> {
             warnings.extend(not_resampled(info, card));
             resampling(info, card, false)
         }
-        Resample::On => {
-            Some(resampling(info, card, true).context("the size of the scene's pixels on the ground is not known")?)
-        }
+        Resample::On => Some(
+            resampling(info, card, true)
+                .context("the size of the scene's pixels on the ground is not known, so it cannot be resampled")?,
+        ),
         Resample::Off => None,
     };
     let mut options = RunOptions {
@@ -312,7 +316,7 @@ async fn predict(args: &PredictArgs) -> Result<()> {
     let mut reporter = Reporter::new(&args.out);
     let mut logits = run_scene(&scene, &model, card, &options, &mut reporter)
         .await
-        // What is written meanwhile is beside the results, not in the scene.
+        // Temporary files are written beside the results, not in the scene.
         .map_err(|error| match error {
             InferError::Scene(SceneError::Io(IoError::Write(_))) => {
                 anyhow::Error::new(error).context(args.out.display().to_string())
@@ -412,7 +416,7 @@ async fn predict(args: &PredictArgs) -> Result<()> {
     Ok(())
 }
 
-/// The inputs as a message names them.
+/// The inputs, as a message names them.
 fn named(inputs: &[PathBuf]) -> String {
     let first = inputs
         .first()
@@ -424,10 +428,10 @@ fn named(inputs: &[PathBuf]) -> String {
     }
 }
 
-/// The inputs as result files name them. Several files whose product has no name are told from others by their folder.
+/// The inputs, as result files name them. Several files whose product has no name are told apart by their folder.
 fn scene_name(inputs: &[PathBuf], product: &ProductFacts) -> SceneName {
     let name = |path: &Path| Some(path.file_name()?.to_string_lossy().into_owned());
-    // A path such as `.` has no name by itself.
+    // A path such as `.` has no name of its own.
     let full = |path: &Path| std::fs::canonicalize(path).ok();
     let names = inputs
         .iter()
@@ -452,7 +456,7 @@ fn assign(spec: Option<&str>, scene: &InputScene, card: &Card) -> Result<BandGue
         Some(spec) => BandGuess {
             bands: parse_bands(spec, &files, &needed)?,
             certainty: Certainty::Named,
-            reason: "Assigned on the command line.".into(),
+            reason: "The bands were assigned on the command line.".into(),
         },
         None => {
             refuse_missing_bands(scene, &needed)?;
@@ -487,14 +491,14 @@ fn match_mode(asked: Match) -> Option<MatchMode> {
     }
 }
 
-/// More logits than this go to a temporary file.
+/// More bytes of logits than this go to a temporary file.
 const MAX_LOGITS_BYTES: u64 = 64 << 20;
 
-/// A progress bar on a terminal, JSON lines elsewhere, at most one a second.
+/// Shows a progress bar on a terminal, and JSON lines elsewhere, at most one a second.
 struct Reporter<'a> {
     bar: Option<ProgressBar>,
     last: Instant,
-    /// Folder of the results: what does not fit into memory is kept on their disk meanwhile.
+    /// Folder of the results; what does not fit into memory is kept on its disk during the run.
     out: &'a Path,
 }
 
@@ -514,7 +518,7 @@ impl<'a> Reporter<'a> {
 }
 
 impl Reporter<'_> {
-    /// Says which file is being made, as often as it is called.
+    /// Shows which file is being made, as often as it is called.
     fn file(&mut self, name: &str, done: usize, total: usize) {
         match &self.bar {
             Some(bar) => {

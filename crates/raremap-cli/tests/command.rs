@@ -201,7 +201,7 @@ fn bad_input_is_named_and_exits_with_2() {
         None,
     );
     let error = fail(&folder, &["train", "recipe.toml"]);
-    assert!(error.contains("1.tif") && error.contains("no class"), "{error}");
+    assert!(error.contains("1.tif") && error.contains("neither a class"), "{error}");
     let nan = vec![f32::NAN; EDGE * EDGE];
     let fine = vec![1.0f32; EDGE * EDGE];
     write_tiff(

@@ -139,7 +139,7 @@ fn an_interrupted_search_goes_on_and_its_result_is_a_recipe() {
 
     // a search whose space has changed does not go on, one that wants no more trials ends at once
     fs::write(folder.join("search.toml"), SEARCH.replace("0.5", "0.4")).expect("writes");
-    assert!(fail(folder, &[&arguments[..], &["--resume"]].concat()).contains("differs"));
+    assert!(fail(folder, &[&arguments[..], &["--resume"]].concat()).contains("is not what"));
 
     let output = run(folder, &["train", "tuned/best.toml", "--out", "final"]);
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));

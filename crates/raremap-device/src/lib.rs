@@ -32,7 +32,7 @@ pub enum DeviceError {
     },
 }
 
-/// A backend, by the name on the command line.
+/// A backend, by its name on the command line.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub enum Backend {
     /// The CPU, in Rust.
@@ -54,10 +54,10 @@ impl Backend {
         self.numbered(None)
     }
 
-    /// The devices with `numbers`, without autodiff; the default one where there are none. A number may come more than once.
+    /// The devices with `numbers`, without autodiff, or the default one if there are none. A number may come more than once.
     ///
     /// # Errors
-    /// A backend that this build does not have, or a CPU other than number 0.
+    /// If this build does not have the backend, or if the CPU has another number than 0.
     pub fn devices(self, numbers: &[usize]) -> Result<Vec<Device>, DeviceError> {
         match numbers {
             [] => Ok(vec![self.device()?]),

@@ -1,4 +1,4 @@
-//! How large a pixel is on the ground. Functions of angles are those of `libm`, which has the same bits natively and in wasm.
+//! How large a pixel is on the ground. Functions of angles are those of `libm`, which give the same bits natively and in wasm.
 
 use std::f64::consts::FRAC_PI_2;
 use std::sync::Arc;
@@ -13,12 +13,12 @@ pub const M2_PER_HA: f64 = 10_000.0;
 /// How map coordinates relate to the ground.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub enum Ground {
-    /// A projected CRS of which no more is known, taken as true to area.
+    /// A projected CRS about which no more is known; its map areas count as ground areas.
     Projected {
         /// Metres per unit.
         unit_m: f64,
     },
-    /// Web Mercator, whose pixels shrink away from the equator; in metres on a sphere.
+    /// Web Mercator, whose pixels shrink away from the equator; its unit is metres on a sphere.
     WebMercator,
     /// Longitude and latitude.
     Geographic {
@@ -69,7 +69,7 @@ impl Ellipsoid {
         self.inverse_curvature_m2(sin) * cos
     }
 
-    /// Product of the radii of curvature at a latitude, of which this is the sine (Snyder 1987, equations 4-18 and 4-20).
+    /// Product of the radii of curvature at the latitude with this sine (Snyder 1987, equations 4-18 and 4-20).
     fn inverse_curvature_m2(&self, sin_latitude: f64) -> f64 {
         let e2 = self.e2();
         self.semi_major_axis_m.powi(2) * (1.0 - e2) / (1.0 - e2 * sin_latitude * sin_latitude).powi(2)
@@ -88,33 +88,34 @@ pub enum PixelAreas {
         /// What model coordinates are.
         ground: Ground,
     },
-    /// Of a projected scene whose projection is known.
+    /// A projected scene whose projection is known.
     Sampled(Arc<AreaLattice>),
 }
 
-/// Pixel areas at the corners of a lattice over a scene, to be interpolated: a projection's scale changes slowly.
+/// Pixel areas at the corners of a lattice over a scene, to be interpolated, because a projection's scale changes slowly.
 #[derive(Debug, PartialEq)]
 pub struct AreaLattice {
     /// Lattice steps per pixel, along rows and columns.
     steps_per_px: [f64; 2],
-    /// Corners along rows and columns, two at least.
+    /// Corners along rows and columns, at least two.
     corners: [usize; 2],
     hectares: Box<[f64]>,
 }
 
-/// Lattice steps are no longer than this on the map: the scale of the usual projections is linear to 1e-6 over it.
+/// Lattice steps are no longer than this on the map: over it, the scale of the usual projections is linear to 1e-6.
 const STEP_M: f64 = 20_000.0;
-/// ... nor longer than this many pixels, ...
+/// Lattice steps are no longer than this many pixels either ...
 const STEP_PX: f64 = 256.0;
-/// ... unless a side had more than this many of them.
+/// ... unless a side would then have more than this many of them.
 const MOST_STEPS: f64 = 512.0;
 
-/// Half of the way over which the derivative of a projection is taken, in metres on the map: long enough for its last digits not to count.
+/// Half of the distance over which the derivative of a projection is taken, in metres on the map; it is long enough that its last digits do
+/// not matter.
 const HALF_DIFFERENCE_M: f64 = 500.0;
 
 impl AreaLattice {
-    /// `plane_m2` is the map's area of a pixel: its ground area too where `lon_lat_deg` has no answer. `lon_lat_deg` is of pixel positions,
-    /// (column, row).
+    /// `plane_m2` is the map's area of a pixel; it is also the ground area if `lon_lat_deg` has no answer. `lon_lat_deg` takes pixel
+    /// positions, (column, row).
     fn new(
         [height, width]: [usize; 2],
         plane_m2: f64,
@@ -138,7 +139,8 @@ impl AreaLattice {
             let (ahead, behind) = (ahead?, behind?);
             Some([0, 1, 2].map(|axis: usize| (ahead[axis] - behind[axis]) / (2.0 * half_px)))
         };
-        // The ellipsoid's area is that of its normals on the unit sphere over its Gaussian curvature: no pole and no meridian is special.
+        // The ellipsoid's area is that of its normals on the unit sphere divided by its Gaussian curvature, so no pole and no meridian is
+        // special.
         let area_m2 = |column: f64, row: f64| {
             let [x1, y1, z1] = slope(normal(column + half_px, row), normal(column - half_px, row))?;
             let [x2, y2, z2] = slope(normal(column, row + half_px), normal(column, row - half_px))?;
@@ -163,7 +165,7 @@ impl AreaLattice {
     fn pixel_ha(&self, row: usize, column: usize) -> f64 {
         let place = |at: usize, axis: usize| {
             let position = (at as f64 + 0.5) * self.steps_per_px[axis];
-            // `as` truncates. Beyond the scene the last step goes on.
+            // `as` truncates. Beyond the scene, the last step continues.
             let cell = (position as usize).min(self.corners[axis].saturating_sub(2));
             (cell, position - cell as f64)
         };
@@ -176,7 +178,7 @@ impl AreaLattice {
 }
 
 impl PixelAreas {
-    /// Areas under a transform; unknown where it is not finite or folds pixels to nothing.
+    /// Areas under a transform; unknown if it is not finite or folds pixels to nothing.
     pub fn new(model_from_pixel: [f64; 6], ground: Ground) -> Self {
         let [a, b, _, d, e, _] = model_from_pixel;
         let area = a * e - b * d;
@@ -191,10 +193,10 @@ impl PixelAreas {
         }
     }
 
-    /// Areas of a projected scene of `[height, width]`: those of the ellipsoid, not of the map, whose scale is nowhere quite 1.
+    /// Areas of a projected scene of `[height, width]`: those of the ellipsoid, and not of the map, whose scale is never exactly 1.
     ///
-    /// `lon_lat_deg` gives longitude and latitude of model coordinates. Right to 1e-5 where the projection is smooth; a pixel that has no
-    /// place on the ellipsoid has the map's area, `unit_m` being metres per unit.
+    /// `lon_lat_deg` gives longitude and latitude of model coordinates. Areas are accurate to 1e-5 where the projection is smooth. A pixel
+    /// without a place on the ellipsoid has the map's area; `unit_m` is metres per unit.
     pub fn projected(
         model_from_pixel: [f64; 6],
         size: [usize; 2],
@@ -211,7 +213,7 @@ impl PixelAreas {
         Self::Sampled(AreaLattice::new(size, plane_ha * M2_PER_HA, ellipsoid, of_pixel).into())
     }
 
-    /// Whether the pixels of a row all have one area.
+    /// Whether all pixels of a row have the same area.
     pub fn is_uniform_in_rows(&self) -> bool {
         match self {
             Self::Sampled(_) => false,
@@ -229,8 +231,8 @@ impl PixelAreas {
 
     /// Hectares of the pixel at a row and a column.
     ///
-    /// A pixel of a north-up geographic scene is bounded by meridians and parallels, and its area is exact; where the grid is rotated, it
-    /// is the area element at the pixel's middle.
+    /// A pixel of a north-up geographic scene is bounded by meridians and parallels, and its area is exact. If the grid is rotated, it is
+    /// the area element at the pixel's middle.
     pub fn pixel_ha(&self, row: usize, column: usize) -> Option<f64> {
         let ([a, b, _, d, e, f], ground) = match self {
             Self::Unknown => return None,
@@ -263,7 +265,7 @@ impl PixelAreas {
     }
 }
 
-/// Pixel areas of a scene of `[height, width]`: of its own ellipsoid and units, unknown where the file leaves them open.
+/// Pixel areas of a scene of `[height, width]`, by its own ellipsoid and units; unknown where the file leaves them open.
 pub fn pixel_areas(georeference: Option<&GeoReference>, size: [u32; 2]) -> PixelAreas {
     let Some(georeference) = georeference else {
         return PixelAreas::Unknown;
@@ -305,7 +307,7 @@ mod tests {
         ellipsoid: Ellipsoid::WGS84,
     };
 
-    /// Area of a polygon of `[latitude, longitude]` corners, its edges cut into short geodesics.
+    /// Area of a polygon of `[latitude, longitude]` corners, whose edges are cut into short geodesics.
     fn geodesic_ha(corners: &[[f64; 2]], pieces: usize) -> f64 {
         let wgs84 = Geodesic::wgs84();
         let mut polygon = PolygonArea::new(&wgs84, Winding::CounterClockwise);
@@ -346,7 +348,7 @@ mod tests {
             let corners = [[south, 10.0], [south, 11.0], [south + 1.0, 11.0], [south + 1.0, 10.0]];
             assert_close(areas.pixel_ha(0, 0), geodesic_ha(&corners, 2000), 1e-7);
         }
-        // The whole of WGS 84: 510,065,621.72 square kilometres.
+        // This is the whole of WGS 84: 510,065,621.72 square kilometres.
         let earth = PixelAreas::new([360.0, 0.0, -180.0, 0.0, -180.0, 90.0], DEGREES);
         assert_close(earth.pixel_ha(0, 0), 51_006_562_172.4, 1e-10);
     }
@@ -414,7 +416,8 @@ mod tests {
 
     #[test]
     fn projected_pixels_agree_with_their_geodesic_quads_wherever_they_lie() {
-        // At the edge of a UTM zone on the equator, in the middle of one, in Mercator at 58 degrees, conic, over the pole, in US feet.
+        // These are at the edge of a UTM zone on the equator, in the middle of one, in Mercator at 58 degrees, conic, over the pole, and in
+        // US feet.
         for (epsg, corner, pixel) in [
             (32631, [160_000.0, 12_000.0], 30.0),
             (32644, [500_000.0, 2_900_000.0], 5.8),

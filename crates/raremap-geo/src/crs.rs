@@ -1,10 +1,10 @@
-//! The coordinate reference system, as far as the GeoTIFF keys tell it: which one, its units and its ellipsoid.
+//! The coordinate reference system, as far as the GeoTIFF keys state it: which one it is, its units and its ellipsoid.
 
 use serde::Serialize;
 
 use crate::epsg::{WGS_84, ellipsoid, ellipsoid_of_geodetic_crs, linear_unit_m, projected_unit_m};
 
-/// Which kind of coordinates the map has.
+/// What kind of coordinates the map has.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum CrsKind {
@@ -14,7 +14,7 @@ pub enum CrsKind {
     Geographic,
     /// Coordinates from the centre of the earth.
     Geocentric,
-    /// The file does not say, or uses its own definition of the kind.
+    /// The file does not say, or defines a kind of its own.
     Unknown,
 }
 
@@ -22,25 +22,25 @@ pub enum CrsKind {
 #[derive(Debug, Clone, PartialEq, Serialize)]
 #[non_exhaustive]
 pub struct Crs {
-    /// Which kind of coordinates.
+    /// What kind of coordinates it has.
     pub kind: CrsKind,
-    /// The EPSG code, where the file names one.
+    /// The EPSG code, if the file names one.
     pub epsg: Option<u16>,
-    /// The EPSG code of the geodetic system (of a projected one: its base), where the file names one.
+    /// The EPSG code of the geodetic system (for a projected system: of its base), if the file names one.
     pub geodetic_epsg: Option<u16>,
-    /// The name, out of the citation, for people.
+    /// The name for people, taken from the citation.
     pub name: Option<String>,
-    /// The citation as it is: some writers put more than a name there.
+    /// The citation as it is, because some writers put more than a name there.
     pub citation: Option<String>,
     /// How a user-defined system is projected (ProjMethodGeoKey), by the GeoTIFF specification's name.
     pub projection_method: Option<&'static str>,
-    /// Metres per unit of a projected system; `None` where unknown or not projected.
+    /// Metres per unit of a projected system; `None` if it is unknown or the system is not projected.
     pub linear_unit_m: Option<f64>,
-    /// Radians per unit of a geographic system; `None` where unknown.
+    /// Radians per unit of a geographic system; `None` if it is unknown.
     pub angular_unit_rad: Option<f64>,
-    /// Semi-major axis of the ellipsoid, WGS 84 where the file does not say.
+    /// Semi-major axis of the ellipsoid; that of WGS 84 if the file does not say.
     pub semi_major_axis_m: f64,
-    /// Inverse flattening of the ellipsoid (0 for a sphere), WGS 84 where the file does not say.
+    /// Inverse flattening of the ellipsoid (0 for a sphere); that of WGS 84 if the file does not say.
     pub inverse_flattening: f64,
 }
 
@@ -50,7 +50,7 @@ const GEO_DOUBLE_PARAMS: u16 = 34736;
 /// Tag that holds keys of text.
 const GEO_ASCII_PARAMS: u16 = 34737;
 
-/// The key directory (tag 34735) with the parameters that it points into.
+/// The key directory (tag 34735), with the parameters that it points to.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct GeoKeys<'a> {
     pub(crate) directory: &'a [u16],
@@ -80,13 +80,13 @@ mod key {
 }
 
 impl GeoKeys<'_> {
-    /// Whether there are keys of a version that is known (the first number, always 1).
+    /// Whether the keys have a known version (the first number, which is always 1).
     pub(crate) fn is_present(&self) -> bool {
         matches!(self.directory, [..=1, _, _, count, ..] if *count > 0)
     }
 
-    /// The entry of a key: (tag that holds the value, count, value or index). Of a key given twice the last one counts,
-    /// as in libgeotiff.
+    /// The entry of a key: (tag that holds the value, count, value or index). If a key is given twice, the last one counts, as in
+    /// libgeotiff.
     fn entry(&self, wanted: u16) -> Option<(u16, usize, u16)> {
         if !self.is_present() {
             return None;
@@ -177,7 +177,7 @@ impl GeoKeys<'_> {
             _ => stated,
         };
         let linear_unit_m = (kind == CrsKind::Projected).then(|| self.linear_unit_m(epsg)).flatten();
-        // A system by code whose unit is another is not the one of that code.
+        // If a file names a system by code but has another unit, it is not the system of that code.
         let is_as_registered = |code: &u16| match (projected_unit_m(*code), linear_unit_m) {
             (Some(registered), Some(unit)) => (registered - unit).abs() < 1e-9,
             _ => true,
@@ -203,7 +203,7 @@ impl GeoKeys<'_> {
             Some(USER_DEFINED) => self.double(key::LINEAR_UNIT_SIZE).filter(positive),
             Some(code) if code != 0 => linear_unit_m(code),
             _ if self.pe_string().is_some() => self.pe_string().and_then(unit_in_wkt),
-            // A system known by its code brings its unit along.
+            // A system that is known by its code brings its unit along.
             _ => epsg.and_then(projected_unit_m),
         }
     }
@@ -343,7 +343,7 @@ fn name_in_citation(citation: &str) -> String {
         .to_owned()
 }
 
-/// Metres per unit of a projected system in well-known text: its last UNIT, the others are of its base.
+/// Metres per unit of a projected system in well-known text: its last UNIT, because the others belong to its base.
 fn unit_in_wkt(wkt: String) -> Option<f64> {
     let (_, unit) = wkt.trim_start().strip_prefix("PROJCS")?.rsplit_once("UNIT[")?;
     let (_, size) = unit.split_once(',')?;

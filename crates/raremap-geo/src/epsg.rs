@@ -6,14 +6,14 @@ pub(crate) type Ellipsoid = (f64, f64);
 pub(crate) const WGS_84: Ellipsoid = (6_378_137.0, 298.257_223_563);
 pub(crate) const GRS_80: Ellipsoid = (6_378_137.0, 298.257_222_101);
 
-/// Units and ranges of projected systems: `tests/golden/epsg_units.py` writes it, and says what is in it.
+/// Units and ranges of projected systems. `tests/golden/epsg_units.py` writes the file and says what is in it.
 const REGISTER: &str = include_str!("epsg_units.txt");
 
 /// Metres per unit of EPSG's units of length.
 pub(crate) fn linear_unit_m(code: u16) -> Option<f64> {
     REGISTER.lines().find_map(|line| {
         let (unit, metres) = line.split_once(' ')?;
-        // Lines of ranges have another number behind.
+        // Lines of ranges have another number behind the code.
         (unit.parse() == Ok(code)).then(|| metres.parse().ok()).flatten()
     })
 }
@@ -74,7 +74,8 @@ mod tests {
 
     #[test]
     fn projected_systems_have_their_units() {
-        // Swiss, British, Czech; zones of UTM to both ends of the lists; California in feet of the survey; nothing; a geographic one.
+        // These are Swiss, British and Czech systems, UTM zones at both ends of the lists, California in survey feet, no system, and a
+        // geographic one.
         for metric in [2056, 27700, 5514, 32601, 32633, 32660, 32701, 32743, 32760, 3857] {
             assert_eq!(projected_unit_m(metric), Some(1.0), "{metric}");
         }

@@ -1,13 +1,13 @@
-//! Where the image is: the affine transform from pixels to map coordinates, the coordinate reference system, and the
-//! tags that say so, kept to be written again.
+//! Where the image is: the affine transform from pixels to map coordinates, the coordinate reference system, and the tags that state both,
+//! which are kept to be written again.
 
 use serde::Serialize;
 
 use crate::crs::{Crs, CrsKind, GeoKeys};
 use crate::epsg::projected_unit_m;
 
-/// An affine map from pixels (corner based: the centre of the first pixel is 0.5, 0.5) to map coordinates:
-/// `x = a * column + b * row + c`, `y = d * column + e * row + f`.
+/// An affine map from pixels (corner based: the centre of the first pixel is 0.5, 0.5) to map coordinates: `x = a * column + b * row + c`,
+/// `y = d * column + e * row + f`.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize)]
 #[expect(missing_docs, reason = "the coefficients are explained together, above")]
 pub struct Affine {
@@ -29,7 +29,7 @@ impl Affine {
     }
 }
 
-/// The tags of a georeference, verbatim: what is written again is what was read.
+/// The tags of a georeference, verbatim: what was read is written again.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct GeoTags {
     /// ModelPixelScale (33550).
@@ -55,7 +55,7 @@ impl GeoTags {
         }
     }
 
-    /// The coordinate reference system, where there is a key directory: files without a transform can have one.
+    /// The coordinate reference system, if there is a key directory; files without a transform can have one.
     pub fn crs(&self) -> Option<Crs> {
         self.keys().is_present().then(|| self.keys().crs())
     }
@@ -78,7 +78,7 @@ impl GeoTags {
 #[derive(Debug, Clone, PartialEq, Serialize)]
 #[non_exhaustive]
 pub struct GeoReference {
-    /// From pixel corners to map coordinates, whatever the file's own convention.
+    /// From pixel corners to map coordinates, whatever the file's own convention is.
     pub model_from_pixel: Affine,
     /// The coordinate reference system.
     pub crs: Crs,
@@ -88,12 +88,12 @@ pub struct GeoReference {
 }
 
 impl GeoReference {
-    /// Builds a georeference from the tags of a file; `None` where they give no transform. Ground control points alone
-    /// (tie points without a scale) give none.
+    /// Builds a georeference from the tags of a file; `None` if they give no transform. Ground control points alone (tie points without a
+    /// scale) give none.
     pub fn from_tags(tags: GeoTags) -> Option<Self> {
         let stored = stored_transform(&tags)?;
         let keys = tags.keys();
-        // A scale without a tie point is left as it is, as in GDAL.
+        // A scale without a tie point stays as it is, as in GDAL.
         let is_tied = tags.tie_points.len() >= 6 || !has_scale(&tags);
         let half = if keys.pixel_is_point() && is_tied { 0.5 } else { 0.0 };
         let (c, f) = stored.apply(-half, -half);
@@ -116,14 +116,14 @@ impl GeoReference {
         })
     }
 
-    /// A georeference for an image made here, by EPSG code: a projected system in its own unit, or in metres where the register has none of that
-    /// code; a geographic one in degrees.
+    /// A georeference for an image made here, by EPSG code: a projected system in its own unit, or in metres if the register does not have
+    /// the code; a geographic one in degrees.
     pub fn from_epsg(kind: CrsKind, epsg: u16, model_from_pixel: Affine) -> Option<Self> {
         let mut keys: Vec<[u16; 4]> = vec![[1025, 0, 1, 1]];
         match kind {
             CrsKind::Projected => {
                 keys.extend([[1024, 0, 1, 1], [3072, 0, 1, epsg]]);
-                // Another unit would contradict the code, which brings its own along.
+                // Another unit would contradict the code, which brings its own.
                 if projected_unit_m(epsg).is_none_or(|unit_m| unit_m == 1.0) {
                     keys.push([3076, 0, 1, 9001]);
                 }
@@ -153,7 +153,7 @@ impl GeoReference {
     pub fn with_model_from_pixel(&self, model_from_pixel: Affine) -> Option<Self> {
         let Affine { a, b, d, e, .. } = model_from_pixel;
         let mut tags = self.tags.clone();
-        // Tags of a file whose points are pixel centres go on to say so.
+        // Tags of a file whose points are pixel centres continue to say so.
         let half = if tags.pixel_is_point() { 0.5 } else { 0.0 };
         let (x, y) = model_from_pixel.apply(half, half);
         tags.pixel_scale.clear();
@@ -178,12 +178,12 @@ fn has_scale(tags: &GeoTags) -> bool {
     matches!(tags.pixel_scale[..], [x, y, ..] if x != 0.0 && y != 0.0)
 }
 
-/// The transform as the tags give it, in GDAL's order of preference: scale and first tie point, then matrix.
+/// The transform that the tags give, in GDAL's order of preference: scale and first tie point, then matrix.
 fn stored_transform(tags: &GeoTags) -> Option<Affine> {
     if let [scale_x, scale_y, ..] = tags.pixel_scale[..]
         && has_scale(tags)
     {
-        // Without a tie point the scale alone counts, from the origin.
+        // Without a tie point, only the scale counts, from the origin.
         let (column, row, x, y) = match tags.tie_points[..] {
             [column, row, _, x, y, _, ..] => (column, row, x, y),
             _ => (0.0, 0.0, 0.0, 0.0),

@@ -15,14 +15,16 @@ pub enum InferError {
     /// The network failed on this device.
     #[error("the network failed: {message}")]
     Network {
-        /// The device's own words.
+        /// The device's own message.
         message: String,
     },
-    /// The network gave a value that is not a number: a broken device, or a file of absurd values.
+    /// The network gave NaN or infinity: the device is broken, or the file has absurd values.
     #[error("the network gave a value that is not a number")]
     NotFinite,
-    /// The device computes something else than the model's golden tile says.
-    #[error("this device computes the model wrongly: logits differ by up to {difference}, {tolerance} is allowed")]
+    /// The device computes other logits than the model's golden tile states.
+    #[error(
+        "this device gives wrong numbers for the model: its logits differ by up to {difference}, but only {tolerance} is allowed"
+    )]
     Golden {
         /// Largest absolute difference of any logit; infinite where a logit is not a number.
         difference: f32,
@@ -30,7 +32,7 @@ pub enum InferError {
         tolerance: f32,
     },
     /// The scene has fewer bands than the model needs.
-    #[error("the scene has {have} band(s), the model needs {need}: {names}")]
+    #[error("the scene has {have} band(s), but the model needs {need}: {names}")]
     TooFewBands {
         /// Bands of the scene.
         have: usize,
@@ -39,14 +41,14 @@ pub enum InferError {
         /// Their names, in words.
         names: String,
     },
-    /// The caller asked for what cannot be.
+    /// The call asks for something that is not possible.
     #[error("{0}")]
     Misuse(String),
-    /// Who watches the rows of a pass over the scene wanted no more of them: see [`crate::SceneLogits::watch`].
+    /// The watcher of a pass over the scene's rows ended it: see [`crate::SceneLogits::watch`].
     #[error("stopped")]
     Stopped,
     /// The scene needs more memory than is allowed.
-    #[error("the scene of {width} x {height} pixels needs {needed_bytes} bytes, {limit_bytes} are allowed")]
+    #[error("the scene of {width} x {height} pixels needs {needed_bytes} bytes, but only {limit_bytes} are allowed")]
     Limit {
         /// Pixels per row.
         width: usize,

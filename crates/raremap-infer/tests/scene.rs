@@ -372,7 +372,10 @@ fn views_show_the_pixels_of_the_whole_mask() {
 fn wrong_run_optionsare_refused_by_name() {
     let logits = run(scene([32, 32], None, |_, _| [0.0; 2]), 64, 32, &mut ()).expect("a run");
     let refusal = |options: DecideOptions| logits.decide(&options).unwrap_err().to_string();
-    assert!(refusal(options(0.5, &["land"])).contains("land is no rare class of this model; it has reed, water"));
+    assert!(
+        refusal(options(0.5, &["land"]))
+            .contains("land is not a rare class of this model; its rare classes are reed, water")
+    );
     assert!(refusal(options(1.5, &[])).contains("1.5"));
     assert!(refusal(options(f32::NAN, &[])).contains("NaN"));
     assert!(

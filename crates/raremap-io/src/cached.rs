@@ -1,4 +1,4 @@
-//! A block cache for sources where every request is dear: remote files.
+//! A block cache for sources where every request is expensive, such as remote files.
 
 use std::collections::BTreeMap;
 use std::ops::Range;
@@ -9,14 +9,14 @@ use bytes::{Bytes, BytesMut};
 use crate::error::SourceError;
 use crate::source::RangeSource;
 
-/// How a [`Cached`] source asks and keeps.
+/// How a [`Cached`] source makes requests, and how much it keeps.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct CacheOptions {
-    /// Bytes of a block: requests begin and end at multiples of it.
+    /// Bytes per block; requests begin and end at multiples of it.
     pub block_bytes: u64,
-    /// Most bytes of one request, unless one block is more.
+    /// Largest number of bytes per request, unless one block is larger.
     pub max_request_bytes: u64,
-    /// Most bytes that are kept.
+    /// Largest number of bytes that are kept.
     pub max_held_bytes: u64,
 }
 
@@ -31,7 +31,7 @@ impl Default for CacheOptions {
     }
 }
 
-/// A source that keeps what it read in blocks, and asks for neighbouring blocks together.
+/// A source that keeps what it reads in blocks, and requests neighbouring blocks together.
 ///
 /// Small reads that follow each other, as those of a directory or of a row of tiles, cost one request.
 #[derive(Debug)]
@@ -43,7 +43,7 @@ pub struct Cached<S> {
 
 #[derive(Debug, Default)]
 struct Blocks {
-    /// By number: when it was used last, and its bytes.
+    /// By block number: when the block was last used, and its bytes.
     held: BTreeMap<u64, (u64, Bytes)>,
     clock: u64,
     held_bytes: u64,
@@ -78,7 +78,7 @@ impl Blocks {
 }
 
 impl<S: RangeSource> Cached<S> {
-    /// Wraps a source; nothing is read yet. Options of 0 bytes are taken as 1.
+    /// Wraps a source; nothing is read yet. Options of 0 bytes count as 1.
     pub fn new(source: S, options: CacheOptions) -> Self {
         Self {
             source,
@@ -105,7 +105,7 @@ impl<S: RangeSource> Cached<S> {
         self.blocks.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Keeps the whole blocks of what was read from `start`, a multiple of the block size, on.
+    /// Keeps the whole blocks of what was read from `start`, a multiple of the block size.
     fn keep(&self, start: u64, bytes: &Bytes) {
         let block_bytes = self.options.block_bytes;
         let mut blocks = self.lock();
@@ -116,7 +116,7 @@ impl<S: RangeSource> Cached<S> {
             if block_end > end {
                 break;
             }
-            // Differences within a slice. A copy, so that a block does not hold the whole answer.
+            // These are differences within a slice. The bytes are copied, so that a block does not hold the whole answer.
             let block = Bytes::copy_from_slice(&bytes[(at - start) as usize..(block_end - start) as usize]);
             blocks.insert(at / block_bytes, block, self.options.max_held_bytes);
             at = block_end;
@@ -166,7 +166,7 @@ impl<S: RangeSource> RangeSource for Cached<S> {
             let to = from + bytes.len() as u64;
             let (first, last) = (start.max(from), end.min(to));
             if start >= from && end <= to {
-                // One block or one answer holds it all: no copy.
+                // One block or one answer holds it all, so nothing is copied.
                 return Ok(bytes.slice((first - from) as usize..(last - from) as usize));
             }
             out.extend_from_slice(
@@ -221,7 +221,7 @@ mod tests {
         Cached::new(source, options)
     }
 
-    /// Reads, compares, and gives the requests that it took.
+    /// Reads, compares, and returns the number of requests that it took.
     fn requests(cached: &Cached<Counting>, range: Range<u64>) -> Vec<[u64; 2]> {
         cached.source().requests.borrow_mut().clear();
         let found = block_on(cached.fetch_range(range.clone())).expect("a range");

@@ -5,7 +5,7 @@ use bytes::Bytes;
 use crate::error::SourceError;
 use crate::source::RangeSource;
 
-/// No source is asked for more at a time: a browser keeps a slice of a file twice until it is decoded.
+/// No source has to provide more at a time, because a browser keeps a slice of a file twice until it is decoded.
 pub const MAX_FETCH_BYTES: u64 = 4 << 20;
 
 /// Fetches a range, in parts where it is long, and checks that the source kept its promise. The caller bounds the length.
@@ -22,7 +22,7 @@ pub async fn fetch_exactly<S: RangeSource>(source: &S, start: u64, end: u64) -> 
         let part_end = next.saturating_add(MAX_FETCH_BYTES).min(end);
         let part = fetch_part(source, next, part_end).await?;
         if bytes.is_empty() {
-            // Not before the first part has come: a source that fails costs nothing.
+            // Memory is not taken before the first part has come, so a source that fails costs nothing.
             bytes.reserve_exact(usize::try_from(end - start).unwrap_or(0));
         }
         bytes.extend_from_slice(&part);

@@ -1,4 +1,4 @@
-//! Writing files so that a reader never sees half of one.
+//! Writes files so that a reader never sees half of one.
 
 use std::io::Write;
 use std::path::{Path, PathBuf};

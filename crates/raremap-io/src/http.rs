@@ -1,4 +1,4 @@
-//! What the answers of a server to range requests mean. The requests themselves are made elsewhere: by a browser's `fetch`.
+//! What a server's answers to range requests mean. The requests themselves are made elsewhere, by a browser's `fetch`.
 
 use std::ops::Range;
 
@@ -51,11 +51,11 @@ pub struct RemoteFile {
 }
 
 impl RemoteFile {
-    /// By the answer to a request for the first bytes. `known_bytes` is the length that a request of its own (HEAD) gave, for servers that
-    /// do not tell it here.
+    /// Takes the answer to a request for the first bytes. `known_bytes` is the length that a separate HEAD request gave, for servers that
+    /// do not state it here.
     ///
     /// # Errors
-    /// [`HttpProblem::NoSize`] where the length is not known yet; others for answers that are no part of a file.
+    /// [`HttpProblem::NoSize`] if the length is not known yet; other problems for answers that are not a part of a file.
     pub fn new(first: HttpAnswer, known_bytes: Option<u64>) -> Result<Self, HttpProblem> {
         // A file without bytes has no first ones.
         if first.status == 416 && (known_bytes.is_none_or(|bytes| bytes == 0)) {
@@ -73,7 +73,7 @@ impl RemoteFile {
         })
     }
 
-    /// Whether a later answer, with a body of `received` bytes, is this range of the same file.
+    /// Checks that a later answer, with a body of `received` bytes, is this range of the same file.
     ///
     /// # Errors
     /// [`HttpProblem::Changed`] for another version, [`SourceError::Changed`] for another number of bytes.
@@ -81,7 +81,7 @@ impl RemoteFile {
         let differs = |one: &Option<String>, other: &Option<String>| one.is_some() && other.is_some() && one != other;
         let is_other_size = answer.size_bytes().is_some_and(|size| size != self.size_bytes);
         let is_other = differs(&self.etag, &answer.etag) || differs(&self.last_modified, &answer.last_modified);
-        // A range that was there is not any more.
+        // A range that existed does not exist any more.
         if is_other || is_other_size || answer.status == 416 {
             return Err(HttpProblem::Changed.into());
         }

@@ -1,29 +1,29 @@
-//! A [`Scratch`] over a store in which every call is dear, however few its bytes.
+//! A [`Scratch`] over a store in which every call is expensive, however few bytes it moves.
 
 use std::cell::RefCell;
 
 use crate::error::IoError;
 use crate::scratch::{Scratch, check_range};
 
-/// Where whole pieces of [`PIECE_BYTES`] are kept, by their number.
+/// A store for whole pieces of [`PIECE_BYTES`], by their number.
 pub trait PieceStore {
-    /// Fills `piece` with one that was written.
+    /// Fills `piece` with one that was written before.
     ///
     /// # Errors
-    /// [`SourceError`](crate::SourceError) where reading fails.
+    /// [`SourceError`](crate::SourceError) if reading fails.
     fn read(&self, index: usize, piece: &mut [u8]) -> Result<(), IoError>;
 
-    /// Keeps a piece, in place of one of the same number. They come in any order.
+    /// Stores a piece, replacing one of the same number. Pieces come in any order.
     ///
     /// # Errors
-    /// [`SourceError`](crate::SourceError) where the room is exhausted.
+    /// [`SourceError`](crate::SourceError) if the store is full.
     fn write(&mut self, index: usize, piece: &[u8]) -> Result<(), IoError>;
 }
 
 /// Bytes of a piece.
 pub const PIECE_BYTES: usize = 256 << 10;
 
-/// Pieces in memory at a time. A row of a scene of 16,000 pixels is read from as many as it has blocks: 16.
+/// Number of pieces that are in memory at a time. A row of a scene of 16,000 pixels is read from as many as it has blocks: 16.
 const HELD_PIECES: usize = 24;
 
 /// Reads and writes pieces, and keeps those in memory that were used last.
@@ -36,9 +36,9 @@ pub struct Pieces<S> {
 
 struct Held<S> {
     store: S,
-    /// Which pieces the store has; what it has not is 0.
+    /// Which pieces the store has; pieces that it does not have are 0.
     is_stored: Vec<bool>,
-    /// The one that was used last is last.
+    /// Pieces in memory; the one that was used last is last.
     pieces: Vec<Piece>,
 }
 
@@ -89,7 +89,7 @@ impl<S: PieceStore> Held<S> {
         Ok(&mut self.pieces[last])
     }
 
-    /// The store has what the piece that was used longest ago holds.
+    /// Writes the piece that was used longest ago to the store.
     fn keep_oldest(&mut self) -> Result<(), IoError> {
         if let Some(oldest) = self.pieces.first_mut().filter(|piece| piece.is_changed) {
             self.store.write(oldest.index, &oldest.bytes)?;
@@ -102,7 +102,7 @@ impl<S: PieceStore> Held<S> {
     }
 }
 
-/// The parts of a range that lie in one piece each: the piece, where in it, and how many bytes.
+/// Splits a range into parts that each lie in one piece: the piece, the position in it, and the number of bytes.
 fn parts(mut offset: u64, mut length: usize) -> impl Iterator<Item = (usize, usize, usize)> {
     std::iter::from_fn(move || {
         let (index, start) = (offset / PIECE_BYTES as u64, (offset % PIECE_BYTES as u64) as usize);
@@ -181,7 +181,7 @@ mod tests {
     proptest! {
         #![proptest_config(ProptestConfig::with_cases(32))]
 
-        /// Over forty pieces, so that most of them are out of memory at any time.
+        /// More than forty pieces, so that most of them are out of memory at any time.
         #[test]
         fn reads_give_what_was_written_wherever_it_is(
             steps in prop::collection::vec((any::<bool>(), 0.0..=1.0f64, 1..700_000usize), 1..60),

@@ -1,12 +1,12 @@
-//! Room outside memory for what a large scene leaves behind while its results are made.
+//! Space outside memory for what a large scene needs while its results are made.
 
 use crate::error::{IoError, SourceError};
 
-/// A growing array of bytes that need not be in memory: a temporary file, or a file of the browser's own (OPFS).
+/// A growing array of bytes that need not be in memory: a temporary file, or a file in the browser's private file system (OPFS).
 ///
-/// Reads and writes are synchronous, as both of these offer them; nobody else writes to it meanwhile.
+/// Reads and writes are synchronous, because both of these offer that; nobody else writes to it meanwhile.
 pub trait Scratch {
-    /// Bytes up to the end of the last write.
+    /// Number of bytes up to the end of the last write.
     fn size_bytes(&self) -> u64;
 
     /// Writes at an offset that is at most [`Scratch::size_bytes`], over what is there.
@@ -18,10 +18,10 @@ pub trait Scratch {
     /// Fills `bytes` from an offset.
     ///
     /// # Errors
-    /// [`SourceError`] where the range is not written, or reading fails.
+    /// [`SourceError`] if the range was not written, or if reading fails.
     fn read_at(&self, offset: u64, bytes: &mut [u8]) -> Result<(), IoError>;
 
-    /// Writes at the end; gives the offset of what was written.
+    /// Writes at the end; returns the offset of what was written.
     ///
     /// # Errors
     /// As [`Scratch::write_at`].
@@ -54,17 +54,17 @@ pub(crate) fn check_range(start: u64, length: usize, size_bytes: u64) -> Result<
     Ok(())
 }
 
-/// [`Scratch`] in memory: for scenes that are small, and for tests.
+/// [`Scratch`] in memory, for scenes that are small, and for tests.
 #[derive(Debug, Default)]
 pub struct MemoryScratch {
     bytes: Vec<u8>,
 }
 
 impl MemoryScratch {
-    /// Room for so many bytes at once: a scratch that grows is copied now and then, and has up to three times its size meanwhile.
+    /// Makes room for this many bytes at once: a scratch that grows is copied now and then, and meanwhile has up to three times its size.
     ///
     /// # Errors
-    /// [`SourceError::Failed`] where there is not so much memory.
+    /// [`SourceError::Failed`] if there is not enough memory.
     pub fn with_room(bytes: u64) -> Result<Self, IoError> {
         let failed = |reason: String| IoError::from(SourceError::Failed(reason));
         let length = usize::try_from(bytes).map_err(|error| failed(error.to_string()))?;
@@ -99,7 +99,7 @@ impl Scratch for MemoryScratch {
     }
 }
 
-/// [`Scratch`] in a file that the caller opened for reading and writing, and removes: a temporary one.
+/// [`Scratch`] in a file that the caller opened for reading and writing, and removes, such as a temporary file.
 #[cfg(not(target_arch = "wasm32"))]
 #[derive(Debug)]
 pub struct FileScratch {

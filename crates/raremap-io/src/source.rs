@@ -7,14 +7,14 @@ use bytes::Bytes;
 
 use crate::error::SourceError;
 
-/// Something that gives ranges of its bytes: a file, a `Blob`, a remote object.
+/// Something that provides ranges of its bytes: a file, a `Blob`, a remote object.
 ///
-/// Futures need not be `Send`: a `Blob` is read on the thread that owns it.
+/// Futures need not be `Send`, because a `Blob` is read on the thread that owns it.
 pub trait RangeSource {
     /// How many bytes there are.
     fn size_bytes(&self) -> u64;
 
-    /// Gives exactly the bytes of `range`, or an error.
+    /// Returns exactly the bytes of `range`, or an error.
     fn fetch_range(&self, range: Range<u64>) -> impl Future<Output = Result<Bytes, SourceError>>;
 }
 
@@ -68,7 +68,7 @@ pub struct FileSource {
 
 #[cfg(not(target_arch = "wasm32"))]
 impl FileSource {
-    /// Opens a file; its length is taken now, so a file that shrinks later gives [`SourceError::Changed`].
+    /// Opens a file. Its length is taken now, so a file that shrinks later gives [`SourceError::Changed`].
     pub fn open(path: impl AsRef<std::path::Path>) -> Result<Self, SourceError> {
         let file = std::fs::File::open(path)?;
         let size_bytes = file.metadata()?.len();

@@ -1,4 +1,4 @@
-//! Which network, and of what shape: what a card and a recipe state.
+//! Which network a model has, and of what shape; cards and recipes state it.
 
 use burn::tensor::Device;
 use serde::de::Error;
@@ -17,21 +17,21 @@ use crate::unet_plus_plus::UNetPlusPlusConfig;
 
 /// A network's family and its shape.
 ///
-/// On disk it is the family's config with the key `family`; without that key it is a SegFormer, the only family that the first
-/// cards knew. Unknown keys are errors.
+/// On disk it is the family's config with the key `family`. Without that key it is a SegFormer, the only family that the first cards knew.
+/// Unknown keys are errors.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 #[serde(tag = "family")]
 pub enum Architecture {
-    /// SegFormer (arXiv:2105.15203), system A.
+    /// SegFormer (arXiv:2105.15203).
     #[serde(rename = "segformer")]
     Segformer(SegformerConfig),
-    /// U-Net (arXiv:1505.04597) with the options of systems B and D.
+    /// U-Net (arXiv:1505.04597) with its options.
     #[serde(rename = "unet")]
     UNet(UNetConfig),
-    /// U-Net with four encoder paths, system C.
+    /// U-Net with four encoder paths.
     #[serde(rename = "multipath_unet")]
     MultipathUNet(MultipathUNetConfig),
-    /// U-Net++ (arXiv:1807.10165), of system E.
+    /// U-Net++ (arXiv:1807.10165).
     #[serde(rename = "unet_plus_plus")]
     UNetPlusPlus(UNetPlusPlusConfig),
     /// DeepLabV3+ (arXiv:1802.02611).
@@ -45,7 +45,7 @@ pub enum Architecture {
     MaNet(MaNetConfig),
 }
 
-/// Values of the key `family`; the first stands where the key is absent.
+/// Values of the key `family`; the first one is the default.
 pub const FAMILIES: [&str; 7] = [
     "segformer",
     "unet",
@@ -80,10 +80,10 @@ impl<'de> Deserialize<'de> for Architecture {
 }
 
 fn unknown_family(family: &str) -> String {
-    format!("family {family} is none of {}", FAMILIES.join(", "))
+    format!("family {family} is not one of {}", FAMILIES.join(", "))
 }
 
-/// The same expression of every family's config.
+/// Applies the same expression to every family's config.
 macro_rules! of_config {
     ($architecture:expr, $config:ident => $value:expr) => {
         match $architecture {
@@ -99,10 +99,10 @@ macro_rules! of_config {
 }
 
 impl Architecture {
-    /// The family's default shape, for `in_channels` bands, `num_classes` classes of which `num_rare` are rare.
+    /// The family's default shape, for `in_channels` bands and `num_classes` classes, of which `num_rare` are rare.
     ///
     /// # Errors
-    /// If there is no such family; the message lists those there are.
+    /// If there is no such family; the message lists those that there are.
     pub fn of_family(family: &str, in_channels: usize, num_classes: usize, num_rare: usize) -> Result<Self, String> {
         let (bands, classes, rare) = (in_channels, num_classes, num_rare);
         Ok(match family {
@@ -117,10 +117,10 @@ impl Architecture {
         })
     }
 
-    /// The same with one field of the family's config changed.
+    /// The same architecture with one field of the family's config changed.
     ///
     /// # Errors
-    /// If the family has no such field, or the value is not of its kind; the message names the field.
+    /// If the family has no such field, or if the value has the wrong type; the message names the field.
     pub fn with_field(&self, name: &str, value: Value) -> Result<Self, String> {
         let mut fields = serde_json::to_value(self).map_err(|error| error.to_string())?;
         match fields.get_mut(name) {
@@ -133,13 +133,13 @@ impl Architecture {
                     .filter(|key| *key != "family");
                 let known: Vec<&str> = known.map(String::as_str).collect();
                 return Err(format!(
-                    "{name} is no key of family {}: {}",
+                    "{name} is not a key of family {}; its keys are {}",
                     self.family(),
                     known.join(", ")
                 ));
             }
         }
-        // All other fields are as they were written: what is wrong is this one.
+        // All other fields are as they were written, so this one is wrong.
         Self::deserialize(fields).map_err(|error| format!("{name}: {error}"))
     }
 
@@ -194,7 +194,7 @@ impl Architecture {
         }
     }
 
-    /// Whether every number is one the network can be built with; names the first that is not.
+    /// Checks that the network can be built with every number, and names the first one with which it cannot.
     ///
     /// # Errors
     /// The field's name and what it must be.

@@ -31,8 +31,8 @@ impl SequenceReduction {
 
     /// `[batch, h * w, dim]` to `[batch, h * w / ratio^2, dim]`.
     ///
-    /// Patches do not overlap, so the convolution is one matrix product over rearranged tokens: measured faster than
-    /// the direct convolution on every backend, and it has a plain backward.
+    /// Patches do not overlap, so the convolution is one matrix product over rearranged tokens. On every backend this was measured to be
+    /// faster than the direct convolution, and it has a plain backward pass.
     fn forward(&self, tokens: Tensor<3>, [height, width]: [usize; 2]) -> Tensor<3> {
         let [batch, _, dim] = tokens.dims();
         let r = self.ratio;

@@ -1,4 +1,4 @@
-//! The model's card: what it eats, what it says, where it comes from.
+//! The model's card: what it takes, what it gives, and where it comes from.
 //!
 //! On disk it is a STAC Item with the Machine Learning Model extension (MLM 1.4), so that other tools can read it; here it is typed.
 
@@ -12,12 +12,12 @@ const STAC_VERSION: &str = "1.1.0";
 const MLM_SCHEMA: &str = "https://stac-extensions.github.io/mlm/v1.4.0/schema.json";
 const CLASSIFICATION_SCHEMA: &str = "https://stac-extensions.github.io/classification/v2.0.0/schema.json";
 
-/// Everything a runtime and a reader need to know about a set of weights.
+/// Everything that a runtime and a reader need to know about a set of weights.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Card {
     /// Identifier, such as `raremap-water12-b0`.
     pub name: String,
-    /// One paragraph for people: what it is for, and what not.
+    /// One paragraph for people: what it is for, and what it is not for.
     pub description: String,
     /// RFC 3339 instant of the export.
     pub created: String,
@@ -25,7 +25,7 @@ pub struct Card {
     pub bands: Vec<Band>,
     /// What the scene's numbers are, in words, such as `surface reflectance x 10000`.
     pub value_scaling: String,
-    /// Tile edge to run with, in pixels, a multiple of 32: that of the training crops.
+    /// Tile edge to run with, in pixels, a multiple of 32; it is that of the training crops.
     pub tile_px: usize,
     /// Ground resolution of the training data, in metres per pixel.
     pub ground_resolution_m: f64,
@@ -35,7 +35,7 @@ pub struct Card {
     pub rare_classes: Vec<String>,
     /// Network shape; on disk it is `mlm:hyperparameters`.
     pub architecture: Architecture,
-    /// Where the training data comes from and under what terms.
+    /// Where the training data comes from, and under what terms.
     pub training: Training,
     /// Figures on named splits, as `raremap evaluate` prints them.
     pub metrics: Value,
@@ -62,7 +62,7 @@ pub struct Band {
 pub enum BandSource {
     /// A band of the scene, assigned by name.
     Scene,
-    /// `(first - second) / (first + second)` of two scene bands, in -1..1; 0 where the sum is below 1.
+    /// `(first - second) / (first + second)` of two scene bands, in -1..1; 0 if the sum is below 1.
     NormalizedDifference {
         /// Name of the scene band `first`.
         first: String,
@@ -97,7 +97,7 @@ impl Card {
     /// Value of invalid pixels in masks.
     pub const MASK_NODATA: u8 = 255;
 
-    /// Names of the scene bands a user has to provide, in order.
+    /// Names of the scene bands that a user has to provide, in order.
     pub fn scene_bands(&self) -> Vec<&str> {
         self.bands
             .iter()
@@ -121,7 +121,7 @@ fn shape(channels: usize, stride: usize, tile_px: usize) -> Value {
 }
 
 impl Card {
-    /// The card as a STAC Item with MLM fields. What MLM has no word for is under `raremap:`.
+    /// The card as a STAC Item with MLM fields. Fields that MLM does not have are under `raremap:`.
     pub fn to_stac(&self) -> Value {
         let dim_order = json!(["batch", "channel", "height", "width"]);
         let bands: Vec<Value> = self
@@ -209,14 +209,14 @@ impl Card {
     /// Reads what [`Card::to_stac`] wrote, and checks that it makes sense.
     ///
     /// # Errors
-    /// [`WeightsError::Malformed`] naming the field.
+    /// [`WeightsError::Malformed`], which names the field.
     pub fn from_stac(item: &Value) -> Result<Self, WeightsError> {
         let properties = &item["properties"];
         let input = &properties["mlm:input"][0];
         let scaling: Vec<Scaling> = field(input, "value_scaling")?;
         let bands: Vec<Value> = field(input, "bands")?;
         if scaling.len() != bands.len() {
-            return Err(malformed("value_scaling", "one entry per band is needed"));
+            return Err(malformed("value_scaling", "it needs one entry per band"));
         }
         let bands = bands.iter().zip(scaling).map(|(band, scaling)| {
             let source = match &band["raremap:normalized_difference"] {
@@ -260,18 +260,21 @@ impl Card {
         card.validate().map(|()| card)
     }
 
-    /// Whether the parts fit each other.
+    /// Checks that the parts fit each other.
     fn validate(&self) -> Result<(), WeightsError> {
         let arch = &self.architecture;
         arch.validate().map_err(|why| malformed("mlm:hyperparameters", &why))?;
-        // First of all: what follows compares each name with each, and a forged header holds a hundred thousand.
+        // This comes first: what follows compares each name with each, and a forged header may hold a hundred thousand.
         let counts = [
             ("bands", self.bands.len(), arch.in_channels()),
             ("classification:classes", self.classes.len(), arch.num_classes()),
             ("raremap:rare_classes", self.rare_classes.len(), arch.num_rare()),
         ];
         if let Some((name, found, wanted)) = counts.into_iter().find(|(_, found, wanted)| found != wanted) {
-            return Err(malformed(name, &format!("{found}, the network has {wanted}")));
+            return Err(malformed(
+                name,
+                &format!("it has {found}, but the network has {wanted}"),
+            ));
         }
         let unique = |names: Vec<&str>| (0..names.len()).all(|i| !names[..i].contains(&names[i]));
         let scene = self.scene_bands();
@@ -287,7 +290,7 @@ impl Card {
             (
                 !unique(self.bands.iter().map(|b| b.name.as_str()).collect()),
                 "bands",
-                "a name stands twice",
+                "a name occurs twice",
             ),
             (
                 !self.bands.iter().all(finite),
@@ -297,7 +300,7 @@ impl Card {
             (
                 !unique(self.classes.iter().map(|c| c.name.as_str()).collect()),
                 "classes",
-                "a name stands twice",
+                "a name occurs twice",
             ),
             (
                 self.classes.iter().any(|c| c.value == Self::MASK_NODATA),

@@ -41,8 +41,8 @@ impl Variant {
 pub struct SegformerConfig {
     /// Channels of the input.
     pub in_channels: usize,
-    /// Factor by which the input is upsampled before the first stage, 1, 2 or 4: at 2 the logits have a cell per 2 x 2
-    /// pixels, for four times the work.
+    /// Factor by which the input is upsampled before the first stage, 1, 2 or 4. At 2, the logits have a cell per 2 x 2 pixels, for four
+    /// times the work.
     #[serde(default = "unscaled")]
     pub input_upsampling: usize,
     /// Channels of the main head.
@@ -57,7 +57,7 @@ pub struct SegformerConfig {
     pub heads: [usize; 4],
     /// Spatial-reduction ratio of the keys and values, per stage.
     pub reduction: [usize; 4],
-    /// Hidden channels of the feed-forward network over its input channels.
+    /// Hidden channels of the feed-forward network divided by its input channels.
     pub mlp_ratio: usize,
     /// Channels of the decoder's feature map.
     pub decoder_dim: usize,
@@ -78,10 +78,10 @@ pub struct SegformerConfig {
 /// The overlapping patch embeddings' kernels and strides, the same for all variants; padding is half the kernel.
 pub(crate) const EMBED: [(usize, usize); 4] = [(7, 4), (3, 2), (3, 2), (3, 2)];
 
-/// Input height and width must be a multiple of this, else the reduction drops the edges.
+/// Input height and width must be a multiple of this, because the reduction would drop the edges otherwise.
 pub const SIZE_MULTIPLE: usize = 32;
 
-/// Most channels of any layer: a forged card must not ask for all memory.
+/// Largest number of channels of any layer: a forged card must not take all memory.
 const MOST_CHANNELS: usize = 4096;
 
 /// Pixels of the first stage per cell of the logits, along each axis, without and with a detail path.
@@ -92,7 +92,7 @@ const fn unscaled() -> usize {
     1
 }
 
-/// Whether each count is one that a layer can have, under its field's name.
+/// Checks that each count is one that a layer can have, and names the field otherwise.
 pub(crate) fn check_counts(fields: &[(&str, usize)]) -> Result<(), String> {
     match fields.iter().find(|(_, value)| !(1..=MOST_CHANNELS).contains(value)) {
         Some((name, value)) => Err(format!("{name} is {value}; it must be from 1 to {MOST_CHANNELS}")),
@@ -100,25 +100,27 @@ pub(crate) fn check_counts(fields: &[(&str, usize)]) -> Result<(), String> {
     }
 }
 
-/// Whether the ends of a network, the same in every family, make sense.
+/// Checks that the ends of a network, which are the same in every family, make sense.
 pub(crate) fn check_ends(in_channels: usize, num_classes: usize, num_rare: usize) -> Result<(), String> {
     check_counts(&[("in_channels", in_channels), ("num_classes", num_classes)])?;
     if num_rare > num_classes {
-        return Err(format!("num_rare is {num_rare}, more than the {num_classes} classes"));
+        return Err(format!(
+            "num_rare is {num_rare}, which is more than the {num_classes} classes"
+        ));
     }
     Ok(())
 }
 
-/// Whether `rate` is a probability with which something is dropped.
+/// Checks that `rate` is a probability with which something is dropped.
 pub(crate) fn check_rate(name: &str, rate: f64) -> Result<(), String> {
     if (0.0..1.0).contains(&rate) {
         return Ok(());
     }
-    Err(format!("{name} is {rate}; it must be from 0 to below 1"))
+    Err(format!("{name} is {rate}; it must be at least 0 and below 1"))
 }
 
 impl SegformerConfig {
-    /// A published variant for `in_channels` bands, `num_classes` classes of which `num_rare` are rare.
+    /// A published variant for `in_channels` bands and `num_classes` classes, of which `num_rare` are rare.
     pub const fn new(variant: Variant, in_channels: usize, num_classes: usize, num_rare: usize) -> Self {
         let (depths, dims, decoder_dim) = variant.table();
         Self {
@@ -150,7 +152,7 @@ impl SegformerConfig {
         stride / self.input_upsampling
     }
 
-    /// Whether every number is one the network can be built with; names the first that is not.
+    /// Checks that the network can be built with every number, and names the first one with which it cannot.
     ///
     /// # Errors
     /// The field's name and what it must be.
@@ -183,13 +185,13 @@ impl SegformerConfig {
             }
             if heads == 0 || dim % heads != 0 {
                 return Err(format!(
-                    "stage {stage}: {dim} channels do not divide into {heads} heads"
+                    "stage {stage}: {dim} channels cannot be divided among {heads} heads"
                 ));
             }
             // A cell of stage s covers 2^(s+2) pixels: the reduced grid must still be whole at SIZE_MULTIPLE.
             if ratio == 0 || !(SIZE_MULTIPLE >> (stage + 2)).is_multiple_of(ratio) {
                 return Err(format!(
-                    "stage {stage}: reduction ratio {ratio} does not divide {SIZE_MULTIPLE} pixels"
+                    "stage {stage}: the reduction ratio {ratio} does not divide {SIZE_MULTIPLE} pixels evenly"
                 ));
             }
         }

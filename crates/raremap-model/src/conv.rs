@@ -1,4 +1,4 @@
-//! What the convolutional families are made of: each block once, used by several.
+//! The blocks that the convolutional families are built from; each block is here once and used by several.
 
 pub mod aspp;
 pub mod attention_gate;
@@ -10,7 +10,7 @@ pub mod resnet;
 pub mod squeeze_excitation;
 pub mod upsampler;
 
-/// Trainable parameters of `module`, on a device with autodiff: what papers count. burn counts batch norm's running means and
+/// Number of trainable parameters of `module`, on a device with autodiff, as papers count them. burn counts batch norm's running means and
 /// variances as well.
 #[cfg(test)]
 pub(crate) fn trainable<M: burn::module::Module>(module: &M) -> usize {

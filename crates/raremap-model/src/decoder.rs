@@ -15,7 +15,7 @@ use crate::upsample::upsample_bilinear;
 
 /// Fuses four stage maps into one (arXiv:2105.15203, section 3.2, eq. 4).
 ///
-/// The fuse convolution reads the stages concatenated deepest first: checkpoints depend on that order.
+/// The fuse convolution reads the stages concatenated deepest first, and checkpoints depend on that order.
 #[derive(Module, Debug)]
 pub struct Decoder {
     /// One per stage, from fine to coarse. Checkpoint name `linear_c.{stage}.proj`.
@@ -56,8 +56,8 @@ impl Decoder {
     /// - `detail`: `[batch, decoder_dim, h / 2, w / 2]`, added before the batch norm
     /// - output: `[batch, decoder_dim, h / 4, w / 4]`, or of `detail`'s size
     ///
-    /// A 1 x 1 convolution and bilinear interpolation commute, so each stage passes its part of the fuse convolution at
-    /// its own resolution, and the parts are upsampled and added: the same function for less than half of the work.
+    /// A 1 x 1 convolution and bilinear interpolation commute, so each stage passes its part of the fuse convolution at its own resolution,
+    /// and the parts are upsampled and added: the same function for less than half of the work.
     pub fn forward(&self, stages: &[StageTokens], detail: Option<Tensor<4>>) -> Tensor<4> {
         let size = stages[0].grid;
         let mut fused: Option<Tensor<4>> = None;

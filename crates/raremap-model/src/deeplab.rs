@@ -1,4 +1,4 @@
-//! DeepLabV3+, which systems C and E of the design compare with.
+//! DeepLabV3+, which SegFormer and the U-Nets are compared with.
 
 use burn::module::Module;
 use burn::nn::{Dropout, DropoutConfig};
@@ -62,7 +62,7 @@ impl DeepLabConfig {
         }
     }
 
-    /// Whether every number is one the network can be built with; names the first that is not.
+    /// Checks that the network can be built with every number, and names the first one with which it cannot.
     ///
     /// # Errors
     /// The field's name and what it must be.
@@ -91,19 +91,19 @@ impl DeepLabConfig {
     }
 }
 
-/// DeepLabV3+ (arXiv:1802.02611) on a ResNet of basic blocks with output stride 16: atrous spatial pyramid pooling, upsampled
-/// by 4 and refined together with the encoder's first stage by two 3 x 3 convolutions. Its convolutions are dense, as in the
-/// paper's ResNet variants; the separable ones belong to its Xception.
+/// DeepLabV3+ (arXiv:1802.02611) on a ResNet of basic blocks with output stride 16: atrous spatial pyramid pooling, upsampled by 4 and
+/// refined together with the encoder's first stage by two 3 x 3 convolutions. Its convolutions are dense, as in the paper's ResNet
+/// variants; the separable ones belong to its Xception.
 ///
-/// 16.6 M parameters with 3 bands, 5 classes and no rare head. Logits have a cell per 4 x 4 pixels, as the paper's before their
-/// last upsampling.
+/// It has 16.6 M parameters with 3 bands, 5 classes and no rare head. Logits have a cell per 4 x 4 pixels, as in the paper before its last
+/// upsampling.
 #[derive(Module, Debug)]
 pub struct DeepLab {
     /// Output stride 16.
     pub encoder: ResNet,
-    /// Of the last stage.
+    /// Pyramid pooling of the last stage.
     pub aspp: Aspp,
-    /// 1 x 1, of the first stage.
+    /// 1 x 1 convolution of the first stage.
     pub low_level: ConvNorm,
     /// Reads the pyramid, then the first stage.
     pub decoder: DoubleConv,

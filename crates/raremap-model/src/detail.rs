@@ -1,4 +1,4 @@
-//! The detail path: what four pixels on a side hide from SegFormer.
+//! The detail path, which sees what SegFormer's cells of 4 x 4 pixels hide.
 
 use burn::module::Module;
 use burn::nn::Initializer;
@@ -14,17 +14,17 @@ use crate::conv::conv_norm::{ConvNorm, ConvNormConfig};
 /// Strides of the convolutions: the first halves the map.
 const STRIDES: [usize; 3] = [2, 1, 1];
 
-/// Standard deviation of the projection's first weights: the path starts as a murmur beside the encoder's stages.
+/// Standard deviation of the projection's first weights: the path starts out weak beside the encoder's stages.
 const PROJECTION_STD: f64 = 0.05;
 
 /// Three 3 x 3 convolutions at half the input's resolution, added to the decoder's sum as one more stage.
 ///
-/// SegFormer's finest stage has a cell per 4 x 4 pixels, and at 30 m a pond is smaller than that. Upsampling the input by 2 shows
-/// it too, for four times the encoder's work; this path costs about a fifth. Not part of SegFormer; in the spirit of the
-/// detail branch of BiSeNet V2 (arXiv:2004.02147, section 4.1).
+/// SegFormer's finest stage has a cell per 4 x 4 pixels, and at 30 m a pond is smaller than that. Upsampling the input by 2 shows it too,
+/// for four times the encoder's work; this path costs about a fifth. It is not part of SegFormer; it follows the idea of the detail branch
+/// of BiSeNet V2 (arXiv:2004.02147, section 4.1).
 #[derive(Module, Debug)]
 pub struct DetailPath {
-    /// From the input on.
+    /// Convolutions, starting at the input.
     pub convs: Vec<ConvNorm>,
     /// 1 x 1 to the decoder's channels, no bias.
     pub project: Conv2d,
@@ -59,7 +59,7 @@ impl DetailPath {
     }
 }
 
-/// The path as it runs: batch norms in the convolutions, the decoder's scale in the projection.
+/// The path as it runs: batch norms are folded into the convolutions, and the decoder's scale into the projection.
 #[derive(Module, Debug)]
 pub struct FoldedDetailPath {
     /// `[to, from, 3, 3]`
@@ -71,7 +71,7 @@ pub struct FoldedDetailPath {
 }
 
 impl FoldedDetailPath {
-    /// Folds `path`; `scale`, `[decoder_dim]`, is what the decoder's batch norm multiplies by.
+    /// Folds `path`; `scale`, `[decoder_dim]`, is the factor of the decoder's batch norm.
     pub fn fold(path: &DetailPath, scale: Tensor<1>) -> Self {
         let per_channel = |scale: Tensor<1>| {
             let [channels] = scale.dims();

@@ -3,7 +3,7 @@
 use burn::module::Module;
 use burn::tensor::{Distribution, Tensor};
 
-/// Drops a residual branch per sample while training, and scales the kept ones by the inverse keep probability.
+/// While training, drops a residual branch for some samples, and scales the kept ones by the inverse keep probability.
 #[derive(Module, Debug)]
 pub struct DropPath {
     rate: f64,

@@ -111,7 +111,7 @@ mod tests {
         ];
         for (variant, expected) in published {
             let config = SegformerConfig::new(variant, 3, 7, 2);
-            // Parameters are made on first use, so even B5 costs nothing here.
+            // Parameters are made when they are first used, so even B5 costs nothing here.
             assert_eq!(
                 MixTransformer::init(&config, &Device::flex()).num_params(),
                 expected,

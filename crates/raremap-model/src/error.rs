@@ -6,13 +6,13 @@ use thiserror::Error;
 #[derive(Debug, Error)]
 pub enum WeightsError {
     /// The bytes are not a weights file, or part of one.
-    #[error("not a raremap weights file: {0}")]
+    #[error("this is not a raremap weights file: {0}")]
     Malformed(String),
     /// The file is shorter than its header says.
     #[error("the weights file is truncated: {0}")]
     Truncated(String),
-    /// The file's digest is not the one it states.
-    #[error("the weights file was altered or damaged: its sha256 is {found}, it states {stated}")]
+    /// The file's digest is not the one that it states.
+    #[error("the weights file was altered or damaged: its sha256 is {found}, but it states {stated}")]
     Altered {
         /// Digest in the header.
         stated: String,
@@ -20,12 +20,12 @@ pub enum WeightsError {
         found: String,
     },
     /// A well-formed file of another format or version.
-    #[error("unsupported weights file: {0}")]
+    #[error("the weights file is not supported: {0}")]
     Unsupported(String),
     /// The tensors do not fit the architecture in the card.
     #[error("the weights do not fit the card's architecture: {0}")]
     Mismatch(String),
-    /// The caller asked for what cannot be.
+    /// The call asks for something that is not possible.
     #[error("{0}")]
     Misuse(String),
 }

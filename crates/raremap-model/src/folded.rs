@@ -12,7 +12,7 @@ use crate::embed::map_from_tokens;
 use crate::encoder::{MixTransformer, StageTokens};
 use crate::segformer::{DualLogits, Heads, Segformer};
 
-/// The backend's own interpolation: one kernel, and no gradient is needed here.
+/// The backend's own interpolation is one kernel, and no gradient is needed here.
 fn resize_bilinear(map: Tensor<4>, size: [usize; 2]) -> Tensor<4> {
     let [_, _, height, width] = map.dims();
     if [height, width] == size {
@@ -24,7 +24,7 @@ fn resize_bilinear(map: Tensor<4>, size: [usize; 2]) -> Tensor<4> {
     interpolate(map, options)
 }
 
-/// The decoder with BatchNorm, fuse convolution and stage linears in one matrix per stage.
+/// The decoder, with BatchNorm, fuse convolution and stage linears in one matrix per stage.
 ///
 /// With `s = gamma / sqrt(var + eps)`: `F = relu(sum_i up(x_i V_i) + b)`, `V_i = W_i W_fuse,i s`,
 /// `b = beta + s (sum_i b_i W_fuse,i - mean)`. Exact up to rounding, because the weights of bilinear interpolation sum to 1.
@@ -38,7 +38,7 @@ pub struct FoldedDecoder {
 }
 
 impl FoldedDecoder {
-    /// Folds `decoder` with its running statistics. Sums are in f32: agreement with the unfolded decoder is tested.
+    /// Folds `decoder` with its running statistics. Sums are in f32; a test compares it with the unfolded decoder.
     fn fold(decoder: &Decoder, detail: Option<&DetailPath>) -> Self {
         let norm = &decoder.batch_norm;
         let scale = norm.gamma.val() / norm.running_var.value().add_scalar(norm.epsilon).sqrt();
@@ -60,7 +60,7 @@ impl FoldedDecoder {
 
     fn forward(&self, stages: &[StageTokens], input: Tensor<4>) -> Tensor<4> {
         let size = stages[0].grid;
-        // The bias rides on the finest stage, which needs no upsampling.
+        // The bias is added to the finest stage, which needs no upsampling.
         let mut bias = Some(self.bias.clone());
         let mut parts = stages.iter().zip(&self.weights).map(|(stage, weight)| {
             let part = map_from_tokens(linear(stage.tokens.clone(), weight.clone(), bias.take()), stage.grid);
@@ -79,7 +79,7 @@ impl FoldedDecoder {
     }
 }
 
-/// SegFormer for inference: the same numbers as [`Segformer`] for a fraction of the decoder's work.
+/// SegFormer for inference: it gives the same numbers as [`Segformer`] for a fraction of the decoder's work.
 #[derive(Module, Debug)]
 pub struct FoldedSegformer {
     encoder: MixTransformer,
@@ -122,7 +122,7 @@ mod tests {
     use burn::module::{Module, ModuleMapper, Param};
     use burn::tensor::Distribution;
 
-    /// Gives every parameter a value that matters: initial biases are zero and initial norms are one.
+    /// Gives every parameter a value that matters, because initial biases are zero and initial norms are one.
     struct Shake;
 
     impl ModuleMapper for Shake {

@@ -1,4 +1,4 @@
-//! Checkpoint names: the one place that knows how others spell them.
+//! Checkpoint names: this is the one place that knows how others spell them.
 
 use burn::store::{KeyRemapper, ModuleSnapshot, PyTorchToBurnAdapter, SafetensorsStore};
 
@@ -7,7 +7,7 @@ use crate::segformer::Segformer;
 
 /// Names as Hugging Face's `save_pretrained` writes them, and ours, applied in order.
 ///
-/// Weight layouts (linear transposed, norm `weight`/`bias` to `gamma`/`beta`) are burn's PyTorch adapter's business.
+/// burn's PyTorch adapter takes care of weight layouts (linear transposed, norm `weight`/`bias` to `gamma`/`beta`).
 const FROM_HUGGING_FACE: [(&str, &str); 11] = [
     (
         r"^segformer\.encoder\.patch_embeddings\.(\d+)\.",
@@ -31,7 +31,7 @@ const FROM_HUGGING_FACE: [(&str, &str); 11] = [
     (r"^decode_head\.classifier\.", "heads.classifier."),
 ];
 
-/// What a Hugging Face checkpoint holds and we have no use for.
+/// What a Hugging Face checkpoint holds and we do not need.
 const UNUSED: &str = "num_batches_tracked";
 
 /// What we have and a Hugging Face checkpoint does not.
@@ -48,8 +48,8 @@ pub fn from_hugging_face() -> Result<KeyRemapper, WeightsError> {
 /// Loads a Hugging Face `SegformerForSemanticSegmentation` state dict into `model`, leaving the auxiliary head as it is.
 ///
 /// # Errors
-/// [`WeightsError::Malformed`] if `safetensors` is not a safetensors file, [`WeightsError::Mismatch`] naming what is
-/// missing or has another shape.
+/// [`WeightsError::Malformed`] if `safetensors` is not a safetensors file, [`WeightsError::Mismatch`] for a parameter that is missing or
+/// has another shape, with its name.
 pub fn load_hugging_face(model: &mut Segformer, safetensors: Vec<u8>) -> Result<(), WeightsError> {
     let mut store = SafetensorsStore::from_bytes(Some(safetensors))
         .remap(from_hugging_face()?)

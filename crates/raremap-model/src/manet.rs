@@ -1,4 +1,4 @@
-//! MAnet, which system C of the design compares with.
+//! MAnet, which SegFormer and the U-Nets are compared with.
 
 use burn::module::Module;
 use burn::tensor::{Device, Tensor};
@@ -53,7 +53,7 @@ impl MaNetConfig {
         }
     }
 
-    /// Whether every number is one the network can be built with; names the first that is not.
+    /// Checks that the network can be built with every number, and names the first one with which it cannot.
     ///
     /// # Errors
     /// The field's name and what it must be.
@@ -66,7 +66,7 @@ impl MaNetConfig {
     /// A network with random weights. The config must be valid ([`MaNetConfig::validate`]).
     pub fn init(&self, device: &Device) -> MaNet {
         let [first, second, third, deepest] = self.encoder().stage_channels();
-        // The stem is the skip connection at half the resolution; there is none at the full one.
+        // The stem is the skip connection at half the resolution; there is none at full resolution.
         let skips = [third, second, first, self.width];
         let [.., half, full] = self.decoder_channels;
         let above = std::iter::once(deepest).chain(self.decoder_channels);
@@ -84,17 +84,17 @@ impl MaNetConfig {
     }
 }
 
-/// Multi-scale fusion attention block: the channels of the coarser map are weighed by what both it and the skip connection
-/// show, before the two are joined.
+/// Multi-scale fusion attention block: the channels of the coarser map are weighed by what both it and the skip connection show, before the
+/// two are joined.
 #[derive(Module, Debug)]
 pub struct ScaleFusion {
-    /// 3 x 3, of the coarser map.
+    /// 3 x 3 convolution of the coarser map.
     pub refine: ConvNorm,
     /// 1 x 1, to the skip's channels.
     pub narrow: ConvNorm,
-    /// Of the coarser map.
+    /// Weights from the coarser map.
     pub coarse_weights: SqueezeExcitation,
-    /// Of the skip connection.
+    /// Weights from the skip connection.
     pub skip_weights: SqueezeExcitation,
     /// Reads the weighted coarser map, then the skip.
     pub conv: DoubleConv,
@@ -126,14 +126,14 @@ impl ScaleFusion {
 /// MAnet (Multi-scale Attention Net, doi 10.1109/ACCESS.2020.3025372) on a ResNet of basic blocks: a position-wise attention
 /// block on the last stage, and a multi-scale fusion attention block per level of the decoder.
 ///
-/// 19.6 M parameters with 3 bands, 5 classes and no rare head.
+/// It has 19.6 M parameters with 3 bands, 5 classes and no rare head.
 #[derive(Module, Debug)]
 pub struct MaNet {
     /// Output stride 32.
     pub encoder: ResNet,
-    /// Of the last stage.
+    /// Attention on the last stage.
     pub position: PositionAttention,
-    /// 3 x 3, after it.
+    /// 3 x 3 convolution after it.
     pub smooth: ConvNorm,
     /// From coarse to fine.
     pub fusions: Vec<ScaleFusion>,
@@ -186,7 +186,7 @@ mod tests {
     fn the_skip_connection_weighs_the_coarser_channels() {
         let device = Device::flex();
         let coarse = Tensor::<4>::ones([1, 4, 2, 2], &device);
-        // With random weights the few hidden channels may all be dead; not so often.
+        // With random weights, the few hidden channels may all be dead; with these that does not happen often.
         let changes = (0..30).map(|_| {
             let fusion = ScaleFusion::init(4, 4, 4, &device);
             let weights = |skip: f32| {

@@ -11,7 +11,7 @@ use burn::tensor::{Device, Tensor};
 use crate::config::SegformerConfig;
 use crate::embed::{conv, linear, map_from_tokens, tokens_from_map};
 
-/// Linear, depthwise 3 x 3, GELU, linear: zero padding leaks the position that SegFormer has no encoding for
+/// Linear, depthwise 3 x 3, GELU, linear. Zero padding lets the network see positions, for which SegFormer has no encoding
 /// (arXiv:2105.15203, eq. 3).
 #[derive(Module, Debug)]
 pub struct MixFfn {
@@ -41,7 +41,7 @@ impl MixFfn {
     /// # Shapes
     /// - `tokens`, output: `[batch, h * w, dim]`, `grid = [h, w]`
     ///
-    /// The depthwise bias is added outside the convolution: the fast depthwise kernels decline a bias.
+    /// The depthwise bias is added outside the convolution, because the fast depthwise kernels do not take a bias.
     pub fn forward(&self, tokens: Tensor<3>, grid: [usize; 2]) -> Tensor<3> {
         let hidden = self.dense1.forward(tokens);
         let [_, _, channels] = hidden.dims();

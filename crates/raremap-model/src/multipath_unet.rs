@@ -1,4 +1,4 @@
-//! The multipath U-Net, system C of the design.
+//! The multipath U-Net (docs/sources.md).
 
 use burn::module::Module;
 use burn::tensor::activation::relu;
@@ -36,7 +36,7 @@ const DILATIONS: [usize; 3] = [1, 2, 4];
 const PATHS: usize = 4;
 
 impl MultipathUNetConfig {
-    /// Four levels from 32 channels. These are ours; the document does not state them.
+    /// Four levels from 32 channels. We chose these; the published description does not state them.
     pub fn new(in_channels: usize, num_classes: usize, num_rare: usize) -> Self {
         Self {
             in_channels,
@@ -47,7 +47,7 @@ impl MultipathUNetConfig {
         }
     }
 
-    /// Whether every number is one the network can be built with; names the first that is not.
+    /// Checks that the network can be built with every number, and names the first one with which it cannot.
     ///
     /// # Errors
     /// The field's name and what it must be.
@@ -84,7 +84,7 @@ impl MultipathUNetConfig {
 pub struct MultiscaleConv {
     /// One per dilation.
     pub branches: Vec<ConvNorm>,
-    /// 1 x 1, of all branches.
+    /// 1 x 1 convolution of all branches.
     pub fuse: ConvNorm,
 }
 
@@ -112,7 +112,7 @@ pub struct PathLevel {
     pub residual: DoubleConv,
     /// Two convolutions, then global context.
     pub contextual: DoubleConv,
-    /// Of the contextual path.
+    /// Global context of the contextual path.
     pub context: GlobalContext,
     /// Dilated convolutions.
     pub multiscale: MultiscaleConv,
@@ -141,20 +141,20 @@ impl PathLevel {
     }
 }
 
-/// A U-Net with four encoders side by side: plain, residual, global context (arXiv:1904.11492) and dilated multiscale. They meet
-/// at the bottleneck, where squeeze-and-excitation (arXiv:1709.01507) weighs them against each other; the decoder reads the skip
-/// connections of all four. Batch norm throughout. System C of the design.
+/// A U-Net with four encoders side by side: plain, residual, global context (arXiv:1904.11492) and dilated multiscale. They meet at the
+/// bottleneck, where squeeze-and-excitation (arXiv:1709.01507) weighs them against each other; the decoder reads the skip connections of
+/// all four. It has batch norm throughout.
 ///
-/// 6.7 M parameters with 1 band, 5 classes and no rare head.
+/// It has 6.7 M parameters with 1 band, 5 classes and no rare head.
 #[derive(Module, Debug)]
 pub struct MultipathUNet {
     /// One per level, from fine to coarse; 2 x 2 maxima between them.
     pub encoder: Vec<PathLevel>,
-    /// Of the four paths' coarsest maps.
+    /// Weighs the four paths' coarsest maps.
     pub squeeze_excitation: SqueezeExcitation,
-    /// 1 x 1, to one path's channels.
+    /// 1 x 1 convolution to one path's channels.
     pub fuse: ConvNorm,
-    /// One per level but the coarsest, from fine to coarse.
+    /// One per level except the coarsest, from fine to coarse.
     pub decoder: Vec<Expansion>,
     /// Both heads.
     pub heads: Heads,

@@ -23,7 +23,7 @@ pub enum Network {
     Segformer(Segformer),
     /// U-Net.
     UNet(UNet),
-    /// multipath U-Net.
+    /// Multipath U-Net.
     MultipathUNet(MultipathUNet),
     /// U-Net++.
     UNetPlusPlus(UNetPlusPlus),
@@ -65,7 +65,7 @@ impl Network {
     }
 }
 
-/// A network as it runs: what can be computed once, is.
+/// A network as it runs: everything that can be computed once has been.
 #[derive(Module, Debug)]
 #[expect(
     clippy::large_enum_variant,
@@ -76,7 +76,7 @@ pub enum InferenceNetwork {
     Segformer(FoldedSegformer),
     /// U-Net.
     UNet(UNet),
-    /// multipath U-Net.
+    /// Multipath U-Net.
     MultipathUNet(MultipathUNet),
     /// U-Net++.
     UNetPlusPlus(UNetPlusPlus),
@@ -90,7 +90,7 @@ pub enum InferenceNetwork {
 
 impl InferenceNetwork {
     /// # Shapes
-    /// As [`Network::forward`]; without [`DualLogits::deep`].
+    /// As for [`Network::forward`], without [`DualLogits::deep`].
     pub fn forward(&self, input: Tensor<4>) -> DualLogits {
         match self {
             Self::Segformer(network) => network.forward(input),

@@ -1,4 +1,4 @@
-//! PSPNet, which system C of the design compares with.
+//! PSPNet, which SegFormer and the U-Nets are compared with.
 
 use burn::module::Module;
 use burn::nn::conv::Conv2d;
@@ -26,7 +26,7 @@ pub struct PspNetConfig {
     pub width: usize,
     /// Residual blocks per stage of the encoder.
     pub depths: [usize; 4],
-    /// Whether the encoder's third stage has a classifier of its own while training (the paper's section 3.3; its loss counts
+    /// Whether the encoder's third stage has a classifier of its own while training (the paper's section 3.3, where its loss has the weight
     /// 0.4).
     pub deep_supervision: bool,
     /// Dropout before the heads.
@@ -62,7 +62,7 @@ impl PspNetConfig {
         }
     }
 
-    /// Whether every number is one the network can be built with; names the first that is not.
+    /// Checks that the network can be built with every number, and names the first one with which it cannot.
     ///
     /// # Errors
     /// The field's name and what it must be.
@@ -90,8 +90,8 @@ impl PspNetConfig {
     }
 }
 
-/// Rows of the matrix that averages `from` samples into `to` bins, which overlap where the sizes do not divide: bin `i` covers
-/// samples `floor(i from / to)` to `ceil((i + 1) from / to)`.
+/// Rows of the matrix that averages `from` samples into `to` bins. Bins overlap if the sizes do not divide: bin `i` covers samples `floor(i
+/// from / to)` to `ceil((i + 1) from / to)`.
 fn pooling_matrix(from: usize, to: usize, device: &Device) -> Tensor<2> {
     let mut values = vec![0f32; to * from];
     for (bin, row) in values.chunks_mut(from).enumerate() {
@@ -99,7 +99,7 @@ fn pooling_matrix(from: usize, to: usize, device: &Device) -> Tensor<2> {
         let share = 1.0 / covered.len() as f32;
         row[covered].fill(share);
     }
-    // A constant: it must not enter the autodiff graph.
+    // The matrix is a constant and must not enter the autodiff graph.
     Tensor::from_data(TensorData::new(values, [to, from]), device).detach()
 }
 
@@ -113,11 +113,11 @@ fn pool_average(map: Tensor<4>, bins: usize) -> Tensor<4> {
     rows.matmul(map).matmul(columns)
 }
 
-/// PSPNet (arXiv:1612.01105) on a ResNet of basic blocks with output stride 8: the last stage and its means over grids of 1, 2, 3
-/// and 6 cells an edge, fused by a 3 x 3 convolution.
+/// PSPNet (arXiv:1612.01105) on a ResNet of basic blocks with output stride 8: the last stage and its means over grids of 1, 2, 3 and 6
+/// cells an edge, fused by a 3 x 3 convolution.
 ///
-/// 12.6 M parameters with 3 bands, 5 classes and no rare head. Logits have a cell per 8 x 8 pixels, as the paper's before their
-/// last upsampling.
+/// It has 12.6 M parameters with 3 bands, 5 classes and no rare head. Logits have a cell per 8 x 8 pixels, as in the paper before its last
+/// upsampling.
 #[derive(Module, Debug)]
 pub struct PspNet {
     /// Output stride 8.

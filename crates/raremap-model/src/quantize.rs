@@ -1,8 +1,8 @@
 //! Weight-only int8, symmetric, one scale per output channel.
 //!
-//! Activations stay float: after LayerNorm, softmax and GELU their quantization is what costs accuracy. The layers that
-//! read the image, depthwise convolutions, norms, biases and heads stay float as well; together they are a few percent of the
-//! bytes and most of the error.
+//! Activations stay float, because after LayerNorm, softmax and GELU their quantization is what costs accuracy. The layers that read the
+//! image, depthwise convolutions, norms, biases and heads stay float as well; together they are a few percent of the bytes and most of the
+//! error.
 
 /// How a parameter is stored.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -17,7 +17,7 @@ pub enum Storage {
     },
 }
 
-/// Where each family reads the image: SegFormer and its detail path, the ResNets, the U-Nets' finest level.
+/// Where each family reads the image: SegFormer and its detail path, the ResNets, and the U-Nets' finest level.
 const FIRST_LAYERS: [&str; 4] = [
     "encoder.stages.0.patch_embed.",
     "detail.convs.0.",

@@ -13,28 +13,28 @@ use crate::embed::conv;
 use crate::encoder::MixTransformer;
 use crate::upsample::upsample_bilinear;
 
-/// What the network says, before softmax and sigmoid.
+/// What the network returns, before softmax and sigmoid.
 #[derive(Debug, Clone)]
 pub struct DualLogits {
     /// `[batch, num_classes, h / cell_px, w / cell_px]`
     pub main: Tensor<4>,
     /// `[batch, num_rare, h / cell_px, w / cell_px]`; absent without rare classes.
     pub auxiliary: Option<Tensor<4>>,
-    /// Main logits of coarser stages, `[batch, num_classes, h / n, w / n]` from fine to coarse, for deep supervision
-    /// (arXiv:1409.5185); empty in inference and for families without it.
+    /// Main logits of coarser stages, `[batch, num_classes, h / n, w / n]` from fine to coarse, for deep supervision (arXiv:1409.5185).
+    /// Empty in inference and for families without it.
     pub deep: Vec<Tensor<4>>,
 }
 
 /// The two 1 x 1 heads and the attention between them.
 ///
-/// The auxiliary head gives one logit per rare class; its saliency reweights the decoder features that the main head
-/// reads: `S_r = sigmoid(aux_r)`, `S = 1 - prod_r (1 - S_r)`, `F' = F * (1 + S)`. With one rare class this is exactly
-/// `S = sigmoid(Conv1x1(F))`; with several, S is the probability of any of them, were they independent.
+/// The auxiliary head gives one logit per rare class. Its saliency reweights the decoder features that the main head reads: `S_r =
+/// sigmoid(aux_r)`, `S = 1 - prod_r (1 - S_r)`, `F' = F * (1 + S)`. With one rare class this is exactly `S = sigmoid(Conv1x1(F))`; with
+/// several, S is the probability of any of them, if they were independent.
 #[derive(Module, Debug)]
 pub struct Heads {
     /// Main head. Checkpoint name `classifier`.
     pub classifier: Conv2d,
-    /// Auxiliary head; no counterpart in SegFormer.
+    /// Auxiliary head, which SegFormer does not have.
     pub auxiliary: Option<Conv2d>,
 }
 
@@ -42,10 +42,10 @@ pub struct Heads {
 const INITIAL_AUXILIARY_LOGIT: f64 = -2.0;
 
 impl Heads {
-    /// Heads that read `features` channels; without an auxiliary head where `num_rare` is 0.
+    /// Makes heads that read `features` channels, without an auxiliary head if `num_rare` is 0.
     pub fn init(features: usize, num_classes: usize, num_rare: usize, device: &Device) -> Self {
         let head = |channels: usize| conv(Conv2dConfig::new([features, channels], [1, 1]), device);
-        // Rare classes are rare: starting near "no" keeps the first steps from unlearning "maybe everywhere".
+        // Rare classes are rare: starting near "no" keeps the first steps from having to unlearn "maybe everywhere".
         let auxiliary = (num_rare > 0).then(|| {
             let mut auxiliary = head(num_rare);
             let bias = Initializer::Constant {
@@ -153,7 +153,7 @@ mod tests {
     fn b0_with_150_classes_has_the_published_parameters() {
         let config = SegformerConfig::new(Variant::B0, 3, 150, 0);
         let model = Segformer::init(&config, &Device::flex());
-        // burn counts batch norm's running mean and variance, the published figure does not.
+        // burn counts batch norm's running mean and variance; the published figure does not.
         let running = 2 * config.decoder_dim;
         assert_eq!(model.num_params() - running, 3_752_694);
         assert_eq!(model.decoder.num_params() - running, 394_752);
@@ -179,7 +179,7 @@ mod tests {
         let plain = heads.classifier.forward(features.clone());
         let dual = heads.forward(features);
         let weight = saliency(dual.auxiliary.expect("one rare class")).add_scalar(1.0);
-        // zero bias at init: the head is linear, so F * (1 + S) gives (1 + S) times the logits
+        // The bias is zero at first and the head is linear, so F * (1 + S) gives (1 + S) times the logits.
         let difference = (dual.main - plain * weight).abs().max().into_scalar::<f32>();
         assert!(difference < 1e-6, "largest difference {difference}");
     }

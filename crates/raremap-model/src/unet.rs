@@ -1,4 +1,4 @@
-//! The U-Nets of systems B and D of the design.
+//! U-Nets, with the options that the published methods add (docs/sources.md).
 
 use burn::module::Module;
 use burn::nn::conv::Conv2d;
@@ -35,18 +35,18 @@ pub struct UNetConfig {
     pub attention_gates: bool,
     /// Whether the bottleneck's channels are reweighted (arXiv:1709.01507).
     pub squeeze_excitation: bool,
-    /// Dilation rates of pyramid pooling in the bottleneck (arXiv:1706.05587); none leaves it out.
+    /// Dilation rates of pyramid pooling in the bottleneck (arXiv:1706.05587); an empty list leaves it out.
     pub aspp_rates: Vec<usize>,
-    /// Whether the bottleneck's cells attend to each other (arXiv:1809.02983): memory grows with the square of their number.
+    /// Whether the bottleneck's cells attend to each other (arXiv:1809.02983); memory grows with the square of their number.
     pub self_attention: bool,
     /// Whether the coarser levels of the decoder have classifiers of their own while training (arXiv:1409.5185).
     pub deep_supervision: bool,
 }
 
-/// Most levels: a tile's edge is a multiple of 32 and halves once per level.
+/// Largest number of levels: a tile's edge is a multiple of 32 and halves once per level.
 const MOST_LEVELS: usize = 6;
 
-/// Whether a U-Net can have these channels, under the field's name `channels`.
+/// Checks that a U-Net can have these channels, under the field's name `channels`.
 pub(crate) fn check_levels(channels: &[usize]) -> Result<(), String> {
     if !(2..=MOST_LEVELS).contains(&channels.len()) {
         return Err(format!(
@@ -60,8 +60,8 @@ pub(crate) fn check_levels(channels: &[usize]) -> Result<(), String> {
 }
 
 impl UNetConfig {
-    /// System B: two down levels, nearest upsampling and a bottleneck with squeeze-and-excitation. The channels are ours; the
-    /// document does not state them.
+    /// The published U-Net with squeeze-and-excitation: two down levels, nearest upsampling and a reweighted bottleneck. We chose the
+    /// channels; the published description does not state them.
     pub fn squeezed(in_channels: usize, num_classes: usize, num_rare: usize) -> Self {
         Self {
             channels: vec![64, 128, 256],
@@ -71,7 +71,7 @@ impl UNetConfig {
         }
     }
 
-    /// System D: 32-64-128-256-512 with transposed convolutions, and no option.
+    /// The published U-Net of 32-64-128-256-512 channels with transposed convolutions, without options.
     pub fn new(in_channels: usize, num_classes: usize, num_rare: usize) -> Self {
         Self {
             in_channels,
@@ -88,7 +88,7 @@ impl UNetConfig {
         }
     }
 
-    /// Whether every number is one the network can be built with; names the first that is not.
+    /// Checks that the network can be built with every number, and names the first one with which it cannot.
     ///
     /// # Errors
     /// The field's name and what it must be.
@@ -137,9 +137,9 @@ impl UNetConfig {
 /// One level of the decoder: upsample, concatenate the skip connection, convolve twice.
 #[derive(Module, Debug)]
 pub struct Expansion {
-    /// From the next coarser level.
+    /// Upsamples the next coarser level.
     pub upsampler: Upsampler,
-    /// Of the skip connection.
+    /// Gates the skip connection.
     pub gate: Option<AttentionGate>,
     /// Reads the upsampled map, then the skip.
     pub conv: DoubleConv,
@@ -159,22 +159,23 @@ impl Expansion {
     }
 }
 
-/// U-Net (arXiv:1505.04597) with "same" padding, batch norm and the options of [`UNetConfig`]: systems B and D of the design.
+/// U-Net (arXiv:1505.04597) with "same" padding, batch norm and the options of [`UNetConfig`].
 ///
-/// System B with 1 band, 5 classes and no rare head has 1.9 M parameters, system D with 3 bands 7.8 M.
+/// The published one with squeeze-and-excitation has 1.9 M parameters with 1 band, 5 classes and no rare head; the one of 32 to 512
+/// channels has 7.8 M with 3 bands.
 #[derive(Module, Debug)]
 pub struct UNet {
     /// One per level, from fine to coarse; 2 x 2 maxima between them.
     pub encoder: Vec<DoubleConv>,
-    /// Of the bottleneck, first.
+    /// First option of the bottleneck.
     pub squeeze_excitation: Option<SqueezeExcitation>,
-    /// Of the bottleneck, second.
+    /// Second option of the bottleneck.
     pub self_attention: Option<PositionAttention>,
-    /// Of the bottleneck, last.
+    /// Last option of the bottleneck.
     pub aspp: Option<Aspp>,
-    /// One per level but the coarsest, from fine to coarse.
+    /// One per level except the coarsest, from fine to coarse.
     pub decoder: Vec<Expansion>,
-    /// 1 x 1 classifiers of the decoder's levels but the finest, from fine to coarse.
+    /// 1 x 1 classifiers of the decoder's levels except the finest, from fine to coarse.
     pub deep: Vec<Conv2d>,
     /// Both heads.
     pub heads: Heads,

@@ -1,4 +1,4 @@
-//! U-Net++, of system E of the design.
+//! U-Net++.
 
 use burn::module::Module;
 use burn::nn::conv::Conv2d;
@@ -43,7 +43,7 @@ impl UNetPlusPlusConfig {
         }
     }
 
-    /// Whether every number is one the network can be built with; names the first that is not.
+    /// Checks that the network can be built with every number, and names the first one with which it cannot.
     ///
     /// # Errors
     /// The field's name and what it must be.
@@ -85,7 +85,7 @@ impl UNetPlusPlusConfig {
 /// Node `X(i, j)` of the grid, `j` at least 1.
 #[derive(Module, Debug)]
 pub struct DenseNode {
-    /// Of `X(i + 1, j - 1)`.
+    /// Upsamples `X(i + 1, j - 1)`.
     pub upsampler: Upsampler,
     /// Reads `X(i, 0)` to `X(i, j - 1)`, then the upsampled map.
     pub conv: DoubleConv,
@@ -98,17 +98,17 @@ pub struct Column {
     pub nodes: Vec<DenseNode>,
 }
 
-/// U-Net++ (arXiv:1807.10165), with batch norm: the skip connections of a U-Net filled with nodes, each of which reads all its
-/// predecessors on its level and the upsampled one below. System E of the design, whose images have 4 bands.
+/// U-Net++ (arXiv:1807.10165), with batch norm: the skip connections of a U-Net are filled with nodes, each of which reads all its
+/// predecessors on its level and the upsampled one below.
 ///
-/// 9.0 M parameters for one band and one class, as in the paper's table 3.
+/// It has 9.0 M parameters for one band and one class, as in the paper's table 3.
 #[derive(Module, Debug)]
 pub struct UNetPlusPlus {
     /// `X(i, 0)`, from fine to coarse; 2 x 2 maxima between them.
     pub encoder: Vec<DoubleConv>,
-    /// `j` = 1 and on.
+    /// Columns from `j` = 1.
     pub columns: Vec<Column>,
-    /// 1 x 1 classifiers of `X(0, 1)` and on, but the last.
+    /// 1 x 1 classifiers of `X(0, 1)` and on, except the last.
     pub deep: Vec<Conv2d>,
     /// Both heads, of the last `X(0, j)`.
     pub heads: Heads,

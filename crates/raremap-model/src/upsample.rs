@@ -25,7 +25,7 @@ fn interpolation_matrix(from: usize, to: usize, device: &Device) -> Tensor<2> {
 
 /// Resizes the last two axes bilinearly (`align_corners = false`) by two matrix products.
 ///
-/// burn's `interpolate` has no bilinear backward on most backends; a matrix product has one everywhere.
+/// burn's `interpolate` has no bilinear backward pass on most backends; a matrix product has one everywhere.
 ///
 /// # Shapes
 /// - `map`: `[batch, channels, h, w]`
@@ -36,7 +36,7 @@ pub fn upsample_bilinear(map: Tensor<4>, size: [usize; 2]) -> Tensor<4> {
         return map;
     }
     let device = map.device();
-    // The matrices are constants: they must not enter the autodiff graph. They compute in the map's precision.
+    // The matrices are constants and must not enter the autodiff graph. They compute in the map's precision.
     let columns = interpolation_matrix(width, size[1], &device)
         .cast(map.dtype())
         .detach()

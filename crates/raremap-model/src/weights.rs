@@ -17,7 +17,7 @@ use crate::quantize::{Storage, dequantize, quantize, storage_of};
 
 /// Format and version that this code writes and reads.
 pub const FORMAT: &str = "raremap/1";
-/// Longest header accepted: a card is a few kilobytes, the tensor table of B5 some 200.
+/// Longest header that is accepted: a card has a few kilobytes, and the tensor table of B5 some 200.
 pub const MAX_HEADER_BYTES: usize = 4 << 20;
 
 const LENGTH_BYTES: usize = 8;
@@ -27,7 +27,7 @@ const GOLDEN_PREFIX: &str = "golden.";
 /// Parameters are named without the name of their network's family, which the card states.
 const BARE_NAMES: bool = true;
 
-/// An input and the logits the network must give for it, wherever it runs.
+/// An input, and the logits that the network must give for it wherever it runs.
 #[derive(Debug, Clone, PartialEq)]
 pub struct GoldenTile {
     /// `[1, in_channels, h, w]`, normalized.
@@ -38,7 +38,7 @@ pub struct GoldenTile {
     pub auxiliary: TensorData,
 }
 
-/// A weights file, read and verified, or about to be written.
+/// A weights file that was read and verified, or is about to be written.
 #[derive(Debug, Clone)]
 pub struct ModelFile {
     /// What the network is and where it comes from.
@@ -96,10 +96,10 @@ pub fn parameters_of<M: Module>(model: &M) -> Result<BTreeMap<String, TensorData
         .collect()
 }
 
-/// Puts `parameters` into `model`, all of them.
+/// Puts `parameters` into `model`; all of its parameters must be there.
 ///
 /// # Errors
-/// [`WeightsError::Mismatch`] naming the first that is missing, left over or of another shape.
+/// [`WeightsError::Mismatch`], which names the first that is missing, left over or of another shape.
 pub fn apply_parameters<M: Module>(
     model: &mut M,
     parameters: &BTreeMap<String, TensorData>,
@@ -127,8 +127,8 @@ pub fn apply_parameters<M: Module>(
 }
 
 impl ModelFile {
-    /// A file for `model`, its parameters exact: reading [`ModelFile::to_bytes`] back gives those that are shipped. The golden
-    /// tile's logits are the caller's to fill in from [`ModelFile::build`].
+    /// Makes a file for `model` with exact parameters; reading [`ModelFile::to_bytes`] back gives those that are shipped. The caller fills
+    /// in the golden tile's logits from [`ModelFile::build`].
     ///
     /// # Errors
     /// [`WeightsError::Misuse`] if a tensor cannot be read back from its device.
@@ -144,7 +144,7 @@ impl ModelFile {
     /// Parses and verifies a whole file.
     ///
     /// # Errors
-    /// [`WeightsError`] says whether the bytes are no weights file, cut short, altered, or of another version.
+    /// [`WeightsError`], which says whether the bytes are not a weights file, are cut short, were altered, or have another version.
     pub fn from_bytes(bytes: &[u8]) -> Result<Self, WeightsError> {
         let header = header_of(bytes)?;
         let (card, stated) = card_and_digest(header)?;
@@ -155,7 +155,7 @@ impl ModelFile {
         }
         let tensors = SafeTensors::deserialize(bytes).map_err(|error| WeightsError::Malformed(error.to_string()))?;
         for (name, view) in tensors.iter() {
-            // An axis of 0 hides from safetensors that the others overflow; who computes with them does not expect that.
+            // An axis of 0 hides from safetensors that the others overflow, and code that computes with them does not expect that.
             let axes = view.shape().iter().filter(|&&axis| axis > 0);
             if axes.copied().try_fold(1usize, usize::checked_mul).is_none() {
                 return Err(WeightsError::Malformed(format!("{name} has an impossible shape")));
@@ -227,7 +227,7 @@ impl ModelFile {
         ];
         if !whole || shapes.iter().zip(&expected).any(|(a, b)| a[..] != b[..]) {
             return Err(WeightsError::Mismatch(
-                "the golden tile's shapes are not the network's".into(),
+                "the golden tile's shapes do not fit the network".into(),
             ));
         }
         Ok(())
@@ -238,7 +238,7 @@ impl ModelFile {
         &self.parameters
     }
 
-    /// The file's bytes; weights as int8 with `int8`, else as they are. Sets nothing: the digest is in the bytes.
+    /// The file's bytes, with weights as int8 if `int8` is true, otherwise as they are. It changes nothing; the digest is in the bytes.
     ///
     /// # Errors
     /// [`WeightsError::Misuse`] if a parameter is not float, or the card does not serialize.
@@ -283,7 +283,7 @@ impl ModelFile {
         self.build_unfolded(device).map(Network::fold)
     }
 
-    /// The network as it is trained, to go on from.
+    /// The network in the form in which it is trained, to continue from.
     ///
     /// # Errors
     /// As [`ModelFile::build`].
@@ -297,7 +297,7 @@ impl ModelFile {
 /// Reads the card from the first bytes of a file, as a range request would fetch them.
 ///
 /// # Errors
-/// [`WeightsError::Truncated`] if `prefix` ends before the header does (its message says how many bytes it takes).
+/// [`WeightsError::Truncated`] if `prefix` ends before the header does; its message says how many bytes are needed.
 pub fn read_card(prefix: &[u8]) -> Result<Card, WeightsError> {
     card_and_digest(header_of(prefix)?).map(|(card, _)| card)
 }
@@ -314,7 +314,7 @@ fn header_of(bytes: &[u8]) -> Result<&str, WeightsError> {
     }
     let header = rest.get(..length).ok_or_else(|| {
         WeightsError::Truncated(format!(
-            "the header takes {} bytes, there are {}",
+            "the header takes {} bytes, but there are only {}",
             length + LENGTH_BYTES,
             bytes.len()
         ))
@@ -331,23 +331,23 @@ fn card_and_digest(header: &str) -> Result<(Card, String), WeightsError> {
         Some(FORMAT) => {}
         Some(other) => {
             return Err(WeightsError::Unsupported(format!(
-                "format {other}; this version reads {FORMAT}"
+                "its format is {other}, but this version reads {FORMAT}"
             )));
         }
         None => {
             return Err(WeightsError::Malformed(
-                "a safetensors file without a raremap card".into(),
+                "it is a safetensors file without a raremap card".into(),
             ));
         }
     }
     let digest = field("sha256").filter(|digest| digest.len() == DIGEST_DIGITS && digest.is_ascii());
-    let digest = digest.ok_or_else(|| WeightsError::Malformed("no sha256 in the header".into()))?;
-    let card = field("card").ok_or_else(|| WeightsError::Malformed("no card in the header".into()))?;
+    let digest = digest.ok_or_else(|| WeightsError::Malformed("there is no sha256 in the header".into()))?;
+    let card = field("card").ok_or_else(|| WeightsError::Malformed("there is no card in the header".into()))?;
     let card: Value = serde_json::from_str(card).map_err(|_| WeightsError::Malformed("the card is not JSON".into()))?;
     Ok((Card::from_stac(&card)?, digest.to_owned()))
 }
 
-/// The tensor table must end where the file ends; said here, because "truncated" is what a user can act on.
+/// The tensor table must end where the file ends. This is checked here, because "truncated" is what a user can act on.
 fn check_length(bytes: &[u8], header: &str) -> Result<(), WeightsError> {
     let table: Map<String, Value> = serde_json::from_str(header).unwrap_or_default();
     let end = table
@@ -355,11 +355,11 @@ fn check_length(bytes: &[u8], header: &str) -> Result<(), WeightsError> {
         .filter_map(|entry| entry["data_offsets"][1].as_u64())
         .max()
         .unwrap_or(0);
-    // A forged offset may be as large as it likes.
+    // A forged offset may have any size.
     let expected = ((LENGTH_BYTES + header.len()) as u64).saturating_add(end);
     match (bytes.len() as u64).cmp(&expected) {
         std::cmp::Ordering::Less => Err(WeightsError::Truncated(format!(
-            "{} of {expected} bytes are there",
+            "only {} of {expected} bytes are there",
             bytes.len()
         ))),
         std::cmp::Ordering::Equal => Ok(()),

@@ -10,7 +10,7 @@ use crate::place::write_decimals;
 use crate::results::Results;
 use raremap_infer::{DecideOptions, Summary};
 
-/// A line per class, then `valid` (all of them), `nodata` and `scene`; areas are in hectares, empty where they are not known.
+/// Writes a line per class, then `valid` (all of them), `nodata` and `scene`; areas are in hectares, and empty if they are not known.
 pub(crate) fn csv(results: &Results<'_>) -> Result<OutputFile, OutputError> {
     let summary = results.logits.summary(results.decide)?;
     let mut text = String::from("class,value,color,rare,pixels,percent,area_ha,complete\n");
@@ -37,7 +37,7 @@ pub(crate) fn csv(results: &Results<'_>) -> Result<OutputFile, OutputError> {
     Ok(OutputFile::of_bytes(OutputKind::AreasCsv, text.into_bytes()))
 }
 
-/// A field as RFC 4180 has it.
+/// A field in the form of RFC 4180.
 fn field(text: &str) -> String {
     if text.contains([',', '"', '\n', '\r']) {
         format!("\"{}\"", text.replace('"', "\"\""))

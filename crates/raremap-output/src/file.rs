@@ -7,7 +7,7 @@ use serde::Serialize;
 use crate::error::OutputError;
 use crate::kind::OutputKind;
 
-/// Gives an empty scratch.
+/// Returns an empty scratch.
 pub(crate) type NewScratch<'s> = dyn FnMut() -> Result<Box<dyn Scratch>, OutputError> + 's;
 
 /// A file that is made, read in chunks from its start.
@@ -24,7 +24,7 @@ pub(crate) enum Content {
 }
 
 impl OutputFile {
-    /// Bytes of a chunk where the reader has no wish: no allocation is larger.
+    /// Size of a chunk in bytes if the reader has no wish; no allocation is larger.
     pub const CHUNK_BYTES: usize = 4 << 20;
 
     pub(crate) fn of_bytes(kind: OutputKind, bytes: Vec<u8>) -> Self {
@@ -45,7 +45,7 @@ impl OutputFile {
         self.kind
     }
 
-    /// What its reader ought to know, in words: that coordinates are not those asked for.
+    /// What its reader should know, in words: that coordinates are not the requested ones.
     pub fn notice(&self) -> Option<&str> {
         self.notice.as_deref()
     }
@@ -85,7 +85,7 @@ impl OutputFile {
         Ok(())
     }
 
-    /// The whole file in memory: for small scenes, and where nothing takes chunks.
+    /// The whole file in memory, for small scenes, and for callers that take no chunks.
     ///
     /// # Errors
     /// As [`OutputFile::read_chunk`].
@@ -101,7 +101,7 @@ impl OutputFile {
     }
 }
 
-/// Text on its way into a scratch, in pieces worth a write.
+/// Text on its way into a scratch, in pieces that are worth a write.
 pub(crate) struct TextSink {
     scratch: Box<dyn Scratch>,
     text: String,
@@ -117,7 +117,7 @@ impl TextSink {
         }
     }
 
-    /// Takes what `text` holds, which is empty then.
+    /// Takes what `text` holds; `text` is then empty.
     pub(crate) fn take(&mut self, text: &mut String) -> Result<(), IoError> {
         self.text.push_str(text);
         text.clear();

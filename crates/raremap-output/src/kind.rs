@@ -1,4 +1,4 @@
-//! The files of a run: their names, what they are for others.
+//! The files of a run: their names, and what they are for.
 
 /// A file of a run.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -13,11 +13,11 @@ pub enum OutputKind {
     Polygons,
     /// Where to look first.
     Review,
-    /// Area by class, a table.
+    /// Area by class, as a table.
     AreasCsv,
-    /// Area by class, with all that is known of the run.
+    /// Area by class, with everything that is known about the run.
     AreasJson,
-    /// What the others are, for catalogues.
+    /// What the other files are, for catalogues.
     StacItem,
 }
 
@@ -51,7 +51,7 @@ impl OutputKind {
         }
     }
 
-    /// The kind of a file's name.
+    /// The kind of a file, by its name.
     pub fn of_file_name(name: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|kind| kind.file_name() == name)
     }

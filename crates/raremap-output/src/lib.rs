@@ -1,8 +1,8 @@
-//! A finished run as files: which there are, and each of them as a stream of bytes.
+//! Turns a finished run into files, each of them a stream of bytes.
 //!
-//! The command line and the page call the same function, [`Results::make`], so that files are equal byte for byte where the logits are.
-//! Every file is made in one or two passes over the rows of the scene, from the top, and kept in a [`raremap_io::Scratch`] until it is read:
-//! memory holds a few rows. There is no clock, no random number and no order of a hash table in them.
+//! The command line and the page call the same function, [`Results::make`], so that files are equal byte for byte if the logits are. Every
+//! file is made in one or two passes over the rows of the scene, from the top, and kept in a [`raremap_io::Scratch`] until it is read: memory
+//! holds a few rows. Nothing in a file depends on a clock, a random number or the order of a hash table.
 
 mod areas;
 mod error;

@@ -7,7 +7,7 @@ use crate::results::Results;
 use crate::{areas, polygons, raster, review, stac};
 
 impl Results<'_> {
-    /// Makes a file. `new_scratch` gives room outside memory, up to twice.
+    /// Makes a file. `new_scratch` provides space outside memory, and is called up to twice.
     ///
     /// # Errors
     /// [`OutputError::InvalidOption`] and [`OutputError::NoRareClasses`] for what cannot be made, else those of reading the logits and of the

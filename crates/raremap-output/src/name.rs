@@ -1,6 +1,6 @@
-//! What results call the scene that they were made of.
+//! The name that results give to the scene that they were made from.
 
-/// The name of a scene in its results: names alone, since folders differ between machines and results need not.
+/// The name of a scene in its results. It has names only, because folders differ between machines and results need not.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SceneName {
     files: Vec<String>,
@@ -8,8 +8,8 @@ pub struct SceneName {
 }
 
 impl SceneName {
-    /// Of the files that were opened, or of the folder or archive that they are in. Several files of names such as `BAND2.tif` are told
-    /// from those of another scene by `product`, what their product calls itself.
+    /// From the files that were opened, or from the folder or archive that contains them. Several files with names such as `BAND2.tif` are
+    /// told from those of another scene by `product`, the name that their product gives itself.
     pub fn new(files: Vec<String>, product: Option<&str>) -> Self {
         let stems = || files.iter().map(|file| stem_of(file)).collect::<Vec<_>>().join("+");
         let stem = match product {
@@ -24,7 +24,7 @@ impl SceneName {
         self.files.join(", ")
     }
 
-    /// What names that are made of the scene's begin with.
+    /// The beginning of names that are made from the scene's.
     pub(super) fn stem(&self) -> &str {
         &self.stem
     }
@@ -40,7 +40,7 @@ fn stem_of(file: &str) -> &str {
     name.rsplit_once('.').map_or(name, |(stem, _)| stem)
 }
 
-/// All but unreserved characters, and the slash between folders.
+/// Escapes everything but unreserved characters and the slash between folders.
 fn percent_encode(path: &str) -> String {
     let encode = |byte: u8| match byte {
         b'A'..=b'Z' | b'a'..=b'z' | b'0'..=b'9' | b'-' | b'.' | b'_' | b'~' | b'/' => char::from(byte).to_string(),

@@ -1,4 +1,4 @@
-//! From corners of pixels to the coordinates that a GeoJSON file has.
+//! Turns corners of pixels into the coordinates of a GeoJSON file.
 
 mod crs_member;
 
@@ -9,18 +9,18 @@ use raremap_geo::{Affine, Conversion, GeoReference, Longitudes};
 use crate::options::PolygonsCrs;
 use crs_member::crs_member;
 
-/// Digits behind the point of a degree: a millimetre.
+/// Decimals of a degree: a millimetre.
 const DEGREE_DIGITS: usize = 8;
-/// Corners of longer edges are put at multiples of this: a straight line of a projected map is none of longitude and latitude, and
-/// would leave its place by 30 pixels along the edge of a whole scene.
+/// Longer edges get corners at multiples of this: a straight line of a projected map is not straight in longitude and latitude, and would
+/// leave its place by 30 pixels along the edge of a whole scene.
 const DENSE_PX: u32 = 256;
 
 /// Coordinates of a file.
 pub(crate) struct Place {
     domain: Domain,
-    /// The `crs` member, as JSON; `None` where RFC 7946 says it all.
+    /// The `crs` member, as JSON; `None` where RFC 7946 is enough.
     crs: Option<String>,
-    /// Why coordinates are not those asked for.
+    /// Why coordinates are not the requested ones.
     pub(super) notice: Option<String>,
 }
 
@@ -30,14 +30,14 @@ enum Domain {
     LonLat(Conversion),
     /// Those of the scene's own system.
     Scene(Affine),
-    /// Columns to the right, rows down: there is no georeference.
+    /// Columns to the right, rows down, because there is no georeference.
     Pixels,
 }
 
 impl Place {
     pub(crate) fn new(georeference: Option<&GeoReference>, size: [usize; 2], wanted: PolygonsCrs) -> Self {
         let Some(georeference) = georeference else {
-            let notice = "the scene is not georeferenced: coordinates are columns and rows of pixels";
+            let notice = "the scene is not georeferenced, so coordinates are columns and rows of pixels";
             return Self {
                 domain: Domain::Pixels,
                 crs: Some(crs_member(None)),
@@ -57,7 +57,7 @@ impl Place {
                 "the scene holds a pole, where outlines cannot be drawn in longitude and latitude".into()
             }
             Ok(conversion) if !conversion.covers_scene() => {
-                "the scene reaches over a pole or out of its system's domain".into()
+                "the scene reaches over a pole, or beyond the domain of its coordinate system".into()
             }
             Ok(conversion) => {
                 return Self {
@@ -68,7 +68,7 @@ impl Place {
             }
             Err(error) => error.to_string(),
         };
-        own(Some(format!("{reason}: coordinates are the scene's own")))
+        own(Some(format!("{reason}, so coordinates are the scene's own")))
     }
 
     /// The start of a FeatureCollection, up to its features.
@@ -130,7 +130,7 @@ impl Place {
         }
     }
 
-    /// Writes a closed ring, in the order that RFC 7946 asks for: outer ones counterclockwise, holes clockwise.
+    /// Writes a closed ring in the order that RFC 7946 requires: outer ones counterclockwise, holes clockwise.
     pub(crate) fn write_ring(&self, text: &mut String, ring: &[[u32; 2]]) {
         let count = ring.len();
         let at = |index: usize| {
@@ -171,7 +171,7 @@ impl Place {
         text.push(']');
     }
 
-    /// Gives corners between two of one row or column where the edge is bent: the same ones from both sides of it.
+    /// Adds corners between two of one row or column if the edge is bent; they are the same from both sides of it.
     fn bend(&self, from: [u32; 2], to: [u32; 2], put: &mut impl FnMut([f64; 2])) {
         let Domain::LonLat(conversion) = &self.domain else {
             return;
@@ -184,7 +184,7 @@ impl Place {
         }
     }
 
-    /// Gives the positions of a corner of a ring: a pole has two in longitude and latitude.
+    /// Returns the positions of a corner of a ring: a pole has two in longitude and latitude.
     fn vertex(&self, corner: [u32; 2], from: [u32; 2], to: [u32; 2], put: &mut impl FnMut([f64; 2])) {
         let [corner, from, to] = [corner, from, to].map(|corner| corner.map(f64::from));
         match &self.domain {
@@ -198,7 +198,7 @@ impl Place {
     }
 }
 
-/// Corners at multiples of [`DENSE_PX`] between two of one row or column: the same ones from both sides of an edge.
+/// Corners at multiples of [`DENSE_PX`] between two of one row or column; they are the same from both sides of an edge.
 fn between([x, y]: [u32; 2], [to_x, to_y]: [u32; 2], mut put: impl FnMut([u32; 2])) {
     let steps = |from: u32, to: u32| {
         let (low, high) = (from.min(to), from.max(to));
@@ -218,7 +218,7 @@ fn between([x, y]: [u32; 2], [to_x, to_y]: [u32; 2], mut put: impl FnMut([u32; 2
     }
 }
 
-/// Writes a number with at most `digits` behind the point, and no zeros at its end.
+/// Writes a number with at most `digits` decimals, and without zeros at its end.
 pub(crate) fn write_decimals(text: &mut String, value: f64, digits: usize) {
     let start = text.len();
     // Writing to a string does not fail.

@@ -9,7 +9,7 @@ use crate::results::Results;
 use raremap_infer::View;
 use raremap_infer::sigmoid;
 
-/// Digits of an area in hectares: hundredths of a square metre.
+/// Decimals of an area in hectares: hundredths of a square metre.
 const HECTARE_DIGITS: usize = 6;
 const PROBABILITY_DIGITS: usize = 4;
 
@@ -112,7 +112,7 @@ pub(crate) fn make(results: &Results<'_>, new_scratch: &mut NewScratch<'_>) -> R
     })
 }
 
-/// Ground area of pixels beside each other; 0 where it is not known.
+/// Ground area of pixels beside each other; 0 if it is not known.
 pub(crate) fn run_ha(results: &Results<'_>, y: usize, start: usize, end: usize) -> f64 {
     let areas = &results.logits.areas();
     if areas.is_uniform_in_rows() {
@@ -124,8 +124,8 @@ pub(crate) fn run_ha(results: &Results<'_>, y: usize, start: usize, end: usize) 
 
 /// How sure the network is of the class that a pixel was given.
 ///
-/// Of a rare class that is looked for it is the auxiliary head's probability, which is what the threshold is about; of any other class the
-/// main head's softmax. (A rare pixel by the main head alone may thus have a probability below the threshold.)
+/// For a rare class that is looked for, it is the auxiliary head's probability, which the threshold applies to; for any other class, it is
+/// the main head's softmax. (A pixel that only the main head gave a rare class may thus have a probability below the threshold.)
 struct Evidence<'a> {
     rows: raremap_infer::RowUpsampler<'a>,
     /// Channel of each class that the auxiliary head answers for.

@@ -8,7 +8,7 @@ use crate::kind::OutputKind;
 use crate::name::SceneName;
 use crate::options::OutputOptions;
 
-/// A finished run with all that its files say of it.
+/// A finished run, with everything that its files say about it.
 #[derive(Debug, Clone)]
 pub struct Results<'a> {
     /// The logits.
@@ -17,13 +17,13 @@ pub struct Results<'a> {
     pub card: &'a Card,
     /// Digest of the model's file.
     pub model_sha256: &'a str,
-    /// What the scene is called.
+    /// The name of the scene.
     pub scene: &'a SceneName,
     /// Where the scene is.
     pub georeference: Option<&'a GeoReference>,
     /// How the mask is drawn.
     pub decide: &'a DecideOptions,
-    /// What may be chosen of the files.
+    /// Options for the files.
     pub options: &'a OutputOptions,
     /// Further facts for the files' metadata, by the names that raster metadata has: [`raremap_infer::run_notes`].
     pub notes: &'a [(String, String)],
@@ -45,7 +45,7 @@ impl Results<'_> {
             .collect()
     }
 
-    /// Where the files come from, by the names that raster metadata has.
+    /// Where the files come from, by the names of raster metadata.
     pub(crate) fn provenance(&self) -> Vec<(String, String)> {
         let entries = [
             ("RAREMAP_VERSION", env!("CARGO_PKG_VERSION").to_owned()),

@@ -15,7 +15,7 @@ struct Salient {
     pixels: u64,
     hectares: f64,
     saliency: f64,
-    /// Sum of saliency times hectares, or times pixels where areas are not known.
+    /// Sum of saliency times hectares, or times pixels if areas are not known.
     score: f64,
     highest: f32,
     /// Row and column of the most salient pixel, the first of equals.
@@ -48,7 +48,7 @@ impl Tally for Salient {
 }
 
 impl Salient {
-    /// Higher scores first; of equals the one further up, then further left.
+    /// Higher scores come first; of equals, the one further up, then the one further left.
     fn order(&self, other: &Self) -> std::cmp::Ordering {
         other.score.total_cmp(&self.score).then(self.peak.cmp(&other.peak))
     }
@@ -63,7 +63,7 @@ pub(crate) fn make(results: &Results<'_>) -> Result<OutputFile, OutputError> {
     let mut finished = |region: Region<'_, Salient, raremap_io::MemoryScratch>| {
         found += 1;
         best.push(region.tally);
-        // Cut now and then: the list never has more than twice its length.
+        // The list is cut now and then, so that it never has more than twice its length.
         if best.len() >= 2 * limit.max(64) {
             best.sort_by(Salient::order);
             best.truncate(limit);
@@ -161,7 +161,7 @@ fn write_feature(text: &mut String, place: &Place, index: usize, region: &Salien
     text.push_str("}}");
 }
 
-/// West, south, east, north of a region's rectangle of pixels: of its corners and the middles of its sides.
+/// West, south, east and north of a region's rectangle of pixels, from its corners and the middles of its sides.
 fn bounds(place: &Place, region: &Salient) -> [f64; 4] {
     let span = |[first, last]: [usize; 2]| {
         let (first, end) = (first as f64, last as f64 + 1.0);

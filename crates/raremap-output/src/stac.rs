@@ -18,7 +18,7 @@ const EXTENSIONS: [&str; 4] = [
     "https://stac-extensions.github.io/projection/v1.1.0/schema.json",
     "https://stac-extensions.github.io/raster/v1.1.0/schema.json",
 ];
-/// An Item must say when. Where nobody does, the interval is one that surely holds the time.
+/// An Item must have a time. If nobody knows it, the interval is one that surely contains it.
 const EARLIEST: &str = "0001-01-01T00:00:00Z";
 const LATEST: &str = "9999-12-31T23:59:59Z";
 

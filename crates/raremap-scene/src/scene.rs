@@ -11,11 +11,11 @@ use raremap_tiff::RasterInfo;
 use raremap_tiff::Window;
 use raremap_tiff::{SampleType, Samples};
 
-/// Bands on one grid: a file, several files of one product, another scene seen on another grid.
+/// Bands on one grid: a file, several files of one product, or another scene on another grid.
 ///
 /// Futures need not be `Send`, as those of [`raremap_io::RangeSource`].
 pub trait Scene {
-    /// What is known of the scene without reading its samples.
+    /// What is known about the scene without reading its samples.
     fn scene_info(&self) -> &SceneInfo;
 
     /// Reads `bands` (0-based, in any order) of a window that lies inside the scene.
@@ -45,7 +45,7 @@ impl<S: Scene> Scene for &S {
     }
 }
 
-/// What is known of a scene without reading its samples; nothing here depends on how a file lays them out.
+/// What is known about a scene without reading its samples; nothing here depends on how a file stores them.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct SceneInfo {
     /// Columns.
@@ -56,21 +56,21 @@ pub struct SceneInfo {
     pub sample_type: SampleType,
     /// Bits of one stored sample.
     pub bits_per_sample: u16,
-    /// The value that marks pixels without data (NaN stands for NaN), where all bands that have one share it. [`Samples::valid`] has
-    /// heeded it already; only one of 0 must be judged again by those who read bands that do not count.
+    /// The value that marks pixels without data (NaN stands for NaN), if all bands that have one share it. [`Samples::valid`] already takes
+    /// it into account; only a value of 0 must be checked again by callers that read bands which do not count.
     pub nodata: Option<f64>,
     /// The name of each band.
     pub band_names: Vec<Option<String>>,
     /// The meaning of each band as a colour.
     pub color_interpretations: Vec<ColorInterpretation>,
-    /// The first band that is called opacity; whether it is, its samples say.
+    /// The first band that is called opacity; its samples tell whether it is.
     pub alpha_band: Option<usize>,
     /// Where the scene is; `None` without a pixel-to-map transform.
     pub georeference: Option<GeoReference>,
 }
 
 impl SceneInfo {
-    /// Bands, one called opacity among them.
+    /// Number of bands, including one called opacity.
     pub fn band_count(&self) -> usize {
         self.band_names.len()
     }
@@ -83,7 +83,7 @@ impl From<&RasterInfo> for SceneInfo {
             height: info.height,
             sample_type: info.sample_type,
             bits_per_sample: info.bits_per_sample,
-            // Where a mask says which pixels are valid, nodata marks none.
+            // If a mask says which pixels are valid, nodata marks none.
             nodata: info.nodata.filter(|_| !info.masked),
             band_names: info.band_names.clone(),
             color_interpretations: info.color_interpretations.clone(),

@@ -1,6 +1,6 @@
 //! Tag numbers and names of the TIFF 6.0, GeoTIFF and GDAL specifications.
 
-/// A tag that the reader knows: its number and its name for messages.
+/// A tag that the reader knows: its number, and its name for messages.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Tag {
     pub(crate) number: u16,

@@ -44,7 +44,7 @@ with_own_code!(InferError, IoError, OutputError, SceneError, SourceError, Weight
 
 impl From<serde_json::Error> for SessionError {
     fn from(error: serde_json::Error) -> Self {
-        Self::misuse(format!("options that cannot be read: {error}"))
+        Self::misuse(format!("the options cannot be read: {error}"))
     }
 }
 

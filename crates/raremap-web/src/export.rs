@@ -1,4 +1,4 @@
-//! A finished result as files: those that `raremap predict` writes, and a picture of the mask.
+//! The files of a finished result: those that `raremap predict` writes, and a picture of the mask.
 
 use std::io::{Error, Write};
 
@@ -14,7 +14,7 @@ use crate::scratch::{ScratchPool, WebScratch};
 /// The picture's name.
 const PNG_NAME: &str = "mask.png";
 
-/// What a result can be saved as.
+/// A file that a result can be saved as.
 #[derive(Debug, Serialize)]
 pub struct FileChoice {
     name: &'static str,
@@ -57,7 +57,7 @@ impl MadeFile {
     /// The next bytes, at most 4 MiB; nothing at the end.
     ///
     /// # Errors
-    /// What the browser's storage gives.
+    /// Errors of the browser's storage.
     #[wasm_bindgen(js_name = nextChunk)]
     pub fn next_chunk(&mut self) -> Result<Option<Vec<u8>>, SessionError> {
         let mut chunk = Vec::new();
@@ -73,7 +73,7 @@ impl MadeFile {
         Ok((!chunk.is_empty()).then_some(chunk))
     }
 
-    /// What its reader ought to know, in words.
+    /// What its reader should know, in words.
     #[wasm_bindgen(getter)]
     pub fn notice(&self) -> Option<String> {
         self.notice.clone()
@@ -86,7 +86,9 @@ impl MadeFile {
 /// [`SessionError`] for an unknown name, options out of range, and an incomplete result.
 pub fn make(name: &str, results: &Results<'_>, pool: &ScratchPool) -> Result<MadeFile, SessionError> {
     if !results.logits.is_complete() {
-        return Err(SessionError::misuse("the result is incomplete: the run was cancelled"));
+        return Err(SessionError::misuse(
+            "the result is incomplete, because the run was cancelled",
+        ));
     }
     if name == PNG_NAME {
         let scratch = make_png(results, pool.take())?;

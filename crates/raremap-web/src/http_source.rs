@@ -9,13 +9,13 @@ use wasm_bindgen::{JsCast, JsValue};
 use wasm_bindgen_futures::JsFuture;
 use web_sys::{AbortController, Response};
 
-/// Bytes of the first request: the directory of most files.
+/// Bytes of the first request; they hold the directory of most files.
 const FIRST_BYTES: u64 = 64 << 10;
 
 /// Byte ranges of a file on a server.
 ///
-/// Whether the file is still the same is told by what each answer says of it: asking the server to compare (`If-Range`) would need a
-/// permission of its own from servers of other sites.
+/// Each answer tells whether the file is still the same. Asking the server to compare (`If-Range`) would need a separate permission from
+/// servers of other sites.
 #[derive(Debug, Clone)]
 pub struct HttpSource {
     url: String,
@@ -23,8 +23,7 @@ pub struct HttpSource {
 }
 
 impl HttpSource {
-    /// Asks for the first bytes, which tells whether the server gives parts of files and how long this one is; keeps what is read in
-    /// blocks.
+    /// Requests the first bytes, which tells whether the server supports ranges and how long the file is. It keeps what it reads in blocks.
     ///
     /// # Errors
     /// [`SourceError::Http`] for a file that cannot be read by ranges.
@@ -74,7 +73,7 @@ fn unreachable(reason: &JsValue) -> SourceError {
     .into()
 }
 
-/// Calls the `fetch` of whatever global object there is: a worker's or a page's.
+/// Calls the `fetch` of the global object, which may be a worker's or a page's.
 async fn fetch(
     url: &str,
     method: &str,
@@ -102,7 +101,7 @@ async fn fetch(
     response.dyn_into().map_err(|error| unreachable(&error))
 }
 
-/// The head of the answer to a range request, and its body where it is a part of the file.
+/// The head of the answer to a range request, and its body if it is a part of the file.
 async fn get(url: &str, range: Range<u64>) -> Result<(HttpAnswer, Bytes), SourceError> {
     let abort = AbortController::new().map_err(|error| unreachable(&error))?;
     let response = fetch(url, "GET", Some(&range), &abort).await?;
@@ -115,7 +114,7 @@ async fn get(url: &str, range: Range<u64>) -> Result<(HttpAnswer, Bytes), Source
         last_modified: header("Last-Modified"),
     };
     if answer.status != 206 {
-        // Else a server that knows no ranges sends all of it.
+        // Otherwise a server that does not know ranges sends all of it.
         abort.abort();
         return Ok((answer, Bytes::new()));
     }

@@ -8,7 +8,7 @@ use crate::options::LookOptions;
 use crate::picture::{Picture, scale_color};
 
 const OPAQUE: u8 = 255;
-/// Opacity of what top-k does not mark.
+/// Opacity of pixels that top-k does not mark.
 const DIM: u8 = 90;
 const OUTLINE_INSIDE: [u8; 4] = [255, 255, 255, OPAQUE];
 const OUTLINE_OUTSIDE: [u8; 4] = [0, 0, 0, 200];
@@ -65,7 +65,7 @@ fn draw_saliency(logits: &SceneLogits, options: &LookOptions, view: &View) -> Re
     Ok(picture.fade(DIM, |index| marks.get(index) == Some(&0)))
 }
 
-/// The edges of the rare classes: white inside, black outside, so that one of both shows on any ground.
+/// The edges of the rare classes: white inside and black outside, so that one of them shows on any ground.
 fn draw_outline(logits: &SceneLogits, mask: &[u8], options: &LookOptions, view: &View) -> Picture {
     let mut is_rare = [false; 256];
     let selected = options.decide().rare;

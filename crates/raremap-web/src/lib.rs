@@ -1,6 +1,6 @@
 //! The browser's session: the model, a scene and a run, driven by a worker through wasm-bindgen.
 //!
-//! Empty on every other target, so that a native build of the workspace does not compile a GPU stack for nothing.
+//! It is empty on every other target, so that a native build of the workspace does not compile a GPU stack for nothing.
 
 #[cfg(target_arch = "wasm32")]
 mod blob_source;

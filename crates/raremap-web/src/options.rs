@@ -6,7 +6,7 @@ use serde::Deserialize;
 
 const MAX_ZOOM: usize = 16;
 
-/// How to draw, measure or save a result: needs no new run.
+/// How to draw, measure or save a result, which needs no new run.
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct LookOptions {
@@ -15,11 +15,11 @@ pub struct LookOptions {
     top_k: f32,
     /// Longest side of a picture.
     max_px: usize,
-    /// A part of the scene; all of it where absent.
+    /// A part of the scene; all of it if absent.
     window: Option<WindowOptions>,
 }
 
-/// A rectangle of the scene, every `step`-th pixel of it.
+/// A rectangle of the scene, with every `step`-th pixel of it.
 #[derive(Debug, Clone, Copy, Deserialize)]
 pub struct WindowOptions {
     x: usize,
@@ -27,12 +27,12 @@ pub struct WindowOptions {
     width: usize,
     height: usize,
     step: usize,
-    /// Picture pixels per view pixel of an outline, so that it stays thin where pixels are drawn large; 1 where absent.
+    /// Picture pixels per view pixel of an outline, so that it stays thin where pixels are drawn large; 1 if absent.
     zoom: Option<usize>,
 }
 
 impl LookOptions {
-    /// For the mask and its areas.
+    /// Options for the mask and its areas.
     pub fn decide(&self) -> DecideOptions {
         DecideOptions {
             threshold: self.threshold,
@@ -76,21 +76,21 @@ impl LookOptions {
 pub struct StartOptions {
     /// The scene's band, from 0, for each of the card's scene bands.
     bands: Vec<usize>,
-    /// Tile edge; the card's where absent.
+    /// Tile edge; the card's if absent.
     tile: Option<usize>,
-    /// Whether to run on the model's resolution.
+    /// Whether to run at the model's resolution.
     #[serde(default)]
     pub resample: bool,
-    /// Whether to make the values those of training.
+    /// Whether to make the values like those of training.
     #[serde(default)]
     pub matching: bool,
 }
 
-/// Logits of more bytes are kept outside wasm's memory.
+/// If the logits have more bytes than this, they are kept outside wasm's memory.
 const MAX_LOGITS_BYTES: u64 = 48 << 20;
 
 impl StartOptions {
-    /// The usual overlap of the tile: the same windows as `raremap predict`.
+    /// The usual overlap of the tile, which gives the same windows as `raremap predict`.
     pub fn run_options(&self, card: &Card) -> RunOptions {
         RunOptions {
             tiling: Tiling::of_tile(self.tile.unwrap_or(card.tile_px)),

@@ -1,4 +1,4 @@
-//! Last words: a panic traps, and the page would learn no more than "unreachable".
+//! Reports a panic before it traps, because the page would only learn "unreachable" otherwise.
 
 use wasm_bindgen::prelude::*;
 

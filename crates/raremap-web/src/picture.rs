@@ -8,10 +8,10 @@ use wasm_bindgen::prelude::*;
 /// Bytes of one pixel.
 pub const RGBA: usize = 4;
 
-/// This share of a band's pixels at either end is drawn black or full.
+/// This share of a band's pixels is drawn black at the one end, and full at the other.
 const STRETCH_TAIL: f64 = 0.02;
 
-/// Colours of viridis at equal steps: dark to light in brightness too, so that colour-blind readers and prints keep the order.
+/// Colours of viridis at equal steps, from dark to light, so that colour-blind readers and prints keep the order.
 const VIRIDIS: [[u8; 3]; 9] = [
     [68, 1, 84],
     [71, 44, 122],
@@ -47,7 +47,7 @@ impl Picture {
         self.height
     }
 
-    /// Left, top, width and height in pixels of the scene; may reach over its edge by a part of the picture's last pixel.
+    /// Left, top, width and height in pixels of the scene; it may reach over the scene's edge by a part of the picture's last pixel.
     #[wasm_bindgen(getter)]
     pub fn extent(&self) -> Vec<f64> {
         self.extent.to_vec()
@@ -61,7 +61,7 @@ impl Picture {
 }
 
 impl Picture {
-    /// A view's picture, all transparent.
+    /// An empty picture for a view, all transparent.
     pub fn new(view: &View) -> Self {
         Self::with_extent(view.width, view.height, Self::extent_of(view))
     }
@@ -77,7 +77,7 @@ impl Picture {
         ]
     }
 
-    /// For pixels that are not a [`View`]'s own; all transparent.
+    /// An empty picture whose pixels are not those of a [`View`].
     pub fn with_extent(width: usize, height: usize, extent: [f64; 4]) -> Self {
         Self {
             width,
@@ -87,7 +87,7 @@ impl Picture {
         }
     }
 
-    /// Gives every pixel what `color` says of its index; `None` stays transparent.
+    /// Gives every pixel the colour that `color` returns for its index; `None` stays transparent.
     pub fn paint(mut self, color: impl Fn(usize) -> Option<[u8; RGBA]>) -> Self {
         for (index, pixel) in self.rgba.chunks_exact_mut(RGBA).enumerate() {
             if let Some(color) = color(index) {
@@ -97,7 +97,7 @@ impl Picture {
         self
     }
 
-    /// Lowers the opacity of the drawn pixels that `is_faded` names.
+    /// Lowers the opacity of the drawn pixels for which `is_faded` is true.
     pub fn fade(mut self, opacity: u8, is_faded: impl Fn(usize) -> bool) -> Self {
         for (index, pixel) in self.rgba.chunks_exact_mut(RGBA).enumerate() {
             if let [.., alpha] = pixel
@@ -110,7 +110,7 @@ impl Picture {
     }
 }
 
-/// How a band's values become levels of a colour: the 2nd percentile is black, the 98th is full.
+/// How a band's values become levels of a colour: the 2nd percentile is black, and the 98th is full.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Stretch {
     low: f32,
@@ -118,7 +118,7 @@ pub struct Stretch {
 }
 
 impl Stretch {
-    /// By the band's valid pixels; `values` and `valid` are one to one.
+    /// Computes the stretch from the band's valid pixels; `values` and `valid` are one to one.
     pub fn of(values: &[f32], valid: &[bool]) -> Self {
         let pairs = values.iter().zip(valid);
         let mut sorted: Vec<f32> = pairs.filter(|(_, valid)| **valid).map(|(value, _)| *value).collect();

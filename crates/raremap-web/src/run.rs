@@ -1,4 +1,4 @@
-//! Between two tiles: progress to the page, a picture of what is done, and a look at the worker's messages.
+//! What happens between two tiles: progress for the page, a picture of what is done, and a turn for the worker's messages.
 
 use std::cell::Cell;
 use std::ops::ControlFlow;
@@ -14,14 +14,14 @@ use crate::scratch::ScratchPool;
 
 /// The worker's side of a run.
 pub struct WorkerHooks<'a> {
-    /// `(done, total)` to a promise that resolves after the worker has read its messages: to nothing, or to what the page shows, as
-    /// `{kind, options}`, when a picture of it is due.
+    /// Takes `(done, total)` and returns a promise that resolves after the worker has read its messages: to nothing, or, if a picture is
+    /// due, to what the page shows, as `{kind, options}`.
     pub on_tile: &'a Function,
     /// Takes the picture.
     pub on_picture: &'a Function,
     /// Set by a message between two tiles.
     pub is_cancelled: &'a Cell<bool>,
-    /// Room for logits that do not fit into memory.
+    /// Space for logits that do not fit into memory.
     pub pool: &'a ScratchPool,
 }
 
@@ -36,7 +36,7 @@ impl WorkerHooks<'_> {
         }
         let text = |name: &str| Reflect::get(&look, &name.into()).map(|value| value.as_string().unwrap_or_default());
         let (kind, options) = (text("kind")?, text("options")?);
-        // A picture is a courtesy: the run does not end because the page asked for one that cannot be drawn.
+        // A picture is a courtesy, so a picture that cannot be drawn does not end the run.
         let options = serde_json::from_str(&options).ok();
         if let Some(Ok(picture)) = options.map(|options| layer::draw(partial, &kind, &options)) {
             self.on_picture.call1(&JsValue::NULL, &picture.into())?;
@@ -47,7 +47,7 @@ impl WorkerHooks<'_> {
 
 impl RunHooks for WorkerHooks<'_> {
     async fn after_tile(&mut self, progress: Progress, partial: &SceneLogits) -> ControlFlow<()> {
-        // The hooks are the worker's own functions: if they throw, nobody is there to hear of the run.
+        // The hooks are the worker's own functions: if they throw, nobody is left to report the run to.
         let is_heard = self.report(progress, partial).await.is_ok();
         if is_heard && !self.is_cancelled.get() {
             ControlFlow::Continue(())

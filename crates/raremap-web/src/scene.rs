@@ -23,7 +23,7 @@ pub struct Scene {
     pub image: SceneImage,
     /// What could not be done with its numbers.
     pub doubts: Vec<Warning>,
-    /// How it was drawn last.
+    /// How it was last drawn.
     shown: Cell<Option<Shown>>,
 }
 
@@ -46,7 +46,7 @@ pub struct Preview {
 
 #[wasm_bindgen]
 impl Preview {
-    /// The picture; nothing when taken a second time.
+    /// The picture; nothing the second time.
     #[wasm_bindgen(js_name = takePicture)]
     pub fn take_picture(&self) -> Option<Picture> {
         self.picture.take()
@@ -58,7 +58,7 @@ impl Preview {
         self.note.clone()
     }
 
-    /// How the values could be made those of training, in words; nothing where they need not be.
+    /// How the values could be made like those of training, in words; nothing if they need not be.
     #[wasm_bindgen(getter)]
     pub fn matching(&self) -> Option<String> {
         self.matching.clone()
@@ -121,15 +121,15 @@ impl Scene {
         }
     }
 
-    /// The whole scene, no side longer than `max_px`; `bands` (0-based) stand for the scene bands of `card`, in its order.
+    /// Draws the whole scene with no side longer than `max_px`; `bands` (0-based) stand for the scene bands of `card`, in its order.
     ///
     /// # Errors
-    /// Damaged blocks, a band that is not there, or a file that changed.
+    /// Damaged blocks, a band that does not exist, or a file that changed.
     pub async fn preview(&self, card: &Card, bands: &[usize], max_px: u32) -> Result<Preview, SessionError> {
         let needed = card.scene_bands();
         if bands.len() != needed.len() {
             return Err(SessionError::misuse(format!(
-                "{} bands are assigned, the model needs {}",
+                "{} bands are assigned, but the model needs {}",
                 bands.len(),
                 needed.len()
             )));
@@ -162,15 +162,15 @@ impl Scene {
         })
     }
 
-    /// A part of the scene, pixel by pixel, in the colours of the last preview.
+    /// Draws a part of the scene, pixel by pixel, in the colours of the last preview.
     ///
     /// # Errors
-    /// As [`Scene::preview`], and before the first preview.
+    /// As [`Scene::preview`], and if there was no preview yet.
     pub async fn detail(&self, x: u32, y: u32, width: u32, height: u32) -> Result<Picture, SessionError> {
         let shown = self
             .shown
             .get()
-            .ok_or_else(|| SessionError::misuse("the scene was not drawn yet"))?;
+            .ok_or_else(|| SessionError::misuse("the scene has not been drawn yet"))?;
         let read = shown.opacity.bands_to_read(&shown.bands);
         let mut samples = self.image.read_window(Window { x, y, width, height }, &read).await?;
         shown.opacity.apply(&mut samples, shown.bands.len());
@@ -179,7 +179,7 @@ impl Scene {
         Ok(paint_samples(picture, &samples, shown.stretches))
     }
 
-    /// Natural colours where the file says which band is blue; else near infrared as red, red as green and green as blue.
+    /// Natural colours if the file says which band is blue; otherwise near infrared as red, red as green and green as blue.
     fn choose_colors(&self, needed: &[&str], bands: &[usize]) -> ([usize; 3], String) {
         let assigned = |name: &str| {
             needed
@@ -199,9 +199,11 @@ impl Scene {
             blue.or(assigned("blue")),
             assigned("nir"),
         ) {
-            (Some(red), Some(green), Some(blue), _) => ([red, green, blue], "Shown in natural colours.".into()),
+            (Some(red), Some(green), Some(blue), _) => {
+                ([red, green, blue], "The scene is shown in natural colours.".into())
+            }
             (Some(red), Some(green), None, Some(nir)) => {
-                let note = "Near infrared is shown as red, red as green, green as blue: plants look red.";
+                let note = "Near infrared is shown as red, red as green, and green as blue, so plants look red.";
                 ([nir, red, green], note.into())
             }
             _ => {
@@ -220,7 +222,7 @@ impl Scene {
         }
     }
 
-    /// Every n-th pixel is read, the middle one of its block; of an overview, the exact blocks are not known.
+    /// Every n-th pixel is read, the middle one of its block; for an overview, the exact blocks are not known.
     fn preview_extent(&self, samples: &Samples) -> [f64; 4] {
         let info = self.image.scene_info();
         let (width, height) = (info.width as usize, info.height as usize);
@@ -260,7 +262,7 @@ fn crs_name(crs: &Crs) -> String {
     }
 }
 
-/// The size of a pixel in the units of the map, and in metres where those are degrees.
+/// The size of a pixel in the units of the map, and in metres if those are degrees.
 fn resolution_text(info: &SceneInfo) -> Option<String> {
     let place = info.georeference.as_ref()?;
     let Affine { a, b, d, e, .. } = place.model_from_pixel;

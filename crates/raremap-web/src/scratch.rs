@@ -1,4 +1,4 @@
-//! Room outside wasm's memory: a private file of the browser (OPFS), or blobs where there is none.
+//! Space outside wasm's memory: a file in the browser's private file system (OPFS), or blobs where there is none.
 
 use std::collections::BTreeMap;
 
@@ -7,17 +7,17 @@ use raremap_io::{IoError, PIECE_BYTES, PieceStore, Pieces, SourceError};
 use wasm_bindgen::{JsCast, JsValue};
 use web_sys::{Blob, FileReaderSync, FileSystemReadWriteOptions, FileSystemSyncAccessHandle};
 
-/// What a run and its files leave outside wasm's memory.
+/// What a run and its files keep outside wasm's memory.
 pub type WebScratch = Pieces<Store>;
 
-/// Gives scratches: over files that the worker has opened beforehand, as long as there are any.
+/// Makes scratches over files that the worker has opened beforehand, as long as there are any.
 #[derive(Clone)]
 pub struct ScratchPool {
     take_file: Function,
 }
 
 impl ScratchPool {
-    /// `take_file` gives an open and empty file that nobody else has, or nothing.
+    /// `take_file` returns an open and empty file that nobody else has, or nothing.
     pub fn new(take_file: Function) -> Self {
         Self { take_file }
     }
@@ -34,14 +34,15 @@ impl ScratchPool {
     }
 }
 
-/// Where the pieces are: in a file, and in blobs once that is full.
+/// Where the pieces are: in a file, and in blobs once the file is full.
 ///
-/// Private windows keep such files in memory, and Chromium's end at about 1.5 GB; some browsers have none there, and no insecure page has.
+/// Private windows keep such files in memory, and Chromium's end at about 1.5 GB; some browsers have none there, and insecure pages never
+/// have any.
 pub struct Store {
     /// A file in the origin's private file system, opened by the worker.
     file: Option<OwnFile>,
     is_full: bool,
-    /// Browsers move large ones out of memory.
+    /// Browsers move large blobs out of memory.
     blobs: BTreeMap<usize, Blob>,
 }
 
@@ -66,7 +67,7 @@ impl PieceStore for Store {
             }
             self.is_full = true;
         }
-        // A copy first: a view of wasm's memory would be of what it holds later.
+        // The bytes are copied first, because a view of wasm's memory would show what it holds later.
         let parts = Array::of1(&Uint8Array::from(piece));
         let blob = Blob::new_with_u8_array_sequence(&parts).map_err(failed)?;
         self.blobs.insert(index, blob);
@@ -92,7 +93,7 @@ impl OwnFile {
             let at = options(index, done);
             let rest = &piece[done..];
             let written = self.0.write_with_u8_array_and_options(rest, &at).map_err(failed)? as usize;
-            // Chromium answers with a negative error code as an unsigned number where a private window's file cannot grow.
+            // Chromium answers with a negative error code as an unsigned number if a private window's file cannot grow.
             if written == 0 || written > rest.len() {
                 return Err(SourceError::Failed("the browser's storage is full".into()).into());
             }
@@ -126,7 +127,7 @@ fn options(index: usize, done: usize) -> FileSystemReadWriteOptions {
 }
 
 impl Drop for OwnFile {
-    /// Gives the room back; the empty file is the worker's to remove.
+    /// Frees the space; the worker removes the empty file.
     fn drop(&mut self) {
         let _ = self.0.truncate_with_f64(0.0);
         self.0.close();

@@ -1,4 +1,4 @@
-//! What the worker drives: a model on a device, a scene, a run and its result.
+//! The session that the worker drives: a model on a device, a scene, a run and its result.
 
 use std::cell::{Cell, RefCell};
 use std::ops::ControlFlow;
@@ -31,9 +31,9 @@ use crate::source::Listed;
 
 const SCALE_STEPS: usize = 64;
 
-/// A model that has passed its golden tile on a device, and what is done with it.
+/// A model that has passed its golden tile on a device, and everything that is done with it.
 ///
-/// Methods take `&self`: while a run waits for its next tile, the page may ask for other things.
+/// Methods take `&self`, because the page may ask for other things while a run waits for its next tile.
 #[wasm_bindgen]
 pub struct Session {
     backend: String,
@@ -48,7 +48,7 @@ pub struct Session {
     on_row: Function,
 }
 
-/// What a run left.
+/// The result of a run.
 struct Outcome {
     logits: SceneLogits,
     /// How it was run.
@@ -57,12 +57,12 @@ struct Outcome {
 
 #[wasm_bindgen]
 impl Session {
-    /// Reads a weights file, puts it on a device (`webgpu` or `cpu`) and checks its golden tile there. `take_file` gives an open and
-    /// empty `FileSystemSyncAccessHandle`, or nothing: room for what does not fit into memory. `on_row` is told `(row, rows)` as areas and
-    /// files are made of a result, row by row: what takes a pass over a large scene takes minutes.
+    /// Reads a weights file, puts it on a device (`webgpu` or `cpu`) and checks its golden tile there. `take_file` returns an open and
+    /// empty `FileSystemSyncAccessHandle`, or nothing; such files hold what does not fit into memory. `on_row` is called with `(row, rows)`
+    /// while areas and files are made from a result, row by row, because a pass over a large scene takes minutes.
     ///
     /// # Errors
-    /// `webgpu_failed` without a device, `golden_tile_differs` where it computes wrong numbers, `model_...` for a bad file.
+    /// `webgpu_failed` if there is no device, `golden_tile_differs` if it computes wrong numbers, `model_...` for a bad file.
     pub async fn create(
         model: Vec<u8>,
         backend: String,
@@ -103,29 +103,29 @@ impl Session {
     /// The model's card, as JSON.
     ///
     /// # Errors
-    /// None in practice: a card that was read can be written.
+    /// None in practice, because a card that was read can be written.
     pub fn card(&self) -> Result<String, SessionError> {
         Ok(serde_json::to_string(&self.card)?)
     }
 
-    /// How the golden tile went, as JSON: `maxAbs`, `tolerance`, `sha256` of the model.
+    /// The result of the golden tile, as JSON: `maxAbs`, `tolerance`, `sha256` of the model.
     pub fn check(&self) -> String {
         let check =
             json!({ "maxAbs": self.golden_difference, "tolerance": GOLDEN_TOLERANCE, "sha256": self.model_sha256 });
         check.to_string()
     }
 
-    /// Colours of the continuous scale from 0 to 1 at equal steps, as JSON: the legend shows what the pictures do.
+    /// Colours of the continuous scale from 0 to 1 at equal steps, as JSON, so that the legend shows the same as the pictures.
     pub fn scale(&self) -> String {
         let colors = (0..SCALE_STEPS).map(|step| scale_color(step as f32 / (SCALE_STEPS - 1) as f32));
         json!(colors.collect::<Vec<_>>()).to_string()
     }
 
-    /// Opens files in place of the scene before: one, the bands of one product, or an archive of them. `on_unpacked` is told `(done,
-    /// total)` bytes. Gives what the page says about the scene, as JSON.
+    /// Opens files in place of the scene before: one file, the bands of one product, or an archive of them. `on_unpacked` is called with
+    /// `(done, total)` bytes. Returns what the page says about the scene, as JSON.
     ///
     /// # Errors
-    /// The raster's codes for what cannot be read, `too_few_bands`.
+    /// The raster's codes for what cannot be read, and `too_few_bands`.
     #[wasm_bindgen(js_name = openFiles)]
     pub async fn open_files(
         &self,
@@ -137,10 +137,10 @@ impl Session {
         self.open(Listed::local(paths, blobs)?, &on_unpacked).await
     }
 
-    /// Opens the file at an address, as [`Session::open_files`] does; it is read range by range.
+    /// Opens the file at an address as [`Session::open_files`] does, and reads it range by range.
     ///
     /// # Errors
-    /// As there, and `http_...` for a server that does not give parts of files.
+    /// Those of [`Session::open_files`], and `http_...` for a server that does not provide parts of files.
     #[wasm_bindgen(js_name = openAddress)]
     pub async fn open_address(&self, url: String, name: String, on_unpacked: Function) -> Result<String, SessionError> {
         self.close();
@@ -185,7 +185,7 @@ impl Session {
         Ok(facts.to_string())
     }
 
-    /// The scene as a picture, with the bands (0-based) that stand for the model's; all of it, no side longer than `max_px`.
+    /// The scene as a picture, with the bands (0-based) that stand for the model's; all of it, with no side longer than `max_px`.
     ///
     /// # Errors
     /// The raster's codes for damaged data; `misuse` without a scene.
@@ -193,7 +193,7 @@ impl Session {
         self.scene()?.preview(&self.card, &bands, max_px).await
     }
 
-    /// A part of the scene at full resolution, stretched as the last preview was.
+    /// A part of the scene at full resolution, stretched like the last preview.
     ///
     /// # Errors
     /// As [`Session::preview`]; `misuse` before the first preview and for a part outside the scene.
@@ -201,7 +201,7 @@ impl Session {
         self.scene()?.detail(x, y, width, height).await
     }
 
-    /// Samples of a window, band by band, as they are stored.
+    /// Samples of a window, band by band, as stored.
     ///
     /// # Errors
     /// As [`Session::preview`], and `window_outside_image`.
@@ -218,7 +218,7 @@ impl Session {
         Ok(Float32Array::from(samples.values.as_slice()))
     }
 
-    /// Runs the model over the scene, tile by tile; see [`WorkerHooks`] for the functions. Gives `{done, total}` as JSON.
+    /// Runs the model over the scene, tile by tile; see [`WorkerHooks`] for the functions. Returns `{done, total}` as JSON.
     ///
     /// # Errors
     /// The codes of reading, of the network, and `misuse`.
@@ -248,7 +248,7 @@ impl Session {
         let mut logits = run_scene(&scene.image, &self.model, &self.card, &options, &mut hooks).await?;
         let on_row = self.on_row.clone();
         logits.watch(Box::new(move |row, rows| {
-            // Progress that cannot be told is no reason to stop.
+            // Progress that cannot be reported is no reason to stop.
             let _ = on_row.call2(&JsValue::NULL, &row.into(), &rows.into());
             ControlFlow::Continue(())
         }));
@@ -257,7 +257,7 @@ impl Session {
         Ok(json!({ "done": done, "total": total }).to_string())
     }
 
-    /// Ends the run after the tile at hand.
+    /// Ends the run after the current tile.
     pub fn cancel(&self) {
         self.is_cancelled.set(true);
     }
@@ -334,6 +334,6 @@ impl Session {
         self.result
             .borrow()
             .clone()
-            .ok_or_else(|| SessionError::from(InferError::Misuse("nothing was run yet".into())))
+            .ok_or_else(|| SessionError::from(InferError::Misuse("nothing has been run yet".into())))
     }
 }

@@ -19,15 +19,15 @@ use crate::error::SessionError;
 use crate::http_source::HttpSource;
 use crate::scratch::{ScratchPool, WebScratch};
 
-/// Most bytes that a file of an archive may unpack to: a LISS-IV band is 0.6 GB.
+/// A file of an archive may unpack to at most this many bytes; a LISS-IV band has 0.6 GB.
 const MAX_UNPACKED_BYTES: u64 = 64 << 30;
 
 /// A file by itself.
 #[derive(Debug, Clone)]
 pub enum FileSource {
-    /// Of the reader's computer.
+    /// A file of the reader's computer.
     Local(BlobSource),
-    /// Of a server.
+    /// A file on a server.
     Remote(Rc<Cached<HttpSource>>),
 }
 
@@ -86,7 +86,7 @@ impl Listed {
     /// Blobs of the reader's computer.
     ///
     /// # Errors
-    /// `misuse` for lists of different lengths.
+    /// `misuse` if the lists have different lengths.
     pub fn local(paths: Vec<String>, blobs: Vec<Blob>) -> Result<Self, SessionError> {
         if paths.len() != blobs.len() || paths.is_empty() {
             return Err(SessionError::misuse("every file needs a path"));
@@ -98,7 +98,7 @@ impl Listed {
     /// The file at an address.
     ///
     /// # Errors
-    /// What the server answers, if it is not parts of a file.
+    /// The server's answer, if it is not a part of the file.
     pub async fn remote(url: &str, name: String) -> Result<Self, SessionError> {
         let file = HttpSource::open(url).await?;
         Ok(Self {
@@ -107,7 +107,7 @@ impl Listed {
         })
     }
 
-    /// What results call the scene: the folder of all files, else their names.
+    /// The name that results give the scene: the folder of all files, or else their names.
     pub fn names(&self) -> Vec<String> {
         let folder = self.paths.first().and_then(|path| Some(path.split_once('/')?.0));
         let is_in = |folder: &str| {
@@ -120,10 +120,11 @@ impl Listed {
         }
     }
 
-    /// Opens them as one scene; `on_unpacked` is told `(done, total)` bytes of an archive's file. The warnings are about reflectance.
+    /// Opens them as one scene; `on_unpacked` is called with `(done, total)` bytes of an archive's file. The warnings are about
+    /// reflectance.
     ///
     /// # Errors
-    /// What cannot be read, by the raster's code.
+    /// Whatever cannot be read, by the raster's code.
     pub async fn open(
         self,
         card: &Card,
@@ -149,7 +150,7 @@ impl Listed {
             }
         }
         let paths: Vec<&str> = self.paths.iter().map(String::as_str).collect();
-        // Each is asked for once, but for a file of metadata.
+        // Each file is requested once, except for a metadata file.
         let files = RefCell::new(self.files);
         let source = async |index: usize| {
             let file = files.borrow().get(index).cloned();

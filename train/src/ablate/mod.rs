@@ -1,4 +1,4 @@
-//! `raremap ablate`: the same training with one thing changed at a time, over several seeds, and a page that compares them.
+//! `raremap ablate` repeats a training with one thing changed at a time, over several seeds, and writes a page that compares the results.
 
 mod page;
 mod plot;
@@ -16,27 +16,27 @@ use serde::{Deserialize, Serialize};
 use raremap_io::write_whole;
 use runs::{Job, RunResult};
 
-/// Trains every row of a table over several seeds and writes the comparison; goes on where it stopped.
+/// Trains every row of a table over several seeds and writes the comparison; continues where it stopped.
 #[derive(Debug, Args)]
 pub struct AblateArgs {
     /// The table, a TOML file.
     table: PathBuf,
-    /// Folder of the runs.
+    /// Folder for the runs.
     #[arg(long, default_value = "runs/ablation")]
     out: PathBuf,
-    /// Runs at the same time.
+    /// How many runs to train at the same time.
     #[arg(long, default_value_t = 1)]
     jobs: usize,
-    /// Only rows whose name contains this.
+    /// Train only rows whose name contains this.
     #[arg(long)]
     only: Option<String>,
-    /// Train nothing: list every run, the digest of its recipe and data, and whether its result is there.
+    /// List every run, the digest of its recipe and data, and whether its result is there; train nothing.
     #[arg(long)]
     list: bool,
-    /// Train nothing: write the page from the results that are there.
+    /// Write the page from the results that are there; train nothing.
     #[arg(long)]
     report_only: bool,
-    /// Another folder for the dataset's files.
+    /// Look for the dataset's files in this folder.
     #[arg(long)]
     root: Option<PathBuf>,
 }
@@ -53,7 +53,7 @@ pub struct Table {
     pub seeds: Vec<u64>,
     /// Where the raw results go, relative to this file.
     pub results: PathBuf,
-    /// The page that holds the tables, relative to this file; what is between its markers is written anew.
+    /// The page that holds the tables, relative to this file; what is between its markers is replaced.
     pub page: PathBuf,
     /// The rows.
     pub rows: Vec<Row>,
@@ -63,13 +63,13 @@ pub struct Table {
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Row {
-    /// Name in the table, unique.
+    /// Name in the table; no other row has it.
     pub name: String,
-    /// Rows of one group stand together.
+    /// Rows of one group form a table.
     pub group: String,
-    /// Another recipe than the table's, relative to the table's file.
+    /// A recipe to use instead of the table's, relative to the table's file.
     pub recipe: Option<PathBuf>,
-    /// Recipe keys and their values here.
+    /// Recipe keys that this row changes, and their values.
     #[serde(default)]
     pub set: BTreeMap<String, toml::Value>,
 }
@@ -84,7 +84,7 @@ impl Table {
             let slug = row.slug();
             ensure!(!slug.is_empty(), "{}: a row needs a name", path.display());
             let same = table.rows.iter().filter(|other| other.slug() == slug).count();
-            ensure!(same == 1, "{}: row {} stands twice", path.display(), row.name);
+            ensure!(same == 1, "{}: row {} is listed twice", path.display(), row.name);
         }
         let folder = path.parent().unwrap_or(Path::new(""));
         for relative in [&mut table.recipe, &mut table.results, &mut table.page] {
@@ -98,7 +98,7 @@ impl Table {
 }
 
 impl Row {
-    /// The name as part of a folder's.
+    /// The name as it appears in a folder's name.
     fn slug(&self) -> String {
         let plain = |c: char| {
             if c.is_ascii_alphanumeric() {
@@ -116,7 +116,7 @@ impl Row {
     }
 }
 
-/// All results, the raw material of the page.
+/// All results; the page is made from them.
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
 struct Results {
     runs: Vec<RunResult>,
@@ -127,7 +127,7 @@ pub fn run(args: &AblateArgs) -> Result<()> {
     let table = Table::read(&args.table)?;
     let mut results = read_results(&table.results)?;
     let mut jobs = Vec::new();
-    // Seed by seed: a table that is stopped early has every row once.
+    // All rows run with one seed before the next: a table that is stopped early has every row once.
     for &seed in &table.seeds {
         for row in &table.rows {
             let chosen = args.only.as_ref().is_none_or(|only| row.name.contains(only.as_str()));
@@ -153,7 +153,7 @@ pub fn run(args: &AblateArgs) -> Result<()> {
         runs::run_all(jobs, args.jobs.max(1), &stop, |result| {
             count += 1;
             eprintln!("{count}/{total}: {}", result.summary());
-            // A run that was made with another recipe is out of date.
+            // A result that another recipe made is out of date.
             results
                 .runs
                 .retain(|run| (&run.row, run.seed) != (&result.row, result.seed));
@@ -173,7 +173,7 @@ fn read_results(path: &Path) -> Result<Results> {
     }
 }
 
-/// In the table's order, without rows that the table no longer has.
+/// Sorts results into the table's order and leaves out rows that the table no longer has.
 fn write_results(table: &Table, results: &mut Results) -> Result<()> {
     let place = |run: &RunResult| table.rows.iter().position(|row| row.name == run.row);
     results.runs.retain(|run| place(run).is_some());

@@ -1,4 +1,4 @@
-//! The page: a table per group of rows, and the plots, between markers; what people wrote around them stays.
+//! The page holds a table per group of rows, and the plots, between markers; what people wrote around them stays.
 
 use std::path::Path;
 
@@ -13,7 +13,7 @@ use raremap_io::write_whole;
 const BEGIN: &str = "<!-- tables: begin -->";
 const END: &str = "<!-- tables: end -->";
 
-/// Mean and sample standard deviation over seeds, of the runs that have the figure.
+/// Mean and sample standard deviation over the seeds whose runs have the figure.
 #[derive(Debug, Clone, Copy, PartialEq)]
 struct Spread {
     mean: f64,
@@ -34,7 +34,7 @@ impl Spread {
         })
     }
 
-    /// In points of a hundred.
+    /// In percent.
     fn percent(self) -> String {
         let mean = 100.0 * self.mean;
         match self.deviation {
@@ -44,7 +44,7 @@ impl Spread {
     }
 }
 
-/// A figure of one run, by its place in the evaluation.
+/// A figure of one run, by its path in the evaluation.
 type Figure<'a> = Box<dyn Fn(&RunResult) -> Option<f64> + 'a>;
 
 /// Value of `key` for the class `name` in one of the evaluation's lists.
@@ -88,7 +88,7 @@ fn columns(rare: &[String]) -> Vec<(String, Figure<'_>)> {
 /// Writes the page and its plots.
 pub(super) fn write(table: &Table, runs: &[RunResult]) -> Result<()> {
     let Some(first) = runs.first() else {
-        eprintln!("no results yet: the page stays as it is");
+        eprintln!("there are no results yet, so the page stays as it is");
         return Ok(());
     };
     let rare: Vec<String> = rare_classes(&first.evaluation);
@@ -124,7 +124,7 @@ pub(super) fn write(table: &Table, runs: &[RunResult]) -> Result<()> {
 
     let folder = table.page.with_extension("");
     for (index, (heading, figure)) in columns.iter().enumerate() {
-        // A plot for what decides: the mean, the rare recall, and each rare class's IoU and AP.
+        // What decides gets a plot: the mean IoU, the rare recall, and each rare class's IoU and AP.
         let shown = index < 2 || heading.ends_with("IoU") || heading.ends_with("AP, main head");
         if !shown {
             continue;
@@ -171,12 +171,12 @@ fn pixel_counts(evaluation: &Value, rare: &[String]) -> String {
         .collect();
     let total = evaluation["pixels"].as_u64().unwrap_or(0);
     format!(
-        "\nOf {total} scored pixels: {}. Percent, mean ± standard deviation over seeds.\n",
+        "\n{total} pixels are scored, among them {}. Figures are percentages: mean ± standard deviation over seeds.\n",
         counts.join(", ")
     )
 }
 
-/// Puts `text` between the markers of the page, which is made if there is none.
+/// Puts `text` between the markers of the page, and makes the page if there is none.
 fn put(path: &Path, title: &str, text: &str) -> Result<()> {
     let page = match std::fs::read_to_string(path) {
         Ok(page) => page,
@@ -185,9 +185,12 @@ fn put(path: &Path, title: &str, text: &str) -> Result<()> {
     };
     let begin = page.find(BEGIN).map(|at| at + BEGIN.len());
     let (Some(begin), Some(end)) = (begin, page.find(END)) else {
-        anyhow::bail!("{} has no lines {BEGIN} and {END} to write between", path.display());
+        anyhow::bail!(
+            "{} lacks the lines {BEGIN} and {END}, between which the tables go",
+            path.display()
+        );
     };
-    ensure!(begin <= end, "{}: {END} stands before {BEGIN}", path.display());
+    ensure!(begin <= end, "{}: {END} comes before {BEGIN}", path.display());
     let page = format!("{}\n{text}\n{}", &page[..begin], &page[end..]);
     Ok(write_whole(path, page.as_bytes())?)
 }
@@ -252,7 +255,7 @@ mod tests {
         );
         assert!(page.contains("water 7"), "{page}");
         assert!(folder.path().join("page/mean-iou.svg").is_file());
-        // precision and the auxiliary head's AP are figures that no run has: a dash, not a zero
+        // precision and the auxiliary head's AP are figures that no run has: they get a dash, not a zero
         assert!(page.contains(" - | 25.0 ± 0.0 | - |"), "{page}");
     }
 }

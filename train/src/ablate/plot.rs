@@ -1,4 +1,4 @@
-//! One plot: a line per row, a dot per seed, a bar at their mean.
+//! Draws one plot, with a line per row, a dot per seed, and a bar at their mean.
 
 use anyhow::Result;
 use plotters::prelude::*;
@@ -14,7 +14,7 @@ const WIDTH_PX: u32 = 860;
 const NAMES_PX: i32 = 250;
 const DOT: RGBColor = RGBColor(0, 100, 200);
 
-/// An SVG of `rows`, in percent, on an axis from 0.
+/// Returns an SVG of `rows`, in percent, on an axis from 0.
 pub(super) fn dots(title: &str, rows: &[Dots]) -> Result<String> {
     let most = rows.iter().flat_map(|row| &row.values).copied().fold(0.0, f64::max);
     let limit = (most * 100.0 * 1.08).max(1.0);
@@ -53,7 +53,7 @@ pub(super) fn dots(title: &str, rows: &[Dots]) -> Result<String> {
                 .iter()
                 .map(|value| Circle::new((100.0 * value, y), 4, DOT.mix(0.6).filled()));
             chart.draw_series(dots).map_err(|error| failed(&error))?;
-            // Names are drawn in pixels: the axis has numbers, not words.
+            // Names are placed by pixel, because the axis holds numbers and not words.
             let (_, line) = chart.backend_coord(&(0.0, y));
             area.draw_text(&row.name, &style, (10, line - 7))
                 .map_err(|error| failed(&error))?;

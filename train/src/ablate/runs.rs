@@ -1,4 +1,4 @@
-//! Training the rows, each in a process of its own.
+//! Trains each row in a process of its own.
 
 use std::collections::VecDeque;
 use std::path::{Path, PathBuf};
@@ -24,22 +24,22 @@ pub(super) struct Job {
     set: Vec<String>,
     run: PathBuf,
     root: Option<PathBuf>,
-    /// Of recipe and data: a result counts for what made it.
+    /// Digest of recipe and data: a result belongs to what made it.
     digest: String,
 }
 
-/// What a run came to.
+/// The result of a run.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub(super) struct RunResult {
     pub(super) row: String,
     pub(super) seed: u64,
     pub(super) sha256: String,
-    /// Learnable numbers.
+    /// Number of trained parameters.
     pub(super) parameters: u64,
     pub(super) steps: u64,
-    /// Of training alone, without evaluation.
+    /// Seconds of training alone, without evaluation.
     pub(super) secs: f64,
-    /// Means, counts and ratios by class, average precision of the rare ones.
+    /// Means, counts and ratios by class, and the average precision of the rare classes.
     pub(super) evaluation: Value,
 }
 
@@ -58,7 +58,7 @@ impl Job {
         let recipe = row.recipe.clone().unwrap_or_else(|| table.recipe.clone());
         let mut set = vec![format!("seed={seed}")];
         set.extend(row.set.iter().map(|(key, value)| format!("{key}={value}")));
-        // Read now: a typo in the last row must not wait for the others.
+        // Every row is read now, so that a typo in the last one does not wait for the others.
         let config = TrainConfig::read(&recipe, &set).with_context(|| format!("row {}", row.name))?;
         let dataset = DatasetConfig::read(&config.dataset, root).with_context(|| format!("row {}", row.name))?;
         let digest = run_digest(&config, &dataset)?;
@@ -67,7 +67,7 @@ impl Job {
             seed,
             recipe,
             set,
-            // A row that was changed is another run: the old one's checkpoint does not fit it.
+            // A changed row gets a run of its own, because the old run's checkpoint does not fit it.
             run: out.join(format!("{}-{seed}-{}", row.slug(), &digest[..8])),
             root: root.map(Path::to_owned),
             digest,
@@ -79,7 +79,7 @@ impl Job {
         format!("{}\t{}\t{}\t{state}", self.row, self.seed, self.digest)
     }
 
-    /// Whether `result` is this job's.
+    /// Whether `result` belongs to this job.
     pub(super) fn made(&self, result: &RunResult) -> bool {
         (&result.row, result.seed, &result.sha256) == (&self.row, self.seed, &self.digest)
     }
@@ -109,7 +109,7 @@ impl Job {
         let output = self.command()?.output().context("cannot start this command again")?;
         if !output.status.success() {
             let text = String::from_utf8_lossy(&output.stderr);
-            let last = text.lines().last().unwrap_or("it says nothing");
+            let last = text.lines().last().unwrap_or("it printed no message");
             bail!("row {} seed {} failed: {last}", self.row, self.seed);
         }
         let path = self.run.join(EVALUATION);
@@ -127,7 +127,7 @@ impl Job {
     }
 }
 
-/// What is kept of an evaluation: not its curves, which are most of its bytes.
+/// Keeps an evaluation without its curves, which are most of its bytes.
 fn figures(evaluation: &Value) -> Value {
     let class = |class: &Value| {
         let keys = ["name", "pixels", "iou", "recall", "precision"];
@@ -151,8 +151,8 @@ fn figures(evaluation: &Value) -> Value {
     })
 }
 
-/// Runs `jobs`, `parallel` at a time, and hands each result over as it comes. A row that fails does not stop the others; the first
-/// failure is the error.
+/// Runs `jobs`, `parallel` at a time, and hands over each result as it comes. A row that fails does not stop the others; the first failure
+/// becomes the error.
 pub(super) fn run_all(
     jobs: Vec<Job>,
     parallel: usize,
@@ -170,7 +170,7 @@ pub(super) fn run_all(
                 while !stop.load(Ordering::SeqCst) {
                     let job = queue.lock().ok().and_then(|mut queue| queue.pop_front());
                     let Some(job) = job else { break };
-                    // Ctrl-C reaches the child as well, which saves a checkpoint and has no result.
+                    // Ctrl-C reaches the child as well; it saves a checkpoint and has no result.
                     let result = job.run();
                     if stop.load(Ordering::SeqCst) && result.is_err() {
                         break;

@@ -6,11 +6,11 @@ use rand::rngs::StdRng;
 use super::random::{happens, symmetric_beta};
 use super::{Crop, CutMixSection};
 
-/// Gives some crops a box of another crop of the batch, at the same place, with its labels and its validity
-/// (arXiv:1905.04899, section 3.1 and appendix A).
+/// Pastes a box from another crop of the batch into some crops, at the same place, with its labels and validity (arXiv:1905.04899, section
+/// 3.1 and appendix A).
 ///
-/// The box's share of the crop is Beta-distributed before the part outside the crop is cut off. What is pasted is the other
-/// crop as it came in, not what was pasted into it. A batch of one crop is left as it is.
+/// The box's share of the crop is Beta-distributed before the part outside the crop is cut off. The pasted pixels are those of the other
+/// crop before anything was pasted into it. A batch of one crop stays as it is.
 pub fn cutmix(crops: &mut [Crop], section: &CutMixSection, rng: &mut StdRng) {
     if section.probability == 0.0 || crops.len() < 2 {
         return;
@@ -46,7 +46,7 @@ mod tests {
 
     const EDGE: usize = 32;
 
-    /// Crop i has label i everywhere, values 10 i and 100 i, and its upper half is invalid if i is odd.
+    /// Crop i has label i everywhere and values 10 i and 100 i; its upper half is invalid if i is odd.
     fn batch(size: usize) -> Vec<Crop> {
         let samples = (0..size).map(|index| {
             let mut sample = sample(EDGE, EDGE, |pixel| match pixel {
@@ -83,7 +83,7 @@ mod tests {
         crops
     }
 
-    /// Which crop a pixel's values are of.
+    /// Which crop a pixel's values come from.
     fn origin(crop: &Crop, pixel: usize) -> usize {
         (crop.values[pixel] / 10.0) as usize
     }

@@ -7,18 +7,18 @@ use super::random::symmetric;
 use super::section::{AugmentSection, Flip};
 use crate::dataset::Sample;
 
-/// A crop's centre is at most this share of its window away from the pixel it was drawn around, so that the pixel is in
-/// the crop's middle half, with context on all sides, and not always in the very middle.
+/// A crop's centre is at most this share of its window away from the pixel it was drawn around. The pixel is then in the crop's middle
+/// half, with context on all sides, and not always in the exact middle.
 const JITTER: f32 = 0.25;
 
-/// What a crop's window is laid around.
+/// What a crop's window is placed around.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub enum Placement {
-    /// Anywhere in the sample, each place alike.
+    /// Any place in the sample, each with the same probability.
     Anywhere,
     /// A pixel (row, column) that lies in the window's middle half, or nearer to its edge where the sample ends.
     Near([f32; 2]),
-    /// A pixel (row, column) that is the window's centre, also where the window leaves the sample.
+    /// A pixel (row, column) that is the window's centre, even where the window leaves the sample.
     At([f32; 2]),
 }
 
@@ -29,7 +29,7 @@ pub struct Geometry {
     left: f32,
     /// Source pixels per crop pixel.
     step: f32,
-    /// Number of quarter turns, and whether mirrored.
+    /// Number of quarter turns, and whether the crop is mirrored.
     turns: u8,
     mirrored: bool,
 }
@@ -51,7 +51,7 @@ impl Geometry {
         };
         let place = |rng: &mut StdRng, length: usize, center: Option<f32>| {
             let room = length as f32 - window;
-            // A window larger than the sample may lie anywhere around it; what is outside is invalid.
+            // A window larger than the sample may lie anywhere around it; pixels outside the sample are invalid.
             let origin = match (placement, center) {
                 (Placement::Near(_), Some(center)) => {
                     let middle = center + 0.5 + symmetric(rng, JITTER * window);
@@ -95,7 +95,7 @@ impl Geometry {
         }
     }
 
-    /// Where the window's rows are read in a sample of `height` rows, and its columns in one of `width` columns.
+    /// Where the window's rows lie in a sample of `height` rows, and its columns in one of `width` columns.
     pub fn taps(&self, edge: usize, height: usize, width: usize) -> (Vec<Tap>, Vec<Tap>) {
         let taps = |origin: f32, length: usize| {
             let tap = |index| Tap::at(self.position(origin, index), length);
@@ -104,7 +104,7 @@ impl Geometry {
         (taps(self.top, height), taps(self.left, width))
     }
 
-    /// Of the centre of a window's row or column, in sample pixels.
+    /// Position of the centre of a window's row or column, in sample pixels.
     fn position(&self, origin: f32, index: usize) -> f32 {
         origin + (index as f32 + 0.5) * self.step - 0.5
     }
@@ -113,11 +113,11 @@ impl Geometry {
 /// Where one row or column of a window is read.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Tap {
-    /// The row or column it lies in; none outside the sample.
+    /// The row or column it lies in, or none outside the sample.
     pub nearest: Option<usize>,
-    /// The two that it lies between.
+    /// The two rows or columns that it lies between.
     pub pair: [usize; 2],
-    /// Weight of the second.
+    /// Weight of the second one.
     pub fraction: f32,
 }
 
@@ -140,7 +140,7 @@ mod tests {
     use crate::sample::testing::sample;
     use rand::SeedableRng;
 
-    /// Row and column in the sample, of the centre of a crop's pixel.
+    /// Row and column, in the sample, of the centre of a crop's pixel.
     fn source(geometry: &Geometry, row: usize, column: usize, edge: usize) -> (f32, f32) {
         let (row, column) = geometry.window_pixel(row, column, edge);
         (

@@ -1,5 +1,5 @@
-//! Crops for training. Only this module varies pixels, it varies image and mask in one call, and it takes nothing but the
-//! training split.
+//! Makes crops for training. Only this module varies pixels; it varies image and mask in one call, and it accepts nothing but the training
+//! split.
 mod cutmix;
 mod geometry;
 mod radiometry;
@@ -32,13 +32,13 @@ pub struct Crop {
     /// `[edge, edge]`
     pub labels: Vec<u8>,
     edge_px: usize,
-    /// What was done to each band, for what is pasted later.
+    /// What was done to each band; what is pasted later gets the same treatment.
     radiometry: Vec<Radiometry>,
 }
 
 impl Crop {
-    /// Takes all of `length` pixels in a row from `other`: values, validity and labels. `to` and `from` are the first
-    /// ones' positions in reading order.
+    /// Copies `length` pixels in a row from `other`: values, validity and labels. `to` and `from` are the positions of the first ones in
+    /// reading order.
     fn take(&mut self, to: usize, other: &Crop, from: usize, length: usize) {
         let (to, from) = (to..to + length, from..from + length);
         let planes = self.values.chunks_mut(self.valid.len());
@@ -50,7 +50,7 @@ impl Crop {
     }
 }
 
-/// Varies crops by a recipe's `[augment]`. It can be shared by threads.
+/// Varies crops as a recipe's `[augment]` says. Threads can share it.
 #[derive(Debug, Clone)]
 pub struct Augmenter {
     section: AugmentSection,
@@ -59,10 +59,10 @@ pub struct Augmenter {
 }
 
 impl Augmenter {
-    /// For crops of `split`, whose labels count `classes`; `statistics` are its scene bands'.
+    /// Prepares crops of `split`, whose labels count `classes`; `statistics` are those of its scene bands.
     ///
     /// # Errors
-    /// Where the section is not valid.
+    /// Fails where the section is not valid.
     pub fn new(
         section: &AugmentSection,
         split: &TrainingSplit,
@@ -77,13 +77,13 @@ impl Augmenter {
         })
     }
 
-    /// One crop of `edge` pixels: [`crop`] with this recipe.
+    /// Makes one crop of `edge` pixels: [`crop`] with this recipe.
     pub fn crop(&self, split: &TrainingSplit, draw: Draw, edge: usize, rng: &mut StdRng) -> Crop {
         crop(split, draw, edge, &self.section, &self.statistics, rng)
     }
 
-    /// What concerns the batch as a whole: boxes of other crops, and then pieces with the rarest class, so that its share
-    /// stands in the end.
+    /// Applies what concerns the batch as a whole: first boxes from other crops, and then pieces with the rarest class, whose share is then
+    /// final.
     pub fn mix(&self, crops: &mut [Crop], split: &TrainingSplit, rng: &mut StdRng) {
         cutmix(crops, &self.section.cutmix, rng);
         for crop in crops {
@@ -92,12 +92,12 @@ impl Augmenter {
     }
 }
 
-/// Cuts the crop of `draw`, of `edge` pixels, varied by `augment`: bilinear for the image, nearest for mask and validity.
+/// Cuts the crop of `draw`, of `edge` pixels, and varies it by `augment`: bilinear for the image, nearest for mask and validity.
 ///
-/// What lies outside the sample is invalid and not scored. `statistics` has one entry per scene band.
+/// Pixels outside the sample are invalid and not scored. `statistics` has one entry per scene band.
 ///
 /// # Panics
-/// Where `draw` is of another split.
+/// If `draw` comes from another split.
 pub fn crop(
     split: &TrainingSplit,
     draw: Draw,
@@ -141,7 +141,7 @@ fn cut(sample: &Sample, geometry: &Geometry, edge: usize, radiometry: &[Radiomet
         let corners = [at(top, left), at(top, right), at(bottom, left), at(bottom, right)];
         let (fy, fx) = (row.fraction, column.fraction);
         let on_pixel = fy == 0.0 && fx == 0.0;
-        // An invalid neighbour's number means nothing: take the pixel itself there.
+        // An invalid neighbour's number means nothing, so take the pixel itself there.
         let smooth = !on_pixel && corners.iter().all(|&corner| sample.valid[corner]);
         for (band, (plane, Radiometry { gain, offset })) in planes.iter().zip(radiometry).enumerate() {
             let value = if smooth {
@@ -156,7 +156,7 @@ fn cut(sample: &Sample, geometry: &Geometry, edge: usize, radiometry: &[Radiomet
     crop
 }
 
-/// Adds noise of `noise` standard deviations to each band that is not lost.
+/// Adds noise of `noise` standard deviations to each band that was not dropped.
 fn add_noise(crop: &mut Crop, noise: f32, statistics: &BandStatistics, rng: &mut StdRng) {
     if noise == 0.0 {
         return;

@@ -1,4 +1,4 @@
-//! How a crop's values change: brightness, colour, haze, contrast, lost bands.
+//! Changes a crop's values: brightness, colour, haze, contrast, dropped bands.
 
 use rand::Rng;
 use rand::rngs::StdRng;
@@ -17,7 +17,7 @@ pub struct BandStatistics {
 }
 
 impl BandStatistics {
-    /// Of the bands that `card`'s model reads from the scene; derived bands follow from those after augmentation.
+    /// Statistics of the bands that `card`'s model reads from the scene; derived bands are computed from those after augmentation.
     pub fn of(card: &Card) -> Self {
         let scene = || card.bands.iter().filter(|band| band.source == BandSource::Scene);
         Self {
@@ -36,8 +36,8 @@ pub struct Radiometry {
     pub offset: f32,
 }
 
-/// Draws the change of each band: brightness and haze first, as the sensor sees them, then contrast about the band's
-/// mean, then the loss of bands. All of them are one multiplication and one addition.
+/// Draws the change of each band: brightness and haze first, as the sensor sees them, then contrast about the band's mean, then the loss of
+/// bands. Together they are one multiplication and one addition.
 pub fn draw(augment: &AugmentSection, statistics: &BandStatistics, rng: &mut StdRng) -> Vec<Radiometry> {
     let brightness = symmetric(rng, augment.gain);
     let bands = || statistics.mean.iter().zip(&statistics.std);
@@ -55,7 +55,7 @@ pub fn draw(augment: &AugmentSection, statistics: &BandStatistics, rng: &mut Std
         }
     }
     if augment.band_dropout > 0.0 && !drawn.is_empty() {
-        // Drawn before the bands, so that each is kept as often as the others.
+        // This is drawn before the bands, so that each band is kept as often as the others.
         let kept = rng.random_range(0..drawn.len());
         for (index, (band, mean)) in drawn.iter_mut().zip(&statistics.mean).enumerate() {
             if happens(rng, augment.band_dropout) && index != kept {

@@ -3,7 +3,7 @@
 use rand::Rng;
 use rand::rngs::StdRng;
 
-/// Uniform in plus or minus `limit`; takes nothing from `rng` where that is 0.
+/// Draws uniformly from plus or minus `limit`; takes nothing from `rng` if that is 0.
 pub fn symmetric(rng: &mut StdRng, limit: f32) -> f32 {
     if limit == 0.0 {
         0.0
@@ -12,12 +12,12 @@ pub fn symmetric(rng: &mut StdRng, limit: f32) -> f32 {
     }
 }
 
-/// Whether an event of `probability` happens; takes nothing from `rng` where that is 0.
+/// Draws whether an event of `probability` happens; takes nothing from `rng` if that is 0.
 pub fn happens(rng: &mut StdRng, probability: f32) -> bool {
     probability > 0.0 && rng.random::<f32>() < probability
 }
 
-/// Two independent normal numbers of mean 0 and standard deviation 1 (Box and Muller).
+/// Draws two independent normal numbers of mean 0 and standard deviation 1 (Box and Muller).
 pub fn normal_pair(rng: &mut StdRng) -> [f32; 2] {
     // 1 - u is never 0.
     let radius = (-2.0 * (1.0 - rng.random::<f32>()).ln()).sqrt();
@@ -25,17 +25,17 @@ pub fn normal_pair(rng: &mut StdRng) -> [f32; 2] {
     [radius * cosine, radius * sine]
 }
 
-/// Beta-distributed with both parameters `alpha`: the share of one of two Gamma-distributed numbers in their sum.
+/// Draws from a Beta distribution with both parameters `alpha`: the share of one of two Gamma-distributed numbers in their sum.
 pub fn symmetric_beta(rng: &mut StdRng, alpha: f32) -> f32 {
     if alpha == 1.0 {
         return rng.random();
     }
     let (first, second) = (log_gamma_distributed(rng, alpha), log_gamma_distributed(rng, alpha));
-    // In logarithms, for small alphas draw numbers below what a float can hold.
+    // This works in logarithms, because small alphas draw numbers below what a float can hold.
     1.0 / (1.0 + (second - first).exp())
 }
 
-/// Logarithm of a Gamma-distributed number of scale 1 (Marsaglia and Tsang 2000; shapes below 1 by their section 6).
+/// Draws the logarithm of a Gamma-distributed number of scale 1 (Marsaglia and Tsang 2000; shapes below 1 by their section 6).
 fn log_gamma_distributed(rng: &mut StdRng, shape: f32) -> f32 {
     let boost = match shape < 1.0 {
         true => (1.0 - rng.random::<f32>()).ln() / shape,

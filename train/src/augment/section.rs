@@ -10,11 +10,11 @@ pub enum Flip {
     /// None.
     #[default]
     None,
-    /// Left and right change places, up stays up: pictures taken from the ground.
+    /// Left and right change places and up stays up: for pictures taken from the ground.
     Horizontal,
     /// Top and bottom change places.
     Vertical,
-    /// Both, each on its own.
+    /// Both, drawn independently.
     Both,
 }
 
@@ -24,25 +24,25 @@ pub enum Flip {
 pub struct AugmentSection {
     /// Horizontal flips and rotations by multiples of 90 degrees: the eight symmetries of the square.
     pub symmetries: bool,
-    /// Flips without rotations, where `symmetries` are too much.
+    /// Flips without rotations, where `symmetries` go too far.
     pub flip: Flip,
-    /// Brightness: all bands times `exp(u)`, u uniform in plus or minus this.
+    /// Brightness: multiplies all bands by `exp(u)`, u uniform in plus or minus this.
     pub gain: f32,
-    /// Colour: each band times `exp(u)`, u uniform in plus or minus this.
+    /// Colour: multiplies each band by `exp(u)`, u uniform in plus or minus this.
     pub band_gain: f32,
-    /// Haze: each band plus u times its standard deviation, u uniform in plus or minus this.
+    /// Haze: adds u times its standard deviation to each band, u uniform in plus or minus this.
     pub band_offset: f32,
-    /// Contrast: each band's distance from its mean times `exp(u)`, u uniform in plus or minus this.
+    /// Contrast: multiplies each band's distance from its mean by `exp(u)`, u uniform in plus or minus this.
     pub band_contrast: f32,
-    /// Probability of each band to be its mean everywhere in the crop. One band is always kept.
+    /// Probability that a band becomes its mean everywhere in the crop. One band is always kept.
     pub band_dropout: f32,
-    /// Standard deviation of the noise that each value gets, in standard deviations of its band.
+    /// Standard deviation of the noise added to each value, in standard deviations of its band.
     pub noise: f32,
-    /// Zoom: the crop is read from a window `exp(u)` times its size, u uniform in plus or minus this.
+    /// Zoom: reads the crop from a window `exp(u)` times its size, u uniform in plus or minus this.
     pub zoom: f32,
-    /// Boxes of other crops of the batch.
+    /// Pastes boxes from other crops of the batch.
     pub cutmix: CutMixSection,
-    /// Pieces that hold the rarest class.
+    /// Pastes pieces that hold the rarest class.
     pub targeted_cutmix: TargetedCutMixSection,
 }
 
@@ -50,14 +50,14 @@ pub struct AugmentSection {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct CutMixSection {
-    /// Probability of a crop to get a box of another.
+    /// Probability that a crop gets a box of another.
     pub probability: f32,
-    /// Both parameters of the Beta distribution that the box's share of the crop has; 1 is uniform.
+    /// Both parameters of the Beta distribution of the box's share of the crop; 1 is uniform.
     pub alpha: f32,
 }
 
 impl Default for CutMixSection {
-    /// Off; the paper's alpha.
+    /// Off, with the paper's alpha.
     fn default() -> Self {
         Self {
             probability: 0.0,
@@ -70,7 +70,7 @@ impl Default for CutMixSection {
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum PasteShape {
-    /// A square, with what surrounds the class there.
+    /// A square, with whatever surrounds the class there.
     #[default]
     Box,
     /// The class's own pixels and a margin.
@@ -81,18 +81,18 @@ pub enum PasteShape {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct TargetedCutMixSection {
-    /// Probability of a crop to get pieces.
+    /// Probability that a crop gets pieces.
     pub probability: f32,
-    /// Share of the crop's scored pixels that the rarest class is brought to.
+    /// Pieces are pasted until the rarest class has this share of the crop's scored pixels.
     pub target_share: f32,
     /// `box` or `mask`.
     pub shape: PasteShape,
-    /// With `mask`: pixels around the class that come along.
+    /// With `mask`: how many pixels around the class are pasted with it.
     pub margin_px: usize,
 }
 
 impl Default for TargetedCutMixSection {
-    /// Off; 5%, with a share of about which Mars terrain was learned from 2,500 small pictures.
+    /// Off; about 5% was the share with which Mars terrain was learned from 2,500 small pictures.
     fn default() -> Self {
         Self {
             probability: 0.0,
@@ -104,7 +104,7 @@ impl Default for TargetedCutMixSection {
 }
 
 impl AugmentSection {
-    /// Refuses values that mean nothing, by their key.
+    /// Refuses values that mean nothing, and names their key.
     pub fn check(&self) -> Result<()> {
         for (name, value) in [
             ("gain", self.gain),
@@ -116,7 +116,7 @@ impl AugmentSection {
         ] {
             ensure!(
                 (0.0..=2.0).contains(&value),
-                "augment.{name} must be from 0 to 2, it is {value}"
+                "augment.{name} is {value}; it must be from 0 to 2"
             );
         }
         for (name, value) in [
@@ -127,17 +127,17 @@ impl AugmentSection {
         ] {
             ensure!(
                 (0.0..=1.0).contains(&value),
-                "augment.{name} must be from 0 to 1, it is {value}"
+                "augment.{name} is {value}; it must be from 0 to 1"
             );
         }
         ensure!(
             self.cutmix.alpha > 0.0 && self.cutmix.alpha.is_finite(),
-            "augment.cutmix.alpha must be positive, it is {}",
+            "augment.cutmix.alpha is {}; it must be positive",
             self.cutmix.alpha
         );
         ensure!(
             !self.symmetries || self.flip == Flip::None,
-            "augment.symmetries holds all flips already: leave out augment.flip"
+            "augment.symmetries already includes all flips: leave out augment.flip"
         );
         Ok(())
     }

@@ -1,4 +1,4 @@
-//! CutMix that brings the rarest class to a share of the crop.
+//! CutMix that raises the rarest class to a share of the crop.
 
 use rand::Rng;
 use rand::rngs::StdRng;
@@ -9,13 +9,13 @@ use super::{AugmentSection, BandStatistics, Crop, PasteShape, TargetedCutMixSect
 use crate::dataset::IGNORE;
 use crate::sample::{ClassPlaces, TrainingSplit};
 
-/// Largest number of pieces per crop: a class of single pixels would otherwise be pasted a pixel at a time.
+/// Largest number of pieces per crop. Without it, a class of single pixels would be pasted one pixel at a time.
 const MOST_PIECES: usize = 32;
 
 /// Pastes pieces of the training split around pixels of its rarest class.
 ///
-/// Which pixels are scored does not change: an unscored pixel is neither pasted nor pasted over. The class's own pixels
-/// in the crop are not pasted over either, so its share only grows.
+/// It never changes which pixels are scored: it neither pastes an unscored pixel nor pastes over one. It does not paste over the class's
+/// own pixels in the crop either, so the class's share only grows.
 #[derive(Debug, Clone)]
 pub struct TargetedCutMix {
     section: TargetedCutMixSection,
@@ -24,7 +24,7 @@ pub struct TargetedCutMix {
 }
 
 impl TargetedCutMix {
-    /// Looks for the class of fewest pixels among the `classes` of `split` that occur.
+    /// Finds the class with the fewest pixels among the `classes` of `split` that occur.
     pub fn new(section: &TargetedCutMixSection, split: &TrainingSplit, classes: usize) -> Self {
         let places = ClassPlaces::new(split, if section.probability > 0.0 { classes } else { 0 });
         Self {
@@ -34,7 +34,7 @@ impl TargetedCutMix {
         }
     }
 
-    /// The class that is pasted; none where it is switched off or nothing is labelled.
+    /// The class that is pasted; none if pasting is switched off or nothing is labelled.
     #[cfg(test)]
     pub fn class(&self) -> Option<usize> {
         self.rarest
@@ -42,11 +42,11 @@ impl TargetedCutMix {
 
     /// Pastes pieces until the class has its share of the crop's scored pixels.
     ///
-    /// A piece is turned and zoomed on its own, and gets the crop's brightness, colour and lost bands. It is no larger than
-    /// half the crop's edge, and than what is missing asks for.
+    /// A piece is turned and zoomed on its own, and gets the crop's brightness, colour and dropped bands. It is no larger than half the
+    /// crop's edge, and no larger than needed for the pixels that are missing.
     ///
     /// # Panics
-    /// Where `split` is another than the one this was made of.
+    /// If `split` is not the one this was made from.
     pub fn apply(
         &self,
         crop: &mut Crop,
@@ -70,7 +70,7 @@ impl TargetedCutMix {
             let Some((index, place)) = self.places.draw(split, class, rng) else {
                 return;
             };
-            // Odd, so that there is a pixel in the middle.
+            // The edge is odd, so that there is a pixel in the middle.
             let edge = (crop.edge_px / 2) | 1;
             let sample = &split.samples()[index];
             let geometry = Geometry::draw(sample, Placement::At(place), edge, augment, rng);
@@ -81,7 +81,7 @@ impl TargetedCutMix {
         }
     }
 
-    /// Pixels of a piece that are pasted.
+    /// Which pixels of a piece are pasted.
     fn chosen(&self, piece: &Crop, class: usize) -> Vec<bool> {
         let scored = piece.labels.iter().map(|&label| label != IGNORE);
         match self.section.shape {
@@ -95,8 +95,8 @@ impl TargetedCutMix {
     }
 }
 
-/// Pastes the chosen pixels of the smallest square in the middle of `piece` that holds `missing` pixels of `class`, at a
-/// random place. Returns how many pixels of the class the crop has gained.
+/// Pastes the chosen pixels of the smallest square in the middle of `piece` that holds `missing` pixels of `class`, at a random place.
+/// Returns how many pixels of the class the crop has gained.
 fn paste(crop: &mut Crop, piece: &Crop, chosen: &[bool], class: usize, missing: usize, rng: &mut StdRng) -> usize {
     let middle = piece.edge_px / 2;
     let ring = |pixel: usize| {
@@ -112,7 +112,7 @@ fn paste(crop: &mut Crop, piece: &Crop, chosen: &[bool], class: usize, missing: 
         held += count;
         held >= missing
     });
-    // Not less than a sixteenth of the crop's edge: confetti is no picture of anything.
+    // No piece is smaller than a sixteenth of the crop's edge, because confetti shows nothing.
     let reach = enough.unwrap_or(middle).max(crop.edge_px / 32).min(middle);
     let side = 2 * reach + 1;
     let mut origin = || rng.random_range(0..=crop.edge_px.saturating_sub(side));
@@ -132,7 +132,7 @@ fn paste(crop: &mut Crop, piece: &Crop, chosen: &[bool], class: usize, missing: 
     gained
 }
 
-/// Pixels with a set one at most `margin` rows and columns away, in a square plane.
+/// Sets every pixel of a square plane that has a set one at most `margin` rows and columns away.
 fn dilate(plane: &[bool], edge: usize, margin: usize) -> Vec<bool> {
     let around = |at: usize| at.saturating_sub(margin)..at.saturating_add(margin).saturating_add(1).min(edge);
     let pixels = || (0..edge).flat_map(|row| (0..edge).map(move |column| (row, column)));
@@ -247,7 +247,7 @@ mod tests {
     fn which_pixels_are_scored_never_changes() {
         let mut samples = scenes();
         for pixel in 0..EDGE * EDGE {
-            // Stripes that are invalid in one scene, and unlabelled in the other.
+            // These stripes are invalid in one scene, and unlabelled in the other.
             if pixel % 5 == 0 {
                 samples[0].valid[pixel] = false;
                 samples[0].labels[pixel] = IGNORE;
@@ -257,7 +257,7 @@ mod tests {
         let split = TrainingSplit::of(samples);
         for shape in [PasteShape::Box, PasteShape::Mask] {
             for seed in 0..20 {
-                // A crop larger than the sample: what is outside is not scored either.
+                // This crop is larger than the sample: pixels outside are not scored either.
                 let (before, after) = before_and_after(&split, &section(shape), 96, seed);
                 let unscored = |crop: &Crop| crop.labels.iter().map(|&label| label == IGNORE).collect::<Vec<_>>();
                 assert_eq!(unscored(&before), unscored(&after));
@@ -278,7 +278,7 @@ mod tests {
 
     #[test]
     fn a_crop_that_has_the_share_is_left_alone() {
-        // Half of the crop is the rare class, which another scene makes the rarest of the split by being land.
+        // Half of the crop is the rare class; another scene, which is all land, makes it the rarest of the split.
         let land = vec![sample(256, 256, |pixel| u8::from(pixel % 2 == 0)); 2];
         let samples = [
             vec![sample(EDGE, EDGE, |pixel| if pixel % 2 == 0 { RARE } else { 0 })],
@@ -291,7 +291,7 @@ mod tests {
 
     #[test]
     fn a_mask_piece_brings_the_class_and_its_margin_alone() {
-        // Around the rare disc lies class 3, which the crop has not: it comes with boxes, not with bare masks.
+        // Class 3, which the crop lacks, lies around the rare disc: boxes bring it along, bare masks do not.
         let mut samples = scenes();
         for label in samples[1].labels.iter_mut().filter(|label| **label == 0) {
             *label = 3;

@@ -6,7 +6,7 @@ use super::section::Flip;
 use super::*;
 use crate::sample::testing::sample;
 
-/// One sample; value and label of a pixel are tied, so that a mask that moves apart from its image shows.
+/// One sample in which a pixel's value gives its label, so that a mask that moves apart from its image shows.
 fn tied(edge: usize) -> TrainingSplit {
     TrainingSplit::of(vec![sample(edge, edge, |pixel| (pixel % 251) as u8)])
 }
@@ -107,7 +107,7 @@ fn image_and_mask_stay_together_under_everything_at_once() {
             &statistics,
             &mut StdRng::seed_from_u64(seed),
         );
-        // Whatever was done to the values is one line over the labels, up to half a pixel of the ramp.
+        // Whatever was done to the values, they are one line over the labels, up to half a pixel of the ramp.
         let Radiometry { gain, offset } = crop.radiometry[0];
         let scored = crop
             .values
@@ -132,7 +132,7 @@ fn outside_the_sample_nothing_is_scored() {
         let rng = &mut StdRng::seed_from_u64(1);
         let crop = crop(&split, draw, 64, &AugmentSection::default(), &unit(), rng);
         let scored = crop.labels.iter().filter(|label| **label != IGNORE).count();
-        // Pixels 250, 501 and so on have the label 250, none has 255.
+        // Pixels 250, 501 and so on have the label 250; none has 255.
         assert_eq!(scored, 32 * 32, "all of the sample is in the crop");
         for (valid, label) in crop.valid.iter().zip(&crop.labels) {
             assert!(*valid || *label == IGNORE);
@@ -150,7 +150,7 @@ fn without_augmentation_a_crop_is_a_plain_window() {
 
 #[test]
 fn a_crop_around_a_pixel_holds_it() {
-    // One pixel of label 9 in a scene of 0.
+    // One pixel has label 9 in a scene of label 0.
     let split = TrainingSplit::of(vec![sample(80, 80, |pixel| if pixel == 80 * 40 + 41 { 9 } else { 0 })]);
     let augment = AugmentSection {
         symmetries: true,
@@ -249,7 +249,7 @@ fn the_same_generator_gives_the_same_crop() {
     assert_ne!(second.valid.len(), 0);
 }
 
-/// What earlier versions drew for a recipe is what this one draws: a recipe's runs stay comparable.
+/// Earlier versions drew the same for a recipe as this one, so that a recipe's runs stay comparable.
 #[test]
 fn settings_that_are_off_take_nothing_from_the_generator() {
     let split = ramp(64);
@@ -300,7 +300,7 @@ fn a_batch_ends_with_the_rarest_class_at_its_share() {
     }
 }
 
-/// Crops, CutMix and the pasting of rare pieces take the training split or what was made of it; nothing else compiles.
+/// Crops, CutMix and targeted CutMix take the training split or something made from it; nothing else compiles.
 #[test]
 fn only_the_training_split_can_be_varied() {
     type CropOf = fn(&TrainingSplit, Draw, usize, &AugmentSection, &BandStatistics, &mut StdRng) -> Crop;

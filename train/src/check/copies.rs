@@ -1,4 +1,4 @@
-//! Images and masks that occur more than once, and masks that show nothing.
+//! Finds images and masks that occur more than once, and masks that show nothing.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -7,14 +7,14 @@ use super::ground::{SAME_GROUND_UNSEARCHED, matches};
 use super::{Finding, Severity};
 use crate::dataset::{DatasetConfig, Footprint};
 
-/// Correlation of the edge directions, lying on each other, from which two images are nearly the same picture.
+/// Correlation of the edge directions, without an offset, from which two images count as nearly the same picture.
 const NEARLY_SAME: f32 = 0.9;
-/// Images of different places that share a mask, from which the mask is suspected of not having been drawn for them.
+/// When this many images of different places share a mask, it was probably not drawn for them.
 const OUTLIER_MASKS: usize = 3;
-/// Share of the smaller footprint that two images may have in common: neighbours touch.
+/// Share of the smaller footprint that two images may have in common, because neighbours touch.
 const TOUCHING: f64 = 0.01;
 
-/// Images that are equal, by their numbers.
+/// Finds images whose numbers are equal.
 pub fn identical_images(digests: &[Digest]) -> Vec<Finding> {
     let mut by_hash: BTreeMap<[u8; 32], Vec<&Digest>> = BTreeMap::new();
     for digest in digests {
@@ -36,15 +36,15 @@ pub fn identical_images(digests: &[Digest]) -> Vec<Finding> {
             files: group.iter().map(|digest| digest.path.display().to_string()).collect(),
             seen: match leaks {
                 true => format!("the same image is in {}, with {masks}", joined(&splits)),
-                false => format!("the same image {} times, with {masks}", group.len()),
+                false => format!("the same image occurs {} times, with {masks}", group.len()),
             },
-            advice: "keep one of them, in one split; where the masks differ, see which is right".into(),
+            advice: "keep one of them, in one split; if the masks differ, find out which is right".into(),
         }
     };
     groups.map(finding).collect()
 }
 
-/// Masks that several places share, though they show more than one class: as a rule they were pasted.
+/// Finds masks that several places share although they show more than one class: as a rule they were pasted.
 pub fn identical_masks(digests: &[Digest]) -> Vec<Finding> {
     let mut by_hash: BTreeMap<[u8; 32], Vec<&Digest>> = BTreeMap::new();
     for digest in digests.iter().filter(|digest| digest.classes() > 1) {
@@ -55,7 +55,7 @@ pub fn identical_masks(digests: &[Digest]) -> Vec<Finding> {
     for group in by_hash.into_values() {
         let images: BTreeSet<[u8; 32]> = group.iter().map(|digest| digest.image_hash).collect();
         let places: BTreeSet<&str> = group.iter().map(|digest| digest.entry.place.as_str()).collect();
-        // One place at several dates may well have one mask, and equal images have been reported.
+        // One place at several dates may well have one mask, and equal images have been reported already.
         if places.len() >= OUTLIER_MASKS && images.len() >= OUTLIER_MASKS {
             total += group.len();
             outliers.push(group.len());
@@ -64,7 +64,7 @@ pub fn identical_masks(digests: &[Digest]) -> Vec<Finding> {
                 kind: "outlier-masks",
                 files: group.iter().map(|digest| digest.path.display().to_string()).collect(),
                 seen: format!(
-                    "{} images of {} places have the same mask of {} classes, pixel by pixel",
+                    "{} images of {} places have the same mask of {} classes, pixel for pixel",
                     group.len(),
                     places.len(),
                     group[0].classes()
@@ -77,7 +77,7 @@ pub fn identical_masks(digests: &[Digest]) -> Vec<Finding> {
                 kind: "identical-masks",
                 files: group.iter().map(|digest| digest.path.display().to_string()).collect(),
                 seen: format!("{} images of different places have the same mask", group.len()),
-                advice: "see whether the mask belongs to both".into(),
+                advice: "check whether the mask belongs to both".into(),
             });
         }
     }
@@ -97,7 +97,7 @@ pub fn identical_masks(digests: &[Digest]) -> Vec<Finding> {
     findings
 }
 
-/// Masks without a class, and masks of background alone.
+/// Finds masks without a class, and masks of background alone.
 pub fn blank_masks(config: &DatasetConfig, digests: &[Digest]) -> Vec<Finding> {
     let background = config.background_class();
     let files = |holds: &dyn Fn(&Digest) -> bool| -> Vec<String> {
@@ -124,22 +124,22 @@ pub fn blank_masks(config: &DatasetConfig, digests: &[Digest]) -> Vec<Finding> {
         findings.push(finding(
             Severity::Warning,
             unlabelled,
-            "mask(s) hold nothing but ignored pixels",
-            "remove them, or set drop.blank_masks = true: nothing is learned or scored there",
+            "mask(s) contain only ignored pixels",
+            "remove them, or set drop.blank_masks = true: nothing can be learned or scored there",
         ));
     }
     if !only_background.is_empty() {
         findings.push(finding(
             Severity::Hint,
             only_background,
-            "mask(s) hold nothing but background",
+            "mask(s) contain only background",
             "drop.blank_masks = true leaves them out of training",
         ));
     }
     findings
 }
 
-/// Images that lie on each other on the map, in two splits.
+/// Finds images of two splits that overlap on the map.
 pub fn overlapping_footprints(digests: &[Digest], footprints: &[Option<Footprint>]) -> Vec<Finding> {
     let mut found: BTreeMap<[&str; 4], Pairs> = BTreeMap::new();
     let placed: Vec<(&Digest, &Footprint)> = digests
@@ -165,12 +165,12 @@ pub fn overlapping_footprints(digests: &[Digest], footprints: &[Option<Footprint
             found.best * 100.0
         ),
         files: found.files,
-        advice: "raremap split --by block keeps what overlaps together".into(),
+        advice: "raremap split --by block keeps overlapping images together".into(),
     };
     found.into_iter().map(finding).collect()
 }
 
-/// Images that show the same ground by their content: in two splits, or nearly equal in one.
+/// Finds images that show the same ground, by their content: in two splits, or nearly equal in one.
 pub fn same_ground(digests: &[Digest], most_pairs: usize) -> Vec<Finding> {
     let mut findings = Vec::new();
     let mut near = Vec::new();
@@ -198,7 +198,9 @@ pub fn same_ground(digests: &[Digest], most_pairs: usize) -> Vec<Finding> {
                 near.len()
             ),
             files: near,
-            advice: "one place under two names? Give both one place before the data are split again".into(),
+            advice:
+                "this may be one place under two names: if so, give both the same place before you split the data again"
+                    .into(),
         });
     }
     let textures: Vec<_> = digests.iter().map(|digest| &digest.texture).collect();
@@ -219,10 +221,10 @@ pub fn same_ground(digests: &[Digest], most_pairs: usize) -> Vec<Finding> {
             kind: "not-searched",
             files: Vec::new(),
             seen: format!(
-                "{} pairs of images are too many to look for common ground at an offset; they were compared lying on each other",
+                "{} pairs of images are too many to compare at all offsets; they were compared without an offset",
                 across.len()
             ),
-            advice: format!("--most-pairs {} searches them all", across.len()),
+            advice: format!("--most-pairs {} compares them all at all offsets", across.len()),
         });
         for (a, b) in across {
             let correlation = textures[a].correlation(textures[b]);
@@ -254,11 +256,11 @@ struct Pairs {
     best: f64,
     /// The best pair.
     files: Vec<String>,
-    /// Of the best pair: how far the second lies below and to the right of the first.
+    /// For the best pair, how far the second image lies below and to the right of the first.
     offset_px: [isize; 2],
 }
 
-/// Notes a pair of images under the pair of their places.
+/// Records a pair of images under the pair of their places.
 fn note<'a>(
     found: &mut BTreeMap<[&'a str; 4], Pairs>,
     first: &'a Digest,

@@ -1,4 +1,4 @@
-//! What is kept of a sample after it was looked at: enough to compare it with all others.
+//! What is kept of a sample once it has been read: enough to compare it with all others.
 
 use std::path::PathBuf;
 
@@ -13,13 +13,13 @@ const USUAL_NODATA: [f32; 5] = [-9999.0, -32768.0, -32767.0, 65535.0, f32::MIN];
 /// A sample in brief.
 #[derive(Debug)]
 pub struct Digest {
-    /// Its line of the splits.
+    /// Its line in the list of splits.
     pub entry: Entry,
-    /// For messages.
+    /// Its file, for messages.
     pub path: PathBuf,
-    /// Of the raw bands and the size.
+    /// Digest of the raw bands and the size.
     pub image_hash: [u8; 32],
-    /// Of the labels and the size.
+    /// Digest of the labels and the size.
     pub mask_hash: [u8; 32],
     /// Pixels of each class.
     pub class_pixels: Vec<u64>,
@@ -48,12 +48,12 @@ pub struct BandDigest {
     pub negative: u64,
     /// Whether all values are integers.
     pub integers: bool,
-    /// A usual nodata value among the valid pixels, and how many.
+    /// A usual nodata value among the valid pixels, and how many pixels hold it.
     pub nodata_like: Option<(f32, u64)>,
 }
 
 impl Digest {
-    /// Looks at a sample. Cells of the texture are those of `first`, the first sample's longer edge.
+    /// Summarizes a sample. The cells of its texture are those of `first`, the first sample's longer edge.
     pub fn of(config: &DatasetConfig, entry: Entry, sample: &Sample, first: usize) -> Self {
         let area = sample.valid.len().max(1);
         let size = [sample.height as u64, sample.width as u64]

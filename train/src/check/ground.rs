@@ -1,30 +1,30 @@
-//! Whether two images show the same ground, whatever the season: matching of edge directions at any offset.
+//! Finds out whether two images show the same ground, whatever the season, by matching edge directions at any offset.
 //!
-//! Brightness changes with the date, field by field and even in sign; where the edges run does not. Each band is averaged to
-//! at most 32 x 32 cells and becomes a field of complex numbers: twice the gradient's angle, so that light-dark and dark-light are
-//! the same, with the square root of its strength relative to the surroundings. Two images are compared by the normalized
-//! cross-correlation of these fields over all offsets that leave a quarter of the smaller one, by Fourier transform.
+//! Brightness changes with the date, field by field and even in sign, but edges keep their direction. Each band is averaged to at most 32 x
+//! 32 cells and becomes a field of complex numbers: twice the gradient's angle, so that light-dark and dark-light are the same, with the
+//! square root of its strength relative to the surroundings. Two images are compared by the normalized cross-correlation of these fields
+//! over all offsets that leave a quarter of the smaller one, by Fourier transform.
 
 use crate::dataset::Sample;
 
 /// Cells along the longer side of an image.
 const CELLS: usize = 32;
-/// Twice that: offsets in both directions do not wrap around.
+/// Twice that, so that offsets in both directions do not wrap around.
 const PADDED: usize = 2 * CELLS;
 /// Half the window, in cells, that gradients are compared with.
 const SURROUNDINGS: usize = 4;
-/// Least share of the smaller image's cells that two images must have in common.
+/// Two images must have at least this share of the smaller image's cells in common.
 const LEAST_OVERLAP: f64 = 0.25;
-/// Least cells in common: fewer agree by chance.
+/// They must have at least this many cells in common, because fewer agree by chance.
 const LEAST_CELLS: f64 = 96.0;
-/// Correlation from which two images that wholly overlap show the same ground. Of 9000 pairs of real Landsat images, all offsets tried,
-/// unrelated ones stayed below 0.3; pairs with common ground were above 0.45, those with half of it above 0.7.
+/// Correlation from which two images that overlap completely show the same ground. Over all offsets of 9000 pairs of real Landsat images,
+/// unrelated ones stayed below 0.3; pairs with common ground were above 0.45, and those that share half of it above 0.7.
 const SAME_GROUND: f32 = 0.4;
-/// What is added to that in proportion to what does not overlap: fewer cells fit better by chance.
+/// Added to that in proportion to what does not overlap, because fewer cells fit better by chance.
 const FOR_THE_REST: f32 = 0.3;
-/// The same, where only one offset is looked at and nothing says how well chance fits.
+/// The same, where only one offset is compared and nothing tells how well chance fits.
 pub const SAME_GROUND_UNSEARCHED: f32 = 0.6;
-/// By how many standard deviations over all offsets the best one must stand out: fields in rows fit fields in rows at many.
+/// The best offset must stand out by this many standard deviations over all offsets: fields in rows fit fields in rows at many offsets.
 const STANDS_OUT: f64 = 5.0;
 
 #[derive(Debug, Clone, Copy, Default)]
@@ -60,11 +60,11 @@ pub struct Texture {
 pub struct Match {
     /// -1 to 1.
     pub correlation: f32,
-    /// By how much the correlation is above what images that overlap like this must reach.
+    /// How far the correlation is above what images that overlap like this must reach.
     pub margin: f32,
     /// Whether other offsets fit much worse.
     pub stands_out: bool,
-    /// Pixels by which the second lies below and to the right of the first.
+    /// Pixels by which the second image lies below and to the right of the first.
     pub offset_px: [isize; 2],
 }
 
@@ -75,13 +75,13 @@ impl Match {
     }
 }
 
-/// Cells of an image whose longer side has `edge_px` pixels.
+/// Size of the cells of an image whose longer side has `edge_px` pixels.
 pub fn cell_px(edge_px: usize) -> usize {
     edge_px.div_ceil(CELLS).max(1)
 }
 
 impl Texture {
-    /// The texture of a sample in cells of `cell_px`; what reaches beyond 32 cells is left out.
+    /// The texture of a sample in cells of `cell_px`; anything beyond 32 cells is left out.
     pub fn of(sample: &Sample, cell_px: usize) -> Self {
         let size = [sample.height, sample.width].map(|length| (length / cell_px).clamp(1, CELLS));
         let [rows, columns] = size;
@@ -127,7 +127,7 @@ impl Texture {
         self.energy_of([0, 0], self.size)
     }
 
-    /// The correlation where the images lie on each other.
+    /// The correlation without an offset.
     pub fn correlation(&self, other: &Self) -> f32 {
         if self.size != other.size || self.fields.len() != other.fields.len() {
             return 0.0;
@@ -143,7 +143,7 @@ impl Texture {
         (sum / (self.total() * other.total()).sqrt().max(f64::MIN_POSITIVE)) as f32
     }
 
-    /// Ready to be compared at all offsets.
+    /// Prepares the texture for a comparison at all offsets.
     pub fn transformed(&self) -> Spectrum<'_> {
         let fields = self.fields.iter().map(|field| {
             let mut field = field.clone();
@@ -157,7 +157,7 @@ impl Texture {
     }
 }
 
-/// Mean over the valid pixels of each cell; the mean of all where a cell has none.
+/// Mean over the valid pixels of each cell, or the mean of everything where a cell has none.
 fn average(sample: &Sample, plane: &[f32], cell_px: usize, [rows, columns]: [usize; 2]) -> Vec<f32> {
     let mut sums = vec![(0.0f64, 0u32); rows * columns];
     for row in 0..(rows * cell_px).min(sample.height) {
@@ -238,7 +238,7 @@ pub struct Spectrum<'a> {
 }
 
 impl Spectrum<'_> {
-    /// The offset at which `other` fits best; `None` where no offset leaves enough of both, or one of them is featureless.
+    /// The offset at which `other` fits best; `None` if no offset leaves enough of both, or if one of them is featureless.
     pub fn best_match(&self, other: &Spectrum<'_>) -> Option<Match> {
         let (a, b) = (self.texture, other.texture);
         if self.fields.len() != other.fields.len() || a.cell_px != b.cell_px {
@@ -358,7 +358,7 @@ fn transform(line: &mut [Complex], roots: &[Complex]) {
     }
 }
 
-/// Pairs that show the same ground, with their best match, on all cores; the order does not depend on them.
+/// Finds the pairs that show the same ground, with their best match, on all cores; the order does not depend on their number.
 pub fn matches(textures: &[&Texture], pairs: &[(usize, usize)]) -> Vec<(usize, usize, Match)> {
     let spectra: Vec<Spectrum<'_>> = textures.iter().map(|texture| texture.transformed()).collect();
     let threads = std::thread::available_parallelism().map_or(1, usize::from);

@@ -1,4 +1,4 @@
-//! `raremap check`: what is wrong, or looks wrong, with a dataset.
+//! `raremap check` reports what is wrong, or looks wrong, with a dataset.
 
 mod copies;
 mod digest;
@@ -15,18 +15,18 @@ use serde::Serialize;
 use self::digest::Digest;
 use crate::dataset::{DatasetConfig, EntryProblem};
 
-/// Looks for faults of a dataset: leaks between splits, copies, blank masks, strange values, swapped bands.
+/// Looks for problems in a dataset: leaks between splits, copies, blank masks, strange values, swapped bands.
 ///
-/// Exits with 0 where there is no error (hints and warnings do not count), with 1 where there is one, with 2 where the dataset cannot be
-/// read at all.
+/// Exits with 0 if there is no error (hints and warnings do not count), with 1 if there is one, and with 2 if the dataset cannot be read at
+/// all.
 #[derive(Debug, Args)]
 pub struct CheckArgs {
     /// The dataset's TOML file.
     dataset: PathBuf,
-    /// Another folder for the dataset's files.
+    /// Look for the dataset's files in this folder.
     #[arg(long)]
     root: Option<PathBuf>,
-    /// Pairs of images in different splits that are compared at all offsets, at most; more are compared lying on each other.
+    /// Compare at most this many pairs of images in different splits at all offsets; further pairs are compared without an offset.
     #[arg(long, default_value_t = 50_000)]
     most_pairs: usize,
     /// Print JSON instead of text.
@@ -38,11 +38,11 @@ pub struct CheckArgs {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Severity {
-    /// Figures of this dataset would be wrong, or it cannot be trained on.
+    /// Figures on this dataset would be wrong, or it cannot be used for training.
     Error,
-    /// Most likely a fault.
+    /// It is most likely a mistake.
     Warning,
-    /// Worth knowing.
+    /// It is worth knowing.
     Hint,
 }
 
@@ -51,9 +51,9 @@ pub enum Severity {
 pub struct Finding {
     /// How bad it is.
     pub severity: Severity,
-    /// Stable name of what was found.
+    /// Stable name of the kind of finding.
     pub kind: &'static str,
-    /// The files that it is about.
+    /// The files that it concerns.
     pub files: Vec<String>,
     /// What was seen.
     pub seen: String,
@@ -61,7 +61,7 @@ pub struct Finding {
     pub advice: String,
 }
 
-/// Files that are listed in text; JSON has all.
+/// How many files are listed in text; JSON has all.
 const LISTED_FILES: usize = 6;
 
 /// Runs `raremap check`.
@@ -81,7 +81,7 @@ pub fn run(args: &CheckArgs) -> Result<ExitCode> {
             print_finding(finding);
         }
         println!(
-            "{}: {samples} samples looked at; {errors} error(s), {warnings} warning(s), {hints} hint(s)",
+            "{}: {samples} samples checked; {errors} error(s), {warnings} warning(s), {hints} hint(s)",
             config.name
         );
     }
@@ -92,7 +92,7 @@ pub fn run(args: &CheckArgs) -> Result<ExitCode> {
     })
 }
 
-/// All findings, the worst first, and the number of samples that could be read.
+/// All findings, worst first, and the number of samples that could be read.
 pub fn examine(config: &DatasetConfig, most_pairs: usize) -> Result<(Vec<Finding>, usize)> {
     let listed = config.unchecked_entries()?;
     let mut findings: Vec<Finding> = Vec::new();
@@ -154,14 +154,14 @@ pub fn examine(config: &DatasetConfig, most_pairs: usize) -> Result<(Vec<Finding
     Ok((findings, digests.len()))
 }
 
-/// A sample that training would stop at.
+/// Reports a sample that would stop a training.
 fn unusable(error: &anyhow::Error) -> Finding {
     Finding {
         severity: Severity::Error,
         kind: "unusable-file",
         files: Vec::new(),
         seen: format!("{error:#}"),
-        advice: "training stops here: repair the file or remove its line".into(),
+        advice: "a training would stop here: repair the file or remove its line".into(),
     }
 }
 

@@ -1,16 +1,16 @@
-//! Numbers that cannot be what the dataset says they are: ranges, constants, the order of the bands.
+//! Finds numbers that cannot be what the dataset says they are: ranges, constants, the order of the bands.
 
 use super::digest::{BandDigest, Digest};
 use super::{Finding, Severity};
 use crate::dataset::DatasetConfig;
 
-/// Times the usual mean from which a file has another scale.
+/// A file whose mean is this many times the usual mean has another scale.
 const OTHER_SCALE: f64 = 8.0;
-/// Pixels of a class in a sample from which its mean is trusted.
+/// A class needs this many pixels in a sample before its mean there is trusted.
 const TRUSTED_PIXELS: u64 = 50;
-/// By how much another order of the bands must fit better, as a share of the expectations.
+/// How much better another order of the bands must fit, as a share of the expectations.
 const BETTER_BY: f64 = 0.2;
-/// Bands up to which all orders are tried; of more, all swaps of two.
+/// Up to this many bands, all orders are tried; with more bands, all swaps of two.
 const ALL_ORDERS: usize = 5;
 
 /// Findings on the values of the files.
@@ -40,7 +40,7 @@ pub fn value_ranges(config: &DatasetConfig, digests: &[Digest]) -> Vec<Finding> 
             "not-finite",
             broken,
             format!("NaN or infinite pixels in {count} file(s)"),
-            "they are taken for invalid; see whether they were meant to be",
+            "they count as invalid; check whether that was intended",
         );
         let constant = files(&BandDigest::is_constant);
         let count = constant.len();
@@ -49,14 +49,14 @@ pub fn value_ranges(config: &DatasetConfig, digests: &[Digest]) -> Vec<Finding> 
             "constant-band",
             constant,
             format!("all valid pixels are equal in {count} file(s)"),
-            "see whether the band was filled in, or its index is wrong",
+            "check whether the band was filled in, or its index is wrong",
         );
         let marked: Vec<(f32, u64)> = digests.iter().filter_map(|digest| of(digest).nodata_like).collect();
         if let Some((value, _)) = marked.first() {
             let pixels: u64 = marked.iter().map(|(_, count)| count).sum();
             let (value, advice) = (
                 *value,
-                format!("nodata = {value} in the dataset's file makes them invalid"),
+                format!("set nodata = {value} in the dataset's file to make them invalid"),
             );
             report(
                 Severity::Warning,
@@ -76,7 +76,7 @@ pub fn value_ranges(config: &DatasetConfig, digests: &[Digest]) -> Vec<Finding> 
                 "{:.3}% of the valid pixels are negative",
                 negative as f64 / all.max(1) as f64 * 100.0
             ),
-            "surface reflectance goes below 0 over dark ground; anything else does not",
+            "surface reflectance can be below 0 over dark ground; nothing else can",
         );
         let mut means: Vec<f64> = digests.iter().map(|digest| of(digest).mean.abs()).collect();
         means.sort_unstable_by(f64::total_cmp);
@@ -90,14 +90,14 @@ pub fn value_ranges(config: &DatasetConfig, digests: &[Digest]) -> Vec<Finding> 
             "other-scale",
             strange,
             format!("the mean is more than {OTHER_SCALE} times above or below the usual {usual:.4}"),
-            "scale all files alike: one normalization serves them all",
+            "scale all files alike: one normalization is used for all of them",
         );
     }
     findings.extend(stretched(digests));
     findings
 }
 
-/// Files whose numbers look like a picture's, among or instead of measurements.
+/// Finds files whose numbers look like a picture's, among measurements or instead of them.
 fn stretched(digests: &[Digest]) -> Option<Finding> {
     let is_picture = |digest: &Digest| {
         let bands = &digest.bands;
@@ -116,13 +116,13 @@ fn stretched(digests: &[Digest]) -> Option<Finding> {
         kind: "stretched-to-8-bits",
         files: pictures.iter().map(|digest| digest.path.display().to_string()).collect(),
         seen: format!(
-            "{} of {} files hold integers from 0 to 255",
+            "{} of {} files contain integers from 0 to 255",
             pictures.len(),
             digests.len()
         ),
         advice: match all {
-            true => "fine where scenes to come have the same 8 bits; stretched pictures are not comparable from scene to scene".into(),
-            false => "pictures and measurements do not mix: take the measurements of these, too".into(),
+            true => "this is fine if future scenes have the same 8 bits; stretched pictures are not comparable from scene to scene".into(),
+            false => "pictures and measurements do not mix: use the measurements for these files, too".into(),
         },
     })
 }
@@ -137,10 +137,9 @@ const EXPECTATIONS: [(&[&str], &str, &str); 6] = [
     (&["bare", "soil", "sand"], "red", "blue"),
 ];
 
-/// Whether the classes look as they should in the bands as they are named, and whether they would in another order.
+/// Checks whether the classes look as they should in the bands as named, and whether they would in another order.
 ///
-/// Near infrared is told from the visible bands by water and vegetation, blue from red by bare ground; green and red are not told
-/// apart.
+/// Water and vegetation tell near infrared from the visible bands, and bare ground tells blue from red. Nothing tells green from red.
 pub fn band_order(config: &DatasetConfig, digests: &[Digest]) -> Option<Finding> {
     let bands = config.scene_bands();
     let names: Vec<&str> = bands.iter().map(|(name, _)| *name).collect();
@@ -157,7 +156,7 @@ pub fn band_order(config: &DatasetConfig, digests: &[Digest]) -> Option<Finding>
     let best = orders
         .into_iter()
         .map(|order| (fit(config, digests, &names, &order).0, order));
-    // The first of equals: fewer bands move.
+    // Of equal orders the first one wins, because it moves fewer bands.
     let best = best.fold((share, identity.clone()), |best, next| {
         if next.0 > best.0 + 1e-9 { next } else { best }
     });
@@ -183,11 +182,11 @@ pub fn band_order(config: &DatasetConfig, digests: &[Digest]) -> Option<Finding>
             best.0 * 100.0,
             listed(&best.1)
         ),
-        advice: "see what the files' bands really are, and correct `bands`".into(),
+        advice: "find out what the files' bands really are, and correct `bands`".into(),
     })
 }
 
-/// Share of the expectations that hold where the band called `names[i]` is at position `order[i]`, and their number.
+/// The share of the expectations that hold if the band called `names[i]` is at position `order[i]`, and how many there are.
 fn fit(config: &DatasetConfig, digests: &[Digest], names: &[&str], order: &[usize]) -> (f64, usize) {
     let position = |name: &str| names.iter().position(|band| *band == name).map(|index| order[index]);
     let (mut held, mut count) = (0, 0);

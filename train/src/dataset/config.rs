@@ -14,38 +14,38 @@ use super::sample::IGNORE;
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct DatasetConfig {
-    /// Name, for the card.
+    /// Name, which goes into the card.
     pub name: String,
-    /// Source and terms, for the card.
+    /// Source and terms, which go into the card.
     pub provenance: String,
     /// Folder of the data, relative to the repository.
     pub root: PathBuf,
-    /// What the files are.
+    /// Format of the files.
     #[serde(default)]
     pub format: Format,
-    /// Folder of the images under `root`; not for `npz`.
+    /// Folder of the images under `root`; not used for `npz`.
     #[serde(default)]
     pub images: String,
-    /// Folder of the masks under `root`; not for `npz`.
+    /// Folder of the masks under `root`; not used for `npz`.
     #[serde(default)]
     pub masks: String,
-    /// CSV file under `root` with the columns `image`, `place` and `split`. `npz` may do without: see [`NpzConfig`].
+    /// CSV file under `root` with the columns `image`, `place` and `split`. It is optional for `npz`: see [`NpzConfig`].
     #[serde(default)]
     pub splits: String,
-    /// Cut each scene into windows of this edge, in pixels of the file; every window is a sample. GeoTIFF only.
+    /// Cuts each scene into windows of this edge, in pixels of the file; every window is a sample. For GeoTIFF only.
     pub window_px: Option<u32>,
-    /// Value of the images that marks pixels without data, instead of what the files say. 0 must be in all bands, as
-    /// in files that declare it: it can be measured in one.
+    /// Value of the images that marks pixels without data, used instead of what the files say. A value of 0 must be in all bands, as in
+    /// files that declare it, because one band can measure 0.
     pub nodata: Option<f64>,
     /// Factor by which samples are upsampled when they are read, 1 to 4: cubic for the image, nearest for the mask.
     #[serde(default = "unscaled")]
     pub upsample: usize,
-    /// Class that the mean IoU leaves out, such as what nobody labelled.
+    /// Class that the mean IoU leaves out, such as unlabelled ground.
     pub background: Option<String>,
     /// Which samples are left out.
     #[serde(default)]
     pub drop: DropSection,
-    /// Arrays, where `format` is `npz`.
+    /// Arrays, if `format` is `npz`.
     #[serde(default)]
     pub npz: Vec<NpzConfig>,
     /// What the numbers are, in words.
@@ -58,20 +58,20 @@ pub struct DatasetConfig {
     pub classes: Vec<ClassConfig>,
     /// Mask value that is not scored.
     pub ignore: u8,
-    /// Arrays that were read already: one archive holds all samples.
+    /// Arrays that were already read: one archive holds all samples.
     #[serde(skip)]
     pub(super) npz_cache: NpzCache,
 }
 
-/// What the files of a dataset are.
+/// Format of a dataset's files.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Format {
     /// `NAME.tif` in both folders.
     #[default]
     Geotiff,
-    /// `NAME.png` in both folders: images of 8 or 16 bits, gray or RGB, with or without opacity; masks whose gray value or palette index
-    /// is the class value, or whose colour is the class colour.
+    /// `NAME.png` in both folders: images of 8 or 16 bits, gray or RGB, with or without opacity. A mask's gray value or palette index is
+    /// the class value, or its colour is the class colour.
     Png,
     /// Arrays of images and masks in NumPy's `.npz`.
     Npz,
@@ -85,7 +85,7 @@ pub struct BandConfig {
     pub name: String,
     /// Position in the files, from 1.
     pub index: Option<usize>,
-    /// Instead of an index: two bands whose normalized difference this is.
+    /// Used instead of an index: two bands whose normalized difference this is.
     pub normalized_difference: Option<[String; 2]>,
 }
 
@@ -104,25 +104,25 @@ pub struct ClassConfig {
     pub rare: bool,
 }
 
-/// Which samples are left out of a split when it is loaded as a whole; what was left out is reported.
+/// Which samples are left out when a split is loaded as a whole. What was left out is reported.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct DropSection {
-    /// Leave out samples whose mask shows nothing but background and ignored pixels.
+    /// Leave out samples whose mask shows only background and ignored pixels.
     pub blank_masks: bool,
-    /// Leave out samples whose share of background among the labelled pixels is larger, 0 to 1.
+    /// Leave out samples with a larger share of background among the labelled pixels, 0 to 1.
     pub background_above: Option<f64>,
-    /// Leave out samples whose mask is, pixel by pixel, that of at least this many samples in all and shows more than one class: labels
-    /// that were pasted, not drawn.
+    /// Leave out samples whose mask is shared, pixel for pixel, by at least this many samples and shows more than one class: such labels
+    /// were pasted, not drawn.
     pub identical_masks_from: Option<usize>,
-    /// Places that are left out whole, such as those whose ground other splits show (`raremap check` finds them).
+    /// Places that are left out completely, such as those whose ground other splits show (`raremap check` finds them).
     pub places: Vec<String>,
-    /// Splits that this applies to.
+    /// Splits where these rules apply.
     pub splits: Vec<String>,
 }
 
 impl Default for DropSection {
-    /// Nothing is left out, and where something is, it is in the training split.
+    /// Leaves nothing out; rules that are set apply to the training split.
     fn default() -> Self {
         Self {
             blank_masks: false,
@@ -136,8 +136,8 @@ impl Default for DropSection {
 
 /// An array of images in a `.npz` file, its masks, and how its images are split.
 ///
-/// Without `splits` in the dataset exactly one of `split`, `ranges` and `fractions` says where an image belongs; with it, the CSV file does
-/// and calls image 17 of the array `x` `x/17`, from 0.
+/// Without `splits` in the dataset, exactly one of `split`, `ranges` and `fractions` says where an image belongs. With `splits`, the CSV
+/// file does, and it calls image 17 of the array `x` `x/17`, counted from 0.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct NpzConfig {
@@ -147,15 +147,15 @@ pub struct NpzConfig {
     pub images: String,
     /// Array of the masks: `[n, h, w]`, with or without an axis of 1.
     pub masks: Option<String>,
-    /// Instead of `masks`: the band of `images`, from 1, that holds the mask.
+    /// Used instead of `masks`: the band of `images`, from 1, that holds the mask.
     pub mask_band: Option<usize>,
-    /// Order of the axes of 4-dimensional `images`, where the sizes leave it open.
+    /// Order of the axes of 4-dimensional `images`, needed where the sizes leave it open.
     pub layout: Option<Layout>,
     /// Array `[n]` of integers or text that says which place an image shows.
     pub places: Option<String>,
     /// The split that all images belong to.
     pub split: Option<String>,
-    /// First index and the one after the last, by split.
+    /// First index and one past the last, by split.
     #[serde(default)]
     pub ranges: BTreeMap<String, [usize; 2]>,
     /// Share of the images by split; the images of one place stay together.
@@ -194,7 +194,7 @@ impl DatasetConfig {
         }
         ensure!(
             config.root.is_dir(),
-            "the data folder {} of {} is not there (--root names another)",
+            "the data folder {} of {} does not exist (use --root to name another)",
             config.root.display(),
             path.display()
         );
@@ -203,7 +203,7 @@ impl DatasetConfig {
                 let folder = config.root.join(folder);
                 ensure!(
                     folder.is_dir(),
-                    "the folder {} is not there; {} names it as `{key}`",
+                    "the folder {} does not exist; {} names it as `{key}`",
                     folder.display(),
                     path.display()
                 );
@@ -213,7 +213,7 @@ impl DatasetConfig {
             let file = config.root.join(&arrays.file);
             ensure!(
                 file.is_file(),
-                "the file {} is not there; {} names it in [[npz]]",
+                "the file {} does not exist; {} names it in [[npz]]",
                 file.display(),
                 path.display()
             );
@@ -221,46 +221,57 @@ impl DatasetConfig {
         Ok(config)
     }
 
-    /// The description alone, whether or not its data is there.
+    /// Reads the description alone, whether or not its data is there.
     pub(crate) fn parse(path: &Path) -> Result<Self> {
         let text = std::fs::read_to_string(path).with_context(|| format!("cannot read {}", path.display()))?;
         let config: Self = toml::from_str(&text).with_context(|| format!("{} is not a dataset", path.display()))?;
         config
             .check()
-            .with_context(|| format!("{} is not usable", path.display()))?;
+            .with_context(|| format!("{} cannot be used", path.display()))?;
         Ok(config)
     }
 
     fn check(&self) -> Result<()> {
         ensure!(
             !self.classes.is_empty() && self.classes.len() < usize::from(IGNORE),
-            "from 1 to 254 classes are needed"
+            "a dataset needs from 1 to 254 classes"
         );
         ensure!(
             self.classes.iter().all(|c| c.value != self.ignore),
-            "a class has the ignore value {}",
+            "a class has the value {}, which is the ignore value",
             self.ignore
         );
         for class in &self.classes {
             color_of(class)?;
             let twice = |same: &dyn Fn(&ClassConfig) -> bool| self.classes.iter().filter(|c| same(c)).count() > 1;
-            ensure!(!twice(&|c| c.name == class.name), "{} stands twice", class.name);
-            ensure!(!twice(&|c| c.value == class.value), "{} stands twice", class.value);
+            ensure!(
+                !twice(&|c| c.name == class.name),
+                "the class name {} is used twice",
+                class.name
+            );
+            ensure!(
+                !twice(&|c| c.value == class.value),
+                "the class value {} is used twice",
+                class.value
+            );
         }
         self.check_bands()?;
         ensure!(
             (1..=MAX_UPSAMPLE).contains(&self.upsample),
-            "upsample must be from 1 to {MAX_UPSAMPLE}, it is {}",
+            "upsample is {}; it must be from 1 to {MAX_UPSAMPLE}",
             self.upsample
         );
         if let Some(edge) = self.window_px {
-            ensure!(edge >= 32, "window_px must be at least 32, it is {edge}");
-            ensure!(self.format == Format::Geotiff, "window_px is for the format geotiff");
+            ensure!(edge >= 32, "window_px is {edge}; it must be at least 32");
+            ensure!(
+                self.format == Format::Geotiff,
+                "window_px only works with format = \"geotiff\""
+            );
         }
         if let Some(name) = &self.background {
             ensure!(
                 self.background_class().is_some(),
-                "background names {name}, which is no class"
+                "background is {name}, which is not a class of this dataset"
             );
         }
         if let Some(share) = self.drop.background_above {
@@ -270,7 +281,7 @@ impl DatasetConfig {
             );
             ensure!(
                 self.background.is_some(),
-                "drop.background_above needs `background`, the name of a class"
+                "drop.background_above needs `background` to name a class"
             );
         }
         ensure!(
@@ -307,10 +318,13 @@ impl DatasetConfig {
 
     fn check_bands(&self) -> Result<()> {
         let scene = self.scene_bands();
-        ensure!(!scene.is_empty(), "no band has an index");
+        ensure!(
+            !scene.is_empty(),
+            "no band has an index; at least one must be read from the files"
+        );
         for band in &self.bands {
             match (&band.index, &band.normalized_difference) {
-                (Some(0), None) => bail!("band {}: indices count from 1", band.name),
+                (Some(0), None) => bail!("band {}: index counts from 1", band.name),
                 (Some(_), None) => {}
                 (None, Some(pair)) => {
                     for name in pair {
@@ -347,7 +361,7 @@ impl DatasetConfig {
         Ok(())
     }
 
-    /// The classes as the card has them.
+    /// The classes in the form that the card has.
     pub fn card_classes(&self) -> Result<Vec<Class>> {
         let class = |c: &ClassConfig| {
             Ok(Class {
@@ -370,7 +384,7 @@ impl DatasetConfig {
         self.classes.iter().position(|class| class.name == *name)
     }
 
-    /// Metres per pixel of the samples, which upsampling makes smaller than those of the files.
+    /// Metres per pixel of the samples; upsampling makes these smaller than the files' pixels.
     pub fn sample_resolution_m(&self) -> f64 {
         self.ground_resolution_m / self.upsample as f64
     }
@@ -380,7 +394,7 @@ impl NpzConfig {
     fn check(&self, needs_rule: bool) -> Result<()> {
         ensure!(
             self.masks.is_some() != self.mask_band.is_some(),
-            "either masks or mask_band is needed"
+            "give either masks or mask_band"
         );
         ensure!(self.mask_band != Some(0), "mask_band counts from 1");
         let rules = [
@@ -392,12 +406,12 @@ impl NpzConfig {
         if needs_rule {
             ensure!(
                 rules == 1,
-                "{rules} of split, ranges and fractions are given, where one is needed (or `splits`)"
+                "{rules} of split, ranges and fractions are given; give exactly one (or `splits`)"
             );
         } else {
             ensure!(
                 rules == 0,
-                "the dataset has `splits`: split, ranges and fractions would contradict it"
+                "the dataset has `splits`, which split, ranges and fractions would contradict"
             );
         }
         for (name, [first, end]) in &self.ranges {
@@ -412,7 +426,7 @@ impl NpzConfig {
     }
 }
 
-/// Refuses shares that are not positive or do not add up to 1; none at all are fine.
+/// Refuses shares that are not positive or do not add up to 1; an empty list is fine.
 pub fn check_fractions(fractions: &BTreeMap<String, f64>) -> Result<()> {
     if fractions.is_empty() {
         return Ok(());
@@ -426,7 +440,7 @@ pub fn check_fractions(fractions: &BTreeMap<String, f64>) -> Result<()> {
     Ok(())
 }
 
-/// The folder that holds `Cargo.lock`, up from `path`; else the working folder.
+/// The folder that holds `Cargo.lock`, searched upwards from `path`; otherwise the working folder.
 fn repository_of(path: &Path) -> PathBuf {
     let absolute = std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
     let root = absolute.ancestors().find(|folder| folder.join("Cargo.lock").is_file());

@@ -1,4 +1,4 @@
-//! Which samples a split is loaded without.
+//! Which samples are left out when a split is loaded.
 
 use std::collections::BTreeMap;
 
@@ -9,10 +9,10 @@ use super::config::DatasetConfig;
 use super::entries::Entry;
 use super::sample::{IGNORE, Sample};
 
-/// Samples that were left out, by reason; each counts once, for the first that holds.
+/// Samples that were left out, by reason; each counts once, for the first reason that applies.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
 pub struct Dropped {
-    /// Samples before.
+    /// Number of samples before.
     pub of: usize,
     /// Windows without a valid pixel.
     pub no_data: usize,
@@ -25,12 +25,12 @@ pub struct Dropped {
 }
 
 impl Dropped {
-    /// All of them.
+    /// How many were left out in all.
     pub fn total(&self) -> usize {
         self.no_data + self.blank_mask + self.background + self.identical_mask
     }
 
-    /// What was left out of `split`, in words.
+    /// Says in words what was left out of `split`.
     pub fn sentence(&self, split: &str) -> String {
         let reasons = [
             (self.no_data, "without data"),
@@ -49,7 +49,7 @@ impl Dropped {
     }
 }
 
-/// Leaves out what the dataset's rules say. Windows without data go from every split: they say nothing.
+/// Leaves out what the dataset's rules say. Windows without data are left out of every split, because they say nothing.
 pub(super) fn apply(
     config: &DatasetConfig,
     split: &str,
@@ -95,9 +95,9 @@ pub(super) fn apply(
 
 /// Labelled pixels of a mask.
 pub(crate) struct Cover {
-    /// Of the background class.
+    /// Pixels of the background class.
     pub background: usize,
-    /// Of all others.
+    /// Pixels of all other classes.
     pub foreground: usize,
 }
 
@@ -125,7 +125,7 @@ pub(crate) fn mask_digest(sample: &Sample) -> [u8; 32] {
     hash.finalize().into()
 }
 
-/// Whether a mask shows one class at most: such masks are equal without being copies.
+/// Whether a mask shows at most one class: such masks are equal without being copies.
 pub(crate) fn is_uniform(sample: &Sample) -> bool {
     let mut labelled = sample.labels.iter().filter(|label| **label != IGNORE);
     let first = labelled.next();

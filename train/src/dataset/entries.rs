@@ -12,7 +12,7 @@ use super::{npz, tiff};
 /// A line of the splits: an image, or a window of one.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct Entry {
-    /// Name of the image; of a window, `IMAGE@ROW_COLUMN` with the pixel of its top left corner.
+    /// Name of the image, or for a window `IMAGE@ROW_COLUMN` with the pixel of its top left corner.
     pub image: String,
     /// The place that it shows: images of one place are never in two splits.
     pub place: String,
@@ -35,7 +35,7 @@ pub enum EntryProblem {
         /// The image.
         image: String,
     },
-    /// A file is not there.
+    /// A file does not exist.
     Missing {
         /// The file.
         path: PathBuf,
@@ -43,7 +43,7 @@ pub enum EntryProblem {
 }
 
 impl EntryProblem {
-    /// The sentence, for a list in `file`.
+    /// The problem as a sentence, for a list in `file`.
     pub fn sentence(&self, file: &Path) -> String {
         let file = file.display();
         match self {
@@ -52,7 +52,7 @@ impl EntryProblem {
                 splits[0], splits[1]
             ),
             Self::Duplicate { image } => format!("{file}: image {image} is listed twice"),
-            Self::Missing { path } => format!("{} is not there, but {file} lists it", path.display()),
+            Self::Missing { path } => format!("{} does not exist, but {file} lists it", path.display()),
         }
     }
 }
@@ -66,11 +66,11 @@ impl DatasetConfig {
         }
     }
 
-    /// All images with place and split; scenes are cut into windows where `window_px` says so.
+    /// All images with place and split; scenes are cut into windows if `window_px` says so.
     ///
     /// # Errors
-    /// Where the list cannot be read, lists an image twice or one that is not there, and where a place is in two splits: its images
-    /// would leak from one into the other.
+    /// If the list cannot be read, lists an image twice or one that does not exist, or if a place is in two splits: its images would leak
+    /// from one into the other.
     pub fn entries(&self) -> Result<Vec<Entry>> {
         let entries = self.unchecked_entries()?;
         if let Some(problem) = self.entry_problems(&entries).first() {
@@ -79,7 +79,7 @@ impl DatasetConfig {
         self.cut(entries)
     }
 
-    /// The entries as they are listed, less the places that the dataset leaves out, whatever is wrong with them; scenes are not cut.
+    /// The entries as listed, without the places that the dataset leaves out, and unchecked; scenes are not cut.
     pub fn unchecked_entries(&self) -> Result<Vec<Entry>> {
         let mut entries = self.listed_entries()?;
         let rules = &self.drop;
@@ -101,7 +101,7 @@ impl DatasetConfig {
         let path = self.root.join(&self.splits);
         let mut reader = csv::Reader::from_path(&path).with_context(|| format!("cannot read {}", path.display()))?;
         let rows = reader.deserialize().map(|row| {
-            let entry: Entry = row.with_context(|| format!("{} has a bad line", path.display()))?;
+            let entry: Entry = row.with_context(|| format!("{} has a line that cannot be read", path.display()))?;
             ensure!(
                 !entry.image.is_empty() && !entry.place.is_empty() && !entry.split.is_empty(),
                 "{} has a line with an empty image, place or split ({entry:?})",
@@ -112,7 +112,7 @@ impl DatasetConfig {
         rows.collect()
     }
 
-    /// What is wrong with `entries`.
+    /// Finds out what is wrong with `entries`.
     pub fn entry_problems(&self, entries: &[Entry]) -> Vec<EntryProblem> {
         let mut problems = Vec::new();
         let mut split_of_place: BTreeMap<&str, &str> = BTreeMap::new();
@@ -141,7 +141,7 @@ impl DatasetConfig {
         problems
     }
 
-    /// Replaces scenes by their windows: a grid from the top left corner, smaller ones at the right and the bottom.
+    /// Replaces scenes by their windows: a grid from the top left corner, with smaller windows at the right and the bottom.
     pub(crate) fn cut(&self, entries: Vec<Entry>) -> Result<Vec<Entry>> {
         let Some(edge) = self.window_px else {
             return Ok(entries);
@@ -191,7 +191,7 @@ impl DatasetConfig {
         Ok(chosen)
     }
 
-    /// The file of an image; of a window, the scene's.
+    /// The file of an image, or for a window the scene's file.
     pub fn image_path(&self, image: &str) -> PathBuf {
         self.file_in(&self.images, image)
     }

@@ -1,11 +1,11 @@
-//! Where an image lies on the map.
+//! Finds out where an image lies on the map.
 
 use anyhow::Result;
 
 use super::config::{DatasetConfig, Format};
 use super::tiff;
 
-/// The rectangle that an image, or a window of one, covers: on the map where the file says, else in pixels of its scene.
+/// The rectangle that an image, or a window of one, covers: on the map if the file says where, otherwise in pixels of its scene.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Footprint {
     /// The coordinate system, or the scene.
@@ -19,7 +19,7 @@ pub struct Footprint {
 }
 
 impl Footprint {
-    /// Share of the smaller footprint that both cover, 0 to 1; 0 in different spaces.
+    /// Share of the smaller footprint that both cover, 0 to 1; it is 0 in different spaces.
     pub fn overlap(&self, other: &Self) -> f64 {
         if self.space != other.space {
             return 0.0;
@@ -31,7 +31,7 @@ impl Footprint {
 }
 
 impl DatasetConfig {
-    /// Where an image lies; `None` where nothing says so. The bounding rectangle, where the image is rotated.
+    /// Where an image lies: the bounding rectangle if it is rotated, `None` if nothing says where.
     pub fn footprint(&self, image: &str) -> Result<Option<Footprint>> {
         if self.format != Format::Geotiff {
             return Ok(None);

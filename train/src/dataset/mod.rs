@@ -44,8 +44,8 @@ impl Loader<'_> {
     /// Reads an image and its mask.
     ///
     /// # Errors
-    /// Naming the file: where it cannot be read, has too few bands, where the mask is of another size or holds an unknown class,
-    /// and where a whole image has no valid pixel (a window may have none).
+    /// Names the file that cannot be read or has too few bands, whose mask has another size or holds an unknown class, or which has no
+    /// valid pixel as a whole image (a window may have none).
     pub fn load(&mut self, image: &str) -> Result<Sample> {
         let (scene, corner) = self.config.scene_of(image);
         let (names, pixels, mask) = match self.config.format {
@@ -75,7 +75,7 @@ impl Loader<'_> {
 }
 
 impl DatasetConfig {
-    /// A reader of many samples.
+    /// Makes a reader of many samples.
     pub fn loader(&self) -> Loader<'_> {
         Loader {
             config: self,
@@ -83,7 +83,7 @@ impl DatasetConfig {
         }
     }
 
-    /// Reads all of `split` into memory, less what the dataset's rules leave out of it; says on stderr what that is.
+    /// Reads all of `split` into memory, without what the dataset's rules leave out, and says on stderr what that is.
     pub fn load(&self, split: &str) -> Result<Vec<Sample>> {
         let loaded = self.load_split(split)?;
         if loaded.dropped.total() > 0 {
@@ -95,7 +95,7 @@ impl DatasetConfig {
     /// As [`Self::load`], with the name and place of each sample and what was left out.
     ///
     /// # Errors
-    /// Those of [`Loader::load`], and where nothing is left.
+    /// Those of [`Loader::load`], and if nothing is left.
     pub fn load_split(&self, split: &str) -> Result<Split> {
         let mut loader = self.loader();
         let mut loaded = Vec::new();
@@ -123,7 +123,7 @@ impl DatasetConfig {
         self.loader().load(image)
     }
 
-    /// The files of an image and its mask, for messages; a window and an image of an array by name.
+    /// The files of an image and its mask, for messages; a window or an image of an array is given by name.
     pub fn display_path(&self, image: &str) -> PathBuf {
         match self.scene_of(image) {
             (_, Some([row, column])) => PathBuf::from(format!(
@@ -145,8 +145,7 @@ pub fn class_pixels(samples: &[Sample], classes: usize) -> Vec<u64> {
     counts
 }
 
-/// The card's bands with mean and standard deviation over the valid pixels of `samples`: the training split's, nothing
-/// else's.
+/// The card's bands with mean and standard deviation over the valid pixels of `samples`. Only the training split may be used here.
 pub fn measure_bands(config: &DatasetConfig, samples: &[Sample]) -> Result<Vec<Band>> {
     let identity = config.bands.iter().map(|band| Band {
         name: band.name.clone(),
@@ -161,7 +160,7 @@ pub fn measure_bands(config: &DatasetConfig, samples: &[Sample]) -> Result<Vec<B
         std: 1.0,
     });
     let mut bands: Vec<Band> = identity.collect();
-    // With mean 0 and deviation 1 the normalizer passes values through: derived bands are measured as they are made.
+    // With mean 0 and deviation 1 the normalizer passes values through, so derived bands are measured as they are made.
     let raw = raremap_infer::Normalizer::new(&bands)?;
     let mut sums = vec![(0.0f64, 0.0f64); bands.len()];
     let mut count = 0u64;

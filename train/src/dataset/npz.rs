@@ -13,12 +13,12 @@ use super::config::{DatasetConfig, Layout, NpzConfig};
 use super::entries::Entry;
 use super::sample::{Image, Mask, Names};
 
-/// Most numbers of one array: a forged header must not exhaust memory.
+/// An array has at most this many numbers, so that a forged header cannot exhaust memory.
 const MAX_NUMBERS: u64 = 1 << 31;
-/// Sizes up to this may be bands, where the order of the axes is not given.
+/// An axis of up to this size may be bands, if the order of the axes is not given.
 const MAX_BANDS: usize = 16;
 
-/// Arrays by their file and name, read once and shared by all copies of a dataset's description.
+/// Arrays by their file and name; they are read once and shared by all copies of a dataset's description.
 #[derive(Debug, Clone, Default)]
 pub(super) struct NpzCache(Arc<Mutex<BTreeMap<String, Arc<Arrays>>>>);
 
@@ -31,7 +31,7 @@ pub(super) struct Arrays {
     places: Option<Vec<String>>,
 }
 
-/// Numbers with the steps along image, band, row and column: any order of axes is read without moving the numbers.
+/// Numbers with the steps along image, band, row and column, so that any order of axes is read without moving the numbers.
 #[derive(Debug)]
 struct Array {
     numbers: Vec<f32>,
@@ -52,7 +52,7 @@ impl Array {
 
 /// The arrays of `[[npz]]` number `index`, from the cache or the file.
 fn arrays_of(config: &DatasetConfig, index: usize) -> Result<Arc<Arrays>> {
-    let settings = config.npz.get(index).context("no such [[npz]]")?;
+    let settings = config.npz.get(index).context("there is no such [[npz]]")?;
     let path = config.root.join(&settings.file);
     let key = format!("{}\0{}", path.display(), settings.images);
     let mut cache = config.npz_cache.0.lock().unwrap_or_else(PoisonError::into_inner);
@@ -80,7 +80,7 @@ impl Arrays {
                 let masks = read_array(&mut archive, name, None)?;
                 ensure!(
                     masks.shape == [count, 1, height, width],
-                    "the array {name} is {:?} [n, bands, h, w], its images {:?}",
+                    "the array {name} has the sizes {:?} [n, bands, h, w], but its images have {:?}",
                     masks.shape,
                     images.shape
                 );
@@ -109,7 +109,7 @@ impl Arrays {
         })
     }
 
-    /// The place of each image: what the array of places says; without one every image is a place, and equal images are one.
+    /// The place of each image, as the array of places says. Without one, every image is a place, and equal images are one place.
     fn places(&self, settings: &NpzConfig) -> Vec<String> {
         if let Some(places) = &self.places {
             return places.clone();
@@ -140,20 +140,20 @@ fn open_array<'a>(archive: &'a mut Archive, name: &str) -> Result<NpyFile<impl s
     known.sort_unstable();
     let known = known.join(", ");
     let array = archive.by_name(name).with_context(|| format!("the array {name}"))?;
-    array.with_context(|| format!("it has no array {name}; it has {known}"))
+    array.with_context(|| format!("there is no array {name}; there is {known}"))
 }
 
 fn read_array(archive: &mut Archive, name: &str, layout: Option<Layout>) -> Result<Array> {
     let file = open_array(archive, name)?;
     let refused = || format!("the array {name}");
-    // Of the sizes that the header states, whose product may be more than fits into a number.
+    // The header states these sizes; their product may be more than fits into a number.
     let count = file
         .shape()
         .iter()
         .try_fold(1u64, |count, &size| count.checked_mul(size));
     ensure!(
         count.is_some_and(|count| count <= MAX_NUMBERS),
-        "the array {name} is {:?}: too many numbers",
+        "the array {name} has the sizes {:?}, which are too many numbers",
         file.shape()
     );
     let sizes = |sizes: &[u64]| sizes.iter().map(|&size| size as usize).collect::<Vec<_>>();
@@ -165,8 +165,8 @@ fn read_array(archive: &mut Archive, name: &str, layout: Option<Layout>) -> Resu
         (&[_, second, _, last], None) if second <= MAX_BANDS && last > MAX_BANDS => Some(Layout::Nchw),
         (&[_, _, _, 1], None) => Some(Layout::Nhwc),
         (&[_, 1, _, _], None) => Some(Layout::Nchw),
-        (&[_, _, _, _], None) => bail!("the array {name} is {shape:?}: layout must say whether nhwc or nchw"),
-        _ => bail!("the array {name} is {shape:?}, where [n, h, w] or four axes are needed"),
+        (&[_, _, _, _], None) => bail!("the array {name} has the sizes {shape:?}: set layout to nhwc or nchw"),
+        _ => bail!("the array {name} has the sizes {shape:?}; it needs [n, h, w] or four axes"),
     };
     let order = |of: &[usize], band: usize| match (axes, of) {
         (Some(Layout::Nhwc), &[n, h, w, c]) => [n, c, h, w],
@@ -179,7 +179,7 @@ fn read_array(archive: &mut Archive, name: &str, layout: Option<Layout>) -> Resu
     let numbers = read_numbers(file).with_context(refused)?;
     ensure!(
         numbers.len() == shape.iter().product::<usize>(),
-        "the array {name} ends early"
+        "the array {name} is cut short"
     );
     Ok(Array {
         numbers,
@@ -190,7 +190,7 @@ fn read_array(archive: &mut Archive, name: &str, layout: Option<Layout>) -> Resu
 
 fn read_numbers(file: NpyFile<impl std::io::Read>) -> Result<Vec<f32>> {
     let DType::Plain(kind) = file.dtype() else {
-        bail!("it holds records, not numbers");
+        bail!("it contains records, not numbers");
     };
     macro_rules! numbers {
         ($type:ty) => {
@@ -212,14 +212,14 @@ fn read_numbers(file: NpyFile<impl std::io::Read>) -> Result<Vec<f32>> {
         (TypeChar::Int, 8) => numbers!(i64),
         (TypeChar::Float, 4) => numbers!(f32),
         (TypeChar::Float, 8) => numbers!(f64),
-        _ => bail!("numbers of type {kind} cannot be read; integers and floats of 32 or 64 bits can"),
+        _ => bail!("numbers of type {kind} cannot be read; use integers, or floats of 32 or 64 bits"),
     })
 }
 
 fn read_places(file: NpyFile<impl std::io::Read>) -> Result<Vec<String>> {
     ensure!(file.len() <= MAX_NUMBERS, "it has too many entries");
     let DType::Plain(kind) = file.dtype() else {
-        bail!("it holds records, not places");
+        bail!("it contains records, not places");
     };
     let text = |number: f32| number.to_string();
     Ok(match kind.type_char() {
@@ -231,11 +231,11 @@ fn read_places(file: NpyFile<impl std::io::Read>) -> Result<Vec<String>> {
                 .collect()
         }
         TypeChar::Int | TypeChar::Uint => read_numbers(file)?.into_iter().map(text).collect(),
-        _ => bail!("places are integers or text, not {kind}"),
+        _ => bail!("places must be integers or text, not {kind}"),
     })
 }
 
-/// The images of all arrays; without a CSV file also their splits.
+/// The images of all arrays, and without a CSV file also their splits.
 pub(super) fn entries(config: &DatasetConfig) -> Result<Vec<Entry>> {
     let mut entries = Vec::new();
     for (index, settings) in config.npz.iter().enumerate() {
@@ -249,7 +249,7 @@ pub(super) fn entries(config: &DatasetConfig) -> Result<Vec<Entry>> {
             )
         })?;
         for (image, (place, split)) in places.into_iter().zip(splits).enumerate() {
-            // An image that no range names is used nowhere.
+            // An image that no range names is not used.
             if let Some(split) = split {
                 let image = format!("{}/{image}", settings.images);
                 entries.push(Entry { image, place, split });
@@ -265,7 +265,7 @@ fn splits_of(settings: &NpzConfig, places: &[String]) -> Result<Vec<Option<Strin
         return Ok(vec![Some(split.clone()); count]);
     }
     if settings.fractions.is_empty() {
-        // With a CSV file there are no ranges either, and the names alone are of interest.
+        // With a CSV file there are no ranges either, and only the names matter.
         let mut splits = vec![settings.ranges.is_empty().then(String::new); count];
         for (split, [first, end]) in &settings.ranges {
             let range = splits.get_mut(*first..*end);
@@ -274,7 +274,7 @@ fn splits_of(settings: &NpzConfig, places: &[String]) -> Result<Vec<Option<Strin
         }
         return Ok(splits);
     }
-    // Places in an order that only the seed decides, cut where the shares are reached.
+    // Places are put in an order that only the seed decides, and cut where the shares are reached.
     let mut images_of: BTreeMap<&str, Vec<usize>> = BTreeMap::new();
     for (image, place) in places.iter().enumerate() {
         images_of.entry(place).or_default().push(image);
@@ -304,7 +304,7 @@ fn splits_of(settings: &NpzConfig, places: &[String]) -> Result<Vec<Option<Strin
     for split in settings.fractions.keys() {
         ensure!(
             splits.iter().flatten().any(|name| name == split),
-            "fractions.{split} got none of the {count} images: there are too few places"
+            "fractions.{split} gets none of the {count} images, because there are too few places"
         );
     }
     Ok(splits)
@@ -312,7 +312,7 @@ fn splits_of(settings: &NpzConfig, places: &[String]) -> Result<Vec<Option<Strin
 
 /// Reads image `NAME/INDEX`.
 pub(super) fn read(config: &DatasetConfig, image: &str) -> Result<(Names, Image, Mask)> {
-    let unknown = || format!("{image} is no image of {}: names are ARRAY/INDEX", config.name);
+    let unknown = || format!("{image} is not an image of {}: names are ARRAY/INDEX", config.name);
     let (array, position) = image.rsplit_once('/').with_context(unknown)?;
     let position: usize = position.parse().ok().with_context(unknown)?;
     let index = config.npz.iter().position(|settings| settings.images == array);

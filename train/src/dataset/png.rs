@@ -10,7 +10,7 @@ use png::{BitDepth, ColorType, Decoder, Limits, Transformations};
 use super::config::{DatasetConfig, color_of};
 use super::sample::{Image, Mask};
 
-/// Most bytes of a decoded file: a forged header must not exhaust memory.
+/// A decoded file has at most this many bytes, so that a forged header cannot exhaust memory.
 const MAX_BYTES: usize = 1 << 30;
 
 /// Samples of a file, pixel by pixel.
@@ -24,8 +24,8 @@ struct Pixels {
     is_color: bool,
 }
 
-/// Reads the bands that the dataset names. Opacity is the last band; where no band of the dataset is it, an opacity of 0 makes a
-/// pixel invalid. A palette image gives its colours.
+/// Reads the bands that the dataset names. Opacity is the last band. If no band of the dataset uses it, an opacity of 0 makes a pixel
+/// invalid. A palette image gives its colours.
 pub(super) fn read_image(config: &DatasetConfig, path: &Path) -> Result<Image> {
     let pixels = decode(path, Transformations::EXPAND)?;
     config.check_band_count(pixels.channels, &path.display())?;
@@ -67,7 +67,7 @@ pub(super) fn read_mask(config: &DatasetConfig, path: &Path) -> Result<Mask> {
                     Some((_, value)) => u16::from(*value),
                     None if labelled.last() == Some(&false) => 0,
                     None => bail!(
-                        "{} holds the colour {r:02X}{g:02X}{b:02X}, which is that of no class",
+                        "{} contains the colour {r:02X}{g:02X}{b:02X}, which no class has",
                         path.display()
                     ),
                 }
@@ -103,7 +103,7 @@ fn decode(path: &Path, transformations: Transformations) -> Result<Pixels> {
             match frame.bit_depth {
                 BitDepth::Sixteen => samples.extend(row.chunks_exact(2).map(|b| u16::from_be_bytes([b[0], b[1]]))),
                 BitDepth::Eight => samples.extend(row.iter().map(|&b| u16::from(b))),
-                // Packed, the first sample in the highest bits; each row starts a new byte.
+                // Samples are packed, the first one in the highest bits; each row starts a new byte.
                 depth => {
                     let bits = depth as usize;
                     let of_byte =
@@ -113,7 +113,7 @@ fn decode(path: &Path, transformations: Transformations) -> Result<Pixels> {
                 }
             }
         }
-        ensure!(samples.len() == row_samples * height, "it ends early");
+        ensure!(samples.len() == row_samples * height, "the file is cut short");
         Ok(Pixels {
             height,
             width,

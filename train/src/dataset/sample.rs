@@ -13,11 +13,11 @@ pub const IGNORE: u8 = u8::MAX;
 /// An image, or a window of one, with its mask, in memory.
 #[derive(Debug, Clone)]
 pub struct Sample {
-    /// The image's file; for an array the archive and the image's name.
+    /// The image's file, or for an array the archive and the image's name.
     pub path: PathBuf,
-    /// Pixels.
+    /// Height in pixels.
     pub height: usize,
-    /// Pixels.
+    /// Width in pixels.
     pub width: usize,
     /// `[scene_bands, h, w]`, raw.
     pub values: Vec<f32>,
@@ -27,17 +27,17 @@ pub struct Sample {
     pub labels: Vec<u8>,
 }
 
-/// What was read of an image.
+/// What was read from an image.
 pub(super) struct Image {
     pub height: usize,
     pub width: usize,
     /// `[scene_bands, h, w]`
     pub values: Vec<f32>,
-    /// `[h, w]`, as the file says; [`join`] adds the dataset's own nodata and what is not finite.
+    /// `[h, w]`, as the file says; [`join`] then marks the dataset's own nodata and what is not finite.
     pub valid: Vec<bool>,
 }
 
-/// What was read of a mask.
+/// What was read from a mask.
 pub(super) struct Mask {
     pub height: usize,
     pub width: usize,
@@ -57,7 +57,7 @@ pub(super) struct Names {
 pub(super) fn join(config: &DatasetConfig, names: &Names, mut image: Image, mask: &Mask) -> Result<Sample> {
     ensure!(
         (mask.height, mask.width) == (image.height, image.width),
-        "{} has {} x {} pixels, its image {} x {}",
+        "{} has {} x {} pixels, but its image has {} x {}",
         names.mask.display(),
         mask.width,
         mask.height,
@@ -77,7 +77,7 @@ pub(super) fn join(config: &DatasetConfig, names: &Names, mut image: Image, mask
         let code = value as u8;
         if labelled && (f32::from(code) != value || !known[usize::from(code)]) {
             bail!(
-                "{} holds {value}, which is no class and not the ignore value",
+                "{} contains {value}, which is neither a class nor the ignore value",
                 names.mask.display()
             );
         }
@@ -101,7 +101,7 @@ pub(super) fn join(config: &DatasetConfig, names: &Names, mut image: Image, mask
     })
 }
 
-/// Marks pixels invalid that hold the dataset's nodata value or a number that is not finite.
+/// Marks pixels as invalid that hold the dataset's nodata value or a number that is not finite.
 fn invalidate(nodata: Option<f64>, image: &mut Image) {
     let area = image.valid.len();
     let nodata = nodata.map(|value| value as f32);

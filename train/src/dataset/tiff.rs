@@ -1,4 +1,4 @@
-//! GeoTIFF pairs, whole or window by window.
+//! Reads GeoTIFF pairs, whole or window by window.
 
 use std::path::{Path, PathBuf};
 
@@ -9,10 +9,10 @@ use raremap_tiff::{GeoTiff, Limits, Samples, Window};
 use super::config::DatasetConfig;
 use super::sample::{Image, Mask};
 
-/// A scene larger than this is not read as one sample: as float it would take a gigabyte with four bands.
+/// A larger scene is not read as one sample: as float it would take a gigabyte with four bands.
 const MAX_SAMPLE_PIXELS: u64 = 1 << 26;
 
-/// The pair of files that was read last, kept open: the windows of a scene follow each other.
+/// The pair of files that was read last; it stays open, because the windows of a scene follow each other.
 #[derive(Default)]
 pub(super) struct OpenPair {
     pair: Option<(PathBuf, GeoTiff<FileSource>, PathBuf, GeoTiff<FileSource>)>,
@@ -38,7 +38,7 @@ impl OpenPair {
         let window = window_of(config, image, image_file, corner)?;
         let pixels = read(image, image_file, window, &bands)?;
         let codes = read(mask, mask_file, window, &[0])?;
-        // With a nodata value of the dataset, what the file declares is a mistake that the value corrects.
+        // If the dataset has a nodata value, it corrects a mistake in what the file declares.
         let valid = match config.nodata {
             Some(_) => vec![true; pixels.valid.len()],
             None => pixels.valid,
@@ -65,7 +65,7 @@ pub(super) fn size_of(path: &Path) -> Result<[u32; 2]> {
     Ok([file.info().height, file.info().width])
 }
 
-/// Opens a file: header and directory only.
+/// Opens a file and reads only its header and directory.
 pub(super) fn open(path: &Path) -> Result<GeoTiff<FileSource>> {
     let open = async { GeoTiff::open(FileSource::open(path)?, Limits::default()).await };
     pollster::block_on(open).with_context(|| format!("cannot read {}", path.display()))
@@ -81,7 +81,7 @@ fn check_pair(
     let (image_info, mask_info) = (image_file.info(), mask_file.info());
     ensure!(
         (image_info.width, image_info.height) == (mask_info.width, mask_info.height),
-        "{} has {} x {} pixels, its image {} x {}",
+        "{} has {} x {} pixels, but its image has {} x {}",
         mask.display(),
         mask_info.width,
         mask_info.height,
@@ -101,7 +101,7 @@ fn window_of(
     let Some(([y, x], edge)) = corner.zip(config.window_px) else {
         ensure!(
             u64::from(width) * u64::from(height) <= MAX_SAMPLE_PIXELS,
-            "{} has {width} x {height} pixels: too many for one sample (window_px cuts it)",
+            "{} has {width} x {height} pixels, too many for one sample (set window_px to cut it)",
             path.display()
         );
         return Ok(Window {

@@ -1,10 +1,10 @@
-//! Upsampling of samples: cubic for the image, nearest for the mask.
+//! Upsamples samples: cubic for the image, nearest for the mask.
 
 use super::sample::Sample;
 
-/// Upsamples by cubic convolution with a = -0.5 (Keys, 1981, doi:10.1109/TASSP.1981.1163711), pixel centres at 0.5 and the border
-/// repeated; labels and validity are repeated. A pixel with an invalid one among its 16 neighbours is repeated, too: the number there
-/// means nothing.
+/// Upsamples by cubic convolution with a = -0.5 (Keys, 1981, doi:10.1109/TASSP.1981.1163711), with pixel centres at 0.5 and the border
+/// repeated; labels and validity are repeated. A pixel with an invalid one among its 16 neighbours is repeated, too, because the number
+/// there means nothing.
 pub(super) fn upsample_sample(sample: &Sample, factor: usize) -> Sample {
     let (height, width) = (sample.height, sample.width);
     let [tall, wide] = [height * factor, width * factor];

@@ -1,4 +1,4 @@
-//! Temperatures and thresholds, chosen on the validation split and on no other.
+//! Chooses temperatures and thresholds on the validation split and on no other.
 
 use anyhow::{Result, ensure};
 use serde::Serialize;
@@ -7,39 +7,39 @@ use super::score::Scores;
 use super::sweep::{GRID, Selection};
 use crate::metrics::{Figures, TemperatureFit};
 
-/// The split that choices are made on.
+/// The split on which choices are made.
 pub const VALIDATION: &str = "val";
 
-/// Scores of the validation split: the only ones that something can be chosen on.
+/// Scores of the validation split, the only ones that choices can be made on.
 #[derive(Debug, Clone)]
 pub struct ValidationScores(Scores);
 
-/// What was chosen on the validation split. It has no other source: a threshold that was tuned on the split it is reported for cannot be
-/// made, unless that split is the validation split, and then the report says so.
+/// What was chosen on the validation split, and nowhere else. A threshold therefore cannot be tuned on the split that it is reported for,
+/// unless that is the validation split, and then the report says so.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Chosen {
-    /// [`VALIDATION`].
+    /// Always [`VALIDATION`].
     split: String,
-    /// Images of it.
+    /// Number of its images.
     images: usize,
-    /// Whether logits were averaged over flips: the choices hold for such logits alone.
+    /// Whether logits were averaged over flips; the choices only hold for such logits.
     flips: bool,
-    /// Of the main head's softmax.
+    /// Temperature of the main head's softmax.
     pub(super) temperature: Option<TemperatureFit>,
     /// Mean IoU that the mask must keep for [`ChosenRare::recall_at_floor`] and [`ChosenMask::most_rare_recall`].
     pub(super) mean_iou_floor: f64,
-    /// One threshold for all rare classes, as the page has it; `None` without an auxiliary head.
+    /// One threshold for all rare classes, as on the page; `None` without an auxiliary head.
     pub(super) mask: Option<ChosenMask>,
-    /// Per channel of the auxiliary head.
+    /// Choices for each channel of the auxiliary head.
     pub(super) rare: Vec<ChosenRare>,
 }
 
 /// Thresholds of the mask, the same for all rare classes; 1 means that the main head alone is best.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize)]
 pub struct ChosenMask {
-    /// With the greatest mean IoU.
+    /// The threshold with the greatest mean IoU.
     pub best_mean_iou: f32,
-    /// With the greatest mean recall of the rare classes at a mean IoU that is no lower than the floor.
+    /// The threshold with the greatest mean recall of the rare classes at a mean IoU no lower than the floor.
     pub most_rare_recall: f32,
 }
 
@@ -48,20 +48,20 @@ pub struct ChosenMask {
 pub struct ChosenRare {
     /// The rare class.
     pub name: String,
-    /// Of the channel's sigmoid.
+    /// Temperature of the channel's sigmoid.
     pub temperature: Option<TemperatureFit>,
-    /// With the greatest F1 of the channel alone; `None` where no pixel is of the class.
+    /// The threshold with the greatest F1 of the channel alone; `None` if no pixel has the class.
     pub best_f1: Option<f32>,
-    /// With the greatest IoU of the channel alone. F1 grows with IoU: the two differ by rounding at most.
+    /// The threshold with the greatest IoU of the channel alone. F1 grows with IoU, so the two differ by rounding at most.
     pub best_iou: Option<f32>,
-    /// With the greatest recall of the class in the mask, no other rare class selected, at a mean IoU that is no lower than the floor;
-    /// 1 where only the main head alone keeps it.
+    /// The threshold with the greatest recall of the class in the mask, with no other rare class selected, at a mean IoU no lower than the
+    /// floor; 1 if only the main head alone keeps it.
     pub recall_at_floor: f32,
 }
 
 impl ValidationScores {
     /// # Errors
-    /// Where the scores are of another split, or hold no probabilities to choose by.
+    /// If the scores are of another split, or hold no probabilities to choose by.
     pub fn new(scores: Scores) -> Result<Self> {
         ensure!(
             scores.split == VALIDATION,
@@ -70,7 +70,7 @@ impl ValidationScores {
         );
         ensure!(
             scores.probabilities.is_some(),
-            "without probabilities there is nothing to choose by"
+            "nothing can be chosen, because the scores hold no probabilities"
         );
         Ok(Self(scores))
     }
@@ -80,12 +80,12 @@ impl ValidationScores {
         &self.0
     }
 
-    /// Chooses. The mean-IoU floor is the main head's own mean IoU less `margin`.
+    /// Chooses temperatures and thresholds. The floor is the main head's own mean IoU less `margin`.
     pub fn choose(&self, margin: f64) -> Chosen {
         let scores = &self.0;
         let classes = scores.names.len();
         let mean_iou_floor = scores.total().argmax.figures(&scores.names, &scores.roles).mean_iou - margin;
-        // Of equals the highest threshold: it changes least.
+        // Of equals, the highest threshold wins, because it changes least.
         let best = |selection: Selection, worth: &dyn Fn(&Figures) -> Option<f64>| -> f32 {
             let mut best = (GRID.len() - 1, f64::NEG_INFINITY);
             for step in (0..GRID.len()).rev() {

@@ -1,4 +1,4 @@
-//! The figures of a split, as they are written.
+//! The figures of a split, in the form in which they are written.
 
 use serde::Serialize;
 use serde_json::{Value, json};
@@ -6,56 +6,56 @@ use serde_json::{Value, json};
 use super::score::ImageScore;
 use crate::metrics::{ClassFigures, CurvePoint, Figures, Interval, ReliabilityBin};
 
-/// How many resamples intervals are made of.
+/// How many resamples the intervals come from.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Bootstrap {
-    /// Resamples of the places.
+    /// Number of resamples of the places.
     pub resamples: usize,
-    /// Of the draws.
+    /// Seed of the draws.
     pub seed: u64,
 }
 
-/// The main head's argmax, the auxiliary head, and the mask made of both.
+/// Figures of the main head's argmax, of the auxiliary head, and of the mask made from both.
 #[derive(Debug, Clone, Serialize)]
 pub struct Evaluation {
-    /// The split.
+    /// Name of the split.
     pub split: String,
     /// Auxiliary probability from which a pixel takes a rare class.
     pub threshold: f32,
-    /// Whether logits are the average over flips.
+    /// Whether logits are averaged over flips.
     pub flips: bool,
-    /// Images.
+    /// Number of images.
     pub images: usize,
-    /// Places they are of.
+    /// Number of places that they show.
     pub places: usize,
-    /// Of the argmax alone.
+    /// Figures of the argmax alone.
     #[serde(flatten)]
     pub figures: Figures,
-    /// The auxiliary head at its threshold, per rare class.
+    /// Figures of the auxiliary head at its threshold, per rare class.
     pub rare: Vec<ClassFigures>,
-    /// Of the mask as the page draws it.
+    /// Figures of the mask as the page draws it.
     pub with_threshold: Figures,
-    /// Where probabilities were counted.
+    /// What the probabilities tell, if they were counted.
     #[serde(flatten, skip_serializing_if = "Option::is_none")]
     pub details: Option<Details>,
-    /// Intervals by place, where they were asked for and there are at least two places.
+    /// Intervals by place, if they were asked for and there are at least two places.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub intervals: Option<Intervals>,
-    /// What the values chosen on the validation split give here.
+    /// What the values that were chosen on the validation split give here.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub at_chosen: Option<AtChosen>,
-    /// The images with most wrong rare pixels.
+    /// The images with the most wrong rare pixels.
     pub worst_images: Vec<ImageScore>,
 }
 
-/// What only probabilities tell.
+/// Figures that need probabilities.
 #[derive(Debug, Clone, Serialize)]
 pub struct Details {
     /// Precision and recall of each rare class at every threshold.
     pub curves: Vec<RareCurves>,
     /// The mask at each threshold, all rare classes selected; empty without an auxiliary head.
     pub mask_sweep: Vec<MaskPoint>,
-    /// Whether probabilities mean what they say.
+    /// How well the probabilities are calibrated.
     pub calibration: Calibration,
 }
 
@@ -64,33 +64,33 @@ pub struct Details {
 pub struct RareCurves {
     /// The class.
     pub name: String,
-    /// Sigmoid of the auxiliary head; `None` where it has no channel for the class.
+    /// Curve of the auxiliary head's sigmoid; `None` if it has no channel for the class.
     pub auxiliary: Option<HeadCurve>,
-    /// Softmax of the main head.
+    /// Curve of the main head's softmax.
     pub main: HeadCurve,
 }
 
 /// A head's probability of a class at every threshold.
 #[derive(Debug, Clone, Serialize)]
 pub struct HeadCurve {
-    /// `sum_n (R_n - R_(n-1)) P_n`; `None` without a pixel of the class.
+    /// Average precision, `sum_n (R_n - R_(n-1)) P_n`; `None` without a pixel of the class.
     pub average_precision: Option<f64>,
-    /// Mean and standard deviation of the probability over the scored pixels.
+    /// Mean of the probability over the scored pixels; see [`HeadCurve::probability_deviation`].
     pub mean_probability: f64,
-    /// See [`HeadCurve::mean_probability`].
+    /// Standard deviation of the probability over the scored pixels.
     pub probability_deviation: f64,
-    /// At 25, 50 and 75 %.
+    /// Points at 25, 50 and 75 %.
     pub sweep: Vec<AtThreshold>,
-    /// Of the whole curve, evenly along the recall.
+    /// Points of the whole curve, evenly spaced along the recall.
     pub curve: Vec<CurvePoint>,
 }
 
 /// A yes-or-no decision.
 #[derive(Debug, Clone, Serialize)]
 pub struct AtThreshold {
-    /// Least probability that counts as the class.
+    /// Lowest probability that counts as the class.
     pub threshold: f32,
-    /// What it gives.
+    /// The figures at that threshold.
     #[serde(flatten)]
     pub figures: ClassFigures,
 }
@@ -98,30 +98,30 @@ pub struct AtThreshold {
 /// The mask at one threshold.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize)]
 pub struct MaskPoint {
-    /// 1 is the main head alone.
+    /// The threshold; 1 is the main head alone.
     pub threshold: f32,
-    /// Over all classes.
+    /// Mean IoU over all classes.
     pub mean_iou: f64,
-    /// Over the classes that are labelled.
+    /// Mean IoU over the classes that are labelled.
     pub mean_iou_without_absent: f64,
-    /// Over the rare classes that are labelled.
+    /// Mean recall over the rare classes that are labelled.
     pub mean_rare_recall: Option<f64>,
 }
 
 /// Expected calibration errors.
 #[derive(Debug, Clone, Serialize)]
 pub struct Calibration {
-    /// Of the main head's choice (Guo et al. 2017).
+    /// Error of the main head's choice (Guo et al. 2017).
     pub choice: ClassCalibration,
-    /// Of the main head's probability of each class (Nixon et al. 2019).
+    /// Error of the main head's probability of each class (Nixon et al. 2019).
     pub classes: Vec<ClassCalibration>,
-    /// Of the auxiliary head's channels.
+    /// Error of the auxiliary head's channels.
     pub auxiliary: Vec<ClassCalibration>,
     /// Mean over `classes`.
     pub classwise_ece: Option<f64>,
     /// The same, with the temperature that was fitted on the validation split.
     pub classwise_ece_scaled: Option<f64>,
-    /// Pixels, drawn evenly from the split, that the scaled figures are of; all others are of all pixels.
+    /// Number of pixels, drawn evenly from the split, that the scaled figures come from; all other figures come from all pixels.
     pub scaled_pixels: usize,
 }
 
@@ -130,47 +130,47 @@ pub struct Calibration {
 pub struct ClassCalibration {
     /// The class.
     pub name: String,
-    /// As the network is.
+    /// Error of the network as it is.
     pub ece: Option<f64>,
-    /// With the temperature that was fitted on the validation split.
+    /// Error with the temperature that was fitted on the validation split.
     pub ece_scaled: Option<f64>,
     /// Reliability diagram.
     pub bins: Vec<ReliabilityBin>,
-    /// With the temperature.
+    /// Reliability diagram with the temperature.
     pub bins_scaled: Vec<ReliabilityBin>,
 }
 
 /// 95 % intervals under resampling of places.
 #[derive(Debug, Clone, Serialize)]
 pub struct Intervals {
-    /// Places that were resampled.
+    /// Number of places that were resampled.
     pub places: usize,
-    /// How often.
+    /// Number of resamples.
     pub resamples: usize,
-    /// Of the draws.
+    /// Seed of the draws.
     pub seed: u64,
-    /// Of the argmax.
+    /// Intervals of the argmax.
     pub main: FigureIntervals,
-    /// Of the mask as the page draws it.
+    /// Intervals of the mask as the page draws it.
     pub with_threshold: FigureIntervals,
-    /// Of the auxiliary head.
+    /// Intervals of the auxiliary head.
     pub rare: Vec<ClassIntervals>,
 }
 
-/// Of the means and of each class.
+/// Intervals of the means and of each class.
 #[derive(Debug, Clone, Serialize)]
 pub struct FigureIntervals {
-    /// Over all classes.
+    /// Mean IoU over all classes.
     pub mean_iou: Option<Interval>,
-    /// Over the classes that are labelled.
+    /// Mean IoU over the classes that are labelled.
     pub mean_iou_without_absent: Option<Interval>,
-    /// Over the rare classes that are labelled.
+    /// Mean recall over the rare classes that are labelled.
     pub mean_rare_recall: Option<Interval>,
     /// Per class.
     pub classes: Vec<ClassIntervals>,
 }
 
-/// Of one class.
+/// Intervals of one class.
 #[derive(Debug, Clone, Serialize)]
 pub struct ClassIntervals {
     /// The class.
@@ -188,11 +188,11 @@ pub struct ClassIntervals {
 /// What was chosen on the validation split, applied unchanged to the split that is reported.
 #[derive(Debug, Clone, Serialize)]
 pub struct AtChosen {
-    /// True where the reported split is the one that the choices were made on: its figures are then too good.
+    /// Whether the reported split is the one on which the choices were made; its figures are then too good.
     pub chosen_on_this_split: bool,
     /// The mask with one threshold for all rare classes.
     pub mask: Option<MaskAtChosen>,
-    /// Per channel of the auxiliary head.
+    /// Figures per channel of the auxiliary head.
     pub rare: Vec<RareAtChosen>,
 }
 
@@ -210,11 +210,11 @@ pub struct MaskAtChosen {
 pub struct RareAtChosen {
     /// The class.
     pub name: String,
-    /// The channel alone.
+    /// The channel alone, at the threshold for F1.
     pub best_f1: Option<AtThreshold>,
-    /// The channel alone.
+    /// The channel alone, at the threshold for IoU.
     pub best_iou: Option<AtThreshold>,
-    /// The class in the mask, no other rare class selected.
+    /// The class in the mask, with no other rare class selected.
     pub recall_at_floor: AtThreshold,
     /// The whole mask at that threshold.
     pub mask_at_floor: MaskPoint,

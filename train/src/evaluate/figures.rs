@@ -1,4 +1,4 @@
-//! From what a pass has counted to the figures of a split.
+//! Computes the figures of a split from what a pass has counted.
 
 use anyhow::{Result, ensure};
 use raremap_infer::sigmoid;
@@ -12,18 +12,18 @@ use super::score::{PlaceCounts, Probabilities, Scores, softmax_into};
 use super::sweep::{GRID, Selection};
 use crate::metrics::{ClassFigures, Interval, Reliability, ScoreHistogram, TemperatureFit, resample_places};
 
-/// Thresholds of the auxiliary head that are always shown.
+/// Thresholds of the auxiliary head that are always reported.
 const SWEEP: [f32; 3] = [0.25, 0.5, 0.75];
-/// Points of a curve that is kept for drawing.
+/// Number of points of a curve that are kept for drawing.
 const CURVE_POINTS: usize = 200;
-/// Images that are named as the worst.
+/// Number of images that are named as the worst.
 const WORST_IMAGES: usize = 8;
 
 impl Scores {
-    /// The figures of the split.
+    /// Computes the figures of the split.
     ///
     /// # Errors
-    /// Where `chosen` is of another model, or of logits that were averaged otherwise.
+    /// If `chosen` belongs to another model, or to logits that were averaged in another way.
     pub fn evaluation(&self, chosen: Option<&Chosen>, bootstrap: Option<Bootstrap>) -> Result<Evaluation> {
         let total = self.total();
         Ok(Evaluation {
@@ -147,7 +147,7 @@ impl Scores {
     fn at_chosen(&self, chosen: &Chosen) -> Result<AtChosen> {
         ensure!(
             chosen.rare.len() == self.auxiliary.len() && chosen.flips() == self.options.flips,
-            "thresholds were chosen for another model, or with other flips"
+            "the thresholds were chosen for another model, or with other flips"
         );
         let at_step = |threshold: f32, selection| self.mask_point(step_of(threshold), selection);
         let mask = chosen.mask.and_then(|mask| {
@@ -207,7 +207,7 @@ impl Scores {
             all.extend(of_classes(&self.rare_figures(&counts)));
             all
         };
-        // In the order in which they were given above.
+        // They come in the order in which they were given above.
         let mut found = resample_places(places, resamples, seed, statistics).into_iter();
         let mut next = || found.next().flatten();
         let of_class = |name: &str, next: &mut dyn FnMut() -> Option<Interval>| ClassIntervals {
@@ -247,7 +247,7 @@ struct Scaled {
     auxiliary: Vec<Reliability>,
 }
 
-/// Step of a threshold that is one of the grid's.
+/// The step of a threshold that lies on the grid.
 fn step_of(threshold: f32) -> usize {
     GRID.partition_point(|of| *of < threshold).min(GRID.len() - 1)
 }

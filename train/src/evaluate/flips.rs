@@ -1,4 +1,4 @@
-//! Logits of a scene, and their average over its mirror images.
+//! Computes the logits of a scene, and their average over its mirror images.
 
 use anyhow::{Context, Result};
 use raremap_infer::{RowUpsampler, RunOptions, SceneInMemory, SceneLogits, TileModel, View, run_in_memory};
@@ -15,7 +15,7 @@ struct Flip {
     columns: bool,
 }
 
-/// The scene as it is, and turned by 180 degrees among its mirror images.
+/// The scene as it is, and its mirror images, which include a turn by 180 degrees.
 const FLIPS: [Flip; 4] = [
     Flip {
         rows: false,
@@ -35,14 +35,14 @@ const FLIPS: [Flip; 4] = [
     },
 ];
 
-/// Logits of a scene from one run, or from one for each of its mirror images.
+/// Logits of a scene from one run, or from one run for each of its mirror images.
 #[derive(Debug)]
 pub struct MeanLogits {
     runs: Vec<(Flip, SceneLogits)>,
 }
 
 impl MeanLogits {
-    /// Runs `model` over a sample, through the pipeline that predicts; with `flips`, four times.
+    /// Runs `model` over a sample, through the same pipeline that predicts; with `flips`, four times.
     ///
     /// # Errors
     /// Those of the pipeline, with the name of the sample's file.
@@ -73,7 +73,7 @@ impl MeanLogits {
         Ok(Self { runs })
     }
 
-    /// Reads rows of the averaged logits: of both heads, before softmax and sigmoid.
+    /// Reads rows of the averaged logits of both heads, before softmax and sigmoid.
     pub fn rows(&self) -> MeanRows<'_> {
         let readers = self.runs.iter().map(|(flip, logits)| Reader {
             flip: *flip,

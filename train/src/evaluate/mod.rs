@@ -1,4 +1,4 @@
-//! Figures of a model on a split.
+//! Computes the figures of a model on a split.
 
 mod choose;
 mod evaluation;
@@ -33,47 +33,48 @@ use crate::dataset::DatasetConfig;
 use raremap_device::Backend;
 use raremap_io::write_whole;
 
-/// Scores a model on splits of a dataset. Temperatures and thresholds are chosen on the validation split alone, and applied unchanged.
+/// Evaluates a model on splits of a dataset. It chooses temperatures and thresholds on the validation split alone, and applies them
+/// unchanged.
 #[derive(Debug, Args)]
 pub struct EvaluateArgs {
     /// A weights file.
     model: PathBuf,
     /// The dataset's TOML file.
     dataset: PathBuf,
-    /// Splits to score, separated by commas.
+    /// Splits to evaluate, separated by commas.
     #[arg(long, visible_alias = "split", value_delimiter = ',', default_value = VALIDATION)]
     splits: Vec<String>,
-    /// Another folder for the dataset's files.
+    /// Look for the dataset's files in this folder.
     #[arg(long)]
     root: Option<PathBuf>,
-    /// Auxiliary probability from which a pixel takes the rare class.
+    /// A pixel takes a rare class if its auxiliary probability is at least this.
     #[arg(long, default_value_t = 0.5)]
     threshold: f32,
     /// Average the logits over the scene and its mirror images.
     #[arg(long)]
     flips: bool,
-    /// Class that the mean IoU is also given without, if not the dataset's own background.
+    /// Also give the mean IoU without this class [default: the dataset's own background].
     #[arg(long)]
     background: Option<String>,
-    /// Resamples of the places for 95 % intervals; 0 gives none.
+    /// Number of resamples of the places for 95 % intervals; 0 gives no intervals.
     #[arg(long, default_value_t = 1000)]
     bootstrap: usize,
     /// Seed of the resamples.
     #[arg(long, default_value_t = 0)]
     bootstrap_seed: u64,
-    /// Mean IoU that may be lost on the validation split for more rare recall, when thresholds are chosen.
+    /// When thresholds are chosen, how much mean IoU on the validation split may be given up for more rare recall.
     #[arg(long, default_value_t = 0.0)]
     floor_margin: f64,
-    /// Count decisions alone: no curves, no calibration, nothing chosen.
+    /// Only count decisions: no curves, no calibration, no chosen thresholds.
     #[arg(long)]
     decisions_only: bool,
-    /// Where to run.
+    /// Device to run on.
     #[arg(long, value_enum, default_value = "cpu")]
     device: Backend,
-    /// Print JSON instead of tables: one split's figures, or those of each under `splits`.
+    /// Print JSON instead of tables: the figures of one split, or those of each under `splits`.
     #[arg(long)]
     json: bool,
-    /// Write a report with plots and the worst images, one HTML file.
+    /// Write a report with plots and the worst images into this HTML file.
     #[arg(long)]
     html: Option<PathBuf>,
 }
@@ -87,13 +88,13 @@ pub fn run(args: &EvaluateArgs) -> Result<()> {
     );
     ensure!(
         args.html.is_none() || !args.decisions_only,
-        "--html shows curves, which --decisions-only leaves out"
+        "--html needs the curves that --decisions-only leaves out"
     );
     let bytes = std::fs::read(&args.model).with_context(|| format!("cannot read {}", args.model.display()))?;
     let file = ModelFile::from_bytes(&bytes).with_context(|| args.model.display().to_string())?;
     let card = &file.card;
     let dataset = DatasetConfig::read(&args.dataset, args.root.as_deref())?;
-    // Known before anything is scored that every split is there.
+    // All splits must be there before anything is scored.
     for split in &args.splits {
         dataset.entries_of(split)?;
     }
@@ -106,7 +107,7 @@ pub fn run(args: &EvaluateArgs) -> Result<()> {
         probabilities: !args.decisions_only,
         background: args.background.clone().or_else(|| dataset.background.clone()),
     };
-    // Through the rules that leave samples out, as training and export do.
+    // The rules that leave samples out apply here as they do in training and export.
     let score_split = |split: &str| {
         let loaded = dataset.load_split(split)?;
         if loaded.dropped.total() > 0 {
@@ -166,10 +167,10 @@ pub fn run(args: &EvaluateArgs) -> Result<()> {
     Ok(())
 }
 
-/// The figures of scores that hold probabilities, with what is chosen on them where they are the validation split's.
+/// Figures of scores that hold probabilities. If the scores are of the validation split, this also chooses on them.
 ///
 /// # Errors
-/// Where the scores hold no probabilities to choose by.
+/// If the scores hold no probabilities to choose by.
 pub fn figures_and_choices(scores: Scores, bootstrap: Bootstrap) -> Result<(Evaluation, Option<Chosen>)> {
     if scores.split() != VALIDATION {
         return Ok((scores.evaluation(None, Some(bootstrap))?, None));

@@ -1,4 +1,4 @@
-//! Where a model expects rare classes in a scene.
+//! Finds out where a model expects rare classes in a scene.
 
 use anyhow::{Context, Result};
 use raremap_infer::{SceneInMemory, TileModel, View, run_in_memory};
@@ -7,13 +7,13 @@ use raremap_model::Card;
 use super::scenes::Layout;
 use crate::dataset::{DatasetConfig, Sample};
 
-/// Probability of any rare class at each pixel of a sample, from 0 to 1; 0 where there is no data, and without an auxiliary head.
+/// Probability of any rare class at each pixel of a sample, from 0 to 1. It is 0 where there is no data, and without an auxiliary head.
 ///
 /// # Shapes
 /// - output: `[height, width]`
 ///
 /// # Errors
-/// Where the dataset's bands or classes are not the card's, and where the network fails.
+/// If the dataset's bands or classes are not the card's, or if the network fails.
 pub fn saliency_map(sample: &Sample, model: &impl TileModel, card: &Card, dataset: &DatasetConfig) -> Result<Vec<f32>> {
     let layout = Layout::new(card, dataset, None)?;
     let scene = SceneInMemory {
@@ -24,7 +24,7 @@ pub fn saliency_map(sample: &Sample, model: &impl TileModel, card: &Card, datase
     let logits = pollster::block_on(run_in_memory(&scene, model, card, &layout.run, &mut ()));
     let logits = logits.with_context(|| sample.path.display().to_string())?;
     let saliency = logits.saliency(&View::whole(scene.size))?;
-    // What is not a number is where there is no data: nobody looks there.
+    // NaN marks pixels without data, which nobody looks at.
     Ok(saliency.into_iter().map(|p| if p.is_nan() { 0.0 } else { p }).collect())
 }
 

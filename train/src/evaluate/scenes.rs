@@ -9,7 +9,7 @@ use raremap_model::Card;
 use crate::dataset::{DatasetConfig, Entry, Sample};
 use crate::metrics::Roles;
 
-/// The scenes of a split: read one at a time, or in memory already.
+/// The scenes of a split, read one at a time or already in memory.
 #[derive(Debug, Clone)]
 pub struct Scenes<'a> {
     dataset: &'a DatasetConfig,
@@ -19,10 +19,10 @@ pub struct Scenes<'a> {
 }
 
 impl<'a> Scenes<'a> {
-    /// Scenes that are read from their files as they are scored.
+    /// Makes scenes that are read from their files as they are scored.
     ///
     /// # Errors
-    /// Where the dataset has no such split, or a place is in two.
+    /// If the dataset has no such split, or a place is in two splits.
     pub fn of(dataset: &'a DatasetConfig, split: &str) -> Result<Self> {
         Ok(Self {
             entries: dataset.entries_of(split)?,
@@ -32,14 +32,14 @@ impl<'a> Scenes<'a> {
         })
     }
 
-    /// Scenes that [`DatasetConfig::load_split`] has read; `entries` say what the `samples` are.
+    /// Makes scenes from what [`DatasetConfig::load_split`] has read; `entries` say what the `samples` are.
     ///
     /// # Errors
-    /// Where the samples are not as many as the entries.
+    /// If there are not as many samples as entries.
     pub fn loaded(dataset: &'a DatasetConfig, split: &str, entries: &[Entry], samples: &'a [Sample]) -> Result<Self> {
         ensure!(
             samples.len() == entries.len(),
-            "{} samples are no {split} of {}, which has {}",
+            "there are {} samples for the split {split} of {}, which has {}",
             samples.len(),
             dataset.name,
             entries.len()
@@ -67,7 +67,7 @@ impl<'a> Scenes<'a> {
         self.entries.len()
     }
 
-    /// What the scenes are of.
+    /// What the scenes show.
     pub fn entries(&self) -> &[Entry] {
         &self.entries
     }
@@ -75,9 +75,9 @@ impl<'a> Scenes<'a> {
     /// A scene.
     ///
     /// # Errors
-    /// Where its file cannot be read, and for an index that is not there.
+    /// If its file cannot be read, or if there is no scene of that index.
     pub fn sample(&self, index: usize) -> Result<Cow<'a, Sample>> {
-        let entry = self.entries.get(index).context("no such scene")?;
+        let entry = self.entries.get(index).context("there is no such scene")?;
         match self.loaded.and_then(|samples| samples.get(index)) {
             Some(sample) => Ok(Cow::Borrowed(sample)),
             None => self.dataset.load_sample(&entry.image).map(Cow::Owned),
@@ -85,14 +85,14 @@ impl<'a> Scenes<'a> {
     }
 }
 
-/// How a model meets a dataset: which band goes where, and what its classes are.
+/// How a model fits a dataset: which band goes where, and what its classes are.
 #[derive(Debug, Clone)]
 pub struct Layout {
     /// Bands and tiles of a run.
     pub run: RunOptions,
     /// Class names, in the order of the main head.
     pub names: Vec<String>,
-    /// Rare classes of the dataset, whether the model has an auxiliary head or not; the background.
+    /// Rare classes of the dataset, whether or not the model has an auxiliary head, and the background.
     pub roles: Roles,
     /// Class of each channel of the auxiliary head.
     pub auxiliary: Vec<usize>,
@@ -100,13 +100,13 @@ pub struct Layout {
 
 impl Layout {
     /// # Errors
-    /// Where the dataset's bands or classes are not the card's, and for a background that is no class.
+    /// If the dataset's bands or classes are not the card's, or if the background is not a class.
     pub fn new(card: &Card, dataset: &DatasetConfig, background: Option<&str>) -> Result<Self> {
         let scene = dataset.scene_bands();
-        // Positions within a sample, which holds the scene bands alone, in the dataset's order.
+        // Positions within a sample, which only holds the scene bands, in the dataset's order.
         let band = |name: &str| {
             let found = scene.iter().position(|(band, _)| *band == name);
-            found.with_context(|| format!("the model needs band {name}, which {} does not name", dataset.name))
+            found.with_context(|| format!("the model needs the band {name}, which {} does not have", dataset.name))
         };
         let bands = card.scene_bands().into_iter().map(band).collect::<Result<_>>()?;
         let names: Vec<String> = card.classes.iter().map(|class| class.name.clone()).collect();
@@ -119,7 +119,12 @@ impl Layout {
         );
         let background = background.map(|name| {
             let found = names.iter().position(|class| class == name);
-            found.with_context(|| format!("the background {name} is no class: there are {}", names.join(", ")))
+            found.with_context(|| {
+                format!(
+                    "the background {name} is not a class; the classes are {}",
+                    names.join(", ")
+                )
+            })
         });
         let rare = dataset.classes.iter().enumerate().filter(|(_, class)| class.rare);
         Ok(Self {

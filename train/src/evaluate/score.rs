@@ -1,4 +1,4 @@
-//! One pass of a model over a split: what is counted, and nothing that grows with the split.
+//! Runs a model over a split once and counts; nothing that is kept grows with the split.
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -17,18 +17,19 @@ use crate::metrics::{Binary, Confusion, LogitSample, Reliability, Roles, ScoreHi
 /// What a pass does.
 #[derive(Debug, Clone, PartialEq)]
 pub struct ScoreOptions {
-    /// Auxiliary probability from which a pixel takes the rare class; 1 switches this off.
+    /// A pixel takes a rare class if its auxiliary probability is at least this; 1 switches this off.
     pub threshold: f32,
     /// Average the logits over the scene and its mirror images: four runs for each scene.
     pub flips: bool,
-    /// Count probabilities too: curves, calibration, thresholds. Without it, a pass counts decisions alone, which is what training needs.
+    /// Count probabilities too, for curves, calibration and thresholds. Without it, a pass only counts decisions, which is what training
+    /// needs.
     pub probabilities: bool,
-    /// Class that means are also given without.
+    /// Class without which means are also given.
     pub background: Option<String>,
 }
 
 impl ScoreOptions {
-    /// Decisions alone, at `threshold`.
+    /// Only counts decisions, at `threshold`.
     pub fn at(threshold: f32) -> Self {
         Self {
             threshold,
@@ -39,7 +40,7 @@ impl ScoreOptions {
     }
 }
 
-/// What a pass over a split has counted. The split is the one that was scored: nothing else can set it.
+/// What a pass over a split has counted. Nothing but scoring can set the split.
 #[derive(Debug, Clone)]
 pub struct Scores {
     pub(super) split: String,
@@ -82,7 +83,7 @@ impl PlaceCounts {
     }
 }
 
-/// How an image went.
+/// How well an image was predicted.
 #[derive(Debug, Clone, Serialize)]
 pub struct ImageScore {
     /// Position in the split.
@@ -95,7 +96,7 @@ pub struct ImageScore {
     pub path: PathBuf,
     /// Pixels labelled as a rare class.
     pub rare_pixels: u64,
-    /// Pixels of which the drawn mask claims a rare class wrongly, or misses one.
+    /// Pixels where the drawn mask claims a rare class wrongly, or misses one.
     pub rare_wrong: u64,
 }
 
@@ -170,7 +171,7 @@ pub(super) fn softmax_into(logits: &[f32], output: &mut [f32]) {
 /// Scores a model on the scenes of a split, through the same pipeline that predicts.
 ///
 /// # Errors
-/// Where a file cannot be read, where the dataset's bands or classes are not the card's, and where the network fails.
+/// If a file cannot be read, if the dataset's bands or classes are not the card's, or if the network fails.
 pub fn score(model: &impl TileModel, card: &Card, scenes: &Scenes<'_>, options: &ScoreOptions) -> Result<Scores> {
     let layout = Layout::new(card, scenes.dataset(), options.background.as_deref())?;
     let mut scores = Scores {
@@ -199,9 +200,10 @@ pub fn score(model: &impl TileModel, card: &Card, scenes: &Scenes<'_>, options: 
     Ok(scores)
 }
 
-/// The decisions on one row of pixels: of the main head alone, and with the auxiliary head at a threshold.
+/// The decisions on one row of pixels, by the main head alone and with the auxiliary head at a threshold.
 ///
-/// The rule is the pipeline's: of equal main logits the first class wins, and of the rare classes that reach the threshold the highest.
+/// The rule is the pipeline's: of equal main logits the first class wins, and of several rare classes that reach the threshold, the most
+/// likely.
 pub(super) struct Decisions {
     classes: usize,
     auxiliary: Vec<usize>,
@@ -217,7 +219,7 @@ impl Decisions {
         }
     }
 
-    /// Of a pixel's logits, main head first.
+    /// Decides from a pixel's logits, main head first.
     pub fn of(&self, logits: &[f32]) -> (usize, usize) {
         let (main, auxiliary) = logits.split_at(self.classes);
         let higher =
@@ -226,7 +228,7 @@ impl Decisions {
         let Some(least) = self.least_logit else {
             return (choice, choice);
         };
-        // Strictly below the least logit, so that reaching it is enough.
+        // The value is just below the lowest such logit, so that reaching it is enough.
         let rare = self.auxiliary.iter().copied().zip(auxiliary);
         let (drawn, _) = rare.fold((choice, least.next_down()), higher);
         (choice, drawn)
@@ -258,7 +260,7 @@ pub(super) fn for_pixels(
 }
 
 impl Scores {
-    /// Counts an image; gives its rare pixels and those that the drawn mask has wrong.
+    /// Counts an image; returns its rare pixels and those that the drawn mask gets wrong.
     fn add(&mut self, layout: &Layout, sample: &Sample, logits: &MeanLogits, place: &str) -> Result<(u64, u64)> {
         let (classes, channels) = (layout.names.len(), layout.auxiliary.len());
         let counts = self
@@ -304,7 +306,7 @@ impl Scores {
         &self.split
     }
 
-    /// The images, those with most wrong rare pixels first.
+    /// The images, those with the most wrong rare pixels first.
     pub fn worst_images(&self, most: usize) -> Vec<&ImageScore> {
         let mut images: Vec<&ImageScore> = self.images.iter().filter(|image| image.rare_wrong > 0).collect();
         images.sort_by_key(|image| (std::cmp::Reverse(image.rare_wrong), image.index));
@@ -312,7 +314,7 @@ impl Scores {
         images
     }
 
-    /// Counts of all places, each as often as `times` says.
+    /// Counts of all places, each counted as often as `times` says.
     pub(super) fn resampled(&self, times: &[u64]) -> PlaceCounts {
         let mut sum = PlaceCounts::new(self.names.len(), self.auxiliary.len());
         for (place, &times) in self.places.values().zip(times).filter(|(_, times)| **times > 0) {

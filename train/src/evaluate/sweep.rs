@@ -1,9 +1,9 @@
-//! The mask as the page draws it, at every threshold of a grid, from one pass.
+//! Computes the mask as the page draws it, at every threshold of a grid, from one pass.
 
 use crate::metrics::Confusion;
 
-/// Thresholds of the grid, ascending: half powers of two from 2^-14, then multiples of 1/64. A class of one pixel in a thousand has
-/// probabilities about as small. Bins and `f32` hold all of them exactly. The last one, 1, switches the rule off.
+/// Thresholds of the grid, ascending: half powers of two from 2^-14, then multiples of 1/64. The probabilities of a class of one pixel in a
+/// thousand are about that small. Bins and `f32` hold all of them exactly. The last one, 1, switches the rule off.
 pub const GRID: [f32; 80] = {
     let mut grid = [0.0; 80];
     let mut step = 0;
@@ -21,17 +21,17 @@ pub const GRID: [f32; 80] = {
 
 /// What the mask is at each threshold, counted once.
 ///
-/// A threshold changes a pixel from the main head's choice to a rare class, and nothing else. So it is enough to know how many steps a
-/// pixel's probability reaches, what the main head chose, and which rare class takes it.
-/// Probabilities are compared here, logits in the pipeline: a pixel that is within rounding of the threshold may fall on either side.
+/// All that a threshold does is change a pixel from the main head's choice to a rare class. So it is enough to know how many steps a
+/// pixel's probability reaches, what the main head chose, and which rare class takes it. Probabilities are compared here, but logits in the
+/// pipeline: a pixel within rounding of the threshold may fall on either side.
 #[derive(Debug, Clone)]
 pub struct MaskSweep {
     classes: usize,
     /// Class of each channel of the auxiliary head.
     auxiliary: Vec<usize>,
-    /// All rare classes selected, with the highest channel: `[channel][steps reached]`.
+    /// With all rare classes selected, the highest channel: `[channel][steps reached]`.
     joint: Vec<Vec<Confusion>>,
-    /// One rare class selected alone: `[channel][steps reached]`.
+    /// With one rare class selected alone: `[channel][steps reached]`.
     alone: Vec<Vec<Confusion>>,
 }
 
@@ -45,7 +45,7 @@ pub enum Selection {
 }
 
 impl MaskSweep {
-    /// For `classes` classes and a channel of the auxiliary head for each of the classes in `auxiliary`.
+    /// Makes counts for `classes` classes, with a channel of the auxiliary head for each of the classes in `auxiliary`.
     pub fn new(classes: usize, auxiliary: Vec<usize>) -> Self {
         let zeros = vec![vec![Confusion::new(classes); GRID.len() + 1]; auxiliary.len()];
         Self {
@@ -56,7 +56,7 @@ impl MaskSweep {
         }
     }
 
-    /// Counts a pixel: the auxiliary probabilities, its label and the main head's choice.
+    /// Counts a pixel by its auxiliary probabilities, its label and the main head's choice.
     pub fn add(&mut self, probabilities: &[f32], label: usize, choice: usize) {
         let steps = |p: f32| GRID.partition_point(|threshold| *threshold <= p);
         for (steps_of, &p) in self.alone.iter_mut().zip(probabilities) {

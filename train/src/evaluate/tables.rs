@@ -1,4 +1,4 @@
-//! Figures as text, for a terminal.
+//! Prints figures as text, for a terminal.
 
 use super::choose::Chosen;
 use super::evaluation::{AtChosen, Calibration, ClassIntervals, Details, Evaluation, Intervals, MaskPoint};
@@ -136,7 +136,7 @@ fn details(details: &Details) -> String {
 
 fn calibration(calibration: &Calibration) -> String {
     let mut text = format!(
-        "\nexpected calibration error, 15 bins, as it is and with the temperature (that on {} pixels):\n",
+        "\nexpected calibration error, 15 bins, of the network as it is, and with the temperature (measured on {} pixels):\n",
         calibration.scaled_pixels
     );
     let main = calibration

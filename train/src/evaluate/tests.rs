@@ -6,7 +6,7 @@ use super::toy::{Toy, card, dataset, labelled};
 use super::*;
 use crate::dataset::{Entry, Sample};
 
-/// Three scenes of two places: the value says whether there is water, but not always rightly.
+/// Three scenes of two places: the value says whether there is water, but it is not always right.
 fn samples() -> Vec<Sample> {
     let pixel = |seed: usize| {
         move |y: usize, x: usize| {
@@ -36,7 +36,7 @@ fn options() -> ScoreOptions {
     }
 }
 
-/// What [`SPLITS`] says of a split.
+/// What [`SPLITS`] says about a split.
 fn entries(split: &str) -> Vec<Entry> {
     let entry = |line: &&str| {
         let fields: Vec<String> = line.split(',').map(str::to_owned).collect();
@@ -157,7 +157,7 @@ fn what_is_chosen_on_val_is_applied_unchanged_elsewhere() {
             .all(|point| point.mean_rare_recall <= mask.most_rare_recall.mean_rare_recall)
     );
     assert!(mask.most_rare_recall.mean_iou >= floor);
-    // The bias of 0.31 is undone by a threshold above one half.
+    // A threshold above one half undoes the bias of 0.31.
     assert!(threshold > 0.5, "{threshold}");
 
     let flipped = ScoreOptions {

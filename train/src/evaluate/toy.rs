@@ -1,4 +1,4 @@
-//! A network of a few sums, and scenes to go with it, for tests.
+//! A network of a few sums, with scenes that fit it, for tests.
 
 use std::path::{Path, PathBuf};
 
@@ -33,7 +33,7 @@ impl TileModel for Toy {
     }
 }
 
-/// One band, land and water, the last rare.
+/// One band, and the classes land and water, of which water is rare.
 pub fn card() -> Card {
     let class = |value: u8, name: &str| Class {
         value,
@@ -84,7 +84,7 @@ pub fn labelled([height, width]: [usize; 2], pixel: impl Fn(usize, usize) -> (f3
     }
 }
 
-/// A dataset of the toy's band and classes: `splits` are the lines of its CSV file, which is written into `root`.
+/// A dataset of the toy's band and classes; `splits` are the lines of its CSV file, which is written into `root`.
 pub fn dataset(root: &Path, splits: &[&str]) -> DatasetConfig {
     let text = format!("image,place,split\n{}\n", splits.join("\n"));
     std::fs::write(root.join("splits.csv"), text).expect("writes");

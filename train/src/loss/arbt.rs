@@ -1,4 +1,4 @@
-//! ARBT, the adaptive rare-class balanced Tversky loss of the design's system A.
+//! ARBT, the adaptive rare-class balanced Tversky loss (docs/sources.md).
 
 use anyhow::{Result, ensure};
 use burn::tensor::Tensor;
@@ -13,8 +13,7 @@ use super::prediction::{Activation, Overlap, Prediction};
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum ArbtOrientation {
-    /// On false positives, as the formula is written: a rare class is scored by its precision, and its misses are
-    /// nearly free.
+    /// On false positives, as the formula is written: a rare class is then scored by its precision, and its misses are nearly free.
     AsWritten,
     /// On misses, as the text around the formula means it.
     #[default]
@@ -29,20 +28,20 @@ pub struct ArbtConfig {
     pub orientation: ArbtOrientation,
     /// Exponent of the relative frequency in the adaptive weight `1 - (f_c / max_k f_k)^eta`, above 0.
     pub eta: f64,
-    /// Least weight of misses, for `recall_weighted`.
+    /// Lowest weight of misses, for `recall_weighted`.
     pub fn_weight_min: f64,
     /// Largest weight of misses, for `recall_weighted`.
     pub fn_weight_max: f64,
     /// Exponent of the class weight `1 / (f_c + eps)^delta`, 0 or more.
     pub delta: f64,
-    /// Largest class weight, after they have been given the mean 1.
+    /// Largest class weight, after the weights were scaled to the mean 1.
     pub class_weight_cap: f64,
     /// Factor of the residual term, the formula's lambda.
     pub residual_weight: f64,
-    /// Exponent of the residual term, the formula's gamma, at least 1: below, its gradient grows without bound where it
-    /// is small.
+    /// Exponent of the residual term, the formula's gamma, at least 1: below 1, its gradient grows without bound where the residual is
+    /// small.
     pub residual_gamma: f64,
-    /// Keeps denominators from 0; pixels in the Tversky index, a share in the class weight.
+    /// Keeps denominators from 0; it is in pixels in the Tversky index, and a share in the class weight.
     pub eps: f64,
 }
 
@@ -68,29 +67,29 @@ impl ArbtConfig {
             .iter()
             .all(|v| v.is_finite());
         ensure!(finite, "eta, delta and residual_gamma must be finite");
-        ensure!(self.eta > 0.0, "eta must be positive, it is {}", self.eta);
-        ensure!(self.delta >= 0.0, "delta must not be negative, it is {}", self.delta);
+        ensure!(self.eta > 0.0, "eta is {}; it must be positive", self.eta);
+        ensure!(self.delta >= 0.0, "delta is {}; it must not be negative", self.delta);
         ensure!(
             (0.0..=1.0).contains(&self.fn_weight_min)
                 && (0.0..=1.0).contains(&self.fn_weight_max)
                 && self.fn_weight_min <= self.fn_weight_max,
-            "fn_weight_min and fn_weight_max must be an interval from 0 to 1, they are {} and {}",
+            "fn_weight_min and fn_weight_max are {} and {}; they must be an interval within 0 to 1",
             self.fn_weight_min,
             self.fn_weight_max
         );
         ensure!(
             self.class_weight_cap >= 1.0,
-            "class_weight_cap must be at least 1, it is {}",
+            "class_weight_cap is {}; it must be at least 1",
             self.class_weight_cap
         );
         ensure!(
             self.residual_weight.is_finite() && self.residual_weight >= 0.0,
-            "residual_weight must not be negative, it is {}",
+            "residual_weight is {}; it must not be negative",
             self.residual_weight
         );
         ensure!(
             self.residual_gamma >= 1.0,
-            "residual_gamma must be at least 1, it is {}",
+            "residual_gamma is {}; it must be at least 1",
             self.residual_gamma
         );
         check_positive("eps", self.eps)
@@ -107,7 +106,7 @@ impl ArbtConfig {
         }
     }
 
-    /// Weights of the classes, given their pixels in the training split.
+    /// Computes the weights of the classes from their pixels in the training split.
     fn class_weights(&self, pixels: &[u64]) -> Vec<ClassWeight> {
         let total = pixels.iter().sum::<u64>().max(1) as f64;
         let most = pixels.iter().copied().max().unwrap_or(0).max(1) as f64;
@@ -145,10 +144,9 @@ struct ClassWeight {
 /// `+ lambda mean_i sum_c |P_i^c - G_i^c|^gamma`
 ///
 /// - TP, FP and FN are soft, from the softmax P and the labels G, over the scored pixels of the whole batch.
-/// - The adaptive weight of class c is `1 - (f_c / max_k f_k)^eta`, f the frequency in the training split;
-///   [`ArbtOrientation`] says which error it falls on, and the other error has 1 minus it. For `recall_weighted` the
-///   weight of misses is kept from `fn_weight_min` to `fn_weight_max`, so that a rare class's false positives are never
-///   free either.
+/// - The adaptive weight of class c is `1 - (f_c / max_k f_k)^eta`, f the frequency in the training split; [`ArbtOrientation`] says which
+///   error it falls on, and the other error has 1 minus it. For `recall_weighted` the weight of misses stays within `fn_weight_min` and
+///   `fn_weight_max`, so that a rare class's false positives are never free either.
 /// - `w_c = 1 / (f_c + eps)^delta`, divided by its mean over the classes that the split has, then capped; 0 for a class
 ///   that the split does not have.
 /// - A class that is in neither the batch's labels nor its prediction (see [`Overlap::present`]) adds nothing to the

@@ -6,8 +6,8 @@ use burn::tensor::{Int, Tensor};
 use super::classes::{Classes, PerClass};
 use super::prediction::{Target, channel_indices, log_true_binary};
 
-/// `sum_r mean_i -[p_r 1(Y_i = r) log S_i^r + (1 - 1(Y_i = r)) log(1 - S_i^r)]` over scored pixels, S the sigmoid of
-/// the auxiliary logits and r the rare classes (the auxiliary loss of the design's system A, with p = 1).
+/// `sum_r mean_i -[p_r 1(Y_i = r) log S_i^r + (1 - 1(Y_i = r)) log(1 - S_i^r)]` over scored pixels, S the sigmoid of the auxiliary logits
+/// and r the rare classes. (With p = 1, this is the auxiliary loss of the spatial-aware SegFormer.)
 pub struct Auxiliary {
     /// Classes of the channels, `[1, rare, 1, 1]`.
     rare: Tensor<4, Int>,
@@ -16,12 +16,12 @@ pub struct Auxiliary {
 }
 
 impl Auxiliary {
-    /// `rare` are the classes of the head's channels, at least one; that the loss ignores one of them is an error.
+    /// `rare` are the classes of the head's channels, at least one. It is an error if the loss ignores one of them.
     pub fn new(pos_weight: &PerClass, rare: &[usize], classes: &Classes) -> Result<Self> {
         for class in rare {
             ensure!(
                 !classes.ignored.contains(class),
-                "loss.ignore_classes holds class {class}, which the auxiliary head looks for"
+                "loss.ignore_classes contains class {class}, which the auxiliary head looks for"
             );
         }
         let extra: Vec<f32> = pos_weight
@@ -43,7 +43,7 @@ impl Auxiliary {
         let scored = target.scored.clone();
         let weight = match &self.extra_weight {
             None => scored,
-            // own is 0 where not scored
+            // `own` is 0 where a pixel is not scored.
             Some(extra) => own * extra.clone() + scored,
         };
         (log_true * weight).sum().neg() / target.count.clone()

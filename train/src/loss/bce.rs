@@ -16,7 +16,7 @@ pub struct BceConfig {
     pub pos_weight: PerClass,
     /// Weight of the other pixels: one number, or one per class of the dataset.
     pub neg_weight: PerClass,
-    /// The classes whose channels count, by name or index; empty: all.
+    /// The classes whose channels count, by name or index; an empty list means all.
     pub classes: Vec<ClassRef>,
 }
 
@@ -45,17 +45,17 @@ impl BceConfig {
 
 /// Weights of a loss of one class against the rest.
 pub struct BinaryWeights {
-    /// Of a class's own pixels, 0 for a channel that does not count, `[1, classes, 1, 1]`.
+    /// Weights of a class's own pixels, 0 for a channel that does not count, `[1, classes, 1, 1]`.
     positive: Tensor<4>,
-    /// Of the other pixels, likewise.
+    /// Weights of the other pixels, likewise.
     negative: Tensor<4>,
     /// How many channels count.
     channels: usize,
 }
 
 impl BinaryWeights {
-    /// Resolves the weights for the dataset's classes. A class that the loss ignores keeps its channel: it has no own
-    /// pixel, so the channel learns to stay below the others, as it does under a softmax.
+    /// Resolves the weights for the dataset's classes. A class that the loss ignores keeps its channel: it has no pixel of its own, so the
+    /// channel learns to stay below the others, as it does under a softmax.
     pub fn new(positive: &PerClass, negative: &PerClass, selection: &[ClassRef], classes: &Classes) -> Result<Self> {
         let counted = match selection {
             [] => vec![true; classes.len()],
@@ -73,8 +73,8 @@ impl BinaryWeights {
         })
     }
 
-    /// The weighted mean of `per_pixel`, `[batch, classes, h, w]`, over scored pixels and counted channels, `[1]`.
-    /// Weights multiply, they do not divide, as torch's `pos_weight` does.
+    /// The weighted mean of `per_pixel`, `[batch, classes, h, w]`, over scored pixels and counted channels, `[1]`. As in torch's
+    /// `pos_weight`, weights only multiply; the mean is not divided by them.
     pub fn mean(&self, per_pixel: Tensor<4>, prediction: &Prediction) -> Tensor<1> {
         let target = prediction.target;
         let own = target.one_hot();
@@ -87,8 +87,8 @@ impl BinaryWeights {
 /// `mean_i mean_c -[p_c G log s(x) + n_c (1 - G) log(1 - s(x))]` over scored pixels and the selected channels, s the
 /// sigmoid and x the main head's logits.
 ///
-/// The design's system E has one class and one sigmoid. For several classes this is the same loss for each of them
-/// against the rest; the class with the largest logit is still the one with the largest probability.
+/// With one class, this is the usual sigmoid loss. With several classes it is the same loss for each of them against the rest; the class
+/// with the largest logit is still the one with the largest probability.
 pub struct Bce {
     weights: BinaryWeights,
 }

@@ -14,13 +14,13 @@ use super::prediction::Prediction;
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct BinaryFocalConfig {
-    /// How strongly pixels that are right already are left out, 0 or more.
+    /// How strongly pixels that are already right are discounted, 0 or more.
     pub gamma: f64,
     /// Weight of a class's own pixels: one number, or one per class of the dataset. (The paper's alpha.)
     pub pos_weight: PerClass,
     /// Weight of the other pixels: one number, or one per class of the dataset. (The paper's 1 - alpha.)
     pub neg_weight: PerClass,
-    /// The classes whose channels count, by name or index; empty: all.
+    /// The classes whose channels count, by name or index; an empty list means all.
     pub classes: Vec<ClassRef>,
 }
 
@@ -51,11 +51,10 @@ impl BinaryFocalConfig {
     }
 }
 
-/// The binary cross entropy with each channel of each pixel multiplied by `(1 - p)^gamma`, p the probability that it
-/// gives to the truth (Focal Loss for Dense Object Detection, arXiv:1708.02002). With gamma 0 exactly the binary cross
-/// entropy.
+/// The binary cross entropy with each channel of each pixel multiplied by `(1 - p)^gamma`, where p is the probability that it gives to the
+/// truth (Focal Loss for Dense Object Detection, arXiv:1708.02002). With gamma 0 it is exactly the binary cross entropy.
 ///
-/// The mean is over scored pixels and channels, not, as in the paper, over the objects found.
+/// The mean is over scored pixels and channels, and not over the objects found, as in the paper.
 pub struct BinaryFocal {
     weights: BinaryWeights,
     gamma: f64,

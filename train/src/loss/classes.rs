@@ -1,4 +1,4 @@
-//! Classes as the loss settings name them.
+//! Resolves classes as the loss settings name them.
 
 use anyhow::{Context, Result, ensure};
 use burn::tensor::{Device, Tensor};
@@ -25,7 +25,7 @@ pub enum PerClass {
 }
 
 impl PerClass {
-    /// Checks that all are positive.
+    /// Checks that all numbers are positive.
     pub fn check(&self, key: &str) -> Result<()> {
         let values = match self {
             Self::All(value) => std::slice::from_ref(value),
@@ -66,7 +66,7 @@ pub struct Classes<'a> {
 }
 
 impl<'a> Classes<'a> {
-    /// Resolves `ignore`; an unknown class, and nothing left, are errors.
+    /// Resolves `ignore`. It is an error if a class is unknown, or if no class is left.
     pub fn new(pixels: &[u64], names: &'a [String], ignore: &[ClassRef], device: &'a Device) -> Result<Self> {
         ensure!(
             pixels.len() == names.len(),
@@ -96,7 +96,7 @@ impl<'a> Classes<'a> {
         Ok(classes)
     }
 
-    /// How many.
+    /// Number of classes.
     pub fn len(&self) -> usize {
         self.names.len()
     }
@@ -106,7 +106,7 @@ impl<'a> Classes<'a> {
             ClassRef::Index(index) => {
                 ensure!(
                     *index < self.len(),
-                    "there is no class {index}: they count from 0 to {}",
+                    "there is no class {index}: classes count from 0 to {}",
                     self.len() - 1
                 );
                 Ok(*index)
@@ -118,7 +118,7 @@ impl<'a> Classes<'a> {
         }
     }
 
-    /// For each class, whether a term counts it: those of `selection` (empty: all) that the loss does not ignore.
+    /// For each class, whether a term counts it: those of `selection` (all if it is empty) that the loss does not ignore.
     pub fn counted(&self, selection: &[ClassRef]) -> Result<Vec<bool>> {
         let mut counted = vec![selection.is_empty(); self.len()];
         for class in selection {

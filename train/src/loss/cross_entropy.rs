@@ -15,7 +15,7 @@ use super::prediction::Prediction;
 pub struct CrossEntropyConfig {
     /// Largest class weight over the smallest, where the weights follow a rule.
     pub class_weight_cap: f64,
-    /// Share of the target that is spread over all classes (arXiv:1512.00567, section 7), from 0 to below 1.
+    /// Share of the target that is spread over all classes (arXiv:1512.00567, section 7), at least 0 and below 1.
     pub label_smoothing: f64,
     /// Weights by class.
     pub class_weights: ClassWeights,
@@ -36,7 +36,7 @@ impl CrossEntropyConfig {
         self.class_weights.check(self.class_weight_cap)?;
         ensure!(
             (0.0..1.0).contains(&self.label_smoothing),
-            "label_smoothing must be from 0 to below 1, it is {}",
+            "label_smoothing is {}; it must be at least 0 and below 1",
             self.label_smoothing
         );
         Ok(())
@@ -53,8 +53,7 @@ impl CrossEntropyConfig {
 
 /// `sum_i w_{y_i} CE_i / sum_i w_{y_i}` over scored pixels, torch's weighted mean.
 ///
-/// With label smoothing s, `w_y CE` becomes `(1 - s) w_y CE + s / C * sum_c w_c (-log P_c)`, as in torch; the divisor
-/// stays.
+/// With label smoothing s, `w_y CE` becomes `(1 - s) w_y CE + s / C * sum_c w_c (-log P_c)`, as in torch; the divisor stays the same.
 pub struct CrossEntropy {
     /// `[classes]`
     weights: Tensor<1>,

@@ -16,7 +16,7 @@ pub struct DiceConfig {
     pub activation: Activation,
     /// Pixels added to numerator and denominator, above 0.
     pub smooth: f64,
-    /// The classes that count, by name or index; empty: all.
+    /// The classes that count, by name or index; an empty list means all.
     pub classes: Vec<ClassRef>,
 }
 
@@ -44,14 +44,14 @@ impl DiceConfig {
     }
 }
 
-/// The least number that may keep a denominator from 0: its square is still a number in f32, which the gradient needs.
+/// The smallest number that may keep a denominator from 0: its square is still a number in f32, which the gradient needs.
 const LEAST_DENOMINATOR: f64 = 1e-12;
 
 /// Whether `value` can keep a denominator from 0.
 pub fn check_positive(key: &str, value: f64) -> Result<()> {
     ensure!(
         value.is_finite() && value >= LEAST_DENOMINATOR,
-        "{key} must be at least {LEAST_DENOMINATOR:e}, it is {value}"
+        "{key} is {value}; it must be at least {LEAST_DENOMINATOR:e}"
     );
     Ok(())
 }

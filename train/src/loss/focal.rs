@@ -13,7 +13,7 @@ use super::prediction::{Prediction, power};
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct FocalConfig {
-    /// How strongly pixels that are right already are left out, 0 or more. The design's system C uses 0.5.
+    /// How strongly pixels that are already right are discounted, 0 or more. The published recipe of the multipath U-Net uses 0.5.
     pub gamma: f64,
     /// Largest class weight over the smallest, where the weights follow a rule.
     pub class_weight_cap: f64,
@@ -51,13 +51,13 @@ impl FocalConfig {
 pub fn check_gamma(gamma: f64) -> Result<()> {
     ensure!(
         gamma.is_finite() && gamma >= 0.0,
-        "gamma must not be negative, it is {gamma}"
+        "gamma is {gamma}; it must not be negative"
     );
     Ok(())
 }
 
-/// `sum_i w_{y_i} (1 - P_{y_i})^gamma CE_i / sum_i w_{y_i}` over scored pixels (Focal Loss for Dense Object Detection,
-/// arXiv:1708.02002, with softmax in place of its sigmoid): with gamma 0 exactly the weighted cross entropy.
+/// `sum_i w_{y_i} (1 - P_{y_i})^gamma CE_i / sum_i w_{y_i}` over scored pixels (Focal Loss for Dense Object Detection, arXiv:1708.02002,
+/// with softmax in place of its sigmoid). With gamma 0 it is exactly the weighted cross entropy.
 pub struct Focal {
     /// `[classes]`
     weights: Tensor<1>,

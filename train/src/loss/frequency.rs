@@ -7,11 +7,11 @@ use serde::{Deserialize, Serialize};
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum FrequencyRule {
-    /// All 1.
+    /// All weights are 1.
     None,
     /// Proportional to `f_c^-0.5`.
     InverseSqrt,
-    /// Proportional to `1 / f_c`, as the design's systems B and C weight their losses.
+    /// Proportional to `1 / f_c`, as in the published U-Net with squeeze-and-excitation and multipath U-Net (docs/sources.md).
     Inverse,
 }
 
@@ -22,9 +22,9 @@ pub enum FrequencyRule {
     expecting = "class_weights must be \"none\", \"inverse_sqrt\", \"inverse\" or a list of one number per class"
 )]
 pub enum ClassWeights {
-    /// By frequency: capped, mean 1 over the pixels, 0 for a class that does not occur.
+    /// By frequency: capped, with mean 1 over the pixels, and 0 for a class that does not occur.
     Rule(FrequencyRule),
-    /// As they stand.
+    /// The numbers as they stand.
     Explicit(Vec<f64>),
 }
 
@@ -39,7 +39,7 @@ impl ClassWeights {
     pub fn check(&self, cap: f64) -> Result<()> {
         ensure!(
             cap >= 1.0 && cap.is_finite(),
-            "class_weight_cap must be at least 1, it is {cap}"
+            "class_weight_cap is {cap}; it must be at least 1"
         );
         if let Self::Explicit(weights) = self {
             ensure!(
@@ -48,20 +48,20 @@ impl ClassWeights {
             );
             ensure!(
                 weights.iter().any(|weight| *weight > 0.0),
-                "class_weights are all 0: nothing would be learned"
+                "class_weights are all 0, so that nothing would be learned"
             );
         }
         Ok(())
     }
 
-    /// One weight per class, given its pixels in the training split.
+    /// One weight per class, computed from its pixels in the training split.
     pub fn resolve(&self, cap: f64, pixels: &[u64]) -> Result<Vec<f32>> {
         match self {
             Self::Rule(rule) => Ok(by_frequency(*rule, cap as f32, pixels)),
             Self::Explicit(weights) => {
                 ensure!(
                     weights.len() == pixels.len(),
-                    "class_weights has {} numbers, the dataset {} classes",
+                    "class_weights has {} numbers, but the dataset has {} classes",
                     weights.len(),
                     pixels.len()
                 );

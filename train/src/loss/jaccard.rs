@@ -15,13 +15,13 @@ use super::prediction::{Activation, Prediction};
 pub struct JaccardConfig {
     /// How logits become probabilities.
     pub activation: Activation,
-    /// Weight of the Jaccard index of a class itself. The design's system E has 0.8.
+    /// Weight of the Jaccard index of a class itself. The published recipe for four-band images has 0.8.
     pub pos_weight: f64,
-    /// Weight of the Jaccard index of all that is not the class. The design's system E has 0.2.
+    /// Weight of the Jaccard index of everything that is not the class. The published recipe for four-band images has 0.2.
     pub neg_weight: f64,
     /// Pixels added to numerator and denominator, above 0.
     pub smooth: f64,
-    /// The classes that count, by name or index; empty: all.
+    /// The classes that count, by name or index; an empty list means all.
     pub classes: Vec<ClassRef>,
 }
 
@@ -42,12 +42,12 @@ impl JaccardConfig {
         for (key, weight) in [("pos_weight", self.pos_weight), ("neg_weight", self.neg_weight)] {
             ensure!(
                 weight.is_finite() && weight >= 0.0,
-                "{key} must not be negative, it is {weight}"
+                "{key} is {weight}; it must not be negative"
             );
         }
         ensure!(
             self.pos_weight + self.neg_weight > 0.0,
-            "pos_weight and neg_weight are both 0"
+            "pos_weight and neg_weight are both 0, so that nothing would be learned"
         );
         check_positive("smooth", self.smooth)
     }
@@ -60,9 +60,9 @@ impl JaccardConfig {
     }
 }
 
-/// `mean_c p (1 - J_c) + n (1 - J_not_c)`, `J_c = (TP_c + s) / (sum P_c + sum G_c - TP_c + s)` with the sums over the
-/// whole batch, and `J_not_c` the same of `1 - P_c` and `1 - G_c` over the scored pixels. The mean is over the classes
-/// that are in the batch, in the labels or in the prediction.
+/// `mean_c p (1 - J_c) + n (1 - J_not_c)`, `J_c = (TP_c + s) / (sum P_c + sum G_c - TP_c + s)` with the sums over the whole batch, and
+/// `J_not_c` the same for `1 - P_c` and `1 - G_c` over the scored pixels. The mean is over the classes that are in the batch, in the labels
+/// or in the prediction.
 pub struct Jaccard {
     /// `[classes]`, 1 or 0.
     counted: Tensor<1>,

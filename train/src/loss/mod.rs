@@ -1,12 +1,11 @@
 //! What training minimizes: weighted terms on the main head's logits, and the saliency loss of the auxiliary head.
 //!
-//! A term is a config that a recipe spells `[[loss.main]] kind = "..."`, an `init` that keeps its class weights on the
-//! device, and a `forward` on a [`Prediction`], which holds what terms share: softmax, one-hot labels and overlap sums
-//! are computed once per batch. Softmax and sigmoid are applied here and nowhere else; logarithms come from
-//! `log_softmax` and `log_sigmoid`.
+//! A term is a config that a recipe spells `[[loss.main]] kind = "..."`, an `init` that keeps its class weights on the device, and a
+//! `forward` on a [`Prediction`]. That holds what terms share: softmax, one-hot labels and overlap sums are computed once per batch.
+//! Softmax and sigmoid are applied here and nowhere else; logarithms come from `log_softmax` and `log_sigmoid`.
 //!
-//! Three rules hold for every term. Pixels that are not scored never count. Sums over pixels are sums over the whole
-//! batch, never means of images' means. Without a scored pixel the value and the gradient are 0.
+//! Three rules hold for every term. Pixels that are not scored never count. Sums over pixels are sums over the whole batch, never means of
+//! images' means. Without a scored pixel, the value and the gradient are 0.
 
 mod arbt;
 mod auxiliary;
@@ -53,7 +52,7 @@ pub struct Labels {
 
 /// The parts of the loss and their weighted sum.
 pub struct Loss {
-    /// To differentiate, `[1]`.
+    /// The total to differentiate, `[1]`.
     pub total: Tensor<1>,
     /// Weighted sum of the main head's terms, `[1]`.
     pub main: Tensor<1>,
@@ -61,7 +60,7 @@ pub struct Loss {
     pub deep: Option<Tensor<1>>,
     /// Loss of the auxiliary head, summed over rare classes, `[1]`; absent without an auxiliary head.
     pub auxiliary: Option<Tensor<1>>,
-    /// The main head's terms as they are before their weights, `[1]` each, by kind and in the recipe's order.
+    /// The main head's terms before they are weighted, `[1]` each, by kind and in the recipe's order.
     pub terms: Vec<(&'static str, Tensor<1>)>,
 }
 
@@ -86,9 +85,8 @@ pub struct Objective {
 impl Objective {
     /// Prepares a loss.
     ///
-    /// `class_pixels` are the training split's pixels per class, `rare` the classes of the auxiliary head's channels. A
-    /// class that the dataset does not have, and a list of another length than the classes', are errors that name the
-    /// key.
+    /// `class_pixels` are the training split's pixels per class, and `rare` are the classes of the auxiliary head's channels. Errors name
+    /// the key if it names a class that the dataset does not have, or if a list is not as long as that of the classes.
     pub fn new(
         config: &LossSection,
         class_pixels: &[u64],
@@ -120,8 +118,8 @@ impl Objective {
         })
     }
 
-    /// Computes the loss at the labels' resolution: logits are upsampled first, as Hugging Face's SegFormer does.
-    /// Half-precision logits become f32 here: sums over a batch do not fit into half precision.
+    /// Computes the loss at the labels' resolution: logits are upsampled first, as in Hugging Face's SegFormer. Half-precision logits
+    /// become f32 here, because sums over a batch do not fit into half precision.
     ///
     /// `total = main + deep_supervision_weight * mean(deep) + auxiliary_weight * auxiliary`, where `deep` is the main loss of each
     /// of [`DualLogits::deep`].
@@ -162,7 +160,7 @@ impl Objective {
             .map(|entry| (entry.name, entry.term.forward(&prediction)))
             .collect();
         let weighted = terms.iter().zip(&self.terms).map(|((_, value), entry)| {
-            // times 1 is left out: a value alone is the value of its term to the last bit
+            // A factor of 1 is not applied, so that a single term keeps its value to the last bit.
             if entry.weight == 1.0 {
                 value.clone()
             } else {

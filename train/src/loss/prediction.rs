@@ -1,5 +1,4 @@
-//! What the terms share: labels as one-hot planes, probabilities, and sums per class. Each is computed when first asked
-//! for.
+//! What the terms share: labels as one-hot planes, probabilities, and sums per class. Each is computed when it is first needed.
 
 use std::cell::OnceCell;
 
@@ -34,7 +33,7 @@ pub struct Target {
     pub scored: Tensor<4>,
     /// Scored pixels, at least 1 so that it can divide, `[1]`.
     pub count: Tensor<1>,
-    /// Class indices, -1 where not scored: equal to no class.
+    /// Class indices, -1 where not scored, which equals no class.
     marked: Tensor<4, Int>,
     indices: Tensor<4, Int>,
     one_hot: OnceCell<Tensor<4>>,
@@ -98,12 +97,12 @@ pub struct Overlap {
     pub labelled: Tensor<1>,
     /// 1 for a class that is in the batch, in the labels or in the prediction, else 0.
     ///
-    /// A class is in the prediction if its probabilities over the scored pixels sum to half a pixel or more. This is a
-    /// constant for the gradient: a class comes in and goes out as a whole.
+    /// A class is in the prediction if its probabilities over the scored pixels sum to half a pixel or more. The gradient sees this as a
+    /// constant: a class comes in or drops out as a whole.
     pub present: Tensor<1>,
 }
 
-/// Probability, in pixels, from which on a class counts as predicted.
+/// Probability, in pixels, from which a class counts as predicted.
 const PRESENT_FROM_PX: f32 = 0.5;
 
 impl Overlap {
@@ -141,7 +140,7 @@ impl Overlap {
 
 /// The main head's output for a batch.
 pub struct Prediction<'a> {
-    /// What it is compared with.
+    /// The labels that it is compared with.
     pub target: &'a Target,
     logits: Tensor<4>,
     log_softmax: OnceCell<Tensor<4>>,
@@ -210,7 +209,7 @@ impl<'a> Prediction<'a> {
     }
 }
 
-/// `log sigmoid(x)` where `truth` is 1 and `log sigmoid(-x)` where it is 0: no logarithm of a difference.
+/// `log sigmoid(x)` where `truth` is 1 and `log sigmoid(-x)` where it is 0, which avoids the logarithm of a difference.
 pub fn log_true_binary(logits: Tensor<4>, truth: Tensor<4>) -> Tensor<4> {
     let sign = truth.mul_scalar(2.0).sub_scalar(1.0);
     log_sigmoid(logits * sign)
@@ -223,12 +222,12 @@ pub fn log_true_binary(logits: Tensor<4>, truth: Tensor<4>) -> Tensor<4> {
 /// - output: `[classes]`
 fn sum_per_class(map: Tensor<4>) -> Tensor<1> {
     let [_, classes, _, _] = map.dims();
-    // Axis by axis: the gradient stays a view of one number per class, which a reshape would write out.
+    // Summing axis by axis keeps the gradient a view of one number per class, which a reshape would write out.
     map.sum_dim(3).sum_dim(2).sum_dim(0).reshape([classes])
 }
 
-/// The smallest base of a power whose derivative is asked for: below 1 the exponent makes the derivative infinite at 0,
-/// and infinite times 0 is not a number. Where the base is smaller, the power is constant.
+/// The smallest base of a power whose derivative is needed: below an exponent of 1 the derivative is infinite at 0, and infinity times 0 is
+/// not a number. For a smaller base, the power is constant.
 const LEAST_BASE: f32 = 1e-6;
 
 /// `base^exponent` for a base of 0 or more, with a finite gradient.

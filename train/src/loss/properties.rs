@@ -1,4 +1,4 @@
-//! What holds for every term, and for the terms together.
+//! Properties that hold for every term, and for the terms together.
 
 use burn::tensor::{Device, Tensor, TensorData};
 use raremap_model::DualLogits;

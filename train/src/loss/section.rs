@@ -16,8 +16,8 @@ use super::focal::FocalConfig;
 use super::jaccard::JaccardConfig;
 use super::tversky::{FocalTverskyConfig, TverskyConfig};
 
-/// What is minimized: `sum_k weight_k * term_k(main) + auxiliary_weight * BCE(auxiliary)`, and the same terms on deeper
-/// outputs where the network has them.
+/// What is minimized: `sum_k weight_k * term_k(main) + auxiliary_weight * BCE(auxiliary)`, and the same terms on deeper outputs if the
+/// network has them.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct LossSection {
@@ -25,10 +25,10 @@ pub struct LossSection {
     pub auxiliary_weight: f64,
     /// Weight of a rare class's own pixels in the auxiliary loss: one number, or one per rare class.
     pub auxiliary_pos_weight: PerClass,
-    /// Weight of the mean of the main terms over the deeper outputs (deep supervision), against 1 for the last output.
+    /// Weight of the mean of the main terms over the deeper outputs (deep supervision), where the last output has 1.
     pub deep_supervision_weight: f64,
-    /// Classes, by name or index, whose pixels count nowhere in the loss, as if the mask held the ignore value. (The
-    /// design's systems B and D leave the background out.) Their output stays a competitor of the others.
+    /// Classes, by name or index, whose pixels count nowhere in the loss, as if the mask held the ignore value. (Some of the published
+    /// recipes leave the background out.) Their output still competes with the others.
     pub ignore_classes: Vec<ClassRef>,
     /// Terms on the main head's logits, `[[loss.main]]`.
     pub main: Vec<WeightedTerm>,
@@ -51,7 +51,7 @@ impl Default for LossSection {
 }
 
 impl LossSection {
-    /// Checks what needs no dataset; names the key.
+    /// Checks what needs no dataset; errors name the key.
     pub fn check(&self) -> Result<()> {
         for (key, value) in [
             ("auxiliary_weight", self.auxiliary_weight),
@@ -59,7 +59,7 @@ impl LossSection {
         ] {
             ensure!(
                 value.is_finite() && value >= 0.0,
-                "loss.{key} must not be negative, it is {value}"
+                "loss.{key} is {value}; it must not be negative"
             );
         }
         self.auxiliary_pos_weight.check("loss.auxiliary_pos_weight")?;
@@ -68,7 +68,7 @@ impl LossSection {
             let place = || format!("loss.main, kind {}", term.name());
             ensure!(
                 weight.is_finite() && *weight > 0.0,
-                "{}: weight must be positive, it is {weight}",
+                "{}: weight is {weight}; it must be positive",
                 place()
             );
             term.check().with_context(place)?;
@@ -80,7 +80,7 @@ impl LossSection {
 /// A term and its factor.
 #[derive(Debug, Clone, PartialEq)]
 pub struct WeightedTerm {
-    /// Factor of the term's value, key `weight`, 1 if not given.
+    /// Factor of the term's value, key `weight`; 1 if it is not given.
     pub weight: f64,
     /// Which term, key `kind`, and its settings.
     pub term: TermConfig,
@@ -140,7 +140,7 @@ impl TermConfig {
             "tversky" => Self::Tversky(config(settings)?),
             "focal_tversky" => Self::FocalTversky(config(settings)?),
             "arbt" => Self::Arbt(config(settings)?),
-            _ => bail!("there is no such kind; there are {}", KINDS.join(", ")),
+            _ => bail!("there is no such kind; the kinds are {}", KINDS.join(", ")),
         })
     }
 
@@ -190,8 +190,8 @@ impl TermConfig {
     }
 }
 
-// serde's `flatten` and `deny_unknown_fields` exclude each other, so `weight` is taken out of the table by hand: a typo
-// in a term's key must not pass as a default.
+// serde's `flatten` and `deny_unknown_fields` exclude each other, so `weight` is taken out of the table by hand: a typo in a term's key
+// must not pass as a default.
 impl<'de> Deserialize<'de> for WeightedTerm {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let mut table = toml::Table::deserialize(deserializer)?;
@@ -201,7 +201,7 @@ impl<'de> Deserialize<'de> for WeightedTerm {
             Some(toml::Value::Integer(weight)) => weight as f64,
             Some(other) => {
                 return Err(D::Error::custom(format!(
-                    "loss.main: weight must be a number, it is {other}"
+                    "loss.main: weight is {other}; it must be a number"
                 )));
             }
         };

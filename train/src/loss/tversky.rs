@@ -21,12 +21,12 @@ pub struct TverskyConfig {
     pub fn_weight: f64,
     /// Pixels added to numerator and denominator, above 0.
     pub smooth: f64,
-    /// The classes that count, by name or index; empty: all.
+    /// The classes that count, by name or index; an empty list means all.
     pub classes: Vec<ClassRef>,
 }
 
 impl Default for TverskyConfig {
-    /// The paper's best.
+    /// The paper's best values.
     fn default() -> Self {
         Self {
             activation: Activation::Softmax,
@@ -43,7 +43,7 @@ impl TverskyConfig {
         for (key, weight) in [("fp_weight", self.fp_weight), ("fn_weight", self.fn_weight)] {
             ensure!(
                 weight.is_finite() && weight >= 0.0,
-                "{key} must not be negative, it is {weight}"
+                "{key} is {weight}; it must not be negative"
             );
         }
         check_positive("smooth", self.smooth)
@@ -71,16 +71,16 @@ pub struct FocalTverskyConfig {
     pub fp_weight: f64,
     /// Weight of false negatives (misses).
     pub fn_weight: f64,
-    /// Each class's loss is raised to `1 / gamma`; above 1 it turns to classes that overlap badly.
+    /// Each class's loss is raised to `1 / gamma`; above 1, this puts the weight on classes that overlap badly.
     pub gamma: f64,
     /// Pixels added to numerator and denominator, above 0.
     pub smooth: f64,
-    /// The classes that count, by name or index; empty: all.
+    /// The classes that count, by name or index; an empty list means all.
     pub classes: Vec<ClassRef>,
 }
 
 impl Default for FocalTverskyConfig {
-    /// The paper's.
+    /// The paper's values.
     fn default() -> Self {
         let TverskyConfig {
             activation,
@@ -114,7 +114,7 @@ impl FocalTverskyConfig {
     pub(super) fn check(&self) -> Result<()> {
         ensure!(
             self.gamma.is_finite() && self.gamma > 0.0,
-            "gamma must be positive, it is {}",
+            "gamma is {}; it must be positive",
             self.gamma
         );
         self.tversky().check()
@@ -128,12 +128,11 @@ impl FocalTverskyConfig {
     }
 }
 
-/// `mean_c (1 - T_c)^(1 / gamma)`, `T_c = (TP_c + s) / (TP_c + fp_weight FP_c + fn_weight FN_c + s)` with the sums over
-/// the whole batch: with gamma 1 the Tversky loss (arXiv:1706.05721), else the focal Tversky loss (arXiv:1810.07842),
-/// there a sum. The mean is over the classes that are in the batch, in the labels or in the prediction.
+/// `mean_c (1 - T_c)^(1 / gamma)`, `T_c = (TP_c + s) / (TP_c + fp_weight FP_c + fn_weight FN_c + s)` with the sums over the whole batch.
+/// With gamma 1 it is the Tversky loss (arXiv:1706.05721), otherwise the focal Tversky loss (arXiv:1810.07842, which has a sum). The mean
+/// is over the classes that are in the batch, in the labels or in the prediction.
 ///
-/// Where a class's loss is below 1e-6, an exponent below 1 has the derivative 0 instead of one that grows without
-/// bound.
+/// Where a class's loss is below 1e-6, an exponent below 1 has the derivative 0 instead of one that grows without bound.
 pub struct Tversky {
     /// `[classes]`, 1 or 0.
     counted: Tensor<1>,
@@ -149,7 +148,7 @@ impl Term for Tversky {
         let overlap = prediction.overlap(self.activation);
         let wrong =
             overlap.false_positive().mul_scalar(self.fp_weight) + overlap.false_negative().mul_scalar(self.fn_weight);
-        // 1 - T, without the difference of two nearly equal numbers; not below 0 by rounding.
+        // This is 1 - T, without the difference of two nearly equal numbers, and never below 0 by rounding.
         let wrong = wrong.clamp_min(0.0);
         let all = (overlap.true_positive.clone() + wrong.clone()).add_scalar(self.smooth);
         overlap.mean_of_present(power(wrong / all, self.exponent), &self.counted)

@@ -1,10 +1,10 @@
-//! How far a figure could be from what other places of the same kind would give.
+//! Estimates how far a figure could be from what other places of the same kind would give.
 
 use rand::rngs::StdRng;
 use rand::{Rng, SeedableRng};
 use serde::Serialize;
 
-/// Share of the resamples that an interval leaves out, both ends together.
+/// Share of the resamples that an interval leaves out, on both ends together.
 const OUTSIDE: f64 = 0.05;
 
 /// A 95 % percentile interval (Efron and Tibshirani, An Introduction to the Bootstrap, 1993, section 13.3).
@@ -18,9 +18,9 @@ pub struct Interval {
 
 /// Intervals of statistics under resampling of places with replacement.
 ///
-/// Images of one place are alike: resampled one by one, they would make the interval too narrow. `statistics` gets how often each place
-/// was drawn and gives the figures; one without a value in a resample (a class that none of its places has) is left out of that
-/// resample. `None` for all with fewer than two places, where nothing can be said, and for a figure that never had a value.
+/// Images of one place are alike: resampled one by one, they would make the interval too narrow. `statistics` gets how often each place was
+/// drawn and returns the figures; a figure without a value in a resample (a class that none of its places has) is left out of that
+/// resample. All are `None` if there are fewer than two places, where nothing can be said; a figure that never had a value is `None`, too.
 pub fn resample_places(
     places: usize,
     resamples: usize,
@@ -52,7 +52,7 @@ fn interval(mut values: Vec<f64>) -> Option<Interval> {
     })
 }
 
-/// Of sorted values, with linear interpolation between neighbours.
+/// Percentile of sorted values, with linear interpolation between neighbours.
 fn percentile(sorted: &[f64], share: f64) -> Option<f64> {
     let position = share * sorted.len().checked_sub(1)? as f64;
     let below = sorted.get(position as usize)?;

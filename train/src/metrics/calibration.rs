@@ -1,4 +1,4 @@
-//! Do the probabilities mean what they say? Expected calibration error, and the one number that repairs most of it.
+//! Tells whether probabilities mean what they say: expected calibration error, and the one number that repairs most of it.
 
 use rand::rngs::StdRng;
 use rand::{Rng, SeedableRng};
@@ -7,7 +7,7 @@ use serde::Serialize;
 /// Bins of a reliability diagram, of equal width.
 const BINS: usize = 15;
 
-/// Pixels of a split whose logits are kept: temperatures are fitted on these, and the main head's errors after scaling measured.
+/// Pixels of a split whose logits are kept, to fit temperatures and to measure the main head's errors after scaling.
 const SAMPLE_PIXELS: usize = 1 << 19;
 
 /// Temperatures that are considered, as their inverses.
@@ -15,8 +15,8 @@ const INVERSE_TEMPERATURES: (f64, f64) = (0.02, 50.0);
 
 /// Claimed probabilities against what came true, in bins of equal width (Guo et al. 2017, arXiv:1706.04599, section 2).
 ///
-/// With the probability of one class and whether the pixel is of it, [`Reliability::ece`] is that class's term of the classwise error
-/// (Nixon et al. 2019, arXiv:1904.01685); with the highest probability and whether the prediction is right, it is the usual one.
+/// With the probability of one class and whether the pixel has it, [`Reliability::ece`] is that class's term of the classwise error (Nixon
+/// et al. 2019, arXiv:1904.01685). With the highest probability and whether the prediction is right, it is the usual error.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Reliability {
     bins: [Bin; BINS],
@@ -83,21 +83,21 @@ pub struct LogitSample {
     labels: Vec<u8>,
 }
 
-/// A temperature: logits divided by it have the least negative log-likelihood.
+/// The temperature that gives the lowest negative log-likelihood when logits are divided by it.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize)]
 pub struct TemperatureFit {
-    /// Above 1 the network is too sure of itself.
+    /// The temperature; above 1, the network is too sure of itself.
     pub temperature: f64,
-    /// Mean negative log-likelihood in nats, as the network is.
+    /// Mean negative log-likelihood in nats of the network as it is.
     pub nll_before: f64,
-    /// With the temperature.
+    /// The same with the temperature.
     pub nll_after: f64,
-    /// Pixels that it was fitted on.
+    /// Number of pixels that it was fitted on.
     pub pixels: usize,
 }
 
 impl LogitSample {
-    /// For pixels of `channels` logits.
+    /// Makes a sampler for pixels of `channels` logits.
     pub fn new(channels: usize) -> Self {
         Self::of_at_most(SAMPLE_PIXELS, channels)
     }
@@ -129,7 +129,7 @@ impl LogitSample {
         }
     }
 
-    /// Pixels kept.
+    /// Number of pixels kept.
     pub fn pixels(&self) -> usize {
         self.labels.len()
     }
@@ -161,7 +161,7 @@ impl LogitSample {
     }
 }
 
-/// A sum of negative log-likelihoods, with its first and second derivative by the inverse temperature.
+/// A sum of negative log-likelihoods, with its first and second derivative with respect to the inverse temperature.
 #[derive(Debug, Clone, Copy, Default)]
 struct Nll {
     value: f64,
@@ -179,12 +179,13 @@ impl std::iter::Sum for Nll {
     }
 }
 
-/// `ln sum exp(b z) - b z_label` at `b = inverse`: its slope is the expected logit less the label's, its curvature the logits' variance.
+/// `ln sum exp(b z) - b z_label` at `b = inverse`: its slope is the expected logit less the label's, and its curvature is the logits'
+/// variance.
 fn softmax_nll(logits: &[f32], label: usize, inverse: f64) -> Nll {
     let highest = logits.iter().copied().fold(f32::NEG_INFINITY, f32::max);
     let (mut sum, mut first, mut second) = (0.0, 0.0, 0.0);
     for &logit in logits {
-        // Relative to the highest: nothing overflows, and no derivative changes.
+        // Logits are relative to the highest, so that nothing overflows; no derivative changes.
         let z = f64::from(logit - highest);
         let weight = (inverse * z).exp();
         sum += weight;
@@ -202,7 +203,7 @@ fn softmax_nll(logits: &[f32], label: usize, inverse: f64) -> Nll {
 
 fn sigmoid_nll(logit: f32, truth: bool, inverse: f64) -> Nll {
     let z = f64::from(logit);
-    // Of the wrong answer.
+    // The logit of the wrong answer.
     let margin = if truth { -z } else { z };
     let scaled = inverse * margin;
     let wrong = 1.0 / (1.0 + (-scaled).exp());

@@ -1,4 +1,4 @@
-//! The confusion of labels and predictions, and the ratios made of it.
+//! The confusion of labels and predictions, and the ratios made from it.
 
 use serde::Serialize;
 
@@ -40,7 +40,7 @@ pub struct ClassFigures {
     pub fp_per_fn: Option<f64>,
 }
 
-/// Which classes are more than one of many.
+/// Which classes have a special role.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Roles {
     /// Indices of the rare classes.
@@ -56,13 +56,13 @@ pub struct Figures {
     pub mean_iou: f64,
     /// Mean IoU over the classes that are labelled.
     pub mean_iou_without_absent: f64,
-    /// As `mean_iou`, with the background left out of the mean; what is wrongly taken from it still counts against the others.
+    /// As `mean_iou`, with the background left out of the mean; pixels wrongly taken from it still count against the others.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub mean_iou_without_background: Option<f64>,
     /// As `mean_iou_without_background`, with the pixels that are labelled background not scored at all.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub mean_iou_with_background_unscored: Option<f64>,
-    /// Mean recall over the rare classes that are labelled; `None` where none is.
+    /// Mean recall over the rare classes that are labelled; `None` if none is.
     pub mean_rare_recall: Option<f64>,
     /// Share of the scored pixels that are right.
     pub accuracy: Option<f64>,
@@ -78,7 +78,7 @@ fn ratio(part: u64, whole: u64) -> Option<f64> {
     (whole > 0).then(|| part as f64 / whole as f64)
 }
 
-/// Mean; 0 of nothing.
+/// The mean, or 0 of nothing.
 fn mean(values: impl IntoIterator<Item = f64>) -> f64 {
     let (sum, count) = values
         .into_iter()
@@ -87,7 +87,7 @@ fn mean(values: impl IntoIterator<Item = f64>) -> f64 {
 }
 
 impl ClassFigures {
-    /// From the four counts.
+    /// Computes the figures from the four counts.
     pub fn new(name: &str, tp: u64, tn: u64, fp: u64, fneg: u64) -> Self {
         Self {
             name: name.to_owned(),
@@ -142,14 +142,14 @@ impl Binary {
 }
 
 impl Confusion {
-    /// Zeros for `classes` classes.
+    /// Starts with zeros for `classes` classes.
     pub fn new(classes: usize) -> Self {
         Self {
             counts: vec![vec![0; classes]; classes],
         }
     }
 
-    /// Counts one pixel; a label outside the classes (ignored) or a prediction outside them (nodata) is not scored.
+    /// Counts one pixel. A label outside the classes (ignored) or a prediction outside them (nodata) is not scored.
     pub fn add(&mut self, truth: usize, prediction: usize) {
         if let Some(count) = self.counts.get_mut(truth).and_then(|row| row.get_mut(prediction)) {
             *count += 1;
@@ -241,7 +241,7 @@ impl Confusion {
     }
 }
 
-/// A table for people.
+/// A table for people to read.
 pub fn table(classes: &[ClassFigures]) -> String {
     let cell = |value: Option<f64>| value.map_or_else(|| "-".to_owned(), |v| format!("{v:.4}"));
     let width = classes.iter().map(|class| class.name.len()).max().unwrap_or(0).max(5);

@@ -8,20 +8,20 @@ use super::confusion::ClassFigures;
 /// Bins of a probability: those of bin `b` are from `b / BINS` to below `(b + 1) / BINS`, and the last bin takes 1 too.
 const BINS: usize = 1 << 16;
 
-/// How many pixels that are of a class, and that are not, have which probability of it.
+/// Counts how many pixels of a class, and how many other pixels, have which probability of it.
 ///
-/// Bins of 2^-16: thresholds that are multiples of it, such as 0.25, 0.5 and 0.75, count as exactly as the pixels themselves would, and
-/// any other threshold is taken as the next multiple below. Memory is 1 MiB however many pixels there are.
+/// Bins have a width of 2^-16. Thresholds that are multiples of it, such as 0.25, 0.5 and 0.75, count exactly as the pixels themselves
+/// would, and any other threshold is taken as the next multiple below. Memory is 1 MiB however many pixels there are.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ScoreHistogram {
     positive: Vec<u64>,
     negative: Vec<u64>,
 }
 
-/// A point of the precision-recall curve: what a threshold gives.
+/// A point of the precision-recall curve: the figures at one threshold.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize)]
 pub struct CurvePoint {
-    /// Least probability that counts as the class.
+    /// Lowest probability that counts as the class.
     pub threshold: f32,
     /// TP / (TP + FP)
     pub precision: f64,
@@ -48,13 +48,13 @@ fn bin_of(probability: f32) -> usize {
 }
 
 impl ScoreHistogram {
-    /// Counts a pixel whose probability of the class is from 0 to 1. A probability that is not a number counts as 0.
+    /// Counts a pixel whose probability of the class is from 0 to 1. NaN counts as 0.
     pub fn add(&mut self, truth: bool, probability: f32) {
         let bins = if truth { &mut self.positive } else { &mut self.negative };
         bins[bin_of(probability)] += 1;
     }
 
-    /// Pixels of the class, and others.
+    /// Numbers of pixels of the class, and of others.
     pub fn pixels(&self) -> (u64, u64) {
         (self.positive.iter().sum(), self.negative.iter().sum())
     }
@@ -73,7 +73,7 @@ impl ScoreHistogram {
         (mean, (squares / count - mean * mean).max(0.0).sqrt())
     }
 
-    /// What `probability >= threshold` gives.
+    /// The figures at `probability >= threshold`.
     pub fn at(&self, threshold: f32, name: &str) -> ClassFigures {
         let first = bin_of(threshold);
         let (positive, negative) = self.pixels();
@@ -82,7 +82,7 @@ impl ScoreHistogram {
         ClassFigures::new(name, tp, negative - fp, fp, positive - tp)
     }
 
-    /// Every point of the curve at which recall or precision changes, from the highest threshold to the lowest; empty without a pixel of
+    /// Every point of the curve at which recall or precision changes, from the highest threshold to the lowest. Empty without a pixel of
     /// the class.
     pub fn curve(&self) -> Vec<CurvePoint> {
         let (positive, _) = self.pixels();
@@ -105,7 +105,7 @@ impl ScoreHistogram {
         points
     }
 
-    /// At most `most + 2` points of the curve, evenly along the recall, for drawing and for JSON; its ends are among them.
+    /// At most `most + 2` points of the curve, evenly spaced along the recall and including its ends, for drawing and for JSON.
     pub fn thinned_curve(&self, most: usize) -> Vec<CurvePoint> {
         let curve = self.curve();
         let step = 1.0 / most.max(1) as f64;
@@ -132,13 +132,13 @@ impl ScoreHistogram {
         (!curve.is_empty()).then(|| area.sum())
     }
 
-    /// The threshold with the greatest `worth`; of equals the highest. `None` without a pixel of the class.
+    /// The threshold with the greatest `worth`, and of equals the highest. `None` without a pixel of the class.
     pub fn best_threshold(&self, worth: impl Fn(&CurvePoint) -> f64) -> Option<CurvePoint> {
         let better = |best: CurvePoint, point: CurvePoint| if worth(&point) > worth(&best) { point } else { best };
         self.curve().into_iter().reduce(better)
     }
 
-    /// Reliability of the probability. Pixels of a bin count as its middle, at most 2^-17 from where they are.
+    /// Reliability of the probability. The pixels of a bin count as its middle, at most 2^-17 from where they are.
     pub fn reliability(&self) -> Reliability {
         let mut reliability = Reliability::default();
         for (bin, (&positive, &negative)) in self.positive.iter().zip(&self.negative).enumerate() {

@@ -1,4 +1,4 @@
-//! Counts and histograms over a whole split, and the figures made of them. Never an average of per-batch scores.
+//! Counts and histograms over a whole split, and the figures made from them. They are never averages of per-batch scores.
 //!
 //! Memory does not grow with the split: probabilities are counted in bins of 2^-16, and only a fixed number of pixels' logits is kept.
 

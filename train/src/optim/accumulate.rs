@@ -1,4 +1,4 @@
-//! One step from several batches that do not fit together on the device.
+//! Makes one step from several batches that do not fit together on the device.
 
 use burn::module::{Module, ModuleVisitor, Param};
 use burn::optim::{GradientsAccumulator, GradientsParams};
@@ -6,16 +6,16 @@ use burn::tensor::Tensor;
 
 /// The weighted mean of the gradients of several batches.
 ///
-/// For a loss that is a mean over pixels, batches weighted by the pixels they score (or all by 1, where these are equally
-/// many) give the gradient of one large batch. A loss of sums over the batch (Dice, Tversky) is not linear in its batches,
-/// and batch norm takes its statistics from each: there the mean is that of the smaller batches.
+/// For a loss that is a mean over pixels, batches weighted by the pixels they score (or all by 1, if these are equally many) give the
+/// gradient of one large batch. A loss of sums over the batch (Dice, Tversky) is not linear in its batches, and batch norm takes its
+/// statistics from each batch: there, the mean is that of the smaller batches.
 pub struct Accumulator<M> {
     sum: GradientsAccumulator<M>,
     weight: f64,
 }
 
 impl<M: Module> Accumulator<M> {
-    /// Of no batch yet.
+    /// Starts without a batch.
     pub fn new() -> Self {
         Self {
             sum: GradientsAccumulator::new(),
@@ -29,7 +29,7 @@ impl<M: Module> Accumulator<M> {
         self.weight += weight;
     }
 
-    /// The mean, after which the accumulator is empty. Zero gradients if all weights were 0.
+    /// The mean; the accumulator is then empty. Gradients are zero if all weights were 0.
     pub fn take_mean(&mut self, model: &M) -> GradientsParams {
         let weight = std::mem::take(&mut self.weight);
         scaled(model, self.sum.grads(), if weight > 0.0 { 1.0 / weight } else { 0.0 })
@@ -101,7 +101,7 @@ mod tests {
         };
         let whole = weight(&gradients(&layer, input.clone()));
         let mut accumulator = Accumulator::new();
-        // 1 and 3 rows, weighted so
+        // The batches have 1 and 3 rows and are weighted by them.
         for (start, rows) in [(0, 1), (1, 3)] {
             let part = gradients(&layer, input.clone().narrow(0, start, rows));
             accumulator.add(&layer, part, rows as f64);

@@ -7,11 +7,11 @@ use burn::tensor::Tensor;
 
 /// Averaged weights and running statistics, on the model's device, by parameter.
 ///
-/// It is saved as the model that [`Self::apply`] makes, and restored by [`Self::new`] from that.
+/// [`Self::apply`] makes the model in which it is saved, and [`Self::new`] restores it from that.
 #[derive(Debug, Clone, Default)]
 pub struct Average {
     decay: f64,
-    /// Flattened, because a map holds one rank.
+    /// Tensors are flattened, because a map holds one rank.
     values: HashMap<ParamId, Tensor<1>>,
 }
 
@@ -28,13 +28,13 @@ impl Average {
 
     /// Moves the average towards `model`: `a <- decay * a + (1 - decay) * w`.
     pub fn update<M: Module>(&mut self, model: &M) {
-        // valid(), because a visitor sees the running statistics as they were before the last forward pass until then.
+        // This needs valid(): until then, a visitor sees the running statistics as they were before the last forward pass.
         model.valid().visit(self);
     }
 
     /// `model` with the averaged weights, without autodiff.
     pub fn apply<M: Module>(&self, model: &M) -> M {
-        // A copy of its own: a clone would share its running statistics with the model in training.
+        // This needs a real copy: a clone would share its running statistics with the model in training.
         model.valid().map(&mut Put(&self.values))
     }
 }

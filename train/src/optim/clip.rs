@@ -1,18 +1,18 @@
-//! The norm of the gradients over all parameters, and clipping by it.
+//! Computes the norm of the gradients over all parameters, and clips by it.
 
 use burn::module::{Module, ModuleVisitor, Param};
 use burn::optim::GradientsParams;
 use burn::tensor::Tensor;
 
-/// The joint L2 norm of all gradients, `[1]`, on their device: reading it back is the caller's choice. `None` without gradients.
+/// The joint L2 norm of all gradients, `[1]`, on their device; the caller decides whether to read it back. `None` without gradients.
 pub fn global_norm<M: Module>(model: &M, gradients: &GradientsParams) -> Option<Tensor<1>> {
     let mut norm = SquaredNorm { gradients, sum: None };
     model.visit(&mut norm);
     norm.sum.map(Tensor::sqrt)
 }
 
-/// Scales all gradients by one factor, so that their joint L2 norm is at most `max_norm` (arXiv:1211.5063); 0 leaves them
-/// as they are. Also gives the norm before that ([`global_norm`]), for the log.
+/// Scales all gradients by one factor, so that their joint L2 norm is at most `max_norm` (arXiv:1211.5063); 0 leaves them as they are. Also
+/// returns the norm before that ([`global_norm`]), for the log.
 ///
 /// The factor stays on the device: nothing is read back. It is exactly `min(1, max_norm / norm)`; torch's
 /// `clip_grad_norm_` adds 1e-6 to the norm.

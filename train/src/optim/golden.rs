@@ -1,4 +1,4 @@
-//! Ten steps of each optimizer and the learning rates against PyTorch's (`tests/golden/optimizers.py`), and the small
+//! Compares ten steps of each optimizer, and the learning rates, with PyTorch's (`tests/golden/optimizers.py`). Also holds the small
 //! networks that this module's other tests use.
 
 use std::collections::BTreeMap;
@@ -121,7 +121,7 @@ pub fn gradients(net: &Net, batch: &Batch) -> (f32, GradientsParams) {
     (value, GradientsParams::from_grads(loss.backward(), net))
 }
 
-/// All that training changes, by the golden file's names.
+/// Everything that training changes, by the golden file's names.
 pub fn values(net: &Net) -> BTreeMap<&'static str, Vec<f32>> {
     let net = net.valid();
     let read = |data: TensorData| data.try_to_vec::<f32>().expect("f32");
@@ -161,7 +161,7 @@ fn section(golden: &Value, run: &Value) -> OptimizerSection {
     section
 }
 
-/// Largest difference relative to `1e-2 + |expected|`, and where.
+/// Largest difference relative to `1e-2 + |expected|`, and where it is.
 struct Worst(f64, String);
 
 impl Worst {
@@ -173,7 +173,7 @@ impl Worst {
     }
 }
 
-/// Ten steps in float32 against ten in float64.
+/// Compares ten steps in float32 with ten in float64.
 const TOLERANCE: f64 = 1e-5;
 
 fn assert_ten_steps_agree(name: &str) {

@@ -1,4 +1,4 @@
-//! What a step does with the gradients: sharpness, accumulation, clipping, the optimizer itself, and the rate it takes.
+//! What a step does with the gradients: sharpness, accumulation, clipping, the optimizer itself, and its learning rate.
 pub mod accumulate;
 pub mod average;
 pub mod clip;
@@ -31,14 +31,14 @@ use sharpness::Sharpness;
 pub enum Kind {
     /// Adam with decoupled weight decay (arXiv:1711.05101).
     AdamW,
-    /// Adam (arXiv:1412.6980); weight decay is added to the gradient, as `torch.optim.Adam` does.
+    /// Adam (arXiv:1412.6980); weight decay is added to the gradient, as in `torch.optim.Adam`.
     Adam,
     /// Stochastic gradient descent with momentum, as `torch.optim.SGD` without dampening; weight decay is added to the
     /// gradient.
     Sgd,
 }
 
-/// How weights follow their gradients. Norms and biases are not decayed.
+/// How weights follow their gradients. Norms and biases do not decay.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct OptimizerSection {
@@ -46,17 +46,17 @@ pub struct OptimizerSection {
     pub kind: Kind,
     /// Peak learning rate.
     pub learning_rate: f64,
-    /// Factor on the learning rate of all that comes after the encoder: decoder and heads.
+    /// Factor on the learning rate of everything after the encoder: decoder and heads.
     pub head_learning_rate_factor: f64,
     /// Decay of the weights, times the learning rate.
     pub weight_decay: f32,
-    /// Decay of the gradient's average, of `adam` and `adamw`.
+    /// Decay of the average of gradients, for `adam` and `adamw`.
     pub beta_1: f32,
-    /// Decay of the squared gradient's average, of `adam` and `adamw`.
+    /// Decay of the average of squared gradients, for `adam` and `adamw`.
     pub beta_2: f32,
     /// Momentum of `sgd`; 0 for none.
     pub momentum: f64,
-    /// Nesterov's momentum, of `sgd`.
+    /// Nesterov's momentum, for `sgd`.
     pub nesterov: bool,
     /// Largest joint norm of the gradients; 0 leaves them as they are.
     pub clip_norm: f64,
@@ -94,17 +94,17 @@ impl OptimizerSection {
         let not_negative = |value: f64| value.is_finite() && value >= 0.0;
         ensure!(
             positive(self.learning_rate),
-            "optimizer.learning_rate must be positive, it is {}",
+            "optimizer.learning_rate is {}; it must be positive",
             self.learning_rate
         );
         ensure!(
             positive(self.head_learning_rate_factor),
-            "optimizer.head_learning_rate_factor must be positive, it is {}",
+            "optimizer.head_learning_rate_factor is {}; it must be positive",
             self.head_learning_rate_factor
         );
         ensure!(
             not_negative(f64::from(self.weight_decay)),
-            "optimizer.weight_decay must not be negative, it is {}",
+            "optimizer.weight_decay is {}; it must not be negative",
             self.weight_decay
         );
         for (key, value) in [
@@ -114,7 +114,7 @@ impl OptimizerSection {
         ] {
             ensure!(
                 (0.0..1.0).contains(&value),
-                "optimizer.{key} must be from 0 to below 1, it is {value}"
+                "optimizer.{key} is {value}; it must be at least 0 and below 1"
             );
         }
         ensure!(
@@ -123,7 +123,7 @@ impl OptimizerSection {
         );
         ensure!(
             not_negative(self.clip_norm),
-            "optimizer.clip_norm must not be negative, it is {}",
+            "optimizer.clip_norm is {}; it must not be negative",
             self.clip_norm
         );
         ensure!(
@@ -133,23 +133,23 @@ impl OptimizerSection {
         self.sharpness.as_ref().map_or(Ok(()), Sharpness::check)
     }
 
-    /// Checks against the dataset what [`Self::check`] cannot know.
+    /// Checks what [`Self::check`] cannot know without the dataset.
     ///
     /// # Errors
-    /// CASM without rare classes: its radius would never change.
+    /// CASM without rare classes, because its radius would never change.
     pub fn check_rare_classes(&self, rare_classes: usize) -> Result<()> {
         let needs_them = self.sharpness.as_ref().is_some_and(Sharpness::needs_rare_classes);
         ensure!(
             !needs_them || rare_classes > 0,
-            "optimizer.sharpness.kind is a CASM, whose radius follows the share of rare classes, but the network knows of none: no class of the dataset has rare = true, or model.auxiliary_head is false"
+            "optimizer.sharpness.kind is a CASM, whose radius follows the share of rare classes, but the network has none: no class of the dataset has rare = true, or model.auxiliary_head is false"
         );
         Ok(())
     }
 }
 
-/// Parameters that are not decayed, by path: scales and shifts of norms, and biases.
+/// Parameters that do not decay, by path: scales and shifts of norms, and biases.
 const UNDECAYED: &str = r"(^|\.)(gamma|beta|bias)$";
-/// The encoder's parameters, by path: every network calls it so. All others, whatever their names, count as decoder and heads.
+/// The encoder's parameters, by path; every network uses this name. All others, whatever their names, count as decoder and heads.
 const ENCODER: &str = r"(^|\.)encoder(\.|$)";
 
 /// An update rule with its state, for a whole network.
@@ -161,10 +161,10 @@ pub struct Optimizer {
 }
 
 impl Optimizer {
-    /// The optimizer of `section` for a network like `model`.
+    /// Makes the optimizer of `section` for a network like `model`.
     ///
     /// # Errors
-    /// A head learning-rate factor, and no parameter it applies to.
+    /// A head learning-rate factor without a parameter that it applies to.
     pub fn new<M: Module>(section: &OptimizerSection, model: &M) -> Result<Self> {
         let decay = section.weight_decay;
         let rule = match section.kind {
@@ -191,7 +191,7 @@ impl Optimizer {
                 grouped(rule(decay), rule(0.0))
             }
             Kind::Sgd => {
-                // burn dampens by 0.1 unless told otherwise; torch does not.
+                // burn dampens by 0.1 unless it is told otherwise; torch does not.
                 let momentum = (section.momentum > 0.0).then(|| {
                     MomentumConfig::new()
                         .with_momentum(section.momentum)
@@ -210,7 +210,7 @@ impl Optimizer {
         let encoder = group(ENCODER)?;
         ensure!(
             section.head_learning_rate_factor == 1.0 || matches_any(model, &encoder),
-            "optimizer.head_learning_rate_factor is {}, but the network has no encoder that its heads could differ from",
+            "optimizer.head_learning_rate_factor is {}, but the network has no encoder from which its heads could differ",
             section.head_learning_rate_factor
         );
         Ok(Self {
@@ -235,7 +235,7 @@ impl Optimizer {
             .map_err(|error| anyhow!("cannot write {}: {error}", path.display()))
     }
 
-    /// This optimizer with the state from a file. The state belongs to parameters by their identity, which
+    /// Restores the state from a file into this optimizer. The state belongs to parameters by their identity, which
     /// [`crate::checkpoint::load_module`] restores.
     ///
     /// # Errors
@@ -244,7 +244,7 @@ impl Optimizer {
         let record = OptimizerRecord::load(path).map_err(|error| anyhow!("{}: {error}", path.display()))?;
         let tensors = record.len();
         let rule = self.rule.load_record(record);
-        // burn leaves out what it cannot use, and would start those averages anew.
+        // burn leaves out what it cannot use, and would start those averages again.
         ensure!(
             rule.to_record().len() == tensors,
             "{} is not the state of this optimizer",

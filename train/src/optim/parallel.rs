@@ -1,8 +1,7 @@
-//! One step on several devices: each takes a share of the crops, and their gradients are brought together.
+//! Makes one step on several devices: each takes a share of the crops, and their gradients are combined.
 //!
-//! This is what burn's training loop does for several devices with the optimizer on the first one, and it needs nothing of a
-//! backend but to move tensors. burn's collectives (`burn::tensor::distributed`) would spare the way through the first device;
-//! in burn 0.22 they exist for CUDA alone.
+//! burn's training loop does the same for several devices if the optimizer is on the first one. A backend only has to move tensors. burn's
+//! collectives (`burn::tensor::distributed`) would avoid the way through the first device, but in burn 0.22 they exist for CUDA alone.
 
 use std::panic::resume_unwind;
 
@@ -15,30 +14,30 @@ use super::accumulate::Accumulator;
 
 /// What a replica found in its share of a step.
 pub struct Share<T> {
-    /// The loss, or whatever else is wanted.
+    /// The loss, or whatever else the caller wants.
     pub outcome: T,
     /// Gradients of the share's own mean loss.
     pub gradients: GradientsParams,
-    /// How much the share counts: its scored pixels.
+    /// How much the share counts, by its scored pixels.
     pub weight: f64,
 }
 
-/// Runs `pass`, forward and backward, on `model` and on a copy of it per further device, at the same time; gives the outcomes with
-/// their weights, in the order of the devices, and the weighted mean of the gradients on the first device.
+/// Runs `pass`, forward and backward, on `model` and on a copy of it per further device, at the same time. Returns the outcomes with their
+/// weights, in the order of the devices, and the weighted mean of the gradients on the first device.
 ///
-/// `devices[0]` is `model`'s. `contexts` holds what each replica works with besides the network, one per device. A device may
-/// be named more than once: its replicas share it.
+/// `devices[0]` is `model`'s. `contexts` holds what each replica needs besides the network, one per device. A device may be named more than
+/// once; its replicas share it.
 ///
-/// The copies are made anew in every step, with running statistics of their own: batch norm normalizes by each share's own
-/// crops, as PyTorch's DistributedDataParallel does without SyncBatchNorm. The running statistics of the first replica are
-/// the ones that stay, and every replica starts from them. Copies have the parameters' identities. The gradients are summed in the
-/// order of the devices, whichever is done first: the result does not depend on timing.
+/// Every step makes new copies with their own running statistics: batch norm normalizes by each share's own crops, as in PyTorch's
+/// DistributedDataParallel without SyncBatchNorm. The running statistics of the first replica are kept, and every replica starts from them.
+/// Copies have the parameters' identities. The gradients are summed in the order of the devices, whichever finishes first, so the result
+/// does not depend on timing.
 ///
 /// # Errors
-/// The first one of `pass`, in the order of the devices.
+/// The first error of `pass`, in the order of the devices.
 ///
 /// # Panics
-/// Where `pass` does.
+/// If `pass` does.
 pub fn data_parallel<M: Module, C: Send, T: Send>(
     model: &M,
     devices: &[Device],
@@ -56,7 +55,7 @@ pub fn data_parallel<M: Module, C: Send, T: Send>(
             .skip(1)
             .zip(contexts)
             .map(|(device, context)| {
-                // Not clone(): clones of a batch norm share their running statistics.
+                // This must not be clone(): clones of a batch norm share their running statistics.
                 let copy = model.valid().to_device(&device.clone().without_autodiff()).train();
                 scope.spawn(move || {
                     let mut share = pass(&copy, context)?;
@@ -67,7 +66,7 @@ pub fn data_parallel<M: Module, C: Send, T: Send>(
                 })
             })
             .collect();
-        // On this thread: running statistics are kept by thread until the next pass asks for them.
+        // This runs on this thread, because running statistics are kept by thread until the next pass reads them.
         let first = first_context.map(|context| pass(model, context));
         let others = others
             .into_iter()
@@ -108,7 +107,7 @@ mod tests {
         })
     }
 
-    /// Three steps over two batches each; the losses of the first passes, and the net.
+    /// Three steps over two batches each: the losses of the first passes, and the net.
     fn train(
         radius: Option<f64>,
         pass: impl Fn(&Net, &[Batch]) -> Result<(Vec<(f32, f64)>, GradientsParams)>,
@@ -149,7 +148,7 @@ mod tests {
             assert_eq!(losses, expected_losses, "radius {radius:?}");
             let (expected, found) = (values(&expected), values(&net));
             for (name, values) in &found {
-                // Accumulation runs the statistics on over both halves, replicas keep the first one's.
+                // Accumulation updates the statistics over both halves; replicas keep those of the first one.
                 if !name.starts_with("running") {
                     assert_eq!(values, &expected[name], "{name}, radius {radius:?}");
                 }

@@ -5,7 +5,7 @@ use burn::module::{Module, ModuleMapper, Param};
 use burn::tensor::{Device, FloatDType, Tensor};
 use serde::{Deserialize, Serialize};
 
-/// What forward and backward compute in. The weights that are stored and updated are f32 whatever it is.
+/// What the forward and backward passes compute in. The weights that are stored and updated are always f32.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Compute {
@@ -22,7 +22,7 @@ pub enum Compute {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct PrecisionSection {
-    /// Precision of forward and backward; batch norm, the loss and everything after the gradients stay f32.
+    /// Precision of the forward and backward passes; batch norm, the loss and everything after the gradients stay f32.
     pub compute: Compute,
     /// Factor on the loss that `f16` starts with.
     pub loss_scale: f64,
@@ -48,7 +48,7 @@ impl PrecisionSection {
     pub fn check(&self) -> Result<()> {
         ensure!(
             self.loss_scale.is_finite() && self.loss_scale >= 1.0,
-            "precision.loss_scale must be at least 1, it is {}",
+            "precision.loss_scale is {}; it must be at least 1",
             self.loss_scale
         );
         Ok(())
@@ -56,7 +56,7 @@ impl PrecisionSection {
 }
 
 impl Compute {
-    /// The element type, where it is not f32.
+    /// The element type, if it is not f32.
     fn half(self) -> Option<FloatDType> {
         match self {
             Self::F32 => None,
@@ -66,7 +66,7 @@ impl Compute {
     }
 
     /// # Errors
-    /// A device that does not compute in this precision.
+    /// If the device does not compute in this precision.
     pub fn check_device(self, device: &Device) -> Result<()> {
         if let Some(dtype) = self.half() {
             ensure!(
@@ -86,8 +86,8 @@ impl Compute {
         }
     }
 
-    /// `model` as forward and backward need it. Its parameters are casts of `model`'s inside the autodiff graph: after backward
-    /// their gradients are found on `model`'s own, in f32. Running statistics are shared with `model`.
+    /// `model` as the forward and backward passes need it. Its parameters are casts of `model`'s inside the autodiff graph: after the
+    /// backward pass, their gradients are found on `model`'s own parameters, in f32. Running statistics are shared with `model`.
     pub fn of_weights<M: Module>(self, model: &M) -> M {
         let copy = model.clone();
         match self.half() {
@@ -108,7 +108,7 @@ impl Compute {
     }
 }
 
-/// Its statistics are sums over many pixels, and its running ones move by less than half precision resolves.
+/// Its statistics are sums over many pixels, and its running ones move by less than half precision can resolve.
 const BATCH_NORM: &str = "Struct:BatchNorm";
 
 struct ToHalf {
@@ -136,8 +136,7 @@ impl ModuleMapper for ToHalf {
 /// Steps without an overflow after which the factor doubles, as in PyTorch's `GradScaler`.
 const GROW_AFTER_STEPS: u32 = 2000;
 
-/// The factor on the loss that keeps f16's small gradients from vanishing. It is halved by an overflow and doubled after 2000 steps
-/// without one.
+/// The factor on the loss that keeps f16's small gradients from vanishing. An overflow halves it, and 2000 steps without one double it.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 pub struct LossScale {
     factor: f64,
@@ -145,7 +144,7 @@ pub struct LossScale {
 }
 
 impl LossScale {
-    /// The recipe's first factor; `None` where the precision needs none.
+    /// The recipe's first factor; `None` if the precision needs none.
     pub fn new(section: &PrecisionSection) -> Option<Self> {
         (section.compute == Compute::F16).then_some(Self {
             factor: section.loss_scale,
@@ -158,14 +157,14 @@ impl LossScale {
         self.factor
     }
 
-    /// Takes note of a step whose gradients were all finite, or not: those must not reach the weights.
+    /// Records whether a step's gradients were all finite; if they were not, they must not reach the weights.
     ///
     /// # Errors
-    /// Gradients that are not finite at a factor of 1, where no smaller one would help.
+    /// If gradients are not finite at a factor of 1, where no smaller one would help.
     pub fn observe(&mut self, is_finite: bool) -> Result<()> {
         ensure!(
             is_finite || self.factor > 1.0,
-            "the gradients overflow f16 without any factor on the loss: use precision.compute = \"bf16\" or \"f32\""
+            "the gradients overflow f16 even without a factor on the loss: use precision.compute = \"bf16\" or \"f32\""
         );
         self.steps_since_change += 1;
         let change = match is_finite {
@@ -234,7 +233,7 @@ mod tests {
     impl ModuleVisitor for Read {
         fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<D>>) {
             if let Some(gradient) = self.0.remove::<D>(param.id) {
-                // f32 already: the next line would fail otherwise.
+                // It is f32 already; the next line would fail otherwise.
                 self.1.push(gradient.into_data().try_to_vec::<f32>().expect("f32"));
             }
         }
@@ -279,7 +278,7 @@ mod tests {
         let input = input(&device);
         let single = gradients(&model, &input, Compute::F32, 1.0);
         let half = |compute, factor| differences(&gradients(&model, &input, compute, factor), &single);
-        // Of the middle one: biases whose gradient is 0 by construction, such as the keys', have nothing but rounding errors.
+        // This is the middle one: biases whose gradient is 0 by construction, such as the keys', only have rounding errors.
         let median = |differences: &[f64]| differences[differences.len() / 2];
         let (bf16, f16) = (half(Compute::Bf16, 1.0), half(Compute::F16, 1024.0));
         assert!((0.001..0.1).contains(&median(&bf16)), "bf16: {}", median(&bf16));

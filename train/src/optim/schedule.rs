@@ -9,7 +9,7 @@ use crate::watch::Mode;
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct LearningRateSection {
-    /// Steps of linear warm-up: step i takes `(i + 1) / warmup_steps` of the peak.
+    /// Steps of linear warm-up: step i has `(i + 1) / warmup_steps` of the peak.
     pub warmup_steps: usize,
     /// What follows the warm-up.
     pub decay: Decay,
@@ -27,53 +27,53 @@ pub enum Decay {
     },
     /// To `floor`, along half a cosine (arXiv:1608.03983, without restarts).
     Cosine {
-        /// Lowest rate over the peak.
+        /// Lowest rate, divided by the peak.
         #[serde(default)]
         floor: f64,
     },
-    /// Smith's cycle (arXiv:1708.07120) with cosine arcs: up from `peak / start_divisor`, and down to that over `end_divisor`.
+    /// Smith's cycle (arXiv:1708.07120) with cosine arcs: it rises from `peak / start_divisor` and falls to that divided by `end_divisor`.
     /// It is its own warm-up. Momentum does not cycle.
     OneCycle {
-        /// Share of the steps that rise.
+        /// Share of the steps in which the rate rises.
         #[serde(default = "three_tenths")]
         rising: f64,
-        /// Peak over the first rate.
+        /// Peak divided by the first rate.
         #[serde(default = "twenty_five")]
         start_divisor: f64,
-        /// First rate over the last.
+        /// First rate divided by the last.
         #[serde(default = "ten_thousand")]
         end_divisor: f64,
     },
-    /// Times `gamma` after every so many epochs, counted from the first.
+    /// Multiplies by `gamma` after every `every_epochs` epochs, counted from the first.
     Step {
         /// Epochs between falls.
         every_epochs: usize,
-        /// Factor of a fall.
+        /// Factor at each fall.
         #[serde(default = "tenth")]
         gamma: f64,
     },
-    /// Times `factor` whenever a validation metric has not improved for more than `patience` evaluations.
+    /// Multiplies by `factor` whenever a validation metric has not improved for more than `patience` evaluations.
     ReduceOnPlateau {
         /// The metric, by its name in the log.
         #[serde(default = "mean_iou")]
         metric: String,
-        /// Which way it improves; by default the metric's own.
+        /// Which way it improves; the metric's own by default.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         mode: Option<Mode>,
-        /// Factor of a fall.
+        /// Factor at each fall.
         #[serde(default = "half")]
         factor: f64,
-        /// Evaluations in a row without improvement that are let pass.
+        /// Evaluations in a row without improvement that are tolerated.
         #[serde(default = "ten")]
         patience: usize,
-        /// What an improvement exceeds.
+        /// A gain counts as an improvement only if it is larger.
         #[serde(default = "ten_thousandth")]
         min_delta: f64,
-        /// Lowest rate over the peak.
+        /// Lowest rate, divided by the peak.
         #[serde(default)]
         floor: f64,
     },
-    /// None.
+    /// The rate does not fall.
     Constant {},
 }
 
@@ -118,21 +118,21 @@ impl LearningRateSection {
         let positive = |key: &str, value: f64| {
             ensure!(
                 value.is_finite() && value > 0.0,
-                "learning_rate.decay.{key} must be positive, it is {value}"
+                "learning_rate.decay.{key} is {value}; it must be positive"
             );
             Ok(())
         };
         let share = |key: &str, value: f64| {
             ensure!(
                 (0.0..=1.0).contains(&value),
-                "learning_rate.decay.{key} must be from 0 to 1, it is {value}"
+                "learning_rate.decay.{key} is {value}; it must be from 0 to 1"
             );
             Ok(())
         };
         let falling = |key: &str, value: f64| {
             ensure!(
                 value > 0.0 && value < 1.0,
-                "learning_rate.decay.{key} must be between 0 and 1, it is {value}"
+                "learning_rate.decay.{key} is {value}; it must be between 0 and 1"
             );
             Ok(())
         };
@@ -166,7 +166,7 @@ impl LearningRateSection {
                 falling("factor", *factor)?;
                 ensure!(
                     min_delta.is_finite() && *min_delta >= 0.0,
-                    "learning_rate.decay.min_delta must not be negative, it is {min_delta}"
+                    "learning_rate.decay.min_delta is {min_delta}; it must not be negative"
                 );
                 share("floor", *floor)
             }
@@ -174,7 +174,7 @@ impl LearningRateSection {
         }
     }
 
-    /// The rates of a run of `total_steps`, `steps_per_epoch` of them an epoch, under `peak`.
+    /// The rates of a run of `total_steps`, with `steps_per_epoch` steps an epoch, under `peak`.
     pub fn schedule(&self, peak: f64, total_steps: usize, steps_per_epoch: usize) -> Schedule {
         Schedule {
             section: self.clone(),
@@ -184,7 +184,7 @@ impl LearningRateSection {
         }
     }
 
-    /// The metric that [`Schedule::observe`] is to be told, if the rate follows one.
+    /// The metric that [`Schedule::observe`] needs, if the rate follows one.
     pub fn plateau_metric(&self) -> Option<&str> {
         match &self.decay {
             Decay::ReduceOnPlateau { metric, .. } => Some(metric),
@@ -193,7 +193,7 @@ impl LearningRateSection {
     }
 }
 
-/// The learning rates of one run. Besides the [`Plateau`], which is part of a checkpoint, it has no state.
+/// The learning rates of one run. Its only state is the [`Plateau`], which is part of a checkpoint.
 #[derive(Debug, Clone)]
 pub struct Schedule {
     section: LearningRateSection,
@@ -210,7 +210,7 @@ pub struct Plateau {
     pub best: Option<f64>,
     /// Evaluations since then, or since the last fall of the rate.
     pub stale: usize,
-    /// Falls of the rate.
+    /// How often the rate has fallen.
     pub falls: u32,
 }
 
@@ -242,7 +242,7 @@ impl Schedule {
             }
     }
 
-    /// Over the peak: from `first` up to 1 at the last rising step, and down to `last` at the last of all.
+    /// The rate divided by the peak: from `first` up to 1 at the last rising step, and down to `last` at the last step.
     fn one_cycle(&self, step: usize, rising: f64, first: f64, last: f64) -> f64 {
         let top = (rising * self.total_steps as f64 - 1.0).max(0.0);
         let end = (self.total_steps as f64 - 1.0).max(top);
@@ -256,7 +256,7 @@ impl Schedule {
         }
     }
 
-    /// Takes note of an evaluation's metric. True if the rate falls for it; a value that is not a number is no improvement.
+    /// Records an evaluation's metric. Returns true if the rate falls because of it; NaN is no improvement.
     pub fn observe(&self, plateau: &mut Plateau, metric: f64, default: Mode) -> bool {
         let Decay::ReduceOnPlateau {
             mode,
@@ -287,7 +287,7 @@ impl Schedule {
     }
 }
 
-/// From `start` to `end` along half a cosine.
+/// Goes from `start` to `end` along half a cosine.
 fn arc(start: f64, end: f64, progress: f64) -> f64 {
     end + (start - end) * (1.0 + (std::f64::consts::PI * progress).cos()) / 2.0
 }

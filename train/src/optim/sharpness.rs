@@ -1,4 +1,4 @@
-//! Sharpness-aware minimization: the gradient is taken at the worst point near the weights, and applied to the weights.
+//! Sharpness-aware minimization takes the gradient at the worst point near the weights, and applies it to the weights.
 //!
 //! SAM (arXiv:2010.01412) climbs by a fixed radius: `theta+ = theta + e * g / (|g| + eps')`, with |g| over all parameters. CASM
 //! lets the radius e follow the share of rare-class pixels in the batch.
@@ -17,10 +17,10 @@ use super::clip::global_norm;
 pub enum SharpnessKind {
     /// Nothing: `e = e0`.
     Sam,
-    /// `e = e0 (1 + kappa (1 - p_r))`: as the paper has it, which climbs farthest for batches without a rare pixel, and
-    /// hardly varies where p_r is small.
+    /// `e = e0 (1 + kappa (1 - p_r))`, as published: it climbs farthest for batches without a rare pixel, and hardly varies if p_r is
+    /// small.
     CasmAsWritten,
-    /// `e = e0 min(cap, kappa p_r / f_r)`: at kappa 1 a batch with the split's own share of rare pixels climbs by e0, a richer one
+    /// `e = e0 min(cap, kappa p_r / f_r)`: at kappa 1, a batch with the split's own share of rare pixels climbs by e0, a richer one climbs
     /// farther, and one without them takes a plain step.
     CasmRareDensity,
 }
@@ -60,12 +60,12 @@ impl Sharpness {
         for (key, value) in [("radius", self.radius), ("cap", self.cap)] {
             ensure!(
                 value.is_finite() && value > 0.0,
-                "optimizer.sharpness.{key} must be positive, it is {value}"
+                "optimizer.sharpness.{key} is {value}; it must be positive"
             );
         }
         ensure!(
             self.kappa.is_finite() && self.kappa >= 0.0,
-            "optimizer.sharpness.kappa must not be negative, it is {}",
+            "optimizer.sharpness.kappa is {}; it must not be negative",
             self.kappa
         );
         ensure!(
@@ -80,14 +80,14 @@ impl Sharpness {
         self.kind != SharpnessKind::Sam
     }
 
-    /// The radius for a batch of which `rare_share` (p_r, 0 to 1) of the valid pixels are rare, as `split_rare_share` (f_r) are
-    /// of the training split ([`rare_share`] counts both). `None` for a plain step, without a second pass.
+    /// The radius for a batch in which `rare_share` (p_r, 0 to 1) of the valid pixels are rare, where `split_rare_share` (f_r) of the
+    /// training split are ([`rare_share`] counts both). `None` for a plain step, without a second pass.
     pub fn radius_for(&self, rare_share: f64, split_rare_share: f64) -> Option<f64> {
         let radius = match self.kind {
             SharpnessKind::Sam => self.radius,
             SharpnessKind::CasmAsWritten => self.radius * (1.0 + self.kappa * (1.0 - rare_share)),
             SharpnessKind::CasmRareDensity if rare_share > 0.0 => {
-                // A split without them, and a batch with: pasted ones. The quotient is infinite, the cap is not.
+                // The split has none but the batch has some, which were pasted. The quotient is infinite, the cap is not.
                 self.radius * self.cap.min(self.kappa * rare_share / split_rare_share)
             }
             SharpnessKind::CasmRareDensity => 0.0,
@@ -96,7 +96,7 @@ impl Sharpness {
     }
 }
 
-/// The share of rare pixels among the valid ones, from counts by class; 0 where there is none.
+/// The share of rare pixels among the valid ones, from counts by class; 0 if there are none.
 pub fn rare_share(class_pixels: &[u64], rare: &[usize]) -> f64 {
     let valid: u64 = class_pixels.iter().sum();
     let found: u64 = rare.iter().filter_map(|&class| class_pixels.get(class)).sum();
@@ -108,11 +108,11 @@ const EPSILON: f64 = 1e-12;
 
 /// A copy of `model` at `theta + radius * g / (|g| + 1e-12)`, for the second pass; |g| is over all parameters.
 ///
-/// The copy has the parameters' identities, so that its gradients are those of `model`'s parameters, and running statistics
-/// of its own: batch norm normalizes the second pass by the batch, and nothing of that pass reaches `model`. Dropout repeats
-/// itself if the device is seeded alike before both passes. The strategy of gradient checkpointing, where one is set, is not kept.
+/// The copy has the parameters' identities, so that its gradients are those of `model`'s parameters. It has its own running statistics:
+/// batch norm normalizes the second pass by the batch, and nothing of that pass reaches `model`. Dropout repeats itself if the device gets
+/// the same seed before both passes. The copy does not keep a strategy of gradient checkpointing.
 pub fn ascend<M: Module>(model: &M, gradients: &GradientsParams, radius: f64) -> M {
-    // Not clone(): clones of a batch norm share their running statistics.
+    // This must not be clone(): clones of a batch norm share their running statistics.
     let copy = model.valid();
     let climbed = match global_norm(model, gradients) {
         Some(norm) => copy.map(&mut Ascent {
@@ -138,11 +138,11 @@ impl ModuleMapper for Ascent<'_> {
     }
 }
 
-/// The gradients to step by: those of `pass` at `model`, or, with a radius, those of a second `pass` at the ascended copy. What
-/// else the first pass gave (its loss, say) comes with them: it is the one at the weights themselves.
+/// The gradients to step by: those of `pass` at `model`, or, with a radius, those of a second `pass` at the ascended copy. Whatever else
+/// the first pass gave (such as its loss) comes with them: it is the one at the weights themselves.
 ///
-/// `pass` runs forward and backward, over all batches of the step if these are accumulated; it seeds the device itself,
-/// alike each time. The model's parameters are not touched: stepping it with these gradients is SAM's update.
+/// `pass` runs forward and backward, over all batches of the step if these are accumulated; it sets the device's seed itself, the same one
+/// each time. The model's parameters are not touched: stepping it with these gradients is SAM's update.
 pub fn sharpness_aware<M: Module, T>(
     model: &M,
     radius: Option<f64>,
@@ -285,7 +285,7 @@ mod tests {
         let (_, _) = gradients(&climbed, &batch);
         assert_eq!(values(&net), values(&plain), "one plain pass");
         assert_ne!(values(&climbed)["running_mean"], values(&net)["running_mean"]);
-        // and the pass after it goes on from there
+        // The pass after it continues from there.
         let (_, _) = gradients(&plain, &batch);
         let (_, _) = gradients(&net, &batch);
         assert_eq!(values(&net), values(&plain));

@@ -1,4 +1,4 @@
-//! Batches, made by worker threads ahead of the step that needs them.
+//! Worker threads prepare batches ahead of the step that needs them.
 
 use std::ops::Range;
 use std::sync::mpsc::{Receiver, sync_channel};
@@ -20,7 +20,7 @@ use crate::sample::{EpochOrder, Sampler, TrainingSplit};
 /// Batches that wait per worker, so that a slow one does not stall the device.
 const AHEAD: usize = 2;
 
-/// Everything a batch is made of, shared by the workers. A batch is a function of this and its index alone.
+/// Everything that a batch is made from, shared by the workers. A batch depends on this and its index alone.
 pub(super) struct Data {
     pub(super) split: TrainingSplit,
     pub(super) sampler: Sampler,
@@ -61,7 +61,7 @@ pub(super) struct HostBatch {
     /// `[batch, edge, edge]`
     scored: Vec<bool>,
     shape: [usize; 4],
-    /// Rare pixels over scored ones.
+    /// Rare pixels divided by scored ones.
     pub(super) rare_share: f64,
 }
 
@@ -72,7 +72,7 @@ pub(super) struct Batch {
 }
 
 impl HostBatch {
-    /// The batch on `device`.
+    /// Moves the batch to `device`.
     pub(super) fn on(&self, device: &Device) -> Batch {
         let [count, _, height, width] = self.shape;
         let plane = [count, 1, height, width];
@@ -104,7 +104,7 @@ impl HostBatch {
         })
     }
 
-    /// Pixels that count.
+    /// Number of pixels that count.
     pub(super) fn scored_pixels(&self) -> usize {
         self.scored.iter().filter(|&&scored| scored).count()
     }
@@ -170,7 +170,7 @@ impl Loader {
             let (sender, receiver) = sync_channel(AHEAD);
             let range = range.clone();
             scope.spawn(move || {
-                // In turn, so that the trainer takes them in order.
+                // Workers take turns, so that the trainer gets the batches in order.
                 for index in range.skip(worker).step_by(workers) {
                     if sender.send(data.batch(index)).is_err() {
                         break;
@@ -193,7 +193,7 @@ impl Loader {
     }
 }
 
-/// What a seed is drawn for.
+/// What a seed is for.
 #[derive(Debug, Clone, Copy)]
 pub(super) enum Stream {
     /// Dropout and stochastic depth of a step.

@@ -25,7 +25,7 @@ const AVERAGE: &str = "average.bpk";
 const OPTIMIZER: &str = "optimizer.bpk";
 const LOSS_SCALE: &str = "loss_scale.json";
 
-/// What a step cost, on the host.
+/// What a step gave, on the host.
 #[derive(Debug, Clone, Default)]
 pub(super) struct StepLoss {
     pub(super) total: f64,
@@ -51,7 +51,7 @@ pub(super) struct Learner {
 }
 
 impl Learner {
-    /// A network on the first of `devices`, which share its steps; all are with autodiff.
+    /// Puts a network on the first of `devices`, which share its steps; all of them have autodiff.
     pub(super) fn new(config: &TrainConfig, card: &Card, devices: Vec<Device>, steps: [usize; 2]) -> Result<Self> {
         let [total_steps, steps_per_epoch] = steps;
         let device = devices.first().ok_or_else(|| anyhow!("training needs a device"))?;
@@ -85,7 +85,7 @@ impl Learner {
         self.replicas.count()
     }
 
-    /// One step from `batches`; gives the loss at the weights before it, and the norm of its gradients. Gradients that overflow
+    /// Makes one step from `batches`. Returns the loss at the weights before it, and the norm of its gradients. Gradients that overflow
     /// half precision leave the weights as they are, and have no norm.
     pub(super) fn step(&mut self, step: usize, batches: &[HostBatch]) -> Result<(StepLoss, Option<f64>)> {
         let rare: f64 = batches.iter().map(|batch| batch.rare_share).sum();
@@ -94,7 +94,8 @@ impl Learner {
             .sharpness
             .as_ref()
             .and_then(|sharpness| sharpness.radius_for(rare / batches.len() as f64, self.split_rare_share));
-        // Alike in both passes, and a function of seed and step alone: a resumed run repeats an uninterrupted one.
+        // The seed is the same in both passes and depends on the recipe's seed and the step alone, so a resumed run repeats an
+        // uninterrupted one.
         let seed = mix(self.seed, step as u64, Stream::Network);
         let scale = self.loss_scale.map(|scale| scale.factor());
         let pass = |model: &Network| self.replicas.pass(model, batches, seed, scale);
@@ -115,7 +116,7 @@ impl Learner {
         Ok((loss, norm.map(scalar)))
     }
 
-    /// The weights that would be shipped: averaged if there is an average, without autodiff.
+    /// The weights that would be shipped, without autodiff: the average, if there is one.
     pub(super) fn candidate(&self) -> Network {
         match &self.average {
             Some(average) => average.apply(&self.model),

@@ -1,4 +1,4 @@
-//! `raremap train`: from a recipe and a dataset to a run's folder.
+//! `raremap train` turns a recipe and a dataset into a run's folder.
 
 mod batch;
 mod learner;
@@ -25,28 +25,28 @@ use raremap_device::Backend;
 use raremap_io::write_whole;
 use trainer::Trainer;
 
-/// Trains a model by a recipe.
+/// Trains a model as a recipe says.
 #[derive(Debug, Args)]
 pub struct TrainArgs {
     /// The recipe, a TOML file.
     config: PathBuf,
-    /// Folder of the run: resolved recipe, log, report, checkpoint, best weights [default: runs/NAME].
+    /// Folder for the run: resolved recipe, log, report, checkpoints, best weights [default: runs/NAME].
     #[arg(long)]
     out: Option<PathBuf>,
-    /// Go on from the run's checkpoint, if it has one.
+    /// Continue from the run's checkpoint, if there is one.
     #[arg(long)]
     resume: bool,
-    /// Where to train.
+    /// Device to train on.
     #[arg(long, value_enum, default_value = "cpu")]
     device: Backend,
-    /// Numbers of the devices that share each batch, separated by commas, such as `0,1`; one named twice runs two replicas
+    /// Numbers of the devices that share each batch, separated by commas, such as `0,1`; naming one device twice runs two replicas on it
     /// [default: one device].
     #[arg(long, value_delimiter = ',')]
     devices: Vec<usize>,
-    /// Another folder for the dataset's files.
+    /// Look for the dataset's files in this folder.
     #[arg(long)]
     root: Option<PathBuf>,
-    /// A recipe's key and its value here, such as `seed=2` or `loss.main.0.weight=0.5`; any number of times.
+    /// Change a key of the recipe, such as `seed=2` or `loss.main.0.weight=0.5`; you can repeat this option.
     #[arg(long, value_name = "KEY=VALUE")]
     set: Vec<String>,
     /// Show curves, figures and findings in the terminal.
@@ -63,7 +63,7 @@ pub const BEST_WEIGHTS: &str = "best.bpk";
 pub const CARD: &str = "card.json";
 /// The recipe as it was resolved.
 pub const RECIPE: &str = "recipe.toml";
-/// What the best weights came to, once the run is done.
+/// The figures of the best weights, written once the run is done.
 pub const EVALUATION: &str = "evaluation.json";
 
 /// Runs `raremap train`.
@@ -76,10 +76,10 @@ pub fn run(args: &TrainArgs) -> Result<()> {
     let checkpoints = Checkpoints::of_run(&run);
     ensure!(
         args.resume || !checkpoints.exist(),
-        "{} holds a run already: --resume goes on with it, --out starts another",
+        "{} already contains a run: use --resume to continue it, or --out to start another",
         run.display()
     );
-    // All that can be wrong is found before the first step, and before a file is written.
+    // Everything that can be wrong is found before the first step, and before a file is written.
     let validation = dataset.load_split(VALIDATION)?;
     let split = TrainingSplit::load(&dataset)?;
     let card = card(&config, &dataset, &split)?;
@@ -103,8 +103,8 @@ pub fn run(args: &TrainArgs) -> Result<()> {
     trainer.train(&mut data, &run, &checkpoints, args.watch, args.device, &stop)
 }
 
-/// Digest of what decides a run besides this program: the recipe, without the path of its dataset, the dataset's description,
-/// and which image is in which split.
+/// Digest of what decides a run besides this program: the recipe without the path of its dataset, the dataset's description, and which
+/// image is in which split.
 pub fn run_digest(config: &TrainConfig, dataset: &DatasetConfig) -> Result<String> {
     let mut hasher = Sha256::new();
     hasher.update(toml::to_string(&TrainConfig {
@@ -140,7 +140,7 @@ fn card(config: &TrainConfig, dataset: &DatasetConfig, split: &TrainingSplit) ->
             .architecture(bands.len(), classes.len(), rare_classes.len())?,
         bands,
         value_scaling: dataset.value_scaling.clone(),
-        // Tiles as large as what the network has learned from: the same context at every pixel.
+        // Tiles are as large as the crops that the network has learned from, so that every pixel has the same context.
         tile_px: config.schedule.crop_px,
         ground_resolution_m: dataset.sample_resolution_m(),
         training: Training {

@@ -1,4 +1,4 @@
-//! Forward and backward over a step's batches, on one device or on several.
+//! Runs the forward and backward passes over a step's batches, on one device or on several.
 
 use std::sync::{Mutex, PoisonError};
 
@@ -23,16 +23,17 @@ pub(super) struct Replicas {
 }
 
 impl Replicas {
-    /// On `devices`, all with autodiff; the first is the network's own.
+    /// Prepares the loss on `devices`, all with autodiff; the first is the network's own.
     ///
     /// # Errors
-    /// No device, one that does not compute in the recipe's precision, a batch that does not fall into equal parts, or a loss that does not fit the dataset.
+    /// If there is no device, if one does not compute in the recipe's precision, if a batch cannot be divided into equal parts, or if a
+    /// loss does not fit the dataset.
     pub(super) fn new(config: &TrainConfig, card: &Card, devices: Vec<Device>) -> Result<Self> {
         let (count, batch) = (devices.len(), config.schedule.batch_size);
         ensure!(count > 0, "training needs a device");
         ensure!(
             batch.is_multiple_of(count),
-            "schedule.batch_size is {batch}, which {count} devices cannot share equally"
+            "schedule.batch_size is {batch}, which cannot be divided equally among {count} devices"
         );
         for device in &devices {
             config.precision.compute.check_device(device)?;
@@ -52,10 +53,10 @@ impl Replicas {
         self.devices.len()
     }
 
-    /// The loss over `batches`, and the mean of their gradients by scored pixels, on the first device. `seed` is that of dropout and
-    /// stochastic depth; the loss is multiplied by `scale` before backward and the gradients divided by it after.
+    /// The loss over `batches`, and the mean of their gradients by scored pixels, on the first device. `seed` is the one of dropout and
+    /// stochastic depth. The loss is multiplied by `scale` before the backward pass, and the gradients are divided by it after.
     ///
-    /// With several devices, the crops of each batch are dealt out in equal parts.
+    /// With several devices, the crops of each batch are divided into equal parts.
     pub(super) fn pass(
         &mut self,
         model: &Network,
@@ -77,7 +78,7 @@ impl Replicas {
                 share.push(part);
             }
         }
-        // A backend has one random generator for all threads: a replica seeds it and draws from it before another does.
+        // A backend has one random generator for all threads, so a replica sets the seed and draws before another one does.
         let generator = Mutex::new(());
         let replicas = self.devices.iter().zip(&mut self.objectives).zip(shares).enumerate();
         let contexts = replicas.map(|(index, ((device, objective), share))| (index, device, objective, share));
@@ -112,7 +113,7 @@ fn forward(compute: Compute, model: &Network, input: Tensor<4>) -> DualLogits {
     }
 }
 
-/// Forward and backward over `batches` on one device: the loss of all, and the mean of their gradients, by scored pixels.
+/// Runs forward and backward over `batches` on one device: returns the loss of all, and the mean of their gradients by scored pixels.
 fn pass(
     model: &Network,
     batches: &[HostBatch],
@@ -140,6 +141,6 @@ fn pass(
         accumulator.add(model, gradients, weight);
         losses.push((StepLoss::of(loss), weight));
     }
-    ensure!(!losses.is_empty(), "a step needs a batch");
+    ensure!(!losses.is_empty(), "a step needs at least one batch");
     Ok((StepLoss::mean(losses), accumulator.take_mean(model)))
 }

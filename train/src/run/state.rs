@@ -1,4 +1,4 @@
-//! Where a run stands, besides its tensors.
+//! A run's progress, besides its tensors.
 
 use serde::{Deserialize, Serialize};
 
@@ -8,7 +8,7 @@ use crate::watch::StoppingState;
 /// What a checkpoint says about the run's progress.
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
 pub(super) struct Progress {
-    /// Steps done.
+    /// Steps that are done.
     pub(super) step: usize,
     /// Seconds spent on them, over all parts of the run.
     pub(super) secs: f64,
@@ -19,9 +19,9 @@ pub(super) struct Progress {
     pub(super) best_mean_iou: Option<f64>,
     /// What the learning rate has seen of its metric.
     pub(super) plateau: Plateau,
-    /// What early stopping has seen of its.
+    /// What early stopping has seen of its metric.
     pub(super) stopping: StoppingState,
-    /// Step before which the saliency maps were made.
+    /// The saliency maps were made before this step.
     pub(super) refreshed_at: Option<usize>,
     /// Sum and count of the losses since the last validation.
     pub(super) losses: (f64, usize),

@@ -29,7 +29,7 @@ use crate::watch::{
 use raremap_device::Backend;
 use raremap_io::write_whole;
 
-/// Threshold of the auxiliary head in the log's figures: the page's.
+/// Threshold of the auxiliary head in the log's figures; it is the page's default.
 const THRESHOLD: f32 = 0.5;
 /// File of the saliency maps in a checkpoint.
 const MAPS: &str = "saliency.bin";
@@ -40,7 +40,7 @@ pub(super) struct Trainer<'a> {
     card: Card,
     dataset: &'a DatasetConfig,
     validation: Split,
-    /// Indices of the validation images that are painted.
+    /// Indices of the validation images that are drawn.
     painted: Vec<usize>,
     learner: Learner,
     stopping: EarlyStopping,
@@ -57,7 +57,7 @@ pub(super) struct Trainer<'a> {
 enum End {
     /// The last step is done.
     Whole,
-    /// Somebody or something stopped it.
+    /// A person, or a rule, stopped it.
     Stopped(String),
 }
 
@@ -82,7 +82,7 @@ impl<'a> Trainer<'a> {
         if let Some(first) = config.sampling.first_refresh() {
             ensure!(
                 first < steps[0],
-                "sampling.first_refresh_step is {first}, but the run has {} steps: it would never look at saliency",
+                "sampling.first_refresh_step is {first}, but the run has {} steps: it would never use saliency",
                 steps[0]
             );
         }
@@ -125,7 +125,7 @@ impl<'a> Trainer<'a> {
         let progress: Progress = serde_json::from_slice(&std::fs::read(folder.join(PROGRESS))?)?;
         ensure!(
             progress.digest == self.progress.digest,
-            "the recipe, the seed or the data differ from those the run was started with: its checkpoint does not fit"
+            "the recipe, the seed or the data are not those that the run was started with, so its checkpoint does not fit"
         );
         self.learner.load(&folder)?;
         self.learner.plateau = progress.plateau;
@@ -196,7 +196,7 @@ impl<'a> Trainer<'a> {
         monitor.record(&RunEvent::Done(Done { step, best_mean_iou }))
     }
 
-    /// Steps until the end. The maps that guide the sampling change only between two rounds of workers.
+    /// Runs steps until the end. The maps that guide the sampling only change between two rounds of workers.
     fn steps(
         &mut self,
         data: &mut Data,
@@ -206,13 +206,13 @@ impl<'a> Trainer<'a> {
         stop: &AtomicBool,
     ) -> Result<End> {
         let total = self.total_steps();
-        // It was stopped early, and killed before it came to its evaluation.
+        // The run was stopped early, and killed before its evaluation.
         if let Some(reason) = self.stopping.verdict() {
             return Ok(End::Stopped(reason));
         }
         while self.progress.step < total {
             let first = self.progress.step;
-            // A run that was stopped just after a refresh goes on with the maps of its checkpoint.
+            // A run that was stopped just after a refresh continues with the maps of its checkpoint.
             if data.sampler.needs_refresh(first) && self.progress.refreshed_at != Some(first) {
                 self.refresh_saliency(data, monitor)?;
             }
@@ -292,7 +292,7 @@ impl<'a> Trainer<'a> {
         Ok(())
     }
 
-    /// Validation, checkpoint and the reasons to end, where they are due.
+    /// Runs validation, writes a checkpoint and checks the reasons to end, whenever they are due.
     fn after_step(
         &mut self,
         data: &Data,
@@ -321,7 +321,7 @@ impl<'a> Trainer<'a> {
         Ok(end)
     }
 
-    /// Scores the candidate, keeps it if it is the best, and says whether there is no use in going on.
+    /// Evaluates the candidate, saves it if it is the best, and says whether the run should end.
     fn validate(&mut self, epoch: usize, data: &Data, run: &Path, monitor: &mut Monitor) -> Result<Option<String>> {
         let step = self.progress.step;
         let candidate = self.learner.candidate();
@@ -346,7 +346,7 @@ impl<'a> Trainer<'a> {
         if self.progress.best.is_none_or(|best| rank > best) {
             self.progress.best = Some(rank);
             self.progress.best_mean_iou = Some(validation.mean_iou);
-            // Into a file beside it first: a crash while writing must not cost the weights that were the best.
+            // The weights go into a file beside it first: a crash while writing must not cost the best weights so far.
             let path = run.join(BEST_WEIGHTS);
             let fresh = path.with_extension("new");
             save_module(&candidate, &fresh)?;
@@ -379,7 +379,7 @@ impl<'a> Trainer<'a> {
         score(model, &self.card, &scenes, &options)?.evaluation(None, None)
     }
 
-    /// Mean IoU on the first few training scenes, as they are: what validation is compared with, to see a leak.
+    /// Mean IoU on the first few training scenes, without augmentation: validation is compared with it to notice a leak.
     fn training_mean_iou(&self, model: &BurnTileModel, data: &Data) -> Result<f64> {
         const SCENES: usize = 8;
         let samples = data.split.samples();
@@ -415,7 +415,7 @@ impl<'a> Trainer<'a> {
         }))
     }
 
-    /// What the best weights come to, in full.
+    /// All figures of the best weights.
     fn write_evaluation(&self, run: &Path) -> Result<()> {
         let mut model = self.learner.candidate();
         load_module(&mut model, &run.join(BEST_WEIGHTS))?;

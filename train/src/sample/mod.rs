@@ -1,4 +1,4 @@
-//! Which sample, and which place in it, each training crop is taken from.
+//! Decides which sample, and which place in it, each training crop comes from.
 mod places;
 mod saliency;
 mod split;
@@ -21,14 +21,14 @@ pub use split::{TRAIN, TrainingSplit};
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum SamplingKind {
-    /// Every sample once per epoch, at a random place.
+    /// Takes every sample once per epoch, at a random place.
     #[default]
     Uniform,
-    /// `label_share` of the crops around a pixel of a class drawn by rarity.
+    /// Places `label_share` of the crops around a pixel of a class drawn by rarity.
     LabelFrequency,
-    /// `share` of the crops around a pixel that the auxiliary head points at.
+    /// Places `share` of the crops around a pixel that the auxiliary head points at.
     Saliency,
-    /// Both, each with its share; the rest is uniform.
+    /// Does both, each with its share; the rest is uniform.
     Mixed,
 }
 
@@ -36,14 +36,14 @@ pub enum SamplingKind {
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum SaliencyScope {
-    /// Each scene's own scored pixels: every scene keeps its turn.
+    /// Each scene's own scored pixels, so that every scene keeps its turn.
     #[default]
     Scene,
-    /// The scored pixels of the training split: scenes that hold more of the region get more of the crops.
+    /// The scored pixels of the training split, so that scenes with more of the region get more of the crops.
     Split,
 }
 
-/// Choice of the crops (section `[sampling]` of a recipe).
+/// How crops are chosen (section `[sampling]` of a recipe).
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct SamplingSection {
@@ -53,21 +53,21 @@ pub struct SamplingSection {
     pub share: f64,
     /// Percent of the scored pixels that count as salient, above 0 to 100.
     pub top_percent: f64,
-    /// Whose percent: `scene` or `split`.
+    /// Whose percentage it is: `scene` or `split`.
     pub scope: SaliencyScope,
-    /// Step before which the maps are made for the first time; until then crops are uniform instead.
+    /// The maps are made for the first time before this step; until then, crops are uniform.
     pub first_refresh_step: usize,
-    /// Steps from one making of the maps to the next.
+    /// Steps from one refresh of the maps to the next.
     pub refresh_every_steps: usize,
     /// Share of the crops that label frequency places, from 0 to 1.
     pub label_share: f64,
-    /// Temperature of the class probabilities: near 0 only the rarest class is drawn, when large all alike.
+    /// Temperature of the class probabilities: near 0, only the rarest class is drawn; when it is large, all classes alike.
     pub temperature: f64,
 }
 
 impl Default for SamplingSection {
-    /// The shares of the method. The paper of the temperature has 0.01, for 19 classes of city streets; where one class
-    /// has a few thousand pixels, that would draw hardly anything else.
+    /// The shares of the method. The paper that proposes the temperature has 0.01, for 19 classes of city streets; where a class has only a
+    /// few thousand pixels, that would draw hardly anything else.
     fn default() -> Self {
         Self {
             kind: SamplingKind::Uniform,
@@ -83,22 +83,22 @@ impl Default for SamplingSection {
 }
 
 impl SamplingSection {
-    /// Refuses values that mean nothing, by their key.
+    /// Refuses values that mean nothing, and names their key.
     pub fn check(&self) -> Result<()> {
         for (name, share) in [("share", self.share), ("label_share", self.label_share)] {
             ensure!(
                 (0.0..=1.0).contains(&share),
-                "sampling.{name} must be from 0 to 1, it is {share}"
+                "sampling.{name} is {share}; it must be from 0 to 1"
             );
         }
         ensure!(
             self.kind != SamplingKind::Mixed || self.share + self.label_share <= 1.0,
-            "sampling.share and sampling.label_share are together {}, more than all crops",
+            "sampling.share and sampling.label_share add up to {}; together they must not exceed 1",
             self.share + self.label_share
         );
         ensure!(
             self.top_percent > 0.0 && self.top_percent <= 100.0,
-            "sampling.top_percent must be above 0 and at most 100, it is {}",
+            "sampling.top_percent is {}; it must be above 0 and at most 100",
             self.top_percent
         );
         ensure!(
@@ -107,7 +107,7 @@ impl SamplingSection {
         );
         ensure!(
             self.temperature > 0.0 && self.temperature.is_finite(),
-            "sampling.temperature must be positive, it is {}",
+            "sampling.temperature is {}; it must be positive",
             self.temperature
         );
         Ok(())
@@ -125,18 +125,18 @@ impl SamplingSection {
 }
 
 impl SamplingSection {
-    /// The step before which the first saliency maps are made, where saliency is asked for.
+    /// The first saliency maps are made before this step; `None` if the section does not use saliency.
     pub fn first_refresh(&self) -> Option<usize> {
         (self.shares().0 > 0.0).then_some(self.first_refresh_step)
     }
 }
 
-/// Where a crop is taken from.
+/// Where a crop comes from.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Draw {
     /// Index in the training split.
     pub sample: usize,
-    /// Row and column, in pixels, of a pixel that shall lie in the crop; without one the crop lies anywhere.
+    /// Row and column, in pixels, of a pixel that must lie in the crop; without one, the crop may lie anywhere.
     pub center: Option<[f32; 2]>,
 }
 
@@ -154,44 +154,44 @@ impl EpochOrder {
         Self { order }
     }
 
-    /// The sample at `position`. After the last the order starts again, so that an epoch's last batch is full.
+    /// The sample at `position`. After the last one the order starts again, so that an epoch's last batch is full.
     pub fn sample(&self, position: usize) -> usize {
         self.order[position % self.order.len()]
     }
 }
 
-/// Draws places for crops, by a [`SamplingSection`].
+/// Draws places for crops, as a [`SamplingSection`] says.
 ///
-/// What it draws depends on the caller's generator, the epoch's order and the maps alone. It can be shared by threads.
+/// What it draws only depends on the caller's generator, the epoch's order and the maps. Threads can share it.
 #[derive(Debug, Clone)]
 pub struct Sampler {
     section: SamplingSection,
     split: TrainingSplit,
     rare: Vec<usize>,
     places: ClassPlaces,
-    /// Probability of each class to be asked for.
+    /// Probability of each class to be drawn.
     probabilities: Vec<f64>,
     maps: Option<SaliencyMaps>,
 }
 
 impl Sampler {
-    /// A sampler of `split`, whose labels count `classes`, of which `rare` have a channel of the auxiliary head.
+    /// Makes a sampler of `split`, whose labels count `classes`, of which `rare` have a channel of the auxiliary head.
     ///
     /// # Errors
-    /// Where the section is not valid, or asks for saliency and no class is rare, so that there is no auxiliary head, or
-    /// asks for label frequency and nothing is labelled.
+    /// If the section is not valid; if it needs saliency and no class is rare, so that there is no auxiliary head; or if it needs label
+    /// frequency and nothing is labelled.
     pub fn new(section: &SamplingSection, split: &TrainingSplit, classes: usize, rare: &[usize]) -> Result<Self> {
         section.check()?;
         let (saliency, label) = section.shares();
         ensure!(
             saliency == 0.0 || !rare.is_empty(),
-            "sampling.kind asks for saliency, but there is no auxiliary head: no class of the dataset has rare = true, or model.auxiliary_head is false"
+            "sampling.kind needs saliency, but there is no auxiliary head: no class of the dataset has rare = true, or model.auxiliary_head is false"
         );
         let places = ClassPlaces::new(split, if label > 0.0 { classes } else { 0 });
         let probabilities = class_probabilities(&places.pixels(), section.temperature);
         ensure!(
             label == 0.0 || probabilities.iter().sum::<f64>() > 0.0,
-            "sampling.kind asks for label frequency, but no pixel of the training split is labelled"
+            "sampling.kind needs label frequency, but no pixel of the training split is labelled"
         );
         Ok(Self {
             section: section.clone(),
@@ -205,8 +205,8 @@ impl Sampler {
 
     /// The place of the crop at `position` of the epoch in `order`.
     ///
-    /// Uniform sampling takes nothing from `rng`. Where saliency has nothing to offer (no map yet, or no scored pixel in
-    /// the sample), the draw is uniform.
+    /// Uniform sampling takes nothing from `rng`. If saliency has nothing to offer (no map yet, or no scored pixel in the sample), the draw
+    /// is uniform.
     pub fn draw(&self, order: &EpochOrder, position: usize, rng: &mut StdRng) -> Draw {
         let uniform = Draw {
             sample: order.sample(position),
@@ -244,26 +244,26 @@ impl Sampler {
         last
     }
 
-    /// Probability of each class to be asked for, for the log; empty unless label frequency is used.
+    /// Probability of each class to be drawn, for the log; empty unless label frequency is used.
     #[cfg(test)]
     pub fn class_probabilities(&self) -> &[f64] {
         &self.probabilities
     }
 
-    /// Whether the maps are to be made anew before `step` (counted from 0) is drawn.
+    /// Whether the maps must be refreshed before `step` (counted from 0) is drawn.
     pub fn needs_refresh(&self, step: usize) -> bool {
         let since = step.checked_sub(self.section.first_refresh_step);
         self.section.shares().0 > 0.0
             && since.is_some_and(|since| since.is_multiple_of(self.section.refresh_every_steps))
     }
 
-    /// Takes new maps: per sample, in the split's order, `[h, w]` saliencies from 0 to 1. They may come one by one, so
-    /// that not all have to be in memory at once. After an error the old maps remain.
+    /// Takes new maps: per sample, in the split's order, `[h, w]` saliencies from 0 to 1. They may come one by one, so that not all have to
+    /// be in memory at once. After an error, the old maps stay.
     ///
-    /// Returns the share of the split's rare pixels that lie in the region: how well the crops aim.
+    /// Returns the share of the split's rare pixels that lie in the region, which tells how well the crops aim.
     ///
     /// # Errors
-    /// Where a map is missing, has another size than its sample, or holds something else than 0 to 1.
+    /// If a map is missing, has another size than its sample, or holds values outside 0 to 1.
     pub fn refresh(&mut self, maps: impl IntoIterator<Item = Result<Vec<f32>>>) -> Result<Option<f64>> {
         let maps = SaliencyMaps::new(&self.split, self.section.scope, self.section.top_percent, maps)?;
         let recall = maps.rare_recall(&self.split, &self.rare);
@@ -271,15 +271,15 @@ impl Sampler {
         Ok(recall)
     }
 
-    /// What a checkpoint has to hold besides the step: the maps, if there are any yet.
+    /// What a checkpoint has to store besides the step: the maps, if there are any yet.
     pub fn state(&self) -> Option<Vec<u8>> {
         self.maps.as_ref().map(SaliencyMaps::to_bytes)
     }
 
-    /// Goes on from a [`Self::state`].
+    /// Continues from a [`Self::state`].
     ///
     /// # Errors
-    /// Where the bytes are damaged or of another training split.
+    /// If the bytes are damaged or belong to another training split.
     pub fn restore(&mut self, state: &[u8]) -> Result<()> {
         let (scope, percent) = (self.section.scope, self.section.top_percent);
         self.maps = Some(SaliencyMaps::from_bytes(&self.split, scope, percent, state)?);

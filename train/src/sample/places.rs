@@ -1,20 +1,20 @@
-//! Where the pixels of a kind are: counts per row, from which any one of them is found.
+//! Counts the pixels of a kind per row, from which any one of them can be found.
 
 use rand::Rng;
 use rand::rngs::StdRng;
 
 use super::TrainingSplit;
 
-/// Cumulated counts of the chosen pixels of one sample, row by row: the n-th is found without a list of all of them,
-/// which for a whole scene would be larger than the scene.
+/// Cumulative counts of the chosen pixels of one sample, row by row. They find the n-th pixel without a list of all of them, which for a
+/// whole scene would be larger than the scene.
 #[derive(Debug, Clone, Default)]
 pub struct RowCounts {
-    /// `upto[row]`: how many are in this row and above.
+    /// `upto[row]` is how many are in this row and above.
     upto: Vec<u32>,
 }
 
 impl RowCounts {
-    /// Counts the pixels of a `[h, width]` plane that `chosen` names.
+    /// Counts the pixels of a `[h, width]` plane that `chosen` marks.
     pub fn new<T: Copy>(plane: &[T], width: usize, chosen: impl Fn(T) -> bool) -> Self {
         let mut sum = 0;
         let rows = plane.chunks(width.max(1)).map(|row| {
@@ -24,12 +24,12 @@ impl RowCounts {
         Self { upto: rows.collect() }
     }
 
-    /// All of them.
+    /// How many there are.
     pub fn total(&self) -> u32 {
         self.upto.last().copied().unwrap_or(0)
     }
 
-    /// Row and column of the `n`-th of them in reading order, from 0, in the plane they were counted in.
+    /// Row and column of the `n`-th of them in reading order, from 0, in the plane in which they were counted.
     pub fn nth<T: Copy>(&self, n: u32, plane: &[T], width: usize, chosen: impl Fn(T) -> bool) -> Option<[f32; 2]> {
         let row = self.upto.partition_point(|&upto| upto <= n);
         let before = if row == 0 { 0 } else { *self.upto.get(row - 1)? };
@@ -43,12 +43,12 @@ impl RowCounts {
 /// Where the pixels of each class are in the training split.
 #[derive(Debug, Clone)]
 pub struct ClassPlaces {
-    /// Per class, the samples that hold it.
+    /// For each class, the samples that show it.
     samples_of: Vec<Vec<(usize, RowCounts)>>,
 }
 
 impl ClassPlaces {
-    /// Looks through the labels of `split` once per class.
+    /// Reads the labels of `split` once per class.
     pub fn new(split: &TrainingSplit, classes: usize) -> Self {
         let of_class = |class: usize| {
             let counts = split.samples().iter().enumerate().filter_map(|(index, sample)| {
@@ -68,7 +68,7 @@ impl ClassPlaces {
         self.samples_of.iter().map(total).collect()
     }
 
-    /// The class of fewest pixels among those that occur.
+    /// The class with the fewest pixels among those that occur.
     pub fn rarest(&self) -> Option<usize> {
         let pixels = self.pixels();
         (0..pixels.len())
@@ -76,10 +76,10 @@ impl ClassPlaces {
             .min_by_key(|&class| pixels[class])
     }
 
-    /// A pixel of `class`: first one of the samples that hold the class, each as likely as the other (as
-    /// arXiv:2111.14887 does), then one of its pixels there. So a large lake does not hide all the ponds.
+    /// Draws a pixel of `class`: first one of the samples that show the class, each with the same probability (as in arXiv:2111.14887),
+    /// then one of its pixels there. A large lake then does not hide all the ponds.
     ///
-    /// Row and column in pixels; nothing where the class does not occur.
+    /// Returns row and column in pixels, or nothing if the class does not occur.
     pub fn draw(&self, split: &TrainingSplit, class: usize, rng: &mut StdRng) -> Option<(usize, [f32; 2])> {
         let samples = self.samples_of.get(class).filter(|samples| !samples.is_empty())?;
         let (index, rows) = &samples[rng.random_range(0..samples.len())];
@@ -90,12 +90,12 @@ impl ClassPlaces {
     }
 }
 
-/// Probabilities of the classes to be asked for (rare-class sampling, arXiv:2111.14887, equations 4 and 5):
-/// `softmax((1 - f_c) / temperature)`, with f_c a class's share of the labelled pixels. A class without a pixel has 0.
+/// Probabilities of the classes to be drawn (rare-class sampling, arXiv:2111.14887, equations 4 and 5): `softmax((1 - f_c) / temperature)`,
+/// with f_c a class's share of the labelled pixels. A class without a pixel has 0.
 pub fn class_probabilities(pixels: &[u64], temperature: f64) -> Vec<f64> {
     let total: u64 = pixels.iter().sum();
     let rarest = pixels.iter().filter(|&&count| count > 0).min().copied().unwrap_or(0);
-    // Relative to the rarest class, whose term is then 1: no exponential overflows.
+    // The terms are relative to the rarest class, whose term is then 1, so that no exponential overflows.
     let term = |&count: &u64| match count {
         0 => 0.0,
         _ => ((rarest as f64 - count as f64) / total as f64 / temperature).exp(),
@@ -136,7 +136,7 @@ mod tests {
 
     #[test]
     fn samples_that_hold_a_class_are_drawn_alike_whatever_its_area() {
-        // A lake of 90 pixels, a pond of 1, and a sample of land.
+        // There are a lake of 90 pixels, a pond of 1, and a sample of land.
         let split = TrainingSplit::of(vec![
             sample(10, 10, |pixel| u8::from(pixel < 90)),
             sample(10, 10, |pixel| u8::from(pixel == 37)),

@@ -1,4 +1,4 @@
-//! Saliency maps of the training scenes, and the regions they point at.
+//! Saliency maps of the training scenes, and the regions that they point at.
 
 use anyhow::{Context, Result, ensure};
 use rand::Rng;
@@ -8,21 +8,21 @@ use super::{SaliencyScope, TrainingSplit};
 use crate::dataset::IGNORE;
 use crate::sample::places::RowCounts;
 
-/// Level of a pixel that is never chosen: invalid, or not scored.
+/// Level of a pixel that is never chosen because it is invalid or not scored.
 const UNSCORED: u16 = u16::MAX;
 /// First bytes of the stored form.
 const MAGIC: &[u8; 8] = b"rmsalien";
 
-/// One map per training sample in 16 bits a pixel, with its most salient region.
+/// One map per training sample with 16 bits per pixel, and its most salient region.
 ///
-/// Only the order of the saliencies counts, so a level is the upper bits of the float: nine of the mantissa at any scale,
-/// since the probabilities of a rare class may well all be below a thousandth. The levels are what is stored and what is
-/// drawn from: a run that goes on from a checkpoint draws what an uninterrupted one would.
+/// Only the order of the saliencies counts. A level is the upper bits of the float, with nine bits of the mantissa at any scale, because
+/// the probabilities of a rare class may well all be below a thousandth. The levels are stored, and crops are drawn from them, so a run
+/// that continues from a checkpoint draws what an uninterrupted one would.
 #[derive(Debug, Clone)]
 pub struct SaliencyMaps {
     scope: SaliencyScope,
     scenes: Vec<Scene>,
-    /// Cumulated weights of the scenes' regions.
+    /// Cumulative weights of the scenes' regions.
     weight_upto: Vec<f64>,
 }
 
@@ -36,15 +36,15 @@ struct Scene {
     level: RowCounts,
 }
 
-/// The lowest level of the region. Where pixels at that level are more than the region still takes, each counts by the
-/// same fraction: a flat map has no preferred corner.
+/// The lowest level of the region. If there are more pixels at that level than the region still takes, each counts by the same fraction, so
+/// that a flat map has no preferred corner.
 #[derive(Debug, Clone, Copy, Default)]
 struct Threshold {
     level: u16,
     fraction: f64,
 }
 
-/// Sixteen bits that are ordered as the saliencies from 0 to 1 are; at 1 they are 0xFE00.
+/// Sixteen bits in the order of the saliencies from 0 to 1; at 1 they are 0xFE00.
 fn level_of(saliency: f32) -> u16 {
     (saliency.abs().to_bits() >> 14) as u16
 }
@@ -88,7 +88,7 @@ impl Threshold {
         level != UNSCORED && level == self.level
     }
 
-    /// The threshold over which `top_percent` of the scored pixels lie, at least one.
+    /// The threshold above which `top_percent` of the scored pixels lie, at least one.
     fn of<'a>(levels: impl Iterator<Item = &'a u16>, top_percent: f64) -> Self {
         let mut histogram = vec![0u64; usize::from(UNSCORED)];
         for &level in levels.filter(|level| **level != UNSCORED) {
@@ -114,8 +114,7 @@ impl SaliencyMaps {
     /// Takes one `[h, w]` map of numbers from 0 to 1 per sample of `split`, in its order.
     ///
     /// # Errors
-    /// Where a map cannot be made, is missing, has another size than its sample, or holds something else than 0 to 1 at a
-    /// scored pixel.
+    /// If a map cannot be made, is missing, has another size than its sample, or holds a value outside 0 to 1 at a scored pixel.
     pub fn new(
         split: &TrainingSplit,
         scope: SaliencyScope,
@@ -126,7 +125,9 @@ impl SaliencyMaps {
         let mut levels = Vec::with_capacity(split.len());
         for sample in split.samples() {
             let path = sample.path.display();
-            let map = maps.next().with_context(|| format!("no saliency map for {path}"))??;
+            let map = maps
+                .next()
+                .with_context(|| format!("there is no saliency map for {path}"))??;
             ensure!(
                 map.len() == sample.labels.len(),
                 "the saliency map of {path} has {} pixels, the image {}",
@@ -138,7 +139,10 @@ impl SaliencyMaps {
                 if !valid || label == IGNORE {
                     return Ok(UNSCORED);
                 }
-                ensure!((0.0..=1.0).contains(&value), "the saliency map of {path} holds {value}");
+                ensure!(
+                    (0.0..=1.0).contains(&value),
+                    "the saliency map of {path} contains {value}"
+                );
                 Ok(level_of(value))
             });
             levels.push(quantized.collect::<Result<Vec<u16>>>()?);
@@ -181,9 +185,9 @@ impl SaliencyMaps {
         }
     }
 
-    /// A pixel of the most salient region: of `sample`'s own, or, where the region is the split's, of any.
+    /// A pixel of the most salient region: of `sample`'s own region, or of any sample if the region is the split's.
     ///
-    /// Nothing where the region is empty, as in a sample without a scored pixel.
+    /// Returns nothing if the region is empty, as in a sample without a scored pixel.
     pub fn draw(&self, sample: usize, rng: &mut StdRng) -> Option<(usize, [f32; 2])> {
         let index = match self.scope {
             SaliencyScope::Scene => sample,
@@ -196,8 +200,8 @@ impl SaliencyMaps {
         Some((index, place))
     }
 
-    /// The share of the pixels of the classes in `rare` that lie in the region: the region's own share where the map knows
-    /// nothing, 1 where it knows all. Nothing where there are no such pixels.
+    /// The share of the pixels of the classes in `rare` that lie in the region. It equals the region's own share if the map knows nothing,
+    /// and 1 if it knows all. Returns nothing if there are no such pixels.
     pub fn rare_recall(&self, split: &TrainingSplit, rare: &[usize]) -> Option<f64> {
         let (mut inside, mut all) = (0.0, 0u64);
         for (scene, sample) in self.scenes.iter().zip(split.samples()) {
@@ -214,7 +218,7 @@ impl SaliencyMaps {
         (all > 0).then(|| inside / all as f64)
     }
 
-    /// The maps as bytes: a mark, the number of scenes, and per scene its size and its levels, all little-endian.
+    /// The maps as bytes: a mark, the number of scenes, and for each scene its size and its levels, all little-endian.
     pub fn to_bytes(&self) -> Vec<u8> {
         let pixels: usize = self.scenes.iter().map(|scene| scene.levels.len()).sum();
         let mut bytes = Vec::with_capacity(16 + 8 * self.scenes.len() + 2 * pixels);
@@ -227,14 +231,14 @@ impl SaliencyMaps {
         bytes
     }
 
-    /// The maps that [`Self::to_bytes`] wrote, of the same split.
+    /// The maps that [`Self::to_bytes`] wrote, for the same split.
     ///
     /// # Errors
-    /// Where the bytes are damaged or belong to other samples.
+    /// If the bytes are damaged or belong to other samples.
     pub fn from_bytes(split: &TrainingSplit, scope: SaliencyScope, top_percent: f64, bytes: &[u8]) -> Result<Self> {
         let mut rest = bytes.strip_prefix(MAGIC).context("these are not saliency maps")?;
         let number = |rest: &mut &[u8]| -> Result<u64> {
-            let (number, tail) = rest.split_first_chunk().context("the saliency maps end early")?;
+            let (number, tail) = rest.split_first_chunk().context("the saliency maps are cut short")?;
             *rest = tail;
             Ok(u64::from_le_bytes(*number))
         };
@@ -255,7 +259,7 @@ impl SaliencyMaps {
             );
             let (map, tail) = rest
                 .split_at_checked(2 * sample.labels.len())
-                .context("the saliency maps end early")?;
+                .context("the saliency maps are cut short")?;
             rest = tail;
             levels.push(
                 map.chunks_exact(2)
@@ -263,7 +267,7 @@ impl SaliencyMaps {
                     .collect(),
             );
         }
-        ensure!(rest.is_empty(), "the saliency maps go on after the last scene");
+        ensure!(rest.is_empty(), "the saliency maps continue after the last scene");
         Ok(Self::of_levels(split, scope, top_percent, levels))
     }
 }

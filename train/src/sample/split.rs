@@ -1,4 +1,4 @@
-//! The training samples, as a type of their own.
+//! The training samples have a type of their own.
 
 use std::sync::Arc;
 
@@ -11,10 +11,10 @@ pub const TRAIN: &str = "train";
 
 /// The samples of the split named [`TRAIN`], as they are in the files.
 ///
-/// Two mistakes make a score look better than the model is, and both are type errors here: varying validation images,
-/// and splitting a set after it was varied. Crops, CutMix and samplers take this type and nothing else; its field is
-/// private, so the only way to one is [`Self::load`], which reads the files of that split. A `Vec<Sample>`, which is
-/// what every other split is loaded as, does not convert into it, and neither does a crop.
+/// Two mistakes make a score look better than the model is, and both are type errors here: varying validation images, and splitting a set
+/// after it was varied. Crops, CutMix and samplers take this type and nothing else. Its field is private, so the only way to get one is
+/// [`Self::load`], which reads the files of that split. A `Vec<Sample>`, the type of every other loaded split, does not convert into it,
+/// and neither does a crop.
 ///
 /// A copy is cheap (the samples are shared), so worker threads can each hold one.
 #[derive(Debug, Clone)]
@@ -26,14 +26,14 @@ impl TrainingSplit {
     /// Reads the training split of `dataset`.
     ///
     /// # Errors
-    /// Where the dataset has no such split, or a file cannot be read; the message names the file.
+    /// If the dataset has no such split, or a file cannot be read; the message names the file.
     pub fn load(dataset: &DatasetConfig) -> Result<Self> {
         Ok(Self {
             samples: dataset.load(TRAIN)?.into(),
         })
     }
 
-    /// Samples made up in memory.
+    /// Makes samples in memory.
     #[cfg(test)]
     pub fn of(samples: Vec<Sample>) -> Self {
         Self {
@@ -68,7 +68,7 @@ mod tests {
         const FROM_SAMPLES: bool = true;
     }
 
-    /// The command is a binary crate, whose documentation tests do not run: this stands in for a `compile_fail` one.
+    /// This stands in for a `compile_fail` documentation test, because those of a binary crate do not run.
     #[test]
     fn samples_of_any_split_do_not_convert_into_a_training_split() {
         const {
@@ -84,7 +84,7 @@ mod tests {
     fn only_the_split_named_train_is_read() {
         let folder = tempfile::tempdir().expect("a folder");
         let write = |name: &str, text: &str| std::fs::write(folder.path().join(name), text).expect("writes");
-        // There are two files that cannot be read: which of them is complained of shows which split is read.
+        // Neither file can be read, and the error names the one that was tried: this shows which split is read.
         for folder_name in ["i", "m"] {
             std::fs::create_dir(folder.path().join(folder_name)).expect("a folder");
             ["a", "b"]

@@ -2,7 +2,7 @@
 
 use crate::dataset::Sample;
 
-/// One band; a pixel's label is a function of its position in reading order, and its value is its label.
+/// One band; a pixel's label depends on its position in reading order, and its value is its label.
 pub fn sample(height: usize, width: usize, label: impl Fn(usize) -> u8) -> Sample {
     let labels: Vec<u8> = (0..height * width).map(label).collect();
     Sample {

@@ -46,8 +46,8 @@ impl Courses {
     }
 }
 
-/// A sine-generated curve (Langbein and Leopold): the heading swings like a sine of the distance travelled, which is
-/// how free meanders look. Wavelength, swing and width drift slowly.
+/// A sine-generated curve (Langbein and Leopold): the heading swings like a sine of the distance travelled, which is how free meanders
+/// look. Wavelength, swing and width drift slowly.
 fn trace_river(seed: u64, width_px: f64, height_px: f64) -> Vec<CoursePoint> {
     let mut random = Random::new(seed, 11);
     let noise = Noise::new(seed, 12);
@@ -73,7 +73,7 @@ fn trace_river(seed: u64, width_px: f64, height_px: f64) -> Vec<CoursePoint> {
         let wavelength_px = 135.0 * (1.0 + 0.45 * noise.at(here / 150.0, 7.7));
         phase += STEP_PX / wavelength_px;
         let wander = 0.03 * noise.fractal(here / 45.0, 3.1, 3, 0.5);
-        // The pull back to the axis is weak: bends stay free, the river stays in the scene.
+        // The pull back to the axis is weak: bends stay free, and the river stays in the scene.
         let pull = -(across / diagonal).clamp(-0.5, 0.5) * 0.25;
         let heading = axis + swing * sin_turns(phase) + wander + pull;
         let curvature = (heading - previous_heading) / STEP_PX;
@@ -140,7 +140,7 @@ fn trace_tributaries(seed: u64, river: &[CoursePoint], relief: &Grid) -> Vec<Vec
     done
 }
 
-/// One tributary from its mouth upstream; it ends at another stream or after its length.
+/// Traces one tributary from its mouth upstream; it ends at another stream or after its length.
 fn climb(noise: Noise, start: CoursePoint, length_px: f64, relief: &Grid, taken: &[(f64, f64)]) -> Vec<CoursePoint> {
     let CoursePoint { mut x, mut y, .. } = start;
     let (mut general, mut points) = (start.heading, Vec::<CoursePoint>::new());
@@ -190,7 +190,7 @@ fn leave_oxbows(seed: u64, river: &[CoursePoint]) -> Vec<Vec<CoursePoint>> {
             index += 1;
             continue;
         }
-        // Away from the bend's inside, beyond the present bank.
+        // The copy moves away from the bend's inside, beyond the present bank.
         let outward = apex.heading - 0.25 * apex.curvature.signum();
         let shift_px = random.uniform(17.0, 34.0);
         let along_px = random.uniform(-14.0, 14.0);

@@ -1,4 +1,4 @@
-//! What covers each subpixel: water, reeds, roads, towns, forest, grass and fields, in this order of right of way.
+//! What covers each subpixel: water, reeds, roads, towns, forest, grass and fields. Earlier ones go before later ones.
 
 use super::fields::{Field, Fields};
 use super::grid::Grid;
@@ -7,7 +7,7 @@ use super::random::{Noise, hash, mix, smoothstep, unit};
 use super::settle::{Built, Road, Settlements};
 use super::spectra::Class;
 
-/// The cover of a subpixel. Finer than the classes of the truth: a street and a roof are both `built`.
+/// The cover of a subpixel. It is finer than the classes of the truth: a street and a roof are both `built`.
 #[derive(Clone, Copy, Debug)]
 pub enum Cover {
     /// Closed forest.
@@ -22,7 +22,7 @@ pub enum Cover {
     Track,
     /// A house or a hall.
     Roof {
-        /// The same for all of a block's roofs.
+        /// The same number for all of a block's roofs.
         block: u64,
         /// One large bright roof.
         is_industrial: bool,
@@ -62,7 +62,7 @@ impl Cover {
     }
 }
 
-/// A whole landscape, asked subpixel by subpixel.
+/// A whole landscape, which answers subpixel by subpixel.
 #[derive(Debug)]
 pub struct Landscape {
     /// Relief and water.
@@ -76,7 +76,7 @@ pub struct Landscape {
     reed_threshold: f64,
 }
 
-/// The share of the scene that becomes wetland: rare, as in the data that the model is for.
+/// The share of the scene that becomes wetland; it is rare, as in the data that the model is for.
 const REED_SHARE: f64 = 0.012;
 
 impl Landscape {
@@ -106,7 +106,7 @@ impl Landscape {
         let road = self.settlements.road(sub_column, sub_row);
         let wetness = self.ground.wetness(sub_column, sub_row);
         match wetness {
-            // Main roads cross the river on bridges, lanes end at ferries.
+            // Main roads cross the river on bridges; lanes end at ferries.
             Wetness::River | Wetness::Stream if road == Road::Main => return Cover::Asphalt,
             Wetness::River => return Cover::River,
             Wetness::Stream => return Cover::Stream,
@@ -139,7 +139,7 @@ impl Landscape {
         self.open_land(x, y)
     }
 
-    /// Land that nobody built on.
+    /// Land that nobody has built on.
     fn open_land(&self, x: f64, y: f64) -> Cover {
         let hilly = self.ground.hilliness.sample(x, y);
         let wood = self.woods.fractal(x / 60.0, y / 60.0, 5, 0.55);
@@ -155,7 +155,7 @@ impl Landscape {
         }
         let stream_px = self.ground.stream_distance_px.sample(x, y);
         let river_px = self.ground.river_distance_px.sample(x, y);
-        // Gallery woods along the streams and clumps on the river's banks.
+        // Gallery woods follow the streams, and clumps of trees stand on the river's banks.
         let gallery_px = (1.1 + 2.6 * wood + 1.6 * fray).min(4.5);
         if stream_px < gallery_px && river_px > 9.0 {
             return Cover::Trees;
@@ -236,7 +236,7 @@ fn plan_reeds(seed: u64, ground: &Ground) -> (Grid, f64) {
         let (x, y) = (column as f64, row as f64);
         let flat = 1.0 - smoothstep(0.15, 0.5, ground.hilliness.at(c, r));
         let still = 1.0 - lake_px / 7.0;
-        // Backwaters of the river: only here and there.
+        // Backwaters of the river are marshy only here and there.
         let backwater =
             0.7 - (river_px - 5.0).max(0.0) / 7.0 - 0.55 * (0.5 - noise.fractal(x / 70.0, y / 70.0, 2, 0.5)).max(0.0);
         let damp = still.max(backwater);

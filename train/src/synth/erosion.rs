@@ -1,4 +1,4 @@
-//! Valleys: water carves the relief, so that ridges and side valleys branch as they do in nature.
+//! Carves valleys: water shapes the relief, so that ridges and side valleys branch as they do in nature.
 
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
@@ -9,12 +9,12 @@ use super::grid::Grid;
 const ROUNDS: usize = 7;
 /// Erodibility times the time of a round.
 const CARVING: f64 = 0.15;
-/// The share of a cell's difference from its neighbours that slides down its slopes each round.
+/// The share of a cell's difference from its neighbours that slides down its slopes in each round.
 const CREEP: f64 = 0.22;
 
-/// Carves `elevation` by the stream power law (incision grows with the root of the upstream area and with the slope;
-/// solved implicitly from the outlets up, after Braun and Willett). `base_level` holds the fixed elevation of cells
-/// where water already flows; the scene's edge drains too.
+/// Carves `elevation` by the stream power law: incision grows with the root of the upstream area and with the slope, and is solved
+/// implicitly from the outlets up, after Braun and Willett. `base_level` holds the fixed elevation of cells where water already flows; the
+/// scene's edge drains too.
 pub fn carve(elevation: &mut Grid, base_level: &[Option<f32>]) {
     let (width, height) = (elevation.width, elevation.height);
     for (value, base) in elevation.values.iter_mut().zip(base_level) {
@@ -38,7 +38,7 @@ pub fn carve(elevation: &mut Grid, base_level: &[Option<f32>]) {
             let length = if is_straight { 1.0 } else { std::f64::consts::SQRT_2 };
             let power = CARVING * f64::from(upstream[cell]).sqrt() / length;
             let (own, lower) = (f64::from(elevation.values[cell]), f64::from(elevation.values[receiver]));
-            // Water carves, it does not fill: a cell below its receiver stays as it is.
+            // Water carves and does not fill: a cell below its receiver stays as it is.
             if own > lower {
                 elevation.values[cell] = ((own + power * lower) / (1.0 + power)) as f32;
             }
@@ -47,8 +47,8 @@ pub fn carve(elevation: &mut Grid, base_level: &[Option<f32>]) {
     }
 }
 
-/// An order in which each cell follows its receiver, and the receivers, where the water flows to (an outlet is its
-/// own): by flooding from the outlets, lowest shore first.
+/// An order in which each cell follows its receiver, and the receivers, to which the water flows (an outlet is its own). They are found by
+/// flooding from the outlets, lowest shore first.
 fn drain(elevation: &Grid, base_level: &[Option<f32>]) -> (Vec<usize>, Vec<usize>) {
     let (width, height) = (elevation.width, elevation.height);
     let count = width * height;

@@ -1,14 +1,14 @@
-//! The patchwork of fields: districts of one direction each, cut into blocks, and blocks cut in two until they are of a
-//! farm's size.
+//! The patchwork of fields: each district has one direction and is cut into blocks, and blocks are cut in two until they have the size of a
+//! farm.
 
 use super::random::{Noise, cos_turns, hash, mix, sin_turns, unit};
 
 /// The field at a point.
 #[derive(Clone, Copy, Debug)]
 pub struct Field {
-    /// The same for every point of a field.
+    /// The same number for every point of a field.
     pub id: u64,
-    /// The same for every field of a district.
+    /// The same number for every field of a district.
     pub district: u64,
     /// Distance to the field's nearest boundary, in pixels.
     pub edge_px: f64,
@@ -46,7 +46,7 @@ impl Fields {
 
     /// The field at a point in pixels.
     pub fn at(&self, x: f64, y: f64) -> Field {
-        // Boundaries follow the land a little: nothing surveyed by people is straight to the metre.
+        // Boundaries follow the land a little, because nothing that people survey is straight to the metre.
         let dx = 3.4 * self.warp.fractal(x / 55.0, y / 55.0, 4, 0.36);
         let dy = 3.4 * self.warp.fractal(x / 55.0 + 40.0, y / 55.0, 4, 0.36);
         let (wx, wy) = (x + dx, y + dy);
@@ -81,7 +81,7 @@ impl Fields {
                 break;
             }
             let ratio = 0.34 + 0.32 * unit(mix(cut ^ 6));
-            // Strip districts are cut across again and again, as where land is divided among heirs.
+            // Strip districts are cut across again and again, as where heirs divide their land.
             if width > height || (strips && width > 4.0) {
                 let first = width * ratio;
                 let is_second = u - left > first;

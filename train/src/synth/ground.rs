@@ -1,4 +1,4 @@
-//! The lie of the land: relief, water bodies and how far everything is from them.
+//! The lie of the land: relief, water bodies, and the distance to them.
 
 use super::course::{CoursePoint, Courses, STEP_PX};
 use super::erosion::carve;
@@ -32,7 +32,7 @@ pub struct Ground {
     pub height_px: usize,
     /// Elevation in pixels (a slope of 1 is 45 degrees), per pixel.
     pub elevation: Grid,
-    /// How hilly: 0 in the plain, 1 in the hills, per pixel.
+    /// How hilly it is: 0 in the plain, 1 in the hills, per pixel.
     pub hilliness: Grid,
     /// Distance to the nearest course of any size in pixels, per pixel.
     pub stream_distance_px: Grid,
@@ -200,8 +200,7 @@ impl Ground {
     }
 }
 
-/// The elevation of running water: the river lies at 0; tributaries climb from their mouths as the land does, but never
-/// steeply.
+/// The elevation of running water: the river lies at 0; tributaries climb from their mouths as the land does, but never steeply.
 fn base_levels(land: &Grid, courses: &Courses) -> Vec<Option<f32>> {
     let mut levels: Vec<Option<f32>> = vec![None; land.values.len()];
     let cell = |point: &CoursePoint| {
@@ -227,7 +226,7 @@ fn base_levels(land: &Grid, courses: &Courses) -> Vec<Option<f32>> {
     levels
 }
 
-/// Where the hills are: on one side of the scene, with outliers.
+/// Places the hills on one side of the scene, with outliers.
 fn hills(seed: u64, width_px: usize, height_px: usize) -> Grid {
     let mut random = Random::new(seed, 41);
     let noise = Noise::new(seed, 43);
@@ -262,7 +261,7 @@ impl Brush<'_> {
         }
     }
 
-    /// Point bars: sand on the inside of strong bends, and here and there along the bank.
+    /// Places point bars: sand on the inside of strong bends, and here and there along the bank.
     fn paint_bars(&mut self, seed: u64, river: &[CoursePoint]) {
         let noise = Noise::new(seed, 71);
         for (index, point) in river.iter().enumerate() {

@@ -1,4 +1,4 @@
-//! A scene as a LISS-IV product is delivered: one file of digital numbers per band, and a text of metadata.
+//! Writes a scene as a LISS-IV product is delivered: one file of digital numbers per band, and a text file of metadata.
 //!
 //! Keys and layout of `BAND_META.txt` are those of products of Resourcesat-2 and 2A, down to `SunAziumthAtCenter`.
 
@@ -8,7 +8,7 @@ use std::f64::consts::PI;
 pub const FILES: [&str; 3] = ["BAND2.tif", "BAND3.tif", "BAND4.tif"];
 /// The metadata's file.
 pub const METADATA: &str = "BAND_META.txt";
-/// Name of the product, of its folder in a zip.
+/// Name of the product, and of its folder in a zip.
 pub const PRODUCT_ID: &str = "RAF06MAY2026000000009900063SSANSTUC00GTDD";
 
 /// Radiance of the largest number, in mW / (cm2 sr um), and mean solar irradiance outside the atmosphere, in W / (m2 um).
@@ -51,7 +51,7 @@ impl Calibration {
     }
 }
 
-/// What `BAND_META.txt` says of a scene of this size, on a UTM grid.
+/// What `BAND_META.txt` says about a scene of this size, on a UTM grid.
 pub fn metadata(width_px: usize, height_px: usize, pixel_m: f64, epsg: u16) -> String {
     let zone = epsg % 100;
     let mut lines: Vec<(&str, String)> = [

@@ -1,10 +1,10 @@
-//! `raremap synth`: a made-up satellite scene with known truth.
+//! `raremap synth` makes a satellite scene whose true classes are known.
 //!
 //! A landscape is grown on a raster three times finer than the image's (relief, a meandering river and its tributaries,
 //! lakes, reeds, roads, towns, fields, forest), given the reflectances that real scenes have, and photographed through
 //! a sensor's point spread and noise. The same seed gives the same bytes on every machine.
 //!
-//! Scenes larger than memory (`--size`) are laid with such landscapes, pixel by pixel as they are written.
+//! Scenes larger than memory (`--size`) are tiled with such landscapes, pixel by pixel as they are written.
 
 mod course;
 mod cover;
@@ -29,37 +29,37 @@ use std::path::PathBuf;
 use sensor::{Scene, TRUTH_NODATA};
 use write::{Place, Planar, Raster, encode};
 
-/// Makes a satellite scene with known truth.
+/// Makes a satellite scene whose true classes are known.
 #[derive(Clone, Debug, clap::Args)]
 pub struct SynthArgs {
-    /// Folder for the scene (made if missing): scene.tif, or one file per band, and truth.tif
+    /// Folder for the scene (created if missing): scene.tif, or one file per band, and truth.tif
     #[arg(long)]
     pub out: PathBuf,
-    /// Every seed is another landscape
+    /// Seed of the landscape; every seed gives another one
     #[arg(long, default_value_t = 7)]
     pub seed: u64,
-    /// Columns
+    /// Number of columns
     #[arg(long, default_value_t = 512)]
     pub width: usize,
-    /// Rows
+    /// Number of rows
     #[arg(long, default_value_t = 512)]
     pub height: usize,
-    /// Columns x rows of a scene of any size, such as 16000x17000: written as it is made, in place of --width and --height
+    /// Columns x rows of a scene of any size, such as 16000x17000; it is written while it is made, and replaces --width and --height
     #[arg(long, value_parser = parse_size)]
     pub size: Option<[usize; 2]>,
-    /// How the bands are stored; strips, tiles and cog are written as they are made, at any size
+    /// How the bands are stored; only strips, tiles and cog can be written while they are made, at any size
     #[arg(long, value_enum, default_value_t = Layout::Chunky)]
     pub layout: Layout,
-    /// Compression of a scene that is written as it is made
+    /// Compression of a scene that is written while it is made
     #[arg(long, value_enum, default_value_t = Compression::None)]
     pub compression: Compression,
-    /// Write the files that a product consists of, metadata included
+    /// Write the files of a product, including its metadata
     #[arg(long, value_enum)]
     pub product: Option<Product>,
     /// Put the product's files into one zip
     #[arg(long, requires = "product")]
     pub zip: bool,
-    /// Cut the corners off to nodata, as in a scene that was turned north up
+    /// Cut off the corners to nodata, as in a scene that was turned north up
     #[arg(long)]
     pub footprint: bool,
     /// EPSG code of a projected grid in metres (the default is UTM zone 44 north)
@@ -71,7 +71,7 @@ pub struct SynthArgs {
     /// Northing of the top edge in metres
     #[arg(long, default_value_t = 2_899_980.0)]
     pub top: f64,
-    /// Side of a pixel in metres, as the file tells it: the landscape is always drawn for 30
+    /// Side of a pixel in metres, as stated in the file; the landscape is always drawn for 30
     #[arg(long, default_value_t = 30.0)]
     pub pixel: f64,
 }
@@ -89,20 +89,20 @@ pub enum Layout {
     Strips,
     /// Tiles of 256 x 256 pixels
     Tiles,
-    /// Cloud-optimized: tiles of 512 x 512 pixels, overviews, tables at the head
+    /// Cloud-optimized: tiles of 512 x 512 pixels, overviews, tables at the front
     Cog,
 }
 
-/// How the blocks of a scene that is written as it is made are compressed.
+/// How the blocks are compressed if a scene is written while it is made.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
 pub enum Compression {
-    /// Not
+    /// No compression
     None,
     /// Deflate with the horizontal predictor
     Deflate,
 }
 
-/// Files as they are delivered.
+/// Products, as they are delivered.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
 pub enum Product {
     /// LISS-IV of Resourcesat: 10-bit numbers in BAND2.tif, BAND3.tif and BAND4.tif, and BAND_META.txt
@@ -115,7 +115,7 @@ fn parse_size(text: &str) -> Result<[usize; 2], String> {
         .map(|(width, height)| [width, height].map(str::parse));
     match sides {
         Some([Ok(width), Ok(height)]) => Ok([width, height]),
-        _ => Err(format!("{text} is not COLUMNSxROWS")),
+        _ => Err(format!("{text} is not of the form COLUMNSxROWS")),
     }
 }
 
@@ -134,7 +134,7 @@ pub enum SynthError {
     },
     /// Too small or too large for a file.
     #[error(
-        "a scene that is written as it is made must measure 1 to {MAX_STREAMED_PX} pixels on each side, not {width} x {height}"
+        "a scene that is written while it is made must measure 1 to {MAX_STREAMED_PX} pixels on each side, not {width} x {height}"
     )]
     StreamedSize {
         /// Columns asked for.
@@ -143,20 +143,20 @@ pub enum SynthError {
         height: usize,
     },
     /// A layout that needs the whole scene at once.
-    #[error("--size and --product go with --layout strips, tiles or cog")]
+    #[error("--size and --product need --layout strips, tiles or cog")]
     Layout,
     /// A grid that is not in metres.
-    #[error("EPSG:{0} is not known as a projected system in metres, which is what the grid is made in")]
+    #[error("EPSG:{0} is not a projected system in metres, which the grid needs")]
     Epsg(u16),
     /// A pixel without size.
-    #[error("a pixel must measure more than 0 m, not {0}")]
+    #[error("the side of a pixel is {0} m; it must be more than 0")]
     Pixel(f64),
-    /// The disk said no.
+    /// The disk refused.
     #[error("cannot write {}: {source}", path.display())]
     Write {
         /// The file or folder.
         path: PathBuf,
-        /// What the system says.
+        /// What the system reports.
         source: std::io::Error,
     },
 }
@@ -168,7 +168,7 @@ const MAX_STREAMED_PX: usize = 200_000;
 /// Makes a scene, writes it and prints what it shows.
 ///
 /// # Errors
-/// Sizes out of range, and whatever the file system reports.
+/// If a size is out of range, and whatever the file system reports.
 pub fn run(arguments: &SynthArgs) -> Result<(), SynthError> {
     if arguments.is_streamed() {
         return run_streamed(arguments);
@@ -214,7 +214,7 @@ fn print_shares(shares: [f64; spectra::CLASSES.len()]) {
 }
 
 impl SynthArgs {
-    /// Whether the scene is written as it is made.
+    /// Whether the scene is written while it is made.
     fn is_streamed(&self) -> bool {
         let is_layout = matches!(self.layout, Layout::Strips | Layout::Tiles | Layout::Cog);
         is_layout || self.size.is_some() || self.product.is_some()
@@ -227,7 +227,7 @@ impl SynthArgs {
         if !sides.contains(&width) || !sides.contains(&height) {
             return Err(SynthError::StreamedSize { width, height });
         }
-        // Chunky is what stands there unless the caller says otherwise, and strips are that.
+        // Chunky is the default unless the caller chooses otherwise, and strips are chunky.
         if matches!(self.layout, Layout::Planar | Layout::Lissiv) {
             return Err(SynthError::Layout);
         }
@@ -361,7 +361,7 @@ mod tests {
     #[test]
     fn classes_have_the_medians_of_the_real_ones() {
         for (code, (class, name)) in CLASSES.into_iter().enumerate() {
-            // Sand and rock, river and lake, are each on their own side of the measured median.
+            // Sand and rock, and river and lake, lie on their own sides of the measured median.
             let tolerance = if matches!(class, Class::Bare | Class::Water) {
                 1.2
             } else {

@@ -1,17 +1,17 @@
-//! A landscape of any size, pixel by pixel, out of a few photographed ones.
+//! Makes a landscape of any size, pixel by pixel, from a few photographed ones.
 
 use super::random::hash;
 use super::sensor::{Scene, TRUTH_NODATA};
 
-/// Side of a plot; small in tests, where a landscape takes a second.
+/// Side of a plot; it is small in tests, where a landscape takes a second.
 const PLOT_PX: usize = if cfg!(test) { 64 } else { 512 };
-/// Landscapes that are photographed; each is laid in eight ways.
+/// How many landscapes are photographed; each is laid in eight ways.
 const PLOT_COUNT: u64 = 4;
 
-/// A scene of any size whose pixels are asked for one by one: what is in memory is the plots alone.
+/// A scene of any size whose pixels are computed one by one; only the plots are in memory.
 ///
-/// The ground is laid with plots, each a photographed landscape turned or mirrored as the seed says. Rivers and fields end where a plot
-/// does; the truth is that of the pixels all the same.
+/// The ground is tiled with plots, each a photographed landscape that is turned or mirrored as the seed says. Rivers and fields end where a
+/// plot does; the truth is that of the pixels all the same.
 #[derive(Debug)]
 pub struct Mosaic {
     plots: Vec<Scene>,
@@ -24,7 +24,7 @@ pub struct Mosaic {
 }
 
 impl Mosaic {
-    /// Photographs the plots of a seed. `has_footprint` cuts the corners of the whole scene off.
+    /// Photographs the plots of a seed. `has_footprint` cuts off the corners of the whole scene.
     pub fn lay(seed: u64, width_px: usize, height_px: usize, has_footprint: bool) -> Self {
         let plot = |number: u64| Scene::photograph(hash(seed, 7, number as i64), PLOT_PX, PLOT_PX, false);
         Self {

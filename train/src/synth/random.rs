@@ -30,7 +30,7 @@ pub struct Random {
 }
 
 impl Random {
-    /// A stream of its own for each `purpose`, so that one more draw in one place does not change all others.
+    /// A separate stream for each `purpose`, so that one more draw in one place does not change all others.
     pub fn new(seed: u64, purpose: u64) -> Self {
         Self {
             state: mix(seed ^ mix(purpose)),
@@ -49,8 +49,7 @@ impl Random {
     }
 }
 
-/// Roughly normal with mean 0 and standard deviation 1, of a lattice cell: the sum of three uniform numbers out of one
-/// hash.
+/// Roughly normal with mean 0 and standard deviation 1, for a lattice cell: the sum of three uniform numbers from one hash.
 pub fn normal_at(seed: u64, column: i64, row: i64) -> f64 {
     let bits = hash(seed, column, row);
     let part = |shift: u32| ((bits >> shift) & 0x1F_FFFF) as f64 / (1u64 << 21) as f64;
@@ -94,8 +93,7 @@ impl Noise {
     pub fn fractal(&self, x: f64, y: f64, octaves: u32, gain: f64) -> f64 {
         let (mut sum, mut amplitude, mut x, mut y) = (0.0, 1.0, x, y);
         for _ in 0..octaves {
-            // Turning (by a 3-4-5 triangle) and shifting keeps the octaves' lattices apart: noise is zero on its
-            // lattice.
+            // Turning (by a 3-4-5 triangle) and shifting keeps the octaves' lattices apart, because noise is zero on its lattice.
             (x, y) = (0.8 * x - 0.6 * y + 17.31, 0.6 * x + 0.8 * y - 5.7);
             sum += amplitude * self.at(x, y);
             amplitude *= gain;
@@ -137,7 +135,7 @@ mod tests {
 
     #[test]
     fn the_stream_of_a_seed_never_changes() {
-        // A change here changes every scene ever made with a seed. The first is SplitMix64's own first number.
+        // A change here changes every scene ever made with a seed. The first number is SplitMix64's own first number.
         assert_eq!(mix(0), 0xE220_A839_7B1D_CDAF);
         let mut random = Random::new(7, 1);
         assert_eq!(

@@ -9,7 +9,7 @@ use super::random::Noise;
 /// Cells of the planner, in pixels.
 const CELL_PX: usize = 4;
 
-/// Finds the cheapest way to the roads there are: around hills, across water only where it is narrow.
+/// Finds the cheapest way to the existing roads: around hills, and across water only where it is narrow.
 #[derive(Debug)]
 pub struct Planner {
     columns: usize,
@@ -52,13 +52,13 @@ impl Planner {
         row * self.columns + column
     }
 
-    /// Declares that a road passes here.
+    /// Records that a road passes here.
     pub fn reach(&mut self, x: f64, y: f64) {
         let cell = self.cell(x, y);
         self.has_road[cell] = true;
     }
 
-    /// Dijkstra over 16 directions from a place to the nearest road; returns the way in pixels.
+    /// Runs Dijkstra's algorithm over 16 directions from a place to the nearest road; returns the way in pixels.
     pub fn connect(&mut self, x: f64, y: f64) -> Vec<(f64, f64)> {
         let start = self.cell(x, y);
         let mut best = vec![u64::MAX; self.cost.len()];
@@ -110,7 +110,7 @@ fn moves() -> impl Iterator<Item = (i64, i64, u64)> {
     [(1, 0, 100), (1, 1, 141), (2, 1, 224), (1, 2, 224)]
         .into_iter()
         .flat_map(|(right, down, length)| {
-            // Each turned by quarters.
+            // Each is turned by quarters.
             [(right, down), (-down, right), (-right, -down), (down, -right)].map(|(right, down)| (right, down, length))
         })
 }

@@ -1,4 +1,4 @@
-//! From landscape to image: light, point spread, noise, and the truth of each pixel.
+//! Turns a landscape into an image: light, point spread, noise, and the truth of each pixel.
 
 use super::cover::{Cover, Landscape};
 use super::ground::SUB;
@@ -27,7 +27,7 @@ const REACH: usize = 2 * SUB - 1;
 const WEIGHTS: [f64; REACH] = [1.0, 2.0, 3.0, 2.0, 1.0];
 
 impl Scene {
-    /// Photographs the landscape of a seed. `has_footprint` cuts the corners off, as where a swath was turned north up.
+    /// Photographs the landscape of a seed. `has_footprint` cuts off the corners, as where a swath was turned north up.
     pub fn photograph(seed: u64, width_px: usize, height_px: usize, has_footprint: bool) -> Self {
         let landscape = Landscape::grow(seed, width_px, height_px);
         let palette = Palette::new(seed);
@@ -39,7 +39,7 @@ impl Scene {
             bands: [0, 1, 2].map(|_| Vec::with_capacity(count)),
             truth: Vec::with_capacity(count),
         };
-        // Five rows of subpixels are enough at a time: a row is needed by two rows of pixels at most.
+        // Five rows of subpixels at a time are enough, because at most two rows of pixels need a row of them.
         let mut rows: Vec<SubRow> = Vec::with_capacity(REACH);
         let mut next_row = 0i64;
         let margin = (SUB / 2) as i64;
@@ -97,7 +97,7 @@ impl Scene {
             .push(votes.iter().position(|&count| count == most).unwrap_or(0) as u8);
     }
 
-    /// Outside of a swath that leans 11 degrees, in a scene of a size.
+    /// Whether a pixel lies outside of a swath that leans 11 degrees, in a scene of a size.
     pub fn is_outside(column: usize, row: usize, width_px: usize, height_px: usize) -> bool {
         let (x, y) = (column as f64 / width_px as f64, row as f64 / height_px as f64);
         let along = x - 0.2 * (0.5 - y);

@@ -1,4 +1,4 @@
-//! Towns, villages and what is built there.
+//! Towns, villages and the buildings there.
 
 use super::ground::{Ground, SUB};
 use super::random::{Noise, Random, cos_turns, hash, mix, sin_turns, unit};
@@ -16,7 +16,7 @@ struct Town {
 }
 
 impl Town {
-    /// No sprawl goes farther from the centre.
+    /// Sprawl does not go farther from the centre than this.
     fn reach_px(&self) -> f64 {
         self.radius_px * 1.7
     }
@@ -27,7 +27,7 @@ impl Town {
 pub enum Built {
     /// A house, a hall, a yard with a hard surface.
     Roof {
-        /// The same for all of a block's roofs.
+        /// The same number for all of a block's roofs.
         block: u64,
         /// Halls and sheds: one large bright roof.
         is_industrial: bool,
@@ -36,7 +36,7 @@ pub enum Built {
     Street,
     /// A garden or a tree between houses.
     Garden,
-    /// A park: not of the class `built`.
+    /// A park, which is not of the class `built`.
     Park,
 }
 
@@ -218,7 +218,7 @@ fn sort_into_squares(towns: &[Town], width_px: usize, height_px: usize) -> Vec<V
     squares
 }
 
-/// Chooses places: flat, dry, apart from each other, towns rather near the river.
+/// Chooses places that are flat, dry and apart from each other; towns are rather near the river.
 fn found_towns(seed: u64, ground: &Ground) -> Vec<Town> {
     let mut random = Random::new(seed, 91);
     let (width, height) = (ground.width_px as f64, ground.height_px as f64);

@@ -1,4 +1,4 @@
-//! How bright each cover is, from statistics of real scenes.
+//! How bright each cover is, by statistics of real scenes.
 
 use super::cover::Cover;
 use super::random::{Noise, mix, normal_at, unit};
@@ -44,11 +44,10 @@ pub struct Statistics {
     pub correlation: [f64; 3],
 }
 
-/// Measured on water12's 196 training images (128 x 128 pixels of about 30 m, surface reflectance; labels from ESA
-/// WorldCover, CC-BY-4.0, and hand-drawn water): statistics, no pixels. The median is over all pixels of the class;
-/// spread and correlation are medians over the images with at least 100 pixels of it, the spread as 1.4826 times the
-/// median absolute deviation, the correlation without pixels beyond three of those. (Plain means and deviations would
-/// be dominated by snow, cloud and half-flooded land.)
+/// Measured on water12's 196 training images (128 x 128 pixels of about 30 m, surface reflectance; labels from ESA WorldCover, CC-BY-4.0,
+/// and hand-drawn water); these are statistics, not pixels. The median is over all pixels of the class. Spread and correlation are medians
+/// over the images with at least 100 pixels of it: the spread is 1.4826 times the median absolute deviation, and the correlation leaves out
+/// pixels beyond three spreads. (Snow, cloud and half-flooded land would dominate plain means and deviations.)
 const STATISTICS: [Statistics; 7] = [
     // forest, 605,640 pixels
     Statistics {
@@ -134,7 +133,7 @@ impl Palette {
         let class = cover.class();
         let speck = normal_at(self.seed ^ 0x5BEC, cell.0, cell.1);
         let deviation = match cover {
-            // Stands of one age and species, crowns and their shadows.
+            // Stands of one age and species, with crowns and their shadows.
             Cover::Forest => add(
                 self.texture(class, x, y, 0.62, 0.55),
                 [0.25 * speck, 0.25 * speck, 0.75 * speck],
@@ -170,8 +169,7 @@ impl Palette {
         [0, 1, 2].map(|band| (median[band] + spread[band] * deviation[band]).max(40.0))
     }
 
-    /// Correlated noise of unit variance: `broad` (patches of some 600 m) and `fine` (of some 100 m) are the shares'
-    /// roots.
+    /// Correlated noise of unit variance: `broad` (patches of some 600 m) and `fine` (patches of some 100 m) are the roots of the shares.
     fn texture(&self, class: Class, x: f64, y: f64, broad: f64, fine: f64) -> Deviation {
         let raw = [0, 1, 2].map(|band: usize| {
             let wide = self.broad[band].fractal(x / 21.0, y / 21.0, 3, 0.6) / 0.36;
@@ -190,7 +188,7 @@ impl Palette {
         ]
     }
 
-    /// A field is all of one crop at one stage; inside it, soil and water make slow gradients, and rows show faintly.
+    /// A field has one crop at one stage; inside it, soil and water make slow gradients, and rows show faintly.
     fn crop(&self, id: u64, across_px: f64, x: f64, y: f64) -> Deviation {
         let (stage, vigour) = (unit(mix(id ^ 51)), normal_at(id, 1, 0));
         let tint = normal_at(id, 2, 0);
@@ -224,7 +222,7 @@ impl Palette {
         [bright, bright + 0.15, -0.45 + 0.6 * bright]
     }
 
-    /// Water is smooth: long streaks of silt, hardly any fine texture.
+    /// Water is smooth: it has long streaks of silt and hardly any fine texture.
     fn water(&self, x: f64, y: f64, tone: Deviation) -> Deviation {
         let silt = self.flow.fractal(x / 48.0, y / 48.0, 5, 0.6);
         let ripple = 0.5 * self.fine[0].fractal(x / 2.2, y / 2.2, 2, 0.7);

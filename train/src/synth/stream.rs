@@ -1,7 +1,7 @@
-//! GeoTIFF files of any size, written block by block as they are made up.
+//! Writes GeoTIFF files of any size, block by block as they are made.
 //!
-//! All tables stand at the head, their size being known before the first block is: that is what a cloud-optimized GeoTIFF asks for, and
-//! the other layouts do not mind.
+//! All tables stand at the front, because their size is known before the first block is. A cloud-optimized GeoTIFF needs that, and the
+//! other layouts allow it.
 
 use std::io::{self, Seek, SeekFrom, Write};
 
@@ -18,7 +18,7 @@ pub enum Blocks {
     Tiles(usize),
 }
 
-/// A raster whose pixels are asked for when they are written.
+/// A raster whose pixels are computed when they are written.
 pub struct Streamed<'a> {
     /// Columns.
     pub width_px: usize,
@@ -34,7 +34,7 @@ pub struct Streamed<'a> {
     pub blocks: Blocks,
     /// Deflate with the horizontal predictor.
     pub is_compressed: bool,
-    /// Reduced images, by the middle pixel of each block of 2, 4, 8...
+    /// Reduced images that take the middle pixel of each block of 2, 4, 8...
     pub has_overviews: bool,
     /// Georeferencing.
     pub place: Place,
@@ -43,7 +43,7 @@ pub struct Streamed<'a> {
 }
 
 const DEFLATE_LEVEL: u8 = 1;
-/// A file that may become longer is written as BigTIFF.
+/// A file that may become longer than this is written as BigTIFF.
 const MOST_CLASSIC_BYTES: u64 = 4_000_000_000;
 
 /// The image at one resolution.
@@ -93,7 +93,7 @@ impl Streamed<'_> {
         let is_big = most_bytes > MOST_CLASSIC_BYTES;
         let mut offset = self.head(&levels, &tables, is_big).len() as u64;
         file.seek(SeekFrom::Start(offset))?;
-        // The smallest overview first, so that a reader of the file's beginning has it.
+        // The smallest overview comes first, so that a reader of the file's beginning has it.
         for (level, table) in levels.iter().zip(&mut tables).rev() {
             let [down, across] = level.block_counts(self.blocks);
             for (index, place) in (0..down * across).zip(table) {
@@ -164,7 +164,7 @@ impl Streamed<'_> {
         }
     }
 
-    /// Header and directories: as long for one table as for any other.
+    /// Builds header and directories; they are as long for one table of offsets as for any other.
     fn head(&self, levels: &[Level], tables: &[Table], is_big: bool) -> Vec<u8> {
         let mut head = match is_big {
             true => vec![b'I', b'I', 43, 0, 8, 0, 0, 0, 16, 0, 0, 0, 0, 0, 0, 0],
@@ -281,7 +281,7 @@ impl Value {
     }
 }
 
-/// Appends a directory with its values after it; the next directory follows, unless it is the last.
+/// Appends a directory with its values after it; the next directory follows, unless this is the last.
 fn append_directory(head: &mut Vec<u8>, entries: &[Entry], is_big: bool, is_last: bool) {
     let number = |value: u64| -> Vec<u8> {
         match is_big {

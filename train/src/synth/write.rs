@@ -1,7 +1,7 @@
 //! A small GeoTIFF writer: strips, deflate, horizontal predictor, chunky or planar, always little-endian.
 //!
-//! Written by hand because the bytes have to be the same on every machine (the `tiff` crate writes in the machine's own
-//! order) and because scenes are wanted in layouts that a mask never has.
+//! It is written by hand because the bytes have to be the same on every machine (the `tiff` crate writes in the machine's own byte order),
+//! and because scenes need layouts that a mask never has.
 
 use miniz_oxide::deflate::compress_to_vec_zlib;
 

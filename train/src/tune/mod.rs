@@ -1,4 +1,4 @@
-//! `raremap tune`: hyperparameters for the highest rare-class recall that costs no mean IoU.
+//! `raremap tune` searches for the hyperparameters with the highest rare-class recall that cost no mean IoU.
 
 mod process;
 mod sampler;
@@ -28,38 +28,38 @@ use space::SearchConfig;
 
 use crate::overrides::put;
 
-/// Searches hyperparameters for the highest recall of rare classes, mean IoU no lower than the recipe's less a margin.
+/// Searches hyperparameters for the highest recall of rare classes, with a mean IoU no more than a margin below the recipe's.
 #[derive(Debug, Args)]
 pub struct TuneArgs {
-    /// The recipe that is the baseline, a TOML file.
+    /// The recipe to start from, a TOML file.
     recipe: PathBuf,
-    /// What is searched, a TOML file.
+    /// What to search, a TOML file.
     search: PathBuf,
-    /// Another number of trials than the search's, the baseline included.
+    /// Number of trials, including the baseline [default: the search file's].
     #[arg(long)]
     trials: Option<usize>,
-    /// Folder of the trials, their table and best.toml [default: runs/NAME-tune].
+    /// Folder for the trials, their table and best.toml [default: runs/NAME-tune].
     #[arg(long)]
     out: Option<PathBuf>,
-    /// Go on with the folder's search; it may have more trials now.
+    /// Continue the folder's search; it may have more trials now.
     #[arg(long)]
     resume: bool,
-    /// Where to train.
+    /// Device to train on.
     #[arg(long, value_enum, default_value = "cpu")]
     device: Backend,
-    /// Another folder for the dataset's files.
+    /// Look for the dataset's files in this folder.
     #[arg(long)]
     root: Option<PathBuf>,
 }
 
-/// What a search must agree in with the folder it goes on in.
+/// What must be the same for a search to continue in a folder.
 #[derive(Debug, PartialEq, Serialize, Deserialize)]
 struct Fixed {
     search: SearchConfig,
     recipe: Table,
 }
 
-/// Finished trials, one a line, in the search's folder.
+/// Finished trials, one per line, in the search's folder.
 const TRIALS: &str = "trials.jsonl";
 /// What was searched, in the search's folder.
 const SEARCH: &str = "search.json";
@@ -121,7 +121,7 @@ pub fn run(args: &TuneArgs) -> Result<()> {
     table::write(&out, &checked.name, &search)?;
     if end == End::Interrupted {
         eprintln!(
-            "interrupted after {} trials; --resume goes on in {}",
+            "interrupted after {} trials; use --resume to continue in {}",
             search.trials().len(),
             out.display()
         );
@@ -132,7 +132,7 @@ pub fn run(args: &TuneArgs) -> Result<()> {
     Ok(())
 }
 
-/// The recipe as it is written, with a path to its dataset that holds from other folders too.
+/// The recipe as written, with a path to its dataset that is also valid from other folders.
 fn recipe_table(path: &Path, dataset: &Path) -> Result<Table> {
     let text = std::fs::read_to_string(path).with_context(|| format!("cannot read {}", path.display()))?;
     let mut recipe: Table = toml::from_str(&text).with_context(|| format!("{} is not a recipe", path.display()))?;
@@ -144,7 +144,7 @@ fn recipe_table(path: &Path, dataset: &Path) -> Result<Table> {
     Ok(recipe)
 }
 
-/// Tries every parameter's ends, and every choice, as a recipe: a typo in a key must not show after hours.
+/// Tries both ends of every parameter, and every choice, as a recipe, because a typo in a key must not show only after hours.
 fn check_space(config: &SearchConfig, recipe: &Table) -> Result<()> {
     let folder = tempfile::tempdir().context("cannot make a temporary folder")?;
     let path = folder.path().join("trial.toml");
@@ -159,10 +159,10 @@ fn check_space(config: &SearchConfig, recipe: &Table) -> Result<()> {
     Ok(())
 }
 
-/// Opens the search's folder: the trials that are done in it.
+/// Opens the search's folder and reads the trials that are done.
 fn begin(out: &Path, resume: bool, config: &SearchConfig, recipe: &Table) -> Result<Vec<Trial>> {
     let fixed = Fixed {
-        // more trials may be asked for later
+        // More trials may be asked for later.
         search: SearchConfig {
             trials: 0,
             ..config.clone()
@@ -176,14 +176,14 @@ fn begin(out: &Path, resume: bool, config: &SearchConfig, recipe: &Table) -> Res
     }
     ensure!(
         resume,
-        "{} holds a search already: --resume goes on with it, --out starts another",
+        "{} already contains a search: use --resume to continue it, or --out to start another",
         out.display()
     );
     let text = std::fs::read(&path).with_context(|| format!("cannot read {}", path.display()))?;
-    // compared as text: a number read back from JSON may differ in its last digit
+    // These are compared as text, because a number that is read back from JSON may differ in its last digit.
     ensure!(
         text == serde_json::to_vec_pretty(&fixed)?,
-        "the recipe or the search differs from what {} was started with: its trials do not fit",
+        "the recipe or the search is not what {} was started with, so its trials do not fit",
         out.display()
     );
     let path = out.join(TRIALS);
@@ -193,7 +193,7 @@ fn begin(out: &Path, resume: bool, config: &SearchConfig, recipe: &Table) -> Res
     };
     let whole = text.rfind('\n').map_or(0, |newline| newline + 1);
     if whole < text.len() {
-        // a crash has torn the last line: that trial is told anew
+        // A crash cut off the last line, so that trial is reported again.
         write_whole(&path, &text.as_bytes()[..whole])?;
     }
     text[..whole]

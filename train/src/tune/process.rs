@@ -1,4 +1,4 @@
-//! Trials as runs of this command, each in a folder of its own.
+//! Trials are runs of this command, each in a folder of its own.
 
 use std::fs::File;
 use std::path::{Path, PathBuf};
@@ -17,11 +17,11 @@ use crate::watch::{BestMetric, History, LOG, Metric, RunEvent};
 use raremap_device::Backend;
 use raremap_io::write_whole;
 
-/// What a killed search needs to know of a trial that it had begun.
+/// What a killed search needs to know about a trial that it had begun.
 const VALUES: &str = "values.json";
 /// The recipe of a trial's run, in the run's folder.
 const RECIPE: &str = "trial.toml";
-/// What a run says, in its folder.
+/// The output of a run, in its folder.
 const SAYS: &str = "stderr.txt";
 
 /// Runs `raremap train`.
@@ -34,11 +34,11 @@ pub struct ProcessRunner {
     pub root: Option<PathBuf>,
     /// Whether each length of a trial has a folder of its own.
     pub halving: bool,
-    /// What shall be high.
+    /// The figure to maximize.
     pub objective: Metric,
-    /// Which weights a run keeps.
+    /// Which weights a run saves as its best.
     pub best: BestMetric,
-    /// Set when a person wants the search to stop.
+    /// Set when a person wants to stop the search.
     pub stop: Arc<AtomicBool>,
 }
 
@@ -63,7 +63,7 @@ impl ProcessRunner {
         Ok(command)
     }
 
-    /// Waits for a run; passes the wish to stop on to it, so that it saves a checkpoint.
+    /// Waits for a run; if the search should stop, tells the run, so that it saves a checkpoint.
     fn wait(&self, mut child: Child) -> Result<bool> {
         let mut told = false;
         loop {
@@ -98,10 +98,10 @@ impl ProcessRunner {
     }
 }
 
-/// Ctrl-C at a terminal reaches the whole process group; a signal to this process alone has to be handed on.
+/// Ctrl-C at a terminal reaches the whole process group; a signal to this process alone has to be passed on.
 fn interrupt(child: &mut Child) -> Result<()> {
     if cfg!(unix) {
-        // A run that has ended meanwhile cannot be signalled, which is no harm.
+        // A run that has ended meanwhile cannot be signalled, which does no harm.
         let _ = Command::new("kill").args(["-INT", &child.id().to_string()]).status();
         Ok(())
     } else {
@@ -137,14 +137,14 @@ impl Runner for ProcessRunner {
         write_whole(&run.join(RECIPE), toml::to_string(recipe)?.as_bytes())?;
         let child = self.command(&run)?.spawn().context("cannot start a trial")?;
         if !self.wait(child)? {
-            // whatever a run says last before it fails
+            // This is the last thing that a run prints before it fails.
             let says = std::fs::read(run.join(SAYS)).unwrap_or_default();
             let says = String::from_utf8_lossy(&says);
             let last = says.lines().rev().find(|line| !line.trim().is_empty());
-            // a signal to the whole group may end a run that is still loading its data
+            // A signal to the whole group may end a run that is still loading its data.
             return Ok(match self.stop.load(Ordering::SeqCst) {
                 true => Outcome::Interrupted,
-                false => Outcome::Failed(last.unwrap_or("it ended without a word").to_owned()),
+                false => Outcome::Failed(last.unwrap_or("it ended without a message").to_owned()),
             });
         }
         let history = History::read(&run.join(LOG))?;

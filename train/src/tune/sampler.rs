@@ -11,7 +11,7 @@ use super::space::{Parameter, SearchConfig, Values};
 /// Share of the trials that count as good.
 const GOOD: f64 = 0.25;
 
-/// Proposes values, given what came of others.
+/// Proposes values, given the results of others.
 pub struct Sampler {
     axes: Vec<(String, Parameter, TpeOptimizer<DefaultEstimatorBuilder>)>,
     seed: u64,
@@ -19,10 +19,10 @@ pub struct Sampler {
 }
 
 impl Sampler {
-    /// For a search's space.
+    /// Makes a sampler for a search's space.
     ///
     /// # Errors
-    /// Where a range is empty.
+    /// If a range is empty.
     pub fn new(config: &SearchConfig) -> Result<Self> {
         let mut axes = Vec::new();
         for (key, parameter) in &config.space {
@@ -43,10 +43,10 @@ impl Sampler {
         })
     }
 
-    /// Values for a trial. They depend on the seed, the trial's number and what was told, and on nothing else.
+    /// Proposes values for a trial. They only depend on the seed, the trial's number and the results so far.
     ///
     /// # Errors
-    /// Where the estimators cannot be built.
+    /// If the estimators cannot be built.
     pub fn propose(&mut self, trial: usize) -> Result<Values> {
         let mut random = StdRng::seed_from_u64(
             self.seed
@@ -65,10 +65,10 @@ impl Sampler {
         Ok(values)
     }
 
-    /// What came of values; lower costs are better. A value that the space does not have counts for the other keys only.
+    /// Takes the result of values; lower costs are better. A value that the space does not have only counts for the other keys.
     ///
     /// # Errors
-    /// Where the cost is not a number.
+    /// If the cost is not a number.
     pub fn tell(&mut self, values: &Values, cost: f64) -> Result<()> {
         for (key, parameter, optimizer) in &mut self.axes {
             let at = values.get(key).and_then(|value| parameter.place(value));

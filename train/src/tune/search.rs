@@ -1,4 +1,4 @@
-//! The search: which trial runs for how long, which results are allowed, and which is the best.
+//! The search decides which trial runs for how long, which results are allowed, and which is the best.
 
 use anyhow::{Result, bail};
 use serde::{Deserialize, Serialize};
@@ -10,36 +10,36 @@ use crate::overrides::put;
 
 /// Runs recipes.
 pub trait Runner {
-    /// Values of a trial that was begun before, so that it goes on with them.
+    /// Values of a trial that was begun before, so that it continues with them.
     ///
     /// # Errors
-    /// Where they cannot be read.
+    /// If they cannot be read.
     fn begun(&mut self, trial: usize) -> Result<Option<Values>>;
 
-    /// Trains `recipe` for `epochs`, as `trial`; `values` are what the trial puts into the recipe.
+    /// Trains `recipe` for `epochs`, as `trial`; `values` are what the trial changes in the recipe.
     ///
     /// # Errors
-    /// Where nothing can be run at all.
+    /// If nothing can be run at all.
     fn run(&mut self, trial: usize, values: &Values, recipe: &Table, epochs: usize) -> Result<Outcome>;
 }
 
 /// How a run ended.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Outcome {
-    /// To its end.
+    /// It reached its end.
     Figures(Figures),
-    /// By an error, such as a loss that is not finite.
+    /// It failed, for example because the loss was not finite.
     Failed(String),
-    /// By a person.
+    /// A person stopped it.
     Interrupted,
 }
 
-/// Figures of the weights that a run keeps.
+/// Figures of the weights that a run saves as its best.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 pub struct Figures {
-    /// What shall be high.
+    /// The figure to maximize.
     pub objective: f64,
-    /// What must not fall.
+    /// The mean IoU, which must not fall.
     pub mean_iou: f64,
 }
 
@@ -48,7 +48,7 @@ pub struct Figures {
 pub struct Rung {
     /// Its length.
     pub epochs: usize,
-    /// What it gave, if it did not fail.
+    /// Its figures, if it did not fail.
     pub figures: Option<Figures>,
     /// Why it failed, if it did.
     pub failure: Option<String>,
@@ -57,9 +57,9 @@ pub struct Rung {
 /// A finished trial, a line of `trials.jsonl`.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Trial {
-    /// From 0, which is the recipe as it is.
+    /// Number from 0, which is the recipe as it is.
     pub trial: usize,
-    /// What it puts into the recipe.
+    /// What it changes in the recipe.
     pub values: Values,
     /// Its runs, shortest first.
     pub rungs: Vec<Rung>,
@@ -74,13 +74,13 @@ pub enum End {
     Interrupted,
 }
 
-/// Scores below any recall: of a failed run, and of one below the floor, which a larger shortfall pushes down.
+/// Scores below any recall: for a failed run, and for one below the floor, where a larger shortfall scores lower.
 const FAILED: f64 = -3.0;
 const BELOW_FLOOR: f64 = -1.0;
-/// Failures in succession after which something other than the values must be wrong.
+/// After this many failures in succession, something other than the values must be wrong.
 const FAILURES: usize = 3;
 
-/// A search with what it has found so far.
+/// A search with its results so far.
 pub struct Search {
     config: SearchConfig,
     recipe: Table,
@@ -90,10 +90,10 @@ pub struct Search {
 }
 
 impl Search {
-    /// A search around `recipe` of `epochs`, after the `trials` that are done.
+    /// Starts a search around `recipe` of `epochs`, after the `trials` that are done.
     ///
     /// # Errors
-    /// Where the space is empty somewhere.
+    /// If a range of the space is empty.
     pub fn new(config: SearchConfig, recipe: Table, epochs: usize, trials: Vec<Trial>) -> Result<Self> {
         let mut search = Self {
             sampler: Sampler::new(&config)?,
@@ -118,10 +118,10 @@ impl Search {
         &self.config
     }
 
-    /// Runs trials until there are as many as the search wants; `done` hears of each.
+    /// Runs trials until there are as many as the search wants; `done` is called with each.
     ///
     /// # Errors
-    /// Where the baseline or three trials in succession fail, and where `runner` or `done` do.
+    /// If the baseline or three trials in succession fail, and if `runner` or `done` do.
     pub fn run(&mut self, runner: &mut dyn Runner, mut done: impl FnMut(&Self, &Trial) -> Result<()>) -> Result<End> {
         while self.trials.len() < self.config.trials {
             let index = self.trials.len();
@@ -157,7 +157,7 @@ impl Search {
     /// The recipe with a trial's values.
     ///
     /// # Errors
-    /// Where a key's section is a value.
+    /// If a key's section is a value.
     pub fn recipe_with(&self, values: &Values) -> Result<Table> {
         let mut recipe = self.recipe.clone();
         for (key, value) in values {
@@ -198,8 +198,8 @@ impl Search {
         Ok(Some(trial))
     }
 
-    /// Whether a trial is worth a longer run: allowed, and the best of its length so far or among the best while not
-    /// too many have gone on. As proposals get better with time nearly each would be among the best when it comes.
+    /// Whether a trial is worth a longer run: it is if it is allowed, and the best of its length so far, or among the best while not too
+    /// many have continued. Proposals get better with time, so nearly every one would otherwise be among the best when it comes.
     fn goes_on(&self, trial: &Trial, level: usize) -> bool {
         let score = self.score(trial, level).unwrap_or(FAILED);
         let others: Vec<f64> = self
@@ -214,14 +214,14 @@ impl Search {
         score >= 0.0 && (better == 0 || better < places && gone_on < places)
     }
 
-    /// The objective where mean IoU is high enough, below 0 where it is not; `None` of a length that was not run.
+    /// The objective if mean IoU is high enough, a number below 0 if it is not; `None` for a length that was not run.
     fn score(&self, trial: &Trial, level: usize) -> Option<f64> {
         let rung = trial.rungs.get(level)?;
         let Some(figures) = rung.figures else {
             return Some(FAILED);
         };
         let shortfall = self.floor(level).map_or(0.0, |floor| floor - figures.mean_iou);
-        // the recipe as it is is always allowed, and so is whatever comes before it is known
+        // The recipe as it is, is always allowed, and so is whatever comes before its result is known.
         let allowed = trial.trial == 0 || shortfall <= 0.0;
         Some(if allowed {
             figures.objective
@@ -230,7 +230,7 @@ impl Search {
         })
     }
 
-    /// Least mean IoU of runs of a length: the baseline's of the same length less the margin.
+    /// Lowest allowed mean IoU of runs of a length: that of the baseline at the same length, less the margin.
     pub fn floor(&self, level: usize) -> Option<f64> {
         let baseline = self.trials.first()?.rungs.get(level)?.figures?;
         Some(baseline.mean_iou - self.config.margin)
@@ -238,12 +238,12 @@ impl Search {
 
     fn add(&mut self, trial: Trial) -> Result<()> {
         self.trials.push(trial);
-        // With the baseline's floor known, the newest can be judged.
+        // Once the baseline's floor is known, the newest trial can be judged.
         if let Some(trial) = self.trials.last() {
             let level = trial.rungs.len().saturating_sub(1);
             let score = self.score(trial, level).unwrap_or(FAILED);
-            // Estimators see only the order of costs: any longer run is better than all shorter ones, as those that
-            // went on were the best among them.
+            // Estimators only see the order of costs: any longer run is better than all shorter ones, because those that continued were the
+            // best among them.
             self.sampler.tell(&trial.values, -(score + 10.0 * level as f64))?;
         }
         Ok(())
@@ -263,7 +263,7 @@ impl Search {
             .map(|(trial, _)| trial)
     }
 
-    /// In a word, for the table.
+    /// The result in a word, for the table.
     pub fn verdict(&self, trial: &Trial) -> &'static str {
         let level = trial.rungs.len().saturating_sub(1);
         let is_best = self.best().is_some_and(|best| best.trial == trial.trial);
@@ -339,7 +339,7 @@ mod tests {
         let objective = best.rungs[0].figures.expect("figures").objective;
         assert!(objective > 0.89, "{best:?}");
         assert_eq!(best.values["a.y"], "b".into());
-        // it has learned: the later half is nearer to the optimum than the random start
+        // The search has learned: the later half is nearer to the optimum than the random start.
         let distance = |runs: &[(usize, f64, usize)]| {
             runs.iter().map(|(_, x, _)| (x - 2.0).abs()).sum::<f64>() / runs.len() as f64
         };
@@ -352,7 +352,7 @@ mod tests {
 
     #[test]
     fn a_higher_recall_is_not_bought_with_mean_iou() {
-        // the floor allows x up to 0.5 + 0.02 / 0.05 = 0.9
+        // The floor allows x up to 0.5 + 0.02 / 0.05 = 0.9.
         let mut search = search(30, 0.02, "", Vec::new());
         search.run(&mut runner(), |_, _| Ok(())).expect("runs");
         let best = search.best().expect("a best");

@@ -1,4 +1,4 @@
-//! What is searched: the search's TOML file, its parameters, and the values they take.
+//! What a search covers: its TOML file, its parameters, and the values they take.
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -14,22 +14,22 @@ pub type Values = BTreeMap<String, Value>;
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct SearchConfig {
-    /// Runs, the baseline included.
+    /// Number of trials, including the baseline.
     #[serde(default = "twenty")]
     pub trials: usize,
     /// Seed of the proposals.
     #[serde(default)]
     pub seed: u64,
-    /// Figure that shall be high, by its dotted name, of the weights that a run keeps.
+    /// Figure to maximize, by its dotted name, of the weights that a run saves as its best.
     #[serde(default = "rare_recall")]
     pub objective: String,
-    /// By how much mean IoU may be lower than the baseline's.
+    /// How far mean IoU may be below the baseline's.
     #[serde(default = "hundredth")]
     pub margin: f64,
-    /// Random trials before the model of the good ones is used.
+    /// Number of random trials before the model of the good ones is used.
     #[serde(default = "six")]
     pub startup_trials: usize,
-    /// Short runs first, of which the best are run for longer.
+    /// Starts with short runs, and runs the best of them for longer.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub halving: Option<HalvingSection>,
     /// Parameters, by dotted key of the recipe.
@@ -38,19 +38,19 @@ pub struct SearchConfig {
 
 /// Successive halving (arXiv:1502.07943), decided as each result comes (arXiv:1810.05934).
 ///
-/// Each length is a run of its own with its own whole learning-rate schedule: the figures of one that was cut short
-/// would not tell what a short run gives.
+/// Each length is a run of its own with its own complete learning-rate schedule: the figures of a run that was cut short would not tell
+/// what a short run gives.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct HalvingSection {
     /// Epochs of the shortest runs.
     pub min_epochs: usize,
-    /// Factor between lengths; the best of every so many go on.
+    /// Factor between lengths; one in this many continues.
     #[serde(default = "three")]
     pub factor: usize,
 }
 
-/// The values a key may take.
+/// The values that a key may take.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Parameter {
@@ -58,9 +58,9 @@ pub enum Parameter {
     Log([f64; 2]),
     /// Between two numbers.
     Uniform([f64; 2]),
-    /// A whole number from the first to the last, both included.
+    /// A whole number from the first to the last, including both.
     Integer([i64; 2]),
-    /// One of a list.
+    /// One value of a list.
     Choice(Vec<Value>),
 }
 
@@ -84,7 +84,7 @@ impl SearchConfig {
     /// Reads and checks a search file.
     ///
     /// # Errors
-    /// Where it is none; the message names the file and the key.
+    /// If the file is not a search; the message names the file and the key.
     pub fn read(path: &Path) -> Result<Self> {
         let text = std::fs::read_to_string(path).with_context(|| format!("cannot read {}", path.display()))?;
         let config: Self = toml::from_str(&text).with_context(|| format!("{} is not a search", path.display()))?;
@@ -96,8 +96,11 @@ impl SearchConfig {
 
     fn check(&self) -> Result<()> {
         ensure!(self.trials > 0, "trials must be positive");
-        ensure!((0.0..1.0).contains(&self.margin), "margin must be from 0 to below 1");
-        ensure!(!self.space.is_empty(), "space must name a parameter");
+        ensure!(
+            (0.0..1.0).contains(&self.margin),
+            "margin must be at least 0 and below 1"
+        );
+        ensure!(!self.space.is_empty(), "space must name at least one parameter");
         for (key, parameter) in &self.space {
             parameter.check().with_context(|| format!("space.{key:?}"))?;
         }
@@ -106,13 +109,13 @@ impl SearchConfig {
             ensure!(halving.factor >= 2, "halving.factor must be at least 2");
             ensure!(
                 !self.space.contains_key("schedule.epochs"),
-                "halving chooses schedule.epochs: it cannot be in the space too"
+                "halving chooses schedule.epochs, so the space cannot contain it"
             );
         }
         Ok(())
     }
 
-    /// Lengths of runs in epochs, shortest first; only `epochs` without halving.
+    /// Lengths of runs in epochs, shortest first; without halving, only `epochs`.
     pub fn rungs(&self, epochs: usize) -> Vec<usize> {
         let mut rungs = Vec::new();
         if let Some(halving) = &self.halving {
@@ -133,22 +136,22 @@ impl Parameter {
             Self::Log([low, high]) => {
                 ensure!(
                     *low > 0.0 && low < high && high.is_finite(),
-                    "log wants two positive numbers, the lower first"
+                    "log needs two positive numbers, the lower one first"
                 );
             }
             Self::Uniform([low, high]) => {
                 ensure!(
                     low < high && (high - low).is_finite(),
-                    "uniform wants two numbers, the lower first"
+                    "uniform needs two numbers, the lower one first"
                 );
             }
-            Self::Integer([low, high]) => ensure!(low < high, "integer wants two whole numbers, the lower first"),
-            Self::Choice(values) => ensure!(values.len() >= 2, "choice wants at least two values"),
+            Self::Integer([low, high]) => ensure!(low < high, "integer needs two whole numbers, the lower one first"),
+            Self::Choice(values) => ensure!(values.len() >= 2, "choice needs at least two values"),
         }
         Ok(())
     }
 
-    /// The axis that the search moves on, from the first to below the second.
+    /// The axis on which the search moves, from the first to below the second.
     pub fn axis(&self) -> [f64; 2] {
         match self {
             Self::Log([low, high]) => [low.ln(), high.ln()],
@@ -164,12 +167,12 @@ impl Parameter {
             Self::Log([low, high]) => Value::Float(at.exp().clamp(*low, *high)),
             Self::Uniform([low, high]) => Value::Float(at.clamp(*low, *high)),
             Self::Integer([low, high]) => Value::Integer((at.floor() as i64).clamp(*low, *high)),
-            // a cast saturates, and there is a last value
+            // A cast saturates, and there is a last value.
             Self::Choice(values) => values[(at as usize).min(values.len() - 1)].clone(),
         }
     }
 
-    /// The place of a value on the axis; `None` of a value that the parameter cannot take.
+    /// The place of a value on the axis; `None` for a value that the parameter cannot take.
     pub fn place(&self, value: &Value) -> Option<f64> {
         let number = || match value {
             Value::Float(number) => Some(*number),
@@ -182,12 +185,12 @@ impl Parameter {
             Self::Choice(values) => values.iter().position(|other| other == value)? as f64,
         };
         let [low, high] = self.axis();
-        // the last value lies on the end of the axis, which is open
+        // The last value lies on the end of the axis, which is open.
         let inside = (low - 1e-9..=high + 1e-9).contains(&at);
         inside.then(|| at.clamp(low, high.next_down()))
     }
 
-    /// Values that are enough to know whether the recipe takes the parameter.
+    /// Values that are enough to find out whether the recipe takes the parameter.
     pub fn extremes(&self) -> Vec<Value> {
         match self {
             Self::Choice(values) => values.clone(),

@@ -24,7 +24,7 @@ thead th { font-weight: 600 } .best { font-weight: 700; background: #2b8a3e22 } 
 /// Writes `trials.json`, `trials.html` and, as soon as there is one, `best.toml`.
 ///
 /// # Errors
-/// Where a file cannot be written.
+/// If a file cannot be written.
 pub fn write(out: &Path, name: &str, search: &Search) -> Result<()> {
     let trials = search.trials();
     let best = search.best();
@@ -45,7 +45,7 @@ pub fn write(out: &Path, name: &str, search: &Search) -> Result<()> {
     Ok(())
 }
 
-/// A trial in a line.
+/// Describes a trial in one line.
 pub fn line(search: &Search, trial: &Trial) -> String {
     let values: Vec<String> = trial
         .values
@@ -78,14 +78,14 @@ fn recipe_text(search: &Search, best: &Trial, recipe: &Table) -> Result<String> 
     let figures = |trial: Option<&Trial>| trial.and_then(|trial| trial.rungs.last()).and_then(|rung| rung.figures);
     let objective = &search.config().objective;
     let mut text = format!(
-        "# Found by `raremap tune`: trial {} of {}, the highest {objective} with a mean IoU at most {} below the recipe's own.\n",
+        "# `raremap tune` found this: trial {} of {} has the highest {objective} with a mean IoU at most {} below the recipe's own.\n",
         best.trial,
         search.trials().len(),
         search.config().margin
     );
     if let (Some(found), Some(baseline)) = (figures(Some(best)), figures(search.trials().first())) {
         text += &format!(
-            "# On validation: {objective} {:.4} (recipe: {:.4}), mean IoU {:.4} (recipe: {:.4}). Chosen on that split, so optimistic.\n",
+            "# On validation: {objective} {:.4} (recipe: {:.4}), mean IoU {:.4} (recipe: {:.4}). The trial was chosen on that split, so these figures are optimistic.\n",
             found.objective, baseline.objective, found.mean_iou, baseline.mean_iou
         );
     }
@@ -119,7 +119,7 @@ fn page(name: &str, search: &Search) -> String {
             body {
                 h1 { "Trials of " (name) }
                 p {
-                    (trials.len()) " of " (search.config().trials) " trials; wanted: the highest " (objective)
+                    (trials.len()) " of " (search.config().trials) " trials, in search of the highest " (objective)
                     " with a mean IoU at most " (search.config().margin) " below that of trial 0, the recipe as it is."
                 }
                 div { table {

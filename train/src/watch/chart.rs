@@ -1,4 +1,4 @@
-//! Line charts as SVG text, to stand inside a page.
+//! Draws line charts as SVG text, to be put into a page.
 
 use anyhow::{Result, anyhow};
 use plotters::prelude::*;
@@ -8,13 +8,13 @@ pub const PALETTE: [&str; 8] = [
     "#2a7de1", "#d9480f", "#2b8a3e", "#9c36b5", "#c99400", "#0b8a99", "#c2255c", "#7a8290",
 ];
 
-/// Most points of a line that are drawn; more are averaged in groups.
+/// A line is drawn with at most this many points; more are averaged in groups.
 const POINTS: usize = 400;
 
 /// A line.
 #[derive(Debug, Clone)]
 pub struct Series {
-    /// For the legend, which the page writes.
+    /// Name for the legend, which the page writes.
     pub name: String,
     /// `(x, y)`, by x. Points that are not finite are left out.
     pub points: Vec<(f64, f64)>,
@@ -48,14 +48,14 @@ impl Series {
 pub enum Span {
     /// From 0 to 1.
     Share,
-    /// What the lines span; logarithmic where they are positive and span more than a factor of 50.
+    /// What the lines span; logarithmic if they are positive and span more than a factor of 50.
     Values,
 }
 
-/// Draws `series` over `x_name`. Text and axes are black: the page's style sheet gives them its own colour.
+/// Draws `series` over `x_name`. Text and axes are black; the page's style sheet gives them its own colour.
 ///
 /// # Errors
-/// Where the drawing fails.
+/// If the drawing fails.
 pub fn line_chart(x_name: &str, series: &[Series], span: Span) -> Result<String> {
     let lines: Vec<Vec<(f64, f64)>> = series.iter().map(Series::thinned).collect();
     let bounds = |pick: fn(&(f64, f64)) -> f64| {
@@ -73,7 +73,7 @@ pub fn line_chart(x_name: &str, series: &[Series], span: Span) -> Result<String>
         Span::Values if low <= high => (on_axis(low), on_axis(high)),
         Span::Values => (0.0, 1.0),
     };
-    // a single point or a constant line needs room too
+    // A single point or a constant line needs some height, too.
     let room = if high > low {
         0.05 * (high - low)
     } else {

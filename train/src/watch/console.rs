@@ -1,4 +1,4 @@
-//! What a person at the terminal sees: a progress bar, the whole view, or lines where there is no terminal.
+//! What a person sees at the terminal: a progress bar, the whole view, or lines if there is no terminal.
 
 use std::io::IsTerminal;
 
@@ -15,15 +15,15 @@ pub enum Console {
     Bar(ProgressBar),
     /// The view of `--watch`.
     View(Box<TerminalView>),
-    /// Events as JSON lines on standard error, steps left out.
+    /// Events as JSON lines on standard error, without steps.
     Lines,
 }
 
 impl Console {
-    /// The view if it is asked for and there is a terminal; else the bar; lines where there is no terminal at all.
+    /// The view if it was asked for and there is a terminal, otherwise the bar; lines if there is no terminal at all.
     ///
     /// # Errors
-    /// Where the terminal does not do what it is told.
+    /// If the terminal fails.
     pub fn open(watch: bool, total_steps: usize, done: usize) -> Result<Self> {
         if watch && let Some(view) = TerminalView::open()? {
             return Ok(Self::View(Box::new(view)));
@@ -49,17 +49,17 @@ impl Console {
         }
     }
 
-    /// Draws the view. A terminal that fails (closed, say) does not end a run: lines go on without it.
+    /// Draws the view. A terminal that fails (because it was closed, say) does not end a run; the run continues with lines.
     fn draw(&mut self, history: &History, step: usize, findings: &[Finding], at_once: bool) {
         if let Self::View(view) = self
             && let Err(error) = view.draw(history, step, findings, at_once)
         {
             *self = Self::Lines;
-            eprintln!("the view is closed: {error:#}");
+            eprintln!("the terminal view failed and is closed: {error:#}");
         }
     }
 
-    /// An event that is logged as `line`.
+    /// Shows an event that is logged as `line`.
     pub fn event(&mut self, history: &History, findings: &[Finding], event: &RunEvent, line: &str) {
         if let RunEvent::Step(step) = event {
             return self.step(history, findings, step);
@@ -70,7 +70,7 @@ impl Console {
             Self::Lines => eprintln!("{line}"),
         }
         if matches!(self, Self::View(_)) && matches!(event, RunEvent::Stopped(_) | RunEvent::Done(_)) {
-            // the terminal is given back, and what matters stays on it
+            // The terminal is restored, and what matters stays on it.
             *self = Self::Lines;
             let newest = history.validations.last().cloned().map(RunEvent::Validation);
             let findings = findings.iter().cloned().map(RunEvent::Finding);
@@ -82,7 +82,7 @@ impl Console {
     }
 }
 
-/// A sentence for people, where the line would be too long to read.
+/// A sentence for people, if the line would be too long to read.
 fn summary(event: &RunEvent) -> Option<String> {
     match event {
         RunEvent::Validation(validation) => {

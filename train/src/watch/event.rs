@@ -1,4 +1,4 @@
-//! What happens in a run, as it is logged: one JSON object a line of `log.jsonl`, told apart by `event`.
+//! What happens in a run, as it is logged: one JSON object per line of `log.jsonl`, told apart by `event`.
 
 use std::path::PathBuf;
 
@@ -8,23 +8,23 @@ use serde_json::Value;
 use crate::evaluate::Evaluation;
 use crate::metrics::ClassFigures;
 
-/// Something worth keeping.
+/// Something worth logging.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "event", rename_all = "snake_case")]
 pub enum RunEvent {
-    /// The run begins or goes on.
+    /// The run begins or continues.
     Start(Start),
     /// An optimizer step is done.
     Step(Step),
     /// A pass over the training split is done.
     Epoch(Epoch),
-    /// The validation split was scored.
+    /// The validation split was evaluated.
     Validation(Validation),
     /// Pictures of validation images were written.
     Samples(Samples),
-    /// The saliency maps that guide the sampling were made anew.
+    /// The saliency maps that guide the sampling were refreshed.
     SaliencyRefresh(SaliencyRefresh),
-    /// Something a person should look at.
+    /// Something that a person should look at.
     Finding(Finding),
     /// The run ended before its last step.
     Stopped(Stopped),
@@ -36,15 +36,15 @@ pub enum RunEvent {
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct Start {
-    /// Steps already done: 0, or where the run goes on. Logged steps after it are superseded.
+    /// Steps already done: 0, or where the run continues. Logged steps after it are superseded.
     pub step: usize,
     /// Steps of the whole run.
     pub total_steps: usize,
     /// Name in the recipe.
     pub name: String,
-    /// Trainable numbers.
+    /// Number of trainable parameters.
     pub parameters: usize,
-    /// Where it runs.
+    /// Device it runs on.
     pub device: String,
     /// Seed of the run.
     pub seed: u64,
@@ -52,7 +52,7 @@ pub struct Start {
     pub raremap: String,
     /// Version of burn.
     pub burn: Option<String>,
-    /// Validation images whose content is found in the training split too, where that was looked for.
+    /// Validation images whose content is also found in the training split, if that was looked for.
     pub shared_content: Option<usize>,
 }
 
@@ -67,10 +67,10 @@ pub struct Step {
     /// The whole loss.
     #[serde(with = "number")]
     pub loss: f64,
-    /// Of the main head.
+    /// Loss of the main head.
     #[serde(with = "number")]
     pub loss_main: f64,
-    /// Of the auxiliary head, if there is one.
+    /// Loss of the auxiliary head, if there is one.
     #[serde(with = "optional_number")]
     pub loss_auxiliary: Option<f64>,
     /// Parts of the main loss, by name, unweighted.
@@ -81,7 +81,7 @@ pub struct Step {
     /// Joint L2 norm of the gradients before clipping.
     #[serde(with = "optional_number")]
     pub gradient_norm: Option<f64>,
-    /// Wall time of the step, waiting included.
+    /// Wall time of the step, including waiting.
     pub secs: f64,
     /// Part of it in which the device waited for data.
     pub data_wait_secs: f64,
@@ -98,15 +98,15 @@ pub struct Epoch {
     /// Loss of its last step.
     #[serde(with = "number")]
     pub loss: f64,
-    /// Of the main head.
+    /// Loss of the main head.
     #[serde(with = "number")]
     pub loss_main: f64,
-    /// Of the auxiliary head, if there is one.
+    /// Loss of the auxiliary head, if there is one.
     #[serde(with = "optional_number")]
     pub loss_auxiliary: Option<f64>,
     /// Learning rate of the last step.
     pub learning_rate: f64,
-    /// Mean wall time of the steps of all parts of the run, saliency maps included.
+    /// Mean wall time of the steps of all parts of the run, including saliency maps.
     pub secs_per_step: f64,
 }
 
@@ -118,16 +118,16 @@ pub struct Validation {
     pub epoch: usize,
     /// Steps done.
     pub step: usize,
-    /// Mean over all classes.
+    /// Mean IoU over all classes.
     pub mean_iou: f64,
-    /// Mean over the labelled classes.
+    /// Mean IoU over the labelled classes.
     pub mean_iou_without_absent: f64,
-    /// Mean over all classes but the dataset's background, if it has one.
+    /// Mean IoU over all classes but the dataset's background, if it has one.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub mean_iou_without_background: Option<f64>,
-    /// Of the main head, in card order.
+    /// Figures of the main head, in card order.
     pub classes: Vec<ClassScore>,
-    /// Of the auxiliary head, per rare class.
+    /// Figures of the auxiliary head, per rare class.
     pub auxiliary: Vec<AuxiliaryScore>,
     /// Mean training loss since the validation before.
     #[serde(with = "optional_number", skip_serializing_if = "Option::is_none")]
@@ -139,13 +139,13 @@ pub struct Validation {
     pub figures: Value,
 }
 
-/// A class by the main head's argmax; `None` where a ratio has no denominator.
+/// A class by the main head's argmax; `None` if a ratio has no denominator.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct ClassScore {
     /// Class name.
     pub name: String,
-    /// Whether the recipe is after it.
+    /// Whether it is a rare class.
     pub rare: bool,
     /// Pixels in the labels.
     pub pixels: u64,
@@ -165,9 +165,9 @@ pub struct AuxiliaryScore {
     pub name: String,
     /// Pixels in the labels.
     pub pixels: u64,
-    /// At the threshold of the page.
+    /// Recall at the threshold of the page.
     pub recall: Option<f64>,
-    /// At the threshold of the page.
+    /// Precision at the threshold of the page.
     pub precision: Option<f64>,
     /// Area under the precision-recall curve.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -202,13 +202,13 @@ pub struct SampleFiles {
     pub input: PathBuf,
     /// The mask.
     pub label: PathBuf,
-    /// What the model says.
+    /// What the model predicts.
     pub prediction: PathBuf,
-    /// Where it suspects rare classes, if it has an auxiliary head.
+    /// Where the model suspects rare classes, if it has an auxiliary head.
     pub saliency: Option<PathBuf>,
 }
 
-/// Saliency maps made anew.
+/// A refresh of the saliency maps.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct SaliencyRefresh {
@@ -222,11 +222,11 @@ pub struct SaliencyRefresh {
     pub rare_share: Option<f64>,
 }
 
-/// What kind of trouble a finding is about.
+/// The kind of problem that a finding is about.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum FindingKind {
-    /// Training gets better, validation worse.
+    /// Training gets better while validation gets worse.
     Overfitting,
     /// Mean IoU rises at a rare class's cost.
     RareRecallFalls,
@@ -234,7 +234,7 @@ pub enum FindingKind {
     Plateau,
     /// Loss or gradients explode.
     Divergence,
-    /// The auxiliary head says the same of every pixel.
+    /// The auxiliary head gives every pixel the same answer.
     DeadAuxiliaryHead,
     /// Validation is easier than it can be.
     LeakingSplit,
@@ -243,7 +243,7 @@ pub enum FindingKind {
 }
 
 impl FindingKind {
-    /// For people.
+    /// Title for people.
     pub fn title(self) -> &'static str {
         match self {
             Self::Overfitting => "Overfitting",
@@ -257,14 +257,14 @@ impl FindingKind {
     }
 }
 
-/// Something a person should look at.
+/// Something that a person should look at.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Finding {
-    /// Steps done when it was seen first.
+    /// Steps done when it was first seen.
     pub step: usize,
-    /// Which.
+    /// Kind of problem.
     pub kind: FindingKind,
-    /// The figures that speak for it.
+    /// The figures that show it.
     pub seen: String,
     /// What to do.
     pub advice: String,
@@ -280,21 +280,21 @@ pub struct Stopped {
     pub reason: String,
 }
 
-/// The end.
+/// The end of a run.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct Done {
     /// Steps done.
     pub step: usize,
-    /// Mean IoU of the weights that were kept.
+    /// Mean IoU of the best weights.
     pub best_mean_iou: Option<f64>,
 }
 
 impl Validation {
-    /// From an evaluation; `rare` are the indices of the rare classes. The optional figures are left out.
+    /// Builds the event from an evaluation; `rare` are the indices of the rare classes. The optional figures are left out.
     ///
     /// # Errors
-    /// Where the evaluation is not JSON.
+    /// If the evaluation is not JSON.
     pub fn of(epoch: usize, step: usize, evaluation: &Evaluation, rare: &[usize]) -> serde_json::Result<Self> {
         let class = |(index, figures): (usize, &ClassFigures)| ClassScore {
             name: figures.name.clone(),
@@ -331,7 +331,7 @@ impl Validation {
         })
     }
 
-    /// Mean over the rare classes that are labelled; a class without the figure counts as 0. `None` without any.
+    /// Mean over the rare classes that are labelled; a class without the figure counts as 0. `None` if there are none.
     pub fn rare_mean(&self, figure: impl Fn(&ClassScore) -> Option<f64>) -> Option<f64> {
         let labelled: Vec<f64> = self
             .classes
@@ -343,7 +343,7 @@ impl Validation {
     }
 }
 
-/// JSON has no NaN and no infinity, and a log is there to show them: they are written as text.
+/// JSON has no NaN and no infinity, and a log has to show them, so they are written as text.
 mod optional_number {
     use serde::{Deserialize, Deserializer, Serialize, Serializer, de::Error};
 
@@ -372,7 +372,7 @@ mod optional_number {
     }
 }
 
-/// As [`optional_number`], where there is always one.
+/// As [`optional_number`], for a number that is always there.
 mod number {
     use serde::{Deserializer, Serializer};
 

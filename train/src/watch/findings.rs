@@ -1,6 +1,6 @@
-//! Trouble that can be told from a run's history, with what was seen and what to do. Each is a pure function.
+//! Finds problems in a run's history, and says what was seen and what to do. Each finding is a pure function.
 //!
-//! The thresholds are set so that a healthy run, noisy as it is, stays silent: a finding that cries wolf is not read.
+//! The thresholds are set so that a healthy run, noisy as it is, gives no finding: nobody reads findings that cry wolf.
 
 use super::event::{Finding, FindingKind, Validation};
 use super::history::{History, mean};
@@ -35,7 +35,7 @@ fn best(validations: &[Validation]) -> Option<(usize, &Validation)> {
     validations.iter().enumerate().reduce(first_highest)
 }
 
-/// The last three validations are all clearly below the best one, while the training loss went on falling.
+/// The last three validations are all clearly below the best one, while the training loss kept falling.
 pub fn overfitting(history: &History) -> Option<Finding> {
     const BELOW: f64 = 0.02;
     const FALLEN: f64 = 0.95;
@@ -67,7 +67,7 @@ pub fn overfitting(history: &History) -> Option<Finding> {
     )
 }
 
-/// Between two windows of validations mean IoU rose and the recall of a rare class fell.
+/// Mean IoU rose and the recall of a rare class fell between two windows of validations.
 pub fn rare_recall_falls(history: &History) -> Option<Finding> {
     const RISEN: f64 = 0.01;
     const FALLEN: f64 = 0.05;
@@ -108,16 +108,16 @@ pub fn rare_recall_falls(history: &History) -> Option<Finding> {
         history,
         FindingKind::RareRecallFalls,
         format!(
-            "Over the last {width} validations mean IoU rose from {iou_before:.3} to {iou_after:.3}, but {}.",
+            "Over the last {width} validations, mean IoU rose from {iou_before:.3} to {iou_after:.3}, but {}.",
             seen.join("; ")
         ),
-        "The common classes win at the rare ones' cost. Use a loss that weighs misses of rare classes (ARBT, \
-         recall-weighted, or class weights), sample crops by rare class, or choose the weights by best.metric = \"rare_recall\" \
-         with best.mean_iou_floor.",
+        "The common classes gain at the cost of the rare ones. Use a loss that gives weight to misses of rare classes (ARBT, \
+         recall-weighted, or class weights), sample crops by rare class, or choose the best weights by best.metric = \"rare_recall\" \
+         and best.mean_iou_floor.",
     )
 }
 
-/// The last six validations brought nothing, though the learning rate is still high enough to move.
+/// The last six validations gained nothing, although the learning rate is still high enough to change something.
 pub fn plateau(history: &History) -> Option<Finding> {
     const VALIDATIONS: usize = 6;
     const GAIN: f64 = 0.002;
@@ -138,7 +138,7 @@ pub fn plateau(history: &History) -> Option<Finding> {
     };
     let peak = rates().fold(0.0, f64::max);
     let rate = rates().next_back().unwrap_or(0.0);
-    // A run that has decayed its learning rate is meant to stand still.
+    // A run that has lowered its learning rate is meant to stand still.
     let moving = history.steps.is_empty() || rate > 0.1 * peak;
     if !moving || since.mean_iou > before.mean_iou + GAIN || overfitting(history).is_some() {
         return None;
@@ -147,11 +147,11 @@ pub fn plateau(history: &History) -> Option<Finding> {
         history,
         FindingKind::Plateau,
         format!(
-            "The best mean IoU of the last {VALIDATIONS} validations is {:.3}; before them it was {:.3} (epoch {}). The learning rate is {rate:.2e} of {peak:.2e}.",
+            "The best mean IoU of the last {VALIDATIONS} validations is {:.3}; before them it was {:.3} (epoch {}). The learning rate is {rate:.2e}; its peak was {peak:.2e}.",
             since.mean_iou, before.mean_iou, before.epoch
         ),
-        "Lower the learning rate sooner (fewer schedule.epochs, or a schedule that reduces on plateau), or end the run by \
-         stopping.patience. If the training loss stands still too, the model is too small or the learning rate too low.",
+        "Lower the learning rate sooner (with fewer schedule.epochs, or a schedule that reduces on plateau), or end the run with \
+         stopping.patience. If the training loss stands still too, the model is too small or the learning rate is too low.",
     )
 }
 
@@ -160,14 +160,14 @@ pub fn divergence(history: &History) -> Option<Finding> {
     const WINDOW: usize = 10;
     const CLIMBED: f64 = 2.0;
     const EXPLODED: f64 = 20.0;
-    let advice = "Lower optimizer.learning_rate (a tenth), lengthen learning_rate.warmup_steps, set optimizer.clip_norm = 1.0, and \
+    let advice = "Lower optimizer.learning_rate to a tenth, lengthen learning_rate.warmup_steps, set optimizer.clip_norm = 1.0, and \
                   look for images with extreme values (raremap check).";
     let say = |seen: String| finding(history, FindingKind::Divergence, seen, advice);
     let last = history.steps.last()?;
     if !last.loss.is_finite() || last.gradient_norm.is_some_and(|norm| !norm.is_finite()) {
         let norm = last
             .gradient_norm
-            .map_or(String::new(), |norm| format!(", its gradient norm {norm}"));
+            .map_or(String::new(), |norm| format!(" and its gradient norm is {norm}"));
         return say(format!("The loss of step {} is {}{norm}.", last.step, last.loss));
     }
     let losses: Vec<f64> = history
@@ -184,7 +184,7 @@ pub fn divergence(history: &History) -> Option<Finding> {
         let lowest = means.iter().copied().fold(f64::INFINITY, f64::min);
         if now > CLIMBED * lowest && now - lowest > 0.1 {
             return say(format!(
-                "The mean loss of the last {WINDOW} logged steps is {now:.4}; it was as low as {lowest:.4} before."
+                "The mean loss of the last {WINDOW} logged steps is {now:.4}; before, it was as low as {lowest:.4}."
             ));
         }
     }
@@ -202,14 +202,14 @@ pub fn divergence(history: &History) -> Option<Finding> {
     None
 }
 
-/// In the last three validations the auxiliary head found nothing or everything, or gave every pixel one probability.
+/// In the last three validations, the auxiliary head found nothing or everything, or gave every pixel the same probability.
 pub fn dead_auxiliary_head(history: &History) -> Option<Finding> {
-    /// A head whose ranking is this much better than chance is alive, wherever its threshold lies.
+    /// A head that ranks this much better than chance works, wherever its threshold lies.
     const RANKS: f64 = 2.0;
-    /// Deviation of a constant probability.
+    /// A probability with a smaller deviation counts as constant.
     const CONSTANT: f64 = 1e-3;
     let recent = history.validations.last_chunk::<3>()?;
-    // At first every head is silent: give it a tenth of the run.
+    // At first no head finds anything, so it gets a tenth of the run.
     if recent[0].step * 10 < history.start.total_steps {
         return None;
     }
@@ -226,15 +226,15 @@ pub fn dead_auxiliary_head(history: &History) -> Option<Finding> {
                 .probability_deviation
                 .is_some_and(|deviation| deviation < CONSTANT)
             {
-                Some("the same probability everywhere")
+                Some("gave every pixel the same probability of")
             } else if ranks {
                 None
             } else if score.recall == Some(0.0) {
-                Some("recall 0")
+                Some("missed every pixel of")
             } else if score.recall.is_some_and(|recall| recall > 0.999)
                 && score.precision.is_some_and(|precision| precision < 1.1 * share)
             {
-                Some("every pixel found rare")
+                Some("took every pixel for")
             } else {
                 None
             }
@@ -243,7 +243,7 @@ pub fn dead_auxiliary_head(history: &History) -> Option<Finding> {
             let probability = class
                 .mean_probability
                 .map_or(String::new(), |p| format!(", mean probability {p:.4}"));
-            seen.push(format!("{}: {now}{probability} ({} pixels)", class.name, class.pixels));
+            seen.push(format!("{now} {} ({} pixels{probability})", class.name, class.pixels));
         }
     }
     if seen.is_empty() {
@@ -252,19 +252,19 @@ pub fn dead_auxiliary_head(history: &History) -> Option<Finding> {
     finding(
         history,
         FindingKind::DeadAuxiliaryHead,
-        format!("In the last three validations, {}.", seen.join("; ")),
-        "Raise loss.auxiliary_weight or the positive weight of its cross entropy, sample more crops with the rare class, and \
+        format!("In the last three validations, the auxiliary head {}.", seen.join("; ")),
+        "Raise loss.auxiliary_weight or loss.auxiliary_pos_weight, sample more crops with the rare class, and \
          check that the training split has enough of its pixels (raremap stats).",
     )
 }
 
-/// Validation content is in the training split, or validation was far easier than training from the start.
+/// Validation images are in the training split, or validation was far easier than training from the start.
 pub fn leaking_split(history: &History) -> Option<Finding> {
     const HIGHER_IOU: f64 = 0.1;
-    let advice = "Run raremap check: it finds identical and near-identical images and places in two splits. Split by site \
+    let advice = "Run raremap check, which finds identical and near-identical images, and places in two splits. Split by site \
                   (raremap split), before any augmentation.";
     if let Some(shared) = history.start.shared_content.filter(|&shared| shared > 0) {
-        let seen = format!("{shared} validation images have the content of training images.");
+        let seen = format!("{shared} validation images have exactly the pixels of training images.");
         return finding(history, FindingKind::LeakingSplit, seen, advice);
     }
     let early = history.validations.first_chunk::<2>()?;
@@ -272,7 +272,7 @@ pub fn leaking_split(history: &History) -> Option<Finding> {
         let training = validation.mean_iou_training?;
         (validation.mean_iou_without_absent > training + HIGHER_IOU).then(|| {
             format!(
-                "epoch {}: mean IoU {:.3} on validation, {training:.3} on training",
+                "in epoch {}, mean IoU is {:.3} on validation and {training:.3} on training",
                 validation.epoch, validation.mean_iou_without_absent
             )
         })
@@ -284,7 +284,7 @@ pub fn leaking_split(history: &History) -> Option<Finding> {
     finding(history, FindingKind::LeakingSplit, seen, advice)
 }
 
-/// Over the last logged steps the device waited for data much of the time.
+/// Over the last logged steps, the device spent much of the time waiting for data.
 pub fn data_starvation(history: &History) -> Option<Finding> {
     const STEPS: usize = 20;
     const IDLE: f64 = 0.3;
@@ -298,12 +298,12 @@ pub fn data_starvation(history: &History) -> Option<Finding> {
         history,
         FindingKind::DataStarvation,
         format!(
-            "Over the last {STEPS} logged steps the device waited {:.0}% of the time ({:.3} s of {:.3} s a step).",
+            "Over the last {STEPS} logged steps, the device waited for data {:.0}% of the time ({:.3} s of {:.3} s per step).",
             100.0 * waited / secs,
             waited / STEPS as f64,
             secs / STEPS as f64
         ),
-        "Load with more threads, keep the images on a faster disk, or store them uncompressed and tiled.",
+        "Raise schedule.workers, keep the images on a faster disk, or store them uncompressed and tiled.",
     )
 }
 
@@ -318,7 +318,7 @@ pub mod tests {
     use super::*;
     use crate::watch::event::{AuxiliaryScore, ClassScore, RunEvent, Start, Step};
 
-    /// A run of `epochs` epochs of 20 logged steps that learns as one hopes, with some noise.
+    /// A run of `epochs` epochs of 20 logged steps that learns as it should, with some noise.
     pub fn healthy(epochs: usize) -> History {
         let mut history = History::default();
         history.push(&RunEvent::Start(Start {
@@ -378,7 +378,7 @@ pub mod tests {
         }
     }
 
-    /// Whether `kind` is all that is found, with a figure in its sentence.
+    /// Whether `kind` is the only finding, with a figure in its sentence.
     fn only(history: &History, kind: FindingKind, figure: &str) {
         let found = findings(history);
         assert_eq!(
@@ -411,7 +411,7 @@ pub mod tests {
         }
         history.validations[3].mean_iou = 0.5;
         only(&history, FindingKind::Overfitting, "0.350");
-        // the same scores with a training loss that does not fall are no overfitting
+        // The same scores with a training loss that does not fall are not overfitting.
         history.steps.iter_mut().for_each(|step| step.loss = 0.7);
         assert_eq!(overfitting(&history), None);
     }
@@ -481,7 +481,7 @@ pub mod tests {
         only(
             &silent,
             FindingKind::DeadAuxiliaryHead,
-            "recall 0, mean probability 0.0500 (20 pixels)",
+            "missed every pixel of wetland (20 pixels, mean probability 0.0500)",
         );
         let all = with(|score| {
             (score.recall, score.precision, score.average_precision) = (Some(1.0), Some(0.02), Some(0.02));

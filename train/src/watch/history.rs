@@ -6,7 +6,7 @@ use anyhow::{Context, Result};
 
 use super::event::{Epoch, Finding, RunEvent, SaliencyRefresh, Samples, Start, Step, Validation};
 
-/// The events of a run that still hold.
+/// The events of a run that are still valid.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct History {
     /// The last start.
@@ -19,7 +19,7 @@ pub struct History {
     pub validations: Vec<Validation>,
     /// The newest pictures.
     pub samples: Option<Samples>,
-    /// Saliency maps made anew.
+    /// Refreshes of the saliency maps.
     pub refreshes: Vec<SaliencyRefresh>,
     /// Findings, oldest first.
     pub findings: Vec<Finding>,
@@ -28,7 +28,7 @@ pub struct History {
 }
 
 impl History {
-    /// Adds an event. A start drops what was logged after the step it goes on from: those steps are done again.
+    /// Adds an event. A start drops what was logged after the step from which it continues, because those steps are done again.
     pub fn push(&mut self, event: &RunEvent) {
         match event {
             RunEvent::Start(start) => {
@@ -52,10 +52,10 @@ impl History {
         }
     }
 
-    /// Reads a run's `log.jsonl`; lines that are no event (cut short by a crash, or of another version) are passed over.
+    /// Reads a run's `log.jsonl`; lines that are not events (cut short by a crash, or from another version) are skipped.
     ///
     /// # Errors
-    /// Where the file cannot be read.
+    /// If the file cannot be read.
     pub fn read(log: &Path) -> Result<Self> {
         let text = std::fs::read(log).with_context(|| format!("cannot read {}", log.display()))?;
         let mut history = Self::default();
@@ -77,7 +77,7 @@ impl History {
         last.into_iter().flatten().max().unwrap_or(self.start.step)
     }
 
-    /// Mean logged training loss of the steps after `from`, up to and with `to`; of epochs' losses where no step was logged.
+    /// Mean logged training loss of the steps after `from`, up to and including `to`; of epochs' losses if no step was logged.
     pub fn training_loss(&self, from: usize, to: usize) -> Option<f64> {
         let inside = |step: usize| step > from && step <= to;
         let steps = self.steps.iter().filter(|event| inside(event.step));

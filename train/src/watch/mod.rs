@@ -1,7 +1,7 @@
-//! Watching a run: its log, what people see of it while it goes on, and what is wrong with it.
+//! Watches a run: its log, what people see of it while it lasts, and what is wrong with it.
 //!
-//! A run says what happens as [`RunEvent`]s to its [`Monitor`], which keeps the [`History`], looks for findings, and
-//! passes every event on: to `log.jsonl`, to the terminal, to TensorBoard's event files and into `report.html`.
+//! A run reports what happens as [`RunEvent`]s to its [`Monitor`]. That keeps the [`History`], looks for findings, and passes every event
+//! on: to `log.jsonl`, to the terminal, to TensorBoard's event files and into `report.html`.
 
 mod chart;
 mod console;
@@ -40,17 +40,17 @@ pub const LOG: &str = "log.jsonl";
 /// The page of a run, in its folder.
 pub const REPORT: &str = "report.html";
 
-/// What a run leaves behind of its course.
+/// What a run records about its progress.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct WatchSection {
-    /// Every how many steps a step is logged.
+    /// One step in this many is logged.
     pub log_every_steps: usize,
     /// Whether `report.html` is written.
     pub report: bool,
     /// Whether TensorBoard's event files are written.
     pub tensorboard: bool,
-    /// Validation images that are shown.
+    /// How many validation images are shown.
     pub sample_images: usize,
 }
 
@@ -67,7 +67,7 @@ impl Default for WatchSection {
 
 impl WatchSection {
     /// # Errors
-    /// Where a value makes no sense; the message names its key.
+    /// If a value makes no sense; the message names its key.
     pub fn check(&self) -> Result<()> {
         ensure!(self.log_every_steps > 0, "watch.log_every_steps must be positive");
         Ok(())
@@ -77,15 +77,15 @@ impl WatchSection {
 /// Pictures of a validation image, in memory.
 #[derive(Debug, Clone)]
 pub struct SamplePictures {
-    /// The image's name; also of its files.
+    /// The image's name, which its files also have.
     pub name: String,
     /// The bands as a picture.
     pub input: Picture,
     /// The mask.
     pub label: Picture,
-    /// What the model says.
+    /// What the model predicts.
     pub prediction: Picture,
-    /// Where it suspects rare classes, if it has an auxiliary head.
+    /// Where the model suspects rare classes, if it has an auxiliary head.
     pub saliency: Option<Picture>,
 }
 
@@ -98,16 +98,16 @@ pub struct Monitor {
     current: Vec<Finding>,
     console: Console,
     events: Option<EventFile>,
-    /// When the page was written last.
+    /// When the page was last written.
     reported: Option<Instant>,
 }
 
 impl Monitor {
-    /// Opens the log of the run in `run`, with what it says up to step `resumed_at`. With `watch` the terminal shows the
-    /// whole run, where there is a terminal.
+    /// Opens the log of the run in `run`, with its events up to step `resumed_at`. With `watch`, the terminal shows the whole run, if there
+    /// is a terminal.
     ///
     /// # Errors
-    /// Where a file cannot be read or written.
+    /// If a file cannot be read or written.
     pub fn open(
         run: &Path,
         settings: &WatchSection,
@@ -149,11 +149,11 @@ impl Monitor {
         &self.current
     }
 
-    /// Takes an event. Of steps only every n-th is kept (`watch.log_every_steps`), the first, the last, and those that are
-    /// not finite; all move the progress bar. Findings are looked for with every step kept and every validation.
+    /// Takes an event. Only every n-th step is logged (`watch.log_every_steps`), and the first, the last, and those that are not finite;
+    /// all steps move the progress bar. Findings are looked for with every logged step and every validation.
     ///
     /// # Errors
-    /// Where a file cannot be written.
+    /// If a file cannot be written.
     pub fn record(&mut self, event: &RunEvent) -> Result<()> {
         if let RunEvent::Step(step) = event
             && !self.keeps(step)
@@ -169,7 +169,7 @@ impl Monitor {
             new = now.iter().filter(is_new).cloned().collect();
             self.current = now;
         }
-        // Steps and epochs alone are worth a new page only as often as an open one looks for it.
+        // If there are only new steps and epochs, the page is written no more often than an open one reloads.
         let frequent = matches!(
             event,
             RunEvent::Step(_) | RunEvent::Epoch(_) | RunEvent::SaliencyRefresh(_)
@@ -189,16 +189,15 @@ impl Monitor {
         Ok(())
     }
 
-    /// Writes pictures of validation images into the run's `samples` folder, over those of the validation before, and
-    /// records them.
+    /// Writes pictures of validation images into the run's `samples` folder, over those of the validation before, and records them.
     ///
     /// # Errors
-    /// Where a file cannot be written.
+    /// If a file cannot be written.
     pub fn record_samples(&mut self, epoch: usize, step: usize, pictures: &[SamplePictures]) -> Result<()> {
         let mut samples = Vec::new();
         for (index, sample) in pictures.iter().enumerate() {
             let write = |kind: &str, picture: &Picture| -> Result<PathBuf> {
-                // numbered, not named: an image's name may be a path
+                // Files are numbered, not named, because an image's name may be a path.
                 let file = Path::new("samples").join(format!("{index}-{kind}.png"));
                 picture.write(&self.run.join(&file))?;
                 Ok(file)
@@ -228,7 +227,7 @@ impl Monitor {
     fn pass_on(&mut self, event: &RunEvent) -> Result<()> {
         let mut line = serde_json::to_string(event)?;
         line.push('\n');
-        // in one piece, so that a crash tears at most one line
+        // The line is written in one piece, so that a crash cuts at most one line short.
         self.log.write_all(line.as_bytes()).context("cannot write log.jsonl")?;
         self.history.push(event);
         if let Some(events) = &mut self.events {

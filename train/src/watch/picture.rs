@@ -18,7 +18,7 @@ pub struct Picture {
 }
 
 impl Picture {
-    /// Pixels by a function of their index (`row * width + column`).
+    /// Computes pixels from their index (`row * width + column`).
     pub fn from_fn(width: usize, height: usize, color: impl FnMut(usize) -> [u8; 3]) -> Self {
         Self {
             width,
@@ -27,14 +27,14 @@ impl Picture {
         }
     }
 
-    /// Classes in their colours; a label without one (ignored, nodata) is grey.
+    /// Draws classes in their colours; a label without one (ignored, nodata) is grey.
     pub fn of_classes(width: usize, height: usize, labels: &[u8], colors: &[[u8; 3]]) -> Self {
         let color = |index: usize| labels.get(index).and_then(|&label| colors.get(usize::from(label)));
         Self::from_fn(width, height, |index| color(index).copied().unwrap_or([128; 3]))
     }
 
-    /// Bands of one image as red, green and blue, each stretched from its 2nd to its 98th percentile; a band may be used
-    /// three times. Values that are not finite are black.
+    /// Draws bands of one image as red, green and blue, each stretched from its 2nd to its 98th percentile; the same band may be used three
+    /// times. Values that are not finite are black.
     pub fn of_bands(width: usize, height: usize, bands: [&[f32]; 3]) -> Self {
         let ranges = bands.map(|band| {
             let mut sorted: Vec<f32> = band.iter().copied().filter(|value| value.is_finite()).collect();
@@ -47,13 +47,13 @@ impl Picture {
             std::array::from_fn(|channel| {
                 let value = bands[channel].get(index).copied().unwrap_or(f32::NAN);
                 let (low, span) = ranges[channel];
-                // a cast of NaN gives 0, and casts saturate
+                // A cast of NaN gives 0, and casts saturate.
                 ((value - low) / span * 255.0) as u8
             })
         })
     }
 
-    /// Probabilities from black over orange to white.
+    /// Draws probabilities from black over orange to white.
     pub fn of_probability(width: usize, height: usize, probability: &[f32]) -> Self {
         Self::from_fn(width, height, |index| {
             let p = probability.get(index).copied().unwrap_or(0.0).clamp(0.0, 1.0);
@@ -61,10 +61,10 @@ impl Picture {
         })
     }
 
-    /// As a PNG file's bytes.
+    /// The bytes of a PNG file.
     ///
     /// # Errors
-    /// Where the sizes do not fit the bytes.
+    /// If the sizes do not fit the bytes.
     pub fn encode_png(&self) -> Result<Vec<u8>> {
         ensure!(
             self.rgb.len() == self.width * self.height * 3 && !self.rgb.is_empty(),
@@ -86,7 +86,7 @@ impl Picture {
     /// Width and height in a PNG file's header.
     ///
     /// # Errors
-    /// Where the bytes are no PNG.
+    /// If the bytes are not a PNG.
     pub fn size_of_png(bytes: &[u8]) -> Result<(u32, u32)> {
         let reader = png::Decoder::new(std::io::Cursor::new(bytes)).read_info()?;
         Ok((reader.info().width, reader.info().height))

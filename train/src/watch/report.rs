@@ -1,4 +1,4 @@
-//! The run's `report.html`: one file, no scripts, nothing fetched; it reloads itself while the run goes on.
+//! The run's `report.html` is one file without scripts that fetches nothing; it reloads itself while the run lasts.
 
 use std::path::Path;
 use std::time::Duration;
@@ -12,7 +12,7 @@ use super::chart::{PALETTE, Series, Span, line_chart, short};
 use super::event::{Finding, RunEvent, Samples, Validation};
 use super::history::History;
 
-/// After how long an open page looks for news.
+/// How long an open page waits before it reloads.
 pub const REFRESH: Duration = Duration::from_secs(15);
 
 const STYLE: &str = "
@@ -37,10 +37,10 @@ thead th { font-weight: 600 } td:first-child, th:first-child { text-align: left;
 @media (max-width: 32rem) { .pictures { grid-template-columns: repeat(2, minmax(0, 1fr)) } }
 ";
 
-/// The page for `history`; `run` is where the pictures of samples are. `current` are the findings that hold now.
+/// The page for `history`; `run` is where the pictures of samples are, and `current` are the findings that hold now.
 ///
 /// # Errors
-/// Where a chart cannot be drawn.
+/// If a chart cannot be drawn.
 pub fn report(run: &Path, history: &History, current: &[Finding]) -> Result<String> {
     let start = &history.start;
     let title = if start.name.is_empty() {
@@ -78,12 +78,15 @@ pub fn report(run: &Path, history: &History, current: &[Finding]) -> Result<Stri
 fn state(history: &History) -> String {
     let (step, total) = (history.step(), history.start.total_steps);
     match &history.end {
-        Some(RunEvent::Stopped(stopped)) => format!("Stopped at step {} of {total}: {}.", stopped.step, stopped.reason),
+        Some(RunEvent::Stopped(stopped)) => format!(
+            "The run stopped at step {} of {total}: {}.",
+            stopped.step, stopped.reason
+        ),
         Some(RunEvent::Done(done)) => {
             let best = done
                 .best_mean_iou
                 .map_or(String::new(), |best| format!(", best mean IoU {best:.4}"));
-            format!("Done: {total} steps{best}.")
+            format!("The run is done: {total} steps{best}.")
         }
         _ => {
             let secs = history.epochs.last().map_or(0.0, |epoch| epoch.secs_per_step);
@@ -93,7 +96,7 @@ fn state(history: &History) -> String {
             } else {
                 String::new()
             };
-            format!("Running: step {step} of {total}{left}.")
+            format!("The run is at step {step} of {total}{left}.")
         }
     }
 }
@@ -153,7 +156,7 @@ fn charts(history: &History) -> Result<Markup> {
         });
         lines.collect()
     };
-    // the mean comes last, so that a class has one colour in both charts
+    // The mean comes last, so that a class has the same colour in both charts.
     let mean = history.validations.iter();
     let mean = mean.map(|validation| (validation.epoch as f64, validation.mean_iou));
     let mut ious = per_class(|class| class.iou);
@@ -195,7 +198,7 @@ fn charts(history: &History) -> Result<Markup> {
     }
     Ok(html! {
         h2 { "Course" }
-        @if figures.is_empty() { p { "No step is logged yet." } }
+        @if figures.is_empty() { p { "No step has been logged yet." } }
         div.charts { @for figure in figures { (figure) } }
     })
 }
@@ -231,7 +234,7 @@ fn tables(validation: &Validation) -> Markup {
 }
 
 fn pictures(run: &Path, samples: &Samples) -> Markup {
-    // A picture that was deleted meanwhile leaves a gap, it does not end a run.
+    // A picture that was deleted meanwhile leaves a gap; it does not end a run.
     let source = |file: &Path| {
         let bytes = std::fs::read(run.join(file)).ok()?;
         Some(format!("data:image/png;base64,{}", STANDARD.encode(bytes)))
@@ -313,6 +316,6 @@ mod tests {
     #[test]
     fn a_run_that_has_just_begun_has_a_page() {
         let page = report(Path::new("nowhere"), &History::default(), &[]).expect("a page");
-        assert!(page.contains("No step is logged yet."));
+        assert!(page.contains("No step has been logged yet."));
     }
 }

@@ -1,4 +1,4 @@
-//! Pictures of validation images, made by the pipeline that predicts.
+//! Makes pictures of validation images, with the same pipeline that predicts.
 
 use anyhow::{Context, Result};
 use raremap_infer::{DecideOptions, SceneInMemory, TileModel, View, run_in_memory};
@@ -9,24 +9,24 @@ use super::picture::Picture;
 use crate::dataset::{DatasetConfig, Sample};
 use crate::evaluate::Layout;
 
-/// Indices of the `count` samples with the most pixels of `rare` classes, most first: those are worth looking at.
+/// Indices of the `count` samples with the most pixels of `rare` classes, most first, because those are worth looking at.
 pub fn choose_samples(samples: &[Sample], rare: &[usize], count: usize) -> Vec<usize> {
     let mut chosen: Vec<usize> = (0..samples.len()).collect();
     let rare_pixels = |index: &usize| {
         let labels = samples[*index].labels.iter();
         labels.filter(|label| rare.contains(&usize::from(**label))).count()
     };
-    // stable: every run shows the same among equals
+    // The sort is stable, so that every run shows the same ones among equals.
     chosen.sort_by_cached_key(|index| std::cmp::Reverse(rare_pixels(index)));
     chosen.truncate(count);
     chosen
 }
 
-/// Segments `sample` with `model` and paints it. The dataset's last three scene bands are shown as blue, green and red: with
-/// near infrared last, that is the usual false-colour picture.
+/// Segments `sample` with `model` and draws it. The dataset's last three scene bands are shown as blue, green and red: with near infrared
+/// last, that is the usual false-colour picture.
 ///
 /// # Errors
-/// Where the dataset's bands are not the card's, and where the network fails.
+/// If the dataset's bands are not the card's, or if the network fails.
 pub fn sample_pictures(
     model: &impl TileModel,
     card: &Card,

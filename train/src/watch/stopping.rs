@@ -1,11 +1,11 @@
-//! Which validation figure decides: over the weights that are kept, and over an early end.
+//! Which validation figure decides which weights are the best, and whether a run ends early.
 
 use anyhow::{Result, bail, ensure};
 use serde::{Deserialize, Serialize};
 
 use super::event::{AuxiliaryScore, ClassScore, Validation};
 
-/// Whether more or less of a figure is better.
+/// Whether a higher or a lower figure is better.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Mode {
@@ -21,9 +21,9 @@ pub enum Mode {
 pub struct StoppingSection {
     /// Figure by its dotted name, such as `mean_iou`, `recall.water`, `loss_training`.
     pub metric: String,
-    /// Validations without improvement after which the run ends; 0 never ends it early.
+    /// The run ends after this many validations without improvement; 0 never ends it early.
     pub patience: usize,
-    /// By how much a figure must be better to count as improved.
+    /// A figure must be better by more than this to count as improved.
     pub min_delta: f64,
     /// `max` or `min` [default: `min` for losses, `max` for the rest].
     pub mode: Option<Mode>,
@@ -46,7 +46,7 @@ impl Default for StoppingSection {
 pub struct BestSection {
     /// Figure by its dotted name.
     pub metric: String,
-    /// Least mean IoU of weights that are chosen by another figure; 0 asks for none.
+    /// Lowest mean IoU of weights that another figure chooses; 0 sets no bound.
     pub mean_iou_floor: f64,
 }
 
@@ -62,11 +62,11 @@ impl Default for BestSection {
 /// A figure of a validation.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Metric {
-    /// Mean over all classes.
+    /// Mean IoU over all classes.
     MeanIou,
-    /// Mean over the labelled classes.
+    /// Mean IoU over the labelled classes.
     MeanIouWithoutAbsent,
-    /// Mean over all classes but the dataset's background.
+    /// Mean IoU over all classes but the dataset's background.
     MeanIouWithoutBackground,
     /// Training loss since the validation before.
     LossTraining,
@@ -111,15 +111,15 @@ impl Metric {
         names
     }
 
-    /// The figure called `name`, which stands at `key` in the recipe.
+    /// The figure called `name`, the value of `key` in the recipe.
     ///
     /// # Errors
-    /// Where there is none; the message lists those that there are.
+    /// If there is no such figure; the message lists those that there are.
     pub fn parse(key: &str, name: &str, classes: &[String], rare: &[String]) -> Result<Self> {
         let names = Self::names(classes, rare);
         ensure!(
             names.iter().any(|known| known == name),
-            "{key}: there is no figure {name:?}; there are {}",
+            "{key}: there is no figure {name:?}; the figures are {}",
             names.join(", ")
         );
         Ok(match name.split_once('.') {
@@ -136,12 +136,12 @@ impl Metric {
                 "loss_training" => Self::LossTraining,
                 "rare_recall" => Self::RareRecall,
                 "rare_iou" => Self::RareIou,
-                _ => bail!("{key}: {name:?} has no meaning"),
+                _ => bail!("{key}: {name:?} is not a figure"),
             },
         })
     }
 
-    /// Its value; `None` where the ratio has no denominator, or it was not measured.
+    /// Its value; `None` if the ratio has no denominator, or if it was not measured.
     pub fn value(&self, validation: &Validation) -> Option<f64> {
         let class = |name: &str| -> Option<&ClassScore> { validation.classes.iter().find(|class| class.name == name) };
         let auxiliary =
@@ -186,22 +186,22 @@ pub struct EarlyStopping {
     state: StoppingState,
 }
 
-/// What a checkpoint keeps of early stopping.
+/// What a checkpoint stores about early stopping.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct StoppingState {
     /// Best value so far.
     pub best: Option<f64>,
-    /// Steps done at the best.
+    /// Steps done when it was best.
     pub best_step: usize,
     /// Validations since the best.
     pub waited: usize,
 }
 
 impl EarlyStopping {
-    /// By the recipe's section, for a dataset's classes and rare classes.
+    /// Sets up the rule of the recipe's section, for a dataset's classes and rare classes.
     ///
     /// # Errors
-    /// Where the figure is unknown or `min_delta` is negative.
+    /// If the figure is unknown or `min_delta` is negative.
     pub fn new(section: &StoppingSection, classes: &[String], rare: &[String]) -> Result<Self> {
         let metric = Metric::parse("stopping.metric", &section.metric, classes, rare)?;
         ensure!(
@@ -218,24 +218,24 @@ impl EarlyStopping {
         })
     }
 
-    /// For the checkpoint.
+    /// State for the checkpoint.
     pub fn state(&self) -> &StoppingState {
         &self.state
     }
 
-    /// From a checkpoint.
+    /// Restores the state from a checkpoint.
     pub fn restore(&mut self, state: StoppingState) {
         self.state = state;
     }
 
-    /// Takes a validation into account; a sentence where the run shall end. A missing figure is no improvement.
+    /// Takes a validation into account; returns a sentence if the run should end. A missing figure is no improvement.
     pub fn observe(&mut self, validation: &Validation) -> Option<String> {
         let improved = self.metric.value(validation).filter(|value| {
             let gain = |best: f64| match self.mode {
                 Mode::Max => value - best,
                 Mode::Min => best - value,
             };
-            // a first figure counts, and so does any gain when none is asked for
+            // The first figure counts as an improvement, and so does any gain if `min_delta` is 0.
             value.is_finite() && self.state.best.is_none_or(|best| gain(best) > self.min_delta)
         });
         match improved {
@@ -251,7 +251,7 @@ impl EarlyStopping {
         self.verdict()
     }
 
-    /// The sentence of [`EarlyStopping::observe`], if the run shall end by what has been seen so far.
+    /// The sentence of [`EarlyStopping::observe`], if the run should end by what has been seen so far.
     pub fn verdict(&self) -> Option<String> {
         (self.patience > 0 && self.state.waited >= self.patience).then(|| {
             let best = self
@@ -259,14 +259,14 @@ impl EarlyStopping {
                 .best
                 .map_or("never measured".to_owned(), |best| format!("{best:.4}"));
             format!(
-                "{} has not improved by more than {} in {} validations: its best is {best}, of step {}",
+                "{} has not improved by more than {} in {} validations; its best is {best}, at step {}",
                 self.name, self.min_delta, self.state.waited, self.state.best_step
             )
         })
     }
 }
 
-/// Ranks validations, to choose the weights that are kept.
+/// Ranks validations, to choose the best weights.
 #[derive(Debug, Clone)]
 pub struct BestMetric {
     metric: Metric,
@@ -274,14 +274,14 @@ pub struct BestMetric {
 }
 
 impl BestMetric {
-    /// By the recipe's section, for a dataset's classes and rare classes.
+    /// Sets up the ranking of the recipe's section, for a dataset's classes and rare classes.
     ///
     /// # Errors
-    /// Where the figure is unknown or the floor is no IoU.
+    /// If the figure is unknown or the floor is not an IoU.
     pub fn new(section: &BestSection, classes: &[String], rare: &[String]) -> Result<Self> {
         ensure!(
             (0.0..1.0).contains(&section.mean_iou_floor),
-            "best.mean_iou_floor must be from 0 to below 1"
+            "best.mean_iou_floor must be at least 0 and below 1"
         );
         Ok(Self {
             metric: Metric::parse("best.metric", &section.metric, classes, rare)?,
@@ -289,8 +289,8 @@ impl BestMetric {
         })
     }
 
-    /// A score to compare by `>`, lexicographic: any weights at or above the floor are better than all below it, which
-    /// are ranked by mean IoU.
+    /// A score to compare by `>`, lexicographically: any weights at or above the floor are better than all below it, which are ranked by
+    /// mean IoU.
     pub fn score(&self, validation: &Validation) -> [f64; 2] {
         let value = self.metric.value(validation).filter(|value| value.is_finite());
         if validation.mean_iou < self.mean_iou_floor {
@@ -299,12 +299,12 @@ impl BestMetric {
         match (value, self.metric.mode()) {
             (Some(value), Mode::Max) => [1.0, value],
             (Some(value), Mode::Min) => [1.0, -value],
-            // measured later, if at all: the worst of those above the floor
+            // If it is not measured yet, or never, it is the worst of those above the floor.
             (None, _) => [1.0, f64::MIN],
         }
     }
 
-    /// The index of the best, the first of equals; `None` of none.
+    /// The index of the best, the first of equals; `None` if there are none.
     pub fn best(&self, validations: &[Validation]) -> Option<usize> {
         let mut best: Option<(usize, [f64; 2])> = None;
         for (index, validation) in validations.iter().enumerate() {

@@ -1,4 +1,4 @@
-//! TensorBoard's event files: records framed as TensorFlow does it, messages of `event.proto` and `summary.proto`.
+//! Writes TensorBoard's event files: records framed as in TensorFlow, with messages of `event.proto` and `summary.proto`.
 //!
 //! The structs hold the fields that are written, under the field numbers of the public `.proto` files.
 
@@ -22,13 +22,13 @@ pub struct Event {
     /// Steps done.
     #[prost(int64, tag = "2")]
     pub step: i64,
-    /// In the first event of a file.
+    /// Set in the first event of a file.
     #[prost(string, optional, tag = "3")]
     pub file_version: Option<String>,
     /// Figures.
     #[prost(message, optional, tag = "5")]
     pub summary: Option<Summary>,
-    /// Where a run begins or goes on: readers drop what an earlier file has from that step on.
+    /// Marks where a run begins or continues: readers drop what an earlier file has from that step on.
     #[prost(message, optional, tag = "7")]
     pub session_log: Option<SessionLog>,
 }
@@ -52,7 +52,7 @@ pub struct Summary {
 /// `tensorflow.Summary.Value`.
 #[derive(Clone, PartialEq, Message)]
 pub struct SummaryValue {
-    /// Name; a slash groups.
+    /// Name; a slash makes groups.
     #[prost(string, tag = "1")]
     pub tag: String,
     /// A scalar.
@@ -66,10 +66,10 @@ pub struct SummaryValue {
 /// `tensorflow.Summary.Image`.
 #[derive(Clone, PartialEq, Message)]
 pub struct SummaryImage {
-    /// Pixels down.
+    /// Height in pixels.
     #[prost(int32, tag = "1")]
     pub height: i32,
-    /// Pixels across.
+    /// Width in pixels.
     #[prost(int32, tag = "2")]
     pub width: i32,
     /// 3: RGB.
@@ -80,7 +80,7 @@ pub struct SummaryImage {
     pub encoded_image_string: Vec<u8>,
 }
 
-/// The checksum of a record's part: CRC-32C, rotated and shifted so that checksums of checksums are none.
+/// The checksum of a record's part: CRC-32C, rotated and shifted so that a checksum of a checksum is not trivial.
 fn masked_crc(bytes: &[u8]) -> u32 {
     crc32c::crc32c(bytes).rotate_right(15).wrapping_add(0xa282_ead8)
 }
@@ -102,10 +102,10 @@ pub struct EventFile {
 }
 
 impl EventFile {
-    /// Starts a file in `run`; one that goes on after `step` makes readers drop what earlier files say of later steps.
+    /// Starts a file in `run`. A file that continues after `step` makes readers drop what earlier files say about later steps.
     ///
     /// # Errors
-    /// Where the file cannot be written.
+    /// If the file cannot be written.
     pub fn create(run: &Path, step: usize) -> Result<Self> {
         let secs = SystemTime::now()
             .duration_since(UNIX_EPOCH)
@@ -127,7 +127,7 @@ impl EventFile {
         })?;
         if step > 0 {
             events.write(&Event {
-                // the steps after the one it goes on from are done again
+                // The steps after the one from which it continues are done again.
                 step: step as i64 + 1,
                 session_log: Some(SessionLog { status: 1 }),
                 ..Event::default()
@@ -258,7 +258,7 @@ pub mod tests {
     use super::*;
     use crate::watch::event::{ClassScore, SampleFiles};
 
-    /// All events of a file, both checksums of each record checked.
+    /// All events of a file, with both checksums of each record checked.
     pub fn read_events(bytes: &[u8]) -> Vec<Event> {
         let mut rest = bytes;
         let mut events = Vec::new();

@@ -19,10 +19,10 @@ use super::chart::short;
 use super::event::Finding;
 use super::history::History;
 
-/// Least time between two drawings of steps.
+/// Shortest time between two drawings of steps.
 const FRAME: Duration = Duration::from_millis(250);
 
-/// The view; the terminal is given back when it is dropped, and when the process panics.
+/// The view; it restores the terminal when it is dropped, and when the process panics.
 ///
 /// Keys are left to the terminal, so that Ctrl-C still reaches the process as a signal.
 pub struct TerminalView {
@@ -31,10 +31,10 @@ pub struct TerminalView {
 }
 
 impl TerminalView {
-    /// Takes over the terminal; `None` where standard output is none.
+    /// Takes over the terminal; `None` if standard output is not one.
     ///
     /// # Errors
-    /// Where the terminal does not do what it is told.
+    /// If the terminal fails.
     pub fn open() -> Result<Option<Self>> {
         if !stdout().is_terminal() {
             return Ok(None);
@@ -49,17 +49,17 @@ impl TerminalView {
         Ok(Some(Self { terminal, drawn: None }))
     }
 
-    /// Draws the run; `at_once`, or not more often than can be seen.
+    /// Draws the run, either `at_once` or no more often than can be seen.
     ///
     /// # Errors
-    /// Where the terminal does not do what it is told.
+    /// If the terminal fails.
     pub fn draw(&mut self, history: &History, step: usize, findings: &[Finding], at_once: bool) -> Result<()> {
         if !at_once && self.drawn.is_some_and(|drawn| drawn.elapsed() < FRAME) {
             return Ok(());
         }
         if at_once {
-            // Typed characters were echoed over the picture: it is drawn anew. `clear` would ask the terminal for the
-            // cursor's position and wait for an answer that only comes where keys are read.
+            // Typed characters were echoed over the picture, so it is drawn again. `clear` would ask the terminal for the cursor's position
+            // and wait for an answer that only comes where keys are read.
             let size = self.terminal.size()?;
             self.terminal.resize(size.into())?;
         }
@@ -78,7 +78,7 @@ impl Drop for TerminalView {
 }
 
 fn give_back() {
-    // Nothing can be done where even this fails, and it must not hide the error that led here.
+    // Nothing can be done if even this fails, and it must not hide the error that led here.
     let _ = execute!(stdout(), LeaveAlternateScreen, Show);
 }
 

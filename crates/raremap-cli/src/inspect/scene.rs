@@ -1,4 +1,4 @@
-//! What a GeoTIFF says about itself, and what its pixels are: the report is docs/inspect.md's.
+//! What a GeoTIFF says about itself, and what its pixels are; docs/inspect.md describes the report.
 
 use std::fmt::{self, Write as _};
 use std::path::Path;
@@ -14,13 +14,13 @@ use serde_json::{Map, Value, json};
 
 use super::InspectArgs;
 
-/// Statistics that nobody asked for are of at most this many pixels on a side.
+/// Unless all pixels are asked for, statistics come from at most this many pixels on a side.
 const PREVIEW_PX: u32 = 1024;
 
-/// What is known of the bands' samples.
+/// What is known about the bands' samples.
 struct Samples {
     statistics: Vec<BandStatistics>,
-    /// Whether all pixels were looked at.
+    /// Whether all pixels were read.
     exact: bool,
     checksums: Option<Vec<u16>>,
 }
@@ -73,7 +73,7 @@ fn files_beside(file: &Path) -> Vec<String> {
     names.collect()
 }
 
-/// A number, or the word for what JSON has no number for.
+/// A number, or a word where JSON has no number for it.
 fn number(value: f64) -> Value {
     if value.is_finite() {
         json!(value)

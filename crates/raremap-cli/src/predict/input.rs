@@ -1,4 +1,4 @@
-//! The scene that a prediction is made of: a file, several, a folder or a zip archive.
+//! The scene to predict: a file, several files, a folder or a zip archive.
 
 use std::cell::RefCell;
 use std::io::Read;
@@ -15,9 +15,9 @@ use raremap_scene::{Product, SceneError, TiffScene};
 use raremap_tiff::{GeoTiff, Limits};
 use serde_json::json;
 
-/// Most folders below each other that are looked into: a SAFE product has five.
+/// Folders are searched to at most this depth; a SAFE product has five levels.
 const MAX_DEPTH: usize = 8;
-/// Most bytes that a file of an archive may unpack to: a LISS-IV band is 0.6 GB.
+/// A file of an archive may unpack to at most this many bytes; a LISS-IV band has 0.6 GB.
 const MAX_UNPACKED_BYTES: u64 = 64 << 30;
 
 /// A file, or a file in an archive.
@@ -58,11 +58,11 @@ pub struct Opened {
     pub files: Vec<PathBuf>,
 }
 
-/// Opens what was named on the command line; see [`open_product`] for `to_reflectance` and the doubts. Results in a folder, in `out` or
-/// of another run, are no part of the scene in it.
+/// Opens what was named on the command line; see [`open_product`] for `to_reflectance` and the warnings. Results in a folder, whether in
+/// `out` or of another run, are not part of the scene in it.
 ///
 /// # Errors
-/// What cannot be read, by its name.
+/// Whatever cannot be read, by its name.
 pub async fn open_scene(inputs: &[PathBuf], out: &Path, card: &Card, to_reflectance: bool) -> Result<Opened> {
     let files = match inputs {
         [folder] if folder.is_dir() => Files::Listed(without_results(list_folder(folder, out)?).await),
@@ -80,7 +80,7 @@ pub async fn open_scene(inputs: &[PathBuf], out: &Path, card: &Card, to_reflecta
         files.open(index).await
     };
     let product = open_product(&paths, source, card, to_reflectance, &Limits::default()).await;
-    // Such an error names the file, but not the folder or archive that it is in.
+    // Such an error names the file, but not the folder or archive that contains it.
     let (scene, doubts) = match (&files, inputs) {
         (Files::Listed(listed), inputs) if listed == inputs => product?,
         (_, inputs) => product.with_context(|| super::named(inputs))?,
@@ -144,7 +144,7 @@ fn has_zip_signature(path: &Path) -> Result<bool> {
     Ok(is_zip(&start))
 }
 
-/// Without the GeoTIFFs that some run has written: they say so.
+/// The paths without the GeoTIFFs that some run has written, which say so.
 async fn without_results(files: Vec<PathBuf>) -> Vec<PathBuf> {
     let mut kept = Vec::new();
     for file in files {
@@ -163,12 +163,12 @@ async fn is_result(path: &Path) -> bool {
     let Ok(source) = FileSource::open(path) else {
         return false;
     };
-    // What cannot be read is none; whoever needs it says what is wrong with it.
+    // A file that cannot be read is not a result; whoever needs it says what is wrong with it.
     let image = GeoTiff::open(source, Limits::default()).await;
     image.is_ok_and(|image| image.info().items.iter().any(|(name, _)| name == "RAREMAP_VERSION"))
 }
 
-/// All files in a folder and below it, in the order of their names; of folders in it, `out` is left out.
+/// All files in a folder and below it, in the order of their names, except those in `out`.
 fn list_folder(folder: &Path, out: &Path) -> Result<Vec<PathBuf>> {
     let out = out.canonicalize().ok();
     let is_out = |folder: &Path| out.is_some() && folder.canonicalize().ok() == out;

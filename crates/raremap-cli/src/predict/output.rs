@@ -1,4 +1,4 @@
-//! What a prediction leaves: the files of a run and a table.
+//! Writes the files of a run, and prints a table.
 
 use std::io::{ErrorKind, Write};
 use std::path::{Path, PathBuf};
@@ -7,17 +7,17 @@ use anyhow::{Context, Result, bail};
 use raremap_io::{FileScratch, IoError, Scratch, write_whole, write_with};
 use raremap_output::{OutputFile, OutputKind, Results};
 
-/// What a run did; the file is written last, so that where it is the others are.
+/// What a run did. It is written last: where it is, the other files are.
 const SUMMARY: &str = "summary.json";
 
-/// Refuses to write over what is read, or to delete it: any file of a run, made by this one or not, replaces one of its name.
+/// Refuses to overwrite or delete a file that is read: any file of a run, whether or not this run makes it, replaces one of its name.
 pub fn refuse_inputs<'p>(out: &Path, inputs: impl Iterator<Item = &'p Path>) -> Result<()> {
     let names = OutputKind::ALL.map(OutputKind::file_name).into_iter().chain([SUMMARY]);
     let own: Vec<PathBuf> = names.filter_map(|name| out.join(name).canonicalize().ok()).collect();
     for input in inputs {
         if input.canonicalize().is_ok_and(|input| own.contains(&input)) {
             bail!(
-                "{} is read, and a result in {} would take its place: choose another folder with --out",
+                "{} is an input, and a result in {} would overwrite it: choose another folder with --out",
                 input.display(),
                 out.display()
             );
@@ -26,28 +26,29 @@ pub fn refuse_inputs<'p>(out: &Path, inputs: impl Iterator<Item = &'p Path>) -> 
     Ok(())
 }
 
-/// What could not be written, as the context of why.
+/// What could not be written, as the context of the cause.
 #[derive(Debug, thiserror::Error)]
 #[error("cannot write {}", _0.display())]
 pub struct CannotWrite(pub PathBuf);
 
-/// Makes the folder of the results and a file in it: what cannot be written is known before the network runs.
+/// Makes the folder of the results and a file in it, so that a folder that cannot be written is known before the network runs.
 pub fn check_folder(out: &Path) -> Result<()> {
     let file = std::fs::create_dir_all(out).and_then(|()| tempfile::tempfile_in(out));
     file.with_context(|| CannotWrite(out.to_owned()))?;
     Ok(())
 }
 
-/// A temporary file in the folder of the results: not in the system's folder for such files, which may be memory.
+/// A temporary file in the folder of the results, not in the system's folder for such files, which may be in memory.
 pub fn scratch_in(folder: &Path) -> Result<Box<dyn Scratch>, IoError> {
     let file = tempfile::tempfile_in(folder);
     Ok(Box::new(FileScratch::new(file.map_err(IoError::Write)?)))
 }
 
-/// Writes all files of a run but the summary, and gives their paths and what they remark.
+/// Writes all files of a run but the summary, and returns their paths and notices.
 ///
-/// What an earlier run said of the folder goes first, and with it the files that this run does not make: if this one fails, nothing
-/// takes files of both for one result. `go_on` hears often which file is being made, and the numbers of files made and to be made; what it
+/// The item and summary of an earlier run are removed first, and so are files that this run does not make: if this run fails, nobody takes
+/// files of both for one result. `go_on` is called often with the file that is being made, the number of files that are done and the number
+/// of all files. If it fails, writing ends without a half-written file.
 /// fails with ends the writing, without a part of a file.
 pub fn write_all(
     results: &Results<'_>,
@@ -61,7 +62,7 @@ pub fn write_all(
         remove(&out.join(name))?;
     }
     let (mut paths, mut notices) = (Vec::new(), Vec::new());
-    // The item, which says what the others are, is the last of the kinds.
+    // The item, which describes the others, is the last of the kinds.
     let total = kinds.len();
     for (done, kind) in kinds.into_iter().enumerate() {
         let path = out.join(kind.file_name());
@@ -72,7 +73,7 @@ pub fn write_all(
     Ok((paths, notices))
 }
 
-/// Writes the summary: the results are whole.
+/// Writes the summary: the results are then complete.
 pub fn write_summary(out: &Path, text: &str) -> Result<()> {
     Ok(write_whole(&out.join(SUMMARY), text.as_bytes())?)
 }

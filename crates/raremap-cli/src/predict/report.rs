@@ -1,4 +1,4 @@
-//! What a prediction says of itself: `summary.json`, and a table for people.
+//! What a prediction reports: `summary.json`, and a table for people.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -15,7 +15,7 @@ pub struct Report<'a> {
     pub backend: String,
     pub options: Options<'a>,
     pub band_assignment: serde_json::Value,
-    /// Per class: pixels, percent, hectares.
+    /// Pixels, percent and hectares of each class.
     pub areas: &'a [ClassArea],
     pub valid_pixels: u64,
     pub nodata_pixels: u64,
@@ -28,7 +28,7 @@ pub struct Report<'a> {
     pub outputs: Vec<PathBuf>,
 }
 
-/// What the run was asked for, defaults filled in. Bands count from 1, as on the command line.
+/// What the run was asked to do, with defaults filled in. Bands count from 1, as on the command line.
 #[derive(Debug, Serialize)]
 pub struct Options<'a> {
     pub bands: BTreeMap<&'a str, usize>,
@@ -37,9 +37,9 @@ pub struct Options<'a> {
     pub top_k_percent: f32,
     pub tile_px: usize,
     pub overlap_px: usize,
-    /// Scene pixels per pixel of the grid that the model ran on; absent where it is the scene's own.
+    /// Scene pixels per pixel of the grid that the model ran on; absent if that is the scene's own.
     pub resampled: Option<Resampled>,
-    /// How values were changed before the run; absent where they were not.
+    /// How values were changed before the run; absent if they were not.
     pub matched: Option<&'a Matching>,
 }
 
@@ -109,5 +109,5 @@ pub fn print_table(report: &Report<'_>, out: &Path) {
     for warning in report.warnings {
         println!("warning: {}", warning.message);
     }
-    println!("results in {}", out.display());
+    println!("the results are in {}", out.display());
 }

@@ -225,7 +225,7 @@ fn results_lie_on_the_scenes_grid_and_agree_with_the_summary() {
         run(&unknown)
             .expect_err("an unknown rare class")
             .to_string()
-            .contains("it has reed")
+            .contains("its rare classes are reed")
     );
 }
 
@@ -394,7 +394,10 @@ fn a_file_that_is_read_is_not_written_over() {
                 path(out),
             ));
             let message = error.expect_err("it would be lost").to_string();
-            assert!(message.contains("is read") && message.contains("--out"), "{message}");
+            assert!(
+                message.contains("is an input") && message.contains("--out"),
+                "{message}"
+            );
         }
         assert!(std::fs::read(path("io").join(name)).expect("a file") == before);
     }

@@ -1,24 +1,24 @@
-//! Where a scene is on the globe, and in which turn its longitudes are written.
+//! Where a scene is on the globe, and over which range its longitudes are written.
 
 use crate::crs::CrsKind;
 use crate::error::GeoError;
 use crate::georeference::{Affine, GeoReference};
 use crate::projection::Projection;
 
-/// Latitudes this near to 90 degrees, a tenth of a millimetre, are the pole: longitudes there mean nothing.
+/// Latitudes this near to 90 degrees (a tenth of a millimetre) are the pole, where longitudes mean nothing.
 const POLE_DEG: f64 = 1e-9;
-/// Nearer to the pole than a centimetre rows of pixels are not told apart in what is written.
+/// Closer to the pole than a centimetre, what is written does not tell rows of pixels apart.
 const ROW_DEG: f64 = 1e-7;
-/// Places of pixels are further apart: this is less than a micrometre.
+/// Places of pixels are further apart than this, which is less than a micrometre.
 const DISTINCT_DEG: f64 = 1e-11;
-/// A walk around the scene is in steps that turn by less.
+/// A walk around the scene takes steps that turn by less than this.
 const STEP_DEG: f64 = 45.0;
-/// Halvings of a step of the walk: to less than a millionth of a pixel.
+/// How often a step of the walk is halved: down to less than a millionth of a pixel.
 const HALVINGS: u32 = 40;
 const SIDE_STEPS: u32 = 64;
-/// Parts of an edge between corners that are written turn by less, else they leave their place by a pixel and more.
+/// The parts of an edge between written corners turn by less than this; otherwise they would leave their place by a pixel and more.
 const EDGE_DEG: f64 = 2.0;
-/// A walk that needs more positions is one through values without meaning.
+/// A walk that needs more positions than this passes through values without meaning.
 const MAX_POSITIONS: usize = 1 << 14;
 
 /// Longitude and latitude of a scene's pixels.
@@ -32,24 +32,24 @@ pub struct Conversion {
     middle: [f64; 2],
     /// How longitudes are made to run on within the scene.
     pub longitudes: Longitudes,
-    /// How fast longitudes change at most along the boundary, where a pole outside is nearest; 0 where they are shifted.
+    /// How fast longitudes change at most along the boundary, if a pole outside is nearest; 0 if they are shifted.
     fastest_deg_per_px: f64,
 }
 
-/// How longitudes are made to run on within a scene.
+/// How longitudes are made continuous within a scene.
 #[derive(Debug, PartialEq)]
 pub enum Longitudes {
-    /// They depend on x alone (geographic and cylindrical systems) and have no jump: all are shifted by the same whole turns, so that a
+    /// They depend on x alone (geographic and cylindrical systems) and have no jump. All are shifted by the same whole turns, so that a
     /// scene all around the globe keeps its width.
     Shifted {
         /// Whole turns that are added to each longitude, in degrees.
         shift_deg: f64,
-        /// y of the scene's middle: latitudes rise with y on both sides of it, also where the formulas have none.
+        /// y of the scene's middle: latitudes rise with y on both sides of it, even where the formulas have none.
         middle_y: f64,
     },
-    /// They jump somewhere (conic, azimuthal and transverse methods): each is written within half a turn of the middle's.
+    /// They jump somewhere (conic, azimuthal and transverse methods). Each is written within half a turn of the middle's.
     Wrapped,
-    /// They go all around a pole in the scene: there is no way to write them without a jump.
+    /// They go all around a pole in the scene, so they cannot be written without a jump.
     AroundPole {
         /// 90 or -90.
         latitude: f64,
@@ -77,7 +77,7 @@ impl Conversion {
             fastest_deg_per_px: 0.0,
         };
         if georeference.crs.kind == CrsKind::Geographic || conversion.is_cylindrical() {
-            // A middle at 180 degrees, as of grids from 0 to 360, stays there, whatever the last bits are.
+            // A middle at 180 degrees, as in grids from 0 to 360, stays there, whatever the last bits are.
             let turns = libm::ceil((longitude - 180.0 - 1e-6) / 360.0);
             conversion.longitudes = Longitudes::Shifted {
                 shift_deg: -360.0 * turns,
@@ -91,7 +91,7 @@ impl Conversion {
         conversion.fastest_deg_per_px = conversion.fastest_along_boundary();
         let ends = boundary.first().zip(boundary.last());
         let turned_deg = ends.map_or(0.0, |([first, _], [last, _])| last - first);
-        // A pole on the boundary itself takes away what the walk turns at it: then there is no whole turn.
+        // A pole on the boundary itself takes away what the walk turns there, so there is no whole turn.
         if turned_deg.abs() > 359.0 {
             conversion.longitudes = Longitudes::AroundPole {
                 latitude: 90.0f64.copysign(turned_deg),
@@ -100,7 +100,7 @@ impl Conversion {
         Ok(conversion)
     }
 
-    /// Whether all pixels have a place. Corners may lie outside by less than a pixel: global grids have centres at the poles.
+    /// Whether all pixels have a place. Corners may lie outside by less than a pixel, because global grids have centres at the poles.
     pub fn covers_scene(&self) -> bool {
         let [height, width] = self.size;
         let inset = [1f64.min(width / 2.0), 1f64.min(height / 2.0)];
@@ -114,7 +114,7 @@ impl Conversion {
             };
             match self.longitudes {
                 Longitudes::Shifted { .. } => true,
-                // Azimuthal formulas put all that is outside on one point.
+                // Azimuthal formulas put everything outside on one point.
                 _ => corner.is_some_and(|corner| {
                     let apart = [turn(corner[0] - inside[0], 0.0), corner[1] - inside[1]];
                     apart.into_iter().any(|degrees| degrees.abs() > DISTINCT_DEG)
@@ -123,7 +123,7 @@ impl Conversion {
         })
     }
 
-    /// Longitudes change at most by this over a length, in degrees.
+    /// Longitudes change by at most this over a length, in degrees.
     pub fn steepest_deg(&self, length_px: f64) -> f64 {
         self.fastest_deg_per_px * length_px
     }
@@ -131,7 +131,7 @@ impl Conversion {
     /// Whether a straight line in pixels is too far from one in longitude and latitude, as beside a pole.
     pub fn is_bent(&self, from: [f64; 2], to: [f64; 2]) -> bool {
         let length_px = libm::hypot(to[0] - from[0], to[1] - from[1]);
-        // Most scenes are far from the poles: there is nothing to convert then.
+        // Most scenes are far from the poles, and there is nothing to convert then.
         self.steepest_deg(length_px) > EDGE_DEG
             && (self.coordinates(to[0], to[1])[0] - self.coordinates(from[0], from[1])[0]).abs() > EDGE_DEG
     }
@@ -151,15 +151,15 @@ impl Conversion {
                 [longitude + shift_deg, latitude]
             }
             Longitudes::Wrapped | Longitudes::AroundPole { .. } => {
-                // The domain of these methods is convex and holds the scene's corners: the middle is never written.
+                // The domain of these methods is convex and contains the scene's corners, so the middle is never written.
                 let [longitude, latitude] = found.unwrap_or(self.middle);
                 [turn(longitude, self.middle[0]), latitude]
             }
         }
     }
 
-    /// Positions of a vertex of a line: one, or two where it is a pole that the line passes, one on the meridian that the line comes by and
-    /// one on that which it leaves by.
+    /// Positions of a vertex of a line: one, or two if it is a pole through which the line passes, on the meridian where the line arrives
+    /// and on the one where it leaves.
     pub fn positions(&self, at: [f64; 2], from: [f64; 2], to: [f64; 2]) -> ([f64; 2], Option<[f64; 2]>) {
         let position = self.coordinates(at[0], at[1]);
         let is_pole = self.longitudes == Longitudes::Wrapped && position[1].abs() > 90.0 - POLE_DEG;
@@ -167,7 +167,7 @@ impl Conversion {
             return (position, None);
         }
         let latitude = 90.0f64.copysign(position[1]);
-        // Beside the pole, since lines through it are not meridians in all methods.
+        // These lie beside the pole, because lines through it are not meridians in all methods.
         let meridian = |end: [f64; 2]| {
             let [x, y] = [end[0] - at[0], end[1] - at[1]];
             let part = 0.5 / libm::hypot(x, y);
@@ -176,8 +176,8 @@ impl Conversion {
         (meridian(from), Some(meridian(to)))
     }
 
-    /// Counterclockwise around the scene on the map, back to its start, in steps that are short enough to follow the longitudes without
-    /// jumps: after a way around a pole the last is a turn away from the first. `None` where longitudes or latitudes are missing or jump.
+    /// Walks counterclockwise around the scene on the map, back to its start, in steps short enough to follow the longitudes without jumps.
+    /// After a way around a pole, the last position is a turn away from the first. `None` if longitudes or latitudes are missing or jump.
     pub fn boundary(&self) -> Option<Vec<[f64; 2]>> {
         let [height, width] = self.size;
         let mut corners = [[0.0, 0.0], [0.0, height], [width, height], [width, 0.0], [0.0, 0.0]];
@@ -261,8 +261,8 @@ impl Conversion {
             [low, values.into_iter().fold(f64::NEG_INFINITY, f64::max) - low]
         };
         let ([left, wide], [low, high]) = (span(corners.map(|(x, _)| x)), span(corners.map(|(_, y)| y)));
-        // Not at the top and the bottom, which may be beyond a pole; at three places, as two may be symmetric about the equator; and
-        // not at the sides alone, where azimuthal formulas may have one answer for all that is outside.
+        // This is not tested at the top and the bottom, which may be beyond a pole; it is tested at three places, because two may be
+        // symmetric about the equator, and not only at the sides, where azimuthal formulas may have one answer for everything outside.
         [0.0, 0.3, 1.0].map(|part| left + wide * part).into_iter().all(|x| {
             let [first, others @ ..] = [0.3, 0.5, 0.8].map(|part| {
                 let found = self.projection.lon_lat_deg(x, low + high * part);
@@ -273,7 +273,7 @@ impl Conversion {
     }
 }
 
-/// The same longitude within half a turn of another.
+/// The same longitude, within half a turn of another.
 pub fn turn(longitude: f64, near: f64) -> f64 {
     longitude - 360.0 * libm::round((longitude - near) / 360.0)
 }

@@ -1,19 +1,19 @@
-//! The outline of a scene as RFC 7946 wants it: cut at 180 degrees, closed along a pole.
+//! The outline of a scene as RFC 7946 requires it: cut at 180 degrees and closed along a pole.
 
 use crate::georeference::GeoReference;
 use serde::Serialize;
 
 use super::conversion::{Conversion, Longitudes, turn};
 
-/// Positions along each side.
+/// Number of positions along each side.
 const SIDE_STEPS: u32 = 8;
-/// The same where longitudes change by more than `BENT_DEG` between two of them, beside a pole.
+/// The same, if longitudes change by more than `BENT_DEG` between two of them, beside a pole.
 const BENT_SIDE_STEPS: u32 = 64;
 const BENT_DEG: f64 = 10.0;
 const DEGREE_DIGITS: i32 = 8;
-/// Scenes all around the globe, but for the last bits of their coordinates.
+/// Scenes all around the globe, except for the last bits of their coordinates.
 const AROUND_DEG: f64 = 360.0 - 1e-6;
-/// The cut is beside 180 degrees by less than the digits that are written, so that no position is on it.
+/// The cut is beside 180 degrees by less than the digits that are written, so that no position lies on it.
 const CUT_GAP_DEG: f64 = 1e-9;
 
 type Ring = Vec<[f64; 2]>;
@@ -23,7 +23,7 @@ type Ring = Vec<[f64; 2]>;
 pub struct Footprint {
     /// Its outline.
     pub geometry: Geometry,
-    /// West, south, east, north; the west is greater than the east where the scene lies across 180 degrees.
+    /// West, south, east, north; the west is greater than the east if the scene lies across 180 degrees.
     pub bbox: [f64; 4],
 }
 
@@ -38,7 +38,7 @@ pub enum Geometry {
 }
 
 impl Footprint {
-    /// `None` where the scene has no place on the globe.
+    /// `None` if the scene has no place on the globe.
     pub fn of(georeference: Option<&GeoReference>, size: [usize; 2]) -> Option<Self> {
         let conversion = Conversion::of(georeference?, size).ok()?;
         match conversion.longitudes {
@@ -48,7 +48,7 @@ impl Footprint {
         }
     }
 
-    /// Of a ring that may run on over 180 degrees.
+    /// Footprint of a ring that may continue beyond 180 degrees.
     fn of_outline(mut ring: Ring) -> Self {
         let [west, south, east, north] = bounds(&ring);
         if east - west >= AROUND_DEG {
@@ -81,7 +81,7 @@ impl Footprint {
 /// The scene's outline, counterclockwise and closed.
 fn outline(conversion: &Conversion, [height, width]: [usize; 2]) -> Ring {
     let (height, width) = (height as f64, width as f64);
-    // Counterclockwise on the screen, from the top left corner down.
+    // The ring goes counterclockwise on the screen, from the top left corner down.
     let corners = [[0.0, 0.0], [0.0, height], [width, height], [width, 0.0], [0.0, 0.0]];
     let is_bent = conversion.steepest_deg(height.max(width) / f64::from(SIDE_STEPS)) > BENT_DEG;
     let steps = if is_bent { BENT_SIDE_STEPS } else { SIDE_STEPS };
@@ -114,12 +114,12 @@ fn around_pole(conversion: &Conversion, latitude: f64) -> Option<Ring> {
     let count = line.len();
     let turn_of = |[longitude, _]: [f64; 2]| libm::floor((longitude + 180.0) / 360.0);
     let crossing = (0..count).find(|index| {
-        // The last one goes on to the first, a turn on.
+        // The last one continues to the first, a turn further.
         let ([longitude, _], [next, _]) = (line[*index], line[(index + 1) % count]);
         turn_of([longitude, 0.0]) != turn_of([turn(next, longitude), 0.0])
     })?;
     let (before, after) = (line[crossing], line[(crossing + 1) % count]);
-    // Eastwards around the north pole, westwards around the south pole.
+    // The ring goes eastwards around the north pole, and westwards around the south pole.
     let start = -180.0f64.copysign(latitude);
     let [before_x, after_x] = [turn(before[0], start), turn(after[0], start)];
     let part = if after_x == before_x {
@@ -156,7 +156,7 @@ fn cut(ring: &[[f64; 2]], side: Side) -> Vec<Ring> {
     match side {
         Side::West => west_of(ring, 180.0 - CUT_GAP_DEG, 180.0),
         Side::East => {
-            // In a mirror the east is the west; a ring goes the other way there.
+            // In a mirror, the east is the west, and a ring goes the other way.
             let mirrored = |ring: &[[f64; 2]]| -> Ring { ring.iter().rev().map(|[x, y]| [-x, *y]).collect() };
             let parts = west_of(&mirrored(ring), -180.0 - CUT_GAP_DEG, -180.0);
             let moved = |part: Ring| {
@@ -171,7 +171,7 @@ fn cut(ring: &[[f64; 2]], side: Side) -> Vec<Ring> {
 
 /// The parts of a ring west of a line, which is written as another.
 ///
-/// A ring has its inside at the left: where it leaves over the line, the part goes on northwards, up to where the ring comes back.
+/// A ring has its inside on the left: where it leaves over the line, the part continues northwards, up to where the ring comes back.
 fn west_of(ring: &[[f64; 2]], line: f64, written: f64) -> Vec<Ring> {
     let is_inside = |[x, _]: [f64; 2]| x < line;
     let steps: Vec<[[f64; 2]; 2]> = ring.windows(2).map(|pair| [pair[0], pair[1]]).collect();
@@ -225,7 +225,7 @@ fn west_of(ring: &[[f64; 2]], line: f64, written: f64) -> Vec<Ring> {
     parts
 }
 
-/// Twice the area that a closed ring goes around counterclockwise.
+/// Twice the area that a closed ring encloses counterclockwise.
 fn doubled_area(ring: &[[f64; 2]]) -> f64 {
     let origin = ring.first().copied().unwrap_or_default();
     let of = |[from, to]: [[f64; 2]; 2]| {

@@ -1,12 +1,12 @@
-//! The ellipsoid's auxiliary latitudes, there and back (Snyder 1987, section 3; Karney 2011, arXiv:1002.1417).
+//! The ellipsoid's auxiliary latitudes, in both directions (Snyder 1987, section 3; Karney 2011, arXiv:1002.1417).
 //!
-//! All functions of angles come from `libm`: native code and wasm then agree to the last bit.
+//! All functions of angles come from `libm`, so that native code and wasm agree to the last bit.
 
 use std::f64::consts::FRAC_PI_2;
 
 use libm::{atan, atanh, cos, sin, sinh, sqrt};
 
-/// An ellipsoid of revolution, by what projections ask of it.
+/// An ellipsoid of revolution, with what projections need to know about it.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(super) struct Spheroid {
     /// Semi-major axis in metres.
@@ -65,7 +65,7 @@ impl Spheroid {
             let step = (conformal - found) / sqrt(1.0 + found * found) * (1.0 + (1.0 - self.e2) * tangent * tangent)
                 / ((1.0 - self.e2) * secant);
             tangent += step;
-            // Not exactly zero: the last bits may go back and forth for ever.
+            // The test is not for exactly zero, because the last bits may go back and forth forever.
             if step.abs() <= 1e-15 * (1.0 + tangent.abs()) {
                 break;
             }
@@ -73,13 +73,13 @@ impl Spheroid {
         atan(tangent)
     }
 
-    /// Radius of a parallel over the semi-major axis.
+    /// Radius of a parallel divided by the semi-major axis.
     pub(super) fn m(&self, latitude: f64) -> f64 {
         let sine = sin(latitude);
         cos(latitude) / sqrt(1.0 - self.e2 * sine * sine)
     }
 
-    /// Snyder's q: twice the area from the equator to a latitude per radian, over the semi-major axis' square.
+    /// Snyder's q: twice the area from the equator to a latitude per radian, divided by the square of the semi-major axis.
     pub(super) fn q(&self, latitude: f64) -> f64 {
         let sine = sin(latitude);
         (1.0 - self.e2) * (sine / (1.0 - self.e2 * sine * sine) + self.atanh_e(sine))
@@ -89,7 +89,7 @@ impl Spheroid {
     pub(super) fn latitude_of_q(&self, q: f64) -> f64 {
         let ratio = (q / self.q(FRAC_PI_2)).clamp(-1.0, 1.0);
         let authalic = libm::asin(ratio);
-        // Near a pole the derivative vanishes and the authalic latitude is the latitude.
+        // Near a pole the derivative vanishes, and the authalic latitude is the latitude.
         if 1.0 - ratio.abs() < 1e-14 {
             return authalic;
         }

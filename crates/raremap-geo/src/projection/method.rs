@@ -6,10 +6,10 @@ use libm::{asin, atan, atan2, cos, cosh, hypot, log, pow, sin, sinh, sqrt, tan};
 
 use super::latitude::Spheroid;
 
-/// A projection with its parameters, ready to be inverted. Coordinates are metres from the false origin; angles are radians.
+/// A projection with its parameters, ready to be inverted. Coordinates are metres from the false origin, and angles are radians.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) enum Method {
-    /// `meridian` is the distance of the origin's parallel from the equator, in `radius`.
+    /// `meridian` is the distance of the origin's parallel from the equator, in units of `radius`.
     TransverseMercator {
         radius: f64,
         meridian: f64,
@@ -116,7 +116,7 @@ impl Method {
         }
     }
 
-    /// Variant A: the scale at the pole.
+    /// Variant A, with the scale at the pole.
     pub(super) fn polar_stereographic(spheroid: &Spheroid, is_north: bool, scale: f64) -> Self {
         let e = spheroid.e;
         let pole = sqrt(pow(1.0 + e, 1.0 + e) * pow(1.0 - e, 1.0 - e));
@@ -126,7 +126,7 @@ impl Method {
         }
     }
 
-    /// Variant B: true at a parallel of the same hemisphere.
+    /// Variant B, which is true at a parallel of the same hemisphere.
     pub(super) fn polar_stereographic_at(spheroid: &Spheroid, is_north: bool, parallel: f64) -> Self {
         let parallel = parallel.abs();
         if FRAC_PI_2 - parallel < 1e-10 {
@@ -234,7 +234,7 @@ impl Method {
     }
 }
 
-/// Karney 2011, equation 35: rectifying from conformal latitude, by powers of the third flattening.
+/// Karney 2011, equation 35: the rectifying from the conformal latitude, by powers of the third flattening.
 const ALPHA: [[f64; 6]; 6] = [
     [
         0.5,

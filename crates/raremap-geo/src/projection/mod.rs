@@ -1,8 +1,8 @@
-//! From map coordinates to longitude and latitude: where a result is to be drawn by programs that know nothing else.
+//! Turns map coordinates into longitude and latitude, for results that programs draw which know nothing else.
 //!
-//! Systems by EPSG code are those of `epsg.txt` (made by `tests/golden/epsg.py`); systems that a file defines itself are read from its
-//! keys. A datum that differs from WGS 84 by more than plate motion (some decimetres) needs a shift, and there is none here: such
-//! systems are refused by name rather than drawn a hundred metres off.
+//! Systems by EPSG code come from `epsg.txt` (made by `tests/golden/epsg.py`); systems that a file defines itself are read from its keys. A
+//! datum that differs from WGS 84 by more than plate motion (some decimetres) needs a shift, which this crate does not have: such systems
+//! are refused by name rather than drawn a hundred metres off.
 
 mod latitude;
 mod method;
@@ -35,7 +35,7 @@ struct Projected {
     method: Method,
     spheroid: Spheroid,
     metres_per_unit: f64,
-    /// Of the central meridian, in degrees.
+    /// Longitude of the central meridian, in degrees.
     longitude: f64,
     /// In metres.
     false_easting: f64,
@@ -53,7 +53,7 @@ struct Parameters {
     false_northing: f64,
 }
 
-/// The methods that are known, named as EPSG names them.
+/// The methods that are known, named as in EPSG.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum MethodName {
     TransverseMercator,
@@ -108,15 +108,15 @@ impl Projection {
         })
     }
 
-    /// Whether map coordinates are longitude and latitude in degrees already.
+    /// Whether map coordinates are already longitude and latitude in degrees.
     pub fn is_identity(&self) -> bool {
         matches!(self.kind, Kind::Geographic { degrees_per_unit } if degrees_per_unit == 1.0)
     }
 
-    /// Longitude and latitude in degrees; `None` where the formulas have no answer, far outside a projection's domain.
+    /// Longitude and latitude in degrees; `None` if the formulas have no answer, far outside a projection's domain.
     ///
-    /// Longitudes are as near to the central meridian as they can be, not cut at 180 degrees. Right to 1e-9 degrees in a projection's
-    /// own area; the same bits natively and in wasm.
+    /// Longitudes are as near to the central meridian as they can be, and are not cut at 180 degrees. They are accurate to 1e-9 degrees in
+    /// a projection's own area, with the same bits natively and in wasm.
     pub fn lon_lat_deg(&self, x: f64, y: f64) -> Option<[f64; 2]> {
         let [longitude, latitude] = match &self.kind {
             Kind::Geographic { degrees_per_unit } => [x * degrees_per_unit, y * degrees_per_unit],

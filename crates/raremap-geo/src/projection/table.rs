@@ -4,10 +4,10 @@ use super::latitude::Spheroid;
 use super::{Kind, MethodName, Parameters, Projected, Projection};
 use crate::epsg;
 
-/// See `tests/golden/epsg.py`, which writes it.
+/// `tests/golden/epsg.py` writes this file.
 const EPSG: &str = include_str!("epsg.txt");
 
-/// A system of the register. A unit that the file itself names goes before the register's.
+/// Finds a system of the register. A unit that the file itself names goes before the register's.
 pub(super) fn projection(code: u16, unit_m: Option<f64>) -> Option<Projection> {
     EPSG.lines().find_map(|line| {
         let (codes, rest) = line.split_once(' ')?;
@@ -71,7 +71,7 @@ fn parse(line: &str, unit_m: Option<f64>, longitude_step: f64) -> Option<Project
     })
 }
 
-/// Whether the code is a geographic system that is WGS 84 but for plate motion.
+/// Whether the code is a geographic system that is WGS 84 except for plate motion.
 pub(super) fn is_wgs84(code: u16) -> bool {
     matches!(
         projection(code, None),

@@ -14,7 +14,7 @@ const PROJECTION: u16 = 3074;
 const METHOD: u16 = 3075;
 const PARALLEL_1: u16 = 3078;
 const PARALLEL_2: u16 = 3079;
-/// Natural origin, false origin, centre: writers do not agree on which a method has.
+/// Natural origin, false origin and centre: writers do not agree on which of them a method has.
 const LONGITUDES: [u16; 4] = [3080, 3084, 3088, 3095];
 const LATITUDES: [u16; 3] = [3081, 3085, 3089];
 const EASTINGS: [u16; 3] = [3082, 3086, 3090];
@@ -22,7 +22,7 @@ const NORTHINGS: [u16; 3] = [3083, 3087, 3091];
 const SCALES: [u16; 2] = [3092, 3093];
 const USER_DEFINED: u16 = 32767;
 
-/// Whether the file's datum is WGS 84 but for plate motion: by its code, or by its ellipsoid where it has no code.
+/// Whether the file's datum is WGS 84 except for plate motion: by its code, or by its ellipsoid if it has no code.
 pub(super) fn is_wgs84(keys: &GeoKeys<'_>) -> bool {
     match keys.short(GEODETIC_CRS) {
         Some(code) if code != 0 && code != USER_DEFINED => table::is_wgs84(code),

@@ -1,4 +1,4 @@
-//! Logits to masks: argmax, the rare-class rule, top-k and areas. Nothing here needs the network.
+//! Turns logits into masks: argmax, the rare-class rule, top-k and areas. Nothing here needs the network.
 
 mod options;
 mod rows;
@@ -15,7 +15,7 @@ use crate::run::logits::SceneLogits;
 use crate::run::saliency::SaliencyCut;
 use crate::run::upsample::View;
 
-/// A scene's mask and what it says in numbers, for scenes whose mask fits into memory.
+/// A scene's mask and its figures, for scenes whose mask fits into memory.
 #[derive(Debug, Clone)]
 pub struct Decision {
     /// Class value of each pixel, row by row; [`Card::MASK_NODATA`] where there is no data.
@@ -24,14 +24,14 @@ pub struct Decision {
     pub summary: Summary,
 }
 
-/// A scene's mask in numbers.
+/// The figures of a scene's mask.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Summary {
-    /// False where the run was cancelled: uncovered pixels then count as invalid.
+    /// False if the run was cancelled: uncovered pixels then count as invalid.
     pub complete: bool,
     /// Pixels with data.
     pub valid_pixels: u64,
-    /// Pixels without.
+    /// Pixels without data.
     pub nodata_pixels: u64,
     /// Ground area of the pixels with data; `None` without georeferencing.
     pub valid_hectares: Option<f64>,
@@ -44,27 +44,27 @@ pub struct Summary {
 /// How much of a scene one class covers.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct ClassArea {
-    /// Value in the mask.
+    /// Its value in the mask.
     pub value: u8,
     /// Name.
     pub name: String,
-    /// Colour, red, green, blue.
+    /// Its colour: red, green, blue.
     pub color: [u8; 3],
     /// Whether the auxiliary head looks for it.
     pub rare: bool,
     /// Pixels.
     pub pixels: u64,
-    /// Percent of the valid pixels; 0 where there are none.
+    /// Percent of the valid pixels; 0 if there are none.
     pub percent: f64,
     /// Ground area; `None` without georeferencing.
     pub hectares: Option<f64>,
 }
 
 impl SceneLogits {
-    /// The mask of the whole scene in memory, with its areas and top-k: [`SceneLogits::decide_rows`] for scenes of any size.
+    /// The mask of the whole scene in memory, with its areas and top-k. For scenes of any size, use [`SceneLogits::decide_rows`].
     ///
     /// # Errors
-    /// As [`DecideOptions::check`], and those of the scratch.
+    /// Those of [`DecideOptions::check`] and of the scratch.
     pub fn decide(&self, options: &DecideOptions) -> Result<Decision, InferError> {
         let mut mask = Vec::with_capacity(self.size[0] * self.size[1]);
         let summary = self.decide_rows(options, |_, row| {
@@ -83,10 +83,10 @@ impl SceneLogits {
     }
 
     /// Calls `visit` with each row of the mask, from the top: the row's number, and its class values with [`Card::MASK_NODATA`] where there
-    /// is no data. Gives areas and top-k.
+    /// is no data. Returns areas and top-k.
     ///
     /// # Errors
-    /// As [`SceneLogits::decide`], and the first one of `visit`.
+    /// Those of [`SceneLogits::decide`], and the first error of `visit`.
     pub fn decide_rows<E: From<InferError>>(
         &self,
         options: &DecideOptions,
@@ -146,16 +146,16 @@ impl SceneLogits {
     /// Reads the mask row by row, at the view's columns and any row of the scene.
     ///
     /// # Errors
-    /// As [`DecideOptions::check`], and for a view that is not inside the scene.
+    /// Those of [`DecideOptions::check`], and a view that is not inside the scene.
     pub fn mask_rows(&self, options: &DecideOptions, view: &View) -> Result<MaskRows<'_>, InferError> {
         self.check(view)?;
         Ok(MaskRows::new(self, view, self.rule(options)?))
     }
 
-    /// The mask at the view's pixels alone, for display: equal to [`SceneLogits::decide`] there.
+    /// The mask at the view's pixels alone, for display. It equals [`SceneLogits::decide`] there.
     ///
     /// # Errors
-    /// As [`SceneLogits::decide`], and for a view that is not inside the scene.
+    /// Those of [`SceneLogits::decide`], and a view that is not inside the scene.
     pub fn mask(&self, options: &DecideOptions, view: &View) -> Result<Vec<u8>, InferError> {
         let mut rows = self.mask_rows(options, view)?;
         self.collect(view, |y, row| rows.read_row(y, row))

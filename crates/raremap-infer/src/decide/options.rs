@@ -9,7 +9,7 @@ use crate::run::saliency::{check_percent, logit};
 /// How to draw a mask from logits.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct DecideOptions {
-    /// Auxiliary probability from which a pixel takes a selected rare class; 1 switches this off.
+    /// A pixel takes a selected rare class if its auxiliary probability is at least this; 1 switches this off.
     pub threshold: f32,
     /// Names of the selected rare classes.
     pub rare: Vec<String>,
@@ -29,7 +29,7 @@ impl DecideOptions {
 }
 
 impl DecideOptions {
-    /// Whether the options are ones for this model: asked before a run, rather than after it.
+    /// Checks whether the options fit this model, so that this is known before a run rather than after it.
     ///
     /// # Errors
     /// [`InferError::Misuse`] for a threshold outside 0..=1, a share outside 0..=100, or an unknown rare class.
@@ -42,7 +42,7 @@ impl DecideOptions {
 
 /// [`DecideOptions`] in terms of channels.
 pub(crate) struct Rule {
-    /// Least auxiliary logit; `None` switches the rule off.
+    /// Lowest auxiliary logit that takes the class; `None` switches the rule off.
     pub(crate) least_logit: Option<f32>,
     /// Channels of the auxiliary head.
     pub(crate) selected: Vec<usize>,
@@ -59,7 +59,7 @@ impl Rule {
         let position = |name: &String| {
             rare.iter().position(|rare| rare == name).ok_or_else(|| {
                 InferError::Misuse(format!(
-                    "{name} is no rare class of this model; it has {}",
+                    "{name} is not a rare class of this model; its rare classes are {}",
                     rare.join(", ")
                 ))
             })

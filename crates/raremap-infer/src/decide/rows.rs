@@ -1,4 +1,4 @@
-//! Results row by row: a scene's mask or saliency need never be in memory as a whole.
+//! Reads results row by row, so that a scene's mask or saliency need never be in memory as a whole.
 
 use raremap_model::Card;
 
@@ -36,7 +36,7 @@ impl<'a> MaskRows<'a> {
     /// Writes class values at the scene row `y`; [`Card::MASK_NODATA`] where there is no data.
     ///
     /// # Errors
-    /// [`InferError::Misuse`] for a row that the scene does not have, and those of the scratch that keeps the logits.
+    /// [`InferError::Misuse`] for a row that the scene does not have, and errors of the scratch that keeps the logits.
     pub fn read_row(&mut self, y: usize, output: &mut [u8]) -> Result<(), InferError> {
         self.read_classes(y, output)?;
         for value in output {
@@ -59,7 +59,7 @@ impl<'a> MaskRows<'a> {
             take_higher(&self.row, class, &mut self.best, output);
         }
         if let Some(least) = self.rule.least_logit {
-            // Strictly below the least logit, so that reaching it is enough.
+            // It is just below the lowest such logit, so that reaching it is enough.
             self.best.fill(least.next_down());
             for &channel in &self.rule.selected {
                 self.rows.read_row(logits.classes.len() + channel, y, &mut self.row)?;

@@ -1,15 +1,15 @@
-//! Which band of the scene is which, as a person says it.
+//! Reads which band of the scene is which, as a person states it.
 
 use raremap_scene::{Product, Scene};
 
 use crate::error::InferError;
 use crate::fit::bands::check_count;
 
-/// Reads an assignment such as `green=2,red=3,nir=4`; bands count from 1, as GDAL counts them, or are named by their file where it holds
-/// but one. `files` has the file of each band.
+/// Reads an assignment such as `green=2,red=3,nir=4`. Bands count from 1, as in GDAL, or are named by their file if it has only one band.
+/// `files` has the file of each band.
 ///
 /// # Errors
-/// [`InferError::Misuse`] naming the part that is wrong, [`InferError::TooFewBands`].
+/// [`InferError::Misuse`] that names the wrong part, and [`InferError::TooFewBands`].
 pub fn parse_bands(text: &str, files: &[&str], needed: &[&str]) -> Result<Vec<usize>, InferError> {
     let band_count = files.len();
     check_count(band_count, needed)?;
@@ -18,7 +18,7 @@ pub fn parse_bands(text: &str, files: &[&str], needed: &[&str]) -> Result<Vec<us
     for part in text.split(',') {
         let (name, number) = part
             .split_once('=')
-            .ok_or_else(|| wrong(format!("{part:?} is not NAME=NUMBER")))?;
+            .ok_or_else(|| wrong(format!("{part:?} is not NAME=NUMBER or NAME=FILE")))?;
         let (name, number) = (name.trim(), number.trim());
         let position = needed.iter().position(|needed| needed.eq_ignore_ascii_case(name));
         let position = position.ok_or_else(|| {
@@ -33,7 +33,11 @@ pub fn parse_bands(text: &str, files: &[&str], needed: &[&str]) -> Result<Vec<us
             .filter(|band| (1..=band_count).contains(band))
             .map(|band| band - 1)
             .or_else(|| band_of_file(number, files));
-        let band = band.ok_or_else(|| wrong(format!("{name} is {number}; the scene's bands are 1 to {band_count}")))?;
+        let band = band.ok_or_else(|| {
+            wrong(format!(
+                "{name} is {number}, but the scene's bands are 1 to {band_count}"
+            ))
+        })?;
         if bands[position].replace(band).is_some() {
             return Err(wrong(format!("{name} is given twice")));
         }
@@ -49,12 +53,13 @@ pub fn parse_bands(text: &str, files: &[&str], needed: &[&str]) -> Result<Vec<us
     }
 }
 
-/// Refuses a product that lacks a band which the model needs: every band has a name there, and another one in its place would be wrong.
+/// Refuses a product that lacks a band which the model needs: every band of a product has a name, so another one in its place would be
+/// wrong.
 ///
-/// It is for scenes whose bands nobody assigned; what [`parse_bands`] reads is taken as it is said.
+/// This is for scenes whose bands nobody assigned; what [`parse_bands`] reads is taken as stated.
 ///
 /// # Errors
-/// [`InferError::Misuse`] naming the bands and their files.
+/// [`InferError::Misuse`] that names the bands and their files.
 pub fn refuse_missing_bands<S: Scene>(scene: &Product<S>, needed: &[&str]) -> Result<(), InferError> {
     let missing: Vec<String> = needed.iter().filter_map(|name| scene.missing_band(name)).collect();
     let verb = match missing.len() {
@@ -68,7 +73,7 @@ pub fn refuse_missing_bands<S: Scene>(scene: &Product<S>, needed: &[&str]) -> Re
     )))
 }
 
-/// The band of a file, by its name with or without extension, if no other band has that.
+/// The band of a file, by its name with or without extension, if no other band has that name.
 fn band_of_file(name: &str, files: &[&str]) -> Option<usize> {
     let is_it = |file: &&str| {
         let stem = file.rsplit_once('.').map_or(*file, |(stem, _)| stem);

@@ -1,10 +1,10 @@
-//! What the names of a scene's bands say: words, or the codes of a product.
+//! What the names of a scene's bands say, as words or as the codes of a product.
 
 use crate::fit::bands::Certainty;
 
 /// One way to read the bands' names.
 pub(crate) struct Reading {
-    /// The common name of each band, where it is one that is known.
+    /// The common name of each band, if it is known.
     pub(crate) common: Vec<Option<String>>,
     pub(crate) certainty: Certainty,
     /// One sentence for people.
@@ -14,11 +14,11 @@ pub(crate) struct Reading {
 /// A product whose bands are named by codes.
 struct Scheme {
     product: &'static str,
-    /// What stands before the code in a band's name, in lower case.
+    /// What comes before the code in a band's name, in lower case.
     prefixes: &'static [&'static str],
     /// `code:common name`, separated by spaces.
     bands: &'static str,
-    /// How surely names with these codes are this product's; `None`: they are not.
+    /// How surely names with these codes belong to this product; `None` if they do not.
     fit: fn(&Codes<'_>) -> Option<Certainty>,
 }
 
@@ -27,7 +27,7 @@ const PLAIN: &[&str] = &["b", "band"];
 const LANDSAT_8: &str = "1:coastal 2:blue 3:green 4:red 5:nir 6:swir1 7:swir2";
 const LANDSAT_4: &str = "1:blue 2:green 3:red 4:nir 5:swir1 7:swir2";
 
-/// In order of preference among those that fit alike.
+/// In order of preference among those that fit equally well.
 const SCHEMES: &[Scheme] = &[
     Scheme {
         product: "Landsat 8 or 9",
@@ -92,7 +92,7 @@ const SCHEMES: &[Scheme] = &[
     },
 ];
 
-/// Words for bands: a name in other words says nothing about a band, unless a model asks for it.
+/// Words for bands. A name in other words says nothing about a band, unless a model asks for it.
 const KNOWN: &[&str] = &[
     "coastal", "blue", "green1", "green", "yellow", "red", "nir", "nir08", "swir1", "swir2",
 ];
@@ -106,7 +106,7 @@ impl Codes<'_> {
         found.any(|found| found.trim_start_matches('0') == code)
     }
 
-    /// Whether they only count the bands, from 0 or 1, as some writers fill them in: that says nothing about the sensor.
+    /// Whether they only count the bands, from 0 or 1, as some writers fill them in. That says nothing about the sensor.
     fn are_counts(&self) -> bool {
         let count_from = |first: usize| {
             let mut codes = self.0.iter().enumerate();
@@ -139,7 +139,7 @@ pub(crate) fn read_names(names: &[Option<String>], needed: &[&str]) -> Vec<Readi
         .chain(schemes.filter_map(|scheme| read_codes(&lower, scheme)))
         .filter(|reading| reading.common.iter().any(Option::is_some))
         .collect();
-    // The sort is stable: of equal certainty the order of preference stays.
+    // The sort is stable, so that the order of preference stays among equal certainties.
     readings.sort_by_key(|reading| reading.certainty != Certainty::Named);
     readings
 }
@@ -153,7 +153,7 @@ fn read_codes(lower: &[String], scheme: &Scheme) -> Option<Reading> {
     let product = scheme.product;
     let reason = match certainty {
         Certainty::Named => format!("The file's band names are those of {product}."),
-        _ => format!("The file's band names are taken to be those of {product}; other products use some of them too."),
+        _ => format!("The file's band names look like those of {product}, but other products use some of them too."),
     };
     let common = codes.0.iter().map(|code| name_in(scheme, (*code)?).map(str::to_owned));
     Some(Reading {
@@ -222,7 +222,7 @@ fn word_of(lower: &str) -> Option<String> {
     if has("nir") || has("nir1") || (infrared && (has("near") || lower.contains("near-infra"))) {
         return Some("nir".to_owned());
     }
-    // PlanetScope's first, narrower green.
+    // This is PlanetScope's first, narrower green.
     if has("green") && has("i") {
         return Some("green1".to_owned());
     }
@@ -235,7 +235,7 @@ fn word_of(lower: &str) -> Option<String> {
     let plain = words
         .iter()
         .find(|word| ["coastal", "blue", "green", "red", "yellow"].contains(word));
-    // Other models name their bands as they like: a name that is one word stands for itself.
+    // Other models name their bands as they like, so a name that is one word stands for itself.
     plain
         .map(|word| (*word).to_owned())
         .or_else(|| (words.len() == 1).then(|| lower.to_owned()))

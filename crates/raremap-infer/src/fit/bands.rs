@@ -1,4 +1,4 @@
-//! Which band of the scene is which: read from names and colours, or guessed from the number of bands.
+//! Finds out which band of the scene is which, from names and colours, or guesses it from the number of bands.
 
 use raremap_scene::SceneInfo;
 use raremap_tiff::{ColorInterpretation, RasterInfo};
@@ -13,13 +13,13 @@ use crate::fit::band_names::{Reading, read_names};
 pub enum Certainty {
     /// The bands' names say so.
     Named,
-    /// What the file says fits a known product, among others, or the number of bands does.
+    /// What the file says fits a known product, but others too; or the number of bands does.
     Likely,
-    /// Nothing says so, or not of every band: to be confirmed by a person.
+    /// Nothing says so, or not for every band: a person should confirm it.
     Unknown,
 }
 
-/// The scene's bands in the order that the model wants them, and why.
+/// The scene's bands in the order that the model needs, and the reason.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct BandGuess {
     /// Scene band, from 0, of each band that the model needs.
@@ -35,7 +35,7 @@ pub struct BandGuess {
 pub struct BandClues<'a> {
     /// Name of each band, where the file gives one.
     pub names: &'a [Option<String>],
-    /// Meaning of each band; bands beyond the end have none.
+    /// Meaning of each band; bands beyond the end of the list have none.
     pub colors: &'a [ColorInterpretation],
 }
 
@@ -90,11 +90,11 @@ const LAYOUTS: &[(&str, &str)] = &[
     ),
 ];
 
-/// Guesses which bands of a scene are the `needed` ones: by their names, else by their colours, else by their number.
+/// Guesses which bands of a scene are the `needed` ones: by their names, otherwise by their colours, otherwise by their number.
 ///
-/// A name counts for more than a colour, which writers fill in by default. A band of opacity stands for another one only where its name
-/// says so or where there are no other bands left. Where the file tells some bands but not all the needed ones, the guess is
-/// [`Certainty::Unknown`], whatever the number of bands suggests.
+/// A name counts for more than a colour, which writers fill in by default. A band of opacity only stands for another one if its name says
+/// so, or if no other bands are left. If the file tells some bands but not all the needed ones, the guess is [`Certainty::Unknown`],
+/// whatever the number of bands suggests.
 ///
 /// # Errors
 /// [`InferError::TooFewBands`].
@@ -130,7 +130,7 @@ pub fn guess_bands(clues: BandClues<'_>, needed: &[&str]) -> Result<BandGuess, I
         .collect();
     if told.tells_any() {
         let reason = format!(
-            "The file tells some of its bands, but not which is {}: please check.",
+            "The file names some of its bands, but does not say which is {}: please check.",
             missing.join(", ")
         );
         return Ok(BandGuess {
@@ -140,7 +140,7 @@ pub fn guess_bands(clues: BandClues<'_>, needed: &[&str]) -> Result<BandGuess, I
         });
     }
     if let Some((product, bands)) = layout {
-        let reason = format!("The bands have no telling names; they are taken to be in {product}.");
+        let reason = format!("The bands' names do not say which is which, so they are assumed to be in {product}.");
         return Ok(BandGuess {
             bands,
             certainty: Certainty::Likely,
@@ -149,11 +149,13 @@ pub fn guess_bands(clues: BandClues<'_>, needed: &[&str]) -> Result<BandGuess, I
     }
     let order = needed.join(", ");
     let (certainty, reason) = if told.spectral.len() == needed.len() {
-        let reason = format!("The bands have no telling names; they are taken in the model's order: {order}.");
+        let reason = format!(
+            "The bands' names do not say which is which, so they are assumed to be in the model's order: {order}."
+        );
         (Certainty::Likely, reason)
     } else {
         let count = needed.len();
-        let reason = format!("Nothing says which band is which; the first {count} are taken as {order}.");
+        let reason = format!("Nothing says which band is which, so the first {count} are assumed to be {order}.");
         (Certainty::Unknown, reason)
     };
     Ok(BandGuess {
@@ -163,15 +165,15 @@ pub fn guess_bands(clues: BandClues<'_>, needed: &[&str]) -> Result<BandGuess, I
     })
 }
 
-/// What names and colours together tell.
+/// What names and colours tell together.
 struct Told {
     /// The common name of each band.
     common: Vec<Option<String>>,
     /// Whether a name told any of them.
     by_name: bool,
-    /// Bands that hold no opacity.
+    /// Bands that are not opacity.
     spectral: Vec<usize>,
-    /// All bands, those of opacity last.
+    /// All bands, with those of opacity last.
     order: Vec<usize>,
 }
 
@@ -181,7 +183,7 @@ impl Told {
             let is_told = |needed: &&&str| reading.common.iter().flatten().any(|name| name == **needed);
             needed.iter().filter(is_told).count()
         };
-        // Of equal counts the last is taken: reversed, the first.
+        // Of equal counts, the last is taken, so the order is reversed to get the first.
         let best = readings.iter().rev().max_by_key(count_found);
         let count = clues.names.len();
         let mut common = best.map_or_else(|| vec![None; count], |reading| reading.common.clone());
@@ -197,7 +199,7 @@ impl Told {
                 Some(ColorInterpretation::Red) => Some("red"),
                 Some(ColorInterpretation::Green) => Some("green"),
                 Some(ColorInterpretation::Blue) => Some("blue"),
-                // As aerial images of four bands, such as NAIP's, have it.
+                // Aerial images of four bands, such as NAIP's, have this order.
                 Some(ColorInterpretation::Undefined) if has_colors && band == 3 && spectral.len() == 4 => Some("nir"),
                 _ => None,
             };
@@ -224,7 +226,9 @@ impl Told {
     fn reason(&self) -> &'static str {
         match (self.by_name, self.common.len()) {
             (true, _) => "The file's band names and colours say so.",
-            (false, 4) => "The file's colours are red, green and blue; the fourth band is taken to be near infrared.",
+            (false, 4) => {
+                "The file's colours are red, green and blue, so the fourth band is assumed to be near infrared."
+            }
             (false, _) => "The file's colours say so.",
         }
     }
@@ -245,8 +249,8 @@ impl Told {
         fits.then(bands)
     }
 
-    /// Bands that are named as they are, the others in order, first those of no name. Colours alone, which most writers give any three
-    /// bands, move no band.
+    /// Bands that have these names, and the others in order, first those without a name. Colours alone, which most writers give to any
+    /// three bands, move no band.
     fn fill(&self, needed: &[&str]) -> Vec<usize> {
         let position = |name: &&str| self.position(name).filter(|_| self.by_name);
         let found: Vec<Option<usize>> = needed.iter().map(position).collect();
@@ -509,7 +513,7 @@ mod tests {
         .unwrap_err();
         assert_eq!(
             error.to_string(),
-            "the scene has 2 band(s), the model needs 3: green, red, nir"
+            "the scene has 2 band(s), but the model needs 3: green, red, nir"
         );
     }
 }

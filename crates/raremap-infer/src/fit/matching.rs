@@ -1,4 +1,4 @@
-//! Making a scene's values those of the population that a model was trained on, where they are others for a known reason.
+//! Makes a scene's values like those of the population that a model was trained on, if they differ for a known reason.
 
 use raremap_model::Card;
 use raremap_tiff::Samples;
@@ -9,11 +9,11 @@ use crate::fit::statistics::{BandStatistics, Look, Warning, all_statistics, is_f
 /// How values may be matched.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum MatchMode {
-    /// By a factor between units in use, where one explains the difference.
+    /// By a factor between common units, if one explains the difference.
     Units,
     /// Each band by its own median and middle two thirds.
     Percentiles,
-    /// By units where that explains the difference, by percentiles where the values are those of a display, else not at all.
+    /// By units if that explains the difference, by percentiles if the values are those of a display, otherwise not at all.
     Auto,
 }
 
@@ -36,8 +36,8 @@ const UNITS: [(f64, &str); 4] = [
     (1e-4, "ten thousand times those of training"),
 ];
 
-/// Finds how a scene's values are to be changed, by a preview whose bands are in the card's order; `None` where they need not be, or
-/// where nothing explains why they are as they are.
+/// Finds how to change a scene's values, from a preview whose bands are in the card's order. `None` if they need not change, or if nothing
+/// explains why they are as they are.
 pub fn match_statistics(samples: &Samples, card: &Card, mode: MatchMode) -> Option<Matching> {
     let scene = all_statistics(samples)?;
     let bands = trained_bands(card);
@@ -59,8 +59,8 @@ pub fn match_statistics(samples: &Samples, card: &Card, mode: MatchMode) -> Opti
     }
 }
 
-/// Why values stay as they are although they were to be matched, where [`match_statistics`] gives nothing; `None` where they need not be
-/// matched, and where there is nothing to compare.
+/// Why values stay as they are although they were to be matched, when [`match_statistics`] returns nothing. `None` if they need not be
+/// matched, or if there is nothing to compare.
 pub(crate) fn not_matched(samples: &Samples, card: &Card, mode: MatchMode) -> Option<Warning> {
     let scene = all_statistics(samples)?;
     let is_any_far = || {
@@ -71,15 +71,15 @@ pub(crate) fn not_matched(samples: &Samples, card: &Card, mode: MatchMode) -> Op
     };
     let reason = match mode {
         MatchMode::Percentiles => "a band has the same value in the middle two thirds of its pixels",
-        MatchMode::Units if is_any_far() => "no factor between units in use makes all bands like those of training",
+        MatchMode::Units if is_any_far() => "no factor between common units makes all bands like those of training",
         MatchMode::Auto if is_any_far() => {
-            "no factor between units in use makes all bands like those of training, and they are not whole numbers up to 255"
+            "no factor between common units makes all bands like those of training, and the values are not whole numbers up to 255"
         }
         MatchMode::Units | MatchMode::Auto => return None,
     };
     Some(Warning {
         code: "not_matched",
-        message: format!("The values were not matched, and are used as they are: {reason}."),
+        message: format!("The values were not matched and are used as they are: {reason}."),
     })
 }
 
@@ -108,13 +108,13 @@ fn by_units(scene: &[BandStatistics], card: &Card) -> Option<Matching> {
         method: "units",
         bands: vec![[*factor as f32, 0.0]; bands.len()],
         message: format!(
-            "The values are taken for {unit}, and multiplied by {factor} to be those that the model was trained on ({}).",
+            "The values are assumed to be {unit}, and are multiplied by {factor} to be like those that the model was trained on ({}).",
             card.value_scaling
         ),
     })
 }
 
-/// The median becomes the mean of training, and half of the middle 68 % its deviation.
+/// The median becomes the mean of training, and half of the middle 68 % becomes its deviation.
 fn by_percentiles(samples: &Samples, card: &Card) -> Option<Matching> {
     let planes = samples.values.chunks_exact(samples.valid.len().max(1));
     let bands = planes.zip(trained_bands(card)).map(|(plane, band)| {
@@ -134,8 +134,8 @@ fn by_percentiles(samples: &Samples, card: &Card) -> Option<Matching> {
     Some(Matching {
         method: "percentiles",
         bands: bands.collect::<Option<_>>()?,
-        message: "Each band is stretched so that its median and its middle two thirds are those that the model was trained on: what covers \
-                  the scene is taken to be as mixed as in training, and the result is no better than that."
+        message: "Each band is stretched so that its median and its middle two thirds match the training data. This assumes that the \
+                  scene is as mixed as the training data, and the result is no better than that assumption."
             .to_owned(),
     })
 }

@@ -1,20 +1,20 @@
-//! The band that says where a scene has data.
+//! Finds the band that says where a scene has data.
 
 use raremap_scene::{Scene, SceneError, SceneInfo};
 use raremap_tiff::{SampleType, Samples, Window};
 
 use crate::error::InferError;
 
-/// Longer side of the preview that the decision is made on: the same for all callers, so that they agree.
+/// Longer side of the preview on which the decision is made; it is the same for all callers, so that they agree.
 const PREVIEW_PX: u32 = 512;
-/// Of the samples that are not 0, at least this share is fully opaque: resampling leaves a few in between at the edges.
+/// Of the samples that are not 0, at least this share must be fully opaque: resampling leaves a few in between at the edges.
 const OPAQUE_SHARE: f64 = 0.9;
 
-/// Where a scene has data, beyond what its samples say: decided once per scene, and the same before and during a run.
+/// Where a scene has data, beyond what its samples say. It is decided once per scene, and is the same before and during a run.
 ///
-/// Writers call the fourth band of any 8-bit file opacity, whatever it holds. It is taken for that only where it looks like it: on a
-/// preview of the whole scene its samples are 0 or fully opaque, but for a few at the edges. Else it is a band like any other. An opacity
-/// of 0 makes a pixel invalid, any other leaves it as it is.
+/// Writers call the fourth band of any 8-bit file opacity, whatever it holds. It only counts as opacity if it looks like it: on a preview
+/// of the whole scene, its samples are 0 or fully opaque, except for a few at the edges. Otherwise it is a band like any other. An opacity
+/// of 0 makes a pixel invalid; any other leaves the pixel as it is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Opacity {
     band: Option<usize>,
@@ -22,10 +22,10 @@ pub struct Opacity {
 }
 
 impl Opacity {
-    /// Looks at the scene's opacity band, if it has one that is not among the `assigned`.
+    /// Checks the scene's opacity band, if it has one that is not among the `assigned` bands.
     ///
     /// # Errors
-    /// Those of reading a preview; a scene without an opacity band is not read.
+    /// Those of reading a preview. A scene without an opacity band is not read.
     pub async fn of(scene: &impl Scene, assigned: &[usize]) -> Result<Self, InferError> {
         let info = scene.scene_info();
         let candidate = info.alpha_band.filter(|alpha| !assigned.contains(alpha));
@@ -42,14 +42,14 @@ impl Opacity {
         })
     }
 
-    /// The bands to read in place of `bands`: [`Opacity::apply`] undoes the difference.
+    /// The bands to read in place of `bands`; [`Opacity::apply`] undoes the difference.
     pub fn bands_to_read(&self, bands: &[usize]) -> Vec<usize> {
         bands.iter().copied().chain(self.band).collect()
     }
 
-    /// Lowers the validity of samples read with [`Opacity::bands_to_read`] and drops the opacity from them.
+    /// Marks pixels as invalid in samples read with [`Opacity::bands_to_read`], and drops the opacity from them.
     ///
-    /// A nodata value of 0 is judged by the first `judged` bands: neither opacity nor bands for display count.
+    /// A nodata value of 0 must be in the first `judged` bands: neither opacity nor bands for display count.
     pub fn apply(&self, samples: &mut Samples, judged: usize) {
         if self.band.is_some() {
             samples.bands = samples.bands.saturating_sub(1);
@@ -64,7 +64,7 @@ impl Opacity {
     }
 }
 
-/// A scene whose opacity has become validity: what is read of it are its other bands, judged by those that are read.
+/// A scene whose opacity has become validity. The bands that are read are its others, and those that are read decide about a nodata of 0.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Opaque<'a, S> {
     pub(crate) scene: &'a S,
@@ -97,7 +97,7 @@ impl<S: Scene> Scene for Opaque<'_, S> {
 
 fn looks_like_opacity(samples: &[f32], info: &SceneInfo) -> bool {
     let full = match info.sample_type {
-        // At most 16 bits.
+        // There are at most 16 bits.
         SampleType::U8 | SampleType::U16 => 2f32.powi(i32::from(info.bits_per_sample)) - 1.0,
         SampleType::I8 => f32::from(i8::MAX),
         SampleType::I16 => f32::from(i16::MAX),

@@ -1,4 +1,4 @@
-//! Files as a scene whose numbers are those that the model wants, the same way for the command and the page.
+//! Opens files as a scene whose numbers are those that the model needs, in the same way for the command and the page.
 
 use raremap_io::RangeSource;
 use raremap_model::Card;
@@ -11,16 +11,16 @@ use raremap_tiff::Limits;
 use crate::fit::scaling::reflectance_factor;
 use crate::fit::statistics::Warning;
 
-/// Most bytes of a metadata file.
+/// Largest size of a metadata file in bytes.
 const MAX_METADATA_BYTES: u64 = 16 << 20;
 
-/// Opens the files of one product among `paths`, or one file of any name; `source` gives the bytes of one by its place in the list.
+/// Opens the files of one product among `paths`, or one file of any name; `source` gives the bytes of a file by its position in the list.
 ///
-/// With `to_reflectance`, stored numbers become the model's where the card says that these are reflectances, the files are those of a
-/// known product and its metadata have what it takes. The warnings say where that could not be done, or only in part.
+/// With `to_reflectance`, stored numbers become the model's if the card says that these are reflectances, if the files are those of a known
+/// product, and if its metadata have what is needed. The warnings say where that could not be done, or only in part.
 ///
 /// # Errors
-/// [`ProductError`] for files that are not one scene, else what reading them gives.
+/// [`ProductError`] for files that do not make one scene, otherwise errors of reading them.
 pub async fn open_product<S: RangeSource>(
     paths: &[&str],
     source: impl AsyncFn(usize) -> Result<S, SceneError>,
@@ -60,7 +60,7 @@ pub async fn open_product<S: RangeSource>(
         Err(why) => {
             let not_calibrated = Warning {
                 code: "not_calibrated",
-                message: format!("{why}: the numbers are used as they are stored."),
+                message: format!("{why}, so the numbers are used as stored."),
             };
             std::iter::once(not_calibrated).chain(other_numbers).collect()
         }
@@ -87,7 +87,7 @@ async fn read_text(source: &impl RangeSource) -> Result<String, SceneError> {
     Ok(String::from_utf8_lossy(&bytes).into_owned())
 }
 
-/// Where the numbers of a file stand for reflectances by its own account, and are not those that the model wants.
+/// Whether the numbers of a file stand for reflectances, as the file says, that are not those that the model needs.
 fn other_numbers(declared: &DeclaredScaling, card: &Card) -> Option<Warning> {
     let DeclaredScaling { file, scale, offset } = declared;
     let factor = reflectance_factor(card)?;
@@ -96,8 +96,8 @@ fn other_numbers(declared: &DeclaredScaling, card: &Card) -> Option<Warning> {
     (!is_same).then(|| Warning {
         code: "declared_scaling",
         message: format!(
-            "{file} says that a stored number n stands for {scale} n {sign} {}; the model wants {}, and the numbers are used as they are stored. \
-             gdal_translate -unscale -ot Float32 makes them what they stand for.",
+            "{file} says that a stored number n stands for {scale} n {sign} {}, but the model needs {}. The numbers are used as stored; \
+             gdal_translate -unscale -ot Float32 applies the scale.",
             offset.abs(),
             card.value_scaling
         ),
@@ -107,8 +107,8 @@ fn other_numbers(declared: &DeclaredScaling, card: &Card) -> Option<Warning> {
 fn top_of_atmosphere(card: &Card) -> Option<Warning> {
     card.value_scaling.to_lowercase().contains("surface").then(|| Warning {
         code: "top_of_atmosphere",
-        message: "The values are reflectances at the top of the atmosphere, the model was trained on those at the surface: haze makes dark \
-                  things brighter than it knows them."
+        message: "The values are reflectances at the top of the atmosphere, but the model was trained on those at the surface: haze makes dark \
+                  things brighter than they were in training."
             .to_owned(),
     })
 }

@@ -1,4 +1,4 @@
-//! What the numbers of a scene stand for, and what the model wants them to.
+//! Compares what the numbers of a scene stand for with what the model needs.
 
 use raremap_geo::CrsKind;
 use raremap_model::Card;
@@ -8,10 +8,10 @@ use crate::fit::statistics::Warning;
 use raremap_geo::M2_PER_HA;
 use raremap_geo::pixel_areas;
 
-/// Finest and coarsest grid that a scene is run on, in scene pixels per pixel.
+/// Finest and coarsest grid that a scene can be run on, in scene pixels per pixel.
 pub(crate) const RATIOS: std::ops::RangeInclusive<f64> = 1.0 / 64.0..=4096.0;
 
-/// What a reflectance of 1 is in the model's numbers, where its card says that they are reflectances: 10,000 for most.
+/// What a reflectance of 1 is in the model's numbers, if its card says that they are reflectances; it is 10,000 for most.
 ///
 /// `None` for models that were trained on something else.
 pub fn reflectance_factor(card: &Card) -> Option<f64> {
@@ -24,12 +24,13 @@ pub fn reflectance_factor(card: &Card) -> Option<f64> {
             .ok()
     };
     let factors = after.split([' ', 'x', '*', '\u{d7}', '(', ')']).filter_map(number);
-    // Without a number it is the reflectance itself.
+    // Without a number, the value is the reflectance itself.
     let factor: f64 = factors.fold(1.0, f64::max);
     (factor.is_finite() && factor <= 1e6).then_some(factor)
 }
 
-/// Height and width in metres of the pixel in the middle of a scene, along its columns and its rows; `None` where the ground is not known.
+/// Height and width in metres of the pixel in the middle of a scene, along its columns and its rows; `None` if the size on the ground is
+/// not known.
 pub fn pixel_size_m(info: &SceneInfo) -> Option<[f64; 2]> {
     let place = info.georeference.as_ref()?;
     let middle = [info.height / 2, info.width / 2].map(|middle| middle as usize);
@@ -46,16 +47,17 @@ pub fn pixel_size_m(info: &SceneInfo) -> Option<[f64; 2]> {
     size.iter().all(|size| size.is_finite() && *size > 0.0).then_some(size)
 }
 
-/// Scene pixels per pixel of the model's resolution, along columns and rows: what [`crate::RunOptions::resample`] takes.
+/// Scene pixels per pixel of the model's resolution, along columns and rows, as [`crate::RunOptions::resample`] takes them.
 ///
-/// `None` where the ground is not known, or, unless `always`, where no side differs by more than 25 % or one by more than can be run.
+/// `None` if the size on the ground is not known, or, unless `always`, if no side differs by more than 25 % or one differs by more than can
+/// be run.
 pub fn resampling(info: &SceneInfo, card: &Card, always: bool) -> Option<[f64; 2]> {
     let ratios = ratios(info, card)?;
     let is_far = |ratio: &f64| !(1.0 / FAR_RATIO..=FAR_RATIO).contains(ratio);
     (always || ratios.iter().any(is_far) && can_run(&ratios)).then_some(ratios)
 }
 
-/// Why a scene is run as it is although it was to be resampled where its resolution is another; `None` where it need not be or is.
+/// Why a scene is run as it is, although it was to be resampled if its resolution differs; `None` if it need not be resampled, or is.
 pub fn not_resampled(info: &SceneInfo, card: &Card) -> Option<Warning> {
     let reason = match ratios(info, card) {
         Some(ratios) if can_run(&ratios) => return None,
@@ -68,14 +70,14 @@ pub fn not_resampled(info: &SceneInfo, card: &Card) -> Option<Warning> {
     };
     Some(Warning {
         code: "not_resampled",
-        message: format!("The scene was not resampled, and is run as it is: {reason}."),
+        message: format!("The scene was not resampled and is run as it is: {reason}."),
     })
 }
 
 fn ratios(info: &SceneInfo, card: &Card) -> Option<[f64; 2]> {
     let ratio_of = |size: f64| {
         let ratio = card.ground_resolution_m / size;
-        // A map's scale is not quite 1: that alone is no reason to interpolate.
+        // A map's scale is not exactly 1, which alone is no reason to interpolate.
         if (ratio - 1.0).abs() < SAME_RATIO { 1.0 } else { ratio }
     };
     let ratios = pixel_size_m(info)?.map(ratio_of);
@@ -86,9 +88,9 @@ fn can_run(ratios: &[f64; 2]) -> bool {
     ratios.iter().all(|ratio| RATIOS.contains(ratio))
 }
 
-/// Lengths that differ by less than this share are the same.
+/// Lengths that differ by less than this share count as equal.
 const SAME_RATIO: f64 = 0.01;
-/// A side of a pixel that is this many times longer or shorter than in training is far.
+/// A side of a pixel that is this many times longer or shorter than in training is far off.
 const FAR_RATIO: f64 = 1.25;
 
 #[cfg(test)]
@@ -122,7 +124,7 @@ mod tests {
         let affine = Affine {
             a: pixel[1],
             b: 0.0,
-            // On the central meridian of UTM, or a longitude.
+            // This is on the central meridian of UTM, or at a longitude.
             c: if kind == CrsKind::Projected { 5e5 } else { 10.0 },
             d: 0.0,
             e: -pixel[0],

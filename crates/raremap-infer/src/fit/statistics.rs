@@ -1,4 +1,4 @@
-//! Does the scene look like what the model was trained on? Asked before the run.
+//! Checks, before the run, whether the scene looks like what the model was trained on.
 
 use raremap_model::{Band, BandSource, Card};
 use raremap_tiff::Samples;
@@ -11,9 +11,9 @@ pub struct BandStatistics {
     pub mean: f64,
     /// Standard deviation.
     pub std: f64,
-    /// Least value.
+    /// Lowest value.
     pub min: f64,
-    /// Greatest value.
+    /// Highest value.
     pub max: f64,
 }
 
@@ -26,21 +26,21 @@ pub struct Warning {
     pub message: String,
 }
 
-/// A scene mean this many training deviations from the training mean is far: 2 in 242 training images of the default model are.
+/// A scene mean this many training deviations from the training mean is far off: 2 in 242 training images of the default model are.
 const FAR_DEVIATIONS: f64 = 3.0;
-/// A spread this many times larger than in training is far.
+/// A spread this many times larger than in training is far off.
 const FAR_SPREAD: f64 = 4.0;
-/// A spread this many times smaller is: a scene of one cover varies little.
+/// A spread this many times smaller is far off: a scene of one cover varies little.
 const FAR_UNIFORMITY: f64 = 10.0;
 /// Another order of the bands that is this many times nearer to the training data is suspicious: no training image has one.
 const NEARER: f64 = 2.0;
-/// Green and red are alike in most places: near infrared that is more like one of them than they are of each other, by this much of a
-/// correlation, is suspicious where another order is nearer as well. The least in 242 training images is -0.19.
+/// Green and red are alike in most places. Near infrared that is more like one of them than they are like each other, by this much of a
+/// correlation, is suspicious if another order is nearer as well. The lowest value in 242 training images is -0.19.
 const UNLIKE: f64 = -0.2;
-/// A ground resolution this many times finer or coarser than in training is far.
+/// A ground resolution this many times finer or coarser than in training is far off.
 const FAR_RESOLUTION: f64 = 1.25;
 
-/// Statistics per band over the valid pixels; `None` where there are none.
+/// Statistics per band over the valid pixels; `None` if there are none.
 pub fn band_statistics(samples: &Samples) -> Vec<Option<BandStatistics>> {
     let pixels = samples.valid.len().max(1);
     let statistics = |band: &[f32]| {
@@ -80,13 +80,13 @@ fn mean_distance(scene: &BandStatistics, band: &Band) -> f64 {
     (scene.mean - f64::from(band.mean)).abs() / f64::from(band.std)
 }
 
-/// Whether a band's values are hardly those of the population that the model was trained on.
+/// Whether a band's values can hardly belong to the population that the model was trained on.
 pub(crate) fn is_far(scene: &BandStatistics, band: &Band) -> bool {
     let spread = scene.std / f64::from(band.std);
     mean_distance(scene, band) > FAR_DEVIATIONS || !(1.0 / FAR_UNIFORMITY..=FAR_SPREAD).contains(&spread)
 }
 
-/// What the values look like, where that explains why they are far.
+/// What the values look like, if that explains why they are far off.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Look {
     EightBit,
@@ -125,7 +125,7 @@ pub fn compare_statistics(samples: &Samples, card: &Card) -> Vec<Warning> {
         .map(|(band, scene)| {
             let (name, mean, std) = (&band.name, f64::from(band.mean), f64::from(band.std));
             format!(
-                "{name} is {:.4} ± {:.4}, in training {mean:.4} ± {std:.4}",
+                "{name} is {:.4} ± {:.4}, but was {mean:.4} ± {std:.4} in training",
                 scene.mean, scene.std
             )
         })
@@ -143,7 +143,7 @@ pub fn compare_statistics(samples: &Samples, card: &Card) -> Vec<Warning> {
             })
             .collect();
         let message = format!(
-            "The bands may be in another order ({}): check which is which. The model was trained on {}; with bands exchanged its result is \
+            "The bands may be in another order ({}): check which is which. The model was trained on {}; if bands are exchanged, its result is \
              wrong.",
             order.join(", "),
             card.value_scaling
@@ -159,11 +159,11 @@ pub fn compare_statistics(samples: &Samples, card: &Card) -> Vec<Warning> {
     let (code, cause) = match look {
         Look::EightBit => (
             "values_8_bit",
-            "The values look like 8-bit display values: matching them by percentiles may help.",
+            "The values look like 8-bit display values; matching them by percentiles may help.",
         ),
         Look::Reflectance => (
             "values_reflectance",
-            "The values look like reflectances from 0 to 1: matching their units helps.",
+            "The values look like reflectances from 0 to 1; matching their units helps.",
         ),
         Look::Other => (
             "values_unusual",
@@ -171,22 +171,22 @@ pub fn compare_statistics(samples: &Samples, card: &Card) -> Vec<Warning> {
         ),
     };
     let message = format!(
-        "{cause} The model was trained on {}; here {}: its result may be wrong.",
+        "{cause} The model was trained on {}; here, {}. Its result may be wrong.",
         card.value_scaling,
         far.join("; ")
     );
     vec![Warning { code, message }]
 }
 
-/// The statistics of all bands, where there are pixels with data.
+/// The statistics of all bands, if there are pixels with data.
 pub(crate) fn all_statistics(samples: &Samples) -> Option<Vec<BandStatistics>> {
     let all = band_statistics(samples).into_iter().collect::<Option<Vec<_>>>();
     all.filter(|all| !all.is_empty())
 }
 
-/// For each band the scene band that it should rather be, if another order is suspiciously nearer to the training data.
+/// For each band, the scene band that it should rather be, if another order is suspiciously nearer to the training data.
 fn swapped_order(samples: &Samples, scene: &[BandStatistics], bands: &[&Band]) -> Option<Vec<usize>> {
-    /// All orders of more bands are too many, and chance finds a nearer one.
+    /// With more bands there are too many orders, and one is nearer by chance.
     const MOST_BANDS: usize = 5;
     if bands.len() != scene.len() || bands.len() > MOST_BANDS {
         return None;
@@ -225,7 +225,7 @@ fn orders(count: usize) -> Vec<Vec<usize>> {
     orders
 }
 
-/// Pearson's correlation of two bands over the valid pixels; `None` where one does not vary.
+/// Pearson's correlation of two bands over the valid pixels; `None` if one does not vary.
 fn correlation(samples: &Samples, one: usize, other: usize) -> Option<f64> {
     let pixels = samples.valid.len().max(1);
     let mut planes = samples.values.chunks_exact(pixels);
@@ -255,8 +255,8 @@ pub fn compare_resolution(pixel_ha: Option<f64>, card: &Card) -> Option<Warning>
         return None;
     }
     let message = format!(
-        "A pixel of the scene is {metres:.1} m wide, the model was trained on {:.1} m: things look larger or smaller to it than \
-         those it knows. Running it at its own resolution may help.",
+        "A pixel of the scene is {metres:.1} m wide, but the model was trained on {:.1} m: things look larger or smaller to it than \
+         in training. Running it at its own resolution may help.",
         card.ground_resolution_m
     );
     Some(Warning {
@@ -270,7 +270,7 @@ pub(crate) mod tests {
     use super::*;
     use raremap_model::{SegformerConfig, Training, Variant};
 
-    /// Surface reflectance x 10000, as the default model's.
+    /// Surface reflectance x 10000, as for the default model.
     pub(crate) fn card() -> Card {
         let band = |name: &str, mean: f32, std: f32| Band {
             name: name.into(),
@@ -303,7 +303,7 @@ pub(crate) mod tests {
         }
     }
 
-    /// Bands of the given means, each value a fifth of its band's mean away from it.
+    /// Bands of the given means; each value is a fifth of its band's mean away from it.
     fn scene(means: [f32; 3]) -> Samples {
         let values = means
             .iter()
@@ -369,21 +369,21 @@ pub(crate) mod tests {
 
     #[test]
     fn a_scene_of_one_cover_is_no_reason_to_warn() {
-        // Open water: dark, and hardly varying.
+        // This is open water: dark, and hardly varying.
         let mut water = scene([420.0, 300.0, 150.0]);
         for (value, mean) in water.values.iter_mut().zip([
             420.0, 420.0, 420.0, 420.0, 300.0, 300.0, 300.0, 300.0, 150.0, 150.0, 150.0, 150.0,
         ]) {
             *value = mean + (*value - mean) * 0.75;
         }
-        // Near infrared varies a ninth of what it does in training.
+        // Near infrared varies a ninth as much as in training.
         water.values[8..].copy_from_slice(&[50.0, 250.0, 50.0, 250.0]);
         assert_eq!(compare_statistics(&water, &card()), []);
     }
 
     #[test]
     fn swapped_bands_are_suspected_even_where_no_band_is_far() {
-        // Green where near infrared belongs: 6 of 10 pixels are plants, the rest is bare.
+        // Green is where near infrared belongs: 6 of 10 pixels are plants, the rest is bare.
         let plants = |i: usize| i % 5 < 3;
         let green = |i: usize| {
             if plants(i) {

@@ -1,4 +1,4 @@
-//! Overlapping tiles to one seamless grid of logits.
+//! Blends overlapping tiles into one seamless grid of logits.
 
 use std::collections::VecDeque;
 use std::f32::consts::PI;
@@ -9,17 +9,17 @@ use raremap_io::Scratch;
 use crate::error::InferError;
 use crate::run::plan::{Tile, TilePlan};
 
-/// Columns of cells that are kept, written and read together. A block of a row is a few 10 KB with all its channels: large enough to be
-/// read in one piece, small enough for a window's width of them to be little.
+/// Columns of cells that are kept, written and read together. A block of a row has a few 10 KB with all its channels: it is large enough to
+/// be read in one piece, and small enough that a window's width of them is little.
 const BLOCK_CELLS: usize = 512;
 
 /// Weighted sums of the tiles' logits on the scene's grid.
 ///
-/// A tile's weight falls off over its overlap as a raised cosine that never reaches zero: the network sees least at a tile's edge, and a
-/// cell that only one tile covers still has a value. Cells that no tile has covered yet read as 0.
+/// A tile's weight falls off over its overlap as a raised cosine that never reaches zero: the network sees least at a tile's edge, and yet
+/// a cell that only one tile covers has a value. Cells that no tile has covered yet read as 0.
 ///
-/// Tiles come in the plan's order. In memory are only the sums that a later tile can still touch: a window's width of cells, and the rows
-/// that two rows of windows share. What is finished goes to the scratch, as f32: reading it back gives the very numbers.
+/// Tiles come in the plan's order. Only the sums that a later tile can still touch are in memory: a window's width of cells, and the rows
+/// that two rows of windows share. What is finished goes to the scratch as f32, so that reading it back gives the same numbers.
 pub struct Blend {
     channels: usize,
     cells: [usize; 2],
@@ -28,7 +28,7 @@ pub struct Blend {
     /// First row and first column of cells of each row and column of windows.
     origins: [Vec<usize>; 2],
     tiles_added: usize,
-    /// Unfinished rows from `first_open` on, in blocks; `None` where no tile has touched one.
+    /// Unfinished rows from `first_open` on, in blocks; `None` if no tile has touched one.
     open: VecDeque<Vec<Option<Sums>>>,
     first_open: usize,
     /// Offset in the scratch of each finished block of each row of windows, in order: `[rows, channels, columns]`.
@@ -36,7 +36,7 @@ pub struct Blend {
     scratch: Box<dyn Scratch>,
 }
 
-/// `[channels + 1, columns]` of one row of one block: the sums, and last of them the weights.
+/// `[channels + 1, columns]` of one row of one block: the sums, and last the weights.
 type Sums = Box<[f32]>;
 
 impl Blend {
@@ -65,7 +65,7 @@ impl Blend {
         height.saturating_mul(width).saturating_mul(4 * channels as u64)
     }
 
-    /// Most bytes of memory that the unfinished part of that grid takes at a time.
+    /// Largest amount of memory that the unfinished part of that grid takes, in bytes.
     pub fn open_bytes(plan: &TilePlan, channels: usize) -> u64 {
         let [rows, columns] = plan.tile.map(|size| size / plan.cell_px);
         let width = plan.cells()[1];
@@ -73,7 +73,8 @@ impl Blend {
             [above, below] => (above + plan.tile[0]).saturating_sub(*below) / plan.cell_px,
             _ => 0,
         });
-        // To the left of the window at hand these are the rows shared with the windows below, to its right those shared with the ones above.
+        // To the left of the current window these are the rows shared with the windows below, and to its right those shared with the ones
+        // above.
         let shared = overlaps.max().unwrap_or(0);
         let cells = shared * width + rows * width.min(columns + 2 * BLOCK_CELLS);
         (cells as u64).saturating_mul(4 * (channels as u64 + 1))
@@ -94,14 +95,14 @@ impl Blend {
         self.channels
     }
 
-    /// Adds the next tile's logits. What reaches beyond the scene's edge is dropped.
+    /// Adds the next tile's logits. Anything beyond the scene's edge is dropped.
     ///
     /// # Shapes
     /// - `parts`: planes `[_, tile.height / cell_px, tile.width / cell_px]`, one after the other the `channels` of this grid
     ///
     /// # Errors
-    /// [`InferError::Malformed`] where the network gave another number of logits, [`InferError::Misuse`] for a tile that is not the next
-    /// one of the plan, and [`InferError::Raster`] where the scratch has no room.
+    /// [`InferError::Malformed`] if the network gave another number of logits, [`InferError::Misuse`] for a tile that is not the next one
+    /// of the plan, and [`InferError::Raster`] if the scratch is full.
     pub fn add(&mut self, tile: Tile, parts: &[&[f32]]) -> Result<(), InferError> {
         let [rows, columns] = [tile.height / self.cell_px, tile.width / self.cell_px];
         let plane = rows * columns;
@@ -109,7 +110,7 @@ impl Blend {
         if parts.iter().any(|part| part.len() % plane != 0) || given != plane * self.channels {
             let expected = format!("{} maps of {columns} x {rows}", self.channels);
             return Err(InferError::Malformed(format!(
-                "its network gave {given} logits where {expected} were expected"
+                "its network gave {given} logits, but {expected} were expected"
             )));
         }
         self.check_next(tile)?;
@@ -148,7 +149,7 @@ impl Blend {
         self.finish_tile()
     }
 
-    /// Goes on without logits for the next tile: where no other tile lies, they are 0.
+    /// Skips the next tile without logits: they are 0 where no other tile lies.
     ///
     /// # Errors
     /// As [`Blend::add`].
@@ -183,7 +184,7 @@ impl Blend {
         }
     }
 
-    /// Counts the next tile as done, writes the blocks of its row of windows that no later tile touches, and lets go of them.
+    /// Counts the next tile as done, writes the blocks of its row of windows that no later tile touches, and frees them.
     fn finish_tile(&mut self) -> Result<(), InferError> {
         let (down, across) = self.next();
         let [rows_finished, columns_finished] = [(0, down), (1, across)]
@@ -219,7 +220,7 @@ impl Blend {
         Ok(())
     }
 
-    /// Rows of cells, from the top, that no tile will touch any more.
+    /// Number of rows of cells, from the top, that no later tile will touch.
     pub fn finished_rows(&self) -> usize {
         self.first_open
     }
@@ -364,7 +365,7 @@ mod tests {
         Blend::new(plan, channels, Box::new(MemoryScratch::default()))
     }
 
-    /// A translation-invariant network: each cell's logit depends on its own 4 x 4 pixels alone.
+    /// A translation-invariant network: each cell's logit only depends on its own 4 x 4 pixels.
     fn cell_means(scene: &[f32], [height, width]: [usize; 2], tile: Tile) -> Vec<f32> {
         let pixel = |y: usize, x: usize| scene[reflect(y, height) * width + reflect(x, width)];
         let cell = |row: usize, column: usize| {
@@ -479,7 +480,7 @@ mod tests {
                     }
                 }
                 added += 1;
-                // A look while tiles are missing, at every kind of cell.
+                // This reads while tiles are missing, at every kind of cell.
                 if added % 13 == 0 || added == plan.len() {
                     for y in 0..rows {
                         let read = blend.read_row(y, blend.blocks_of(0..columns), 1..2, &mut row);
@@ -518,7 +519,7 @@ mod tests {
         blend
             .read_row(3, blend.blocks_of(0..columns), 0..1, &mut row)
             .expect("it is in memory");
-        // Tiles of 16 cells at 0, 8, 16 and 24: of the second there is nothing.
+        // Tiles of 16 cells start at 0, 8, 16 and 24; the second has no data.
         for (x, logit) in row.iter().enumerate() {
             let expected = match x {
                 0..16 => 1.0..=1.0,

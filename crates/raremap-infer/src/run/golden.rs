@@ -1,4 +1,4 @@
-//! Whether this device computes the model as it was exported.
+//! Checks whether this device computes the model as it was exported.
 
 use burn::tensor::TensorData;
 use raremap_model::GoldenTile;
@@ -6,24 +6,25 @@ use raremap_model::GoldenTile;
 use crate::error::InferError;
 use crate::run::network::TileModel;
 
-/// Largest difference of a logit that devices may show: their sums are taken in different orders.
+/// Largest difference of a logit that devices may show, because they take sums in different orders.
 pub const GOLDEN_TOLERANCE: f32 = 1e-3;
 
-/// Runs the golden tile and gives the largest absolute difference to its logits.
+/// Runs the golden tile and returns the largest absolute difference from its logits.
 ///
 /// # Errors
-/// [`InferError::Golden`] where the difference exceeds `tolerance` or a logit is not a number, [`InferError::Malformed`] where the
-/// network's logits have another shape.
+/// [`InferError::Golden`] if the difference exceeds `tolerance` or a logit is NaN, [`InferError::Malformed`] if the network's logits have
+/// another shape.
 pub async fn check_golden(model: &impl TileModel, golden: &GoldenTile, tolerance: f32) -> Result<f32, InferError> {
     let shape = <[usize; 4]>::try_from(golden.input.shape().to_vec());
-    let [_, _, height, width] = shape.map_err(|_| InferError::Malformed("its golden tile has no four axes".into()))?;
+    let [_, _, height, width] =
+        shape.map_err(|_| InferError::Malformed("its golden tile does not have four axes".into()))?;
     let logits = model.forward_tile(values(&golden.input)?, height, width).await?;
     let mut difference = 0.0;
     for (found, expected) in [(&logits.main, &golden.main), (&logits.auxiliary, &golden.auxiliary)] {
         let expected = values(expected)?;
         if found.len() != expected.len() {
             let message = format!(
-                "its network gave {} logits, the golden tile has {}",
+                "its network gave {} logits, but the golden tile has {}",
                 found.len(),
                 expected.len()
             );
@@ -31,7 +32,7 @@ pub async fn check_golden(model: &impl TileModel, golden: &GoldenTile, tolerance
         }
         for (found, expected) in found.iter().zip(&expected) {
             let distance = (found - expected).abs();
-            // `max` would pass over a NaN.
+            // `max` would skip a NaN.
             difference = if distance.is_nan() {
                 f32::INFINITY
             } else {

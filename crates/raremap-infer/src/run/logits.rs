@@ -1,4 +1,4 @@
-//! What a run leaves: the scene's logits, from which masks are drawn as often as asked.
+//! The result of a run: the scene's logits, from which you can draw as many masks as you like.
 
 use std::ops::{ControlFlow, Range};
 
@@ -15,10 +15,10 @@ use raremap_geo::PixelAreas;
 
 /// Logits of a scene on the network's output grid, main head first, with the validity of its pixels.
 ///
-/// Usable while the run goes on: pixels that no tile has covered yet count as invalid.
+/// They can be used while the run lasts: pixels that no tile has covered yet count as invalid.
 ///
-/// The logits themselves are in a [`Scratch`], which need not be memory, and everything is read from it by rows: from the top down, or
-/// just those of a view. In memory are the few rows of cells that later tiles touch, a bit per pixel at most, and a histogram of 2 MB.
+/// The logits themselves are in a [`Scratch`], which need not be memory, and everything is read from it by rows: from the top down, or just
+/// those of a view. Only the few rows of cells that later tiles touch, at most a bit per pixel, and a histogram of 2 MB are in memory.
 #[derive(Debug)]
 pub struct SceneLogits {
     pub(crate) size: [usize; 2],
@@ -33,7 +33,7 @@ pub struct SceneLogits {
     tiles_done: usize,
     tiles_total: usize,
     histogram: SaliencyHistogram,
-    /// Rows of pixels that are in the histogram.
+    /// Number of rows of pixels that are in the histogram.
     counted_rows: usize,
     watch: Watch,
 }
@@ -56,7 +56,7 @@ impl SceneLogits {
         Blend::finished_bytes(plan, card.classes.len() + card.rare_classes.len())
     }
 
-    /// Most bytes of memory that a run over a scene keeps beside the scratch.
+    /// Largest amount of memory that a run over a scene keeps besides the scratch, in bytes.
     pub fn memory_bytes(plan: &TilePlan, card: &Card) -> u64 {
         let open = Blend::open_bytes(plan, card.classes.len() + card.rare_classes.len());
         open.saturating_add(Validity::needed_bytes(plan.scene))
@@ -89,13 +89,13 @@ impl SceneLogits {
         })
     }
 
-    /// Has `watch` called with the number of each row that is read from now on, and how many the scene has: what takes a pass over a large
-    /// scene takes minutes. A row may be told more than once in a pass. `Break` ends the pass with [`InferError::Stopped`].
+    /// Calls `watch` with the number of each row that is read from now on, and with how many rows the scene has, because a pass over a
+    /// large scene takes minutes. A row may be reported more than once in a pass. `Break` ends the pass with [`InferError::Stopped`].
     pub fn watch(&mut self, watch: RowWatch) {
         self.watch = Watch(Some(watch));
     }
 
-    /// The results of a scene of `size` that the network saw on the plan's grid, `scale` of its pixels to one there.
+    /// Starts the results of a scene of `size` that the network saw on the plan's grid, where `scale` of its pixels are one.
     pub(crate) fn on_grid(self, size: [usize; 2], scale: [f64; 2]) -> Self {
         Self {
             size,
@@ -118,16 +118,16 @@ impl SceneLogits {
         self.count_tile()
     }
 
-    /// Goes on without the next tile, in which no pixel has data.
+    /// Skips the next tile, in which no pixel has data.
     pub(crate) fn skip_tile(&mut self, tile: Tile) -> Result<(), InferError> {
         self.blend.skip(tile)?;
         self.count_tile()
     }
 
-    /// Whether any pixel of a tile has data, as far as it is known.
+    /// Whether any pixel of a tile has data, as far as that is known.
     pub(crate) fn has_data(&self, tile: Tile) -> bool {
         let [rows, columns] = [(0, tile.y, tile.height), (1, tile.x, tile.width)].map(|(axis, first, length)| {
-            // `as` saturates, and gives 0 for less.
+            // `as` saturates, and gives 0 for anything less.
             let [start, end] = [first as f64, (first + length) as f64].map(|at| at * self.scale[axis]);
             start as usize..(end.ceil() as usize).min(self.size[axis])
         });
@@ -146,13 +146,13 @@ impl SceneLogits {
         Ok(())
     }
 
-    /// Rows of pixels, from the top, whose cells no tile will touch any more.
+    /// Number of rows of pixels, from the top, whose cells no later tile will touch.
     fn finished_pixel_rows(&self) -> usize {
         let cells = self.blend.finished_rows();
         if cells == self.blend.cells()[0] {
             return self.size[0];
         }
-        // The last half of a row of cells is mixed with the next one. `as` gives 0 for none.
+        // The last half of a row of cells is mixed with the next one. `as` gives 0 if there are none.
         let rows = (cells as f64 - 0.5) * self.cell_px()[0] - 0.5;
         ((rows - 1e-6).ceil() as usize).min(self.size[0])
     }
@@ -190,12 +190,12 @@ impl SceneLogits {
         self.tiles_done == self.tiles_total
     }
 
-    /// Tiles run, of how many.
+    /// How many tiles were run, and how many there are.
     pub fn tiles(&self) -> (usize, usize) {
         (self.tiles_done, self.tiles_total)
     }
 
-    /// Whether the pixel has data, and a tile has covered it.
+    /// Whether the pixel has data and a tile has covered it.
     pub fn is_valid(&self, y: usize, x: usize) -> bool {
         let on_plan = |at: usize, scale: f64| ((at as f64 + 0.5) / scale) as usize;
         let [rows, columns] = self.scale;
@@ -206,7 +206,7 @@ impl SceneLogits {
     /// Probability of a rare class (its position in the card's list) at the view's pixels; NaN where there is no data.
     ///
     /// # Errors
-    /// [`InferError::Misuse`] for a class or a view that is not there, and those of the scratch.
+    /// [`InferError::Misuse`] for a class or a view that does not exist, and errors of the scratch.
     pub fn probability(&self, rare: usize, view: &View) -> Result<Vec<f32>, InferError> {
         let mut rows = self.auxiliary_rows(view)?;
         self.collect(view, |y, row| rows.read_probability(rare, y, row))
@@ -233,7 +233,7 @@ impl SceneLogits {
         Ok(output)
     }
 
-    /// Saliency of all valid pixels of the scene. Counted as rows are finished: asking costs a pass over the unfinished ones alone.
+    /// Saliency of all valid pixels of the scene. It is counted as rows are finished, so that this only has to read the unfinished ones.
     ///
     /// # Errors
     /// Those of the scratch.
@@ -258,7 +258,7 @@ impl SceneLogits {
         self.rows_of(view, 0..self.blend.channels())
     }
 
-    /// As [`SceneLogits::rows`], of some channels alone.
+    /// As [`SceneLogits::rows`], for some channels alone.
     pub(crate) fn rows_of(&self, view: &View, channels: std::ops::Range<usize>) -> RowUpsampler<'_> {
         RowUpsampler::new(&self.blend, view, channels, self.cell_px())
     }
@@ -273,12 +273,12 @@ impl SceneLogits {
         )))
     }
 
-    /// Refuses a row that the scene does not have, and tells who watches of the others.
+    /// Refuses a row that the scene does not have, and reports all others to the watcher.
     pub(crate) fn begin_row(&self, y: usize) -> Result<(), InferError> {
         let height = self.size[0];
         if y >= height {
             return Err(InferError::Misuse(format!(
-                "there is no row {y} in a scene of {height}"
+                "there is no row {y} in a scene of {height} rows"
             )));
         }
         match &self.watch.0 {
@@ -311,13 +311,13 @@ impl<'a> AuxiliaryRows<'a> {
     /// Writes the probability of a rare class (its position in the card's list) at the scene row `y`; NaN where there is no data.
     ///
     /// # Errors
-    /// [`InferError::Misuse`] for a class or a row that is not there, and those of the scratch that keeps the logits.
+    /// [`InferError::Misuse`] for a class or a row that does not exist, and errors of the scratch that keeps the logits.
     pub fn read_probability(&mut self, rare: usize, y: usize, output: &mut [f32]) -> Result<(), InferError> {
         let logits = self.logits;
         if rare >= logits.rare.len() {
             let have = logits.rare.len();
             return Err(InferError::Misuse(format!(
-                "there is no rare class {rare}: the model has {have}"
+                "there is no rare class {rare}: the model has {have} of them"
             )));
         }
         logits.begin_row(y)?;
@@ -332,7 +332,7 @@ impl<'a> AuxiliaryRows<'a> {
     /// Writes the probability of any rare class at the scene row `y`; NaN where there is no data.
     ///
     /// # Errors
-    /// [`InferError::Misuse`] for a row that the scene does not have, and those of the scratch that keeps the logits.
+    /// [`InferError::Misuse`] for a row that the scene does not have, and errors of the scratch that keeps the logits.
     pub fn read_saliency(&mut self, y: usize, output: &mut [f32]) -> Result<(), InferError> {
         let logits = self.logits;
         logits.begin_row(y)?;

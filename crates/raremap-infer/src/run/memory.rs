@@ -1,4 +1,4 @@
-//! Scenes that are in memory already, such as a training set's.
+//! Scenes that are already in memory, such as those of a training set.
 
 use raremap_tiff::{Samples, Window};
 
@@ -17,13 +17,13 @@ pub struct SceneInMemory<'a> {
 
 impl SceneInMemory<'_> {
     /// # Errors
-    /// [`InferError::Misuse`] where the lengths do not agree with the size, [`InferError::TooFewBands`] where a band of `bands` is not there.
+    /// [`InferError::Misuse`] if the lengths do not agree with the size, [`InferError::TooFewBands`] if a band of `bands` does not exist.
     pub(crate) fn check(&self, bands: &[usize], names: &[&str]) -> Result<(), InferError> {
         let [height, width] = self.size;
         let pixels = self.valid.len();
         if height.checked_mul(width) != Some(pixels) || pixels == 0 || !self.values.len().is_multiple_of(pixels) {
             return Err(InferError::Misuse(format!(
-                "a scene of {width} x {height} pixels came with {} values and the validity of {pixels}",
+                "a scene of {width} x {height} pixels came with {} values and with the validity of {pixels} pixels",
                 self.values.len()
             )));
         }
@@ -38,7 +38,7 @@ impl SceneInMemory<'_> {
         Ok(())
     }
 
-    /// A window that lies inside the scene, of `bands` that are there.
+    /// Reads a window that lies inside the scene; its `bands` must exist.
     pub(crate) fn read_window(&self, window: Window, bands: &[usize]) -> Samples {
         let columns = self.size[1];
         let pixels = self.valid.len();

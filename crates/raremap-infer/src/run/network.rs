@@ -1,4 +1,4 @@
-//! What the pipeline asks of a network, and burn's answer.
+//! What the pipeline needs from a network, and how burn provides it.
 
 use std::future::Future;
 
@@ -22,7 +22,7 @@ pub trait TileModel {
     /// - `input`: `[channels, height, width]`, normalized, sizes multiples of 32
     ///
     /// # Errors
-    /// [`InferError::Network`] where the device fails.
+    /// [`InferError::Network`] if the device fails.
     fn forward_tile(
         &self,
         input: Vec<f32>,
@@ -31,7 +31,7 @@ pub trait TileModel {
     ) -> impl Future<Output = Result<TileLogits, InferError>>;
 }
 
-/// A network of any family, on whatever device its weights are.
+/// A network of any family, on the device where its weights are.
 #[derive(Debug)]
 pub struct BurnTileModel {
     network: InferenceNetwork,
@@ -39,7 +39,7 @@ pub struct BurnTileModel {
 }
 
 impl BurnTileModel {
-    /// For a network of `channels` input channels.
+    /// Wraps a network of `channels` input channels.
     pub fn new(network: InferenceNetwork, channels: usize) -> Self {
         Self { network, channels }
     }
@@ -67,7 +67,7 @@ impl TileModel for BurnTileModel {
     }
 }
 
-/// Asynchronous, because a synchronous readback panics in the browser.
+/// This is asynchronous because a synchronous readback panics in the browser.
 async fn read_back(tensor: Tensor<4>) -> Result<Vec<f32>, InferError> {
     let failed = |message: String| InferError::Network { message };
     let data = tensor

@@ -1,4 +1,4 @@
-//! Scene numbers to network input: derived bands, mean and standard deviation.
+//! Turns scene numbers into network input: derived bands, mean and standard deviation.
 
 use raremap_model::{Band, BandSource};
 
@@ -26,8 +26,8 @@ enum Source {
 
 impl Normalizer {
     /// # Errors
-    /// [`InferError::Malformed`] where a band's statistics are not finite, its standard deviation is not positive, or a derived band
-    /// names a scene band that is not there.
+    /// [`InferError::Malformed`] if a band's statistics are not finite, if its standard deviation is not positive, or if a derived band
+    /// names a scene band that does not exist.
     pub fn new(bands: &[Band]) -> Result<Self, InferError> {
         let scene: Vec<&str> = bands
             .iter()
@@ -37,7 +37,7 @@ impl Normalizer {
         let position = |name: &str, derived: &str| {
             scene.iter().position(|band| *band == name).ok_or_else(|| {
                 InferError::Malformed(format!(
-                    "its band {derived} is derived from {name}, which is no scene band of it"
+                    "its band {derived} is derived from {name}, which is not one of its scene bands"
                 ))
             })
         };
@@ -71,7 +71,7 @@ impl Normalizer {
             });
         }
         if next == 0 {
-            return Err(InferError::Malformed("it has no scene band".into()));
+            return Err(InferError::Malformed("it has no scene bands".into()));
         }
         Ok(Self {
             channels,
@@ -97,7 +97,7 @@ impl Normalizer {
     /// - output: `[channels, h, w]`
     ///
     /// # Errors
-    /// [`InferError::Misuse`] where the lengths do not agree.
+    /// [`InferError::Misuse`] if the lengths do not agree.
     pub fn normalize(&self, values: &[f32], valid: &[bool]) -> Result<Vec<f32>, InferError> {
         let pixels = valid.len();
         if values.len() != pixels * self.scene_bands {
@@ -138,10 +138,10 @@ impl Normalizer {
     }
 }
 
-/// `(a - b) / (a + b)` in -1..1, and 0 where the sum is below 1 (see [`BandSource::NormalizedDifference`]).
+/// `(a - b) / (a + b)` in -1..1, and 0 if the sum is below 1 (see [`BandSource::NormalizedDifference`]).
 pub fn normalized_difference(a: f32, b: f32) -> f32 {
     let sum = a + b;
-    // Written so that a NaN stays one: it marks the pixel as having no value.
+    // This is written so that a NaN stays NaN, which marks the pixel as having no value.
     if sum < 1.0 {
         0.0
     } else {

@@ -1,4 +1,4 @@
-//! From a scene to its logits.
+//! Turns a scene into its logits.
 
 use std::future::Future;
 use std::ops::ControlFlow;
@@ -19,7 +19,7 @@ use crate::run::network::TileModel;
 use crate::run::normalize::Normalizer;
 use crate::run::plan::{Tile, TilePlan, Tiling, reflect};
 
-/// Samples that are read and normalized at a time, at most: 4 bytes each before and 4 after. A tile is always read whole.
+/// At most this many samples are read and normalized at a time, with 4 bytes each before and 4 after. A tile is always read whole.
 const STRIP_SAMPLES: usize = 3 << 20;
 
 /// How to run a scene.
@@ -31,18 +31,18 @@ pub struct RunOptions {
     pub bands: Vec<usize>,
     /// Most bytes of logits that are kept in memory: more go to the [scratch of the hooks](RunHooks::scratch).
     pub max_bytes: u64,
-    /// Scene pixels per pixel of the grid that the network runs on, along columns of pixels and along rows of them; `None` runs it on the
-    /// scene's own. Results are on the scene's own in any case.
+    /// Scene pixels per pixel of the grid that the network runs on, along columns and along rows of pixels; `None` runs it on the scene's
+    /// own grid. Results are on the scene's own grid in any case.
     pub resample: Option<[f64; 2]>,
     /// How values are changed before the network sees them, for scenes that are read window by window.
     pub matching: Option<Matching>,
 }
 
-/// Samples that are read at a time for their validity alone.
+/// Number of samples that are read at a time for their validity alone.
 const VALIDITY_SAMPLES: usize = 3 << 20;
 
 impl RunOptions {
-    /// Default tiling, at most 1.5 GiB of logits: what fits into a browser's 32-bit memory beside the rest.
+    /// Default tiling, and at most 1.5 GiB of logits in memory, which fits into a browser's 32-bit memory beside everything else.
     pub fn new(bands: Vec<usize>) -> Self {
         Self {
             tiling: Tiling::default(),
@@ -58,7 +58,7 @@ impl RunOptions {
         let resampled = self.resample.map(|[rows, columns]| Notice {
             code: "scene_resampled",
             message: format!(
-                "The scene is run at the model's resolution, {} m: {columns:.3} x {rows:.3} of its pixels are one there. Results are on its own.",
+                "The scene is run at the model's resolution of {} m, where {columns:.3} x {rows:.3} of its pixels are one. Results are on the scene's own grid.",
                 card.ground_resolution_m
             ),
         });
@@ -73,7 +73,7 @@ impl RunOptions {
 /// Longer side of the preview that statistics are taken from.
 const PREVIEW_PX: u32 = 512;
 
-/// The whole scene, small: `bands` in their order, for [`crate::compare_statistics`] and [`crate::match_statistics`].
+/// Reads the whole scene at a small size: `bands` in their order, for [`crate::compare_statistics`] and [`crate::match_statistics`].
 ///
 /// # Errors
 /// As [`Scene::read_preview`].
@@ -84,39 +84,38 @@ pub async fn preview_for_statistics(scene: &impl Scene, bands: &[usize]) -> Resu
     Ok(preview)
 }
 
-/// How far a run is.
+/// How far a run has come.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Progress {
-    /// Tiles run.
+    /// Number of tiles that were run.
     pub done: usize,
-    /// Tiles in all.
+    /// Number of all tiles.
     pub total: usize,
-    /// The last tile run.
+    /// The tile that was run last.
     pub tile: Tile,
 }
 
 /// What a run calls between tiles.
 pub trait RunHooks {
-    /// Called after each tile, with all that is known so far. The future may wait, as a worker does that reads its messages;
-    /// `Break` ends the run.
+    /// Called after each tile, with all results so far. The future may wait, as in a worker that reads its messages; `Break` ends the run.
     fn after_tile(&mut self, progress: Progress, partial: &SceneLogits) -> impl Future<Output = ControlFlow<()>>;
 
-    /// An empty scratch for the logits of a scene that take `needed_bytes`, over [`RunOptions::max_bytes`]. Without one the scene is
-    /// refused, which is what happens where a caller does not say otherwise.
+    /// Returns an empty scratch for the logits of a scene that take `needed_bytes`, more than [`RunOptions::max_bytes`]. Without one, the
+    /// scene is refused, which is the default.
     fn scratch(&mut self, needed_bytes: u64) -> impl Future<Output = Result<Option<Box<dyn Scratch>>, InferError>> {
         let _ = needed_bytes;
         async { Ok(None) }
     }
 }
 
-/// For callers that want neither progress nor cancelling.
+/// For callers that need neither progress nor cancelling.
 impl RunHooks for () {
     async fn after_tile(&mut self, _: Progress, _: &SceneLogits) -> ControlFlow<()> {
         ControlFlow::Continue(())
     }
 }
 
-/// Runs a network over a scene, tile by tile. A run that the hooks end gives what is there: see [`SceneLogits::is_complete`].
+/// Runs a network over a scene, tile by tile. If the hooks end the run, it returns what is there: see [`SceneLogits::is_complete`].
 ///
 /// # Errors
 /// [`InferError`] for a scene that cannot be read, is too large or has too few bands, and for a network or a scratch that fails.
@@ -158,7 +157,7 @@ pub async fn run_scene(
     if !ratios.iter().all(|ratio| RATIOS.contains(ratio)) {
         let (finest, coarsest) = (RATIOS.start(), RATIOS.end());
         return Err(InferError::Misuse(format!(
-            "the scene cannot be resampled by {ratios:?}: {finest} to {coarsest} pixels can become one"
+            "the scene cannot be resampled by {ratios:?}: from {finest} to {coarsest} of its pixels can become one"
         )));
     }
     let [rows, columns] = [0, 1].map(|axis| AxisGrid::of_ratio(size[axis], ratios[axis]));
@@ -179,10 +178,10 @@ pub async fn run_scene(
     run_windows(&source, &plan, model, card, logits, hooks).await
 }
 
-/// Runs a network over a scene that is in memory, as [`run_scene`] does over one that is read window by window. Areas are unknown.
+/// Runs a network over a scene in memory, as [`run_scene`] does over one that is read window by window. Areas are unknown.
 ///
 /// # Errors
-/// As [`run_scene`], and [`InferError::Misuse`] for a scene whose lengths do not agree.
+/// Those of [`run_scene`], and [`InferError::Misuse`] for a scene whose lengths do not agree.
 pub async fn run_in_memory(
     scene: &SceneInMemory<'_>,
     model: &impl TileModel,
@@ -201,20 +200,20 @@ pub async fn run_in_memory(
     run_windows(&source, &plan, model, card, logits, hooks).await
 }
 
-/// The windows of a scene of `size`, once the options are known to fit it and the card.
+/// The windows of a scene of `size`, after a check that the options fit it and the card.
 fn plan(size: [usize; 2], card: &Card, options: &RunOptions) -> Result<TilePlan, InferError> {
     let plan = TilePlan::new(size, options.tiling, card.architecture.cell_px())?;
     let needed = card.scene_bands();
     if options.bands.len() != needed.len() {
         let (given, needed) = (options.bands.len(), needed.join(", "));
         return Err(InferError::Misuse(format!(
-            "{given} bands were assigned, the model needs {needed}"
+            "{given} bands were assigned, but the model needs {needed}"
         )));
     }
     Ok(plan)
 }
 
-/// Where the logits go: into memory as long as they fit.
+/// Chooses where the logits go: into memory as long as they fit.
 async fn scratch(
     plan: &TilePlan,
     card: &Card,
@@ -260,7 +259,7 @@ async fn run_windows(
             let strip = reader.read(plan, y, origins, &mut logits).await?;
             for &x in origins {
                 let tile = plan.tile_at(y, x);
-                // Scenes are turned in their grids: often a third of the windows lies beside the swath.
+                // Scenes are often turned in their grids, so that a third of the windows lies beside the swath.
                 if logits.has_data(tile) {
                     let output = model.forward_tile(strip.cut(tile), tile.height, tile.width).await?;
                     logits.add_tile(tile, &output.main, &output.auxiliary)?;
@@ -282,10 +281,10 @@ async fn run_windows(
     Ok(logits)
 }
 
-/// Splits a row of windows into runs whose strip stays within [`STRIP_SAMPLES`].
+/// Splits a row of windows into groups whose strip stays within [`STRIP_SAMPLES`].
 ///
-/// As many windows as fit are read at once: the blocks of a file in strips are as wide as the scene, and those that the reader's cache
-/// does not hold are decoded once per run of windows.
+/// As many windows as fit are read at once: the blocks of a file in strips are as wide as the scene, and blocks that the reader's cache
+/// does not hold are decoded once for each group.
 fn column_groups(plan: &TilePlan, channels: usize) -> impl Iterator<Item = &[usize]> {
     let [height, width] = plan.tile;
     let most_columns = (STRIP_SAMPLES / (height * channels.max(1))).max(width);
@@ -305,10 +304,10 @@ fn column_groups(plan: &TilePlan, channels: usize) -> impl Iterator<Item = &[usi
 
 /// Where a run's windows come from.
 trait Windows {
-    /// Bands that are read at a time.
+    /// Number of bands that are read at a time.
     fn bands(&self) -> usize;
 
-    /// The card's scene bands, in its order, of a window inside the scene.
+    /// Reads the card's scene bands, in its order, of a window inside the scene.
     async fn read(&self, window: Window) -> Result<Samples, InferError>;
 
     /// Whether the windows' validity is that of the results.
@@ -316,7 +315,7 @@ trait Windows {
         true
     }
 
-    /// Notes the validity of the scene's own rows from `first` on that lie above row `end` of the windows' grid; gives the next row.
+    /// Records the validity of the scene's own rows from `first` on that lie above row `end` of the windows' grid; returns the next row.
     async fn find_validity(&self, first: usize, _end: usize, _logits: &mut SceneLogits) -> Result<usize, InferError> {
         Ok(first)
     }
@@ -342,7 +341,7 @@ impl<S: Scene> Windows for SceneWindows<'_, S> {
     }
 }
 
-/// Windows of a scene on another grid, whose pixels are valid or not by its own.
+/// Windows of a scene on another grid; the scene's own pixels decide which are valid.
 struct ResampledWindows<'a, S, O> {
     seen: SceneWindows<'a, S>,
     own: &'a O,
@@ -413,7 +412,7 @@ struct StripReader<'a, W> {
 }
 
 impl<W: Windows> StripReader<'_, W> {
-    /// Reads and normalizes the part of a row of windows that lies inside the scene, and notes which pixels are valid.
+    /// Reads and normalizes the part of a row of windows that lies inside the scene, and records which pixels are valid.
     async fn read(
         &self,
         plan: &TilePlan,
@@ -461,7 +460,7 @@ struct Strip {
 }
 
 impl Strip {
-    /// A window's channels, reflected where it reaches over the strip: that is where the scene ends.
+    /// A window's channels, reflected where the window reaches over the strip, which is where the scene ends.
     fn cut(&self, tile: Tile) -> Vec<f32> {
         let [rows, columns] = self.size;
         let source = |first: usize, count: usize, limit: usize| -> Vec<usize> {

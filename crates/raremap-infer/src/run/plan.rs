@@ -1,11 +1,11 @@
-//! Which overlapping windows cover a scene.
+//! Plans the overlapping windows that cover a scene.
 
 use crate::error::InferError;
 
-/// Tile edges are multiples of this, and so are tile origins: all tiles then share the network's coarsest grid.
+/// Tile edges and tile origins are multiples of this, so that all tiles share the network's coarsest grid.
 pub const TILE_MULTIPLE: usize = 32;
 
-/// Largest tile edge: attention's memory grows with its fourth power.
+/// Largest tile edge, because attention's memory grows with its fourth power.
 pub const MAX_TILE_PX: usize = 2048;
 
 /// Tile edge and overlap, in pixels, both multiples of 32.
@@ -24,7 +24,7 @@ impl Default for Tiling {
 }
 
 impl Tiling {
-    /// Tiles of an edge, neighbours sharing a quarter of it.
+    /// Tiles of this edge, whose neighbours share a quarter of it.
     pub const fn of_tile(tile_px: usize) -> Self {
         let quarter = (tile_px / 4).next_multiple_of(TILE_MULTIPLE);
         let most = tile_px.saturating_sub(TILE_MULTIPLE);
@@ -35,9 +35,9 @@ impl Tiling {
 
 /// The windows that cover a scene, row by row.
 ///
-/// All windows have one size, so that a device prepares its kernels once. A scene smaller than a tile gets one window of the scene's
-/// size rounded up to a multiple of 32. The last window of a row or column is shifted back, so that at most 31 of its pixels are
-/// beyond the scene's edge; the reader fills those by reflection.
+/// All windows have one size, so that a device prepares its kernels once. A scene smaller than a tile gets one window of the scene's size,
+/// rounded up to a multiple of 32. The last window of a row or column is shifted back, so that at most 31 of its pixels are beyond the
+/// scene's edge; the reader fills those by reflection.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct TilePlan {
     /// Size of the scene, in pixels.
@@ -48,7 +48,7 @@ pub struct TilePlan {
     pub row_origins: Vec<usize>,
     /// First column of each column of windows, ascending multiples of 32.
     pub column_origins: Vec<usize>,
-    /// Overlap asked for, in pixels.
+    /// Requested overlap, in pixels.
     pub overlap_px: usize,
     /// Pixels per cell of the network's output, along each axis: 1, 2 or 4.
     pub cell_px: usize,
@@ -69,12 +69,13 @@ pub struct Tile {
 
 impl TilePlan {
     /// # Errors
-    /// [`InferError::Misuse`] for an empty scene and for a tile size or overlap that is no multiple of 32, too large, or leaves no step.
+    /// [`InferError::Misuse`] for an empty scene, and for a tile size or overlap that is not a multiple of 32, is too large, or leaves no
+    /// step.
     pub fn new(scene: [usize; 2], tiling: Tiling, cell_px: usize) -> Result<Self, InferError> {
         let Tiling { tile_px, overlap_px } = tiling;
         if cell_px == 0 || !TILE_MULTIPLE.is_multiple_of(cell_px) {
             return Err(InferError::Misuse(format!(
-                "cells of {cell_px} pixels do not divide a tile"
+                "cells of {cell_px} pixels do not divide a tile evenly"
             )));
         }
         if scene.contains(&0) {
@@ -136,7 +137,7 @@ fn origins(size: usize, tile: usize, step: usize) -> Vec<usize> {
     (0..last).step_by(step).chain([last]).collect()
 }
 
-/// Index into `0..size` that reflection maps `index` to: `c b | a b c | b a`, the edge pixel once.
+/// Index into `0..size` to which reflection maps `index`: `c b | a b c | b a`, with the edge pixel once.
 pub(crate) fn reflect(index: usize, size: usize) -> usize {
     if index < size {
         return index;

@@ -1,4 +1,4 @@
-//! Before a run: what there is to know of a scene, asked in the same way by the command and the page.
+//! Finds out, before a run, what is worth knowing about a scene, in the same way for the command and the page.
 
 use raremap_model::Card;
 use raremap_scene::{Notice, Scene, SceneInfo};
@@ -10,11 +10,11 @@ use crate::fit::statistics::{Warning, compare_resolution, compare_statistics};
 use crate::run::pipeline::{RunOptions, preview_for_statistics};
 use raremap_geo::{PixelAreas, pixel_areas};
 
-/// Nobody said which band is which.
+/// Code of the warning that nobody said which band is which.
 const GUESSED: &str = "bands_guessed";
 
-/// Finds how values are to be matched, if they are, and puts that into `options`; gives what a person should know before trusting the
-/// result. `guess` is how bands were assigned before anybody changed that.
+/// Finds how to match values, if they are to be matched, and puts that into `options`. Returns what a person should know before trusting
+/// the result. `guess` is how bands were assigned before anybody changed that.
 ///
 /// # Errors
 /// As [`preview_for_statistics`].
@@ -50,7 +50,7 @@ fn about_bands(card: &Card, bands: &[usize], guess: &BandGuess) -> Vec<Warning> 
         let bands: Vec<String> = pairs().map(|(name, band)| format!("{name}={}", band + 1)).collect();
         Warning {
             code: GUESSED,
-            message: format!("{} Used: --bands {}", guess.reason, bands.join(",")),
+            message: format!("{} The assignment is --bands {}.", guess.reason, bands.join(",")),
         }
     });
     let twice = pairs().enumerate().find_map(|(index, (name, band))| {
@@ -58,7 +58,7 @@ fn about_bands(card: &Card, bands: &[usize], guess: &BandGuess) -> Vec<Warning> 
         Some(Warning {
             code: "band_used_twice",
             message: format!(
-                "Band {} is both {earlier} and {name}: the model was trained on different ones.",
+                "Band {} serves as both {earlier} and {name}, but the model was trained on different bands.",
                 band + 1
             ),
         })
@@ -71,11 +71,11 @@ fn about_place(info: &SceneInfo, areas: &PixelAreas) -> Option<Warning> {
         (Some(_), Some(_)) => return None,
         (Some(_), None) => (
             "unknown_areas",
-            "The scene's file does not say in which coordinate reference system, or in which unit, its pixels are placed: areas are in pixels.",
+            "The scene's file does not state its coordinate reference system or its unit, so areas are in pixels.",
         ),
         (None, _) => (
             "no_georeference",
-            "The scene is not georeferenced: areas are in pixels, and the results have no place on a map.",
+            "The scene is not georeferenced, so areas are in pixels and the results have no place on a map.",
         ),
     };
     Some(Warning {
@@ -84,11 +84,11 @@ fn about_place(info: &SceneInfo, areas: &PixelAreas) -> Option<Warning> {
     })
 }
 
-/// How a scene was run, as [`raremap_output::Results::notes`] takes it: which band is which (`files` has the file of each), on what, with what
-/// warnings, and what was done to it. `guess` is what the scene itself says of its bands.
+/// How a scene was run, in the form of `raremap_output::Results::notes`: which band is which (`files` has the file of each), on what
+/// device, with what warnings, and what was done to it. `guess` is what the scene itself says about its bands.
 ///
-/// Nothing of it depends on who asked for the run: a page cannot tell bands that were accepted from bands that were named, so that the
-/// files say `bands_unnamed`, of the scene, and not `bands_guessed`.
+/// Nothing in it depends on who asked for the run. A page cannot tell accepted bands from named ones, so the files say `bands_unnamed`,
+/// which is about the scene, and not `bands_guessed`.
 pub fn run_notes(
     card: &Card,
     options: &RunOptions,
@@ -104,7 +104,7 @@ pub fn run_notes(
         None => format!("{name}={}", band + 1),
     };
     let bands: Vec<String> = card.scene_bands().into_iter().zip(&options.bands).map(band).collect();
-    // Their order is that in which things were asked, which no reader needs.
+    // Their order is that in which they were found, which no reader needs.
     let mut codes: Vec<&str> = warnings.iter().map(|warning| warning.code).collect();
     codes.retain(|code| *code != GUESSED);
     codes.extend((guess.certainty != Certainty::Named).then_some("bands_unnamed"));

@@ -1,10 +1,10 @@
-//! How likely a pixel is to be of any rare class, and which pixels of a scene lead.
+//! How likely a pixel is to belong to any rare class, and which pixels of a scene are the most salient.
 
 use serde::Serialize;
 
 use crate::error::InferError;
 
-/// Smallest value told apart from 0, as bits: 2^-32.
+/// Smallest value that is told apart from 0, as bits: 2^-32.
 const LOWEST_BITS: u32 = (127 - 32) << 23;
 /// Mantissa bits below a bin: neighbouring bins differ by less than 0.01 %.
 const BIN_SHIFT: u32 = 9;
@@ -12,7 +12,7 @@ const BIN_SHIFT: u32 = 9;
 const HALF_BINS: usize = 31 << (23 - BIN_SHIFT);
 const BINS: usize = 2 * HALF_BINS + 1;
 
-/// Probability of a logit: the same bits natively and in wasm, as the functions of `libm` are.
+/// Probability of a logit, with the same bits natively and in wasm, as the functions of `libm` have.
 pub fn sigmoid(logit: f32) -> f32 {
     1.0 / (1.0 + libm::expf(-logit))
 }
@@ -22,16 +22,16 @@ pub fn logit(probability: f32) -> f32 {
     libm::logf(probability / (1.0 - probability))
 }
 
-/// Probability of any rare class, `1 - prod(1 - S_r)`, of the pixel's auxiliary logits; 0 without any.
+/// Probability of any rare class, `1 - prod(1 - S_r)`, from the pixel's auxiliary logits; 0 if there are none.
 pub fn saliency(auxiliary: impl IntoIterator<Item = f32>) -> f32 {
     // 1 - sigmoid(x) = sigmoid(-x), which keeps its precision where sigmoid(x) is near 1.
     1.0 - auxiliary.into_iter().map(|logit| sigmoid(-logit)).product::<f32>()
 }
 
-/// How many pixels of a scene have which saliency.
+/// Counts how many pixels of a scene have which saliency.
 ///
-/// Bins are fine near 0 and near 1 alike (less than 0.01 % of the distance to either): most scenes are almost all background, and some
-/// are almost all alike.
+/// Bins are fine both near 0 and near 1 (less than 0.01 % of the distance to either), because most scenes are almost all background, and
+/// some are almost all alike.
 #[derive(Debug, Clone)]
 pub struct SaliencyHistogram {
     counts: Vec<u32>,
@@ -41,11 +41,11 @@ pub struct SaliencyHistogram {
 /// The most salient share of a scene.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize)]
 pub struct SaliencyCut {
-    /// Share asked for, in percent of the valid pixels.
+    /// Requested share, in percent of the valid pixels.
     pub percent: f32,
-    /// Least saliency of the marked pixels; above 1 where none is marked.
+    /// Lowest saliency of the marked pixels; above 1 if none is marked.
     pub threshold: f32,
-    /// Pixels marked: the share asked for, or more where pixels are as salient as the last one (within 0.01 %).
+    /// Number of marked pixels: the requested share, or more if pixels are as salient as the last one (within 0.01 %).
     pub pixels: u64,
     #[serde(skip)]
     first_bin: usize,
@@ -68,7 +68,7 @@ impl Default for SaliencyHistogram {
 }
 
 impl SaliencyHistogram {
-    /// Counts a valid pixel; NaN is none.
+    /// Counts a valid pixel; NaN does not count.
     pub fn add(&mut self, saliency: f32) {
         if saliency.is_nan() {
             return;
@@ -79,7 +79,7 @@ impl SaliencyHistogram {
         }
     }
 
-    /// The smallest set of the most salient pixels that reaches `percent` of all: pixels of one bin are marked together, so that equal
+    /// The smallest set of the most salient pixels that reaches `percent` of all. Pixels of one bin are marked together, so that equal
     /// pixels are treated alike.
     ///
     /// # Errors
@@ -124,7 +124,7 @@ fn half_bin(value: f32) -> usize {
     (value.to_bits().saturating_sub(LOWEST_BITS) >> BIN_SHIFT) as usize
 }
 
-/// Monotone in the saliency: bits of positive floats are ordered as their values are.
+/// This is monotone in the saliency, because bits of positive floats are ordered as their values are.
 fn bin(saliency: f32) -> usize {
     let saliency = saliency.clamp(0.0, 1.0);
     if saliency < 0.5 {

@@ -1,11 +1,11 @@
-//! Quarter grid to pixels: bilinear, `align_corners = false`, row by row so that no full-size float map is kept.
+//! Upsamples the grid of cells to pixels: bilinear, `align_corners = false`, row by row, so that no full-size float map is kept.
 
 use std::ops::Range;
 
 use crate::error::InferError;
 use crate::run::blend::Blend;
 
-/// Pixels of a scene to look at: a rectangle, every `step`-th pixel of it along each axis.
+/// Pixels of a scene to read: a rectangle, with every `step`-th pixel of it along each axis.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct View {
     /// First column, in scene pixels.
@@ -32,7 +32,7 @@ impl View {
         }
     }
 
-    /// The whole scene by the smallest step that keeps both sides within `max_px`; each output pixel is the middle of its block.
+    /// The whole scene at the smallest step that keeps both sides within `max_px`; each output pixel is the middle of its block.
     pub fn overview([height, width]: [usize; 2], max_px: usize) -> Self {
         let step = height.max(width).div_ceil(max_px.max(1)).max(1);
         let first = (step - 1) / 2;
@@ -80,7 +80,7 @@ struct Taps {
 }
 
 impl Taps {
-    /// `cell_px` is the size of a cell in the pixels that are asked for.
+    /// `cell_px` is the size of a cell, in the pixels of the positions.
     fn new(pixel: usize, cells: usize, cell_px: f64) -> Self {
         let position = ((pixel as f64 + 0.5) / cell_px - 0.5).max(0.0);
         let first = (position as usize).min(cells - 1);
@@ -98,8 +98,8 @@ impl Taps {
 
 /// Reads rows of upsampled logits for one set of columns.
 ///
-/// Two rows of cells are kept, and only the blocks of them that the columns lie in: rows that are read in order, up or down, read each row
-/// of cells once.
+/// Two rows of cells are kept, and only the blocks of them in which the columns lie: if rows are read in order, up or down, each row of
+/// cells is read once.
 pub struct RowUpsampler<'a> {
     blend: &'a Blend,
     /// Height of a cell, in pixels of the scene.
@@ -119,8 +119,8 @@ struct CellRow {
 }
 
 impl<'a> RowUpsampler<'a> {
-    /// For the scene columns of `view`, which must be the scene's, and some of the channels. `cell_px` is `[height, width]` of a cell in
-    /// pixels of the scene: no whole number where the scene was run on another grid.
+    /// Makes a reader for the scene columns of `view`, which must be the scene's, and for some of the channels. `cell_px` is `[height,
+    /// width]` of a cell in pixels of the scene; it is not a whole number if the scene was run on another grid.
     pub(crate) fn new(blend: &'a Blend, view: &View, channels: Range<usize>, cell_px: [f64; 2]) -> Self {
         let width = blend.cells()[1];
         let columns: Vec<Taps> = view
@@ -149,7 +149,7 @@ impl<'a> RowUpsampler<'a> {
     /// Writes the logits of `channel` at the scene row `y`.
     ///
     /// # Errors
-    /// [`InferError::Misuse`] for a channel that is not read, and those of the scratch that keeps the logits.
+    /// [`InferError::Misuse`] for a channel that is not read, and errors of the scratch that keeps the logits.
     pub fn read_row(&mut self, channel: usize, y: usize, output: &mut [f32]) -> Result<(), InferError> {
         if !self.channels.contains(&channel) {
             let problem = format!("channel {channel} is not among {:?}", self.channels);
@@ -171,7 +171,7 @@ impl<'a> RowUpsampler<'a> {
         Ok(())
     }
 
-    /// The slot of a row of cells, read into it unless it is there; `other` stays.
+    /// The slot of a row of cells, which is read into it unless it is there already; `other` stays.
     fn keep(&mut self, row: usize, other: usize) -> Result<usize, InferError> {
         if let Some(slot) = self.kept.iter().position(|kept| kept.row == Some(row)) {
             return Ok(slot);
@@ -282,7 +282,7 @@ mod tests {
 
     #[test]
     fn cells_of_any_size_lie_where_their_centres_are() {
-        // A slope of 1 per cell is one of 1 / size per pixel, whatever the size; beyond the outer centres it is flat.
+        // A slope of 1 per cell is a slope of 1 / size per pixel, whatever the size; beyond the outer centres it is flat.
         let blend = blend_of(12, 10, |row, column| 100.0 * row as f32 + column as f32);
         for cell_px in [[20.69, 22.5], [0.8, 0.35], [4.0, 1.0]] {
             let size = [12.0 * cell_px[0], 10.0 * cell_px[1]].map(|size| size as usize);

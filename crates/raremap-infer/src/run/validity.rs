@@ -4,8 +4,8 @@ use std::ops::Range;
 
 /// Whether each pixel of a scene of `[height, width]` has values.
 ///
-/// A bit per pixel at most, and most rows take next to nothing: once a row is [packed](Validity::pack), one of few runs keeps the columns
-/// where they begin and end alone.
+/// It takes at most a bit per pixel, and most rows take next to nothing: once a row is [packed](Validity::pack), a row of few runs only
+/// keeps the columns where they begin and end.
 #[derive(Debug, Clone)]
 pub struct Validity {
     width: usize,
@@ -15,9 +15,9 @@ pub struct Validity {
 
 #[derive(Debug, Clone, PartialEq)]
 enum Row {
-    /// 64 columns a word; empty where none is valid.
+    /// 64 columns per word; empty if none is valid.
     Bits(Box<[u64]>),
-    /// Columns at which validity changes, from invalid on.
+    /// Columns at which validity changes, starting from invalid.
     Changes(Box<[u32]>),
 }
 
@@ -31,7 +31,7 @@ impl Row {
 }
 
 impl Validity {
-    /// A map with no valid pixel.
+    /// A map without a valid pixel.
     pub fn new([height, width]: [usize; 2]) -> Self {
         Self {
             width,
@@ -40,7 +40,7 @@ impl Validity {
         }
     }
 
-    /// Most bytes that a map of a scene keeps: those of a scene whose validity changes all the time.
+    /// Largest size of a scene's map in bytes, if its validity changes all the time.
     pub fn needed_bytes([height, width]: [usize; 2]) -> u64 {
         (height as u64).saturating_mul(width.div_ceil(64) as u64 * 8 + size_of::<Row>() as u64)
     }
@@ -66,7 +66,7 @@ impl Validity {
         *row = Row::Bits(bits.into());
     }
 
-    /// Packs the rows above `end`, which get no more pixels.
+    /// Packs the rows above `end`, which will get no more pixels.
     pub fn pack(&mut self, end: usize) {
         let end = end.min(self.rows.len());
         let Some(rows) = self.rows.get_mut(self.packed_rows..end) else {
@@ -74,7 +74,7 @@ impl Validity {
         };
         for row in rows {
             let Row::Bits(words) = row else { continue };
-            // Bits that differ from their left neighbour.
+            // These are the bits that differ from their left neighbour.
             let mut carried = 0;
             let changes = words.iter().map(|word| {
                 let changed = word ^ (word << 1 | carried);
@@ -147,7 +147,7 @@ mod tests {
             validity.rows.iter().map(is_small).collect::<Vec<_>>(),
             [true, true, false, false, true, false]
         );
-        // Late pixels are not lost.
+        // Pixels that come late are not lost.
         validity.insert(1, 0);
         assert!(validity.contains(1, 0) && !validity.contains(1, 1) && validity.contains(1, 500));
     }

@@ -18,9 +18,9 @@ pub enum ArchiveError {
         /// What is wrong, in words.
         reason: String,
     },
-    /// A file is packed by something else than deflate.
+    /// A file is packed with another method than deflate.
     #[error(
-        "{entry} in the zip archive is packed by {method}, which is not supported: pack it again with deflate, or not at all"
+        "{entry} in the zip archive is compressed with {method}, which is not supported: compress it again with deflate, or store it"
     )]
     Method {
         /// The file.

@@ -4,9 +4,9 @@
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum HttpProblem {
-    /// The server gives files as a whole alone.
+    /// The server only gives files as a whole.
     #[error(
-        "the server gives the file as a whole alone: scenes are read in parts, for which it has to support range requests \
+        "the server only gives the file as a whole, but scenes are read in parts: it has to support range requests \
          (Accept-Ranges: bytes)"
     )]
     NoRanges,
@@ -17,12 +17,12 @@ pub enum HttpProblem {
         status: u16,
     },
     /// The server wants to know who asks.
-    #[error("the server refuses to give the file (status {status})")]
+    #[error("the server refuses access to the file (status {status})")]
     Refused {
         /// The status: 401 or 403.
         status: u16,
     },
-    /// Any other answer that is no success.
+    /// Any other answer that is not a success.
     #[error("the server answered with status {status}")]
     Status {
         /// The status.
@@ -30,11 +30,11 @@ pub enum HttpProblem {
     },
     /// Nothing says how long the file is.
     #[error(
-        "the server does not say how long the file is: one of another site has to expose Content-Range \
+        "the server does not say how long the file is: a server of another site has to expose Content-Range \
          (Access-Control-Expose-Headers)"
     )]
     NoSize,
-    /// No answer at all. Browsers do not tell why.
+    /// There was no answer at all. Browsers do not tell why.
     #[error(
         "the server cannot be reached, or does not allow pages of other sites to read the file (Access-Control-Allow-Origin): {reason}"
     )]
@@ -42,7 +42,7 @@ pub enum HttpProblem {
         /// The browser's words.
         reason: String,
     },
-    /// The file is another one than when it was opened.
+    /// The file is not the one that was opened.
     #[error("the file on the server has changed since it was opened: open it again")]
     Changed,
 }

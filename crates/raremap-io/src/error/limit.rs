@@ -12,7 +12,7 @@ pub struct LimitExceeded {
     pub limit: u64,
 }
 
-/// Refuses `needed` over `limit`, else gives it as a length of this platform (32 bits in the browser).
+/// Refuses `needed` over `limit`, and otherwise returns it as a length of this platform (32 bits in the browser).
 ///
 /// # Errors
 /// [`LimitExceeded`].

@@ -1,4 +1,4 @@
-//! A parser that reads synchronously, over a source that does not: what it misses is fetched, and it starts again.
+//! Runs a parser that reads synchronously over a source that does not: what it lacks is fetched, and it starts again.
 
 use std::cell::{Cell, RefCell};
 use std::io;
@@ -10,12 +10,12 @@ use crate::error::{IoError, LimitExceeded};
 use crate::fetch::fetch_exactly;
 use crate::source::RangeSource;
 
-/// Bytes that are fetched at once: the directory of a product's archive is smaller.
+/// Number of bytes that are fetched at once; the directory of a product's archive is smaller.
 const CHUNK_BYTES: u64 = 64 << 10;
-/// Most bytes that are fetched for one parse: a directory of [`super::MAX_ENTRIES`] files.
+/// Largest number of bytes that are fetched for one parse: a directory of [`super::MAX_ENTRIES`] files.
 const MAX_BYTES: u64 = 32 << 20;
 
-/// What is there of a source.
+/// What was fetched from a source.
 pub(super) struct Fetched<'a> {
     chunks: &'a RefCell<Vec<(u64, Bytes)>>,
     missing: &'a Cell<Option<u64>>,
@@ -53,7 +53,7 @@ pub(super) async fn read<T>(
     parse: impl Fn(&Fetched<'_>) -> Result<T, IoError>,
 ) -> Result<T, IoError> {
     let size_bytes = source.size_bytes();
-    // The end first: that is where an archive's directory is.
+    // The end comes first, because that is where an archive's directory is.
     let end_start = size_bytes.saturating_sub(CHUNK_BYTES) / CHUNK_BYTES * CHUNK_BYTES;
     let end = fetch_exactly(source, end_start, size_bytes).await?;
     let mut fetched_bytes = end.len() as u64;

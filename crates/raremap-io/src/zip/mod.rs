@@ -14,13 +14,13 @@ use crate::scratch::Scratch;
 use crate::source::RangeSource;
 use fetched::Fetched;
 
-/// Most files that an archive may have.
+/// Largest number of files that an archive may have.
 const MAX_ENTRIES: u64 = 100_000;
 /// Packed bytes that are read at a time.
 const PIECE_BYTES: u64 = 4 << 20;
 /// Unpacked bytes that are written at a time.
 const UNPACKED_PIECE_BYTES: usize = 256 << 10;
-/// Deflate makes at most this many bytes of one.
+/// Deflate makes at most this many bytes out of one.
 const MOST_PER_BYTE: u64 = 1032;
 
 /// A file inside an archive.
@@ -38,7 +38,7 @@ pub struct ZipEntry {
 }
 
 impl ZipEntry {
-    /// Whether it lies in the archive as it is, and needs no unpacking.
+    /// Whether it lies in the archive as it is and needs no unpacking.
     pub fn is_stored(&self) -> bool {
         self.method == CompressionMethod::STORE
     }
@@ -68,7 +68,7 @@ impl<S: RangeSource> Zip<S> {
     /// Reads the directory; no file is unpacked. ZIP64 is understood.
     ///
     /// # Errors
-    /// [`ArchiveError::Damaged`] for what is no sound archive, [`LimitExceeded`] for one of too many files.
+    /// [`ArchiveError::Damaged`] for anything that is not a sound archive, [`LimitExceeded`] for an archive with too many files.
     pub async fn open(source: S) -> Result<Self, IoError> {
         let source = Arc::new(source);
         let entries = fetched::read(&*source, |fetched| {
@@ -81,18 +81,18 @@ impl<S: RangeSource> Zip<S> {
         Ok(Self { source, entries })
     }
 
-    /// The files, folders left out.
+    /// The files, without folders.
     pub fn entries(&self) -> &[ZipEntry] {
         &self.entries
     }
 
-    /// The bytes of a file: of the archive itself where it is stored, else unpacked into `scratch`, which is asked for only then.
+    /// The bytes of a file: those of the archive itself if it is stored, otherwise unpacked into `scratch`, which is only called then.
     ///
-    /// `progress` is told the packed bytes read and their number. A file that is stored is not checked against its checksum, as it is
+    /// `progress` gets the number of packed bytes read so far, and of all. A stored file is not checked against its checksum, because it is
     /// not read as a whole.
     ///
     /// # Errors
-    /// [`ArchiveError`] for a damaged, encrypted or otherwise packed file, [`LimitExceeded`] for one over `max_bytes`.
+    /// [`ArchiveError`] for a file that is damaged, encrypted or packed in another way, [`LimitExceeded`] for one over `max_bytes`.
     pub async fn open_entry<W: Scratch>(
         &self,
         index: usize,
@@ -101,7 +101,7 @@ impl<S: RangeSource> Zip<S> {
         mut progress: impl FnMut(u64, u64),
     ) -> Result<EntrySource<S, W>, IoError> {
         let Some(entry) = self.entries.get(index) else {
-            let reason = format!("it has no file {index}");
+            let reason = format!("it has no file number {index}");
             return Err(ArchiveError::Damaged { reason }.into());
         };
         let range = self.data_range(entry).await?;
@@ -125,7 +125,7 @@ impl<S: RangeSource> Zip<S> {
         Ok(EntrySource::Unpacked(ScratchSource(scratch)))
     }
 
-    /// Where the packed bytes of a file are, once it is clear that they can be read.
+    /// Finds where the packed bytes of a file are, after a check that they can be read.
     async fn data_range(&self, entry: &ZipEntry) -> Result<Range<u64>, IoError> {
         let name = || entry.path.clone();
         if entry.is_encrypted {
@@ -202,7 +202,7 @@ impl<S: RangeSource> Zip<S> {
                 crc.update(piece);
                 scratch.append(piece)?;
                 is_done = status == flate2::Status::StreamEnd;
-                // Without progress it wants more bytes; output that is full asks for another round.
+                // Without progress it needs more bytes; if the output is full, it needs another round.
                 if is_done || (used == 0 && made == 0) || (rest.is_empty() && made < unpacked.len()) {
                     break;
                 }
@@ -215,7 +215,7 @@ impl<S: RangeSource> Zip<S> {
             return Err(bad(format!("it ends after {found} of {} bytes", entry.size_bytes)).into());
         }
         if crc.sum() != entry.crc32 {
-            return Err(bad("its checksum is another one".to_owned()).into());
+            return Err(bad("its checksum is wrong".to_owned()).into());
         }
         Ok(())
     }
@@ -247,7 +247,7 @@ fn list(archive: &ZipArchive<&Fetched<'_>>) -> Result<Vec<ZipEntry>, IoError> {
             .into());
         }
         entries.push(ZipEntry {
-            // Names in other encodings keep their ASCII part, which is what tells the bands.
+            // Names in other encodings keep their ASCII part, which tells the bands.
             path: String::from_utf8_lossy(record.file_path().as_bytes()).into_owned(),
             size_bytes: record.uncompressed_size_hint(),
             packed_bytes: record.compressed_size_hint(),
@@ -263,14 +263,14 @@ fn list(archive: &ZipArchive<&Fetched<'_>>) -> Result<Vec<ZipEntry>, IoError> {
 /// The bytes of a file of an archive.
 #[derive(Debug)]
 pub enum EntrySource<S, W> {
-    /// Read from the archive, where they are.
+    /// The bytes are read from the archive, where they are.
     Stored {
         /// The archive.
         archive: Arc<S>,
         /// The file's part of it.
         range: Range<u64>,
     },
-    /// Unpacked before.
+    /// The bytes were unpacked before.
     Unpacked(ScratchSource<W>),
 }
 

@@ -38,7 +38,7 @@ fn le(fields: &[(u64, usize)]) -> Vec<u8> {
         .collect()
 }
 
-/// An archive as the specification (APPNOTE 6.3) has it; `zip64` puts the sizes and offsets into the 64-bit records.
+/// An archive as the specification (APPNOTE 6.3) describes it; `zip64` puts the sizes and offsets into the 64-bit records.
 fn archive(files: &[Packed], zip64: bool) -> Vec<u8> {
     let (mut out, mut directory) = (Vec::new(), Vec::new());
     for file in files {

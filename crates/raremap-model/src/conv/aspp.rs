@@ -8,20 +8,20 @@ use crate::conv::conv_norm::{ConvNorm, ConvNormConfig};
 /// Rates for an encoder of output stride 16 (arXiv:1706.05587, section 3.3).
 pub const RATES: [usize; 3] = [6, 12, 18];
 
-/// Looks at several scales at once (arXiv:1706.05587, section 3.3): a 1 x 1 convolution, 3 x 3 ones at several rates and the
-/// mean of the whole map, side by side, fused by a 1 x 1 convolution. Batch norm and ReLU after each.
+/// Looks at several scales at once (arXiv:1706.05587, section 3.3): a 1 x 1 convolution, 3 x 3 convolutions at several rates, and the mean
+/// of the whole map, side by side, fused by a 1 x 1 convolution. Batch norm and ReLU follow each.
 #[derive(Module, Debug)]
 pub struct Aspp {
     /// The 1 x 1 convolution, then one per rate.
     pub branches: Vec<ConvNorm>,
-    /// 1 x 1, of the mean.
+    /// 1 x 1 convolution of the mean.
     pub pooled: ConvNorm,
-    /// 1 x 1, of all branches.
+    /// 1 x 1 convolution of all branches.
     pub project: ConvNorm,
 }
 
 impl Aspp {
-    /// From `from` channels to `to`, each branch of `to` channels.
+    /// From `from` channels to `to`; each branch has `to` channels.
     pub fn init([from, to]: [usize; 2], rates: &[usize], device: &Device) -> Self {
         let point = ConvNormConfig::new([from, to], 1);
         let dilated = rates

@@ -10,20 +10,19 @@ use crate::conv::conv_norm::{ConvNorm, ConvNormConfig, pointwise};
 /// Lets the coarser level say where a skip connection matters (arXiv:1804.03999, eq. 1):
 /// `a = sigmoid(psi(relu(W_x x + W_g g)))`, the skip becomes `x * a`.
 ///
-/// The gating signal is the decoder's map after upsampling, so that both stand on the skip's grid and the coefficients need no
-/// resampling.
+/// The gating signal is the decoder's map after upsampling, so that both are on the skip's grid and the coefficients need no resampling.
 #[derive(Module, Debug)]
 pub struct AttentionGate {
-    /// `W_x`, to half of the skip's channels.
+    /// `W_x`, which halves the skip's channels.
     pub skip: ConvNorm,
-    /// `W_g`, to as many.
+    /// `W_g`, to the same number of channels.
     pub gate: ConvNorm,
-    /// To one coefficient per cell.
+    /// `psi`, to one coefficient per cell.
     pub psi: Conv2d,
 }
 
 impl AttentionGate {
-    /// For a skip and a gating signal of these channels.
+    /// Makes a gate for a skip and a gating signal of these channels.
     pub fn init(skip: usize, gate: usize, device: &Device) -> Self {
         let hidden = (skip / 2).max(1);
         Self {

@@ -43,12 +43,12 @@ impl ConvNormConfig {
         }
     }
 
-    /// The same with another dilation.
+    /// The same config with another dilation.
     pub const fn with_dilation(self, dilation: usize) -> Self {
         Self { dilation, ..self }
     }
 
-    /// The same with another stride.
+    /// The same config with another stride.
     pub const fn with_stride(self, stride: usize) -> Self {
         Self { stride, ..self }
     }
@@ -72,14 +72,14 @@ impl ConvNormConfig {
 /// Convolution with "same" padding, then batch norm (arXiv:1502.03167), whose shift makes a bias superfluous.
 #[derive(Module, Debug)]
 pub struct ConvNorm {
-    /// Without bias.
+    /// Convolution without bias.
     pub conv: Conv2d,
-    /// Over the output channels.
+    /// Batch norm over the output channels.
     pub norm: BatchNorm,
 }
 
-/// `norm` of `map`, in the precision of the norm's own parameters: half precision holds neither the statistics of many pixels nor
-/// the small moves of the running ones. The output is in the map's.
+/// `norm` of `map`, in the precision of the norm's own parameters: half precision holds neither the statistics of many pixels nor the small
+/// changes of the running ones. The output has the map's precision.
 ///
 /// # Shapes
 /// - `map`, output: `[batch, channels, h, w]`

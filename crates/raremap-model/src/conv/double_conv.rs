@@ -1,4 +1,4 @@
-//! Two 3 x 3 convolutions: the U-Nets' unit, and the ResNet's with a shortcut.
+//! Two 3 x 3 convolutions: the unit of the U-Nets, and with a shortcut that of the ResNet.
 
 use burn::module::Module;
 use burn::tensor::activation::relu;
@@ -46,15 +46,15 @@ impl DoubleConvConfig {
     }
 }
 
-/// `[3 x 3 convolution, batch norm, ReLU]` twice (arXiv:1505.04597, with "same" padding and batch norm); with a shortcut it
-/// is ResNet's basic block (arXiv:1512.03385), whose input is added before the last ReLU.
+/// `[3 x 3 convolution, batch norm, ReLU]` twice (arXiv:1505.04597, with "same" padding and batch norm). With a shortcut it is ResNet's
+/// basic block (arXiv:1512.03385), whose input is added before the last ReLU.
 #[derive(Module, Debug)]
 pub struct DoubleConv {
-    /// Changes the channels, and strides.
+    /// Changes the number of channels, and strides.
     pub first: ConvNorm,
     /// Keeps both.
     pub second: ConvNorm,
-    /// 1 x 1, where the input's shape is not the output's.
+    /// 1 x 1 convolution, if the input's shape is not the output's.
     pub shortcut: Option<ConvNorm>,
     residual: bool,
 }
@@ -77,7 +77,7 @@ impl DoubleConv {
     }
 }
 
-/// 2 x 2 maxima.
+/// Max pooling over 2 x 2 cells.
 ///
 /// # Shapes
 /// - `map`: `[batch, channels, h, w]`, even sizes

@@ -11,8 +11,8 @@ use crate::conv::conv_norm::{HE, pointwise};
 /// Channels per hidden unit (arXiv:1904.11492, section 4.1).
 const REDUCTION: usize = 16;
 
-/// Adds one vector to all cells, made of the cells that matter (arXiv:1904.11492, eq. 5): attention pooling, then a
-/// bottleneck of two linear layers with LayerNorm and ReLU between them.
+/// Adds one vector to all cells, made from the cells that matter (arXiv:1904.11492, eq. 5): attention pooling, then a bottleneck of two
+/// linear layers with LayerNorm and ReLU between them.
 #[derive(Module, Debug)]
 pub struct GlobalContext {
     /// A score per cell.
@@ -26,7 +26,7 @@ pub struct GlobalContext {
 }
 
 impl GlobalContext {
-    /// For maps of `channels`.
+    /// Makes a block for maps of `channels`.
     pub fn init(channels: usize, device: &Device) -> Self {
         let hidden = (channels / REDUCTION).max(1);
         let linear = |from, to| LinearConfig::new(from, to).with_initializer(HE).init(device);

@@ -12,10 +12,10 @@ use crate::embed::{map_from_tokens, tokens_from_map};
 /// Channels per channel of queries and keys (arXiv:1809.02983, section 3.2).
 const REDUCTION: usize = 8;
 
-/// Every cell reads every other, and adds what it found: `y = x + gain * V softmax(Q K^T)^T`, `gain` learned, 0 at first
+/// Every cell reads every other cell and adds what it found: `y = x + gain * V softmax(Q K^T)^T`, where `gain` is learned and starts at 0
 /// (position attention of arXiv:1809.02983, section 3.2).
 ///
-/// Memory grows with the square of the number of cells: for coarse maps.
+/// Memory grows with the square of the number of cells, so this is for coarse maps.
 #[derive(Module, Debug)]
 pub struct PositionAttention {
     /// 1 x 1, to an eighth of the channels.
@@ -29,7 +29,7 @@ pub struct PositionAttention {
 }
 
 impl PositionAttention {
-    /// For maps of `channels`.
+    /// Makes a block for maps of `channels`.
     pub fn init(channels: usize, device: &Device) -> Self {
         let hidden = (channels / REDUCTION).max(1);
         Self {

@@ -14,11 +14,11 @@ use crate::conv::double_conv::{DoubleConv, DoubleConvConfig};
 pub struct ResNetConfig {
     /// Channels of the input.
     pub in_channels: usize,
-    /// Channels of the stem and of the first stage; each later stage has twice its predecessor's.
+    /// Channels of the stem and of the first stage; each later stage has twice as many as the one before.
     pub width: usize,
     /// Basic blocks per stage: `[2, 2, 2, 2]` is ResNet-18, `[3, 4, 6, 3]` ResNet-34.
     pub depths: [usize; 4],
-    /// Input pixels per cell of the last stage, 8, 16 or 32; below 32 the last stages are dilated instead of strided.
+    /// Input pixels per cell of the last stage, 8, 16 or 32; below 32, the last stages are dilated instead of strided.
     pub output_stride: usize,
 }
 
@@ -28,7 +28,7 @@ impl ResNetConfig {
         [1, 2, 4, 8].map(|factor| factor * self.width)
     }
 
-    /// Whether every number is one the encoder can be built with.
+    /// Checks that the encoder can be built with every number.
     ///
     /// # Errors
     /// The field's name and what it must be.
@@ -82,13 +82,13 @@ impl ResNetConfig {
     }
 }
 
-/// A residual encoder of basic blocks (arXiv:1512.03385, table 1), dilated towards its end where a finer last stage is wanted
+/// A residual encoder of basic blocks (arXiv:1512.03385, table 1), dilated towards its end if a finer last stage is needed
 /// (arXiv:1706.05587, section 3.1).
 #[derive(Module, Debug)]
 pub struct ResNet {
     /// 7 x 7, stride 2.
     pub stem: ConvNorm,
-    /// Four of them.
+    /// The four stages.
     pub stages: Vec<ResNetStage>,
 }
 

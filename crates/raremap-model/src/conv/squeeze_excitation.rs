@@ -20,7 +20,7 @@ pub struct SqueezeExcitation {
 }
 
 impl SqueezeExcitation {
-    /// For maps of `channels`.
+    /// Makes a block for maps of `channels`.
     pub fn init(channels: usize, device: &Device) -> Self {
         let hidden = (channels / REDUCTION).max(1);
         let linear = |from, to| LinearConfig::new(from, to).with_initializer(HE).init(device);

@@ -1,4 +1,4 @@
-//! Doubling a map's size on the way up.
+//! Doubles a map's size on the way up.
 
 use burn::module::Module;
 use burn::nn::Initializer;
@@ -12,14 +12,14 @@ use crate::upsample::upsample_nearest;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Upsampling {
-    /// Each cell becomes 2 x 2 equal ones; the channels stay.
+    /// Each cell becomes 2 x 2 equal ones; the number of channels stays.
     Nearest,
     /// A transposed convolution of kernel and stride 2, which also changes the channels (arXiv:1505.04597's "up-convolution").
     Transposed,
 }
 
 impl Upsampling {
-    /// Channels after upsampling a map of `from` channels, of which `to` are wanted.
+    /// Channels after upsampling a map of `from` channels, if `to` are wanted.
     pub const fn channels(self, [from, to]: [usize; 2]) -> usize {
         match self {
             Self::Nearest => from,
@@ -30,7 +30,7 @@ impl Upsampling {
     /// An upsampler with random weights.
     pub fn init(self, [from, to]: [usize; 2], device: &Device) -> Upsampler {
         let transposed = || {
-            // Kernel and stride are equal: an output cell is a sum over the input's channels and nothing else.
+            // Kernel and stride are equal, so an output cell is a sum over the input's channels and nothing else.
             let normal = Initializer::Normal {
                 mean: 0.0,
                 std: (1.0 / from as f64).sqrt(),

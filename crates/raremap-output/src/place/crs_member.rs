@@ -1,6 +1,6 @@
 //! The `crs` member of GeoJSON before RFC 7946, for coordinates that are not longitude and latitude.
 //!
-//! GDAL and what is built on it read a member that is null like one that is missing, as longitude and latitude: there is always a name.
+//! GDAL, and what is built on it, read a null member as they read a missing one, as longitude and latitude; so there is always a name.
 
 use std::fmt::Write;
 
@@ -14,7 +14,7 @@ const DOUBLE_PARAMS: u16 = 34736;
 const ANGULAR_UNITS: u16 = 2054;
 const METHOD: u16 = 3075;
 const PARALLELS: [u16; 2] = [3078, 3079];
-/// Natural origin, false origin, centre, pole: writers do not agree on which a method has.
+/// Natural origin, false origin, centre and pole: writers do not agree on which of them a method has.
 const LONGITUDES: [u16; 4] = [3080, 3084, 3088, 3095];
 const LATITUDES: [u16; 3] = [3081, 3085, 3089];
 const EASTINGS: [u16; 3] = [3082, 3086, 3090];
@@ -36,7 +36,7 @@ pub(super) fn crs_member(georeference: Option<&GeoReference>) -> String {
     )
 }
 
-/// A system of which no more than a name and a unit is known.
+/// A system about which only a name and a unit are known.
 fn local_system(crs: &Crs) -> String {
     let name = crs.name.as_deref().unwrap_or("unknown").replace('"', "'");
     let unit = match crs.linear_unit_m {
@@ -47,7 +47,7 @@ fn local_system(crs: &Crs) -> String {
     format!("LOCAL_CS[\"{name}\",UNIT[{unit}]]")
 }
 
-/// The system in PROJ's words, where the file's keys say it all.
+/// The system as a PROJ string, if the file's keys say enough.
 fn proj_string(georeference: &GeoReference) -> Option<String> {
     let (crs, tags) = (&georeference.crs, &georeference.tags);
     let mut text = match crs.kind {
@@ -102,7 +102,7 @@ fn projected(tags: &GeoTags, unit_m: f64) -> Option<String> {
     Some(text)
 }
 
-/// Location and value of a key's entry; of a key given twice the last one counts.
+/// Location and value of a key's entry; if a key is given twice, the last one counts.
 fn entry(tags: &GeoTags, wanted: u16) -> Option<(u16, u16)> {
     let entries = tags.key_directory.get(4..)?.chunks_exact(4);
     let mut matching = entries.filter_map(|entry| match entry {

@@ -1,4 +1,4 @@
-//! Rings of regions on grids all around the globe, around poles and across 180 degrees: whether they are simple, and fill the scene.
+//! Rings of regions on grids all around the globe, around poles and across 180 degrees: tests that they are simple and fill the scene.
 
 use raremap_geo::CrsKind;
 use raremap_io::MemoryScratch;
@@ -39,7 +39,7 @@ fn written(place: &Place, map: &[u8], width: usize) -> Vec<Vec<Vec<[f64; 2]>>> {
     found
 }
 
-/// Patches of three classes, with holes and single pixels; the same ones every time.
+/// Patches of three classes, with holes and single pixels; they are the same every time.
 fn patches([height, width]: [usize; 2], seed: u64) -> Vec<u8> {
     let mut state = seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1;
     let mut next = || {
@@ -65,7 +65,7 @@ fn place(kind: CrsKind, epsg: u16, [a, e, c, f]: [f64; 4], size: [usize; 2]) -> 
     Place::new(georeference.as_ref(), size, PolygonsCrs::Wgs84)
 }
 
-/// Checks the rings of some maps, and gives the area of all.
+/// Checks the rings of some maps, and returns the area of all.
 fn checked_area(place: &Place, size: [usize; 2], seeds: std::ops::Range<u64>) -> Vec<f64> {
     assert!(place.is_lon_lat(), "{:?}", place.notice);
     let area = |seed| {

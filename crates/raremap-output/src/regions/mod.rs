@@ -1,7 +1,7 @@
 //! Connected regions of a map of classes, found row by row from the top.
 //!
-//! Pixels of one class that share an edge are one region. What is known of a region is kept only while it may still grow: its tally
-//! (see [`Tally`]), and where outlines are asked for, its boundary. A region is given out as soon as a row has none of it.
+//! Pixels of one class that share an edge are one region. What is known about a region is kept only while it may still grow: its tally (see
+//! [`Tally`]), and its boundary if outlines are wanted. A region is handed over as soon as a row has none of it.
 
 mod outline;
 mod rings;
@@ -18,7 +18,7 @@ pub(crate) type Corner = [u32; 2];
 
 /// What is counted of a region.
 pub(crate) trait Tally: Default {
-    /// Takes what another part of the same region counted.
+    /// Adds what another part of the same region counted.
     fn merge(&mut self, other: Self);
 }
 
@@ -28,14 +28,14 @@ pub(crate) struct Region<'a, T, S> {
     pub(crate) class: u8,
     /// What was counted.
     pub(crate) tally: T,
-    /// The outer ring, counterclockwise on a map with north up, without its first corner again; empty where no outlines are asked for.
+    /// The outer ring, counterclockwise on a map with north up, without its first corner again; empty if no outlines are wanted.
     pub(crate) exterior: Vec<Corner>,
     holes: rings::Rings,
     scratch: Option<&'a S>,
 }
 
 impl<T, S: Scratch> Region<'_, T, S> {
-    /// Gives the next hole: its ring, clockwise.
+    /// Returns the next hole: its ring, clockwise.
     pub(crate) fn next_hole(&mut self) -> Result<Option<Vec<Corner>>, OutputError> {
         match self.scratch {
             Some(scratch) => self.holes.take(scratch),
@@ -55,7 +55,7 @@ struct Run {
 
 #[derive(Debug, Default)]
 struct Slot<T> {
-    /// Itself, for a region that was not merged into another.
+    /// The region itself, if it was not merged into another.
     parent: u32,
     class: u8,
     /// Row below the last one with a pixel of it.
@@ -78,7 +78,7 @@ pub(crate) struct RegionSweep<T, S> {
 }
 
 impl<T: Tally, S: Scratch> RegionSweep<T, S> {
-    /// With `scratch`, outlines are drawn.
+    /// If there is a `scratch`, outlines are drawn.
     pub(crate) fn new(scratch: Option<S>) -> Self {
         Self {
             row: 0,
@@ -91,8 +91,8 @@ impl<T: Tally, S: Scratch> RegionSweep<T, S> {
         }
     }
 
-    /// Takes the next row of class indices ([`NO_CLASS`] for none). `tally` counts pixels `start..end` of it, `finished` takes the regions
-    /// that the row ends.
+    /// Takes the next row of class indices ([`NO_CLASS`] for none). `tally` counts pixels `start..end` of it, and `finished` takes the
+    /// regions that the row ends.
     pub(crate) fn push_row(
         &mut self,
         classes: &[u8],
@@ -117,7 +117,7 @@ impl<T: Tally, S: Scratch> RegionSweep<T, S> {
         self.advance(tally, finished)
     }
 
-    /// Gives out what is left, after the last row.
+    /// Hands over what is left, after the last row.
     pub(crate) fn finish(
         &mut self,
         finished: impl FnMut(Region<'_, T, S>) -> Result<(), OutputError>,

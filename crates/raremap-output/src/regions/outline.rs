@@ -1,9 +1,9 @@
 //! Boundaries of regions, drawn as rows pass.
 //!
-//! Between two rows lies a line of the lattice of pixel corners. At each of its corners up to four edges meet (up, right, down, left);
-//! an edge lies between pixels of different classes. Going around a corner clockwise, two edges that follow each other hold one region
-//! between them, whose boundary comes in along the first and leaves along the second, the region on its left. So boundaries of all
-//! regions are drawn together, and where three or four edges meet every one of them gets the corner: neighbours share their vertices
+//! Between two rows lies a line of the lattice of pixel corners. At each of its corners up to four edges meet (up, right, down, left); an
+//! edge lies between pixels of different classes. Going around a corner clockwise, two edges that follow each other have one region between
+//! them, whose boundary comes in along the first and leaves along the second, with the region on its left. The boundaries of all regions
+//! are therefore drawn together, and where three or four edges meet, each of the regions gets the corner: neighbours share their vertices,
 //! whatever map they are drawn on.
 
 use std::collections::VecDeque;
@@ -22,18 +22,18 @@ struct Chain {
 #[derive(Debug, Clone, Copy)]
 struct Crossing {
     column: u32,
-    /// Of the region on the left: starts below, where it is open.
+    /// The boundary of the region on the left, which starts below, where it is open.
     west: Option<u32>,
-    /// Of the region on the right: ends below, where it is open.
+    /// The boundary of the region on the right, which ends below, where it is open.
     east: Option<u32>,
 }
 
-/// An edge along the line at hand: the chains above and below it.
+/// An edge along the current line: the chains above and below it.
 #[derive(Debug, Clone, Copy, Default)]
 struct Along {
-    /// Of the region above: ends at the right, where it is open.
+    /// The boundary of the region above, which ends at the right, where it is open.
     above: Option<u32>,
-    /// Of the region below: starts at the right, where it is open.
+    /// The boundary of the region below, which starts at the right, where it is open.
     below: Option<u32>,
 }
 
@@ -52,7 +52,7 @@ const DOWN: usize = 2;
 const LEFT: usize = 3;
 
 impl Outlines {
-    /// Draws the line between two rows; `closed` takes the region of each ring that it completes, and the ring.
+    /// Draws the line between two rows; `closed` takes each ring that it completes, and the region of the ring.
     pub(super) fn pass(
         &mut self,
         y: u32,
@@ -143,7 +143,7 @@ impl Outlines {
         Ok(())
     }
 
-    /// How many chains there is room for.
+    /// Number of chains that there is space for.
     #[cfg(test)]
     pub(super) fn open_chains(&self) -> usize {
         self.chains.len()
@@ -170,7 +170,7 @@ impl Outlines {
         chain
     }
 
-    /// Puts the end of one chain to the start of another; gives the ring where they are the same one.
+    /// Joins the end of one chain to the start of another; returns the ring if they are the same chain.
     fn join(&mut self, first: u32, corner: Option<Corner>, second: u32) -> Option<Vec<Corner>> {
         let (first, second) = (self.find(first), self.find(second));
         self.chains[first as usize].corners.extend(corner);
@@ -180,7 +180,7 @@ impl Outlines {
         }
         let mut head = std::mem::take(&mut self.chains[first as usize].corners);
         let mut tail = std::mem::take(&mut self.chains[second as usize].corners);
-        // The shorter moves: a long boundary that grows by short pieces is not copied each time.
+        // The shorter one moves, so that a long boundary that grows by short pieces is not copied each time.
         let (kept, corners) = if head.len() >= tail.len() {
             head.append(&mut tail);
             (first, head)
@@ -223,7 +223,7 @@ impl<'a> Pixels<'a> {
         Some(if self.is_inside { run.end } else { run.start })
     }
 
-    /// Goes on to column `x`, which is not beyond the next change: the pixels left and right of it.
+    /// Moves to column `x`, which is not beyond the next change; returns the pixels left and right of it.
     fn pass(&mut self, x: u32) -> (Pixel, Pixel) {
         let pixel = |run: &Run| (run.class, run.region);
         let left = self.runs.first().filter(|_| self.is_inside).map(pixel);

@@ -7,7 +7,7 @@ use raremap_io::Scratch;
 use super::Corner;
 use crate::error::OutputError;
 
-/// Cuts a ring at the corners that it passes more than once: what is left are rings that touch, as a polygon's may.
+/// Cuts a ring at the corners that it passes more than once. What is left are rings that touch, as those of a polygon may.
 pub(super) fn simple_rings(ring: Vec<Corner>) -> Vec<Vec<Corner>> {
     let mut sorted = ring.clone();
     sorted.sort_unstable();
@@ -16,7 +16,7 @@ pub(super) fn simple_rings(ring: Vec<Corner>) -> Vec<Vec<Corner>> {
     }
     let mut rings = Vec::new();
     let mut path: Vec<Corner> = Vec::new();
-    // Looked up only: its order is nobody's.
+    // Entries are only looked up, so their order does not matter.
     let mut place_of: HashMap<Corner, usize> = HashMap::new();
     for corner in ring {
         if let Some(place) = place_of.get(&corner).copied() {
@@ -43,7 +43,7 @@ pub(super) fn is_exterior(ring: &[Corner]) -> bool {
     ring.iter().zip(next).map(doubled).sum::<i128>() < 0
 }
 
-/// A list of rings in a scratch: each has the offset of the one before it in front.
+/// A list of rings in a scratch; each is preceded by the offset of the ring before it.
 #[derive(Debug, Default, Clone, Copy)]
 pub(super) struct Rings {
     first: u64,
@@ -85,7 +85,7 @@ impl Rings {
         Ok(())
     }
 
-    /// Takes the ring that was put last.
+    /// Takes the ring that was added last.
     pub(super) fn take(&mut self, scratch: &impl Scratch) -> Result<Option<Vec<Corner>>, OutputError> {
         if self.count == 0 {
             return Ok(None);
@@ -96,7 +96,7 @@ impl Rings {
             Ok(u64::from_le_bytes(bytes))
         };
         let (before, corners) = (number(self.last)?, number(self.last + NUMBER_BYTES as u64)?);
-        // What was put came from memory and fits it again.
+        // What was added came from memory and fits into it again.
         let mut bytes = vec![0; NUMBER_BYTES * corners as usize];
         scratch.read_at(self.last + 2 * NUMBER_BYTES as u64, &mut bytes)?;
         (self.last, self.count) = (before, self.count - 1);

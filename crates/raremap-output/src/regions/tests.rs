@@ -1,4 +1,4 @@
-//! Regions and their outlines, by drawing them again.
+//! Tests regions and their outlines by drawing them again.
 
 use raremap_io::MemoryScratch;
 
@@ -88,7 +88,7 @@ fn check(map: &[u8], width: usize) {
             sorted.sort_unstable();
             sorted.dedup();
             assert_eq!(sorted.len(), ring.len(), "a ring passes each corner once");
-            // No other region has a corner on one of its edges: neighbours share vertices.
+            // No other region has a corner on one of its edges, because neighbours share vertices.
             for ([x, y], [next_x, next_y]) in ring.iter().zip(ring.iter().cycle().skip(1)) {
                 for step in 1..x.abs_diff(*next_x).max(y.abs_diff(*next_y)) {
                     let between = [
@@ -183,7 +183,7 @@ fn a_ring_that_touches_itself_becomes_an_outline_and_a_hole() {
 
 #[test]
 fn outlines_drawn_again_give_the_map_for_any_map() {
-    // A linear congruential generator: the same maps every time.
+    // A linear congruential generator gives the same maps every time.
     let mut state = 1u64;
     let mut random = |below: u64| {
         state = state

@@ -1,4 +1,4 @@
-//! Why files are not one scene.
+//! Why files do not make one scene.
 
 use std::fmt;
 
@@ -13,11 +13,11 @@ pub enum ProductError {
     #[error("none of these files is a band: {0}")]
     NoBand(NameList),
     /// Files of several products were given at once.
-    #[error("these are files of several products, one at a time can be opened: {0}")]
+    #[error("these are files of several products, but only one product can be opened at a time: {0}")]
     SeveralProducts(NameList),
     /// The bands are stored as JPEG 2000.
     #[error(
-        "{file} is a JPEG 2000 file, which is not supported: convert the bands to GeoTIFF, with gdal_translate for example"
+        "{file} is a JPEG 2000 file, which is not supported: convert the bands to GeoTIFF, for example with gdal_translate"
     )]
     Jpeg2000 {
         /// The first such file.
@@ -28,7 +28,7 @@ pub enum ProductError {
     GridMismatch {
         /// The file.
         file: String,
-        /// The file it was compared with: that of the smallest pixels.
+        /// The file that it was compared with, which has the smallest pixels.
         reference: String,
         /// What differs.
         difference: GridDifference,
@@ -47,7 +47,7 @@ impl ProductError {
     }
 }
 
-/// Names for a sentence: the first few of them.
+/// Names for a sentence, of which only the first few are shown.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct NameList(pub Vec<String>);
 
@@ -71,14 +71,14 @@ impl fmt::Display for NameList {
 #[derive(Debug, Clone, PartialEq)]
 #[non_exhaustive]
 pub enum GridDifference {
-    /// Without a place on the ground, grids are equal only where their sizes are.
+    /// Without a place on the ground, grids are only equal if their sizes are.
     Size {
         /// Columns and rows of the file.
         file: [u32; 2],
         /// Columns and rows of the reference.
         reference: [u32; 2],
     },
-    /// One has a place on the ground, the other has none.
+    /// One has a place on the ground, and the other has none.
     Georeference {
         /// Whether it is the file that has none.
         file_has_none: bool,
@@ -94,14 +94,14 @@ pub enum GridDifference {
     Extent {
         /// How far the file's upper left corner is to the right of the reference's, and below it.
         upper_left_px: [f64; 2],
-        /// As much of the lower right corner.
+        /// The same for the lower right corner.
         lower_right_px: [f64; 2],
         /// Columns and rows of the file.
         file: [u32; 2],
         /// Columns and rows of the reference.
         reference: [u32; 2],
     },
-    /// The same corners in another order, or none that a rectangle can have: one is rotated or mirrored.
+    /// The corners are the same in another order, or in one that no rectangle has: one file is rotated or mirrored.
     Rotation,
 }
 
@@ -118,10 +118,10 @@ impl fmt::Display for GridDifference {
                 )
             }
             GridDifference::Georeference { file_has_none: true } => {
-                formatter.write_str("it has no place on the ground, the other has one")
+                formatter.write_str("it has no place on the ground, but the other has one")
             }
             GridDifference::Georeference { file_has_none: false } => {
-                formatter.write_str("it has a place on the ground, the other has none")
+                formatter.write_str("it has a place on the ground, but the other has none")
             }
             GridDifference::Crs { file, reference } => {
                 write!(formatter, "its coordinate reference system is {file}, not {reference}")
@@ -134,11 +134,11 @@ impl fmt::Display for GridDifference {
             } => write!(
                 formatter,
                 "its upper left corner is off by {left:+.2} columns and {top:+.2} rows, its lower right corner by {right:+.2} columns and \
-                 {bottom:+.2} rows ({} pixels, the other {})",
+                 {bottom:+.2} rows ({} pixels; the other has {})",
                 size(file),
                 size(reference)
             ),
-            GridDifference::Rotation => formatter.write_str("one is rotated or mirrored against the other"),
+            GridDifference::Rotation => formatter.write_str("one of them is rotated or mirrored relative to the other"),
         }
     }
 }

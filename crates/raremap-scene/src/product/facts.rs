@@ -1,18 +1,18 @@
-//! What a product says of itself beside its numbers: its name, and when it was taken.
+//! What a product says about itself besides its numbers: its name, and when it was taken.
 
 use super::metadata::{calendar_day, element, key_values};
 use super::recognize::{ProductKind, RecognizedProduct};
 
-/// What a product says of itself.
+/// What a product says about itself.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct ProductFacts {
-    /// What its maker calls it; by the names of its files where the metadata do not tell.
+    /// The name that its maker gives it, or the one in the names of its files if the metadata do not tell.
     pub id: Option<String>,
-    /// When it was taken, RFC 3339; a whole day, as `start/end`, where no more is known.
+    /// When it was taken, RFC 3339; a whole day, as `start/end`, if no more is known.
     pub acquired: Option<String>,
 }
 
-/// Finds what a product says of itself; `metadata` is the text of its metadata file.
+/// Finds what a product says about itself; `metadata` is the text of its metadata file.
 pub fn product_facts(product: &RecognizedProduct, metadata: Option<&str>) -> ProductFacts {
     let text = metadata.unwrap_or_default();
     let values = key_values(text);
@@ -51,7 +51,7 @@ pub fn product_facts(product: &RecognizedProduct, metadata: Option<&str>) -> Pro
     ProductFacts { id, acquired }
 }
 
-/// What the names of a product's files begin with, up to the last separator: these makers put all of the name into each.
+/// What the names of a product's files begin with, up to the last separator: these makers put the whole name into each.
 fn shared_name(product: &RecognizedProduct) -> Option<String> {
     let mut names = product.bands.iter().map(|band| band.name.as_str());
     let first = names.next()?;
@@ -75,7 +75,7 @@ fn liss_time(center: Option<&str>, pass: Option<&str>) -> Option<String> {
     Some(instant_or_day(&format!("{year:04}-{month:02}-{day:02}"), time))
 }
 
-/// STAC and RFC 3339 know no day by itself: it is the interval from its first second to its last.
+/// STAC and RFC 3339 have no days, so a day is the interval from its first second to its last.
 fn instant_or_day(day: &str, time: Option<String>) -> String {
     match time {
         Some(time) => format!("{day}T{time}Z"),
@@ -83,7 +83,7 @@ fn instant_or_day(day: &str, time: Option<String>) -> String {
     }
 }
 
-/// Of a form such as 2024-02-03.
+/// Recognizes a form such as 2024-02-03.
 fn is_day(text: &str) -> bool {
     has_form(text, "0000-00-00")
 }
@@ -96,7 +96,7 @@ fn time_of_day(text: &str) -> Option<String> {
     (has_form(whole, "00:00:00") && is_fraction).then(|| text.to_owned())
 }
 
-/// Whether there is a digit wherever `form` has one, and the same character elsewhere.
+/// Whether there is a digit wherever `form` has one, and the same character everywhere else.
 fn has_form(text: &str, form: &str) -> bool {
     let fits = |(found, form): (u8, u8)| {
         if form == b'0' {

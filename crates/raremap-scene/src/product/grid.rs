@@ -1,4 +1,4 @@
-//! Do files lie on one grid?
+//! Checks whether files lie on one grid.
 
 use crate::error::GridDifference;
 use crate::resample::AxisGrid;
@@ -6,7 +6,8 @@ use crate::scene::SceneInfo;
 use raremap_geo::Affine;
 use raremap_geo::Crs;
 
-/// Corners may be this far apart, in pixels of the finer grid: rounded numbers in files, far below what sensors register to.
+/// Corners may be this far apart, in pixels of the finer grid. That allows for rounded numbers in files, and is far less than sensors
+/// register to.
 const TOLERANCE_PX: f64 = 0.05;
 
 /// How a grid lies on that of the reference, which is the finer one.
@@ -18,7 +19,7 @@ pub(super) enum Fit {
     Stretched { rows: AxisGrid, columns: AxisGrid },
 }
 
-/// Area of a pixel in units of the map, or of the whole where there is no map: the smallest is the finest.
+/// Area of a pixel in units of the map, or of the whole if there is no map; the smallest is the finest.
 pub(super) fn fineness(info: &SceneInfo) -> f64 {
     match &info.georeference {
         Some(place) => determinant(place.model_from_pixel).abs(),
@@ -106,7 +107,7 @@ fn inverse(affine: Affine) -> Option<Affine> {
     values.iter().all(|value| value.is_finite()).then_some(inverse)
 }
 
-/// By code where both have one, else by what describes them: the same system is cited in many words.
+/// Compares by code if both have one, otherwise by what describes them, because the same system is cited in many words.
 fn is_same_crs(one: &Crs, other: &Crs) -> bool {
     if let (Some(one), Some(other)) = (one.epsg, other.epsg) {
         return one == other;
@@ -193,7 +194,7 @@ mod tests {
             ),
             (
                 info(50, 41, Some((UTM, [600_000.0, 5_000_000.0, 20.0, 20.0]))),
-                "its lower right corner by +0.00 columns and +2.00 rows (50 x 41 pixels, the other 100 x 80)",
+                "its lower right corner by +0.00 columns and +2.00 rows (50 x 41 pixels; the other has 100 x 80)",
             ),
         ];
         for (file, part) in cases {

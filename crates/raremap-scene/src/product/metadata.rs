@@ -1,4 +1,4 @@
-//! From stored numbers to reflectance, by what a product says about itself.
+//! Turns stored numbers into reflectance, by what a product says about itself.
 
 use super::names::band_code;
 use super::recognize::{ProductKind, RecognizedProduct};
@@ -8,21 +8,21 @@ use super::recognize::{ProductKind, RecognizedProduct};
 pub struct Calibration {
     /// Scale and offset of each band, in the order of [`RecognizedProduct::bands`].
     pub bands: Vec<[f64; 2]>,
-    /// Whether this is the reflectance of the surface, else that at the top of the atmosphere.
+    /// Whether this is the reflectance at the surface; otherwise it is that at the top of the atmosphere.
     pub is_surface: bool,
-    /// Whether the stored numbers have 8 bits. Where they have more, an image of 8 bits has been stretched for display.
+    /// Whether the stored numbers have 8 bits. If they have more, an image of 8 bits was stretched for display.
     pub is_of_8_bits: bool,
     /// Where the numbers come from, for people.
     pub origin: String,
 }
 
-/// Why there is no calibration, in a sentence for people.
+/// Why there is no calibration, as a sentence for people.
 pub type WhyNot = String;
 
 /// Finds the calibration of a product; `metadata` is the text of its metadata file.
 ///
 /// # Errors
-/// What is missing, in a sentence for people: the numbers are then used as they are stored.
+/// What is missing, as a sentence for people; the numbers are then used as stored.
 pub fn calibration(product: &RecognizedProduct, metadata: Option<&str>) -> Result<Calibration, WhyNot> {
     let codes: Option<Vec<&str>> = product
         .bands
@@ -85,10 +85,10 @@ fn number(values: &[(String, String, String)], groups: &[&str], key: &str) -> Re
         .ok_or_else(|| format!("The metadata file does not give {key}"))
 }
 
-/// The sun's height over the horizon as a sine: what a horizontal surface receives.
+/// The sine of the sun's height above the horizon, which is the share that a horizontal surface receives.
 fn sine_of_elevation(degrees: f64) -> Result<f64, WhyNot> {
     let sine = degrees.to_radians().sin();
-    // Lower than 2 degrees nothing reflects what could be measured.
+    // If the sun is lower than 2 degrees, nothing reflects enough to be measured.
     if sine > 0.035 {
         Ok(sine)
     } else {

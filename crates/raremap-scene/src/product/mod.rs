@@ -1,4 +1,4 @@
-//! Several files as one scene: the bands of a product as it is delivered.
+//! Treats several files as one scene: the bands of a product as it is delivered.
 
 mod facts;
 mod grid;
@@ -27,7 +27,7 @@ use raremap_tiff::Window;
 use raremap_tiff::{SampleType, Samples};
 use zero::ZeroFilled;
 
-/// Something that was done with the files, and that a person should know.
+/// Something that was done with the files and that a person should know.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Notice {
     /// A stable identifier for programs.
@@ -39,11 +39,11 @@ pub struct Notice {
 /// One of the files that make a scene.
 #[derive(Debug)]
 pub struct ProductFile<S> {
-    /// Its name, for messages and where it names no band itself.
+    /// Its name, for messages, and as the band's name if the file names none.
     pub name: String,
     /// Its samples.
     pub scene: S,
-    /// The common name of its only band, where the product's naming gives it.
+    /// The common name of its only band, if the product's naming gives it.
     pub common: Option<String>,
 }
 
@@ -54,7 +54,7 @@ pub struct DeclaredScaling {
     pub file: String,
     /// What a stored number is multiplied by.
     pub scale: f64,
-    /// What is added to that.
+    /// Offset that is added to that.
     pub offset: f64,
 }
 
@@ -69,10 +69,10 @@ impl DeclaredScaling {
     }
 }
 
-/// Files of one product as one scene, on the grid of the finest.
+/// Files of one product as one scene, on the grid of the finest file.
 ///
-/// Files of the same extent with larger pixels are interpolated linearly between pixel centres: values stay within those that were
-/// measured, and there is no step where a coarse pixel ends. Anything else that differs is refused.
+/// Files of the same extent with larger pixels are interpolated linearly between pixel centres: values stay within the measured ones, and
+/// there is no step where a coarse pixel ends. Any other difference is refused.
 #[derive(Debug)]
 pub struct Product<S> {
     members: Vec<Member<S>>,
@@ -80,13 +80,13 @@ pub struct Product<S> {
     places: Vec<Place>,
     info: SceneInfo,
     notices: Vec<Notice>,
-    /// Scale and offset of each band, once values are to be others than the stored ones.
+    /// Scale and offset of each band, if values are to differ from the stored ones.
     scaling: Vec<[f32; 2]>,
     facts: ProductFacts,
     declared: Vec<DeclaredScaling>,
-    /// Most bytes of the result of one read.
+    /// Largest size of the result of one read, in bytes.
     max_window_bytes: u64,
-    /// That of files whose names say it.
+    /// The product that the files' names state.
     kind: ProductKind,
 }
 
@@ -102,7 +102,7 @@ struct Member<S> {
 enum Zero {
     /// As any other value.
     Measured,
-    /// No data where all bands are 0: the file says so, and so reading it has made all its zeros invalid.
+    /// A pixel has no data if all bands are 0. The file says so, and reading it has made all its zeros invalid.
     DeclaredNodata,
     /// The same, but it is the product's convention and the file does not say so: reading it has left its zeros as they are.
     ImpliedNodata,
@@ -115,14 +115,14 @@ struct Place {
 }
 
 impl<S: Scene> Product<S> {
-    /// Takes files as one scene. Where `zero_is_nodata`, pixels that are 0 in all bands have no data even if no file says so, as is the
+    /// Takes files as one scene. If `zero_is_nodata`, pixels that are 0 in all bands have no data even if no file says so, which is the
     /// convention of many products.
     ///
     /// # Errors
     /// [`ProductError::GridMismatch`] for a file that does not lie on the grid, [`ProductError::NoImage`] without files.
     pub fn new(files: Vec<ProductFile<S>>, zero_is_nodata: bool, limits: &Limits) -> Result<Self, SceneError> {
         let reference = files.iter().enumerate().min_by(|(_, one), (_, other)| {
-            // Of equal ones the first.
+            // Of equal ones, the first is taken.
             grid::fineness(one.scene.scene_info()).total_cmp(&grid::fineness(other.scene.scene_info()))
         });
         let Some((reference_at, reference)) = reference else {
@@ -159,7 +159,7 @@ impl<S: Scene> Product<S> {
             }
             nodata.extend(own.nodata);
             info.color_interpretations.extend(&own.color_interpretations);
-            // A name is as good as what it tells: that of the only band of a file may be the file's.
+            // A name is only as good as what it tells; the name of a file's only band may be the file's.
             let stem = || (!is_single).then(|| stem_of(&file.name));
             for (band, name) in own.band_names.iter().enumerate() {
                 let name = match own.band_names.len() {
@@ -174,7 +174,7 @@ impl<S: Scene> Product<S> {
                 None if zero_is_nodata => Zero::ImpliedNodata,
                 _ => Zero::Measured,
             };
-            // What is interpolated has to know before.
+            // What is interpolated has to know this before.
             let is_filled = zero == Zero::ImpliedNodata && matches!(fit, Fit::Stretched { .. });
             let zero = if is_filled { Zero::DeclaredNodata } else { zero };
             let (rows, columns) = match fit {
@@ -211,7 +211,7 @@ impl<S: Scene> Product<S> {
             notices.push(Notice {
                 code: "bands_interpolated",
                 message: format!(
-                    "These have larger pixels than {reference_name} and are interpolated linearly to its grid: {list}."
+                    "These files have larger pixels than {reference_name} and are interpolated linearly to its grid: {list}."
                 ),
             });
         }
@@ -228,26 +228,26 @@ impl<S: Scene> Product<S> {
         })
     }
 
-    /// Takes note of what the product says of itself.
+    /// Records what the product says about itself.
     pub fn describe(&mut self, facts: ProductFacts) {
         self.facts = facts;
     }
 
-    /// What the product says of itself; nothing before [`Product::describe`].
+    /// What the product says about itself; nothing before [`Product::describe`].
     pub fn facts(&self) -> &ProductFacts {
         &self.facts
     }
 
-    /// What each file that has something to say of it says that its stored numbers stand for. They are given as they are stored, whatever it
-    /// is, until [`Product::calibrate`].
+    /// For each file that states a scale and offset, what its stored numbers stand for. Until [`Product::calibrate`], values are given as
+    /// they are stored, whatever this says.
     pub fn declared_scaling(&self) -> &[DeclaredScaling] {
         &self.declared
     }
 
-    /// Whether the stored numbers can be those that a calibration is of.
+    /// Checks whether the stored numbers can be those that a calibration is for.
     ///
     /// # Errors
-    /// What speaks against it, in a sentence for people.
+    /// What speaks against it, as a sentence for people.
     pub fn check_calibration(&self, calibration: &Calibration) -> Result<(), WhyNot> {
         let narrow = self
             .members
@@ -255,7 +255,7 @@ impl<S: Scene> Product<S> {
             .find(|member| member.scene.scene_info().bits_per_sample <= 8);
         match narrow {
             Some(Member { name, scene, .. }) if !calibration.is_of_8_bits => Err(format!(
-                "{name} has {} bits, and {} is of numbers of more",
+                "{name} has {} bits, but {} is for numbers of more bits",
                 scene.scene_info().bits_per_sample,
                 calibration.origin
             )),
@@ -263,11 +263,11 @@ impl<S: Scene> Product<S> {
         }
     }
 
-    /// Gives values as `factor` times the reflectance from now on. It is the first band of each file that the calibration is of; an opacity
-    /// behind it stays what it is.
+    /// From now on, values are `factor` times the reflectance. The calibration applies to the first band of each file; an opacity band
+    /// behind it stays as it is.
     ///
     /// # Errors
-    /// [`Misuse::BadCalibration`] for another number of bands than the product has files.
+    /// [`Misuse::BadCalibration`] if the product has another number of files than the calibration has bands.
     pub fn calibrate(&mut self, calibration: &Calibration, factor: f64) -> Result<(), SceneError> {
         let (found, expected) = (calibration.bands.len(), self.members.len());
         if found != expected {
@@ -279,7 +279,7 @@ impl<S: Scene> Product<S> {
         };
         self.scaling = self.places.iter().map(scaled).collect();
         (self.info.sample_type, self.info.bits_per_sample) = (SampleType::F32, 32);
-        // It is that of the stored values; validity has heeded it.
+        // This value refers to stored numbers, and validity has already taken it into account.
         self.info.nodata = None;
         let (ground, origin) = (
             if calibration.is_surface {
@@ -291,12 +291,12 @@ impl<S: Scene> Product<S> {
         );
         self.notices.push(Notice {
             code: "values_calibrated",
-            message: format!("Stored numbers are converted to reflectance {ground} x {factor}, by {origin}."),
+            message: format!("The stored numbers are converted to reflectance {ground} x {factor}, by {origin}."),
         });
         Ok(())
     }
 
-    /// Makes the values of some bands those that were asked for.
+    /// Changes the values of some bands as requested.
     fn scale(&self, samples: &mut Samples, bands: &[usize]) {
         let pixels = samples.valid.len().max(1);
         for (plane, band) in samples.values.chunks_exact_mut(pixels).zip(bands) {
@@ -317,8 +317,8 @@ impl<S: Scene> Product<S> {
         self.places.iter().map(name)
     }
 
-    /// For people: a band by its common name and that of its file, such as `red (BAND3)`, where the product's naming tells every band and
-    /// none is this one. `None` where it is there or could be.
+    /// For people: a band by its common name and that of its file, such as `red (BAND3)`, if the product's naming tells every band and none
+    /// is this one. `None` if the band is there or could be.
     pub fn missing_band(&self, common: &str) -> Option<String> {
         let is_there = self.info.band_names.iter().flatten().any(|name| name == common);
         if is_there || self.kind == ProductKind::Other {
@@ -330,7 +330,7 @@ impl<S: Scene> Product<S> {
         })
     }
 
-    /// The bands that are wanted of each file that has any.
+    /// For each file with requested bands, which bands are requested.
     fn by_member(&self, bands: &[usize]) -> Result<Vec<(usize, Wanted)>, SceneError> {
         if bands.is_empty() {
             return Err(raremap_tiff::Misuse::NoBands.into());
@@ -350,9 +350,9 @@ impl<S: Scene> Product<S> {
         Ok(wanted)
     }
 
-    /// Puts what was read of each file together. All have the size of the result.
+    /// Combines what was read of each file. All parts have the size of the result.
     fn join(&self, bands: usize, size: [usize; 2], mut parts: Vec<Part>) -> Samples {
-        // One file, its bands in the order that was asked for: nothing to put together, and nothing to copy.
+        // There is one file with its bands in the requested order, so there is nothing to combine and nothing to copy.
         let is_whole = |part: &Part| part.positions.iter().copied().eq(0..bands);
         if parts.len() == 1
             && parts.iter().all(is_whole)
@@ -366,7 +366,7 @@ impl<S: Scene> Product<S> {
         let [height, width] = size;
         let mut out = Samples::new(bands, height, width);
         let pixels = out.valid.len();
-        // Where any band that could be 0 for want of data is not.
+        // A band that could be 0 for lack of data is not 0 here.
         let mut has_value: Option<Vec<bool>> = None;
         for Part {
             zero,
@@ -409,13 +409,13 @@ impl<S: Scene> Product<S> {
     }
 }
 
-/// The bands that are wanted of one file: (position in the result, band of the file).
+/// The requested bands of one file: (position in the result, band of the file).
 type Wanted = Vec<(usize, usize)>;
 
 /// What was read of one file.
 struct Part {
     zero: Zero,
-    /// The place of each of its bands in the result.
+    /// The position of each of its bands in the result.
     positions: Vec<usize>,
     samples: Samples,
 }
@@ -475,7 +475,7 @@ impl<S: Scene> Scene for Product<S> {
                 samples: member.scene.read_preview(max_px, &bands).await?,
             });
         }
-        // Files of other pixel sizes, or with other overviews, give other sizes of the same ground.
+        // Files with other pixel sizes or other overviews give other sizes of the same ground.
         let largest = parts
             .iter()
             .map(|part| [part.samples.height, part.samples.width])
@@ -516,7 +516,7 @@ fn nearest(samples: &Samples, [height, width]: [usize; 2]) -> Samples {
 }
 
 impl<R: RangeSource> Product<TiffScene<R>> {
-    /// Opens the files of a recognized product: `source` gives the bytes of a file by its place in the list that was recognized.
+    /// Opens the files of a recognized product: `source` gives the bytes of a file by its position in the list that was recognized.
     ///
     /// # Errors
     /// [`SceneError::InFile`] for a file that cannot be read, else as [`Product::new`].

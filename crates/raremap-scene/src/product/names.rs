@@ -1,4 +1,4 @@
-//! What a file of a product is, by its name.
+//! Finds out what a file of a product is, by its name.
 
 use super::ProductKind;
 
@@ -8,10 +8,10 @@ pub(super) enum FileRole {
     /// A band whose common name the product's naming gives.
     Band {
         common: &'static str,
-        /// Of several files of one band the finest is taken; 0 where the name does not say.
+        /// Of several files of one band, the finest is taken; 0 if the name does not say.
         resolution_m: u32,
     },
-    /// A file of the product that no model looks at, and what it holds.
+    /// A file of the product that models do not use, and what it holds.
     Unused(&'static str),
     /// What the product says about itself.
     Metadata,
@@ -28,7 +28,7 @@ pub(super) struct FileName {
     /// What the files of one product share, in lower case: folder and scene.
     pub(super) group: String,
     pub(super) role: FileRole,
-    /// Group and role of a name such as `scene_B3`, should the files beside it turn out to be those of Sentinel-2.
+    /// Group and role of a name such as `scene_B3`, in case the files beside it turn out to be those of Sentinel-2.
     pub(super) unpadded: Option<(String, FileRole)>,
     pub(super) is_jpeg_2000: bool,
 }
@@ -86,19 +86,19 @@ pub(super) fn band_code(kind: ProductKind, common: &str) -> Option<&'static str>
     codes.iter().find(|(_, name)| *name == common).map(|(code, _)| *code)
 }
 
-/// How the file of a band is called, behind what all files of a scene begin with.
+/// The name of a band's file, after what all files of a scene begin with.
 pub(super) fn band_file(kind: ProductKind, common: &str) -> Option<String> {
     let code = band_code(kind, common)?.to_uppercase();
     match kind {
         ProductKind::Liss => Some(format!("BAND{code}")),
-        // Its two sensors number them differently.
+        // The two sensors number them differently.
         ProductKind::Harmonized => None,
         _ => Some(format!("B{code}")),
     }
 }
 
 impl FileName {
-    /// Understands a path inside a listing; folders are separated by `/` or `\`.
+    /// Interprets a path in a list; folders are separated by `/` or `\`.
     pub(super) fn new(path: &str) -> Self {
         let path = path.replace('\\', "/").to_lowercase();
         let (folder, file) = path.rsplit_once('/').unwrap_or(("", &path));
@@ -153,7 +153,7 @@ fn metadata(folder: &str, stem: &str, extension: &str) -> Option<Found> {
     }
 }
 
-/// Splits `lc08_l2sp_199024_20200801_20200908_02_t1_sr_b4` into scene, satellite and what follows; also the names before collections.
+/// Splits `lc08_l2sp_199024_20200801_20200908_02_t1_sr_b4` into scene, satellite and the rest; also names from before the collections.
 fn landsat_scene(stem: &str) -> Option<(String, ProductKind, String)> {
     let sensor = stem
         .get(..2)
@@ -161,7 +161,7 @@ fn landsat_scene(stem: &str) -> Option<(String, ProductKind, String)> {
     let digits: String = stem.chars().skip(2).take_while(char::is_ascii_digit).collect();
     let satellite: u8 = match digits.len() {
         2 => digits.parse().ok()?,
-        // LC81990242016...: one digit of the satellite, then path, row and day.
+        // LC81990242016... has one digit of the satellite, then path, row and day.
         13.. => digits.get(..1)?.parse().ok()?,
         _ => return None,
     };
@@ -170,7 +170,7 @@ fn landsat_scene(stem: &str) -> Option<(String, ProductKind, String)> {
         ("lt", 4 | 5) | ("le", 7) => ProductKind::Landsat4,
         _ => return None,
     };
-    // Words with the place where each ends.
+    // These are words with the position where each ends.
     let is_separator = |character: char| !character.is_ascii_alphanumeric();
     let mut end = 0;
     let words: Vec<(&str, usize)> = stem
@@ -181,8 +181,8 @@ fn landsat_scene(stem: &str) -> Option<(String, ProductKind, String)> {
             (bare, end - (word.len() - bare.len()))
         })
         .collect();
-    // The tier ends the scene's own part: T1, T2 or RT. Tiles of the US grid (ARD) have none, but numbers and a version; the oldest
-    // names are one word.
+    // The tier ends the scene's own part: T1, T2 or RT. Tiles of the US grid (ARD) have none, but numbers and a version; the oldest names
+    // are one word.
     let tier = words
         .iter()
         .position(|(word, _)| ["t1", "t2", "rt", "a1", "a2"].contains(word));
@@ -200,7 +200,7 @@ fn is_of_landsat_scene(word: &str) -> bool {
     is_numbered || ["cu", "ak", "hi"].contains(&word)
 }
 
-/// The number of the band in `sr_b4`, `srb4`, `band4`, `b04`, `b4 (1)`, `b6_vcid_1`: one that ends where the word does.
+/// The number of the band in `sr_b4`, `srb4`, `band4`, `b04`, `b4 (1)`, `b6_vcid_1`: a number that ends where the word does.
 fn landsat_code(rest: &str) -> Option<&str> {
     let measured = ["sr_", "toa_", "sr", "ta"]
         .iter()
@@ -231,7 +231,7 @@ fn landsat(folder: &str, stem: &str) -> Option<Found> {
         _ if rest.starts_with("bt") => FileRole::Unused("thermal band"),
         _ if rest.contains("qa") || rest.contains("cloud") => FileRole::Unused("quality"),
         _ if ["vaa", "vza", "saa", "sza"].contains(&rest.as_str()) => FileRole::Unused("angles"),
-        // Such as a stack that a person made of a scene's bands.
+        // This is, for example, a stack that a person made from a scene's bands.
         _ => FileRole::Image,
     };
     Some((kind, format!("{folder}/{scene}"), role))
@@ -256,7 +256,7 @@ fn padded_sentinel_2(word: &str) -> Option<&'static str> {
     look_up(SENTINEL_2, word.strip_prefix('b')?)
 }
 
-/// The band that `b3` stands for where others are `b8a`, `b11` and `b12`: Earth Engine and Theia write codes so.
+/// The band that `b3` stands for if others are `b8a`, `b11` and `b12`: Earth Engine and Theia write codes like that.
 fn unpadded_sentinel_2(word: &str) -> Option<&'static str> {
     let code = word.strip_prefix('b').filter(|code| code.len() == 1)?;
     look_up(SENTINEL_2, &format!("0{code}"))
@@ -271,7 +271,7 @@ fn is_tile(word: &str) -> bool {
         && bytes[3..].iter().all(u8::is_ascii_lowercase)
 }
 
-/// How a group of files tells that its unpadded codes are those of Sentinel-2.
+/// How a group of files shows that its unpadded codes are those of Sentinel-2.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Sentinel2Sign {
     /// It names a tile of Sentinel-2's grid.
@@ -281,7 +281,7 @@ pub(super) enum Sentinel2Sign {
     None,
 }
 
-/// What the name of a group says of itself.
+/// What the name of a group says about it.
 pub(super) fn sentinel_2_sign(group: &str) -> Sentinel2Sign {
     let scene = group.rsplit('/').next().unwrap_or_default();
     let is_satellite = |word: &str| {
@@ -300,7 +300,7 @@ pub(super) fn sentinel_2_sign(group: &str) -> Sentinel2Sign {
 
 /// `T32TQM_20200101T101319_B03_10m`, `B03`, and a scene's quality layers.
 fn sentinel_2(folder: &str, stem: &str, common_of: impl Fn(&str) -> Option<&'static str>) -> Option<Found> {
-    // Masks name the band that they are of.
+    // Masks name the band that they belong to.
     if stem.starts_with("msk_") || folder.rsplit('/').next() == Some("qi_data") {
         return Some((ProductKind::Sentinel2, folder.to_owned(), FileRole::Unused("quality")));
     }
@@ -344,7 +344,7 @@ fn liss(folder: &str, stem: &str) -> Option<Found> {
     let at = stem.rfind("band")?;
     let code = stem.get(at + 4..)?.trim_start_matches(['_', '-', ' ']);
     let before = stem.get(..at)?;
-    // Others name bands so, too: with words before it, those have to be the sensor's.
+    // Others name bands like that, too, so any words before it have to be the sensor's.
     let is_word = before.is_empty() || before.ends_with(['_', '-', ' ', '.']);
     let is_sensor = before.is_empty()
         || ["l3", "l4", "liss", "aw", "r2"]

@@ -1,4 +1,4 @@
-//! Which files of a list make one product. Nothing is opened: names alone decide.
+//! Finds out which files of a list make one product. Nothing is opened: only names decide.
 
 use serde::Serialize;
 
@@ -20,7 +20,7 @@ pub enum ProductKind {
     Landsat4,
     /// Harmonized Landsat and Sentinel-2.
     Harmonized,
-    /// Images whose names say no product.
+    /// Images whose names do not tell a product.
     Other,
 }
 
@@ -30,7 +30,7 @@ impl ProductKind {
         matches!(self, Self::Liss | Self::Sentinel2 | Self::Landsat8 | Self::Landsat4)
     }
 
-    /// For people.
+    /// Its name for people.
     fn name(self) -> &'static str {
         match self {
             Self::Liss => "Resourcesat (LISS)",
@@ -46,11 +46,11 @@ impl ProductKind {
 /// A file that holds a band of a product.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ProductBand {
-    /// Its place in the list.
+    /// Its position in the list.
     pub file: usize,
     /// Its name without folders.
     pub name: String,
-    /// The common name of its band, where the product's naming gives it.
+    /// The common name of its band, if the product's naming gives it.
     pub common: Option<&'static str>,
 }
 
@@ -61,13 +61,13 @@ pub struct RecognizedProduct {
     pub kind: ProductKind,
     /// The files of its bands.
     pub bands: Vec<ProductBand>,
-    /// The place of its metadata file in the list.
+    /// The position of its metadata file in the list.
     pub metadata: Option<usize>,
     /// Names of files that are not used, with what they hold.
     pub unused: Vec<String>,
 }
 
-/// The order of the bands of a product, whatever that of its files.
+/// The order of a product's bands, whatever the order of its files.
 const ORDER: &[&str] = &[
     "coastal", "blue", "green", "red", "rededge1", "rededge2", "rededge3", "nir", "nir08", "nir09", "cirrus", "swir1",
     "swir2",
@@ -75,15 +75,15 @@ const ORDER: &[&str] = &[
 
 /// Finds the product among files by their paths.
 ///
-/// Files of a known product come before others beside them; without one, all images are taken as one scene.
+/// Files of a known product take precedence over others beside them; without one, all images are taken as one scene.
 ///
 /// # Errors
 /// [`ProductError::NoImage`], [`ProductError::NoBand`], [`ProductError::SeveralProducts`],
-/// and [`ProductError::Jpeg2000`] for bands that are stored so.
+/// and [`ProductError::Jpeg2000`] for bands in that format.
 pub fn recognize(paths: &[&str]) -> Result<RecognizedProduct, ProductError> {
     let mut names: Vec<FileName> = paths.iter().map(|path| FileName::new(path)).collect();
     settle_unpadded(&mut names);
-    // Folders of archives made on macOS hold a shadow of every file.
+    // Folders of archives made on macOS contain a shadow of every file.
     let is_shadow = |path: &str| {
         path.split(['/', '\\'])
             .any(|part| part == "__MACOSX" || part.starts_with("._"))
@@ -155,7 +155,7 @@ pub fn recognize(paths: &[&str]) -> Result<RecognizedProduct, ProductError> {
             unused,
         });
     };
-    // The worth of each beside it: what can be read goes before what is finer.
+    // Each comes with its rank: what can be read goes before what is finer.
     let mut bands: Vec<((bool, u32), ProductBand)> = Vec::new();
     let mut unused = Vec::new();
     for (file, name) in listed() {
@@ -168,7 +168,7 @@ pub fn recognize(paths: &[&str]) -> Result<RecognizedProduct, ProductError> {
                 };
                 let rank = (name.is_jpeg_2000, resolution_m);
                 match bands.iter_mut().find(|(_, known)| known.common == Some(common)) {
-                    // A resolution that the name does not tell is the finest there is.
+                    // A resolution that the name does not tell counts as the finest.
                     Some((known_rank, known)) => {
                         let dropped = if rank < *known_rank {
                             *known_rank = rank;
@@ -182,7 +182,7 @@ pub fn recognize(paths: &[&str]) -> Result<RecognizedProduct, ProductError> {
                 }
             }
             FileRole::Unused(what) => unused.push(format!("{} ({what})", short(file))),
-            FileRole::Image => unused.push(format!("{} (no band of the product)", short(file))),
+            FileRole::Image => unused.push(format!("{} (not a band of the product)", short(file))),
             _ => {}
         }
     }
@@ -193,7 +193,7 @@ pub fn recognize(paths: &[&str]) -> Result<RecognizedProduct, ProductError> {
     let kind = listed()
         .find(|(_, name)| name.group == group && matches!(name.role, FileRole::Band { .. }))
         .map_or(ProductKind::Other, |(_, name)| name.kind);
-    // Beside the bands, or else in the nearest folder above them.
+    // It lies beside the bands, or else in the nearest folder above them.
     let is_above = |above: &str| {
         let below = group.strip_prefix(above);
         below
@@ -211,8 +211,8 @@ pub fn recognize(paths: &[&str]) -> Result<RecognizedProduct, ProductError> {
     })
 }
 
-/// Decides whether names such as `scene_B3` are bands of Sentinel-2: where files beside them have codes that only it writes, or their
-/// name has its tile. Numbers up to 12 alone say nothing, and then none of these files is a band of a known product.
+/// Decides whether names such as `scene_B3` are bands of Sentinel-2: they are if files beside them have codes that only it uses, or if
+/// their name has its tile. Numbers up to 12 alone say nothing, and then none of these files is a band of a known product.
 fn settle_unpadded(names: &mut [FileName]) {
     let mut groups: Vec<String> = Vec::new();
     for (group, _) in names.iter().filter_map(|name| name.unpadded.as_ref()) {
@@ -227,7 +227,7 @@ fn settle_unpadded(names: &mut [FileName]) {
                 && matches!(name.role, FileRole::Band { common, .. } if among.contains(&common))
         };
         let has = |among: &[&str]| names.iter().any(|name| is_band_of_it(name, among));
-        // B01 to B09 beside B1 to B9: these are something else.
+        // B01 to B09 are beside B1 to B9, so the latter are something else.
         if has(&[
             "coastal", "blue", "green", "red", "rededge1", "rededge2", "rededge3", "nir", "nir09",
         ]) {
@@ -273,16 +273,13 @@ impl RecognizedProduct {
             let bands = bands.collect::<Vec<_>>().join(", ");
             notices.push(Notice {
                 code: "product_recognized",
-                message: format!(
-                    "The files are taken for those of a {} product: {bands}.",
-                    self.kind.name()
-                ),
+                message: format!("The files look like those of a {} product: {bands}.", self.kind.name()),
             });
         }
         if !self.unused.is_empty() {
             notices.push(Notice {
                 code: "files_unused",
-                message: format!("Not used: {}.", NameList(self.unused.clone())),
+                message: format!("These files are not used: {}.", NameList(self.unused.clone())),
             });
         }
         notices

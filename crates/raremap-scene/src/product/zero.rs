@@ -5,9 +5,9 @@ use crate::scene::{Scene, SceneInfo};
 use raremap_tiff::Samples;
 use raremap_tiff::Window;
 
-/// A scene whose pixels are not valid where all bands that are read are 0, if that is how its product fills it.
+/// A scene whose pixels are invalid if all bands that are read are 0, provided that its product fills it like that.
 ///
-/// Before it is interpolated: otherwise the fill is mixed into the pixels at the edge, and these into the fill.
+/// This happens before interpolation; otherwise the fill would be mixed into the pixels at the edge, and these into the fill.
 #[derive(Debug)]
 pub(super) struct ZeroFilled<S> {
     pub(super) scene: S,

@@ -1,4 +1,4 @@
-//! One scene seen on another grid: windows are resampled when they are asked for.
+//! Shows a scene on another grid: windows are resampled when they are read.
 
 mod weights;
 
@@ -11,9 +11,9 @@ use raremap_tiff::Samples;
 use raremap_tiff::Window;
 use weights::{Weights, apply};
 
-/// Samples of the source that are held at a time, at most, unless one pixel of the result needs more: 16 MB.
+/// At most this many samples of the source are held at a time, unless one pixel of the result needs more: 16 MB.
 const MAX_SOURCE_SAMPLES: u64 = 4 << 20;
-/// A pixel of the result is valid where at least this share of its area is.
+/// A pixel of the result is valid if at least this share of its area is.
 const LEAST_VALID_SHARE: f32 = 0.5;
 /// Sums of 32-bit weights are exact to this.
 const WEIGHT_ERROR: f32 = 1e-4;
@@ -21,16 +21,16 @@ const WEIGHT_ERROR: f32 = 1e-4;
 /// How values between the source's pixels are found.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Kernel {
-    /// The mean of the source's area below the pixel: for coarser grids.
+    /// The mean of the source's area below the pixel, for coarser grids.
     Area,
-    /// Linear between the two nearest pixel centres of each axis: for finer grids, stays within the values that were measured.
+    /// Linear between the two nearest pixel centres of each axis, for finer grids; it stays within the measured values.
     Bilinear,
-    /// Cubic convolution (Keys 1981, a = -1/2) of the four nearest pixel centres of each axis: for finer grids, keeps edges sharp.
-    /// Bilinear where one of these has no data.
+    /// Cubic convolution (Keys 1981, a = -1/2) of the four nearest pixel centres of each axis, for finer grids; it keeps edges sharp. It is
+    /// bilinear where one of these has no data.
     Cubic,
 }
 
-/// How the pixels of one axis lie on those of the source: pixel `i` covers `offset_px + i * ratio` up to `offset_px + (i + 1) * ratio`.
+/// How the pixels of one axis lie on those of the source: pixel `i` covers `offset_px + i * ratio` to `offset_px + (i + 1) * ratio`.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct AxisGrid {
     /// How many pixels.
@@ -51,7 +51,7 @@ impl AxisGrid {
         }
     }
 
-    /// Pixels of `ratio` source pixels, as many as cover `size` of them; the last may reach over the edge.
+    /// Pixels of `ratio` source pixels, as many as needed to cover `size` of them; the last may reach over the edge.
     pub fn of_ratio(size: u32, ratio: f64) -> Self {
         // Rounding errors of the ratio are no reason for one more pixel; `as` saturates.
         let count = ((f64::from(size) / ratio - 1e-6).ceil() as u32).max(1);
@@ -71,10 +71,10 @@ impl AxisGrid {
     }
 }
 
-/// A scene seen on another grid. Reading a window reads what it needs of the source in bounded pieces; nothing is kept.
+/// A scene on another grid. Reading a window reads what it needs of the source in bounded pieces; nothing is kept.
 ///
-/// A pixel is valid where at least half of its area is valid in the source; parts beyond the source's edge are not. Where only a part is
-/// valid, that part alone makes the value.
+/// A pixel is valid if at least half of its area is valid in the source; parts beyond the source's edge are not. If only a part is valid,
+/// only that part makes the value.
 #[derive(Debug)]
 pub struct Resampled<S> {
     source: S,
@@ -82,12 +82,12 @@ pub struct Resampled<S> {
     rows: AxisGrid,
     columns: AxisGrid,
     fine: Kernel,
-    /// Most bytes of the result of one read.
+    /// Largest size of the result of one read, in bytes.
     max_window_bytes: u64,
 }
 
 impl<S: Scene> Resampled<S> {
-    /// The source on the grid of these rows and columns; `fine` is the kernel of axes that are not coarser than the source's, coarser
+    /// Puts the source on the grid of these rows and columns. `fine` is the kernel of axes that are not coarser than the source's; coarser
     /// ones are averaged by area.
     ///
     /// # Errors
@@ -132,7 +132,7 @@ impl<S: Scene> Resampled<S> {
         })
     }
 
-    /// The same with other limits than the default ones.
+    /// Sets other limits than the default ones.
     #[must_use]
     pub fn with_limits(self, limits: &Limits) -> Self {
         Self {
@@ -141,7 +141,7 @@ impl<S: Scene> Resampled<S> {
         }
     }
 
-    /// The scene as it was.
+    /// The original scene.
     pub fn source(&self) -> &S {
         &self.source
     }
@@ -156,7 +156,7 @@ impl<S: Scene> Resampled<S> {
         self.columns
     }
 
-    /// Reads a part of a window that needs few enough source samples, into its place in the result.
+    /// Reads a part of a window that needs few enough source samples, and puts it into its place in the result.
     async fn read_part(&self, part: Part, bands: &[usize], out: &mut Samples) -> Result<(), SceneError> {
         let source = self.source.scene_info();
         let along_rows = |kernel| Weights::new(self.rows, kernel, part.y, part.height, source.height);
@@ -185,7 +185,7 @@ impl<S: Scene> Resampled<S> {
         let weigh =
             |plane: &[f32], (rows, columns): &(Weights, Weights)| apply(plane, size, [top, left], rows, columns);
         let is_whole = read.valid.iter().all(|valid| *valid);
-        // The share of each pixel's area that has data.
+        // This is the share of each pixel's area that has data.
         let ones: Vec<f32> = read.valid.iter().map(|valid| f32::from(u8::from(*valid))).collect();
         let valid = weigh(&ones, &shares).into_iter();
         let valid: Vec<bool> = valid.map(|share| share >= LEAST_VALID_SHARE - WEIGHT_ERROR).collect();
@@ -230,7 +230,7 @@ impl<S: Scene> Resampled<S> {
         Ok(())
     }
 
-    /// Source samples that a part needs.
+    /// Number of source samples that a part needs.
     fn needed(&self, part: &Part, bands: usize) -> u64 {
         let span = |axis: AxisGrid, count: u32| (f64::from(count) * axis.ratio).ceil() as u64 + 4;
         span(self.rows, part.height)
@@ -261,7 +261,7 @@ impl Part {
         }
     }
 
-    /// Two halves: of the rows where there are several, as most files lie in rows.
+    /// Splits into two halves: by rows if there are several, because most files are stored in rows.
     fn split(self) -> [Self; 2] {
         if self.height > 1 {
             let upper = self.height / 2;
@@ -313,7 +313,7 @@ impl<S: Scene> Scene for Resampled<S> {
         }];
         while let Some(part) = parts.pop() {
             if self.needed(&part, bands.len()) > MAX_SOURCE_SAMPLES && (part.width > 1 || part.height > 1) {
-                // The last is taken next: upper rows before lower ones.
+                // The last one is taken next, so that upper rows come before lower ones.
                 let [first, second] = part.split();
                 parts.extend([second, first]);
             } else {
@@ -323,7 +323,7 @@ impl<S: Scene> Scene for Resampled<S> {
         Ok(out)
     }
 
-    /// The source's own preview: both show the same ground, but for what the last pixels reach over the edge.
+    /// The source's own preview: both show the same ground, except for what the last pixels reach over the edge.
     async fn read_preview(&self, max_px: u32, bands: &[usize]) -> Result<Samples, SceneError> {
         self.source.read_preview(max_px, bands).await
     }

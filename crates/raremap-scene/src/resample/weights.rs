@@ -1,4 +1,4 @@
-//! Which source pixels make a pixel of the result, and how much each counts: one axis at a time.
+//! Which source pixels make a pixel of the result, and how much each counts, one axis at a time.
 
 use super::{AxisGrid, Kernel};
 
@@ -25,7 +25,7 @@ struct Taps {
 pub(super) struct Weights(Vec<Taps>);
 
 impl Weights {
-    /// Weights that add up to 1, whatever is beyond the source's edge: there the pixels at the edge count for those that are missing.
+    /// Weights that add up to 1, whatever is beyond the source's edge: there, the pixels at the edge count for those that are missing.
     pub(super) fn new(axis: AxisGrid, kernel: Kernel, first: u32, count: u32, size: u32) -> Self {
         let taps = (first..first.saturating_add(count)).map(|index| match kernel {
             Kernel::Area => {
@@ -52,7 +52,7 @@ impl Weights {
         Self(pixels.map(|index| area(axis, index, size)).collect())
     }
 
-    /// Equal weights for all source pixels that count at all: their sum is 1 only where each has data.
+    /// Equal weights for all source pixels that count at all; their sum is 1 only where each has data.
     pub(super) fn support(&self) -> Self {
         let even = |taps: &Taps| {
             let count = taps.weights.iter().filter(|weight| **weight != 0.0).count() as f32;
@@ -75,8 +75,8 @@ impl Weights {
     }
 }
 
-/// The overlap of a pixel with each source pixel, in parts of the pixel's own length. A pixel that is beyond the source altogether gets
-/// the nearest source pixel with a weight near 0: values have to come from somewhere, and validity says that there are none.
+/// The overlap of a pixel with each source pixel, in parts of the pixel's own length. A pixel completely beyond the source gets the nearest
+/// source pixel with a weight near 0: values have to come from somewhere, and validity says that there are none.
 fn area(axis: AxisGrid, index: u32, size: u32) -> Taps {
     let start = axis.offset_px + f64::from(index) * axis.ratio;
     let end = start + axis.ratio;
@@ -100,7 +100,7 @@ fn centre(axis: AxisGrid, index: u32) -> (i64, f32) {
     (position.floor() as i64, (position - position.floor()) as f32)
 }
 
-/// Weights of source pixels from `first` on; those beyond the source go to its edge.
+/// Weights of source pixels from `first` on; the weights of those beyond the source go to its edge.
 fn clamped(first: i64, weights: &[f32], size: u32) -> Taps {
     let last = i64::from(size) - 1;
     let clamp = |index: i64| index.clamp(0, last.max(0));
@@ -112,7 +112,7 @@ fn clamped(first: i64, weights: &[f32], size: u32) -> Taps {
         }
     }
     Taps {
-        // At least 0 and below the size, a u32.
+        // It is at least 0 and below the size, a u32.
         first: start as u32,
         weights: inside,
     }
@@ -125,7 +125,7 @@ fn cubic(t: f32) -> [f32; 4] {
     [far(1.0 + t), near(t), near(1.0 - t), far(2.0 - t)]
 }
 
-/// Weighs a plane of `[rows, columns]` source pixels that begins at source row and column `from`; gives a row per entry of `rows`.
+/// Weighs a plane of `[rows, columns]` source pixels that begins at source row and column `from`; returns a row per entry of `rows`.
 pub(super) fn apply(plane: &[f32], size: [usize; 2], from: [u32; 2], rows: &Weights, columns: &Weights) -> Vec<f32> {
     let width = size[1];
     let count = columns.0.len();

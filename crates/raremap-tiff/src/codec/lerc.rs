@@ -30,8 +30,8 @@ impl Wrapping {
 
 /// Decodes one strip or tile to chunky samples in native byte order.
 ///
-/// Pixels that the blob's mask leaves out are NaN in floating point files, else 0, as in libtiff; where the blob has one
-/// band less than the file, the mask is the opacity band.
+/// Pixels that the blob's mask leaves out are NaN in floating-point files and 0 in others, as in libtiff. If the blob has one band less
+/// than the file, the mask is the opacity band.
 pub(super) fn decode(compressed: &[u8], shape: &BlockShape, wrapping: Wrapping) -> Result<Vec<u8>, CodecError> {
     let unwrapped;
     let blob = match wrapping {
@@ -96,7 +96,7 @@ fn invalid(error: &dyn std::fmt::Display) -> CodecError {
     CodecError::Damaged(format!("its LERC blob is invalid: {error}"))
 }
 
-/// A blob is longer than its samples by a header, a mask and a few bytes per micro-block at most.
+/// A blob is longer than its samples by at most a header, a mask and a few bytes per micro-block.
 fn unwrap(compression: Compression, compressed: &[u8], shape: &BlockShape) -> Result<Vec<u8>, CodecError> {
     let most = shape.unpacked_bytes.saturating_mul(2).saturating_add(64 << 10);
     let mut blob = vec![0; most.min(compressed.len().saturating_add(1).saturating_mul(1032))];
@@ -126,7 +126,7 @@ impl Coded {
         let mut values = vec![T::default(); self.pixels * self.samples()];
         let result = ::lerc::decode_into(blob, &mut values).map_err(|error| invalid(&error))?;
         if result.valid_masks.len() != self.bands {
-            return Err("its LERC blob has not a mask for each band".into());
+            return Err("its LERC blob does not have a mask for each band".into());
         }
         if self.bands > 1 {
             let mut chunky = vec![T::default(); values.len()];

@@ -2,10 +2,10 @@
 
 use super::{CodecError, fill_from};
 
-/// The most memory for the dictionary: libtiff's highest preset takes 64 MiB.
+/// Largest amount of memory for the dictionary: libtiff's highest preset takes 64 MiB.
 const MAX_MEMORY_KIB: u32 = 80 << 10;
 
-/// Gives the number of bytes written.
+/// Returns the number of bytes written.
 pub(super) fn decode(compressed: &[u8], decoded: &mut [u8]) -> Result<usize, CodecError> {
     fill_from(
         lzma_rust2::XzReader::new_mem_limit(compressed, false, MAX_MEMORY_KIB),

@@ -1,4 +1,4 @@
-//! Decompression of one strip or tile into a buffer of the size that its layout expects, never more.
+//! Decompresses one strip or tile into a buffer of the size that its layout expects, and never more.
 
 mod deflate;
 mod fax;
@@ -86,8 +86,8 @@ impl Compression {
         matches!(self, Lzw | Deflate | Zstd | Lzma)
     }
 
-    /// How many times a block's decoded size is held while it is decoded: planes of 16 bits and coefficients of JPEG, the
-    /// image in WebP's own colours, values before they are bytes.
+    /// How many times a block's decoded size is held while it is decoded: 16-bit planes and coefficients of JPEG, the image in WebP's own
+    /// colours, values before they are bytes.
     pub(crate) fn working_copies(self) -> u64 {
         match self {
             Compression::Jpeg => 5,
@@ -111,7 +111,7 @@ impl Compression {
 /// Why a block cannot be decoded.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum CodecError {
-    /// Its data is damaged, in the words of a sentence's second half.
+    /// Its data is damaged; the text is the second half of a sentence.
     Damaged(String),
     /// Its data is of a kind that is not read.
     Unsupported(&'static str),
@@ -155,7 +155,7 @@ pub(crate) enum Decoded {
     Samples(Vec<u8>),
 }
 
-/// A compression with what else the directory says about it.
+/// A compression, with what else the directory says about it.
 #[derive(Debug, Clone)]
 pub(crate) struct BlockCodec {
     compression: Compression,
@@ -210,7 +210,7 @@ impl BlockCodec {
         }
     }
 
-    /// Decodes `compressed` into exactly the bytes that `shape` needs; data beyond them is not looked at.
+    /// Decodes `compressed` into exactly the bytes that `shape` needs; data beyond them is ignored.
     pub(crate) fn decode(&self, compressed: &[u8], shape: &BlockShape) -> Result<Decoded, CodecError> {
         match self.compression {
             Compression::Jpeg => {
@@ -227,9 +227,9 @@ impl BlockCodec {
     }
 }
 
-/// Decodes one of the compressions that know nothing but bytes.
+/// Decodes one of the compressions that only know bytes.
 ///
-/// The buffer is allocated only if `compressed` is long enough to fill it at all.
+/// The buffer is only allocated if `compressed` is long enough to fill it at all.
 fn decode_bytes(compression: Compression, compressed: &[u8], expected: usize) -> Result<Vec<u8>, CodecError> {
     let most = (compressed.len() as u64 + 1).saturating_mul(max_expansion(compression));
     if expected as u64 > most {
@@ -240,7 +240,7 @@ fn decode_bytes(compression: Compression, compressed: &[u8], expected: usize) ->
     {
         return Ok(decoded);
     }
-    // Data that ends early, as forged sizes make it, is found out before room for all that was declared is taken.
+    // Data that ends early, as with forged sizes, is found out before memory for all that was declared is taken.
     if expected > PROBED_FROM_BYTES {
         decode_into(compression, compressed, &mut vec![0; expected / 16])?;
     }
@@ -249,10 +249,10 @@ fn decode_bytes(compression: Compression, compressed: &[u8], expected: usize) ->
     Ok(decoded)
 }
 
-/// Blocks from this size on are decoded in part first: a sixteenth more work, for sizes that hardly any file has.
+/// Blocks of at least this size are decoded in part first, which is a sixteenth more work for sizes that hardly any file has.
 const PROBED_FROM_BYTES: usize = 16 << 20;
 
-/// Fills `decoded`, or says that the data does not.
+/// Fills `decoded`, or reports that the data does not.
 fn decode_into(compression: Compression, compressed: &[u8], decoded: &mut [u8]) -> Result<(), CodecError> {
     let expected = decoded.len();
     let filled = match compression {
@@ -273,7 +273,7 @@ fn decode_into(compression: Compression, compressed: &[u8], decoded: &mut [u8]) 
     Ok(())
 }
 
-/// The most bytes that one compressed byte can decode to; what needs more is truncated, whatever it holds.
+/// The largest number of bytes that one compressed byte can decode to; what needs more is truncated, whatever it holds.
 fn max_expansion(compression: Compression) -> u64 {
     match compression {
         Compression::PackBits => 64,
@@ -287,7 +287,7 @@ fn max_expansion(compression: Compression) -> u64 {
     }
 }
 
-/// Reads from `stream` until `decoded` is full or the stream ends; gives the number of bytes written.
+/// Reads from `stream` until `decoded` is full or the stream ends; returns the number of bytes written.
 fn fill_from(mut stream: impl std::io::Read, decoded: &mut [u8], name: &str) -> Result<usize, CodecError> {
     let mut filled = 0;
     while let Some(room) = decoded.get_mut(filled..).filter(|room| !room.is_empty()) {

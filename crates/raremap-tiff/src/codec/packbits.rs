@@ -1,6 +1,6 @@
 //! PackBits (TIFF 6.0, section 9).
 
-/// Gives the number of bytes written.
+/// Returns the number of bytes written.
 pub(super) fn decode(mut compressed: &[u8], decoded: &mut [u8]) -> usize {
     let mut filled = 0;
     while let ([control, rest @ ..], Some(room)) = (compressed, decoded.get_mut(filled..)) {

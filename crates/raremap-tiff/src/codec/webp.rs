@@ -8,7 +8,7 @@ use super::{BlockShape, CodecError};
 pub(super) fn decode(compressed: &[u8], shape: &BlockShape) -> Result<Vec<u8>, CodecError> {
     let invalid = |error| CodecError::Damaged(format!("its WebP image is invalid: {error}"));
     if shape.bits != 8 || !matches!(shape.samples, 3 | 4) {
-        return Err("WebP holds three or four bands of 8 bits only".into());
+        return Err("WebP only holds three or four bands of 8 bits".into());
     }
     let mut image = image_webp::WebPDecoder::new(Cursor::new(compressed)).map_err(invalid)?;
     let (width, height) = image.dimensions();
@@ -19,7 +19,7 @@ pub(super) fn decode(compressed: &[u8], shape: &BlockShape) -> Result<Vec<u8>, C
     }
     let coded_samples = if image.has_alpha() { 4 } else { 3 };
     let coded_bytes = image.output_buffer_size().ok_or("its WebP image is too large")?;
-    // A strip can be higher than needed, but not by more than WebP allows: 16,383 rows.
+    // A strip can be higher than needed, but not by more than WebP allows, which is 16,383 rows.
     if coded_bytes as u64 > (shape.unpacked_bytes as u64).saturating_mul(2) + (64 << 20) {
         return Err("its WebP image is far larger than the block".into());
     }

@@ -4,12 +4,12 @@ use super::{CodecError, fill_from};
 
 /// The largest window that is allocated.
 const MAX_WINDOW_BYTES: u64 = 64 << 20;
-/// The longest block of a frame; a smaller window would bound it, too.
+/// The longest block of a frame, which bounds a smaller window, too.
 const MAX_BLOCK_BYTES: u64 = 128 << 10;
-/// The exponent of a window of 1 KiB, which is the least.
+/// The exponent of a window of 1 KiB, the smallest one.
 const LEAST_WINDOW_LOG: u32 = 10;
 
-/// Gives the number of bytes written.
+/// Returns the number of bytes written.
 pub(super) fn decode(compressed: &[u8], decoded: &mut [u8]) -> Result<usize, CodecError> {
     let (head, rest) = with_narrow_window(compressed, decoded.len() as u64);
     let source = std::io::Read::chain(head.as_slice(), rest);
@@ -18,15 +18,15 @@ pub(super) fn decode(compressed: &[u8], decoded: &mut [u8]) -> Result<usize, Cod
     fill_from(stream, decoded, "ZSTD")
 }
 
-/// The frame's first bytes and the rest of it, with a window of no more than what is decoded needs: nothing lies further back. Level 22
-/// asks for 128 MiB whatever the length.
+/// The frame's first bytes and the rest of it, with a window no larger than the decoded data needs, because nothing lies further back.
+/// Level 22 asks for 128 MiB whatever the length.
 fn with_narrow_window(compressed: &[u8], decoded_bytes: u64) -> (Vec<u8>, &[u8]) {
     // Magic number, frame header descriptor, and the window's, which a frame of a single segment does not have.
     const SINGLE_SEGMENT: u8 = 1 << 5;
     let needed = decoded_bytes.max(MAX_BLOCK_BYTES).checked_next_power_of_two();
     match (compressed.split_at_checked(6), needed) {
         (Some(([magic @ .., descriptor, window], rest)), Some(needed)) if descriptor & SINGLE_SEGMENT == 0 => {
-            // The upper five bits are the exponent, the lower three eighths of it that are added.
+            // The upper five bits are the exponent, and the lower three are the eighths of it that are added.
             let narrow = (needed.ilog2().saturating_sub(LEAST_WINDOW_LOG) << 3).min(u32::from(*window)) as u8;
             ([magic, &[*descriptor, narrow]].concat(), rest)
         }

@@ -1,4 +1,4 @@
-//! Header and directories in front of the tiles, and the whole file in chunks.
+//! Puts header and directories in front of the tiles, and returns the file in chunks.
 
 use super::level::TilePlaces;
 use super::{CogImage, CogSamples};
@@ -10,10 +10,10 @@ use crate::write::image_tags::{color_map, nodata_text};
 use raremap_geo::GeoTags;
 use raremap_io::Scratch;
 
-/// What GDAL may rely on when it reads the file: each line is true of every file written here, and of none that was edited.
+/// What GDAL may rely on when it reads the file. Each line is true of every file written here, and of no file that was edited.
 const STRUCTURE: &str = "LAYOUT=IFDS_BEFORE_DATA\nBLOCK_ORDER=ROW_MAJOR\nBLOCK_LEADER=SIZE_AS_UINT4\n\
                          BLOCK_TRAILER=LAST_4_BYTES_REPEATED\nKNOWN_INCOMPATIBLE_EDITION=NO\n ";
-/// Bytes around a tile: its size before it, its last four bytes again behind it.
+/// Bytes around a tile: its size before it, and its last four bytes again behind it.
 const LEADER_BYTES: u64 = 4;
 const TRAILER_BYTES: u64 = 4;
 
@@ -21,7 +21,7 @@ const TRAILER_BYTES: u64 = 4;
 #[derive(Debug)]
 pub struct CogFile<S> {
     scratch: S,
-    /// Bytes that are ready to be given out: the directories, then one tile after the other.
+    /// Bytes that are ready to be returned: the directories, then one tile after the other.
     ready: Vec<u8>,
     ready_at: usize,
     /// Tiles in the order of the file: (offset in the scratch, bytes).
@@ -43,7 +43,7 @@ impl<S: Scratch> CogFile<S> {
             width = Width::Big;
             head = Head::lay_out(image, geo, &levels, width);
         }
-        // Offsets of the tiles, now that it is known where the pixels start: the smallest overview first.
+        // The offsets of the tiles are known now that the start of the pixels is; the smallest overview comes first.
         let mut offsets = vec![Vec::new(); levels.len()];
         let mut offset = head.size_bytes();
         for (level, offsets) in levels.iter().zip(&mut offsets).rev() {
@@ -74,7 +74,7 @@ impl<S: Scratch> CogFile<S> {
     /// Puts the next bytes of the file into `chunk`, at most `most_bytes`; leaves it empty at the end.
     ///
     /// # Errors
-    /// The scratch's own.
+    /// Those of the scratch.
     pub fn read_chunk(&mut self, chunk: &mut Vec<u8>, most_bytes: usize) -> Result<(), TiffError> {
         chunk.clear();
         while chunk.len() < most_bytes {
@@ -132,7 +132,7 @@ impl Width {
 
     fn put(self, bytes: &mut Vec<u8>, value: u64) {
         match self {
-            // Whatever does not fit made the file a BigTIFF.
+            // Anything that does not fit made the file a BigTIFF.
             Width::Classic => bytes.extend_from_slice(&(value as u32).to_le_bytes()),
             Width::Big => bytes.extend_from_slice(&value.to_le_bytes()),
         }
@@ -244,7 +244,7 @@ impl Head {
         bytes
     }
 
-    /// Bytes of a directory with its values that are not in it.
+    /// Size of a directory in bytes, with its values that are not in it.
     fn directory_bytes(&self, entries: &[Entry]) -> usize {
         let outside = entries
             .iter()
@@ -311,7 +311,7 @@ impl Head {
 
 const ALIGN_BYTES: usize = 8;
 
-/// Values start at multiples of eight: the specification asks for two, mapped memory likes eight.
+/// Values start at multiples of eight: the specification requires two, and mapped memory likes eight.
 fn align(bytes: &mut Vec<u8>) {
     bytes.resize(bytes.len().next_multiple_of(ALIGN_BYTES), 0);
 }

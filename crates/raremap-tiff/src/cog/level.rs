@@ -1,4 +1,4 @@
-//! One resolution of the image: rows in, tiles out, and every second time a row for the next smaller one.
+//! One resolution of the image: it takes rows and returns tiles, and every second time a row for the next smaller one.
 
 use miniz_oxide::deflate::compress_to_vec_zlib;
 
@@ -9,7 +9,7 @@ use crate::write::image_tags::TILE_PX;
 use raremap_io::LimitExceeded;
 use raremap_io::Scratch;
 
-/// zlib's own default: smaller output of higher ones is within 1 % for masks and probabilities.
+/// This is zlib's own default: for masks and probabilities, higher levels save less than 1 %.
 const DEFLATE_LEVEL: u8 = 6;
 
 /// Where the tiles of a level are in the scratch, row by row.
@@ -27,7 +27,7 @@ pub(super) struct Level {
     pixel_bytes: usize,
     predictor: RowPredictor,
     reduction: Reduction,
-    /// Rows of the tiles at hand.
+    /// Rows of the current tiles.
     rows: Vec<u8>,
     taken: u32,
     /// An even row that waits for the odd one below it.
@@ -65,7 +65,7 @@ impl Level {
         self.places
     }
 
-    /// Takes a row; gives a row of the next smaller level where this one completes it.
+    /// Takes a row; returns a row of the next smaller level if this one completes it.
     pub(super) fn push(&mut self, row: &[u8], scratch: &mut impl Scratch) -> Result<Option<Vec<u8>>, TiffError> {
         self.rows.extend_from_slice(row);
         self.taken += 1;
@@ -93,7 +93,7 @@ impl Level {
                 let start = tile.len();
                 let stored = row.get(from_bytes..).unwrap_or_default();
                 tile.extend_from_slice(stored.get(..tile_row_bytes).unwrap_or(stored));
-                // A tile that reaches over the image repeats its last pixel: that costs next to nothing when compressed.
+                // A tile that reaches over the image repeats its last pixel, which costs next to nothing when compressed.
                 while tile.len() - start < tile_row_bytes {
                     tile.extend_from_within(tile.len() - self.pixel_bytes..);
                 }

@@ -1,12 +1,11 @@
-//! Writing cloud-optimized GeoTIFF files row by row, at memory that does not grow with the image's height.
+//! Writes cloud-optimized GeoTIFF files row by row, in memory that does not grow with the image's height.
 //!
-//! Rows come from the top. Tiles are compressed as soon as their rows are there and go to a [`Scratch`]; overviews grow at the same
-//! time, each from the rows of the level above it. What comes out at the end is a [`CogFile`], read in chunks: header, directories from
-//! the full image to the smallest overview, then pixels from the smallest overview to the full image, as the COG layout (OGC 21-026)
-//! asks.
+//! Rows come from the top. Tiles are compressed as soon as their rows are there and go to a [`Scratch`]; overviews grow at the same time,
+//! each from the rows of the level above it. The result is a [`CogFile`], which is read in chunks: header, directories from the full image
+//! to the smallest overview, then pixels from the smallest overview to the full image, as the COG layout (OGC 21-026) requires.
 //!
-//! The bytes depend on the rows and the description alone: on no clock, no thread, no other crate's choice of a deflate library, and
-//! they are little-endian everywhere.
+//! The bytes only depend on the rows and the description: not on a clock, a thread or another crate's choice of a deflate library. They are
+//! little-endian everywhere.
 
 mod assemble;
 mod level;
@@ -20,11 +19,11 @@ use level::Level;
 use raremap_geo::{GeoReference, GeoTags};
 use raremap_io::Scratch;
 
-/// What the samples of a written image mean: decides type, predictor and how overviews are made.
+/// What the samples of a written image mean; this decides type, predictor and how overviews are made.
 #[derive(Debug, Clone, PartialEq)]
 pub enum CogSamples {
-    /// 8-bit codes. An overview's pixel has the most frequent code of the four above it, the first in reading order of equals; no data
-    /// does not take part unless all four have none.
+    /// 8-bit codes. An overview's pixel has the most frequent code of the four above it (of equals, the first in reading order); it has no
+    /// data only if none of the four has.
     Classes {
         /// Code of pixels without data.
         nodata: u8,
@@ -79,7 +78,7 @@ impl CogImage {
             return bad(format!("it has {bands} bands"));
         }
         if matches!(self.samples, CogSamples::Classes { .. }) && bands != 1 {
-            return bad(format!("an image of classes has one band, not {bands}"));
+            return bad(format!("an image of classes must have one band, but it has {bands}"));
         }
         Ok(())
     }
@@ -102,16 +101,16 @@ pub enum CogRow<'a> {
     F32(&'a [f32]),
 }
 
-/// Takes an image row by row and makes a cloud-optimized GeoTIFF of it.
+/// Takes an image row by row and makes a cloud-optimized GeoTIFF from it.
 ///
-/// Memory: about twice a row of 256 x 256 tiles.
+/// It needs about twice the memory of a row of 256 x 256 tiles.
 #[derive(Debug)]
 pub struct CogWriter<S> {
     image: CogImage,
     geo: Option<GeoTags>,
     scratch: S,
     levels: Vec<Level>,
-    /// The row at hand as little-endian bytes.
+    /// The current row as little-endian bytes.
     row: Vec<u8>,
 }
 
@@ -141,7 +140,7 @@ impl<S: Scratch> CogWriter<S> {
     /// Takes the next row from the top.
     ///
     /// # Errors
-    /// [`Misuse::BadOutput`] for a row of another length or type than the image's, and one too many; the scratch's own errors.
+    /// [`Misuse::BadOutput`] for a row of another length or type than the image's, and for one row too many; errors of the scratch.
     pub fn push_row(&mut self, row: CogRow<'_>) -> Result<(), TiffError> {
         let samples = self.image.width as usize * self.image.band_count();
         self.row.clear();
@@ -155,10 +154,12 @@ impl<S: Scratch> CogWriter<S> {
                     .for_each(|value| self.row.extend_from_slice(&value.to_le_bytes()));
                 row.len()
             }
-            _ => return Err(bad_row("a row is of another type than the image".into())),
+            _ => return Err(bad_row("a row has another type than the image".into())),
         };
         if length != samples {
-            return Err(bad_row(format!("a row has {length} samples, the image {samples}")));
+            return Err(bad_row(format!(
+                "a row has {length} samples, but the image has {samples}"
+            )));
         }
         let mut row = std::mem::take(&mut self.row);
         for (index, level) in self.levels.iter_mut().enumerate() {
@@ -181,11 +182,11 @@ impl<S: Scratch> CogWriter<S> {
     /// Ends the image, once all rows are there.
     ///
     /// # Errors
-    /// [`Misuse::BadOutput`] where rows are missing.
+    /// [`Misuse::BadOutput`] if rows are missing.
     pub fn finish(self) -> Result<CogFile<S>, TiffError> {
         if let Some(level) = self.levels.first().filter(|level| !level.is_full()) {
             return Err(bad_row(format!(
-                "{} of {} rows are there",
+                "only {} of {} rows are there",
                 level.rows_taken(),
                 self.image.height
             )));

@@ -1,4 +1,4 @@
-//! Two rows of a level to one of the next: the most frequent code, or the mean of what has data.
+//! Turns two rows of a level into one of the next: the most frequent code, or the mean of what has data.
 
 use super::CogSamples;
 
@@ -65,7 +65,7 @@ fn mode(block: &[[u8; 1]], nodata: u8) -> u8 {
     best.1
 }
 
-/// Halves go to the even step: rounding them all up would brighten every further level.
+/// Halves are rounded to the even step, because rounding them all up would brighten every further level.
 fn mean_u8(block: &[[u8; 1]], nodata: u8) -> u8 {
     let (mut sum, mut count) = (0u16, 0u16);
     for [step] in block.iter().filter(|[step]| *step != nodata) {
@@ -77,9 +77,9 @@ fn mean_u8(block: &[[u8; 1]], nodata: u8) -> u8 {
     }
     let (floor, rest) = (sum / count, sum % count);
     let up = 2 * rest > count || (2 * rest == count && floor % 2 == 1);
-    // The mean of 8-bit steps is one.
+    // The mean of 8-bit steps is an 8-bit step.
     let mean = (floor + u16::from(up)) as u8;
-    // Never the step that means no data, which lies between steps where a caller chose it so.
+    // It is never the step that means no data, which lies between steps if a caller chose it so.
     if mean == nodata { mean.saturating_sub(1) } else { mean }
 }
 
@@ -93,7 +93,7 @@ fn mean_f32(block: &[[u8; 4]]) -> f32 {
         sum += f64::from(value);
         count += 1;
     }
-    // One NaN for all: others of its kind would give other bytes.
+    // There is one NaN for all, because other kinds of NaN would give other bytes.
     if count == 0 {
         f32::NAN
     } else {

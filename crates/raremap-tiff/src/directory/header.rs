@@ -75,7 +75,7 @@ pub(crate) async fn read_header<S: RangeSource>(reader: &mut MetadataReader<'_, 
     }
 }
 
-/// The name of a format that is not TIFF and that people take for one, by the first [`FOREIGN_FORMAT_BYTES`] of a file.
+/// The name of a format that is not TIFF but that people mistake for it, by the first [`FOREIGN_FORMAT_BYTES`] of a file.
 pub fn foreign_format(start: &[u8]) -> Option<&'static str> {
     const FORMATS: &[(usize, &[u8], &str)] = &[
         (0, b"\x89PNG\r\n\x1a\n", "a PNG image"),
@@ -92,7 +92,7 @@ pub fn foreign_format(start: &[u8]) -> Option<&'static str> {
     FORMATS.iter().find(is_it).map(|(.., name)| *name)
 }
 
-/// As many bytes as [`foreign_format`] looks at.
+/// Number of bytes that [`foreign_format`] needs.
 pub const FOREIGN_FORMAT_BYTES: u64 = 262;
 
 async fn not_a_tiff<S: RangeSource>(reader: &mut MetadataReader<'_, S>) -> Result<TiffError, TiffError> {

@@ -1,14 +1,14 @@
-//! Small reads of headers and directories, out of one chunk fetched ahead.
+//! Serves small reads of headers and directories from one chunk that is fetched ahead.
 
 use bytes::Bytes;
 
 use crate::error::{Malformed, TiffError};
 use raremap_io::{RangeSource, fetch_exactly};
 
-/// How many bytes are fetched at once while reading directories: one fetch is enough for most files.
+/// How many bytes are fetched at once while reading directories; one fetch is enough for most files.
 const READ_AHEAD_BYTES: u64 = 32 * 1024;
 
-/// Serves small reads of a source out of one chunk fetched ahead.
+/// Serves small reads of a source from one chunk that is fetched ahead.
 pub(crate) struct MetadataReader<'a, S> {
     source: &'a S,
     chunk_start: u64,
@@ -29,7 +29,7 @@ impl<'a, S: RangeSource> MetadataReader<'a, S> {
         self.source.size_bytes()
     }
 
-    /// Gives `length` bytes at `offset`; `length` must already be bounded by the caller.
+    /// Returns `length` bytes at `offset`; the caller must already have bounded `length`.
     pub(crate) async fn bytes(&mut self, what: &'static str, offset: u64, length: u64) -> Result<Bytes, TiffError> {
         let size_bytes = self.source.size_bytes();
         let end = offset.saturating_add(length);
@@ -48,7 +48,7 @@ impl<'a, S: RangeSource> MetadataReader<'a, S> {
             self.chunk = fetch_exactly(self.source, offset, fetch_end).await?;
             self.chunk_start = offset;
         }
-        // Inside the chunk, so the differences fit a usize.
+        // They lie inside the chunk, so the differences fit a usize.
         let start = (offset - self.chunk_start) as usize;
         Ok(self.chunk.slice(start..start + length as usize))
     }

@@ -1,4 +1,4 @@
-//! One image file directory (IFD), read with every length checked before anything is allocated.
+//! One image file directory (IFD); every length is checked before anything is allocated.
 
 pub(crate) mod header;
 pub(crate) mod metadata_reader;
@@ -13,7 +13,7 @@ use crate::tags::{self, Tag};
 use raremap_io::RangeSource;
 use raremap_io::checked_len;
 
-/// The tags whose length grows with the image; of any other, more than [`MAX_SMALL_TAG_BYTES`] is a forgery.
+/// The tags whose length grows with the image; for any other tag, more than [`MAX_SMALL_TAG_BYTES`] is a forgery.
 const BLOCK_TABLES: [Tag; 4] = [
     tags::STRIP_OFFSETS,
     tags::STRIP_BYTE_COUNTS,
@@ -42,7 +42,7 @@ pub(crate) struct Directory {
 }
 
 impl Directory {
-    /// Reads the entries at `offset`; values are read when asked for.
+    /// Reads the entries at `offset`; values are read when they are needed.
     pub(crate) async fn read<S: RangeSource>(
         reader: &mut MetadataReader<'_, S>,
         header: Header,
@@ -79,13 +79,13 @@ impl Directory {
             if !fits && let Some(pointer) = raw.get(4 + inline_bytes as usize..) {
                 entry.value_offset = byte_order.unsigned(pointer);
             }
-            // Of a tag given twice the first one counts, as in libtiff.
+            // If a tag is given twice, the first one counts, as in libtiff.
             if !entries.iter().any(|known: &Entry| known.tag == entry.tag) {
                 entries.push(entry);
             }
             entry_offset += entry_bytes;
         }
-        // A file cut right after its last entry is still readable: it has no next directory.
+        // A file that is cut right after its last entry is still readable; it has no next directory.
         let next = match reader.bytes("a directory", entry_offset, inline_bytes).await {
             Ok(bytes) => byte_order.unsigned(&bytes),
             Err(TiffError::Malformed(_)) => 0,
@@ -116,7 +116,7 @@ impl Directory {
     ) -> Result<Option<(Entry, Bytes)>, TiffError> {
         let Some(entry) = self.entry(tag) else { return Ok(None) };
         let Some(size) = type_bytes(entry.field_type) else {
-            return Err(bad_tag(tag, format!("unknown field type {}", entry.field_type)));
+            return Err(bad_tag(tag, format!("its field type {} is unknown", entry.field_type)));
         };
         let limit = if BLOCK_TABLES.contains(&tag) {
             limits.max_tag_bytes
@@ -129,7 +129,7 @@ impl Directory {
         Ok(Some((entry, bytes)))
     }
 
-    /// The tag's values as unsigned numbers, of whatever integer type; `None` where the tag is absent.
+    /// The tag's values as unsigned numbers, of whatever integer type; `None` if the tag is absent.
     pub(crate) async fn unsigned<S: RangeSource>(
         &self,
         reader: &mut MetadataReader<'_, S>,
@@ -161,7 +161,7 @@ impl Directory {
             other => {
                 return Err(bad_tag(
                     tag,
-                    format!("field type {other} where an unsigned integer is needed"),
+                    format!("its field type is {other}, but it must be an unsigned integer"),
                 ));
             }
         };
@@ -177,7 +177,7 @@ impl Directory {
         Ok(Some(numbers))
     }
 
-    /// The tag's first value, or `default` where the tag is absent.
+    /// The tag's first value, or `default` if the tag is absent.
     pub(crate) async fn first_unsigned<S: RangeSource>(
         &self,
         reader: &mut MetadataReader<'_, S>,
@@ -194,7 +194,7 @@ impl Directory {
         }
     }
 
-    /// The tag's values as floating point numbers, of whatever numeric type; empty where it is absent.
+    /// The tag's values as floating-point numbers, of whatever numeric type; empty if the tag is absent.
     pub(crate) async fn floats<S: RangeSource>(
         &self,
         reader: &mut MetadataReader<'_, S>,
@@ -226,9 +226,10 @@ impl Directory {
             _ => unsigned(number) as f64,
         };
         match (type_bytes(entry.field_type), entry.field_type) {
-            (None, other) | (_, other @ (ASCII | UNDEFINED)) => {
-                Err(bad_tag(tag, format!("field type {other} where a number is needed")))
-            }
+            (None, other) | (_, other @ (ASCII | UNDEFINED)) => Err(bad_tag(
+                tag,
+                format!("its field type is {other}, but it must be a number"),
+            )),
             (Some(size), _) => {
                 checked_len(tag.name, entry.count.saturating_mul(8), MAX_SMALL_TAG_BYTES)?;
                 Ok(bytes.chunks_exact(size as usize).map(convert).collect())
@@ -236,7 +237,7 @@ impl Directory {
         }
     }
 
-    /// The tag's bytes without the closing NUL; empty where it is absent.
+    /// The tag's bytes without the closing NUL; empty if the tag is absent.
     pub(crate) async fn ascii<S: RangeSource>(
         &self,
         reader: &mut MetadataReader<'_, S>,
@@ -249,7 +250,7 @@ impl Directory {
         if !matches!(entry.field_type, ASCII | BYTE | UNDEFINED) {
             return Err(bad_tag(
                 tag,
-                format!("field type {} where text is needed", entry.field_type),
+                format!("its field type is {}, but it must be text", entry.field_type),
             ));
         }
         let end = bytes.iter().rposition(|byte| *byte != 0).map_or(0, |last| last + 1);

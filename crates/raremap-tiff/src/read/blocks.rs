@@ -1,4 +1,4 @@
-//! Fetching, decoding and keeping blocks (strips or tiles).
+//! Fetches, decodes and keeps blocks (strips or tiles).
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -24,7 +24,7 @@ pub(crate) struct TouchedBlock {
     pub(crate) across: u64,
 }
 
-/// Blocks that are fetched together: by one request, unless one block alone is longer.
+/// Blocks that are fetched together, by one request unless one block alone is longer.
 #[derive(Debug)]
 pub(crate) struct Fetch {
     pub(crate) start: u64,
@@ -32,7 +32,7 @@ pub(crate) struct Fetch {
     pub(crate) blocks: Vec<(TouchedBlock, BlockBytes)>,
 }
 
-/// Orders blocks by their place in the file and joins neighbours into one fetch each.
+/// Orders blocks by their position in the file and joins neighbours into one fetch each.
 pub(crate) fn coalesce(mut blocks: Vec<(TouchedBlock, BlockBytes)>) -> Vec<Fetch> {
     blocks.sort_by_key(|(_, bytes)| bytes.offset);
     let mut fetches: Vec<Fetch> = Vec::new();
@@ -113,7 +113,7 @@ fn to_samples(layout: &Layout, mut stored: Vec<u8>) -> Vec<u8> {
         return widen_f24(&stored);
     }
     if layout.bits_per_sample == 24 {
-        // Of whole bytes, so brought into this machine's order by libtiff, and read as if nothing had been done by GDAL.
+        // libtiff brings whole bytes into this machine's order, and GDAL reads them as if nothing had been done.
         layout.predictor.undo(&mut stored, row_layout, layout.byte_order);
     }
     let samples_per_row = row_layout.samples();
@@ -125,14 +125,14 @@ fn to_samples(layout: &Layout, mut stored: Vec<u8>) -> Vec<u8> {
     )
 }
 
-/// What the cache takes for a block beside its bytes: an entry of the table at most half empty, and what the allocator adds to the counted
-/// pointer and the vector. Strips of a few bytes each would else fill the memory.
+/// What the cache counts for a block besides its bytes: an entry of a table that is at most half empty, and what the allocator adds to the
+/// counted pointer and the vector. Strips of a few bytes each would otherwise fill the memory.
 const ENTRY_BYTES: u64 = 128;
 
-/// Decoded blocks, least recently used ones dropped first.
+/// Decoded blocks; those that were used least recently are dropped first.
 ///
-/// The newest block is kept even if it alone is over the bound: an image in one large compressed strip would else be
-/// decoded once per window.
+/// The newest block is kept even if it is over the bound by itself: an image in one large compressed strip would otherwise be decoded once
+/// per window.
 #[derive(Debug, Default)]
 pub(crate) struct BlockCache {
     blocks: HashMap<u64, (u64, Arc<Vec<u8>>)>,
@@ -158,7 +158,7 @@ impl BlockCache {
             return;
         }
         // Dropping an eighth at a time keeps the cost of finding the oldest ones small per insertion. More would hurt: windows that walk
-        // along the strips of a wide scene need most of what is held again.
+        // along the strips of a wide scene need most of the kept blocks again.
         let kept_bytes = max_bytes - max_bytes / 8;
         let mut by_age: Vec<(u64, u64)> = self.blocks.iter().map(|(index, (used, _))| (*used, *index)).collect();
         by_age.sort_unstable();

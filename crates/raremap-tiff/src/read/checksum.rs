@@ -3,10 +3,10 @@
 use crate::read::Window;
 use crate::samples::SampleType;
 
-/// GDAL's checksum of a band (`GDALChecksumImage`), taken window by window in any order.
+/// GDAL's checksum of a band (`GDALChecksumImage`), computed window by window in any order.
 ///
-/// Every sample, as an integer, is taken modulo one of eleven primes, by its place in the image; the sum's lower 16
-/// bits are the checksum.
+/// Every sample, as an integer, is taken modulo one of eleven primes, by its position in the image; the sum's lower 16 bits are the
+/// checksum.
 #[derive(Debug, Clone)]
 pub struct GdalChecksum {
     sum: u16,
@@ -17,8 +17,8 @@ pub struct GdalChecksum {
 const PRIMES: [i32; 11] = [7, 11, 13, 17, 19, 23, 29, 31, 37, 41, 43];
 
 impl GdalChecksum {
-    /// Of a band of an image of this width, of this type: floating point samples are rounded half up, and are the
-    /// smallest integer where they are not finite.
+    /// Starts the checksum of a band of this type in an image of this width. Floating-point samples are rounded half up, and are the
+    /// smallest integer if they are not finite.
     pub fn new(sample_type: SampleType, image_width: u32) -> Self {
         Self {
             sum: 0,
@@ -50,7 +50,7 @@ impl GdalChecksum {
         }
     }
 
-    /// The checksum of what was given so far.
+    /// The checksum of everything added so far.
     pub fn value(&self) -> u16 {
         self.sum
     }

@@ -25,14 +25,14 @@ pub enum ColorInterpretation {
     Green,
     /// Blue.
     Blue,
-    /// Opacity, by the file's own word: writers say so of the fourth band of any 8-bit file, whatever it holds.
+    /// Opacity, as the file says: writers say so about the fourth band of any 8-bit file, whatever it holds.
     Alpha,
     /// Not said.
     Undefined,
 }
 
 impl ColorInterpretation {
-    /// Recognizes GDAL's name of one; names without a variant here are [`ColorInterpretation::Undefined`].
+    /// Recognizes GDAL's name for it; names without a variant here are [`ColorInterpretation::Undefined`].
     pub(crate) fn from_gdal(name: &str) -> Self {
         match name.to_ascii_lowercase().as_str() {
             "gray" => Self::Gray,
@@ -68,7 +68,7 @@ impl Layout {
             3 => &[Palette],
             _ => &[],
         };
-        // A tag that is too short tells the first of the extra samples, one that is too long the last ones, as in libtiff.
+        // A tag that is too short gives the first of the extra samples, and one that is too long the last ones, as in libtiff.
         let color_bands = match self.photometric {
             2 => 3,
             _ => 1,
@@ -77,7 +77,7 @@ impl Layout {
         Ok((0..self.band_count)
             .map(|band| {
                 let extra = band.checked_sub(first_extra).and_then(|index| extra.get(index));
-                // 999 is what Corel writes for an opacity that is not multiplied in.
+                // Corel writes 999 for an opacity that is not multiplied in.
                 match (named.get(band), extra) {
                     (Some(meaning), _) => *meaning,
                     (None, Some(1 | 2 | 999)) => Alpha,

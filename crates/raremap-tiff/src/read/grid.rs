@@ -13,10 +13,10 @@ use raremap_io::RangeSource;
 use raremap_io::checked_len;
 use raremap_io::fetch_exactly;
 
-/// Stored bytes that are fetched before they are decoded; bounds memory beside the result and the cache.
+/// Stored bytes that are fetched before they are decoded; this bounds the memory besides the result and the cache.
 const BATCH_BYTES: u64 = 8 << 20;
 
-/// What one read may decode of blocks that take more bytes together than the file has.
+/// How much one read may decode of blocks that together take more bytes than the file has.
 const MAX_SHARED_DECODED_BYTES: u64 = 128 << 20;
 
 /// Every `step`-th row or column from `start` on.
@@ -65,7 +65,7 @@ impl Axis {
     }
 }
 
-/// One read in progress: what is read from where.
+/// One read in progress: what is read, and from where.
 pub(crate) struct GridRead<'a, S> {
     pub(crate) source: &'a S,
     pub(crate) limits: &'a Limits,
@@ -165,7 +165,7 @@ impl<S: RangeSource> GridRead<'_, S> {
         planes
     }
 
-    /// Sound files decode little more than the area they cover; forged ones can ask for blocks of 256 MiB per pixel.
+    /// Sound files decode little more than the area they cover; forged ones can require blocks of 256 MiB per pixel.
     fn allowed_decoded_bytes(&self, planes: usize) -> u64 {
         let samples = (self.layout.samples_per_pixel() * planes * self.layout.sample_type.bytes()) as u64;
         let area = self
@@ -177,8 +177,8 @@ impl<S: RangeSource> GridRead<'_, S> {
             .saturating_add(self.limits.max_extra_decoded_bytes)
     }
 
-    /// Blocks may share bytes (writers store equal tiles once), but a small file whose blocks all point at the same
-    /// bytes could keep a preview of a forged size busy for hours.
+    /// Blocks may share bytes (writers store equal tiles once), but a small file whose blocks all point at the same bytes could keep a
+    /// preview of a forged size busy for hours.
     fn check_overlap(&self, stored_bytes: u64, decoded_bytes: u64) -> Result<(), TiffError> {
         let limit = self.limits.max_extra_decoded_bytes.min(MAX_SHARED_DECODED_BYTES);
         if decoded_bytes > limit && stored_bytes > self.source.size_bytes() {
@@ -263,7 +263,7 @@ impl<S: RangeSource> GridRead<'_, S> {
         }
     }
 
-    /// A block that is not stored holds nodata, or 0 where the file has no nodata (as in GDAL).
+    /// A block that is not stored holds nodata, or 0 if the file has no nodata (as in GDAL).
     fn fill_sparse<T: SampleValue>(&self, block: TouchedBlock, out: &mut Samples<T>) {
         let columns = self.columns.indices_in_block(block.across, self.layout.block_width);
         for (position, _) in self.bands_of(block) {

@@ -30,7 +30,7 @@ pub struct RasterInfo {
     pub width: u32,
     /// Rows.
     pub height: u32,
-    /// Bands, alpha among them.
+    /// Number of bands, including alpha.
     pub band_count: usize,
     /// The type of all samples.
     pub sample_type: SampleType,
@@ -44,54 +44,53 @@ pub struct RasterInfo {
     pub compression: Compression,
     /// The predictor of the blocks.
     pub predictor: Predictor,
-    /// Whether each band is stored apart.
+    /// Whether each band is stored separately.
     pub planar: bool,
-    /// Whether the blocks are tiles (else strips).
+    /// Whether the blocks are tiles; otherwise they are strips.
     pub tiled: bool,
     /// Columns of a block.
     pub block_width: u32,
-    /// Rows of a block: of the pieces that are read, where the whole image is one uncompressed strip.
+    /// Rows of a block, or of the pieces that are read if the whole image is one uncompressed strip.
     pub block_height: u32,
-    /// Blocks that the file does not store: they hold nodata, or 0.
+    /// Number of blocks that the file does not store: they hold nodata, or 0.
     pub sparse_block_count: u64,
-    /// Smaller images of the same scene in this file; overviews in a file beside it (`.ovr`) are not read.
+    /// Smaller images of the same scene in this file. Overviews in a file beside it (`.ovr`) are not read.
     pub overviews: Vec<Overview>,
     /// Whether a mask in this file says which pixels are valid; nodata then marks none (as in GDAL).
     pub masked: bool,
-    /// Images in this file that are neither overview nor mask. The first one is read.
+    /// Number of images in this file that are neither overview nor mask. The first one is read.
     pub page_count: usize,
-    /// The value that marks pixels without data (NaN stands for NaN); absent where no sample could have it.
+    /// The value that marks pixels without data (NaN stands for NaN); absent if no sample could have it.
     pub nodata: Option<f64>,
-    /// What the file states as nodata, whether a sample could have it or not: blocks that are not stored hold the
-    /// nearest value.
+    /// What the file states as nodata, whether or not a sample could have it: blocks that are not stored hold the nearest value.
     pub stated_nodata: Option<f64>,
-    /// What a stored value of each band is multiplied by for its physical value, where the file says so.
+    /// Factor by which a stored value of each band is multiplied for its physical value, if the file gives one.
     pub scales: Vec<Option<f64>>,
-    /// What is added to that.
+    /// Offset that is added to that.
     pub offsets: Vec<Option<f64>>,
     /// The physical unit of each band.
     pub units: Vec<Option<String>>,
-    /// Items that the file keeps of each band (GDAL's metadata: statistics and what writers add), by name.
+    /// Items that the file keeps about each band (GDAL's metadata: statistics and what writers add), by name.
     pub band_items: Vec<Vec<(String, String)>>,
-    /// Items that the file keeps of the image, by name.
+    /// Items that the file keeps about the image, by name.
     pub items: Vec<(String, String)>,
     /// The name (GDAL: description) of each band.
     pub band_names: Vec<Option<String>>,
     /// The meaning of each band.
     pub color_interpretations: Vec<ColorInterpretation>,
-    /// The first band that the file calls opacity; whether it is, its samples say.
+    /// The first band that the file calls opacity; its samples tell whether it is.
     pub alpha_band: Option<usize>,
     /// Whether colours were multiplied by the opacity (ExtraSamples 1).
     pub premultiplied: bool,
     /// Colours of a paletted image, by value.
     pub color_map: Option<Vec<[u8; 3]>>,
-    /// Where the image is; `None` where the file has no pixel-to-map transform.
+    /// Where the image is; `None` if the file has no pixel-to-map transform.
     pub georeference: Option<GeoReference>,
-    /// The coordinate reference system, also of a file without a transform.
+    /// The coordinate reference system, even if the file has no transform.
     pub crs: Option<Crs>,
-    /// Whether the file's own coordinates refer to pixel centres (PixelIsPoint): that is undone in the transform.
+    /// Whether the file's own coordinates refer to pixel centres (PixelIsPoint); the transform refers to corners all the same.
     pub pixel_is_point: bool,
-    /// Ground control points, of a file that has them instead of a transform. They are not used.
+    /// Ground control points of a file that has them in place of a transform. They are not used.
     pub gcp_count: usize,
 }
 
@@ -104,7 +103,7 @@ impl RasterInfo {
         related: &RelatedImages,
         limits: &Limits,
     ) -> Result<Self, TiffError> {
-        // Descriptive tags that are damaged do not make the pixels unreadable.
+        // Damaged descriptive tags do not make the pixels unreadable.
         let nodata_text = directory
             .ascii(reader, tags::GDAL_NODATA, limits)
             .await
@@ -120,7 +119,7 @@ impl RasterInfo {
         let text = String::from_utf8_lossy(&metadata);
         let metadata = gdal_metadata::decode(text.split('\0').next().unwrap_or_default(), layout.band_count);
         let mut color_interpretations = layout.color_interpretations(reader, directory, limits).await?;
-        // Where colours are converted, the metadata are of what is stored: inks, for example.
+        // If colours are converted, the metadata describe what is stored, such as inks.
         if matches!(layout.conversion, ColorConversion::None) {
             for (meaning, band) in color_interpretations.iter_mut().zip(&metadata.bands) {
                 *meaning = band.color_interpretation.unwrap_or(*meaning);
@@ -180,7 +179,7 @@ impl RasterInfo {
     }
 }
 
-/// Whether samples of this type can be nodata of this value.
+/// Whether samples of this type can be nodata with this value.
 fn can_hold(sample_type: SampleType, nodata: f64) -> bool {
     match sample_type.integer_range() {
         Some((least, greatest)) => nodata >= least && nodata <= greatest,

@@ -13,10 +13,10 @@ use crate::tags;
 use raremap_io::RangeSource;
 use raremap_io::checked_len;
 
-/// Uncompressed strips are read in pieces of about this many bytes: a preview of a large image needs a row here and there.
+/// Uncompressed strips are read in pieces of about this many bytes, because a preview of a large image only needs a row here and there.
 const STRIP_PIECE_BYTES: u64 = 128 * 1024;
 
-/// The most blocks that an image may have whose table of offsets is too short.
+/// The largest number of blocks that an image may have if its table of offsets is too short.
 const MAX_PADDED_BLOCKS: u64 = 1_000_000;
 
 /// Where the data of one block is.
@@ -45,16 +45,16 @@ pub(crate) struct Layout {
     pub(crate) tiled: bool,
     pub(crate) block_width: u32,
     pub(crate) block_height: u32,
-    /// What the file says: an uncompressed strip is read as several blocks.
+    /// What the file says; an uncompressed strip may be read as several blocks.
     pub(crate) stored_block_height: u32,
     pub(crate) photometric: u16,
     pub(crate) bits_reversed: bool,
     offsets: Vec<u64>,
-    /// Empty where the file does not say (some old writers).
+    /// Empty if the file does not say (some old writers).
     byte_counts: Vec<u64>,
     /// Offset of an uncompressed image in one strip, which is read in pieces.
     one_strip: Option<u64>,
-    /// Blocks that an uncompressed strip is read as; 1 where blocks are what the file calls so.
+    /// Number of blocks that an uncompressed strip is read as; 1 if the blocks are those of the file.
     pieces_per_strip: u32,
 }
 
@@ -185,7 +185,7 @@ impl Layout {
         Ok(layout)
     }
 
-    /// An uncompressed image in one strip needs no reading of the whole strip for a few rows.
+    /// An uncompressed image in one strip need not be read as a whole for a few rows.
     fn read_one_strip_in_pieces(&mut self) {
         if self.tiled || self.compression != Compression::None || self.block_height < self.height || self.planar {
             return;
@@ -196,7 +196,7 @@ impl Layout {
         let Some(offset) = self.offsets.first().copied() else {
             return;
         };
-        // A sparse strip is left to the general path. A byte count that is short says nothing about uncompressed data.
+        // A sparse strip is left to the general path. A byte count that is too short says nothing about uncompressed data.
         if offset == 0 {
             return;
         }
@@ -217,7 +217,7 @@ impl Layout {
         let most = (STRIP_PIECE_BYTES / self.block_bytes(1).max(1)).clamp(1, u64::from(rows)) as u32;
         let is_alone = rows >= self.height;
         let divides = |piece: &u32| is_alone || rows.is_multiple_of(*piece);
-        // Strips of a prime number of short rows are left as they are, rather than read row by row.
+        // Strips of a prime number of short rows stay as they are, rather than being read row by row.
         let Some(piece) = (most.div_ceil(4)..=most).rev().find(divides) else {
             return;
         };
@@ -241,7 +241,7 @@ impl Layout {
         (self.blocks_across() * self.blocks_down()).saturating_mul(planes)
     }
 
-    /// Blocks that the file does not store, of those that it calls so.
+    /// Number of blocks that the file does not store, counted in the file's own blocks.
     pub(crate) fn sparse_block_count(&self) -> u64 {
         if self.one_strip.is_some() {
             return 0;
@@ -260,10 +260,10 @@ impl Layout {
     fn is_stored(&self, position: usize) -> bool {
         match (self.offsets.get(position), self.byte_counts.get(position)) {
             (None, _) => false,
-            // A count of 0 of the only strip stands for "not known", as in libtiff.
+            // A count of 0 for the only strip means "not known", as in libtiff.
             (Some(offset), Some(0)) => *offset != 0 && self.is_only_strip(),
             (Some(_), Some(_)) => true,
-            // A table that is too short ends in zeros, as in libtiff; without one, the offset alone tells.
+            // A table that is too short ends in zeros, as in libtiff; without a table, only the offset tells.
             (Some(offset), None) => self.byte_counts.is_empty() && *offset > 0,
         }
     }
@@ -321,7 +321,7 @@ impl Layout {
         usize::from(self.bits_per_sample) < 8 * self.sample_type.bytes()
     }
 
-    /// Whether a decoded block keeps its samples packed, to be picked from it: as bytes they would take up to eight times the memory.
+    /// Whether a decoded block keeps its samples packed, to be picked from it: as bytes, they would take up to eight times the memory.
     pub(crate) fn stays_packed(&self) -> bool {
         self.bits_per_sample < 8
     }
@@ -385,7 +385,7 @@ impl Layout {
         }
         let offset = self.offsets.get(position).copied()?;
         let length = match self.byte_counts.get(position) {
-            // What uncompressed data needs is known; writers state less and more.
+            // The size of uncompressed data is known, whatever writers state.
             _ if self.compression == Compression::None => expected,
             Some(count) if *count > 0 => *count,
             // Without byte counts a block reaches to the end of the file at most.
@@ -426,7 +426,7 @@ async fn dimension<S: RangeSource>(
     match u32::try_from(value) {
         // Pixels are counted in 31 bits, as everywhere else in the GeoTIFF world.
         Ok(size) if size > 0 && size <= i32::MAX as u32 => Ok(size),
-        _ => Err(bad_tag(tag, format!("the value {value} is no size"))),
+        _ => Err(bad_tag(tag, format!("the value {value} is not a valid size"))),
     }
 }
 
@@ -441,7 +441,7 @@ async fn sample_type<S: RangeSource>(
         .unsigned(reader, tags::BITS_PER_SAMPLE, limits)
         .await?
         .unwrap_or_else(|| vec![1]);
-    // One value stands for all bands; a few are those of another number of bands. Both as in libtiff.
+    // One value stands for all bands, and fewer values than bands are an error; both as in libtiff.
     if bits.len() > 1 && bits.len() < stored_samples {
         let problem = format!("{} values for {stored_samples} bands", bits.len());
         return Err(bad_tag(tags::BITS_PER_SAMPLE, problem));
@@ -462,7 +462,7 @@ async fn sample_type<S: RangeSource>(
     }
     let bits = match bits.first().map(|bits| u16::try_from(*bits)) {
         Some(Ok(bits)) if bits > 0 => bits,
-        _ => return Err(bad_tag(tags::BITS_PER_SAMPLE, "no size of a sample".into())),
+        _ => return Err(bad_tag(tags::BITS_PER_SAMPLE, "it gives no sample size".into())),
     };
     Ok((
         bits,

@@ -1,4 +1,4 @@
-//! Opening a GeoTIFF and reading windows of it.
+//! Opens a GeoTIFF and reads windows of it.
 
 mod blocks;
 pub(crate) mod checksum;
@@ -98,8 +98,7 @@ impl<S> std::fmt::Debug for GeoTiff<S> {
 }
 
 impl<S: RangeSource> GeoTiff<S> {
-    /// Reads the header and the directories: what the first image is, and where its mask and overviews are. No pixels
-    /// yet.
+    /// Reads the header and the directories: what the first image is, and where its mask and overviews are. It reads no pixels yet.
     pub async fn open(source: S, limits: Limits) -> Result<Self, TiffError> {
         let mut reader = MetadataReader::new(&source);
         let header = read_header(&mut reader).await?;
@@ -133,7 +132,7 @@ impl<S: RangeSource> GeoTiff<S> {
         self.read_window_as(window, bands).await
     }
 
-    /// As [`GeoTiff::read_window`], into another type: `f64` holds every stored value exactly.
+    /// As [`GeoTiff::read_window`], into another type; `f64` holds every stored value exactly.
     pub async fn read_window_as<T: SampleValue>(
         &self,
         window: Window,
@@ -154,8 +153,8 @@ impl<S: RangeSource> GeoTiff<S> {
         self.read_masked(self.image(), rows, columns, bands).await
     }
 
-    /// Reads the whole image, decimated so that neither side is longer than `max_px`: every n-th pixel of the image, or
-    /// of the smallest overview that is large enough.
+    /// Reads the whole image, decimated so that neither side is longer than `max_px`: every n-th pixel of the image, or of the smallest
+    /// overview that is large enough.
     ///
     /// Memory stays bounded by the result and a few blocks, whatever the size of the image.
     pub async fn read_preview(&self, max_px: u32, bands: &[usize]) -> Result<Samples, TiffError> {
@@ -177,7 +176,7 @@ impl<S: RangeSource> GeoTiff<S> {
         let step = image.layout.width.max(image.layout.height).div_ceil(max_px);
         let axis = |size: u32| {
             let count = size.div_ceil(step);
-            // The middle of each cell, but inside the image where the last cell is cut.
+            // It is the middle of each cell, but inside the image if the last cell is cut.
             let start = (step / 2).min(size - 1 - (count - 1) * step);
             Axis { start, step, count }
         };
@@ -194,7 +193,7 @@ impl<S: RangeSource> GeoTiff<S> {
         fitting.min_by_key(|overview| longer(overview)).copied()
     }
 
-    /// Overviews are an optimization: one that cannot be read, or is of another type, is not used and is no error.
+    /// Overviews are an optimization: one that cannot be read or has another type is not used, and is not an error.
     async fn open_overview(&self, overview: Overview) -> Option<(Layout, Option<Layout>)> {
         let mut reader = MetadataReader::new(&self.source);
         let layout = self.open_directory(&mut reader, overview.directory).await?;
@@ -223,7 +222,7 @@ impl<S: RangeSource> GeoTiff<S> {
         }
     }
 
-    /// Reads a grid of pixels and lowers their validity by the mask, which counts instead of nodata.
+    /// Reads a grid of pixels and marks masked ones as invalid; the mask counts instead of nodata.
     async fn read_masked<T: SampleValue>(
         &self,
         image: Masked<'_>,

@@ -1,4 +1,4 @@
-//! The images of a file beside its first: overviews, masks and further pages.
+//! The images of a file besides its first one: overviews, masks and further pages.
 
 use serde::Serialize;
 
@@ -30,7 +30,7 @@ pub struct Overview {
     pub(crate) mask_directory: Option<u64>,
 }
 
-/// What the directories after the first are, as GDAL tells them apart.
+/// What the directories after the first one are, as GDAL tells them apart.
 #[derive(Debug, Default)]
 pub(crate) struct RelatedImages {
     /// In the order of the file.
@@ -78,7 +78,7 @@ impl Kind {
 impl RelatedImages {
     /// Follows the chain of directories, and the sub-directories of the first image.
     ///
-    /// These images add to the first one: a directory that cannot be read ends the search and is no error.
+    /// These images are extras: a directory that cannot be read ends the search and is not an error.
     pub(crate) async fn find<S: RangeSource>(
         reader: &mut MetadataReader<'_, S>,
         header: Header,
@@ -102,7 +102,7 @@ impl RelatedImages {
         let mut visited = vec![header.first_directory];
         let mut next = first.next;
         loop {
-            // The chain first, then what the first image lists.
+            // The chain comes first, then what the first image lists.
             let is_nested = next == 0;
             let Some(offset) = (if is_nested { nested.next() } else { Some(next) }) else {
                 break;
@@ -122,7 +122,7 @@ impl RelatedImages {
             match (kind.subfile & REDUCED != 0, kind.subfile & MASK != 0) {
                 (true, false) => found.add_overview(&kind, image),
                 (false, true) => {
-                    // The first one alone: a table of blocks is read for each.
+                    // Only the first one is read, because a table of blocks is read for each.
                     if is_of_image_size && !std::mem::replace(&mut has_looked_at_mask, true) {
                         let mask = Layout::read(reader, header, &directory, limits).await.ok();
                         found.mask = mask.filter(|mask| is_mask_of(mask, image));

@@ -1,4 +1,4 @@
-//! Statistics and checksums of whole bands, at bounded memory.
+//! Statistics and checksums of whole bands, in bounded memory.
 
 use serde::Serialize;
 
@@ -8,18 +8,18 @@ use crate::read::info::RasterInfo;
 use crate::read::{GeoTiff, Window};
 use raremap_io::RangeSource;
 
-/// Most bytes of the windows in which bands are read through, unless one block is larger.
+/// Bands are read in windows of at most this many bytes, unless one block is larger.
 const WINDOW_BYTES: u64 = 16 << 20;
 
 /// The distribution of a band's valid samples.
 #[derive(Debug, Clone, Copy, PartialEq, Default, Serialize)]
 #[non_exhaustive]
 pub struct BandStatistics {
-    /// Samples that are neither nodata, masked, NaN nor infinite.
+    /// Number of samples that are not nodata, masked, NaN or infinite.
     pub valid_count: u64,
-    /// The least of them; `None` where there is none.
+    /// The smallest of them; `None` if there are none.
     pub min: Option<f64>,
-    /// The greatest of them.
+    /// The largest of them.
     pub max: Option<f64>,
     /// Their mean.
     pub mean: Option<f64>,
@@ -65,7 +65,7 @@ impl BandStatistics {
     }
 }
 
-/// What reading a band through tells.
+/// What reading a whole band tells.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize)]
 #[non_exhaustive]
 pub struct BandSummary {
@@ -76,7 +76,7 @@ pub struct BandSummary {
 }
 
 impl<S: RangeSource> GeoTiff<S> {
-    /// Reads all bands through, in windows of whole blocks.
+    /// Reads all bands completely, in windows of whole blocks.
     ///
     /// # Errors
     /// Those of [`GeoTiff::read_window`].
@@ -89,7 +89,7 @@ impl<S: RangeSource> GeoTiff<S> {
             );
             info.band_count
         ];
-        // Bands of one block are read one after the other, each by its own nodata: the block is decoded once and kept.
+        // Bands of one block are read one after the other, each by its own nodata, so that the block is decoded once and kept.
         let all: Vec<usize> = (0..info.band_count).collect();
         let passes = all.chunks(if info.planar { 1 } else { info.band_count });
         for pass in passes {
@@ -128,7 +128,7 @@ impl<S: RangeSource> GeoTiff<S> {
     }
 }
 
-/// Windows that cover the image, of whole blocks where those are small; of larger ones, slices one after the other.
+/// Windows that cover the image, of whole blocks if those are small; of larger blocks, slices one after the other.
 fn windows(info: &RasterInfo) -> impl Iterator<Item = Window> {
     let (width, height) = (info.width, info.height);
     let pixel_bytes = 8 * info.band_count as u64;

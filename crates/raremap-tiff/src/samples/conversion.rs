@@ -1,4 +1,4 @@
-//! Colour spaces whose stored samples GDAL does not hand out: what it makes of them instead.
+//! Colour spaces whose stored samples GDAL does not return as they are, and the conversions that it applies.
 
 use crate::codec::Compression;
 use crate::directory::Directory;
@@ -12,7 +12,7 @@ use raremap_io::RangeSource;
 /// How the stored samples of a pixel become its bands.
 #[derive(Debug, Clone)]
 pub(crate) enum ColorConversion {
-    /// They are the bands.
+    /// The samples are the bands.
     None,
     /// The first four are inks; the bands are red, green, blue and an opacity of 255.
     CmykToRgba,
@@ -45,7 +45,7 @@ pub(crate) struct StoredPixel {
 }
 
 impl ColorConversion {
-    /// Finds the conversion, or refuses colour spaces whose conversion belongs to a picture viewer.
+    /// Finds the conversion, or refuses colour spaces whose conversion is a picture viewer's task.
     pub(crate) async fn read<S: RangeSource>(
         reader: &mut MetadataReader<'_, S>,
         directory: &Directory,
@@ -55,7 +55,7 @@ impl ColorConversion {
         let is_jpeg = pixel.compression == Compression::Jpeg;
         let name = match (pixel.photometric, pixel.bits) {
             (5, 8) if pixel.samples >= 4 && !pixel.planar => return Ok(ColorConversion::CmykToRgba),
-            // Other sizes are given as they are, by GDAL too.
+            // Other sizes are returned as they are, by GDAL too.
             (5, bits) if bits != 8 => return Ok(ColorConversion::None),
             (5, _) => "CMYK of this layout",
             // The codec converts these.
@@ -86,7 +86,7 @@ impl ColorConversion {
         }
     }
 
-    /// Stored bytes of a block, where they are not rows of samples.
+    /// Stored bytes of a block whose bytes are not rows of samples.
     pub(crate) fn stored_bytes(&self, width: u32, rows: u32) -> Option<u64> {
         match self {
             ColorConversion::YCbCrToRgb(ycbcr) => {
@@ -224,7 +224,7 @@ mod tests {
     fn chroma_is_shared_by_the_luma_samples_of_its_unit() {
         let reference = [0.0, 255.0, 128.0, 255.0, 128.0, 255.0];
         let ycbcr = YCbCr::new([2, 2], [0.299, 0.587, 0.114], reference);
-        // Three columns and one row: the rest of the units is padding.
+        // There are three columns and one row; the rest of the units is padding.
         let rgb = ycbcr.to_rgb(&[76, 150, 0, 0, 128, 128, 29, 9, 9, 9, 255, 107], 3, 1);
         assert_eq!(rgb, [76, 76, 76, 150, 150, 150, 0, 0, 254]);
         assert_eq!(

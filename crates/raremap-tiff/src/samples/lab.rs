@@ -12,7 +12,7 @@ const LIGHT_OF_XYZ: [[f32; 3]; 3] = [
     [-0.9692, 1.8760, 0.0416],
     [0.0556, -0.2040, 1.0570],
 ];
-/// X, Y and Z of the white point D50, which counts where the file names none.
+/// X, Y and Z of the white point D50, which counts if the file names none.
 const D50: [f32; 3] = [96.425, 100.0, 82.468];
 
 /// The conversion for one white point.
@@ -23,7 +23,7 @@ pub(crate) struct Lab {
 }
 
 impl Lab {
-    /// `white_point` is the chromaticity in the WhitePoint tag, empty without it.
+    /// `white_point` is the chromaticity in the WhitePoint tag, or empty without it.
     pub(crate) fn new(white_point: &[f64]) -> Self {
         let [x, y] = match white_point {
             [x, y] if *y != 0.0 => [*x as f32, *y as f32],

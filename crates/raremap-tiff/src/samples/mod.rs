@@ -1,4 +1,4 @@
-//! Sample types, and turning a block's bytes into values and validity.
+//! Sample types, and the conversion of a block's bytes into values and validity.
 
 pub(crate) mod conversion;
 mod lab;
@@ -76,7 +76,7 @@ impl SampleType {
         }
     }
 
-    /// The least and the greatest value of an integer type; `None` of a floating point type.
+    /// The smallest and the largest value of an integer type; `None` for a floating-point type.
     pub(crate) fn integer_range(self) -> Option<(f64, f64)> {
         match self {
             SampleType::U8 => Some((0.0, 255.0)),
@@ -128,9 +128,9 @@ impl SampleValue for f64 {
 }
 
 /// The samples of a window, band by band.
-///
 /// A pixel is invalid where any of the bands is NaN, infinite or the file's nodata value. Only a nodata value of 0 must be in all of the
-/// bands: 0 can be measured in one, as near infrared over clear water often is. Where the file has an internal mask, that counts instead
+/// bands: one band can measure 0, as near infrared over clear water often does. If the file has an internal mask, that counts instead of
+/// nodata (as in GDAL).
 /// of nodata (as in GDAL).
 #[derive(Debug, Clone, PartialEq)]
 pub struct Samples<T = f32> {
@@ -147,7 +147,7 @@ pub struct Samples<T = f32> {
 }
 
 impl<T: SampleValue> Samples<T> {
-    /// All zero and valid; the caller has checked the size against the limits.
+    /// Starts with zeros that are all valid; the caller has checked the size against the limits.
     pub fn new(bands: usize, height: usize, width: usize) -> Self {
         let pixels = height * width;
         Self {
@@ -159,8 +159,8 @@ impl<T: SampleValue> Samples<T> {
         }
     }
 
-    /// Fills pixels of one row of one band with values and lowers their validity; without `nodata` all of them are finite and none is
-    /// nodata, which is quicker.
+    /// Fills pixels of one row of one band with values and marks invalid ones. Without `nodata`, all of them are finite and none is nodata,
+    /// which is faster.
     pub(crate) fn put(
         &mut self,
         band: usize,
@@ -185,7 +185,7 @@ impl<T: SampleValue> Samples<T> {
                 .for_each(|(target, value)| *target = T::from_f64(value));
             return;
         };
-        // Nodata of 0 takes all bands to judge.
+        // A nodata value of 0 needs all bands to decide.
         let nodata = if nodata.is_zero() { nodata.unmarked() } else { nodata };
         for ((target, valid), value) in targets.iter_mut().zip(validity).zip(values) {
             *target = T::from_f64(value);
@@ -193,7 +193,7 @@ impl<T: SampleValue> Samples<T> {
         }
     }
 
-    /// Makes pixels invalid that are masked: where any of the mask's bands is 0.
+    /// Marks masked pixels as invalid, where any of the mask's bands is 0.
     pub(crate) fn invalidate_masked(&mut self, mask: &Samples<f32>) {
         for band in mask.values.chunks_exact(self.valid.len().max(1)) {
             for (valid, opacity) in self.valid.iter_mut().zip(band) {
@@ -202,9 +202,9 @@ impl<T: SampleValue> Samples<T> {
         }
     }
 
-    /// Makes pixels invalid that are 0 in each of the first `bands` bands: what a nodata value of 0 means.
+    /// Marks pixels as invalid that are 0 in each of the first `bands` bands, which is what a nodata value of 0 means.
     ///
-    /// Reading does it with all the bands that were read; those who read more than they judge by do it again.
+    /// Reading does this with all the bands that were read; callers that read more bands than should count do it again.
     pub fn invalidate_zero_pixels(&mut self, bands: usize) {
         let mut has_value = vec![false; self.valid.len()];
         for plane in self.values.chunks_exact(self.valid.len().max(1)).take(bands) {
@@ -218,7 +218,7 @@ impl<T: SampleValue> Samples<T> {
     }
 }
 
-/// One stored row of samples in native byte order: which bytes, and how they are to be read.
+/// One stored row of samples in native byte order: which bytes, and how to read them.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct StoredRow<'a> {
     pub(crate) bytes: &'a [u8],
@@ -289,7 +289,7 @@ fn f16_to_f32(bytes: [u8; 2]) -> f32 {
     }
 }
 
-/// Samples of fewer than 8 bits out of a row in which they are packed most significant bit first: `count` of them, `stride` apart.
+/// Reads samples of fewer than 8 bits from a row in which they are packed most significant bit first: `count` of them, `stride` apart.
 pub(crate) fn pick_bits(row: &[u8], bits: u16, first: usize, stride: usize, count: usize) -> Vec<u8> {
     let bits = usize::from(bits.clamp(1, 7));
     let byte = |index: usize| u16::from(row.get(index).copied().unwrap_or_default());

@@ -1,11 +1,11 @@
-//! The value that marks pixels without data: text in a tag, in no particular spelling, and which samples it marks.
+//! The value that marks pixels without data, which is text in a tag without a fixed spelling, and the samples that it marks.
 //!
-//! Both are as in GDAL (3.10), but for "-nan" and "nan(ind)", which GDAL reads as 0 and which mean NaN here.
+//! Both are as in GDAL (3.10), except for "-nan" and "nan(ind)", which GDAL reads as 0 and which mean NaN here.
 
 use crate::samples::SampleType;
 
-/// Parses the text of the GDAL_NODATA tag as C's `atof` does: the number that it starts with, 0 where it starts with
-/// none. `None` where the text is empty.
+/// Parses the text of the GDAL_NODATA tag as C's `atof` does: as the number that it starts with, or 0 if it starts with none. `None` if the
+/// text is empty.
 pub(crate) fn parse_nodata(text: &[u8]) -> Option<f64> {
     // C text ends at its first NUL.
     let text = text.split(|byte| *byte == 0).next().unwrap_or_default();
@@ -27,7 +27,7 @@ pub(crate) fn parse_nodata(text: &[u8]) -> Option<f64> {
     Some(sign * leading_number(unsigned))
 }
 
-/// The decimal number that the text starts with, 0 where it starts with none; a comma may stand for the point.
+/// The decimal number that the text starts with, or 0 if it starts with none; a comma may stand for the point.
 fn leading_number(text: &str) -> f64 {
     let mut end = 0;
     let (mut has_point, mut has_exponent, mut has_digit) = (false, false, false);
@@ -50,7 +50,7 @@ fn leading_number(text: &str) -> f64 {
         end += character.len_utf8();
     }
     let mut number = text.get(..end).unwrap_or_default().replace(',', ".");
-    // An exponent without digits is none.
+    // An exponent without digits does not count.
     while number.ends_with(['e', '+', '-']) {
         number.pop();
     }
@@ -62,14 +62,14 @@ fn leading_number(text: &str) -> f64 {
 pub(crate) struct StoredNodata {
     /// Samples from here...
     low: f64,
-    /// ... to here, both included, are nodata; NaN where none is (NaN samples are invalid anyway).
+    /// ... to here, including both, are nodata; NaN if there are none (NaN samples are invalid anyway).
     high: f64,
     /// What blocks hold that are not stored.
     pub(crate) fill: f64,
 }
 
 impl StoredNodata {
-    /// Of a file without nodata.
+    /// The nodata of a file without nodata.
     pub(crate) const NONE: Self = Self {
         low: f64::NAN,
         high: f64::NAN,
@@ -83,9 +83,9 @@ impl StoredNodata {
 
     /// What `nodata` means for samples of this type.
     ///
-    /// Of an integer type it is truncated, and marks nothing where it is out of the type's range. Of a floating point
-    /// type it is rounded to 32 bits where the samples are, and marks what is equal within four units of 32-bit
-    /// precision; values beyond the range (`-1.79e308`) stand for infinity, which is invalid anyway.
+    /// For an integer type, it is truncated, and marks nothing if it is out of the type's range. For a floating-point type, it is rounded
+    /// to 32 bits if the samples have 32 bits, and marks what is equal within four units of 32-bit precision; values beyond the range
+    /// (`-1.79e308`) stand for infinity, which is invalid anyway.
     pub(crate) fn new(nodata: f64, sample_type: SampleType) -> Self {
         if let Some((least, greatest)) = sample_type.integer_range() {
             // GDAL fills blocks that are not stored with the nearest value that the type has.
@@ -123,13 +123,13 @@ impl StoredNodata {
             value * (1.0 + relative) / (1.0 - relative),
         );
         let (mut low, mut high) = (near.min(far), near.max(far));
-        // The sum of large values is infinite in GDAL, and so anything is near: what -3.40282e+38 stands for is found by that.
+        // The sum of large values is infinite in GDAL, and then anything is near: this tells what -3.40282e+38 stands for.
         let (most, half_unit) = match sample_type {
             SampleType::F64 => (f64::MAX, 2f64.powi(970)),
             _ => (f64::from(f32::MAX), 2f64.powi(103)),
         };
         if value.abs() > most / 2.0 {
-            // What rounds to infinity begins half a unit of the last place beyond the largest number.
+            // Values round to infinity from half a unit of the last place beyond the largest number.
             let least = most - value.abs() + half_unit;
             if value > 0.0 {
                 (low, high) = (low.min(least), most);
@@ -140,7 +140,7 @@ impl StoredNodata {
         Self { low, high, fill: value }
     }
 
-    /// Whether a sample is nodata by itself. That of 0 takes all bands to judge: 0 can be measured in one.
+    /// Whether a sample is nodata by itself. A nodata value of 0 needs all bands to decide, because one band can measure 0.
     pub(crate) fn marks(self, sample: f64) -> bool {
         sample >= self.low && sample <= self.high
     }
@@ -150,7 +150,7 @@ impl StoredNodata {
         self.marks(0.0)
     }
 
-    /// The same fill, but nothing is marked: by something else that decides.
+    /// The same fill without marking anything, because something else decides.
     pub(crate) fn unmarked(self) -> Self {
         let fill = self.fill;
         Self { fill, ..Self::NONE }

@@ -1,8 +1,8 @@
-//! An image that is to be written.
+//! An image to be written.
 
 use crate::error::{Misuse, TiffError};
 
-/// An image that is to be written.
+/// An image to be written.
 #[derive(Debug, Clone)]
 pub struct OutputImage<'a> {
     /// Columns.
@@ -98,7 +98,7 @@ impl OutputImage<'_> {
             ));
         }
         if self.band_names.len() > bands {
-            return bad(format!("{} band names for {bands} bands", self.band_names.len()));
+            return bad(format!("it has {} band names for {bands} bands", self.band_names.len()));
         }
         if self.color_table.is_some() && !matches!(self.samples, OutputSamples::U8(_)) {
             return bad("only 8-bit images have a colour table".into());
@@ -113,7 +113,7 @@ pub(crate) trait OutputSample: Copy + Default {
     const BITS: u16;
     /// SampleFormat.
     const FORMAT: u16;
-    /// Predictor: horizontal differences help where neighbours are close, not for class codes.
+    /// Predictor: horizontal differences help if neighbours are similar, but not for class codes.
     const PREDICTOR: u16;
 
     /// Appends the samples of a row after the predictor, in this machine's byte order (the encoder's, too).

@@ -1,4 +1,4 @@
-//! Writing GeoTIFF files: tiled, deflate-compressed, with the georeference of the image they were made from.
+//! Writes GeoTIFF files: tiled, deflate-compressed, with the georeference of the image that they were made from.
 
 pub(crate) mod image;
 pub(crate) mod image_tags;
@@ -24,10 +24,10 @@ pub fn encode_geotiff(image: &OutputImage<'_>, georeference: Option<&GeoReferenc
     Ok(bytes)
 }
 
-/// Writes an image as tiles of 256 x 256, band by band, tile by tile, to a writer that stands at its start.
+/// Writes an image as tiles of 256 x 256, band by band and tile by tile, to a writer at its start.
 ///
-/// The tags of `georeference` are written as they were read: an image on the same grid keeps its place exactly. The
-/// file becomes a BigTIFF where 4 GB might not be enough.
+/// The tags of `georeference` are written as they were read, so an image on the same grid keeps its place exactly. The file becomes a
+/// BigTIFF if 4 GB might not be enough.
 pub fn write_geotiff<W: Write + Seek>(
     writer: W,
     image: &OutputImage<'_>,

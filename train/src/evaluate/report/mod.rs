@@ -1,4 +1,4 @@
-//! The evaluation as one HTML file that needs nothing beside it.
+//! The evaluation as one self-contained HTML file.
 
 mod pictures;
 mod plots;
@@ -31,13 +31,13 @@ pre { overflow-x: auto; background: #f6f6f6; padding: .7rem; } .swatch { display
 
 /// What a report is about.
 pub struct Report<'a> {
-    /// Of the model.
+    /// Name of the model.
     pub card: &'a Card,
-    /// What it was scored on.
+    /// What it was evaluated on.
     pub dataset: &'a DatasetConfig,
     /// Digest of the weights file.
     pub sha256: &'a str,
-    /// One for each split.
+    /// One evaluation for each split.
     pub evaluations: &'a [Evaluation],
     /// Temperatures and thresholds of the validation split.
     pub chosen: Option<&'a Chosen>,
@@ -56,10 +56,10 @@ fn with_interval(value: Option<f64>, interval: Option<Interval>) -> Markup {
 }
 
 impl Report<'_> {
-    /// The file's text. The worst images are run again, to be drawn.
+    /// Returns the file's text. The worst images are run again, to be drawn.
     ///
     /// # Errors
-    /// Where an image cannot be read or run, or a chart not be drawn.
+    /// If an image cannot be read or run, or a chart cannot be drawn.
     pub fn html(&self, model: &impl TileModel) -> Result<String> {
         let splits: Vec<Markup> = self
             .evaluations
@@ -131,11 +131,11 @@ impl Report<'_> {
             p { (evaluation.figures.pixels) " scored pixels of " (evaluation.images) " images of " (evaluation.places) " places" (flips) "." }
             @if on_this {
                 p.warning {
-                    "Thresholds and temperatures were chosen on this very split: what is reported with them here is too good."
+                    "Thresholds and temperatures were chosen on this very split, so the figures that use them are too good."
                 }
             }
             @if let Some(Intervals { resamples, .. }) = intervals {
-                p { "Small figures: 95 % intervals from " (resamples) " resamples of the places." }
+                p { "The small figures are 95 % intervals from " (resamples) " resamples of the places." }
             }
             h3 { "Main head" }
             p { (tables::means(&evaluation.figures)) }
@@ -286,7 +286,7 @@ impl Report<'_> {
         Ok(html! {
             h3 { "Worst images" }
             p {
-                "Those with most pixels of which the mask claims a rare class wrongly, or misses one. "
+                "These images have the most pixels where the mask claims a rare class wrongly or misses one. "
                 @for class in &self.card.classes { (self.swatch(&class.name)) (class.name) " " }
             }
             @for (image, pictures) in &worst {
@@ -302,7 +302,7 @@ impl Report<'_> {
                     }
                 }
             }
-            @if worst.is_empty() { p { "None: every rare pixel is right." } }
+            @if worst.is_empty() { p { "There are none: every rare pixel is right." } }
         })
     }
 }
@@ -325,7 +325,7 @@ fn figures(charts: &[(String, String)]) -> Markup {
     }
 }
 
-/// Rows are labels, columns predictions, in percent of the label's pixels.
+/// Rows are labels and columns predictions, in percent of the label's pixels.
 fn confusion(figures: &Figures) -> Markup {
     html! {
         table {
@@ -335,7 +335,7 @@ fn confusion(figures: &Figures) -> Markup {
                     td { (class.name) }
                     @for &count in row {
                         @let share = count as f64 / class.pixels.max(1) as f64;
-                        // From white to a dark blue, on which white letters are read.
+                        // Cells go from white to a dark blue, on which white letters are readable.
                         @let ink = if share > 0.5 { "#fff" } else { "#1b1b1b" };
                         td style=(format!("background: rgb(0 70 140 / {:.3}); color: {ink}", share)) title=(format!("{count} pixels")) {
                             (format!("{:.1}", 100.0 * share))
@@ -435,7 +435,7 @@ fn calibration(calibration: &Calibration) -> Result<Markup> {
                 ", with the temperature fitted on the validation split " (number(calibration.classwise_ece_scaled))
                 " (scaled figures are of " (calibration.scaled_pixels) " pixels drawn from the split)"
             }
-            ". Points above the line: the class is more frequent than claimed."
+            ". Where points lie above the line, the class is more frequent than claimed."
         }
         (figures(&diagrams))
     })

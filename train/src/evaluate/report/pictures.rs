@@ -1,4 +1,4 @@
-//! A scene, its labels, and what the model makes of it, as pictures.
+//! Draws a scene, its labels and the model's results as pictures.
 
 use anyhow::Result;
 use base64::Engine as _;
@@ -25,7 +25,7 @@ pub struct Pictures {
     pub labels: String,
     /// The mask as the page draws it.
     pub mask: String,
-    /// The highest probability of the auxiliary head, white is 1; `None` for a network without one.
+    /// The highest probability of the auxiliary head, where white is 1; `None` for a network without one.
     pub auxiliary: Option<String>,
 }
 
@@ -67,7 +67,7 @@ impl Pictures {
     }
 }
 
-/// Natural colours where the bands are there, else near infrared, red and green, else the first band in grey; each band is stretched
+/// Natural colours if the bands are there, otherwise near infrared, red and green, otherwise the first band in grey; each band is stretched
 /// from its 2nd to its 98th percentile.
 fn input(sample: &Sample, dataset: &DatasetConfig) -> Vec<[u8; 3]> {
     let bands = dataset.scene_bands();
@@ -103,13 +103,13 @@ fn stretch(band: &[f32], valid: &[bool]) -> Vec<u8> {
             .unwrap_or(0.0)
     };
     let (low, high) = (at(0.02), at(0.98));
-    // A cast saturates, and makes 0 of what is not a number.
+    // A cast saturates, and turns NaN into 0.
     band.iter()
         .map(|value| ((value - low) / (high - low).max(f32::EPSILON) * 255.0) as u8)
         .collect()
 }
 
-/// A PNG file of every n-th pixel, small enough.
+/// A PNG file of every n-th pixel, so that it is small enough.
 fn data_url(pixels: &[[u8; 3]], [height, width]: [usize; 2]) -> Result<String> {
     let step = height.max(width).div_ceil(MOST_PX).max(1);
     let (rows, columns) = (height.div_ceil(step), width.div_ceil(step));
@@ -143,7 +143,7 @@ mod tests {
     fn a_scene_is_drawn_in_the_colours_of_its_classes() {
         let folder = tempfile::tempdir().expect("a folder");
         let dataset = dataset(folder.path(), &["0,a,val"]);
-        // Water in the right half; one pixel is not scored. The toy sees the value alone.
+        // The right half is water, and one pixel is not scored. The toy only sees the value.
         let mut scene = labelled([32, 64], |_, x| if x < 32 { (-4.0, 0) } else { (4.0, 1) });
         scene.labels[0] = crate::dataset::IGNORE;
         let pictures = Pictures::draw(&scene, &Toy::default(), &card(), &dataset, false, 0.5).expect("pictures");

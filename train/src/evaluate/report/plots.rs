@@ -1,4 +1,4 @@
-//! Line charts on axes from 0 to 1, as SVG.
+//! Draws line charts on axes from 0 to 1, as SVG.
 
 use anyhow::{Result, anyhow};
 use plotters::prelude::*;
@@ -13,13 +13,13 @@ pub struct Line {
     pub label: String,
     /// Red, green, blue.
     pub color: [u8; 3],
-    /// From 0 to 1 along both axes.
+    /// Points from 0 to 1 along both axes.
     pub points: Vec<(f64, f64)>,
     /// Whether each point is marked.
     pub marked: bool,
 }
 
-/// Lines that are easy to tell apart, also for those who do not see red and green as different (Okabe and Ito, 2008).
+/// Colours that are easy to tell apart, even for those who do not see red and green as different (Okabe and Ito, 2008).
 pub const COLORS: [[u8; 3]; 6] = [
     [0, 114, 178],
     [213, 94, 0],
@@ -29,10 +29,10 @@ pub const COLORS: [[u8; 3]; 6] = [
     [230, 159, 0],
 ];
 
-/// A chart of `lines`; with `diagonal`, the line on which both axes agree is drawn too.
+/// Draws a chart of `lines`; with `diagonal`, it also draws the line on which both axes agree.
 ///
 /// # Errors
-/// Where the drawing library fails.
+/// If the drawing library fails.
 pub fn chart(x: &str, y: &str, lines: &[Line], diagonal: bool) -> Result<String> {
     let mut svg = String::new();
     draw(&mut svg, x, y, lines, diagonal).map_err(|error| anyhow!("cannot draw {y} over {x}: {error}"))?;
