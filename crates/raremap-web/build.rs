@@ -1,6 +1,6 @@
 //! Without this the linker takes the module for a command that is called once, and puts all static constructors before every export: the
 //! thousands that cubecl's compiler registers itself with ran anew for each value handed over from JavaScript. An exported
-//! `__wasm_call_ctors` says that its user runs them, as `web/worker.js` does.
+//! `__wasm_call_ctors` says that its user runs them, as `web/worker/worker.js` does.
 
 fn main() {
     println!("cargo::rerun-if-changed=build.rs");

@@ -23,7 +23,7 @@ if (!options.file || !options.geotiff) throw new Error("--file and --geotiff are
 /** Runs in the page. */
 async function measure({ edge, count, pairs }) {
   const [file] = document.querySelector("#bench-file").files;
-  const worker = new Worker(new URL("web/worker.js", location.href), { type: "module" });
+  const worker = new Worker(new URL("web/worker/worker.js", location.href), { type: "module" });
   let lastId = 0;
   const call = (method, params = {}) =>
     new Promise((settle, fail) => {

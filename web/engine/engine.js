@@ -38,7 +38,7 @@ export class Engine {
   }
 
   #start() {
-    const worker = new Worker(new URL("./worker.js", import.meta.url), { type: "module", name: "raremap" });
+    const worker = new Worker(new URL("../worker/worker.js", import.meta.url), { type: "module", name: "raremap" });
     worker.addEventListener("message", (event) => this.#receive(worker, event.data));
     worker.addEventListener("error", (event) => {
       event.preventDefault();

@@ -1,12 +1,12 @@
 // @ts-check
 // Everything heavy: the model, the scene and the run live here, in wasm. Messages are described in ARCHITECTURE.md.
 
-import init, { Session } from "../wasm/raremap-web.js";
+import init, { Session } from "../../wasm/raremap-web.js";
 import { chooseBackend } from "./backend.js";
-import { keep, openRoom, takeFile } from "./room.js";
+import { keep, openRoom, takeFile } from "./scratch-files.js";
 
-const WASM_URL = new URL("../wasm/raremap-web_bg.wasm", import.meta.url);
-const MODEL_URL = new URL("./models/default.raremap", import.meta.url);
+const WASM_URL = new URL("../../wasm/raremap-web_bg.wasm", import.meta.url);
+const MODEL_URL = new URL("../models/default.raremap", import.meta.url);
 
 // A picture of a part costs a pass over the scene: often enough to watch, and at most a tenth of the time.
 const PICTURE_MS = 700;
@@ -148,7 +148,7 @@ async function load({ backend }, progress) {
 /**
  * A picture as the page draws it; frees what wasm holds of it.
  *
- * @param {import("../wasm/raremap-web.js").Picture} picture
+ * @param {import("../../wasm/raremap-web.js").Picture} picture
  */
 async function bitmapOf(picture) {
   const { rgba, width, height, extent } = picture;
@@ -184,7 +184,7 @@ async function read({ x, y, width, height, bands }) {
 async function preview({ bands, maxPx }) {
   const shown = await currentSession().preview(Uint32Array.from(bands), maxPx);
   const { note, warnings, matching } = shown;
-  const picture = /** @type {import("../wasm/raremap-web.js").Picture} */ (shown.takePicture());
+  const picture = /** @type {import("../../wasm/raremap-web.js").Picture} */ (shown.takePicture());
   shown.free();
   return { ...(await bitmapOf(picture)), note, matching: matching ?? null, warnings: JSON.parse(warnings) };
 }

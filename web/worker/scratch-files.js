@@ -50,7 +50,7 @@ export function takeFile() {
 /**
  * Writes a file of the results where it need not be in memory; the blob is of the disk where there is room of that kind.
  *
- * @param {import("../wasm/raremap-web.js").MadeFile} made
+ * @param {import("../../wasm/raremap-web.js").MadeFile} made
  * @param {string} name
  * @param {string} type
  * @returns {Promise<Blob>}

@@ -1,14 +1,14 @@
 // @ts-check
 // The page: what the reader does, and which state it is in. The computing is the worker's (worker.js).
 
-import { Engine, EngineError } from "./client.js";
+import { Engine, EngineError } from "../engine/engine.js";
 import { bindNumber, byId, make } from "./dom.js";
 import { acceptDrops, entriesOf } from "./drop.js";
 import * as panel from "./panel.js";
 import { PICTURE_MAX_PX, ResultView } from "./result.js";
 import { TileTimer } from "./timer.js";
 import { Viewer } from "./viewer.js";
-import { backendText, bytesText, durationText, explain, number } from "./words.js";
+import { backendText, bytesText, durationText, explain, number } from "./text.js";
 
 /**
  * Where a scene comes from: entries of the reader's computer, or an address.
@@ -268,7 +268,7 @@ async function openSample() {
     if (state === "running") await cancelRun();
     clearError();
     setState("reading", "Fetching the sample.");
-    const response = await fetch(new URL("./sample/scene.tif", import.meta.url));
+    const response = await fetch(new URL("../sample/scene.tif", import.meta.url));
     if (!response.ok) throw new EngineError("sample_fetch", `The sample could not be fetched: HTTP ${response.status}.`);
     const blob = await response.blob();
     if (token === opened) await openEntries([{ path: name, file: new File([blob], name, { type: "image/tiff" }) }]);

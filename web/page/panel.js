@@ -2,7 +2,7 @@
 // The panel's parts that depend on the scene, the card and the result.
 
 import { byId, make, swatch } from "./dom.js";
-import { bandName, className, hectaresText, listing, number, percentText, title, warningText } from "./words.js";
+import { bandName, className, hectaresText, listing, number, percentText, title, warningText } from "./text.js";
 
 /**
  * @typedef {{name: string, color: number[], value: number}} CardClass

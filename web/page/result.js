@@ -3,7 +3,7 @@
 
 import { byId, make } from "./dom.js";
 import * as panel from "./panel.js";
-import { number } from "./words.js";
+import { number } from "./text.js";
 
 // Long side of the pictures on the screen; the mask itself is always computed and saved at the scene's size.
 export const PICTURE_MAX_PX = 2048;
@@ -12,7 +12,7 @@ const REFRESH_MS = 30;
 const DETAIL_MS = 150;
 const MAX_ZOOM = 16;
 
-/** @typedef {import("./client.js").Engine} Engine */
+/** @typedef {import("../engine/engine.js").Engine} Engine */
 /** @typedef {import("./viewer.js").Viewer} Viewer */
 
 export class ResultView {
