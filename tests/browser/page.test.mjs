@@ -157,7 +157,7 @@ test("an address without a scene gets a message", { timeout: 5 * MINUTES }, asyn
   await visit.close();
 });
 
-test("a percent sign in a scene's address is a message or the file, and never an unhandled error", { timeout: 5 * MINUTES }, () =>
+test("a percent sign in a scene's address is no unhandled error", { timeout: 5 * MINUTES }, () =>
   visiting({ backend: "cpu" }, async (visit) => {
     const { page } = visit;
     // A server without the file, and an address that is none.

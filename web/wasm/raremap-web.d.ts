@@ -176,11 +176,23 @@ export interface LayerRequest {
     zoom?: number | undefined;
 }
 
+/**
+ * A file that was made, read piece by piece.
+ */
 export class MadeFile {
     private constructor();
     free(): void;
     [Symbol.dispose](): void;
+    /**
+     * The next bytes, at most 4 MiB; nothing at the end.
+     *
+     * # Errors
+     * What the browser's storage gives.
+     */
     nextChunk(): Uint8Array<ArrayBuffer> | undefined;
+    /**
+     * What its reader ought to know, in words.
+     */
     readonly notice: string | undefined;
 }
 
@@ -376,9 +388,9 @@ export interface ResultFile {
 
 /** What a run asks of its worker. */
 export interface RunHooks {
-    /** Called after each tile, and awaited: the worker reads its messages meanwhile. */
+    /** Called after each tile. The run waits for the answer, so that the worker can read its messages. */
     onTile(done: number, total: number): Promise<AfterTile>;
-    /** Given the picture that `onTile` asked for. */
+    /** Called with the picture that `onTile` asked for. */
     onPicture(picture: Picture): void;
 }
 
@@ -514,21 +526,98 @@ export interface SceneWindow {
     height: number;
 }
 
+/**
+ * A model that has passed its golden tile on a device, and what is done with it.
+ *
+ * Methods take `&self`: while a run waits for its next tile, the page may ask for other things.
+ */
 export class Session {
     private constructor();
     free(): void;
     [Symbol.dispose](): void;
+    /**
+     * Area by class and the top-k cut.
+     *
+     * # Errors
+     * As [`Session::layer`].
+     */
     areas(options: DecideOptions): Areas;
+    /**
+     * Reads a weights file, puts it on a device and checks its golden tile there.
+     *
+     * # Errors
+     * `webgpu_failed` without a device, `golden_tile_differs` where it computes wrong numbers, `model_...` for a bad file.
+     */
     static create(model: Uint8Array | number[], backend: Backend, hooks: SessionHooks): Promise<Session>;
+    /**
+     * A part of the scene at full resolution, stretched as the last preview was.
+     *
+     * # Errors
+     * As [`Session::preview`]; `misuse` before the first preview and for a part outside the scene.
+     */
     detail(window: SceneWindow): Promise<Picture>;
+    /**
+     * The files that the result can be saved as.
+     *
+     * # Errors
+     * As [`Session::layer`].
+     */
     files(options: DecideOptions): ResultFile[];
+    /**
+     * What the model is, and how its golden tile went.
+     *
+     * # Errors
+     * None in practice: what is told here can be written.
+     */
     info(): ModelInfo;
+    /**
+     * A picture of the result.
+     *
+     * # Errors
+     * `misuse` without a result, for a layer that is not there, or for options out of range.
+     */
     layer(request: LayerRequest): Picture;
+    /**
+     * Makes a file of the result: see [`export::make`].
+     *
+     * # Errors
+     * As [`Session::layer`], and `misuse` for an incomplete result.
+     */
     makeFile(name: string, options: DecideOptions): MadeFile;
+    /**
+     * Opens the file at an address, as [`Session::open_files`] does; it is read range by range.
+     *
+     * # Errors
+     * As there, and `http_...` for a server that does not give parts of files.
+     */
     openAddress(url: string, name: string, onUnpacked: (done: number, total: number) => void): Promise<OpenedScene>;
+    /**
+     * Opens files in place of the scene before: one, the bands of one product, or an archive of them.
+     *
+     * # Errors
+     * The codes of reading for what cannot be read, `too_few_bands`, `superseded` where another was opened meanwhile.
+     */
     openFiles(paths: string[], files: Blob[], onUnpacked: (done: number, total: number) => void): Promise<OpenedScene>;
+    /**
+     * The scene as a picture, with the bands (0-based) that stand for the model's; all of it, no side longer than `max_px`.
+     *
+     * # Errors
+     * The codes of reading for damaged data; `misuse` without a scene.
+     */
     preview(bands: Uint32Array | number[], maxPx: number): Promise<ScenePreview>;
+    /**
+     * Samples of a window, band by band, as they are stored.
+     *
+     * # Errors
+     * As [`Session::preview`], and `window_outside_image`.
+     */
     read(window: SceneWindow, bands: Uint32Array | number[]): Promise<Float32Array>;
+    /**
+     * Runs the model over the scene, tile by tile.
+     *
+     * # Errors
+     * The codes of reading, of the network, and `misuse`.
+     */
     run(options: RunOptions, hooks: RunHooks): Promise<TileCount>;
 }
 
@@ -536,7 +625,7 @@ export class Session {
 export interface SessionHooks {
     /** Gives an empty `FileSystemSyncAccessHandle` that nobody else uses, for what does not fit into memory; undefined where there is none. */
     takeScratchFile(): object | undefined;
-    /** Told of the rows that areas and files are made of, which takes minutes for a large scene. */
+    /** Called for each row that areas and files are made of: for a large scene they take minutes. */
     onRow(row: number, rows: number): void;
 }
 
@@ -575,3 +664,8 @@ export default function __wbg_init (module_or_path?: { module_or_path: InitInput
  * @returns {InitOutput}
  */
 export function initSync(module: { module: SyncInitInput } | SyncInitInput): InitOutput;
+
+/**
+ * Runs when the module is instantiated.
+ */
+export function start(): void;

@@ -41,16 +41,23 @@ function currentSession() {
   return session;
 }
 
-/** @param {string} url */
-async function startWasm(url) {
-  try {
-    const wasm = await init({ module_or_path: url });
-    // Once: crates/raremap-web/build.rs says why.
-    wasm.__wasm_call_ctors();
-    memory = wasm.memory;
-  } catch (cause) {
-    throw new EngineError("wasm_start", String(cause));
-  }
+/** @type {Promise<void> | undefined} */
+let starting;
+
+/** Starts wasm, unless it was started before. @param {string} url */
+function startWasm(url) {
+  starting ??= init({ module_or_path: url }).then(
+    (wasm) => {
+      // Once: crates/raremap-web/build.rs says why.
+      wasm.__wasm_call_ctors();
+      memory = wasm.memory;
+    },
+    (cause) => {
+      starting = undefined;
+      throw new EngineError("wasm_start", String(cause));
+    },
+  );
+  return starting;
 }
 
 /** @type {Implementation<"load">} */
