@@ -32,8 +32,19 @@ function newFile(opened) {
   return opened.getFileHandle(`${crypto.randomUUID()}-${lastNumber}`, { create: true });
 }
 
-/** Opens files until enough are ready to be taken: wasm takes them at moments when it cannot wait. */
-export async function prepareScratchFiles() {
+/** @type {Promise<void> | undefined} */
+let preparing;
+
+/**
+ * Opens files until enough are ready to be taken: wasm takes them at moments when it cannot wait. Callers go on in the order in which
+ * they came.
+ */
+export function prepareScratchFiles() {
+  preparing ??= openFiles().finally(() => (preparing = undefined));
+  return preparing;
+}
+
+async function openFiles() {
   folder ??= openFolder();
   const opened = await folder;
   if (!opened) return;
