@@ -69,13 +69,17 @@ need_nextest() {
   cargo nextest --version >/dev/null 2>&1 || install_crate cargo-nextest "$NEXTEST_VERSION" --locked
 }
 
-# The npm packages of tests/browser: playwright-core.
+# The npm packages of tests/browser: playwright-core, typescript, oxlint.
 need_npm() {
   local marker=tests/browser/node_modules/.installed
   need_apt node nodejs && need_apt npm npm || return
   cmp -s tests/browser/package-lock.json "$marker" && return
-  say "installing playwright-core (npm)"
+  say "installing the packages of tests/browser (npm)"
   (cd tests/browser && npm ci --ignore-scripts --no-audit --no-fund --loglevel=error) && cp tests/browser/package-lock.json "$marker"
+}
+
+npm_bin() { # COMMAND ARGUMENTS...
+  "tests/browser/node_modules/.bin/$1" "${@:2}"
 }
 
 need_chromium() {

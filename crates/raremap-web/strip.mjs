@@ -19,7 +19,7 @@ function unsigned(bytes, at) {
   }
 }
 
-const path = join(process.env.TRUNK_STAGING_DIR, "wasm/raremap-web_bg.wasm");
+const path = join(process.env.TRUNK_STAGING_DIR, "web/wasm/raremap-web_bg.wasm");
 const wasm = readFileSync(path);
 const kept = [wasm.subarray(0, 8)];
 for (let at = 8; at < wasm.length; ) {

@@ -23,22 +23,10 @@ if (!options.file || !options.geotiff) throw new Error("--file and --geotiff are
 /** Runs in the page. */
 async function measure({ edge, count, pairs }) {
   const [file] = document.querySelector("#bench-file").files;
-  const worker = new Worker(new URL("web/worker.js", location.href), { type: "module" });
-  let lastId = 0;
-  const call = (method, params = {}) =>
-    new Promise((settle, fail) => {
-      const id = ++lastId;
-      const listen = ({ data }) => {
-        if (data.id !== id || "progress" in data) return;
-        worker.removeEventListener("message", listen);
-        if (data.error) fail(new Error(`${method}: ${data.error.message}`));
-        else settle(data.result);
-      };
-      worker.addEventListener("message", listen);
-      worker.postMessage({ id, method, params });
-    });
-  await call("load", { backend: "cpu" });
-  const { scene } = await call("open", { entries: [{ path: file.name, file }] });
+  const { Engine } = await import(new URL("web/engine/engine.js", location.href));
+  const engine = new Engine();
+  await engine.load({ backend: "cpu" });
+  const { scene } = await engine.open({ entries: [{ path: file.name, file }] });
   const bands = scene.bands.map(({ index }) => index);
   const image = await (await GeoTIFF.fromBlob(file)).getImage();
 
@@ -52,7 +40,7 @@ async function measure({ edge, count, pairs }) {
   }));
   const total = (values) => values.reduce((sum, value) => sum + value, 0);
   const readers = {
-    ours: async (window) => (await call("read", { ...window, bands })).values,
+    ours: (window) => engine.read(window, bands),
     geotiff_js: async ({ x, y, width, height }) => image.readRasters({ window: [x, y, x + width, y + height], interleave: true }),
   };
   const seconds = { ours: [], geotiff_js: [] };
@@ -65,7 +53,7 @@ async function measure({ edge, count, pairs }) {
       seconds[name].push((performance.now() - began) / 1000);
     }
   }
-  worker.terminate();
+  engine.close();
   return { seconds, sums };
 }
 
@@ -84,7 +72,7 @@ try {
   const [edge, count, pairs] = [options.edge, options.count, options.pairs].map(Number);
   const { seconds, sums } = await page.evaluate(measure, { edge, count, pairs });
   if (Math.abs(sums.ours - sums.geotiff_js) > 1e-9 * Math.abs(sums.geotiff_js)) throw new Error(`sums differ: ${JSON.stringify(sums)}`);
-  const ratios = seconds.ours.map((ours, pair) => ours / seconds.geotiff_js[pair]).sort((a, b) => a - b);
+  const ratios = seconds.ours.map((ours, pair) => ours / seconds.geotiff_js[pair]).toSorted((a, b) => a - b);
   const report = {
     file_bytes: statSync(options.file).size,
     windows: `${count} of ${edge} x ${edge}`,

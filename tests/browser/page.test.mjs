@@ -157,6 +157,20 @@ test("an address without a scene gets a message", { timeout: 5 * MINUTES }, asyn
   await visit.close();
 });
 
+test("a percent sign in a scene's address is no unhandled error", { timeout: 5 * MINUTES }, () =>
+  visiting({ backend: "cpu" }, async (visit) => {
+    const { page } = visit;
+    // A server without the file, and an address that is none.
+    for (const [scene, expected] of Object.entries({ "web/a%b.tif": /a%b\.tif could not be opened/, "http://[1/x.tif": /address/ })) {
+      await page.goto(`${site.url}?${new URLSearchParams({ backend: "cpu", scene })}`);
+      assert.equal(await visit.settled(), "error", scene);
+      assert.match(await visit.error(), expected);
+    }
+    // A failed request is on the console, and nothing else may be.
+    visit.consoleErrors = visit.consoleErrors.filter((text) => !text.includes("404"));
+  }),
+);
+
 const good = scene();
 /** The scene with another value in one of its directory's entries, by position. */
 function forged(entry, value) {

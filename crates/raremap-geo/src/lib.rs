@@ -16,6 +16,7 @@
 
 mod areas;
 mod crs;
+mod describe;
 mod epsg;
 mod error;
 mod georeference;

@@ -17,6 +17,7 @@ pub use fit::bands::{BandClues, BandGuess, Certainty, guess_bands};
 pub use fit::matching::{MatchMode, Matching, match_statistics};
 pub use fit::opacity::Opacity;
 pub use fit::open::open_product;
+pub use fit::preview::{Display, Preview};
 pub use fit::scaling::{not_resampled, pixel_size_m, reflectance_factor, resampling};
 pub use fit::statistics::{BandStatistics, Warning, band_statistics, compare_resolution, compare_statistics};
 pub use run::golden::{GOLDEN_TOLERANCE, check_golden};

@@ -4,12 +4,14 @@
 //! satellite's product as one scene, by their names, and turns stored numbers into reflectance; [`Resampled`] changes the resolution.
 
 mod error;
+mod picture;
 mod product;
 mod resample;
 mod scene;
 mod tiff;
 
 pub use error::{GridDifference, Misuse, NameList, ProductError, SceneError};
+pub use picture::{Picture, Stretch};
 pub use product::{
     Calibration, DeclaredScaling, Notice, Product, ProductBand, ProductFacts, ProductFile, ProductKind,
     RecognizedProduct, calibration, product_facts, recognize,

@@ -42,12 +42,6 @@ macro_rules! with_own_code {
 
 with_own_code!(InferError, IoError, OutputError, SceneError, SourceError, WeightsError);
 
-impl From<serde_json::Error> for SessionError {
-    fn from(error: serde_json::Error) -> Self {
-        Self::misuse(format!("the options cannot be read: {error}"))
-    }
-}
-
 impl From<png::EncodingError> for SessionError {
     fn from(error: png::EncodingError) -> Self {
         Self::new("write_failed", error.to_string())

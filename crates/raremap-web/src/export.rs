@@ -5,37 +5,28 @@ use std::io::{Error, Write};
 use raremap_infer::InferError;
 use raremap_io::Scratch;
 use raremap_output::{OutputFile, OutputKind, Results};
-use serde::Serialize;
 use wasm_bindgen::prelude::*;
 
 use crate::error::SessionError;
 use crate::scratch::{ScratchPool, WebScratch};
+use crate::types::ResultFile;
 
 /// The picture's name.
 const PNG_NAME: &str = "mask.png";
 
-/// A file that a result can be saved as.
-#[derive(Debug, Serialize)]
-pub struct FileChoice {
-    name: &'static str,
-    #[serde(rename = "type")]
-    media_type: &'static str,
-    title: &'static str,
-}
-
 /// The files of a result, in the order in which they are listed.
-pub fn choices(results: &Results<'_>) -> Vec<FileChoice> {
-    let of_kind = |kind: OutputKind| FileChoice {
+pub fn choices(results: &Results<'_>) -> Vec<ResultFile> {
+    let of_kind = |kind: OutputKind| ResultFile {
         name: kind.file_name(),
         media_type: kind.media_type(),
         title: kind.title(),
     };
-    let picture = FileChoice {
+    let picture = ResultFile {
         name: PNG_NAME,
         media_type: "image/png",
         title: "Picture of the mask",
     };
-    let mut choices: Vec<FileChoice> = results.kinds().into_iter().map(of_kind).collect();
+    let mut choices: Vec<ResultFile> = results.kinds().into_iter().map(of_kind).collect();
     choices.insert(1.min(choices.len()), picture);
     choices
 }
@@ -58,7 +49,7 @@ impl MadeFile {
     ///
     /// # Errors
     /// Errors of the browser's storage.
-    #[wasm_bindgen(js_name = nextChunk)]
+    #[wasm_bindgen(js_name = nextChunk, unchecked_return_type = "Uint8Array<ArrayBuffer> | undefined")]
     pub fn next_chunk(&mut self) -> Result<Option<Vec<u8>>, SessionError> {
         let mut chunk = Vec::new();
         match &mut self.content {

@@ -2,10 +2,12 @@
 
 use std::collections::BTreeMap;
 
-use js_sys::{Array, ArrayBuffer, Function, Uint8Array};
+use js_sys::{Array, ArrayBuffer, Uint8Array};
 use raremap_io::{IoError, PIECE_BYTES, PieceStore, Pieces, SourceError};
 use wasm_bindgen::{JsCast, JsValue};
 use web_sys::{Blob, FileReaderSync, FileSystemReadWriteOptions, FileSystemSyncAccessHandle};
+
+use crate::hooks::SessionHooks;
 
 /// What a run and its files keep outside wasm's memory.
 pub type WebScratch = Pieces<Store>;
@@ -13,18 +15,18 @@ pub type WebScratch = Pieces<Store>;
 /// Makes scratches over files that the worker has opened beforehand, as long as there are any.
 #[derive(Clone)]
 pub struct ScratchPool {
-    take_file: Function,
+    hooks: SessionHooks,
 }
 
 impl ScratchPool {
-    /// `take_file` returns an open and empty file that nobody else has, or nothing.
-    pub fn new(take_file: Function) -> Self {
-        Self { take_file }
+    /// The worker gives the files, or nothing.
+    pub fn new(hooks: SessionHooks) -> Self {
+        Self { hooks }
     }
 
     /// An empty scratch.
     pub fn take(&self) -> WebScratch {
-        let file = self.take_file.call0(&JsValue::NULL).ok();
+        let file = self.hooks.take_scratch_file().ok();
         let handle = file.and_then(|file| file.dyn_into::<FileSystemSyncAccessHandle>().ok());
         Pieces::new(Store {
             file: handle.map(OwnFile),

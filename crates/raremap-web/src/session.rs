@@ -5,30 +5,31 @@ use std::ops::ControlFlow;
 use std::rc::Rc;
 
 use burn::tensor::Device;
-use js_sys::{Float32Array, Function};
-use raremap_geo::pixel_areas;
+use js_sys::Float32Array;
 use raremap_infer::{
-    BurnTileModel, GOLDEN_TOLERANCE, InferError, MatchMode, SceneLogits, Warning, check_golden, compare_resolution,
-    guess_bands, prepare_run, refuse_missing_bands, resampling, run_notes, run_scene,
+    BurnTileModel, GOLDEN_TOLERANCE, InferError, MatchMode, SceneLogits, check_golden, guess_bands, prepare_run,
+    resampling, run_notes, run_scene,
 };
 use raremap_model::{Card, ModelFile};
-use raremap_output::{OutputOptions, Results, SceneName};
+use raremap_output::{OutputOptions, Results, scale_color};
 use raremap_scene::Scene as _;
-use raremap_tiff::Window;
-use serde_json::json;
+use tsify::Ts;
 use wasm_bindgen::prelude::*;
 use web_sys::Blob;
 
 use crate::error::SessionError;
 use crate::export::{self, MadeFile};
-use crate::layer;
-use crate::options::{LookOptions, StartOptions};
-use crate::picture::{Picture, scale_color};
+use crate::hooks::{OnUnpacked, RunHooks, SessionHooks};
 use crate::run::WorkerHooks;
-use crate::scene::{Preview, Scene};
+use crate::scene::Scene;
 use crate::scratch::ScratchPool;
-use crate::source::Listed;
+use crate::source::SceneFiles;
+use crate::types::{
+    Areas, Backend, DecideOptions, GoldenCheck, LayerRequest, ModelCard, ModelInfo, OpenedScene, Picture, ResultFile,
+    RunOptions, ScenePreview, SceneWindow, TileCount, from_js, to_js,
+};
 
+/// Colours of the legend's scale.
 const SCALE_STEPS: usize = 64;
 
 /// A model that has passed its golden tile on a device, and everything that is done with it.
@@ -36,16 +37,17 @@ const SCALE_STEPS: usize = 64;
 /// Methods take `&self`, because the page may ask for other things while a run waits for its next tile.
 #[wasm_bindgen]
 pub struct Session {
-    backend: String,
+    backend: Backend,
     card: Card,
     model_sha256: String,
     model: BurnTileModel,
     golden_difference: f32,
     scene: RefCell<Option<Rc<Scene>>>,
+    /// Counts scenes: one that took longer to open than the next does not take its place.
+    opened: Cell<u32>,
     result: RefCell<Option<Rc<Outcome>>>,
-    is_cancelled: Cell<bool>,
     pool: ScratchPool,
-    on_row: Function,
+    hooks: SessionHooks,
 }
 
 /// The result of a run.
@@ -57,26 +59,19 @@ struct Outcome {
 
 #[wasm_bindgen]
 impl Session {
-    /// Reads a weights file, puts it on a device (`webgpu` or `cpu`) and checks its golden tile there. `take_file` returns an open and
-    /// empty `FileSystemSyncAccessHandle`, or nothing; such files hold what does not fit into memory. `on_row` is called with `(row, rows)`
-    /// while areas and files are made from a result, row by row, because a pass over a large scene takes minutes.
+    /// Reads a weights file, puts it on a device and checks its golden tile there.
     ///
     /// # Errors
     /// `webgpu_failed` if there is no device, `golden_tile_differs` if it computes wrong numbers, `model_...` for a bad file.
-    pub async fn create(
-        model: Vec<u8>,
-        backend: String,
-        take_file: Function,
-        on_row: Function,
-    ) -> Result<Session, SessionError> {
+    pub async fn create(model: Vec<u8>, backend: Ts<Backend>, hooks: SessionHooks) -> Result<Session, SessionError> {
         let file = ModelFile::from_bytes(&model)?;
-        let device = match backend.as_str() {
-            "webgpu" => Device::wgpu_options()
+        let backend = from_js(backend)?;
+        let device = match backend {
+            Backend::WebGpu => Device::wgpu_options()
                 .init_async()
                 .await
                 .map_err(|error| SessionError::new("webgpu_failed", error.to_string()))?,
-            "cpu" => Device::flex(),
-            other => return Err(SessionError::misuse(format!("there is no backend {other}"))),
+            Backend::Cpu => Device::flex(),
         };
         let model = BurnTileModel::new(file.build(&device)?, file.card.architecture.in_channels());
         let golden_difference = check_golden(&model, &file.golden, GOLDEN_TOLERANCE).await?;
@@ -87,54 +82,44 @@ impl Session {
             model,
             golden_difference,
             scene: RefCell::default(),
+            opened: Cell::default(),
             result: RefCell::default(),
-            is_cancelled: Cell::default(),
-            pool: ScratchPool::new(take_file),
-            on_row,
+            pool: ScratchPool::new(hooks.clone()),
+            hooks,
         })
     }
 
-    /// `webgpu` or `cpu`.
-    #[wasm_bindgen(getter)]
-    pub fn backend(&self) -> String {
-        self.backend.clone()
-    }
-
-    /// The model's card, as JSON.
+    /// What the model is, and how its golden tile went.
     ///
     /// # Errors
-    /// None in practice, because a card that was read can be written.
-    pub fn card(&self) -> Result<String, SessionError> {
-        Ok(serde_json::to_string(&self.card)?)
-    }
-
-    /// The result of the golden tile, as JSON: `maxAbs`, `tolerance`, `sha256` of the model.
-    pub fn check(&self) -> String {
-        let check =
-            json!({ "maxAbs": self.golden_difference, "tolerance": GOLDEN_TOLERANCE, "sha256": self.model_sha256 });
-        check.to_string()
-    }
-
-    /// Colours of the continuous scale from 0 to 1 at equal steps, as JSON, so that the legend shows the same as the pictures.
-    pub fn scale(&self) -> String {
+    /// None in practice: what is told here can be written.
+    pub fn info(&self) -> Result<Ts<ModelInfo>, SessionError> {
         let colors = (0..SCALE_STEPS).map(|step| scale_color(step as f32 / (SCALE_STEPS - 1) as f32));
-        json!(colors.collect::<Vec<_>>()).to_string()
+        to_js(&ModelInfo {
+            backend: self.backend,
+            card: ModelCard::of(&self.card)?,
+            sha256: self.model_sha256.clone(),
+            golden: GoldenCheck {
+                max_abs: self.golden_difference,
+                tolerance: GOLDEN_TOLERANCE,
+            },
+            scale: colors.collect(),
+        })
     }
 
-    /// Opens files in place of the scene before: one file, the bands of one product, or an archive of them. `on_unpacked` is called with
-    /// `(done, total)` bytes. Returns what the page says about the scene, as JSON.
+    /// Opens files in place of the scene before: one, the bands of one product, or an archive of them.
     ///
     /// # Errors
-    /// The raster's codes for what cannot be read, and `too_few_bands`.
+    /// The codes of reading for what cannot be read, `too_few_bands`, `superseded` where another was opened meanwhile.
     #[wasm_bindgen(js_name = openFiles)]
     pub async fn open_files(
         &self,
         paths: Vec<String>,
-        blobs: Vec<Blob>,
-        on_unpacked: Function,
-    ) -> Result<String, SessionError> {
-        self.close();
-        self.open(Listed::local(paths, blobs)?, &on_unpacked).await
+        files: Vec<Blob>,
+        #[wasm_bindgen(js_name = onUnpacked)] on_unpacked: OnUnpacked,
+    ) -> Result<Ts<OpenedScene>, SessionError> {
+        let number = self.close();
+        self.open(number, SceneFiles::local(paths, files)?, &on_unpacked).await
     }
 
     /// Opens the file at an address as [`Session::open_files`] does, and reads it range by range.
@@ -142,151 +127,135 @@ impl Session {
     /// # Errors
     /// Those of [`Session::open_files`], and `http_...` for a server that does not provide parts of files.
     #[wasm_bindgen(js_name = openAddress)]
-    pub async fn open_address(&self, url: String, name: String, on_unpacked: Function) -> Result<String, SessionError> {
-        self.close();
-        self.open(Listed::remote(&url, name).await?, &on_unpacked).await
+    pub async fn open_address(
+        &self,
+        url: String,
+        name: String,
+        #[wasm_bindgen(js_name = onUnpacked)] on_unpacked: OnUnpacked,
+    ) -> Result<Ts<OpenedScene>, SessionError> {
+        let number = self.close();
+        self.open(number, SceneFiles::remote(&url, name).await?, &on_unpacked)
+            .await
     }
 
-    fn close(&self) {
+    /// Ends what was done with the scene before; gives the number of the next one.
+    fn close(&self) -> u32 {
         self.result.take();
         self.scene.take();
+        let number = self.opened.get().wrapping_add(1);
+        self.opened.set(number);
+        number
     }
 
-    async fn open(&self, listed: Listed, on_unpacked: &Function) -> Result<String, SessionError> {
-        let names = listed.names();
-        let (image, mut doubts) = listed.open(&self.card, &self.pool, on_unpacked).await?;
-        // Here the bands can still be assigned by hand.
-        doubts.extend(
-            refuse_missing_bands(&image, &self.card.scene_bands())
-                .err()
-                .map(|missing| Warning {
-                    code: "band_missing",
-                    message: missing.to_string(),
-                }),
-        );
-        let name = SceneName::new(names, image.facts().id.as_deref());
-        let scene = Scene::new(name, image, doubts);
-        let info = scene.image.scene_info();
-        let needed = self.card.scene_bands();
-        let guess = guess_bands(info.into(), &needed)?;
-        let areas = pixel_areas(info.georeference.as_ref(), [info.height, info.width]);
-        let middle = areas.pixel_ha(info.height as usize / 2, info.width as usize / 2);
-        let facts = json!({
-            "scene": scene.facts(),
-            "modelBands": needed,
-            "assignment": guess,
-            "warnings": compare_resolution(middle, &self.card).into_iter().chain(scene.doubts.clone()).collect::<Vec<_>>(),
-            "notices": scene.image.notices(),
-            "canResample": resampling(info, &self.card, false).is_some(),
-            "modelResolutionM": self.card.ground_resolution_m,
-            "hasAreas": middle.is_some(),
-        });
+    async fn open(
+        &self,
+        number: u32,
+        files: SceneFiles,
+        on_unpacked: &OnUnpacked,
+    ) -> Result<Ts<OpenedScene>, SessionError> {
+        let names = files.names();
+        let (image, doubts) = files.open(&self.card, &self.pool, on_unpacked).await?;
+        if self.opened.get() != number {
+            return Err(SessionError::new("superseded", "another scene was opened meanwhile"));
+        }
+        let scene = Scene::new(names, image, doubts, &self.card);
+        let told = scene.describe(&self.card)?;
         self.scene.replace(Some(Rc::new(scene)));
-        Ok(facts.to_string())
+        to_js(&told)
     }
 
     /// The scene as a picture, with the bands (0-based) that stand for the model's; all of it, with no side longer than `max_px`.
     ///
     /// # Errors
-    /// The raster's codes for damaged data; `misuse` without a scene.
-    pub async fn preview(&self, bands: Vec<usize>, max_px: u32) -> Result<Preview, SessionError> {
-        self.scene()?.preview(&self.card, &bands, max_px).await
+    /// The codes of reading for damaged data; `misuse` without a scene.
+    pub async fn preview(
+        &self,
+        bands: Vec<usize>,
+        #[wasm_bindgen(js_name = maxPx)] max_px: u32,
+    ) -> Result<Ts<ScenePreview>, SessionError> {
+        to_js(&self.scene()?.preview(&self.card, &bands, max_px).await?)
     }
 
     /// A part of the scene at full resolution, stretched like the last preview.
     ///
     /// # Errors
     /// As [`Session::preview`]; `misuse` before the first preview and for a part outside the scene.
-    pub async fn detail(&self, x: u32, y: u32, width: u32, height: u32) -> Result<Picture, SessionError> {
-        self.scene()?.detail(x, y, width, height).await
+    pub async fn detail(&self, window: Ts<SceneWindow>) -> Result<Ts<Picture>, SessionError> {
+        to_js(&self.scene()?.detail(from_js(window)?).await?)
     }
 
     /// Samples of a window, band by band, as stored.
     ///
     /// # Errors
     /// As [`Session::preview`], and `window_outside_image`.
-    pub async fn read(
-        &self,
-        x: u32,
-        y: u32,
-        width: u32,
-        height: u32,
-        bands: Vec<usize>,
-    ) -> Result<Float32Array, SessionError> {
-        let window = Window { x, y, width, height };
-        let samples = self.scene()?.image.read_window(window, &bands).await?;
+    pub async fn read(&self, window: Ts<SceneWindow>, bands: Vec<usize>) -> Result<Float32Array, SessionError> {
+        let window: SceneWindow = from_js(window)?;
+        let samples = self.scene()?.image.read_window(window.into(), &bands).await?;
         Ok(Float32Array::from(samples.values.as_slice()))
     }
 
-    /// Runs the model over the scene, tile by tile; see [`WorkerHooks`] for the functions. Returns `{done, total}` as JSON.
+    /// Runs the model over the scene, tile by tile.
     ///
     /// # Errors
     /// The codes of reading, of the network, and `misuse`.
-    pub async fn run(&self, options: String, on_tile: Function, on_picture: Function) -> Result<String, SessionError> {
-        let wanted = serde_json::from_str::<StartOptions>(&options)?;
-        let mut options = wanted.run_options(&self.card);
+    pub async fn run(&self, options: Ts<RunOptions>, hooks: RunHooks) -> Result<Ts<TileCount>, SessionError> {
+        let wanted: RunOptions = from_js(options)?;
+        let mut options = wanted.for_card(&self.card);
         let scene = self.scene()?;
-        self.is_cancelled.set(false);
+        let info = scene.image.scene_info();
         if wanted.resample {
-            options.resample = resampling(scene.image.scene_info(), &self.card, true);
+            options.resample = resampling(info, &self.card, true);
         }
-        let guess = guess_bands(scene.image.scene_info().into(), &self.card.scene_bands())?;
+        let guess = guess_bands(info.into(), &self.card.scene_bands())?;
         let matching = wanted.matching.then_some(MatchMode::Auto);
         let mut warnings = prepare_run(&scene.image, &self.card, &mut options, matching, &guess).await?;
         warnings.extend(scene.doubts.clone());
         let mut notices = scene.image.notices().to_vec();
         notices.extend(options.notices(&self.card));
         let files: Vec<&str> = scene.image.band_files().collect();
-        let notes = run_notes(&self.card, &options, &files, &guess, &self.backend, &warnings, &notices);
+        let backend = self.backend.name();
+        let notes = run_notes(&self.card, &options, &files, &guess, backend, &warnings, &notices);
         self.result.take();
         let mut hooks = WorkerHooks {
-            on_tile: &on_tile,
-            on_picture: &on_picture,
-            is_cancelled: &self.is_cancelled,
+            hooks: &hooks,
             pool: &self.pool,
         };
         let mut logits = run_scene(&scene.image, &self.model, &self.card, &options, &mut hooks).await?;
-        let on_row = self.on_row.clone();
+        let hooks = self.hooks.clone();
         logits.watch(Box::new(move |row, rows| {
             // Progress that cannot be reported is no reason to stop.
-            let _ = on_row.call2(&JsValue::NULL, &row.into(), &rows.into());
+            let _ = hooks.on_row(row, rows);
             ControlFlow::Continue(())
         }));
         let (done, total) = logits.tiles();
         self.result.replace(Some(Rc::new(Outcome { logits, notes })));
-        Ok(json!({ "done": done, "total": total }).to_string())
+        to_js(&TileCount { done, total })
     }
 
-    /// Ends the run after the current tile.
-    pub fn cancel(&self) {
-        self.is_cancelled.set(true);
-    }
-
-    /// A picture of the result: see [`layer::draw`].
+    /// A picture of the result.
     ///
     /// # Errors
-    /// `misuse` without a result or for options out of range.
-    pub fn layer(&self, kind: &str, options: &str) -> Result<Picture, SessionError> {
-        layer::draw(&self.result()?.logits, kind, &serde_json::from_str(options)?)
+    /// `misuse` without a result, for a layer that is not there, or for options out of range.
+    pub fn layer(&self, request: Ts<LayerRequest>) -> Result<Ts<Picture>, SessionError> {
+        let request: LayerRequest = from_js(request)?;
+        to_js(&request.draw(&self.result()?.logits)?)
     }
 
-    /// Area by class and the top-k cut, as JSON.
+    /// Area by class and the top-k cut.
     ///
     /// # Errors
     /// As [`Session::layer`].
-    pub fn areas(&self, options: &str) -> Result<String, SessionError> {
-        let options: LookOptions = serde_json::from_str(options)?;
-        Ok(serde_json::to_string(
-            &self.result()?.logits.summary(&options.decide())?,
-        )?)
+    pub fn areas(&self, options: Ts<DecideOptions>) -> Result<Ts<Areas>, SessionError> {
+        let options: DecideOptions = from_js(options)?;
+        to_js(&Areas::from(self.result()?.logits.summary(&options.into())?))
     }
 
-    /// The files that the result can be saved as, as JSON: `[{name, type, title}]`.
+    /// The files that the result can be saved as.
     ///
     /// # Errors
     /// As [`Session::layer`].
-    pub fn files(&self, options: &str) -> Result<String, SessionError> {
-        self.with_results(options, |results| Ok(serde_json::to_string(&export::choices(results))?))
+    pub fn files(&self, options: Ts<DecideOptions>) -> Result<Vec<Ts<ResultFile>>, SessionError> {
+        self.with_results(options, |results| export::choices(results).iter().map(to_js).collect())
     }
 
     /// Makes a file of the result: see [`export::make`].
@@ -294,7 +263,7 @@ impl Session {
     /// # Errors
     /// As [`Session::layer`], and `misuse` for an incomplete result.
     #[wasm_bindgen(js_name = makeFile)]
-    pub fn make_file(&self, name: &str, options: &str) -> Result<MadeFile, SessionError> {
+    pub fn make_file(&self, name: &str, options: Ts<DecideOptions>) -> Result<MadeFile, SessionError> {
         self.with_results(options, |results| export::make(name, results, &self.pool))
     }
 }
@@ -302,11 +271,12 @@ impl Session {
 impl Session {
     fn with_results<T>(
         &self,
-        options: &str,
+        options: Ts<DecideOptions>,
         act: impl FnOnce(&Results<'_>) -> Result<T, SessionError>,
     ) -> Result<T, SessionError> {
-        let options: LookOptions = serde_json::from_str(options)?;
-        let (scene, outcome, decide) = (self.scene()?, self.result()?, options.decide());
+        let options: DecideOptions = from_js(options)?;
+        let (scene, outcome) = (self.scene()?, self.result()?);
+        let decide = options.into();
         let output = OutputOptions {
             datetime: scene.image.facts().acquired.clone(),
             ..OutputOptions::default()

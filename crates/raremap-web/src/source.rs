@@ -1,11 +1,10 @@
-//! Where the bytes of a scene are: files of the reader's computer, a server, or an archive of either.
+//! Where the bytes of a scene are: files of the user's computer, a server, or an archive of either.
 
 use std::cell::RefCell;
 use std::ops::Range;
 use std::rc::Rc;
 
 use bytes::Bytes;
-use js_sys::Function;
 use raremap_infer::{Warning, open_product};
 use raremap_io::{Cached, EntrySource, RangeSource, SourceError, Zip, is_zip};
 use raremap_model::Card;
@@ -16,6 +15,7 @@ use web_sys::Blob;
 
 use crate::blob_source::BlobSource;
 use crate::error::SessionError;
+use crate::hooks::OnUnpacked;
 use crate::http_source::HttpSource;
 use crate::scratch::{ScratchPool, WebScratch};
 
@@ -25,7 +25,7 @@ const MAX_UNPACKED_BYTES: u64 = 64 << 30;
 /// A file by itself.
 #[derive(Debug, Clone)]
 pub enum FileSource {
-    /// A file of the reader's computer.
+    /// Of the user's computer.
     Local(BlobSource),
     /// A file on a server.
     Remote(Rc<Cached<HttpSource>>),
@@ -75,15 +75,15 @@ impl RangeSource for SceneSource {
 pub type SceneImage = Product<TiffScene<SceneSource>>;
 
 /// What was chosen or dropped: files with their paths.
-pub struct Listed {
+pub struct SceneFiles {
     /// Paths, with `/` between folders.
     pub paths: Vec<String>,
     /// Their files.
     pub files: Vec<FileSource>,
 }
 
-impl Listed {
-    /// Blobs of the reader's computer.
+impl SceneFiles {
+    /// Blobs of the user's computer.
     ///
     /// # Errors
     /// `misuse` if the lists have different lengths.
@@ -129,7 +129,7 @@ impl Listed {
         self,
         card: &Card,
         pool: &ScratchPool,
-        on_unpacked: &Function,
+        on_unpacked: &OnUnpacked,
     ) -> Result<(SceneImage, Vec<Warning>), SessionError> {
         let limits = Limits::for_browser();
         if let [file] = self.files.as_slice() {

@@ -6,5 +6,6 @@ pub(crate) mod bands;
 pub(crate) mod matching;
 pub(crate) mod opacity;
 pub(crate) mod open;
+pub(crate) mod preview;
 pub(crate) mod scaling;
 pub(crate) mod statistics;

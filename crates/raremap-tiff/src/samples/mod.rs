@@ -38,6 +38,23 @@ pub enum SampleType {
 }
 
 impl SampleType {
+    /// What it is called among people.
+    pub fn title(self) -> &'static str {
+        match self {
+            Self::U8 => "8-bit",
+            Self::I8 => "8-bit signed",
+            Self::U16 => "16-bit",
+            Self::I16 => "16-bit signed",
+            Self::U32 => "32-bit",
+            Self::I32 => "32-bit signed",
+            Self::U64 => "64-bit",
+            Self::I64 => "64-bit signed",
+            Self::F16 => "16-bit float",
+            Self::F32 => "32-bit float",
+            Self::F64 => "64-bit float",
+        }
+    }
+
     /// Recognizes BitsPerSample and SampleFormat.
     pub(crate) fn from_tags(bits: u16, format: u64) -> Result<Self, TiffError> {
         match (bits, format) {

@@ -6,6 +6,15 @@ const MIN_STORAGE_BYTES = 128 * 1024 * 1024;
 const MIN_INVOCATIONS = 256;
 
 /**
+ * The parts of WebGPU that the choice looks at.
+ *
+ * @typedef {object} Adapter
+ * @property {{vendor?: string, architecture?: string, description?: string, isFallbackAdapter?: boolean}} [info]
+ * @property {boolean} [isFallbackAdapter] where older browsers have it
+ * @property {{maxStorageBufferBindingSize: number, maxComputeInvocationsPerWorkgroup: number}} limits
+ *
+ * @typedef {{gpu?: {requestAdapter(options: {powerPreference: "high-performance"}): Promise<Adapter | null>}}} Navigator
+ *
  * @typedef {object} Choice
  * @property {"cpu" | "webgpu"} backend
  * @property {"chosen" | "forced" | "missing" | "fallback" | "limits"} reason
@@ -13,12 +22,13 @@ const MIN_INVOCATIONS = 256;
  */
 
 /**
- * @param {string} wanted "auto", "cpu" or "webgpu"; the last takes a software adapter too
+ * @param {import("../engine/messages.js").WantedBackend} wanted `webgpu` takes a software adapter too
+ * @param {Navigator} navigator
  * @returns {Promise<Choice>}
  */
-export async function chooseBackend(wanted) {
+export async function chooseBackend(wanted, navigator) {
   if (wanted === "cpu") return { backend: "cpu", reason: "forced", adapter: "" };
-  const adapter = await requestAdapter();
+  const adapter = await requestAdapter(navigator);
   if (!adapter) return { backend: "cpu", reason: "missing", adapter: "" };
   const { info, limits } = adapter;
   const name = [info?.vendor, info?.architecture, info?.description].filter(Boolean).join(" ");
@@ -31,11 +41,12 @@ export async function chooseBackend(wanted) {
   return { backend: "webgpu", reason: "chosen", adapter: name };
 }
 
-/** @returns {Promise<any>} the adapter, or null where there is none */
-async function requestAdapter() {
+/**
+ * @param {Navigator} navigator
+ * @returns {Promise<Adapter | null>} null where there is none
+ */
+async function requestAdapter({ gpu }) {
   try {
-    // The type of navigator.gpu is not in the standard library yet.
-    const { gpu } = /** @type {any} */ (navigator);
     return (await gpu?.requestAdapter({ powerPreference: "high-performance" })) ?? null;
   } catch {
     // A browser may throw where the GPU process is blocked: the same as having none.

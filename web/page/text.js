@@ -1,5 +1,5 @@
 // @ts-check
-// What the page says: numbers, names, errors and states in the reader's terms.
+// What the page says: numbers, names, errors and states in its user's terms.
 
 const LOCALE = "en";
 
@@ -67,6 +67,27 @@ export function listing(words) {
   return new Intl.ListFormat(LOCALE, { type: "conjunction" }).format(words);
 }
 
+/**
+ * What the page calls several files: their folder where they have one in common, else the first of them.
+ *
+ * @param {string[]} paths at least one, with `/` between folders
+ */
+export function entriesName(paths) {
+  const [first] = paths;
+  const folder = first.split("/")[0];
+  if (paths.every((path) => path.startsWith(`${folder}/`))) return folder;
+  return paths.length > 1 ? `${first} and ${number(paths.length - 1)} more` : first;
+}
+
+/**
+ * What the names of a scene's results begin with: the name of its first file, without the extension.
+ *
+ * @param {string} sceneName names of its files, with a comma and a space between them
+ */
+export function fileStem(sceneName) {
+  return sceneName.split(", ")[0].replace(/\.[^.]+$/, "");
+}
+
 /** Causes in the page's own words, where the engine's would be about its inside. @type {Record<string, string>} */
 const WHAT_HAPPENED = {
   not_a_tiff: "This is not a TIFF file.",
@@ -89,6 +110,7 @@ const WHAT_TO_TRY = [
   ["no_image_among_files", "Choose GeoTIFF files, or a folder or zip archive that contains some."],
   ["unsupported_jpeg_2000", "Convert the bands first, for example with gdal_translate in.jp2 out.tif."],
   ["folder_unreadable", "Choose the files themselves instead of the folder."],
+  ["bad_address", "Write it as https://..., or as a path on this site, after ?scene= in the page's address."],
   ["http_no_ranges", "Download the file and open it from this computer."],
   ["http_unreachable", "Check the address and the connection. This site may be limited to files on its own server."],
   ["http_", "Check the address, or download the file and open it from this computer."],

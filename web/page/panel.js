@@ -2,38 +2,18 @@
 // The panel's parts that depend on the scene, the card and the result.
 
 import { byId, make, swatch } from "./dom.js";
-import { bandName, className, hectaresText, listing, number, percentText, title, warningText } from "./words.js";
+import { bandName, className, hectaresText, listing, number, percentText, title, warningText } from "./text.js";
 
 /**
- * @typedef {{name: string, color: number[], value: number}} CardClass
- * @typedef {{name: string, description: string, classes: CardClass[], rare_classes: string[], [key: string]: any}} Card
- * @typedef {{index: number, name: string | null}} SceneBand
- * @typedef {object} SceneFacts
- * @property {string} name
- * @property {number} width
- * @property {number} height
- * @property {SceneBand[]} bands
- * @property {string} sampleType
- * @property {string | null} crs
- * @property {string | null} resolution
- * @typedef {{code: string, message: string}} Warning
- * @typedef {object} SceneInfo
- * @property {SceneFacts} scene
- * @property {string[]} modelBands
- * @property {{bands: number[], reason: string, certainty: "named" | "likely" | "unknown"}} assignment
- * @property {Warning[]} warnings
- * @property {boolean} hasAreas
- * @property {{code: string, message: string}[]} notices
- * @property {boolean} canResample
- * @property {number} modelResolutionM
- * @typedef {{name: string, value: number, color: number[], pixels: number, hectares: number | null, percent: number, rare: boolean}} AreaRow
- * @typedef {object} Areas
- * @property {boolean} complete
- * @property {AreaRow[]} classes
- * @property {number} valid_pixels
- * @property {number} nodata_pixels
- * @property {number | null} valid_hectares
- * @property {{percent: number, threshold: number | null, pixels: number}} top_k
+ * @typedef {import("../engine/messages.js").LoadedModel} LoadedModel
+ * @typedef {import("../wasm/raremap-web.js").Areas} Areas
+ * @typedef {import("../wasm/raremap-web.js").LayerKind} LayerKind
+ * @typedef {import("../wasm/raremap-web.js").ModelCard} ModelCard
+ * @typedef {import("../wasm/raremap-web.js").Notice} Notice
+ * @typedef {import("../wasm/raremap-web.js").OpenedScene} OpenedScene
+ * @typedef {import("../wasm/raremap-web.js").ResultFile} ResultFile
+ * @typedef {import("../wasm/raremap-web.js").SceneBand} SceneBand
+ * @typedef {import("../wasm/raremap-web.js").SceneFacts} SceneFacts
  */
 
 /** @param {SceneFacts} info */
@@ -49,14 +29,12 @@ export function showScene(info) {
   byId("scene").hidden = false;
 }
 
-/** @typedef {{name: string, type: string, title: string}} FileChoice */
-
 /** The button's id: `download-mask-tif` of `mask.tif`. @param {string} name of a file */
 export function downloadId(name) {
   return `download-${name.replace(".", "-")}`;
 }
 
-/** @type {Record<string, string>} what the files are in the reader's words, by name */
+/** @type {Record<string, string>} what the files are in the user's words, by name */
 const FILES = {
   "mask.tif": "Mask, GeoTIFF",
   "mask.png": "Mask, PNG",
@@ -70,8 +48,8 @@ const FILES = {
 };
 
 /**
- * @param {FileChoice[]} files
- * @param {(file: FileChoice) => void} onChoice
+ * @param {ResultFile[]} files
+ * @param {(file: ResultFile) => void} onChoice
  */
 export function showFiles(files, onChoice) {
   const buttons = files.map((file) => {
@@ -86,7 +64,7 @@ export function showFiles(files, onChoice) {
 /**
  * What may be done to the scene before the run.
  *
- * @param {SceneInfo} info
+ * @param {OpenedScene} info
  * @param {string | null} matching how the values would be made those of training
  */
 export function showOffers(info, matching) {
@@ -104,12 +82,12 @@ export function chosenOffers() {
   return { resample: isChosen("resample"), matching: isChosen("matching") };
 }
 
-/** @param {{message: string}[]} notices what was done with the files */
+/** @param {Notice[]} notices what was done with the files */
 export function showNotices(notices) {
   byId("notices").replaceChildren(...notices.map(({ message }) => make("li", {}, message)));
 }
 
-/** @param {Warning[]} warnings */
+/** @param {Notice[]} warnings */
 export function showWarnings(warnings) {
   const items = warnings.map(({ code, message }) => {
     const [short, figures] = warningText(code, message);
@@ -121,7 +99,7 @@ export function showWarnings(warnings) {
 }
 
 /**
- * @param {SceneInfo} info
+ * @param {OpenedScene} info
  * @param {(bands: number[]) => void} onChange the scene's band for each of the model's
  */
 export function showBands(info, onChange) {
@@ -156,11 +134,11 @@ export function showBands(info, onChange) {
 }
 
 /**
- * @param {Card} card
+ * @param {ModelCard} card
  * @param {() => void} onChange
  */
 export function showRare(card, onChange) {
-  const boxes = card.rare_classes.map((name) => {
+  const boxes = card.rareClasses.map((name) => {
     const box = make("input", { type: "checkbox", name: "rare", value: name });
     box.checked = true;
     box.addEventListener("change", onChange);
@@ -178,13 +156,14 @@ export function selectedRare() {
 }
 
 /**
- * @param {Card} card
- * @param {(kind: string) => void} onChange
+ * @param {ModelCard} card
+ * @param {(kind: LayerKind | "none") => void} onChange
  */
 export function showLayerChoices(card, onChange) {
+  /** @type {[LayerKind | "none", string][]} */
   const kinds = [
     ["mask", "Classes"],
-    ...card.rare_classes.map((name) => [`probability:${name}`, title(name)]),
+    ...card.rareClasses.map((name) => /** @type {[LayerKind, string]} */ ([`probability:${name}`, title(name)])),
     ["saliency", "Saliency"],
     ["none", "Scene only"],
   ];
@@ -201,7 +180,7 @@ export function showLayerChoices(card, onChange) {
 
 /** @param {Areas} areas */
 export function showTable(areas) {
-  byId("area-unit").textContent = areas.valid_hectares === null ? "pixels" : "ha";
+  byId("area-unit").textContent = areas.validHectares === null ? "pixels" : "ha";
   const rows = areas.classes.map((row) => {
     const name = make("span", { class: "name" }, swatch(row.color), title(row.name));
     if (row.rare) name.append(make("span", { class: "rare" }, "rare"));
@@ -216,15 +195,15 @@ export function showTable(areas) {
   });
   byId("class-table").replaceChildren(...rows);
   byId("result-note").textContent = [
-    areas.valid_hectares === null ? "The scene has no georeferencing, so areas are counts of pixels." : "",
+    areas.validHectares === null ? "The scene has no georeferencing, so areas are counts of pixels." : "",
     areas.complete ? "" : "The table only counts the part that was finished.",
-    areas.nodata_pixels > 0 && areas.complete ? `${number(areas.nodata_pixels)} pixels have no data.` : "",
+    areas.nodataPixels > 0 && areas.complete ? `${number(areas.nodataPixels)} pixels have no data.` : "",
   ].join(" ");
 }
 
 /**
- * @param {string} kind of layer
- * @param {number[][]} scale colours of a continuous layer, low to high
+ * @param {LayerKind | "none"} kind of layer
+ * @param {[number, number, number][]} scale colours of a continuous layer, low to high
  * @param {Areas} areas
  * @param {number} topK percent
  */
@@ -241,12 +220,12 @@ export function showLegend(kind, scale, areas, topK) {
   }
   const caption =
     kind === "saliency"
-      ? `Saliency. ${areas.top_k.threshold === null ? "No pixel is marked" : `The top ${number(topK)}%, ${number(areas.top_k.threshold, 2)} and above, are bright`}`
+      ? `Saliency. ${areas.topK.threshold === null ? "None marked" : `Bright: the top ${number(topK)}%, from ${number(areas.topK.threshold, 2)}`}`
       : `Probability of ${className(kind.replace("probability:", ""))}`;
   legend.replaceChildren(caption, ramp(scale), make("div", { class: "ends" }, make("span", {}, "0"), make("span", {}, "1")));
 }
 
-/** @param {number[][]} scale */
+/** @param {[number, number, number][]} scale */
 function ramp(scale) {
   const canvas = make("canvas", { width: scale.length, height: 1, "aria-hidden": "true" });
   const context = canvas.getContext("2d");
@@ -258,24 +237,20 @@ function ramp(scale) {
   return canvas;
 }
 
-/**
- * @param {Card} card
- * @param {{maxAbs: number, tolerance: number}} check of the golden tile
- */
-export function showAbout(card, check) {
-  const bands = card.bands.map((/** @type {{name: string}} */ band) => bandName(band.name));
+/** @param {LoadedModel} model */
+export function showAbout({ card, golden }) {
   const facts = [
     ["Model", card.name],
     ["Created", card.created.slice(0, 10)],
-    ["Inputs", listing(bands)],
-    ["Values", card.value_scaling],
-    ["Pixel size", `trained at ${number(card.ground_resolution_m)} m`],
+    ["Inputs", listing(card.bands.map(bandName))],
+    ["Values", card.valueScaling],
+    ["Pixel size", `trained at ${number(card.groundResolutionM)} m`],
     ["Classes", listing(card.classes.map(({ name }) => className(name)))],
-    ["Rare classes", listing(card.rare_classes.map(className))],
-    ["Trained on", card.training.dataset],
-    ["Source", card.training.provenance],
+    ["Rare classes", listing(card.rareClasses.map(className))],
+    ["Trained on", card.dataset],
+    ["Source", card.provenance],
     ["Weights", card.quantization],
-    ["Test tile", `differs by at most ${check.maxAbs.toExponential(1)}, where ${check.tolerance.toExponential(1)} is allowed`],
+    ["Test tile", `largest difference ${golden.maxAbs.toExponential(1)}, allowed ${golden.tolerance.toExponential(1)}`],
   ];
   byId("about-body").replaceChildren(
     make("p", {}, card.description),
@@ -284,7 +259,7 @@ export function showAbout(card, check) {
       "details",
       {},
       make("summary", {}, "The whole card, with its figures"),
-      make("pre", { tabindex: 0 }, JSON.stringify(card, null, 2)),
+      make("pre", { tabindex: 0 }, JSON.stringify(card.whole, null, 2)),
     ),
   );
 }

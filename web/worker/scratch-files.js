@@ -1,12 +1,14 @@
 // @ts-check
-// Room outside memory: files in the origin's private file system (OPFS), which only workers can read and write at once. Where there is
-// none (private windows of some browsers, insecure pages), wasm keeps blobs, and so does this.
+// Files of the origin's private file system (OPFS) for what does not fit into memory; only workers can read and write them at once.
+// Where there are none (private windows of some browsers, insecure pages), wasm uses blobs, and so does this.
+
+import { EngineError } from "../engine/errors.js";
 
 const FOLDER = "raremap";
 // A run takes one, a file of the results up to two, an archive one for each file that must be unpacked.
 const READY_FILES = 8;
 
-/** @type {FileSystemSyncAccessHandle[]} open, empty and nobody's */
+/** Open, empty, and not yet taken. @type {FileSystemSyncAccessHandle[]} */
 const ready = [];
 /** @type {Promise<FileSystemDirectoryHandle | undefined> | undefined} */
 let folder;
@@ -17,7 +19,6 @@ async function openFolder() {
   try {
     const root = await navigator.storage.getDirectory();
     const opened = await root.getDirectoryHandle(FOLDER, { create: true });
-    // @ts-ignore The library of types does not know that folders can be iterated over.
     for await (const name of opened.keys()) await opened.removeEntry(name).catch(() => {});
     return opened;
   } catch {
@@ -31,31 +32,43 @@ function newFile(opened) {
   return opened.getFileHandle(`${crypto.randomUUID()}-${lastNumber}`, { create: true });
 }
 
-/** Opens files until enough are ready to be taken. */
-export async function openRoom() {
+/** @type {Promise<void> | undefined} */
+let preparing;
+
+/**
+ * Opens files until enough are ready to be taken: wasm takes them at moments when it cannot wait. Callers go on in the order in which
+ * they came.
+ */
+export function prepareScratchFiles() {
+  preparing ??= openFiles().finally(() => (preparing = undefined));
+  return preparing;
+}
+
+async function openFiles() {
   folder ??= openFolder();
   const opened = await folder;
+  if (!opened) return;
   try {
-    while (opened && ready.length < READY_FILES) ready.push(await (await newFile(opened)).createSyncAccessHandle());
+    while (ready.length < READY_FILES) ready.push(await (await newFile(opened)).createSyncAccessHandle());
   } catch {
-    // With fewer than wanted, blobs do.
+    // Where there are too few, blobs serve.
   }
 }
 
-/** A file that is open and empty, or nothing. */
-export function takeFile() {
+/** A file that is open and empty; undefined where there is none. */
+export function takeScratchFile() {
   return ready.pop();
 }
 
 /**
- * Writes a file of the results where it need not be in memory; the blob is of the disk where there is room of that kind.
+ * Writes a file of the results where it need not be in memory; the blob is backed by the disk where there is private storage.
  *
  * @param {import("../wasm/raremap-web.js").MadeFile} made
  * @param {string} name
  * @param {string} type
  * @returns {Promise<Blob>}
  */
-export async function keep(made, name, type) {
+export async function saveFile(made, name, type) {
   const opened = await folder;
   if (opened) {
     const file = await newFile(opened);
@@ -64,9 +77,7 @@ export async function keep(made, name, type) {
       let at = 0;
       for (let chunk = made.nextChunk(); chunk; chunk = made.nextChunk()) {
         // A full private window answers with an error code as a large number.
-        if (handle.write(chunk, { at }) !== chunk.length) {
-          throw Object.assign(new Error("The browser's storage is full."), { code: "storage_full" });
-        }
+        if (handle.write(chunk, { at }) !== chunk.length) throw new EngineError("storage_full", "The browser's storage is full.");
         at += chunk.length;
       }
     } finally {

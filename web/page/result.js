@@ -3,20 +3,27 @@
 
 import { byId, make } from "./dom.js";
 import * as panel from "./panel.js";
-import { number } from "./words.js";
+import { number } from "./text.js";
 
 // Long side of the pictures on the screen; the mask itself is always computed and saved at the scene's size.
 export const PICTURE_MAX_PX = 2048;
-// Between two drawings the page answers to the reader.
+// Between two drawings the page answers to its user.
 const REFRESH_MS = 30;
 const DETAIL_MS = 150;
 const MAX_ZOOM = 16;
 
-/** @typedef {import("./client.js").Engine} Engine */
-/** @typedef {import("./viewer.js").Viewer} Viewer */
+/**
+ * @typedef {import("../engine/engine.js").Engine} Engine
+ * @typedef {import("../engine/messages.js").Picture} Picture
+ * @typedef {import("../wasm/raremap-web.js").DecideOptions} DecideOptions
+ * @typedef {import("../wasm/raremap-web.js").LayerKind} LayerKind
+ * @typedef {import("../wasm/raremap-web.js").LayerRequest} LayerRequest
+ * @typedef {import("../wasm/raremap-web.js").ResultFile} ResultFile
+ * @typedef {import("./viewer.js").Viewer} Viewer
+ */
 
 export class ResultView {
-  /** What is drawn: `mask`, `probability:NAME`, `saliency` or `none`. */
+  /** What is drawn over the scene. @type {LayerKind | "none"} */
   #kind = "mask";
   /** @type {"none" | "running" | "finished"} */
   #phase = "none";
@@ -40,21 +47,30 @@ export class ResultView {
     this.viewer = viewer;
     this.onError = onError;
     this.onMeasuring = onMeasuring;
-    /** @type {number[][]} */
+    /** Colours of the continuous layers, low to high. @type {[number, number, number][]} */
     this.scale = [];
   }
 
-  /** How the result is looked at, as the worker takes it. */
+  /** How the result is decided. @returns {DecideOptions} */
   options() {
     const value = (/** @type {string} */ id) => /** @type {HTMLInputElement} */ (byId(`${id}-range`)).valueAsNumber;
-    return { threshold: value("threshold"), rare: panel.selectedRare(), topK: value("top-k"), maxPx: PICTURE_MAX_PX };
+    return { threshold: value("threshold"), rare: panel.selectedRare(), topK: value("top-k") };
+  }
+
+  /** A picture of a layer of the whole scene. @param {LayerKind} kind @returns {LayerRequest} */
+  #request(kind) {
+    return { kind, options: this.options(), maxPx: PICTURE_MAX_PX };
+  }
+
+  #showPartial() {
+    return this.engine.showPartial(this.#kind === "none" ? null : this.#request(this.#kind));
   }
 
   opacity() {
     return /** @type {HTMLInputElement} */ (byId("opacity-range")).valueAsNumber / 100;
   }
 
-  /** @param {string} kind */
+  /** @param {LayerKind | "none"} kind */
   setKind(kind) {
     this.#kind = kind;
     this.refresh();
@@ -76,10 +92,11 @@ export class ResultView {
   startRun() {
     this.clear();
     this.#phase = "running";
-    this.engine.call("look", { kind: this.#kind, options: this.options() });
+    // If the worker is gone, the run tells of it.
+    this.#showPartial().catch(() => {});
   }
 
-  /** @param {import("./viewer.js").Picture} picture of the part that is done */
+  /** @param {Picture} picture of the part that is done */
   showPart(picture) {
     this.viewer.setLayer("overlay", this.#kind === "none" ? undefined : picture, this.opacity());
   }
@@ -102,7 +119,7 @@ export class ResultView {
       this.#isStale = false;
       const epoch = this.#epoch;
       try {
-        if (this.#phase === "running") await this.engine.call("look", { kind: this.#kind, options: this.options() });
+        if (this.#phase === "running") await this.#showPartial();
         if (this.#phase === "finished") await this.#draw(epoch);
       } catch (cause) {
         if (epoch === this.#epoch) this.onError("The result could not be drawn", cause);
@@ -115,17 +132,18 @@ export class ResultView {
   async #draw(epoch) {
     const kind = this.#kind;
     const options = this.options();
-    const overlay = kind === "none" ? undefined : await this.engine.call("layer", { kind, options });
+    const overlay = kind === "none" ? undefined : await this.engine.layer(this.#request(kind));
     if (epoch !== this.#epoch) return;
     this.viewer.setLayer("overlay", overlay, this.opacity());
-    const outline = this.#hasOutline() ? await this.engine.call("layer", { kind: "rare-outline", options }) : undefined;
+    const outline = this.#hasOutline() ? await this.engine.layer(this.#request("rare-outline")) : undefined;
     if (epoch !== this.#epoch) return;
     this.viewer.setLayer("outline", outline);
     // The numbers take a pass over every pixel: with newer options waiting they would be thrown away.
     if (!this.#isStale) {
-      const areas = await this.engine.call("areas", { options }, ({ done, total }) => {
+      const onProgress = (/** @type {{done: number, total: number}} */ { done, total }) => {
         if (epoch === this.#epoch) this.onMeasuring(done, total);
-      });
+      };
+      const areas = await this.engine.areas(options, { onProgress });
       if (epoch !== this.#epoch) return;
       panel.showTable(areas);
       panel.showLegend(kind, this.scale, areas, options.topK);
@@ -155,15 +173,14 @@ export class ResultView {
     const key = isSharper || hasThinOutline ? JSON.stringify([window, zoom, isSharper, hasThinOutline, this.#phase]) : "";
     if (key === this.#detailKey) return;
     this.#detailKey = key;
-    /** @type {(name: import("./viewer.js").LayerName, picture: Promise<any> | false, opacity?: number) => Promise<void>} */
+    /** @type {(name: import("./viewer.js").LayerName, picture: Promise<Picture> | false, opacity?: number) => Promise<void>} */
     const show = async (name, picture, opacity) => {
       const drawn = await picture;
       if (epoch === this.#epoch && key === this.#detailKey) this.viewer.setLayer(name, drawn || undefined, opacity);
     };
     const isFinished = this.#phase === "finished";
-    const layer = (/** @type {string} */ kind) =>
-      this.engine.call("layer", { kind, options: { ...this.options(), window: { ...window, step: 1, zoom } } });
-    await show("scene-detail", isSharper && this.engine.call("detail", window));
+    const layer = (/** @type {LayerKind} */ kind) => this.engine.layer({ ...this.#request(kind), window, zoom });
+    await show("scene-detail", isSharper && this.engine.detail(window));
     await show("overlay-detail", isFinished && isSharper && this.#kind !== "none" && layer(this.#kind), this.opacity());
     await show("outline-detail", isFinished && hasThinOutline && layer("rare-outline"));
   }
@@ -175,23 +192,24 @@ export class ResultView {
    */
   async showFiles(stem) {
     const epoch = this.#epoch;
-    const files = await this.engine.call("files", { options: this.options() });
+    const files = await this.engine.files(this.options());
     if (epoch === this.#epoch) panel.showFiles(files, (file) => this.#download(file, `${stem}_${file.name}`));
   }
 
   /**
-   * @param {panel.FileChoice} file
-   * @param {string} name of the file
+   * @param {ResultFile} file
+   * @param {string} name it is saved under
    */
-  async #download({ name: kind, type }, name) {
-    const button = /** @type {HTMLButtonElement} */ (byId(panel.downloadId(kind)));
+  async #download(file, name) {
+    const button = /** @type {HTMLButtonElement} */ (byId(panel.downloadId(file.name)));
     const note = byId("download-note");
     const epoch = this.#epoch;
     button.disabled = true;
     try {
-      const { blob, notice } = await this.engine.call("file", { name: kind, type, options: this.options() }, ({ done, total }) => {
-        if (epoch === this.#epoch) note.textContent = `Writing ${kind}, row ${number(done)} of ${number(total)}`;
-      });
+      const onProgress = (/** @type {{done: number, total: number}} */ { done, total }) => {
+        if (epoch === this.#epoch) note.textContent = `Writing ${file.name}, row ${number(done)} of ${number(total)}`;
+      };
+      const { blob, notice } = await this.engine.file(file, this.options(), { onProgress });
       const url = URL.createObjectURL(blob);
       make("a", { href: url, download: name }).click();
       // The browser reads the blob after the click returns, a large one for a while.

@@ -1,7 +1,7 @@
 // @ts-check
 // How long the rest of a run will take.
 
-import { durationText } from "./words.js";
+import { durationText } from "./text.js";
 
 export class TileTimer {
   #firstDone = 0;

@@ -1,36 +1,41 @@
 // @ts-check
-// The page: what the reader does, and which state it is in. The computing is the worker's (worker.js).
+// The page: what its user does, and which state it is in. The engine does the computing, in a worker.
 
-import { Engine, EngineError } from "./client.js";
+import { Engine, EngineError, toEngineError } from "../engine/engine.js";
+import { addressOptions, fileNameOf, sceneUrl } from "./address.js";
 import { bindNumber, byId, make } from "./dom.js";
 import { acceptDrops, entriesOf } from "./drop.js";
 import * as panel from "./panel.js";
 import { PICTURE_MAX_PX, ResultView } from "./result.js";
 import { TileTimer } from "./timer.js";
 import { Viewer } from "./viewer.js";
-import { backendText, bytesText, durationText, explain, number } from "./words.js";
+import { backendText, bytesText, durationText, entriesName, explain, fileStem, number } from "./text.js";
 
 /**
- * Where a scene comes from: entries of the reader's computer, or an address.
+ * @typedef {import("../engine/messages.js").Entry} Entry
+ * @typedef {import("../engine/messages.js").LoadedModel} LoadedModel
+ * @typedef {import("../engine/messages.js").LoadProgress} LoadProgress
+ * @typedef {import("../engine/messages.js").SceneSource} SceneSource
+ * @typedef {import("../wasm/raremap-web.js").OpenedScene} OpenedScene
  *
- * @typedef {{name: string, params: {entries: import("./drop.js").Entry[]} | {url: string}}} Source
+ * @typedef {{name: string, from: SceneSource}} Source where a scene comes from, and what the page calls it
+ * @typedef {"empty" | "reading" | "ready" | "running" | "done" | "cancelled" | "error"} State
  */
-/** @typedef {"empty" | "reading" | "ready" | "running" | "done" | "cancelled" | "error"} State */
 
-const address = new URLSearchParams(location.search);
-const engine = new Engine(onCrash, (bytes) => (byId("status").dataset.wasmBytes = String(bytes)));
+const address = addressOptions(location.search);
+const engine = new Engine({ onCrash, onMemory: (bytes) => (byId("status").dataset.wasmBytes = String(bytes)) });
 const viewer = new Viewer(/** @type {HTMLCanvasElement} */ (byId("canvas")), () => result.onView());
 const result = new ResultView(engine, viewer, showError, onMeasuring);
 
-/** What the model brought with it. @type {any} */
+/** @type {LoadedModel | undefined} */
 let loaded;
-/** The model, and after a crash the scene too. @type {Promise<void>} */
+/** The model, and after a crash the scene too. @type {Promise<unknown>} */
 let loading = Promise.resolve();
 /** @type {State} */
 let state = "empty";
 /** @type {Source | undefined} */
 let source;
-/** @type {panel.SceneInfo | undefined} */
+/** @type {OpenedScene | undefined} */
 let info;
 /** @type {number[]} the scene's band for each of the model's */
 let bands = [];
@@ -39,6 +44,8 @@ let isLoading = false;
 let opened = 0;
 /** @type {Promise<void>} */
 let running = Promise.resolve();
+/** Ends the run. */
+let cancelling = new AbortController();
 
 /**
  * @param {State} next
@@ -68,17 +75,12 @@ function setState(next, message) {
   }
 }
 
-/** @param {unknown} cause */
-function asError(cause) {
-  return cause instanceof EngineError ? cause : new EngineError("internal", String(cause));
-}
-
 /**
  * @param {string} what one sentence, such as "scene.tif could not be opened"
  * @param {unknown} cause
  */
 function showError(what, cause) {
-  const { code, cause: happened, advice, detail } = explain(asError(cause));
+  const { code, cause: happened, advice, detail } = explain(toEngineError(cause));
   const box = byId("error");
   box.dataset.code = code;
   box.replaceChildren(
@@ -107,49 +109,54 @@ function clearError() {
  * @param {boolean} isGpuSuspect it has brought the engine down before
  */
 async function load(isGpuSuspect) {
-  const wanted = address.get("backend") ?? "auto";
-  const canFallBack = wanted === "auto";
+  const canFallBack = address.backend === "auto";
+  const usesFallback = canFallBack && isGpuSuspect;
   isLoading = true;
   try {
-    loaded = await engine.call("load", { backend: canFallBack && isGpuSuspect ? "cpu" : wanted }, onLoadProgress);
-    if (canFallBack && isGpuSuspect) loaded.reason = "crashed";
+    loaded = await engine.load({ backend: usesFallback ? "cpu" : address.backend, onProgress: onLoadProgress });
   } catch (cause) {
-    if (!canFallBack || isGpuSuspect || asError(cause).code !== "trap") throw cause;
+    if (!canFallBack || isGpuSuspect || toEngineError(cause).code !== "trap") throw cause;
     return load(true);
   } finally {
     isLoading = false;
   }
+  const { backend, adapter } = loaded;
+  const reason = usesFallback ? "crashed" : loaded.reason;
   const line = byId("backend");
-  line.dataset.backend = loaded.backend;
-  line.dataset.reason = loaded.reason;
-  line.textContent = backendText(loaded);
+  line.dataset.backend = backend;
+  line.dataset.reason = reason;
+  line.textContent = backendText({ backend, reason, adapter });
+  return loaded;
 }
 
-/** @param {{phase: string, loaded?: number, total?: number}} progress */
-function onLoadProgress({ phase, loaded: got = 0, total = 0 }) {
+/** @param {LoadProgress} progress */
+function onLoadProgress(progress) {
   const text =
-    phase === "check"
+    progress.phase === "check"
       ? "Checking the model on this device."
-      : `Loading the model, ${bytesText(got)}${total ? ` of ${bytesText(total)}` : ""}.`;
+      : `Loading the model, ${bytesText(progress.loaded)}${progress.total ? ` of ${bytesText(progress.total)}` : ""}.`;
   if (state !== "empty" && state !== "reading") return;
   byId("status").textContent = text;
   byId("reading-text").textContent = text;
 }
 
 async function boot() {
+  /** @type {LoadedModel} */
+  let model;
   try {
-    loading = load(false);
-    await loading;
+    const first = load(false);
+    loading = first;
+    model = await first;
   } catch (cause) {
     // A file that is being opened waits for the same promise and tells about the failure itself.
     if (state !== "reading") showError("The model could not be loaded", cause);
     return;
   }
-  const { card, check } = loaded;
-  result.scale = loaded.scale;
+  const { card } = model;
+  result.scale = model.scale;
   panel.showRare(card, () => result.refresh());
   panel.showLayerChoices(card, (kind) => result.setKind(kind));
-  panel.showAbout(card, check);
+  panel.showAbout(model);
   /** @type {HTMLButtonElement} */ (byId("about-open")).disabled = false;
   if (state === "empty") setState("empty", "The page is ready for an image.");
 }
@@ -169,26 +176,26 @@ function onCrash() {
 async function restart(isGpuSuspect) {
   await load(isGpuSuspect);
   if (!info || !source) return;
-  await engine.call("open", source.params);
-  showPreview(await engine.call("preview", { bands, maxPx: PICTURE_MAX_PX }));
+  await engine.open(source.from);
+  showPreview(await engine.preview({ bands, maxPx: PICTURE_MAX_PX }));
 }
 
 // The scene
 
-/** @param {import("./drop.js").Entry[]} entries */
+/** @param {Entry[]} entries */
 function openEntries(entries) {
-  const [first] = entries;
-  const folder = first.path.split("/")[0];
-  const isFolder = entries.every(({ path }) => path.startsWith(`${folder}/`));
-  const name = isFolder ? folder : entries.length > 1 ? `${first.path} and ${number(entries.length - 1)} more` : first.path;
-  return openScene({ name, params: { entries } });
+  return openScene({ name: entriesName(entries.map(({ path }) => path)), from: { entries } });
 }
 
 /** @param {string} text an address, relative to the page's or whole */
-function openAddress(text) {
-  const url = new URL(text, location.href);
-  const name = decodeURIComponent(url.pathname.split("/").pop() ?? "") || url.host;
-  return openScene({ name, params: { url: url.href } });
+async function openAddress(text) {
+  try {
+    const url = sceneUrl(text, location.href);
+    const name = fileNameOf(url);
+    await openScene({ name, from: { url: url.href, name } });
+  } catch (cause) {
+    showError("The scene's address could not be read", cause);
+  }
 }
 
 /** @param {Source} next */
@@ -206,11 +213,11 @@ async function openScene(next) {
     await loading;
     if (token !== opened) return;
     setState("reading", `Reading ${next.name}.`);
-    const opening = await engine.call("open", next.params, (progress) => onOpening(token, next, progress));
+    const opening = await engine.open(next.from, { onProgress: (progress) => onOpening(token, next, progress) });
     if (token !== opened) return;
-    const picture = await engine.call("preview", { bands: opening.assignment.bands, maxPx: PICTURE_MAX_PX });
+    const picture = await engine.preview({ bands: opening.assignment.bands, maxPx: PICTURE_MAX_PX });
     if (token !== opened) return;
-    info = /** @type {panel.SceneInfo} */ (opening);
+    info = opening;
     bands = info.assignment.bands;
     panel.showScene(info.scene);
     panel.showBands(info, onBands);
@@ -228,7 +235,7 @@ async function openScene(next) {
 /**
  * @param {number} token
  * @param {Source} next
- * @param {{phase: string, done: number, total: number}} progress of unpacking
+ * @param {import("../engine/messages.js").Progress} progress of unpacking, in bytes
  */
 function onOpening(token, next, { done, total }) {
   if (token !== opened) return;
@@ -238,7 +245,7 @@ function onOpening(token, next, { done, total }) {
   byId("reading-text").textContent = `Unpacking ${next.name}, ${bytesText(done)} of ${bytesText(total)}.`;
 }
 
-/** @param {import("./viewer.js").Picture & {note: string, matching: string | null, warnings: panel.Warning[]}} preview */
+/** @param {import("../engine/messages.js").Preview} preview */
 function showPreview({ bitmap, extent, note, matching, warnings }) {
   viewer.setLayer("scene", { bitmap, extent });
   if (info) panel.showOffers(info, matching);
@@ -254,7 +261,7 @@ async function onBands(chosen) {
   result.clear();
   setState("ready", "The bands have changed. Press Run to map the scene with them.");
   try {
-    const picture = await engine.call("preview", { bands: chosen, maxPx: PICTURE_MAX_PX });
+    const picture = await engine.preview({ bands: chosen, maxPx: PICTURE_MAX_PX });
     if (token === opened && bands === chosen) showPreview(picture);
   } catch (cause) {
     if (token === opened) showError("The scene could not be drawn with these bands", cause);
@@ -268,7 +275,7 @@ async function openSample() {
     if (state === "running") await cancelRun();
     clearError();
     setState("reading", "Fetching the sample.");
-    const response = await fetch(new URL("./sample/scene.tif", import.meta.url));
+    const response = await fetch(new URL("../sample/scene.tif", import.meta.url));
     if (!response.ok) throw new EngineError("sample_fetch", `The sample could not be fetched: HTTP ${response.status}.`);
     const blob = await response.blob();
     if (token === opened) await openEntries([{ path: name, file: new File([blob], name, { type: "image/tiff" }) }]);
@@ -293,20 +300,27 @@ async function runScene() {
   setState("running", "Mapping the scene.");
   byId("cancel").focus({ preventScroll: true });
   const timer = new TileTimer();
-  const tile = Number(address.get("tile")) || undefined;
+  cancelling = new AbortController();
+  const { signal } = cancelling;
   try {
     await loading;
-    const options = { bands, tile, ...panel.chosenOffers() };
-    const { done, total, cancelled, secs } = await engine.call("run", { options }, (progress) => {
-      if (progress.picture) result.showPart(progress.picture);
-      else showProgress(progress.done, progress.total, timer.left(progress.done, progress.total));
+    if (token !== opened) return;
+    if (signal.aborted) {
+      setState("ready", "Cancelled before the first tile.");
+      return;
+    }
+    const options = { bands, tile: address.tile, ...panel.chosenOffers() };
+    const { done, total, cancelled, secs } = await engine.run(options, {
+      onProgress: ({ done, total }) => showProgress(done, total, timer.left(done, total)),
+      onPicture: (picture) => result.showPart(picture),
+      signal,
     });
     // Another file waits for this run's end: what it left is of no interest.
     if (token !== opened) return;
     byId("status").dataset.seconds = String(secs);
     await result.finish();
     if (token !== opened) return;
-    await result.showFiles((info?.scene.name ?? "scene").split(", ")[0].replace(/\.[^.]+$/, ""));
+    await result.showFiles(fileStem(info?.scene.name ?? "scene"));
     if (token !== opened) return;
     if (cancelled) setState("cancelled", `Cancelled after ${number(done)} of ${number(total)} tiles.`);
     else setState("done", `Mapped in ${durationText(secs)}.`);
@@ -321,7 +335,7 @@ async function runScene() {
 async function cancelRun() {
   /** @type {HTMLButtonElement} */ (byId("cancel")).disabled = true;
   byId("status").textContent = "Stopping after this tile.";
-  engine.call("cancel");
+  cancelling.abort();
   await running;
   /** @type {HTMLButtonElement} */ (byId("cancel")).disabled = false;
 }
@@ -390,5 +404,4 @@ byId("about-close").addEventListener("click", () => about.close());
 
 acceptDrops(openEntries, (cause) => showError("The folder could not be listed", new EngineError("folder_unreadable", String(cause))));
 boot();
-const linked = address.get("scene");
-if (linked) openAddress(linked);
+if (address.scene) openAddress(address.scene);

@@ -12,7 +12,7 @@ const KEY_ZOOM = 1.5;
  * @property {number} opacity
  *
  * @typedef {"scene" | "scene-detail" | "overlay" | "overlay-detail" | "outline" | "outline-detail"} LayerName
- * @typedef {{bitmap: ImageBitmap, extent: number[]}} Picture
+ * @typedef {import("../engine/messages.js").Picture} Picture
  */
 
 /** A detail hides the part of the layer that it shows sharper. @type {[LayerName, LayerName][]} */
@@ -154,7 +154,8 @@ export class Viewer {
   }
 
   redraw() {
-    this.#frame ||= requestAnimationFrame(() => {
+    if (this.#frame) return;
+    this.#frame = requestAnimationFrame(() => {
       this.#frame = 0;
       this.#draw();
     });

@@ -1,11 +1,7 @@
 // @ts-check
-// What the reader hands over: one file, several, or a folder. It may be dropped anywhere on the page; the drop zone only says so.
+// What the user hands over: one file, several, or a folder. It may be dropped anywhere on the page; the drop zone only says so.
 
-/**
- * @typedef {object} Entry
- * @property {string} path with `/` between folders, as the reader's computer has it
- * @property {File} file
- */
+/** @typedef {import("../engine/messages.js").Entry} Entry */
 
 /** Nobody drops more by intention; a home folder dropped by mistake must not be listed to its end. */
 const MOST_ENTRIES = 5000;

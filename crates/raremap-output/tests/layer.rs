@@ -1,0 +1,221 @@
+//! Layers of a result as pictures.
+
+use pollster::block_on;
+use raremap_infer::{
+    DecideOptions, InferError, RunOptions, SceneInMemory, SceneLogits, TileLogits, TileModel, Tiling, View,
+    run_in_memory,
+};
+use raremap_model::{Band, BandSource, Card, Class, SegformerConfig, Training, Variant};
+use raremap_output::{Layer, scale_color};
+use raremap_scene::Picture;
+
+/// Two scene bands, classes land (10) and reed (30), which is rare.
+fn card() -> Card {
+    let band = |name: &str| Band {
+        name: name.into(),
+        source: BandSource::Scene,
+        mean: 0.0,
+        std: 1.0,
+    };
+    let class = |value: u8, name: &str| Class {
+        value,
+        name: name.into(),
+        color: [value, value + 1, value + 2],
+    };
+    Card {
+        name: "toy".into(),
+        description: String::new(),
+        created: String::new(),
+        bands: vec![band("main"), band("rare")],
+        value_scaling: "none".into(),
+        tile_px: 64,
+        ground_resolution_m: 10.0,
+        classes: vec![class(10, "land"), class(30, "reed")],
+        rare_classes: vec!["reed".into()],
+        architecture: SegformerConfig::new(Variant::B0, 2, 2, 1).into(),
+        training: Training {
+            dataset: String::new(),
+            provenance: String::new(),
+            class_pixels: vec![],
+        },
+        metrics: Default::default(),
+        quantization: String::new(),
+    }
+}
+
+/// Main logits: land 0, reed -100. Auxiliary logit of reed: the second band. A cell sees the mean of its own pixels alone.
+struct Toy;
+
+impl TileModel for Toy {
+    async fn forward_tile(&self, input: Vec<f32>, height: usize, width: usize) -> Result<TileLogits, InferError> {
+        let (rows, columns) = (height / 4, width / 4);
+        let second = &input[height * width..];
+        let mean = |i: usize| {
+            let (row, column) = (i / columns, i % columns);
+            let pixel = |j: usize| second[(row * 4 + j / 4) * width + column * 4 + j % 4];
+            (0..16).map(pixel).sum::<f32>() / 16.0
+        };
+        let cells = rows * columns;
+        Ok(TileLogits {
+            main: [vec![0.0; cells], vec![-100.0; cells]].concat(),
+            auxiliary: (0..cells).map(mean).collect(),
+        })
+    }
+}
+
+const SIZE: usize = 64;
+/// The reed's columns: at 22..42 its probability is over a half, on whole cells of the network and with room for the interpolation.
+const EDGE: usize = 32;
+
+/// The right half is reed, the left one is not; the first rows have no data.
+fn logits(nodata_rows: usize) -> SceneLogits {
+    let plane = |value: fn(usize) -> f32| (0..SIZE * SIZE).map(move |i| value(i % SIZE));
+    let values: Vec<f32> = plane(|_| 0.0)
+        .chain(plane(|x| if x < EDGE { -4.0 } else { 4.0 }))
+        .collect();
+    let valid: Vec<bool> = (0..SIZE * SIZE).map(|i| i / SIZE >= nodata_rows).collect();
+    let scene = SceneInMemory {
+        size: [SIZE, SIZE],
+        values: &values,
+        valid: &valid,
+    };
+    let options = RunOptions {
+        tiling: Tiling {
+            tile_px: 64,
+            overlap_px: 16,
+        },
+        ..RunOptions::new(vec![0, 1])
+    };
+    block_on(run_in_memory(&scene, &Toy, &card(), &options, &mut ())).expect("a small scene")
+}
+
+fn options() -> DecideOptions {
+    DecideOptions {
+        threshold: 0.5,
+        rare: vec!["reed".into()],
+        top_k_percent: 20.0,
+    }
+}
+
+fn pixel(picture: &Picture, x: usize, y: usize) -> [u8; 4] {
+    let start = (y * picture.width() + x) * 4;
+    picture.rgba()[start..][..4].try_into().expect("four bytes")
+}
+
+#[test]
+fn the_mask_has_the_cards_colours_and_is_transparent_without_data() {
+    let logits = logits(8);
+    let view = View::whole([SIZE, SIZE]);
+    let picture = Layer::Mask.draw(&logits, &options(), &view, 1).expect("a mask");
+    assert_eq!(pixel(&picture, 5, 40), [10, 11, 12, 255]);
+    assert_eq!(pixel(&picture, 60, 40), [30, 31, 32, 255]);
+    assert_eq!(pixel(&picture, 60, 3), [0; 4]);
+    assert_eq!(picture.extent(), [0.0, 0.0, 64.0, 64.0]);
+}
+
+#[test]
+fn a_reduced_view_covers_the_blocks_of_its_pixels() {
+    let view = View::overview([SIZE, SIZE], 16);
+    let picture = Layer::Mask.draw(&logits(0), &options(), &view, 1).expect("a mask");
+    assert_eq!((picture.width(), picture.height()), (16, 16));
+    assert_eq!(picture.extent(), [0.0, 0.0, 64.0, 64.0]);
+}
+
+#[test]
+fn probabilities_run_over_the_scale_from_dark_to_bright() {
+    let view = View::whole([SIZE, SIZE]);
+    let layer = Layer::Probability("reed".into());
+    let picture = layer.draw(&logits(0), &options(), &view, 1).expect("a probability");
+    let color = |x| {
+        let [red, green, blue, _] = pixel(&picture, x, 10);
+        [red, green, blue]
+    };
+    // 1 / (1 + exp(4)) and 1 / (1 + exp(-4)).
+    assert_eq!(color(2), scale_color(0.017_986_2));
+    assert_eq!(color(61), scale_color(0.982_013_8));
+}
+
+#[test]
+fn the_scale_grows_brighter_and_ends_where_it_should() {
+    assert_eq!((scale_color(0.0), scale_color(1.0)), ([68, 1, 84], [253, 231, 37]));
+    assert_eq!(
+        (scale_color(-3.0), scale_color(7.0)),
+        (scale_color(0.0), scale_color(1.0))
+    );
+    let brightness = |step: u16| {
+        let [red, green, blue] = scale_color(f32::from(step) / 100.0).map(f32::from);
+        0.2126 * red + 0.7152 * green + 0.0722 * blue
+    };
+    assert!((0..100).all(|step| brightness(step) <= brightness(step + 1) + 0.5));
+}
+
+#[test]
+fn saliency_is_faded_where_top_k_does_not_mark_it() {
+    let view = View::whole([SIZE, SIZE]);
+    let picture = Layer::Saliency
+        .draw(&logits(0), &options(), &view, 1)
+        .expect("a saliency");
+    assert_eq!(pixel(&picture, 61, 10)[3], 255);
+    assert_eq!(pixel(&picture, 2, 10)[3], 90);
+}
+
+#[test]
+fn outlines_are_white_inside_and_black_outside_and_one_pixel_wide() {
+    let view = View::whole([SIZE, SIZE]);
+    let picture = Layer::RareOutline
+        .draw(&logits(0), &options(), &view, 1)
+        .expect("an outline");
+    let row: Vec<[u8; 4]> = (0..SIZE).map(|x| pixel(&picture, x, 20)).collect();
+    assert_eq!(row[EDGE - 1], [0, 0, 0, 200]);
+    assert_eq!(row[EDGE], [255, 255, 255, 255]);
+    assert_eq!(row.iter().filter(|pixel| **pixel != [0; 4]).count(), 2);
+}
+
+#[test]
+fn outlines_stay_one_pixel_wide_where_pixels_are_drawn_large() {
+    let view = View {
+        x: EDGE - 2,
+        y: 0,
+        width: 4,
+        height: 3,
+        step: 1,
+    };
+    let picture = Layer::RareOutline
+        .draw(&logits(0), &options(), &view, 4)
+        .expect("an outline");
+    assert_eq!((picture.width(), picture.height()), (16, 12));
+    assert_eq!(picture.extent(), [30.0, 0.0, 4.0, 3.0]);
+    let drawn: Vec<usize> = (0..16).filter(|x| pixel(&picture, *x, 5) != [0; 4]).collect();
+    assert_eq!(drawn, [7, 8]);
+}
+
+#[test]
+fn an_outline_is_of_the_selected_classes_alone() {
+    let none = DecideOptions {
+        rare: vec![],
+        ..options()
+    };
+    let view = View::whole([SIZE, SIZE]);
+    let picture = Layer::RareOutline
+        .draw(&logits(0), &none, &view, 1)
+        .expect("an outline");
+    assert!(picture.rgba().iter().all(|byte| *byte == 0));
+}
+
+#[test]
+fn layers_have_names_and_others_are_refused() {
+    for (text, layer) in [
+        ("mask", Layer::Mask),
+        ("saliency", Layer::Saliency),
+        ("rare-outline", Layer::RareOutline),
+        ("probability:reed", Layer::Probability("reed".into())),
+    ] {
+        assert_eq!(text.parse::<Layer>().expect("a layer"), layer);
+    }
+    for text in ["", "masks", "reed"] {
+        assert!(matches!(text.parse::<Layer>(), Err(InferError::Misuse(_))), "{text}");
+    }
+    let view = View::whole([SIZE, SIZE]);
+    let unknown = Layer::Probability("mangrove".into()).draw(&logits(0), &options(), &view, 1);
+    assert!(matches!(unknown, Err(InferError::Misuse(_))));
+}

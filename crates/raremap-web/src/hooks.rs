@@ -1,0 +1,53 @@
+//! What wasm asks of the worker.
+
+use tsify::Ts;
+use wasm_bindgen::prelude::*;
+
+use crate::types::Picture;
+
+#[wasm_bindgen(typescript_custom_section)]
+const HOOKS: &str = r#"
+/** What a session asks of its worker. */
+export interface SessionHooks {
+    /** Gives an empty `FileSystemSyncAccessHandle` that nobody else uses, for what does not fit into memory; undefined where there is none. */
+    takeScratchFile(): object | undefined;
+    /** Called for each row that areas and files are made of: for a large scene they take minutes. */
+    onRow(row: number, rows: number): void;
+}
+
+/** What a run asks of its worker. */
+export interface RunHooks {
+    /** Called after each tile. The run waits for the answer, so that the worker can read its messages. */
+    onTile(done: number, total: number): Promise<AfterTile>;
+    /** Called with the picture that `onTile` asked for. */
+    onPicture(picture: Picture): void;
+}
+"#;
+
+#[wasm_bindgen]
+extern "C" {
+    /// See its TypeScript declaration.
+    #[wasm_bindgen(typescript_type = "SessionHooks")]
+    #[derive(Clone)]
+    pub type SessionHooks;
+
+    #[wasm_bindgen(method, catch, js_name = takeScratchFile)]
+    pub fn take_scratch_file(this: &SessionHooks) -> Result<JsValue, JsValue>;
+
+    #[wasm_bindgen(method, catch, js_name = onRow)]
+    pub fn on_row(this: &SessionHooks, row: usize, rows: usize) -> Result<(), JsValue>;
+
+    /// See its TypeScript declaration.
+    #[wasm_bindgen(typescript_type = "RunHooks")]
+    pub type RunHooks;
+
+    #[wasm_bindgen(method, catch, js_name = onTile)]
+    pub async fn on_tile(this: &RunHooks, done: usize, total: usize) -> Result<JsValue, JsValue>;
+
+    #[wasm_bindgen(method, catch, js_name = onPicture)]
+    pub fn on_picture(this: &RunHooks, picture: Ts<Picture>) -> Result<(), JsValue>;
+
+    /// Told how many bytes of how many are unpacked.
+    #[wasm_bindgen(extends = js_sys::Function, typescript_type = "(done: number, total: number) => void")]
+    pub type OnUnpacked;
+}

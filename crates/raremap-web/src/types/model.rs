@@ -1,0 +1,127 @@
+//! The model, as JavaScript sees it.
+
+use raremap_model::Card;
+use serde::{Deserialize, Serialize};
+use tsify::Tsify;
+use wasm_bindgen::JsValue;
+
+use crate::error::SessionError;
+
+/// The model, and how its test tile went on this device.
+#[derive(Debug, Serialize, Tsify)]
+#[serde(rename_all = "camelCase")]
+pub struct ModelInfo {
+    /// The device that it runs on.
+    pub backend: Backend,
+    /// What it is.
+    pub card: ModelCard,
+    /// Digest of the weights file.
+    pub sha256: String,
+    /// The test tile.
+    pub golden: GoldenCheck,
+    /// Colours of the continuous layers from 0 to 1 at equal steps: red, green, blue.
+    pub scale: Vec<[u8; 3]>,
+}
+
+/// A kind of device.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, Tsify)]
+#[serde(rename_all = "lowercase")]
+pub enum Backend {
+    /// The processor.
+    Cpu,
+    /// The graphics card.
+    WebGpu,
+}
+
+impl Backend {
+    /// As JavaScript and the metadata of files have it.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Cpu => "cpu",
+            Self::WebGpu => "webgpu",
+        }
+    }
+}
+
+/// How far the model's numbers were from those that it must give.
+#[derive(Debug, Serialize, Tsify)]
+#[serde(rename_all = "camelCase")]
+pub struct GoldenCheck {
+    /// Largest difference of a logit.
+    pub max_abs: f32,
+    /// The most that is allowed.
+    pub tolerance: f32,
+}
+
+/// What the page says about a model.
+#[derive(Debug, Serialize, Tsify)]
+#[serde(rename_all = "camelCase")]
+pub struct ModelCard {
+    /// Identifier.
+    pub name: String,
+    /// One paragraph for people: what it is for, and what it is not for.
+    pub description: String,
+    /// RFC 3339 instant of the export.
+    pub created: String,
+    /// Names of the input's channels, in order.
+    pub bands: Vec<String>,
+    /// What a scene's numbers are, in words.
+    pub value_scaling: String,
+    /// Metres per pixel of the training data.
+    pub ground_resolution_m: f64,
+    /// Classes in the order of the main head's channels.
+    pub classes: Vec<ModelClass>,
+    /// Names of the rare classes.
+    pub rare_classes: Vec<String>,
+    /// Name of the training data.
+    pub dataset: String,
+    /// Source and terms of the training data, in words.
+    pub provenance: String,
+    /// How the weights were quantized, in words.
+    pub quantization: String,
+    /// The whole card as the weights file holds it, with its figures.
+    #[serde(with = "tsify::serde_wasm_bindgen::preserve")]
+    #[tsify(type = "Record<string, unknown>")]
+    pub whole: JsValue,
+}
+
+impl ModelCard {
+    /// # Errors
+    /// None in practice, because a card that was read can be written.
+    pub fn of(card: &Card) -> Result<Self, SessionError> {
+        let internal = |reason: String| SessionError::new("internal", reason);
+        // As text in between: numbers then look as they do in the file.
+        let text = serde_json::to_string(card).map_err(|error| internal(error.to_string()))?;
+        let whole = js_sys::JSON::parse(&text).map_err(|error| internal(format!("{error:?}")))?;
+        let class = |class: &raremap_model::Class| ModelClass {
+            value: class.value,
+            name: class.name.clone(),
+            color: class.color,
+        };
+        Ok(Self {
+            name: card.name.clone(),
+            description: card.description.clone(),
+            created: card.created.clone(),
+            bands: card.bands.iter().map(|band| band.name.clone()).collect(),
+            value_scaling: card.value_scaling.clone(),
+            ground_resolution_m: card.ground_resolution_m,
+            classes: card.classes.iter().map(class).collect(),
+            rare_classes: card.rare_classes.clone(),
+            dataset: card.training.dataset.clone(),
+            provenance: card.training.provenance.clone(),
+            quantization: card.quantization.clone(),
+            whole,
+        })
+    }
+}
+
+/// A class of the model.
+#[derive(Debug, Serialize, Tsify)]
+pub struct ModelClass {
+    /// Value in masks.
+    pub value: u8,
+    /// Name in data: `grass_shrub`.
+    pub name: String,
+    /// Red, green, blue.
+    pub color: [u8; 3],
+}

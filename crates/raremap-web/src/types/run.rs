@@ -1,0 +1,57 @@
+//! How a run is started, and what is decided after each tile.
+
+use raremap_infer::Tiling;
+use raremap_model::Card;
+use serde::{Deserialize, Serialize};
+use tsify::Tsify;
+
+use super::LayerRequest;
+
+/// How to run.
+#[derive(Debug, Deserialize, Tsify)]
+pub struct RunOptions {
+    /// The scene's band, from 0, for each that the model needs.
+    pub bands: Vec<usize>,
+    /// Edge of a tile in pixels, a multiple of 32; the card's where absent.
+    #[serde(default)]
+    pub tile: Option<usize>,
+    /// Whether to run at the model's resolution.
+    #[serde(default)]
+    pub resample: bool,
+    /// Whether to make the values like those of training.
+    #[serde(default)]
+    pub matching: bool,
+}
+
+/// If the logits have more bytes than this, they are kept outside wasm's memory.
+const MAX_LOGITS_BYTES: u64 = 48 << 20;
+
+impl RunOptions {
+    /// The usual overlap of the tile, which gives the same windows as `raremap predict`.
+    pub fn for_card(&self, card: &Card) -> raremap_infer::RunOptions {
+        raremap_infer::RunOptions {
+            tiling: Tiling::of_tile(self.tile.unwrap_or(card.tile_px)),
+            max_bytes: MAX_LOGITS_BYTES,
+            ..raremap_infer::RunOptions::new(self.bands.clone())
+        }
+    }
+}
+
+/// Tiles that a run has done, of all.
+#[derive(Debug, Clone, Copy, Serialize, Tsify)]
+pub struct TileCount {
+    /// Finished.
+    pub done: usize,
+    /// All of the scene.
+    pub total: usize,
+}
+
+/// What a run is to do after a tile.
+#[derive(Debug, Deserialize, Tsify)]
+pub struct AfterTile {
+    /// End here.
+    pub cancel: bool,
+    /// Draw this layer of what is done.
+    #[tsify(type = "LayerRequest | null")]
+    pub layer: Option<LayerRequest>,
+}

@@ -1,0 +1,159 @@
+//! A scene before the run, as JavaScript sees it.
+
+use js_sys::Uint8ClampedArray;
+use raremap_tiff::Window;
+use serde::{Deserialize, Serialize};
+use tsify::Tsify;
+
+use super::Notice;
+
+/// What is known about a scene before the run.
+#[derive(Debug, Serialize, Tsify)]
+#[serde(rename_all = "camelCase")]
+#[tsify(missing_as_null)]
+pub struct OpenedScene {
+    /// Facts of its files.
+    pub scene: SceneFacts,
+    /// Names of the bands that the model needs, in order.
+    pub model_bands: Vec<String>,
+    /// Which of the scene's bands are those.
+    pub assignment: BandAssignment,
+    /// What does not fit the model.
+    pub warnings: Vec<Notice>,
+    /// What was done with the files.
+    pub notices: Vec<Notice>,
+    /// Whether it can be run at the model's resolution instead of its own.
+    pub can_resample: bool,
+    /// Metres per pixel of the model's training data.
+    pub model_resolution_m: f64,
+    /// Whether areas can be measured on the ground.
+    pub has_areas: bool,
+}
+
+/// A guess of which band is which.
+#[derive(Debug, Serialize, Tsify)]
+pub struct BandAssignment {
+    /// The scene's band, from 0, for each that the model needs.
+    pub bands: Vec<usize>,
+    /// How far to trust it.
+    pub certainty: Certainty,
+    /// Why, in one sentence.
+    pub reason: String,
+}
+
+impl From<raremap_infer::BandGuess> for BandAssignment {
+    fn from(guess: raremap_infer::BandGuess) -> Self {
+        Self {
+            bands: guess.bands,
+            certainty: match guess.certainty {
+                raremap_infer::Certainty::Named => Certainty::Named,
+                raremap_infer::Certainty::Likely => Certainty::Likely,
+                raremap_infer::Certainty::Unknown => Certainty::Unknown,
+            },
+            reason: guess.reason,
+        }
+    }
+}
+
+/// How far a guess can be trusted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Tsify)]
+#[serde(rename_all = "lowercase")]
+pub enum Certainty {
+    /// The bands' names say so.
+    Named,
+    /// It fits a known product.
+    Likely,
+    /// Nothing says so: a person must confirm it.
+    Unknown,
+}
+
+/// Facts of a scene's files.
+#[derive(Debug, Serialize, Tsify)]
+#[serde(rename_all = "camelCase")]
+#[tsify(missing_as_null)]
+pub struct SceneFacts {
+    /// Name of its file, folder or archive.
+    pub name: String,
+    /// Columns.
+    pub width: u32,
+    /// Rows.
+    pub height: u32,
+    /// Its bands, in order.
+    pub bands: Vec<SceneBand>,
+    /// How a sample is stored, in words.
+    pub sample_type: &'static str,
+    /// The coordinate reference system, in words.
+    pub crs: Option<String>,
+    /// Size of a pixel, in words.
+    pub resolution: Option<String>,
+}
+
+/// A band of a scene.
+#[derive(Debug, Serialize, Tsify)]
+#[tsify(missing_as_null)]
+pub struct SceneBand {
+    /// Its place, from 0.
+    pub index: usize,
+    /// Its name, where the file gives one.
+    pub name: Option<String>,
+}
+
+/// A picture as a canvas takes it, and which part of the scene it shows.
+#[derive(Debug, Serialize, Tsify)]
+pub struct Picture {
+    /// Columns.
+    pub width: usize,
+    /// Rows.
+    pub height: usize,
+    /// Red, green, blue and opacity, row by row.
+    #[serde(with = "tsify::serde_wasm_bindgen::preserve")]
+    #[tsify(type = "Uint8ClampedArray<ArrayBuffer>")]
+    pub rgba: Uint8ClampedArray,
+    /// Left, top, width and height in pixels of the scene; it may reach over the scene's edge by a part of the picture's last pixel.
+    pub extent: [f64; 4],
+}
+
+impl From<&raremap_scene::Picture> for Picture {
+    fn from(picture: &raremap_scene::Picture) -> Self {
+        Self {
+            width: picture.width(),
+            height: picture.height(),
+            rgba: picture.rgba().into(),
+            extent: picture.extent(),
+        }
+    }
+}
+
+/// The scene before the run.
+#[derive(Debug, Serialize, Tsify)]
+#[tsify(missing_as_null)]
+pub struct ScenePreview {
+    /// All of it.
+    pub picture: Picture,
+    /// How its colours came about, in words.
+    pub note: String,
+    /// How the values could be made those of training, in words; null where they need not be.
+    pub matching: Option<String>,
+    /// What does not fit the model's training data.
+    pub warnings: Vec<Notice>,
+}
+
+/// A rectangle of a scene, in pixels.
+#[derive(Debug, Clone, Copy, Deserialize, Tsify)]
+pub struct SceneWindow {
+    /// First column.
+    pub x: u32,
+    /// First row.
+    pub y: u32,
+    /// Columns.
+    pub width: u32,
+    /// Rows.
+    pub height: u32,
+}
+
+impl From<SceneWindow> for Window {
+    fn from(window: SceneWindow) -> Self {
+        let SceneWindow { x, y, width, height } = window;
+        Self { x, y, width, height }
+    }
+}

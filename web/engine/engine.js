@@ -1,0 +1,260 @@
+// @ts-check
+// The client of the worker: one method for each thing the engine does. It knows nothing of a page.
+
+import { EngineError } from "./errors.js";
+import { Requests } from "./requests.js";
+
+export { EngineError, toEngineError } from "./errors.js";
+
+/**
+ * @typedef {import("./messages.js").Method} Method
+ * @typedef {import("./messages.js").Methods} Methods
+ * @typedef {import("./messages.js").Reply} Reply
+ * @typedef {import("./messages.js").LoadedModel} LoadedModel
+ * @typedef {import("./messages.js").LoadProgress} LoadProgress
+ * @typedef {import("./messages.js").Picture} Picture
+ * @typedef {import("./messages.js").Preview} Preview
+ * @typedef {import("./messages.js").Progress} Progress
+ * @typedef {import("./messages.js").RunSummary} RunSummary
+ * @typedef {import("./messages.js").SceneSource} SceneSource
+ * @typedef {import("./messages.js").WantedBackend} WantedBackend
+ * @typedef {import("../wasm/raremap-web.js").Areas} Areas
+ * @typedef {import("../wasm/raremap-web.js").DecideOptions} DecideOptions
+ * @typedef {import("../wasm/raremap-web.js").LayerRequest} LayerRequest
+ * @typedef {import("../wasm/raremap-web.js").OpenedScene} OpenedScene
+ * @typedef {import("../wasm/raremap-web.js").ResultFile} ResultFile
+ * @typedef {import("../wasm/raremap-web.js").RunOptions} RunOptions
+ * @typedef {import("../wasm/raremap-web.js").SceneWindow} SceneWindow
+ */
+
+/**
+ * @typedef {object} EngineOptions
+ * @property {string | URL} [modelUrl] the weights file; the default model where absent
+ * @property {string | URL} [wasmUrl] `raremap-web_bg.wasm`
+ * @property {string | URL} [workerUrl] `worker.js`, of the page's own origin
+ * @property {() => void} [onCrash] called after the worker died and was thrown away; the next call starts another
+ * @property {(bytes: number) => void} [onMemory] told the size of wasm's memory after each result
+ */
+
+export class Engine {
+  /** @type {Worker | undefined} */
+  #worker;
+  #requests = new Requests();
+  #options;
+
+  /** Starts nothing yet: the first call does. @param {EngineOptions} [options] */
+  constructor(options = {}) {
+    this.#options = {
+      ...options,
+      modelUrl: String(options.modelUrl ?? new URL("../models/default.raremap", import.meta.url)),
+      wasmUrl: String(options.wasmUrl ?? new URL("../wasm/raremap-web_bg.wasm", import.meta.url)),
+    };
+  }
+
+  /**
+   * Fetches the model, chooses a device for it, and checks the model's test tile there. Everything else needs this first.
+   *
+   * @param {{backend?: WantedBackend, onProgress?: (progress: LoadProgress) => void}} [options]
+   * @returns {Promise<LoadedModel>}
+   */
+  load({ backend = "auto", onProgress } = {}) {
+    const { modelUrl, wasmUrl } = this.#options;
+    return this.#call("load", { backend, modelUrl, wasmUrl }, onProgress);
+  }
+
+  /**
+   * Opens a scene in place of the one before.
+   *
+   * @param {SceneSource} source
+   * @param {{onProgress?: (progress: Progress) => void}} [options] `onProgress` is told of bytes unpacked
+   * @returns {Promise<OpenedScene>}
+   */
+  open(source, { onProgress } = {}) {
+    return this.#call("open", source, onProgress);
+  }
+
+  /**
+   * Draws the whole scene.
+   *
+   * @param {{bands: number[], maxPx: number}} params the scene's band, from 0, for each of the model's; the picture's longest side
+   * @returns {Promise<Preview>}
+   */
+  preview(params) {
+    return this.#call("preview", params);
+  }
+
+  /**
+   * Draws a part of the scene at full resolution, in the colours of the last preview.
+   *
+   * @param {SceneWindow} window
+   * @returns {Promise<Picture>}
+   */
+  detail(window) {
+    return this.#call("detail", window);
+  }
+
+  /**
+   * Reads a window's samples as they are stored, band by band.
+   *
+   * @param {SceneWindow} window
+   * @param {number[]} bands from 0
+   * @returns {Promise<Float32Array>}
+   */
+  async read(window, bands) {
+    const { values } = await this.#call("read", { window, bands });
+    return values;
+  }
+
+  /**
+   * Maps the scene, tile by tile. The signal ends the run after the tile at hand: the part that is done then stays, and the result
+   * says `cancelled`.
+   *
+   * @param {RunOptions} options
+   * @param {object} [hooks]
+   * @param {(progress: Progress) => void} [hooks.onProgress] told of each tile
+   * @param {(picture: Picture) => void} [hooks.onPicture] given pictures of the part that is done: see `showPartial`
+   * @param {AbortSignal} [hooks.signal]
+   * @returns {Promise<RunSummary>}
+   */
+  async run(options, { onProgress, onPicture, signal } = {}) {
+    signal?.throwIfAborted();
+    const running = this.#call("run", { options }, (progress) => {
+      if (progress.kind === "picture") onPicture?.(progress.picture);
+      else onProgress?.(progress);
+    });
+    // If the worker is gone by then, `running` tells of it.
+    const cancel = () => void this.#call("cancel", {}).catch(() => {});
+    signal?.addEventListener("abort", cancel);
+    try {
+      return await running;
+    } finally {
+      signal?.removeEventListener("abort", cancel);
+    }
+  }
+
+  /**
+   * Says which layer the pictures of an unfinished run are to show.
+   *
+   * @param {LayerRequest | null} layer null for no pictures
+   * @returns {Promise<void>}
+   */
+  showPartial(layer) {
+    return this.#call("showPartial", { layer });
+  }
+
+  /**
+   * Draws a layer of the result. It follows its options without a new run, as the areas and the files do.
+   *
+   * @param {LayerRequest} request
+   * @returns {Promise<Picture>}
+   */
+  layer(request) {
+    return this.#call("layer", request);
+  }
+
+  /**
+   * Measures the area of each class.
+   *
+   * @param {DecideOptions} options
+   * @param {{onProgress?: (progress: Progress) => void}} [hooks] `onProgress` is told of rows
+   * @returns {Promise<Areas>}
+   */
+  areas(options, { onProgress } = {}) {
+    return this.#call("areas", { options }, onProgress);
+  }
+
+  /**
+   * Lists the files that the result can be saved as.
+   *
+   * @param {DecideOptions} options
+   * @returns {Promise<ResultFile[]>}
+   */
+  files(options) {
+    return this.#call("files", { options });
+  }
+
+  /**
+   * Makes a file of the result.
+   *
+   * @param {Pick<ResultFile, "name" | "type">} file one that `files` lists
+   * @param {DecideOptions} options
+   * @param {{onProgress?: (progress: Progress) => void}} [hooks] `onProgress` is told of rows
+   * @returns {Promise<{blob: Blob, notice: string | null}>} `notice` is what the file's user ought to know, in words
+   */
+  file({ name, type }, options, { onProgress } = {}) {
+    return this.#call("file", { name, type, options }, onProgress);
+  }
+
+  /** Ends the worker and frees its memory; calls that are waiting fail with the code `closed`. */
+  close() {
+    this.#worker?.terminate();
+    this.#worker = undefined;
+    this.#requests.failAll(new EngineError("closed", "The engine was closed."));
+  }
+
+  /**
+   * @template {Method} M
+   * @param {M} method
+   * @param {Methods[M]["params"]} params
+   * @param {(progress: Methods[M]["progress"]) => void} [onProgress]
+   * @returns {Promise<Methods[M]["result"]>}
+   */
+  #call(method, params, onProgress) {
+    const { id, result } = this.#requests.add(onProgress);
+    try {
+      this.#worker ??= this.#start();
+      this.#worker.postMessage({ id, method, params });
+    } catch (cause) {
+      // No worker from this address, or something in `params` that cannot be sent to one.
+      const code = this.#worker ? "misuse" : "worker_missing";
+      this.#requests.receive({ id, error: { code, message: String(cause) } });
+    }
+    return result;
+  }
+
+  #start() {
+    const { workerUrl } = this.#options;
+    /** @type {WorkerOptions} */
+    const options = { type: "module", name: "raremap" };
+    // Bundlers find the worker by this very expression.
+    const worker = workerUrl
+      ? new Worker(workerUrl, options)
+      : new Worker(new URL("../worker/worker.js", import.meta.url), { type: "module", name: "raremap" });
+    worker.addEventListener("message", (event) => this.#receive(worker, event.data));
+    worker.addEventListener("error", (event) => {
+      event.preventDefault();
+      this.#crash(worker, event.message ? "trap" : "worker_missing", event.message || "The worker's script did not load.");
+    });
+    return worker;
+  }
+
+  /**
+   * @param {Worker} worker
+   * @param {Reply} reply
+   */
+  #receive(worker, reply) {
+    // What an older worker still had to say is of no use.
+    if (worker !== this.#worker) return;
+    if ("crashed" in reply) {
+      this.#crash(worker, "trap", reply.crashed);
+      return;
+    }
+    if ("result" in reply && reply.wasmBytes) this.#options.onMemory?.(reply.wasmBytes);
+    this.#requests.receive(reply);
+  }
+
+  /**
+   * A wasm instance that panicked or ran out of memory cannot be used again: the worker goes, and all that waits for it fails.
+   *
+   * @param {Worker} worker
+   * @param {string} code
+   * @param {string} message
+   */
+  #crash(worker, code, message) {
+    if (worker !== this.#worker) return;
+    worker.terminate();
+    this.#worker = undefined;
+    this.#requests.failAll(new EngineError(code, message));
+    this.#options.onCrash?.();
+  }
+}

@@ -1,0 +1,120 @@
+// What the engine and its worker say to each other. The types of the model, the scene and the result are made from the Rust types.
+
+import type {
+  Areas,
+  DecideOptions,
+  LayerRequest,
+  ModelInfo,
+  Notice,
+  OpenedScene,
+  ResultFile,
+  RunOptions,
+  SceneWindow,
+} from "../wasm/raremap-web.js";
+
+/** One file of the reader's computer, with its path: `/` between folders, as that computer has it. */
+export interface Entry {
+  path: string;
+  file: File;
+}
+
+/** Where a scene comes from: files of the reader's computer, or one file on a server that is read by ranges. */
+export type SceneSource = { entries: Entry[] } | { url: string; name: string };
+
+/** Where the model is wanted to run: `auto` takes a graphics card that is fit for it, and `webgpu` a software adapter too. */
+export type WantedBackend = "auto" | "cpu" | "webgpu";
+
+/** Why the model runs where it does; the last two are codes of errors that WebGPU gave. */
+export type BackendReason =
+  | "chosen"
+  | "forced"
+  | "missing"
+  | "fallback"
+  | "limits"
+  | "webgpu_failed"
+  | "golden_tile_differs";
+
+/** The model, and the device it runs on. */
+export interface LoadedModel extends ModelInfo {
+  reason: BackendReason;
+  /** Name of the graphics card, for people; empty on the processor. */
+  adapter: string;
+}
+
+/** `total` is 0 where the server does not say how large the model is. */
+export type LoadProgress = { phase: "model"; loaded: number; total: number } | { phase: "check" };
+
+/** Bytes of an archive's file that are unpacked, tiles or rows that are done. */
+export interface Progress {
+  done: number;
+  total: number;
+}
+
+export interface Picture {
+  bitmap: ImageBitmap;
+  /** Left, top, width and height of what it shows, in pixels of the scene. */
+  extent: [number, number, number, number];
+}
+
+export interface Preview extends Picture {
+  /** How its colours came about, in words. */
+  note: string;
+  /** How the values could be made those of training, in words; null where they need not be. */
+  matching: string | null;
+  /** What does not fit the model's training data. */
+  warnings: Notice[];
+}
+
+export type RunProgress = ({ kind: "tiles" } & Progress) | { kind: "picture"; picture: Picture };
+
+export interface RunSummary extends Progress {
+  /** Whether tiles are missing because the run was cancelled. */
+  cancelled: boolean;
+  secs: number;
+}
+
+/** The methods of the worker: what each takes, answers, and tells meanwhile. */
+export interface Methods {
+  load: {
+    params: { backend: WantedBackend; modelUrl: string; wasmUrl: string };
+    result: LoadedModel;
+    progress: LoadProgress;
+  };
+  open: { params: SceneSource; result: OpenedScene; progress: Progress };
+  preview: { params: { bands: number[]; maxPx: number }; result: Preview; progress: never };
+  detail: { params: SceneWindow; result: Picture; progress: never };
+  read: { params: { window: SceneWindow; bands: number[] }; result: { values: Float32Array }; progress: never };
+  showPartial: { params: { layer: LayerRequest | null }; result: void; progress: never };
+  run: { params: { options: RunOptions }; result: RunSummary; progress: RunProgress };
+  cancel: { params: Record<string, never>; result: void; progress: never };
+  layer: { params: LayerRequest; result: Picture; progress: never };
+  areas: { params: { options: DecideOptions }; result: Areas; progress: Progress };
+  files: { params: { options: DecideOptions }; result: ResultFile[]; progress: never };
+  file: {
+    params: { name: string; type: string; options: DecideOptions };
+    result: { blob: Blob; notice: string | null };
+    progress: Progress;
+  };
+}
+
+export type Method = keyof Methods;
+
+export interface Request<M extends Method = Method> {
+  id: number;
+  method: M;
+  params: Methods[M]["params"];
+}
+
+/** An error on its way between threads. */
+export interface ErrorFields {
+  code: string;
+  message: string;
+}
+
+export type Reply =
+  | { id: number; progress: unknown }
+  /** `wasmBytes` is the size of wasm's memory, which never shrinks. */
+  | { id: number; result: unknown; wasmBytes?: number }
+  | { id: number; error: ErrorFields }
+  /** The last words of an instance that trapped; it cannot be used again. */
+  | { crashed: string };

@@ -1,0 +1,49 @@
+// @ts-check
+// What the page's address says, and addresses of scenes.
+
+import { EngineError } from "../engine/errors.js";
+
+/** @typedef {import("../engine/messages.js").WantedBackend} WantedBackend */
+
+/**
+ * @param {string} search the part of the page's address from `?` on
+ * @returns {{backend: WantedBackend, tile: number | undefined, scene: string | undefined}} `auto` for a backend that does not exist
+ */
+export function addressOptions(search) {
+  const params = new URLSearchParams(search);
+  const backend = params.get("backend");
+  return {
+    backend: backend === "cpu" || backend === "webgpu" ? backend : "auto",
+    tile: Number(params.get("tile")) || undefined,
+    scene: params.get("scene") || undefined,
+  };
+}
+
+/**
+ * The address of a scene. A percent sign that begins no escape stands for itself, as in the file name `10%.tif`.
+ *
+ * @param {string} text whole, or relative to `base`
+ * @param {string} base
+ * @returns {URL}
+ * @throws {EngineError} `bad_address` for a text that is no address
+ */
+export function sceneUrl(text, base) {
+  const escaped = text.replace(/%(?![0-9a-f]{2})/gi, "%25");
+  if (!URL.canParse(escaped, base)) throw new EngineError("bad_address", `"${text}" is not an address.`);
+  return new URL(escaped, base);
+}
+
+/**
+ * The name of the file at an address; the server's where the address names no file.
+ *
+ * @param {URL} url
+ */
+export function fileNameOf(url) {
+  const last = url.pathname.split("/").pop() ?? "";
+  try {
+    return decodeURIComponent(last) || url.host;
+  } catch {
+    // Escapes of another encoding than UTF-8.
+    return last;
+  }
+}

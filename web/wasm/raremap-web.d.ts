@@ -1,0 +1,671 @@
+// Made by crates/raremap-web/types.mjs from the Rust types of crates/raremap-web; not edited by hand.
+
+/**
+ * What a run is to do after a tile.
+ */
+export interface AfterTile {
+    /**
+     * End here.
+     */
+    cancel: boolean;
+    /**
+     * Draw this layer of what is done.
+     */
+    layer: LayerRequest | null;
+}
+
+/**
+ * A result in numbers.
+ */
+export interface Areas {
+    /**
+     * False where the run was cancelled: uncovered pixels then count as pixels without data.
+     */
+    complete: boolean;
+    /**
+     * Pixels with data.
+     */
+    validPixels: number;
+    /**
+     * Pixels without.
+     */
+    nodataPixels: number;
+    /**
+     * Ground area of the pixels with data; null without georeferencing.
+     */
+    validHectares: number | null;
+    /**
+     * Every class of the model, in its order.
+     */
+    classes: ClassArea[];
+    /**
+     * The most salient share of the scene.
+     */
+    topK: SalientShare;
+}
+
+/**
+ * A kind of device.
+ */
+export type Backend = "cpu" | "webgpu";
+
+/**
+ * A guess of which band is which.
+ */
+export interface BandAssignment {
+    /**
+     * The scene's band, from 0, for each that the model needs.
+     */
+    bands: number[];
+    /**
+     * How far to trust it.
+     */
+    certainty: Certainty;
+    /**
+     * Why, in one sentence.
+     */
+    reason: string;
+}
+
+/**
+ * How far a guess can be trusted.
+ */
+export type Certainty = "named" | "likely" | "unknown";
+
+/**
+ * How much of a scene a class covers.
+ */
+export interface ClassArea {
+    /**
+     * Value in the mask.
+     */
+    value: number;
+    /**
+     * Name in data.
+     */
+    name: string;
+    /**
+     * Red, green, blue.
+     */
+    color: [number, number, number];
+    /**
+     * Whether it is one of the model's rare classes.
+     */
+    rare: boolean;
+    /**
+     * Pixels.
+     */
+    pixels: number;
+    /**
+     * Percent of the pixels with data; 0 where there are none.
+     */
+    percent: number;
+    /**
+     * Ground area; null without georeferencing.
+     */
+    hectares: number | null;
+}
+
+/**
+ * How a mask is decided from what the run left; needs no new run.
+ */
+export interface DecideOptions {
+    /**
+     * Probability from which a pixel becomes a selected rare class; 1 switches this off.
+     */
+    threshold: number;
+    /**
+     * Names of the selected rare classes.
+     */
+    rare: string[];
+    /**
+     * Share of the valid pixels that are marked as the most salient, in percent.
+     */
+    topK: number;
+}
+
+/**
+ * How far the model's numbers were from those that it must give.
+ */
+export interface GoldenCheck {
+    /**
+     * Largest difference of a logit.
+     */
+    maxAbs: number;
+    /**
+     * The most that is allowed.
+     */
+    tolerance: number;
+}
+
+export type InitInput = RequestInfo | URL | Response | BufferSource | WebAssembly.Module;
+
+export interface InitOutput {
+    readonly memory: WebAssembly.Memory;
+    readonly __wasm_call_ctors: () => void;
+}
+
+/**
+ * Which layer of a result to draw: the mask, how likely each pixel is a rare class, how salient it is, or the rare classes' outlines.
+ */
+export type LayerKind = "mask" | `probability:${string}` | "saliency" | "rare-outline";
+
+/**
+ * A picture of a result.
+ */
+export interface LayerRequest {
+    /**
+     * What to draw.
+     */
+    kind: LayerKind;
+    /**
+     * How the mask is decided.
+     */
+    options: DecideOptions;
+    /**
+     * Longest side of the picture of a whole scene.
+     */
+    maxPx: number;
+    /**
+     * A part of the scene to draw instead, pixel by pixel.
+     */
+    window?: SceneWindow | undefined;
+    /**
+     * Picture pixels per scene pixel of a part's outlines, so that they stay thin where pixels are drawn large; 1 where absent.
+     */
+    zoom?: number | undefined;
+}
+
+/**
+ * A file that was made, read piece by piece.
+ */
+export class MadeFile {
+    private constructor();
+    free(): void;
+    [Symbol.dispose](): void;
+    /**
+     * The next bytes, at most 4 MiB; nothing at the end.
+     *
+     * # Errors
+     * What the browser's storage gives.
+     */
+    nextChunk(): Uint8Array<ArrayBuffer> | undefined;
+    /**
+     * What its reader ought to know, in words.
+     */
+    readonly notice: string | undefined;
+}
+
+/**
+ * What the page says about a model.
+ */
+export interface ModelCard {
+    /**
+     * Identifier.
+     */
+    name: string;
+    /**
+     * One paragraph for people: what it is for, and what not.
+     */
+    description: string;
+    /**
+     * RFC 3339 instant of the export.
+     */
+    created: string;
+    /**
+     * Names of the input's channels, in order.
+     */
+    bands: string[];
+    /**
+     * What a scene's numbers are, in words.
+     */
+    valueScaling: string;
+    /**
+     * Metres per pixel of the training data.
+     */
+    groundResolutionM: number;
+    /**
+     * Classes in the order of the main head's channels.
+     */
+    classes: ModelClass[];
+    /**
+     * Names of the rare classes.
+     */
+    rareClasses: string[];
+    /**
+     * Name of the training data.
+     */
+    dataset: string;
+    /**
+     * Source and terms of the training data, in words.
+     */
+    provenance: string;
+    /**
+     * How the weights were quantized, in words.
+     */
+    quantization: string;
+    /**
+     * The whole card as the weights file holds it, with its figures.
+     */
+    whole: Record<string, unknown>;
+}
+
+/**
+ * A class of the model.
+ */
+export interface ModelClass {
+    /**
+     * Value in masks.
+     */
+    value: number;
+    /**
+     * Name in data: `grass_shrub`.
+     */
+    name: string;
+    /**
+     * Red, green, blue.
+     */
+    color: [number, number, number];
+}
+
+/**
+ * The model, and how its test tile went on this device.
+ */
+export interface ModelInfo {
+    /**
+     * The device that it runs on.
+     */
+    backend: Backend;
+    /**
+     * What it is.
+     */
+    card: ModelCard;
+    /**
+     * Digest of the weights file.
+     */
+    sha256: string;
+    /**
+     * The test tile.
+     */
+    golden: GoldenCheck;
+    /**
+     * Colours of the continuous layers from 0 to 1 at equal steps: red, green, blue.
+     */
+    scale: [number, number, number][];
+}
+
+/**
+ * One or two sentences for people, and a code for programs that does not change between versions.
+ */
+export interface Notice {
+    /**
+     * For programs.
+     */
+    code: string;
+    /**
+     * For people.
+     */
+    message: string;
+}
+
+/**
+ * What is known about a scene before the run.
+ */
+export interface OpenedScene {
+    /**
+     * Facts of its files.
+     */
+    scene: SceneFacts;
+    /**
+     * Names of the bands that the model needs, in order.
+     */
+    modelBands: string[];
+    /**
+     * Which of the scene's bands are those.
+     */
+    assignment: BandAssignment;
+    /**
+     * What does not fit the model.
+     */
+    warnings: Notice[];
+    /**
+     * What was done with the files.
+     */
+    notices: Notice[];
+    /**
+     * Whether it can be run at the model's resolution instead of its own.
+     */
+    canResample: boolean;
+    /**
+     * Metres per pixel of the model's training data.
+     */
+    modelResolutionM: number;
+    /**
+     * Whether areas can be measured on the ground.
+     */
+    hasAreas: boolean;
+}
+
+/**
+ * A picture as a canvas takes it, and which part of the scene it shows.
+ */
+export interface Picture {
+    /**
+     * Columns.
+     */
+    width: number;
+    /**
+     * Rows.
+     */
+    height: number;
+    /**
+     * Red, green, blue and opacity, row by row.
+     */
+    rgba: Uint8ClampedArray<ArrayBuffer>;
+    /**
+     * Left, top, width and height in pixels of the scene; may reach over its edge by a part of the picture's last pixel.
+     */
+    extent: [number, number, number, number];
+}
+
+/**
+ * A file that a result can be saved as.
+ */
+export interface ResultFile {
+    /**
+     * Name of the file.
+     */
+    name: string;
+    /**
+     * Media type.
+     */
+    type: string;
+    /**
+     * What it is, in words.
+     */
+    title: string;
+}
+
+/** What a run asks of its worker. */
+export interface RunHooks {
+    /** Called after each tile. The run waits for the answer, so that the worker can read its messages. */
+    onTile(done: number, total: number): Promise<AfterTile>;
+    /** Called with the picture that `onTile` asked for. */
+    onPicture(picture: Picture): void;
+}
+
+/**
+ * How to run.
+ */
+export interface RunOptions {
+    /**
+     * The scene's band, from 0, for each that the model needs.
+     */
+    bands: number[];
+    /**
+     * Edge of a tile in pixels, a multiple of 32; the card's where absent.
+     */
+    tile?: number | undefined;
+    /**
+     * Whether to run at the model's resolution.
+     */
+    resample?: boolean;
+    /**
+     * Whether to make the values those of training.
+     */
+    matching?: boolean;
+}
+
+/**
+ * The most salient share of a scene.
+ */
+export interface SalientShare {
+    /**
+     * The share that was asked for.
+     */
+    percent: number;
+    /**
+     * Least saliency of the marked pixels; null where none is marked.
+     */
+    threshold: number | null;
+    /**
+     * Marked pixels.
+     */
+    pixels: number;
+}
+
+/**
+ * A band of a scene.
+ */
+export interface SceneBand {
+    /**
+     * Its place, from 0.
+     */
+    index: number;
+    /**
+     * Its name, where the file gives one.
+     */
+    name: string | null;
+}
+
+/**
+ * Facts of a scene's files.
+ */
+export interface SceneFacts {
+    /**
+     * Name of its file, folder or archive.
+     */
+    name: string;
+    /**
+     * Columns.
+     */
+    width: number;
+    /**
+     * Rows.
+     */
+    height: number;
+    /**
+     * Its bands, in order.
+     */
+    bands: SceneBand[];
+    /**
+     * How a sample is stored, in words.
+     */
+    sampleType: string;
+    /**
+     * The coordinate reference system, in words.
+     */
+    crs: string | null;
+    /**
+     * Size of a pixel, in words.
+     */
+    resolution: string | null;
+}
+
+/**
+ * The scene before the run.
+ */
+export interface ScenePreview {
+    /**
+     * All of it.
+     */
+    picture: Picture;
+    /**
+     * How its colours came about, in words.
+     */
+    note: string;
+    /**
+     * How the values could be made those of training, in words; null where they need not be.
+     */
+    matching: string | null;
+    /**
+     * What does not fit the model's training data.
+     */
+    warnings: Notice[];
+}
+
+/**
+ * A rectangle of a scene, in pixels.
+ */
+export interface SceneWindow {
+    /**
+     * First column.
+     */
+    x: number;
+    /**
+     * First row.
+     */
+    y: number;
+    /**
+     * Columns.
+     */
+    width: number;
+    /**
+     * Rows.
+     */
+    height: number;
+}
+
+/**
+ * A model that has passed its golden tile on a device, and what is done with it.
+ *
+ * Methods take `&self`: while a run waits for its next tile, the page may ask for other things.
+ */
+export class Session {
+    private constructor();
+    free(): void;
+    [Symbol.dispose](): void;
+    /**
+     * Area by class and the top-k cut.
+     *
+     * # Errors
+     * As [`Session::layer`].
+     */
+    areas(options: DecideOptions): Areas;
+    /**
+     * Reads a weights file, puts it on a device and checks its golden tile there.
+     *
+     * # Errors
+     * `webgpu_failed` without a device, `golden_tile_differs` where it computes wrong numbers, `model_...` for a bad file.
+     */
+    static create(model: Uint8Array | number[], backend: Backend, hooks: SessionHooks): Promise<Session>;
+    /**
+     * A part of the scene at full resolution, stretched as the last preview was.
+     *
+     * # Errors
+     * As [`Session::preview`]; `misuse` before the first preview and for a part outside the scene.
+     */
+    detail(window: SceneWindow): Promise<Picture>;
+    /**
+     * The files that the result can be saved as.
+     *
+     * # Errors
+     * As [`Session::layer`].
+     */
+    files(options: DecideOptions): ResultFile[];
+    /**
+     * What the model is, and how its golden tile went.
+     *
+     * # Errors
+     * None in practice: what is told here can be written.
+     */
+    info(): ModelInfo;
+    /**
+     * A picture of the result.
+     *
+     * # Errors
+     * `misuse` without a result, for a layer that is not there, or for options out of range.
+     */
+    layer(request: LayerRequest): Picture;
+    /**
+     * Makes a file of the result: see [`export::make`].
+     *
+     * # Errors
+     * As [`Session::layer`], and `misuse` for an incomplete result.
+     */
+    makeFile(name: string, options: DecideOptions): MadeFile;
+    /**
+     * Opens the file at an address, as [`Session::open_files`] does; it is read range by range.
+     *
+     * # Errors
+     * As there, and `http_...` for a server that does not give parts of files.
+     */
+    openAddress(url: string, name: string, onUnpacked: (done: number, total: number) => void): Promise<OpenedScene>;
+    /**
+     * Opens files in place of the scene before: one, the bands of one product, or an archive of them.
+     *
+     * # Errors
+     * The codes of reading for what cannot be read, `too_few_bands`, `superseded` where another was opened meanwhile.
+     */
+    openFiles(paths: string[], files: Blob[], onUnpacked: (done: number, total: number) => void): Promise<OpenedScene>;
+    /**
+     * The scene as a picture, with the bands (0-based) that stand for the model's; all of it, no side longer than `max_px`.
+     *
+     * # Errors
+     * The codes of reading for damaged data; `misuse` without a scene.
+     */
+    preview(bands: Uint32Array | number[], maxPx: number): Promise<ScenePreview>;
+    /**
+     * Samples of a window, band by band, as they are stored.
+     *
+     * # Errors
+     * As [`Session::preview`], and `window_outside_image`.
+     */
+    read(window: SceneWindow, bands: Uint32Array | number[]): Promise<Float32Array>;
+    /**
+     * Runs the model over the scene, tile by tile.
+     *
+     * # Errors
+     * The codes of reading, of the network, and `misuse`.
+     */
+    run(options: RunOptions, hooks: RunHooks): Promise<TileCount>;
+}
+
+/** What a session asks of its worker. */
+export interface SessionHooks {
+    /** Gives an empty `FileSystemSyncAccessHandle` that nobody else uses, for what does not fit into memory; undefined where there is none. */
+    takeScratchFile(): object | undefined;
+    /** Called for each row that areas and files are made of: for a large scene they take minutes. */
+    onRow(row: number, rows: number): void;
+}
+
+export type SyncInitInput = BufferSource | WebAssembly.Module;
+
+/**
+ * Tiles that a run has done, of all.
+ */
+export interface TileCount {
+    /**
+     * Finished.
+     */
+    done: number;
+    /**
+     * All of the scene.
+     */
+    total: number;
+}
+
+/**
+ * If `module_or_path` is {RequestInfo} or {URL}, makes a request and
+ * for everything else, calls `WebAssembly.instantiate` directly.
+ *
+ * @param {{ module_or_path: InitInput | Promise<InitInput> }} module_or_path - Passing `InitInput` directly is deprecated.
+ *
+ * @returns {Promise<InitOutput>}
+ */
+export default function __wbg_init (module_or_path?: { module_or_path: InitInput | Promise<InitInput> } | InitInput | Promise<InitInput>): Promise<InitOutput>;
+
+/**
+ * Instantiates the given `module`, which can either be bytes or
+ * a precompiled `WebAssembly.Module`.
+ *
+ * @param {{ module: SyncInitInput }} module - Passing `SyncInitInput` directly is deprecated.
+ *
+ * @returns {InitOutput}
+ */
+export function initSync(module: { module: SyncInitInput } | SyncInitInput): InitOutput;
+
+/**
+ * Runs when the module is instantiated.
+ */
+export function start(): void;

@@ -1,0 +1,226 @@
+// @ts-check
+// What the worker does for each method: the model, the scene and the run are wasm's, everything that the browser has is here.
+
+import init, { Session } from "../wasm/raremap-web.js";
+import { EngineError, toEngineError } from "../engine/errors.js";
+import { chooseBackend } from "./backend.js";
+import { fetchModel } from "./download.js";
+import { prepareScratchFiles, saveFile, takeScratchFile } from "./scratch-files.js";
+
+// A picture of a part costs a pass over the scene: often enough to watch, and at most a tenth of the time.
+const PICTURE_MS = 700;
+const PICTURE_COST = 10;
+// Time between two reports of how far unpacking, or a pass over the rows of a scene, is.
+const PROGRESS_MS = 200;
+
+/**
+ * @typedef {import("../engine/messages.js").Methods} Methods
+ * @typedef {import("../engine/messages.js").Progress} Progress
+ * @typedef {import("../wasm/raremap-web.js").LayerRequest} LayerRequest
+ * @typedef {import("../wasm/raremap-web.js").Picture} Picture
+ */
+/** @template {keyof Methods} M @typedef {import("./dispatch.js").MethodTable[M]} Implementation */
+
+/** @type {Session | undefined} */
+let session;
+/** @type {WebAssembly.Memory | undefined} */
+let memory;
+/** The layer that pictures of an unfinished run show. @type {LayerRequest | null} */
+let partialLayer = null;
+let isCancelWanted = false;
+/** Called for each row that areas and files are made of. @type {(row: number, rows: number) => void} */
+let onRow = () => {};
+
+/** Size of wasm's memory, which never shrinks: the most it ever was. */
+export function wasmBytes() {
+  return memory?.buffer.byteLength;
+}
+
+function currentSession() {
+  if (!session) throw new EngineError("not_loaded", "The model is not loaded.");
+  return session;
+}
+
+/** @type {Promise<void> | undefined} */
+let starting;
+
+/** Starts wasm, unless it was started before. @param {string} url */
+function startWasm(url) {
+  starting ??= init({ module_or_path: url }).then(
+    (wasm) => {
+      // Once: crates/raremap-web/build.rs says why.
+      wasm.__wasm_call_ctors();
+      memory = wasm.memory;
+    },
+    (cause) => {
+      starting = undefined;
+      throw new EngineError("wasm_start", String(cause));
+    },
+  );
+  return starting;
+}
+
+/** @type {Implementation<"load">} */
+async function load({ backend, modelUrl, wasmUrl }, report) {
+  const [choice, model] = await Promise.all([
+    chooseBackend(backend, navigator),
+    fetchModel(modelUrl, (loaded, total) => report({ phase: "model", loaded, total })),
+    startWasm(wasmUrl),
+  ]);
+  report({ phase: "check" });
+  const hooks = { takeScratchFile, onRow: (/** @type {number} */ row, /** @type {number} */ rows) => onRow(row, rows) };
+  /** @type {import("../engine/messages.js").BackendReason} */
+  let reason = choice.reason;
+  try {
+    session = await Session.create(model, choice.backend, hooks);
+  } catch (cause) {
+    // A device that gives wrong numbers, or none, is not used; the processor gives the right ones.
+    const { code } = toEngineError(cause);
+    if (choice.backend !== "webgpu" || (code !== "webgpu_failed" && code !== "golden_tile_differs")) throw cause;
+    reason = code;
+    session = await Session.create(model, "cpu", hooks);
+  }
+  const info = session.info();
+  return { ...info, reason, adapter: info.backend === "webgpu" ? choice.adapter : "" };
+}
+
+/** @type {Implementation<"open">} */
+async function open(source, report) {
+  await prepareScratchFiles();
+  let last = 0;
+  const onUnpacked = (/** @type {number} */ done, /** @type {number} */ total) => {
+    if (done < total && performance.now() - last < PROGRESS_MS) return;
+    last = performance.now();
+    report({ done, total });
+  };
+  if ("url" in source) return currentSession().openAddress(source.url, source.name, onUnpacked);
+  const paths = source.entries.map(({ path }) => path);
+  const files = source.entries.map(({ file }) => file);
+  return currentSession().openFiles(paths, files, onUnpacked);
+}
+
+/**
+ * A picture as a canvas draws it.
+ *
+ * @param {Picture} picture
+ * @returns {Promise<import("../engine/messages.js").Picture>}
+ */
+async function bitmapOf({ rgba, width, height, extent }) {
+  return { bitmap: await createImageBitmap(new ImageData(rgba, width, height)), extent };
+}
+
+/** @type {Implementation<"preview">} */
+async function preview({ bands, maxPx }) {
+  const { picture, note, matching, warnings } = await currentSession().preview(Uint32Array.from(bands), maxPx);
+  return { ...(await bitmapOf(picture)), note, matching, warnings };
+}
+
+/** @type {Implementation<"detail">} */
+async function detail(window) {
+  return bitmapOf(await currentSession().detail(window));
+}
+
+/** @type {Implementation<"read">} */
+async function read({ window, bands }) {
+  return { values: await currentSession().read(window, Uint32Array.from(bands)) };
+}
+
+/** @type {Implementation<"showPartial">} */
+function showPartial({ layer }) {
+  partialLayer = layer;
+}
+
+const channel = new MessageChannel();
+channel.port1.start();
+
+/** Resolves after the worker has looked at its messages; a timer would wait 4 ms or more. */
+function nextTask() {
+  return new Promise((resolve) => {
+    channel.port1.addEventListener("message", resolve, { once: true });
+    channel.port2.postMessage(null);
+  });
+}
+
+/** @type {Implementation<"run">} */
+async function run({ options }, report) {
+  isCancelWanted = false;
+  await prepareScratchFiles();
+  const start = performance.now();
+  let lastPicture = start;
+  let pictureMs = 0;
+  const hooks = {
+    async onTile(/** @type {number} */ done, /** @type {number} */ total) {
+      report({ kind: "tiles", done, total });
+      await nextTask();
+      const isDue = performance.now() - lastPicture > Math.max(PICTURE_MS, PICTURE_COST * pictureMs);
+      if (isCancelWanted || !isDue || done === total || !partialLayer) return { cancel: isCancelWanted, layer: null };
+      lastPicture = performance.now();
+      return { cancel: false, layer: partialLayer };
+    },
+    async onPicture(/** @type {Picture} */ picture) {
+      pictureMs = performance.now() - lastPicture;
+      const drawn = await bitmapOf(picture);
+      report({ kind: "picture", picture: drawn }, [drawn.bitmap]);
+    },
+  };
+  const { done, total } = await currentSession().run(options, hooks);
+  return { done, total, cancelled: done < total, secs: (performance.now() - start) / 1000 };
+}
+
+/** @type {Implementation<"cancel">} */
+function cancel() {
+  isCancelWanted = true;
+}
+
+/** @type {Implementation<"layer">} */
+async function layer(request) {
+  return bitmapOf(currentSession().layer(request));
+}
+
+/**
+ * Reports how far the passes over the scene's rows are that `act` makes.
+ *
+ * @template T
+ * @param {(progress: Progress) => void} report
+ * @param {() => T | Promise<T>} act
+ */
+async function reportingRows(report, act) {
+  const before = onRow;
+  let last = performance.now();
+  onRow = (done, total) => {
+    if (performance.now() - last < PROGRESS_MS) return;
+    last = performance.now();
+    report({ done, total });
+  };
+  try {
+    return await act();
+  } finally {
+    onRow = before;
+  }
+}
+
+/** @type {Implementation<"areas">} */
+function areas({ options }, report) {
+  return reportingRows(report, () => currentSession().areas(options));
+}
+
+/** @type {Implementation<"files">} */
+function files({ options }) {
+  return currentSession().files(options);
+}
+
+/** @type {Implementation<"file">} */
+async function file({ name, type, options }, report) {
+  await prepareScratchFiles();
+  return reportingRows(report, async () => {
+    const made = currentSession().makeFile(name, options);
+    try {
+      return { blob: await saveFile(made, name, type), notice: made.notice ?? null };
+    } finally {
+      made.free();
+    }
+  });
+}
+
+/** @type {import("./dispatch.js").MethodTable} */
+export const METHODS = { load, open, preview, detail, read, showPartial, run, cancel, layer, areas, files, file };
