@@ -5,7 +5,7 @@ use super::grid::Grid;
 use super::ground::{Ground, SUB, Wetness};
 use super::random::{Noise, hash, mix, smoothstep, unit};
 use super::settle::{Built, Road, Settlements};
-use super::spectra::Class;
+use super::class::Class;
 
 /// The cover of a subpixel. Finer than the classes of the truth: a street and a roof are both `built`.
 #[derive(Clone, Copy, Debug)]

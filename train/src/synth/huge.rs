@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use super::liss4::{self, Calibration};
 use super::mosaic::Mosaic;
 use super::sensor::TRUTH_NODATA;
-use super::spectra::CLASSES;
+use super::class::CLASSES;
 use super::stream::{Blocks, Streamed};
 use super::write::Place;
 use super::zip::ZipWriter;
