@@ -1,9 +1,9 @@
 //! From landscape to image: light, point spread, noise, and the truth of each pixel.
 
+use super::class::CLASSES;
 use super::cover::{Cover, Landscape};
 use super::ground::SUB;
 use super::random::{Noise, cos_turns, hash, mix, normal_at, sin_turns, unit};
-use super::class::CLASSES;
 use super::spectra::Palette;
 
 /// The truth's code for a pixel without data.
