@@ -4,7 +4,8 @@ use raremap_model::Card;
 use raremap_scene::{Picture, Scene, SceneInfo, Stretch};
 use raremap_tiff::{Samples, Window};
 
-use super::bands::{Certainty, guess_bands};
+use super::bands::guess_bands;
+use super::certainty::Certainty;
 use super::matching::{MatchMode, match_statistics};
 use super::opacity::Opacity;
 use super::statistics::{Warning, compare_statistics};
