@@ -30,7 +30,7 @@ pub struct ProcessRunner {
     pub out: PathBuf,
     /// Where to train.
     pub device: Backend,
-    /// Another folder for the dataset's files.
+    /// Look for the dataset's files in this folder.
     pub root: Option<PathBuf>,
     /// Whether each length of a trial has a folder of its own.
     pub halving: bool,
