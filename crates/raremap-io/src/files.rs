@@ -40,7 +40,7 @@ pub fn write_with<E: From<std::io::Error>>(
     let mut file = tempfile::NamedTempFile::new_in(folder)?;
     fill(file.as_file_mut())?;
     file.as_file().sync_all()?;
-    // A temporary file is private; what is published is for everybody, as a plain write would be.
+    // A temporary file is private, but the published file is for everybody, as after a plain write.
     #[cfg(unix)]
     {
         use std::os::unix::fs::PermissionsExt;

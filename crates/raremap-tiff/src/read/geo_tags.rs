@@ -14,7 +14,7 @@ pub(crate) async fn read_geo_tags<S: RangeSource>(
     directory: &Directory,
     limits: &Limits,
 ) -> GeoTags {
-    // A damaged tag counts as absent: the pixels are still worth reading.
+    // A damaged tag counts as absent, because the pixels are still worth reading.
     let key_directory = directory
         .unsigned(reader, tags::GEO_KEY_DIRECTORY, limits)
         .await

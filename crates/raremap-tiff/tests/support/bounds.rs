@@ -11,7 +11,7 @@ static ALLOCATOR: PeakAlloc = PeakAlloc;
 
 /// One second is promised; an unoptimized build on a busy machine gets five.
 const MAX_TIME: Duration = Duration::from_secs(if cfg!(debug_assertions) { 5 } else { 1 });
-/// Most bytes that reading may hold over what it gives back.
+/// Reading may hold at most this many bytes more than it returns.
 const MAX_EXTRA_BYTES: usize = 64 << 20;
 
 /// The allocator counts for the whole process: one test that measures at a time.
