@@ -1,7 +1,8 @@
-//! Training and judging models: datasets, crops, augmentation, losses, optimizers, runs, evaluation, and made-up scenes.
+//! Trains and evaluates models: datasets, crops, augmentation, losses, optimizers, runs, evaluation, and generated scenes.
 //!
-//! The modules are the stages that data flows through, in this order: [`dataset`] reads samples, [`sample`] chooses crops, [`augment`] varies
-//! them, [`loss`] scores what the network makes of them, [`optim`] steps, [`run`] drives it all, [`evaluate`] judges.
+//! The modules are the stages through which data flows, in this order: [`dataset`] reads samples, [`sample`] chooses crops, [`augment`]
+//! varies them, [`loss`] scores what the network makes of them, [`optim`] makes steps, [`run`] drives it all, and [`evaluate`] evaluates
+//! the result.
 
 pub mod ablate;
 pub mod augment;

@@ -294,7 +294,7 @@ async fn predict(args: &PredictArgs) -> Result<()> {
     };
     let mut options = RunOptions {
         tiling,
-        max_bytes: MAX_LOGITS_BYTES,
+        max_logit_bytes_in_memory: MAX_LOGITS_BYTES,
         resample,
         ..RunOptions::new(assignment.bands.clone())
     };

@@ -1,4 +1,4 @@
-//! Where the arithmetic runs, by the name on the command line.
+//! The devices that arithmetic can run on, by their names on the command line.
 //!
 //! ```
 //! use raremap_device::Backend;
@@ -12,14 +12,14 @@
 use burn::tensor::Device;
 use clap::ValueEnum;
 
-/// A device that cannot be had.
+/// A device that is not available.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum DeviceError {
     /// The CPU counts as one device.
-    #[error("there is no cpu {number}: the one is number 0, and `--devices 0,0` runs two replicas on it")]
+    #[error("there is no cpu {number}: the only one is number 0, and `--devices 0,0` runs two replicas on it")]
     NoSuchCpu {
-        /// The number asked for.
+        /// The requested number.
         number: usize,
     },
     /// The backend was not compiled in.
@@ -27,7 +27,7 @@ pub enum DeviceError {
         "this build has no {backend} backend; build it with: cargo build --release -p raremap-cli --features {backend}"
     )]
     NotCompiled {
-        /// The backend asked for.
+        /// The requested backend.
         backend: Backend,
     },
 }

@@ -14,12 +14,12 @@ pub enum GeoError {
     #[error("the scene's middle has no longitude and latitude")]
     NoPlace,
     /// Part of the scene is where the formulas of the system do not apply.
-    #[error("the scene reaches out of its system's domain")]
+    #[error("the scene reaches beyond the domain of its coordinate system")]
     OutsideDomain,
 }
 
 impl GeoError {
-    /// A short name of the failure, stable between versions.
+    /// A short name of the failure, which is stable between versions.
     pub fn code(&self) -> &'static str {
         match self {
             GeoError::UnsupportedCrs { .. } => "unsupported_crs",

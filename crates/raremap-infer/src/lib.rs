@@ -1,9 +1,9 @@
-//! From a scene to a mask, in three steps.
+//! Turns a scene into a mask, in three steps.
 //!
-//! - `fit`: does the scene fit the model? Which band is which, whether values and resolution are those that the model was trained on, and
-//!   what to do where they are not ([`guess_bands`], [`compare_statistics`], [`match_statistics`], [`resampling`]).
-//! - `run`: overlapping windows through the network, blended into logits that need not fit in memory ([`run_scene`]).
-//! - `decide`: from logits to classes, with a threshold for rare classes and the top-k of saliency ([`SceneLogits::decide_rows`]).
+//! - `fit` checks whether the scene fits the model: which band is which, whether values and resolution are those that the model was trained
+//!   on, and what to do if they are not ([`guess_bands`], [`compare_statistics`], [`match_statistics`], [`resampling`]).
+//! - `run` sends overlapping windows through the network and blends them into logits that need not fit in memory ([`run_scene`]).
+//! - `decide` turns logits into classes, with a threshold for rare classes and the top-k of saliency ([`SceneLogits::decide_rows`]).
 
 mod decide;
 mod error;
@@ -20,7 +20,7 @@ pub use fit::opacity::Opacity;
 pub use fit::open::open_product;
 pub use fit::preview::{Display, Preview};
 pub use fit::scaling::{not_resampled, pixel_size_m, reflectance_factor, resampling};
-pub use fit::statistics::{BandStatistics, Warning, band_statistics, compare_resolution, compare_statistics};
+pub use fit::statistics::{PreviewStatistics, Warning, band_statistics, compare_resolution, compare_statistics};
 pub use run::golden::{GOLDEN_TOLERANCE, check_golden};
 pub use run::logits::{AuxiliaryRows, RowWatch, SceneLogits};
 pub use run::memory::SceneInMemory;

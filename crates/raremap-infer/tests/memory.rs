@@ -283,7 +283,7 @@ fn run(size: [usize; 2], blocks: Blocks, most_bytes: u64) {
     };
     let options = RunOptions {
         tiling: Tiling::of_tile(TILE_PX),
-        max_bytes: 16 * MIB,
+        max_logit_bytes_in_memory: 16 * MIB,
         ..RunOptions::new(vec![0, 1, 2])
     };
     let scene = block_on(TiffScene::open(&source, Limits::for_browser())).expect("a scene");

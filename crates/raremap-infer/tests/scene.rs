@@ -398,7 +398,7 @@ fn a_scene_over_the_memory_limit_or_with_missing_bands_is_refused_before_it_is_r
             .await
             .expect("a scene");
         let small = RunOptions {
-            max_bytes: 1000,
+            max_logit_bytes_in_memory: 1000,
             ..RunOptions::new(vec![0, 1])
         };
         let refused = run_scene(&scene, &Toy, &card(), &small, &mut ()).await;

@@ -1,6 +1,6 @@
 //! Byte ranges, wherever the bytes are: in memory, in a file, in a zip archive, on a server.
 //!
-//! A [`RangeSource`] gives ranges of its bytes and never more than was asked for. [`Cached`] keeps the blocks of a slow source, [`Zip`]
+//! A [`RangeSource`] provides ranges of its bytes, and never more than was asked for. [`Cached`] keeps the blocks of a slow source, [`Zip`]
 //! opens a file in an archive as a source of its own, and a [`Scratch`] takes what does not fit in memory.
 //!
 //! ```
@@ -29,7 +29,7 @@ pub use fetch::{MAX_FETCH_BYTES, fetch_exactly};
 #[cfg(not(target_arch = "wasm32"))]
 pub use files::{Unwritten, write_whole, write_with};
 pub use http::{HttpAnswer, RemoteFile};
-pub use pieces::{PIECE_BYTES, PieceStore, Pieces};
+pub use pieces::{PIECE_BYTES, PieceScratch, PieceStore};
 #[cfg(not(target_arch = "wasm32"))]
 pub use scratch::FileScratch;
 pub use scratch::{MemoryScratch, Scratch};

@@ -29,7 +29,7 @@ const HELD_PIECES: usize = 24;
 /// Reads and writes pieces, and keeps those in memory that were used last.
 ///
 /// A call of the browser's file system takes about 2 ms, and what is kept there is written and read row by row.
-pub struct Pieces<S> {
+pub struct PieceScratch<S> {
     held: RefCell<Held<S>>,
     size_bytes: u64,
 }
@@ -48,7 +48,7 @@ struct Piece {
     is_changed: bool,
 }
 
-impl<S: PieceStore> Pieces<S> {
+impl<S: PieceStore> PieceScratch<S> {
     /// An empty scratch over an empty store.
     pub fn new(store: S) -> Self {
         Self {
@@ -112,7 +112,7 @@ fn parts(mut offset: u64, mut length: usize) -> impl Iterator<Item = (usize, usi
     })
 }
 
-impl<S: PieceStore> Scratch for Pieces<S> {
+impl<S: PieceStore> Scratch for PieceScratch<S> {
     fn size_bytes(&self) -> u64 {
         self.size_bytes
     }
@@ -186,7 +186,7 @@ mod tests {
         fn reads_give_what_was_written_wherever_it_is(
             steps in prop::collection::vec((any::<bool>(), 0.0..=1.0f64, 1..700_000usize), 1..60),
         ) {
-            let mut scratch = Pieces::new(Counting::default());
+            let mut scratch = PieceScratch::new(Counting::default());
             let mut expected = MemoryScratch::default();
             let filling = vec![7; 40 * PIECE_BYTES + 11];
             scratch.append(&filling).expect("room");
@@ -212,7 +212,7 @@ mod tests {
     #[test]
     fn rows_across_blocks_take_a_call_a_piece() {
         let calls = Rc::new(Cell::new(0));
-        let mut scratch = Pieces::new(Counting {
+        let mut scratch = PieceScratch::new(Counting {
             calls: calls.clone(),
             ..Counting::default()
         });
@@ -241,13 +241,13 @@ mod tests {
 
     #[test]
     fn a_full_store_is_an_error_and_bounds_are_those_of_any_scratch() {
-        let mut full = Pieces::new(Counting {
+        let mut full = PieceScratch::new(Counting {
             room: Some(2),
             ..Counting::default()
         });
         let failed = full.append(&vec![0; 30 * PIECE_BYTES]).expect_err("two pieces fit");
         assert_eq!(failed.code(), "source_failed");
-        let mut scratch = Pieces::new(Counting::default());
+        let mut scratch = PieceScratch::new(Counting::default());
         scratch.append(b"hello").expect("room");
         let gap = scratch.write_at(6, b"x").expect_err("leaves a gap");
         let beyond = scratch.read_at(1, &mut [0; 5]).expect_err("5 bytes are written");

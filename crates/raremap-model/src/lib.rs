@@ -1,4 +1,5 @@
-//! Segmentation networks with a spatial-aware attention block and a rare-class head, in burn: SegFormer (arXiv:2105.15203).
+//! Segmentation networks with a spatial-aware attention block and a rare-class head, in burn: SegFormer (arXiv:2105.15203) and the
+//! convolutional networks that it is compared with.
 //!
 //! The same forward pass trains, predicts natively and runs in the browser. Nothing here opens a file or chooses a device.
 

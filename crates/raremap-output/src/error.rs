@@ -16,7 +16,7 @@ pub enum OutputError {
     /// A raster cannot be written.
     #[error(transparent)]
     Tiff(#[from] TiffError),
-    /// The bytes cannot be kept.
+    /// The bytes cannot be stored.
     #[error(transparent)]
     Io(#[from] IoError),
     /// JSON cannot be written.
@@ -25,8 +25,8 @@ pub enum OutputError {
     /// An option is out of range.
     #[error("{0}")]
     InvalidOption(String),
-    /// A file of rare classes, of a model that has none.
-    #[error("there is no {}: the model has no rare classes", kind.file_name())]
+    /// A file of rare classes for a model that has none.
+    #[error("there is no {}, because the model has no rare classes", kind.file_name())]
     NoRareClasses {
         /// The file.
         kind: OutputKind,

@@ -16,7 +16,7 @@ const DEGREE_DIGITS: usize = 8;
 const DENSE_PX: u32 = 256;
 
 /// Coordinates of a file.
-pub(crate) struct Place {
+pub(crate) struct OutputCoordinates {
     domain: Domain,
     /// The `crs` member, as JSON; `None` where RFC 7946 is enough.
     crs: Option<String>,
@@ -34,7 +34,7 @@ enum Domain {
     Pixels,
 }
 
-impl Place {
+impl OutputCoordinates {
     pub(crate) fn new(georeference: Option<&GeoReference>, size: [usize; 2], wanted: PolygonsCrs) -> Self {
         let Some(georeference) = georeference else {
             let notice = "the scene is not georeferenced, so coordinates are columns and rows of pixels";

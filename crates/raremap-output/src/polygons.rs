@@ -3,7 +3,7 @@
 use crate::error::OutputError;
 use crate::file::{NewScratch, OutputFile, TextSink};
 use crate::kind::OutputKind;
-use crate::place::{Place, quoted, write_decimals};
+use crate::place::{OutputCoordinates, quoted, write_decimals};
 use crate::regions::{NO_CLASS, Region, RegionSweep, Tally};
 use crate::results::Results;
 use raremap_infer::View;
@@ -32,7 +32,7 @@ pub(crate) fn make(results: &Results<'_>, new_scratch: &mut NewScratch<'_>) -> R
     let logits = results.logits;
     let least_ha = results.options.min_area_ha;
     let has_areas = logits.areas().pixel_ha(0, 0).is_some();
-    let place = Place::new(results.georeference, logits.size(), results.options.polygons_crs);
+    let place = OutputCoordinates::new(results.georeference, logits.size(), results.options.polygons_crs);
     let mut facts = results.provenance();
     facts.push(("RAREMAP_MIN_AREA_HA".into(), least_ha.to_string()));
     let mut sink = TextSink::new(new_scratch()?);

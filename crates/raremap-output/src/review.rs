@@ -3,7 +3,7 @@
 use crate::error::OutputError;
 use crate::file::OutputFile;
 use crate::kind::OutputKind;
-use crate::place::{Place, write_decimals};
+use crate::place::{OutputCoordinates, write_decimals};
 use crate::polygons::run_ha;
 use crate::regions::{NO_CLASS, Region, RegionSweep, Tally};
 use crate::results::Results;
@@ -114,7 +114,7 @@ pub(crate) fn make(results: &Results<'_>) -> Result<OutputFile, OutputError> {
     best.sort_by(Salient::order);
     best.truncate(limit);
 
-    let place = Place::new(results.georeference, logits.size(), results.options.polygons_crs);
+    let place = OutputCoordinates::new(results.georeference, logits.size(), results.options.polygons_crs);
     let mut facts = results.provenance();
     facts.push(("RAREMAP_TOP_K_PERCENT".into(), cut.percent.to_string()));
     facts.push(("RAREMAP_REGIONS".into(), found.to_string()));
@@ -128,7 +128,7 @@ pub(crate) fn make(results: &Results<'_>) -> Result<OutputFile, OutputError> {
     Ok(file)
 }
 
-fn write_feature(text: &mut String, place: &Place, index: usize, region: &Salient, has_areas: bool) {
+fn write_feature(text: &mut String, place: &OutputCoordinates, index: usize, region: &Salient, has_areas: bool) {
     text.push_str(if index == 0 { "\n" } else { ",\n" });
     text.push_str(&format!("{{\"type\":\"Feature\",\"id\":{0},\"bbox\":[", index + 1));
     let bounds = bounds(place, region);
@@ -162,7 +162,7 @@ fn write_feature(text: &mut String, place: &Place, index: usize, region: &Salien
 }
 
 /// West, south, east and north of a region's rectangle of pixels, from its corners and the middles of its sides.
-fn bounds(place: &Place, region: &Salient) -> [f64; 4] {
+fn bounds(place: &OutputCoordinates, region: &Salient) -> [f64; 4] {
     let span = |[first, last]: [usize; 2]| {
         let (first, end) = (first as f64, last as f64 + 1.0);
         [first, (first + end) / 2.0, end]

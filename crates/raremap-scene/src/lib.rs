@@ -1,7 +1,7 @@
 //! What can be segmented: one file, the files of a product, or either of them seen on another grid.
 //!
-//! A [`Scene`] gives windows of samples of several bands on one grid. [`TiffScene`] is one GeoTIFF; [`Product`] takes the files of a
-//! satellite's product as one scene, by their names, and turns stored numbers into reflectance; [`Resampled`] changes the resolution.
+//! A [`Scene`] provides windows of samples of several bands on one grid. [`TiffScene`] is one GeoTIFF. [`Product`] takes the files of a
+//! satellite's product as one scene, by their names, and turns stored numbers into reflectance. [`Resampled`] changes the resolution.
 
 mod error;
 mod picture;

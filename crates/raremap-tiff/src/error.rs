@@ -1,11 +1,10 @@
-//! What can go wrong, split by who has to act: a damaged file, a file of a kind that is not read, a wrong call, a
-//! limit, a source.
+//! What can go wrong, split by who has to act: a damaged file, a file of a kind that is not read, a wrong call, a limit, a source.
 
 use raremap_io::{IoError, LimitExceeded, SourceError};
 
 /// Any failure of reading or writing a TIFF file.
 ///
-/// [`TiffError::code`] is stable and is what a user interface should switch on; the text is for people.
+/// Programs should switch on [`TiffError::code`], which is stable; the text is for people.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum TiffError {
@@ -21,10 +20,10 @@ pub enum TiffError {
     /// A bound of [`crate::Limits`] would be exceeded.
     #[error(transparent)]
     Limit(#[from] LimitExceeded),
-    /// The bytes could not be fetched, or not be kept.
+    /// The bytes could not be fetched or stored.
     #[error(transparent)]
     Io(#[from] IoError),
-    /// The encoder failed, or what it writes to.
+    /// The encoder failed, or what it writes to did.
     // No #[from] of the field's own: the sentence holds the cause, and a chain of causes would say it twice.
     #[error("writing failed: {0}")]
     Write(tiff::TiffError),
@@ -43,7 +42,7 @@ impl From<tiff::TiffError> for TiffError {
 }
 
 impl TiffError {
-    /// A short name of the failure, stable between versions.
+    /// A short name of the failure, which is stable between versions.
     pub fn code(&self) -> &'static str {
         match self {
             TiffError::Malformed(error) => error.code(),
@@ -64,9 +63,9 @@ pub enum Malformed {
     #[error("the file is empty")]
     Empty,
     /// The first bytes are not those of a TIFF.
-    #[error("not a TIFF file: {what}")]
+    #[error("this is not a TIFF file: {what}")]
     NotATiff {
-        /// What it is by its first bytes, or these in hexadecimal.
+        /// What the first bytes say it is, or these bytes in hexadecimal.
         what: String,
     },
     /// The file ends before something that it announces.
@@ -82,12 +81,12 @@ pub enum Malformed {
         size_bytes: u64,
     },
     /// The file has a header but no image directory.
-    #[error("the file holds no image: its first directory offset is {offset}")]
+    #[error("the file contains no image: its first directory offset is {offset}")]
     NoImage {
         /// The offset that the header gives.
         offset: u64,
     },
-    /// A tag that the image cannot be read without is absent.
+    /// A tag is absent without which the image cannot be read.
     #[error("the required tag {name} ({tag}) is missing")]
     MissingTag {
         /// The tag's number.
@@ -133,7 +132,7 @@ impl Malformed {
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum Unsupported {
-    /// A compression without a decoder here.
+    /// A compression for which there is no decoder here.
     #[error("compression {name} ({code}) is not supported")]
     Compression {
         /// The value of the Compression tag.
@@ -149,7 +148,7 @@ pub enum Unsupported {
         /// Bits per sample.
         bits: u16,
     },
-    /// Samples of a size or format without a conversion here.
+    /// Samples of a size or format for which there is no conversion here.
     #[error("{bits}-bit samples of format {format} are not supported")]
     SampleType {
         /// Bits per sample.
@@ -171,7 +170,7 @@ pub enum Unsupported {
         /// Its name in the specification.
         name: &'static str,
     },
-    /// Anything else, named.
+    /// Any other feature, by its name.
     #[error("{feature} is not supported")]
     Feature {
         /// The feature's name in the specification.

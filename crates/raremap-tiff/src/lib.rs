@@ -39,7 +39,7 @@ pub use read::checksum::GdalChecksum;
 pub use read::color::ColorInterpretation;
 pub use read::info::RasterInfo;
 pub use read::related::Overview;
-pub use read::summary::{BandStatistics, BandSummary};
+pub use read::summary::{BandSummary, SampleStatistics};
 pub use read::{GeoTiff, Window};
 pub use samples::{SampleType, SampleValue, Samples};
 pub use write::image::{OutputImage, OutputSamples};

@@ -567,7 +567,7 @@ fn what_is_no_sound_tiff_is_told_apart() {
         (b"none".to_vec(), "it starts with 6e 6f 6e 65"),
     ] {
         let error = open(start).map(|_| ()).expect_err("no TIFF");
-        assert_eq!(error.to_string(), format!("not a TIFF file: {name}"));
+        assert_eq!(error.to_string(), format!("this is not a TIFF file: {name}"));
     }
     assert_eq!(code_of(open(b"II*\0".to_vec())), "truncated");
     assert_eq!(code_of(open(b"II*\0\0\0\0\0".to_vec())), "no_image");

@@ -9,7 +9,7 @@ use std::process::Command;
 use pollster::block_on;
 use raremap_io::FileSource;
 use raremap_tiff::TiffError;
-use raremap_tiff::{BandStatistics, BandSummary, GeoTiff, Limits, SampleType, Samples, Window};
+use raremap_tiff::{BandSummary, GeoTiff, Limits, SampleStatistics, SampleType, Samples, Window};
 use serde_json::{Value, json};
 
 /// Where reading differs from GDAL on purpose: the start of the file's name, what differs, and why.
@@ -200,7 +200,7 @@ async fn compare(path: &Path, gdal: &Value) -> Result<Differences, TiffError> {
 
 fn compare_statistics(ours: &[BandSummary], theirs: &Value, check: &mut impl FnMut(&'static str, Value, &Value)) {
     for (band, summary) in ours.iter().enumerate() {
-        let BandStatistics {
+        let SampleStatistics {
             valid_count,
             min,
             max,

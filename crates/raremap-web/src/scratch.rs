@@ -3,14 +3,14 @@
 use std::collections::BTreeMap;
 
 use js_sys::{Array, ArrayBuffer, Uint8Array};
-use raremap_io::{IoError, PIECE_BYTES, PieceStore, Pieces, SourceError};
+use raremap_io::{IoError, PIECE_BYTES, PieceScratch, PieceStore, SourceError};
 use wasm_bindgen::{JsCast, JsValue};
 use web_sys::{Blob, FileReaderSync, FileSystemReadWriteOptions, FileSystemSyncAccessHandle};
 
 use crate::hooks::SessionHooks;
 
 /// What a run and its files keep outside wasm's memory.
-pub type WebScratch = Pieces<Store>;
+pub type WebScratch = PieceScratch<Store>;
 
 /// Makes scratches over files that the worker has opened beforehand, as long as there are any.
 #[derive(Clone)]
@@ -28,7 +28,7 @@ impl ScratchPool {
     pub fn take(&self) -> WebScratch {
         let file = self.hooks.take_scratch_file().ok();
         let handle = file.and_then(|file| file.dyn_into::<FileSystemSyncAccessHandle>().ok());
-        Pieces::new(Store {
+        PieceScratch::new(Store {
             file: handle.map(OwnFile),
             is_full: false,
             blobs: BTreeMap::new(),

@@ -9,7 +9,7 @@ use super::liss4::{self, Calibration};
 use super::mosaic::Mosaic;
 use super::sensor::TRUTH_NODATA;
 use super::stream::{Blocks, Streamed};
-use super::write::Place;
+use super::write::NorthUpGrid;
 use super::zip::ZipWriter;
 use super::{Compression, Layout, Product, SynthArgs, SynthError};
 
@@ -31,7 +31,11 @@ pub struct Written {
 ///
 /// # Errors
 /// Whatever the file system reports.
-pub fn write(arguments: &SynthArgs, [width_px, height_px]: [usize; 2], place: Place) -> Result<Written, SynthError> {
+pub fn write(
+    arguments: &SynthArgs,
+    [width_px, height_px]: [usize; 2],
+    place: NorthUpGrid,
+) -> Result<Written, SynthError> {
     let mosaic = Mosaic::lay(arguments.seed, width_px, height_px, arguments.footprint);
     let raster = Streamed {
         width_px,

@@ -28,7 +28,7 @@ mod zip;
 use std::path::PathBuf;
 
 use sensor::{Scene, TRUTH_NODATA};
-use write::{Place, Planar, Raster, encode};
+use write::{NorthUpGrid, Planar, Raster, encode};
 
 /// Makes a satellite scene whose true classes are known.
 #[derive(Clone, Debug, clap::Args)]
@@ -247,8 +247,8 @@ impl SynthArgs {
         }
     }
 
-    fn place(&self) -> Place {
-        Place {
+    fn place(&self) -> NorthUpGrid {
+        NorthUpGrid {
             epsg: self.epsg,
             left_m: self.left,
             top_m: self.top,

@@ -7,7 +7,7 @@ use std::io::{self, Seek, SeekFrom, Write};
 
 use miniz_oxide::deflate::compress_to_vec_zlib;
 
-use super::write::Place;
+use super::write::NorthUpGrid;
 
 /// How pixels lie in a file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -37,7 +37,7 @@ pub struct Streamed<'a> {
     /// Reduced images that take the middle pixel of each block of 2, 4, 8...
     pub has_overviews: bool,
     /// Georeferencing.
-    pub place: Place,
+    pub place: NorthUpGrid,
     /// Appends the bands of the pixel at a column and a row.
     pub pixel: &'a dyn Fn(usize, usize, &mut Vec<u16>),
 }
@@ -185,7 +185,7 @@ impl Streamed<'_> {
         };
         let positions = offsets(&mut table.iter().map(|(offset, _)| *offset));
         let lengths = offsets(&mut table.iter().map(|(_, length)| *length));
-        let Place {
+        let NorthUpGrid {
             epsg,
             left_m,
             top_m,

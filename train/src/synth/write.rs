@@ -16,7 +16,7 @@ pub enum Planar {
 
 /// Where a raster lies: north up, on UTM or another projected grid in metres.
 #[derive(Clone, Copy, Debug)]
-pub struct Place {
+pub struct NorthUpGrid {
     /// EPSG code of a projected CRS in metres.
     pub epsg: u16,
     /// Easting of the left edge.
@@ -43,7 +43,7 @@ pub struct Raster<'a> {
     /// The value that stands for no data.
     pub nodata: u16,
     /// Georeferencing.
-    pub place: Place,
+    pub place: NorthUpGrid,
 }
 
 /// Rows of a strip.
@@ -74,7 +74,7 @@ pub fn encode(raster: &Raster) -> Vec<u8> {
     }
     let directory_offset = file.len() as u32;
     file.splice(4..8, directory_offset.to_le_bytes());
-    let Place {
+    let NorthUpGrid {
         epsg,
         left_m,
         top_m,

@@ -9,7 +9,7 @@ use raremap_geo::{Crs, CrsKind};
 use raremap_geo::{M2_PER_HA, pixel_areas};
 use raremap_io::FileSource;
 use raremap_tiff::TiffError;
-use raremap_tiff::{BandStatistics, GeoTiff, Limits, RasterInfo};
+use raremap_tiff::{GeoTiff, Limits, RasterInfo, SampleStatistics};
 use serde_json::{Map, Value, json};
 
 use super::InspectArgs;
@@ -19,7 +19,7 @@ const PREVIEW_PX: u32 = 1024;
 
 /// What is known about the bands' samples.
 struct Samples {
-    statistics: Vec<BandStatistics>,
+    statistics: Vec<SampleStatistics>,
     /// Whether all pixels were read.
     exact: bool,
     checksums: Option<Vec<u16>>,
@@ -225,7 +225,7 @@ fn write_bands(out: &mut String, info: &RasterInfo, samples: &Samples) -> fmt::R
             )?;
         }
         match samples.statistics.get(index) {
-            Some(BandStatistics {
+            Some(SampleStatistics {
                 valid_count,
                 min: Some(min),
                 max: Some(max),

@@ -65,12 +65,12 @@ pub struct Opened {
 /// Whatever cannot be read, by its name.
 pub async fn open_scene(inputs: &[PathBuf], out: &Path, card: &Card, to_reflectance: bool) -> Result<Opened> {
     let files = match inputs {
-        [folder] if folder.is_dir() => Files::Listed(without_results(list_folder(folder, out)?).await),
+        [folder] if folder.is_dir() => Files::Paths(without_results(list_folder(folder, out)?).await),
         [file] if has_zip_signature(file)? => {
             let source = FileSource::open(file).with_context(|| file.display().to_string())?;
             Files::Zip(Zip::open(source).await.with_context(|| file.display().to_string())?)
         }
-        files => Files::Listed(files.to_vec()),
+        files => Files::Paths(files.to_vec()),
     };
     let paths = files.paths();
     let paths: Vec<&str> = paths.iter().map(String::as_str).collect();
@@ -82,12 +82,12 @@ pub async fn open_scene(inputs: &[PathBuf], out: &Path, card: &Card, to_reflecta
     let product = open_product(&paths, source, card, to_reflectance, &Limits::default()).await;
     // Such an error names the file, but not the folder or archive that contains it.
     let (scene, doubts) = match (&files, inputs) {
-        (Files::Listed(listed), inputs) if listed == inputs => product?,
+        (Files::Paths(listed), inputs) if listed == inputs => product?,
         (_, inputs) => product.with_context(|| super::named(inputs))?,
     };
     let opened = opened.into_inner();
     let files = match files {
-        Files::Listed(paths) => opened
+        Files::Paths(paths) => opened
             .into_iter()
             .filter_map(|index| paths.get(index).cloned())
             .collect(),
@@ -98,21 +98,21 @@ pub async fn open_scene(inputs: &[PathBuf], out: &Path, card: &Card, to_reflecta
 
 /// Where the files of a scene are.
 enum Files {
-    Listed(Vec<PathBuf>),
+    Paths(Vec<PathBuf>),
     Zip(Zip<FileSource>),
 }
 
 impl Files {
     fn paths(&self) -> Vec<String> {
         match self {
-            Files::Listed(paths) => paths.iter().map(|path| path.to_string_lossy().into_owned()).collect(),
+            Files::Paths(paths) => paths.iter().map(|path| path.to_string_lossy().into_owned()).collect(),
             Files::Zip(zip) => zip.entries().iter().map(|entry| entry.path.clone()).collect(),
         }
     }
 
     async fn open(&self, index: usize) -> Result<InputSource, SceneError> {
         let zip = match self {
-            Files::Listed(paths) => {
+            Files::Paths(paths) => {
                 let path = paths.get(index).map(PathBuf::as_path).unwrap_or(Path::new(""));
                 return Ok(InputSource::File(FileSource::open(path)?));
             }

@@ -4,7 +4,7 @@ use raremap_model::Card;
 use raremap_tiff::Samples;
 use serde::Serialize;
 
-use crate::fit::statistics::{BandStatistics, Look, Warning, all_statistics, is_far, look_of, trained_bands};
+use crate::fit::statistics::{Look, PreviewStatistics, Warning, all_statistics, is_far, look_of, trained_bands};
 
 /// How values may be matched.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -84,9 +84,9 @@ pub(crate) fn not_matched(samples: &Samples, card: &Card, mode: MatchMode) -> Op
 }
 
 /// The factor that makes all bands near, if there is one.
-fn by_units(scene: &[BandStatistics], card: &Card) -> Option<Matching> {
+fn by_units(scene: &[PreviewStatistics], card: &Card) -> Option<Matching> {
     let bands = trained_bands(card);
-    let scaled = |band: &BandStatistics, factor: f64| BandStatistics {
+    let scaled = |band: &PreviewStatistics, factor: f64| PreviewStatistics {
         mean: band.mean * factor,
         std: band.std * factor,
         min: band.min * factor,
@@ -94,7 +94,7 @@ fn by_units(scene: &[BandStatistics], card: &Card) -> Option<Matching> {
     };
     let pairs = || scene.iter().zip(&bands);
     let distance = |factor: f64| -> f64 {
-        let of = |(scene, band): (&BandStatistics, &&raremap_model::Band)| {
+        let of = |(scene, band): (&PreviewStatistics, &&raremap_model::Band)| {
             let scene = scaled(scene, factor);
             let off = (scene.mean - f64::from(band.mean)).abs() / f64::from(band.std);
             off + (scene.std / f64::from(band.std)).ln().abs()

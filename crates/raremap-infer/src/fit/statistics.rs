@@ -6,7 +6,7 @@ use serde::Serialize;
 
 /// Mean and standard deviation of a band's valid pixels.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize)]
-pub struct BandStatistics {
+pub struct PreviewStatistics {
     /// Mean.
     pub mean: f64,
     /// Standard deviation.
@@ -41,7 +41,7 @@ const UNLIKE: f64 = -0.2;
 const FAR_RESOLUTION: f64 = 1.25;
 
 /// Statistics per band over the valid pixels; `None` if there are none.
-pub fn band_statistics(samples: &Samples) -> Vec<Option<BandStatistics>> {
+pub fn band_statistics(samples: &Samples) -> Vec<Option<PreviewStatistics>> {
     let pixels = samples.valid.len().max(1);
     let statistics = |band: &[f32]| {
         let valid = || {
@@ -59,7 +59,7 @@ pub fn band_statistics(samples: &Samples) -> Vec<Option<BandStatistics>> {
         let (min, max) = valid().fold((f64::MAX, f64::MIN), |(min, max), value| {
             (min.min(value), max.max(value))
         });
-        Some(BandStatistics {
+        Some(PreviewStatistics {
             mean,
             std: variance.sqrt(),
             min,
@@ -76,12 +76,12 @@ pub(crate) fn trained_bands(card: &Card) -> Vec<&Band> {
 }
 
 /// How far a band's mean is from that of training, in deviations of training.
-fn mean_distance(scene: &BandStatistics, band: &Band) -> f64 {
+fn mean_distance(scene: &PreviewStatistics, band: &Band) -> f64 {
     (scene.mean - f64::from(band.mean)).abs() / f64::from(band.std)
 }
 
 /// Whether a band's values can hardly belong to the population that the model was trained on.
-pub(crate) fn is_far(scene: &BandStatistics, band: &Band) -> bool {
+pub(crate) fn is_far(scene: &PreviewStatistics, band: &Band) -> bool {
     let spread = scene.std / f64::from(band.std);
     mean_distance(scene, band) > FAR_DEVIATIONS || !(1.0 / FAR_UNIFORMITY..=FAR_SPREAD).contains(&spread)
 }
@@ -94,7 +94,7 @@ pub(crate) enum Look {
     Other,
 }
 
-pub(crate) fn look_of(scene: &[BandStatistics], bands: &[&Band]) -> Look {
+pub(crate) fn look_of(scene: &[PreviewStatistics], bands: &[&Band]) -> Look {
     let greatest = scene.iter().map(|band| band.max).fold(f64::MIN, f64::max);
     let trained = bands
         .iter()
@@ -179,13 +179,13 @@ pub fn compare_statistics(samples: &Samples, card: &Card) -> Vec<Warning> {
 }
 
 /// The statistics of all bands, if there are pixels with data.
-pub(crate) fn all_statistics(samples: &Samples) -> Option<Vec<BandStatistics>> {
+pub(crate) fn all_statistics(samples: &Samples) -> Option<Vec<PreviewStatistics>> {
     let all = band_statistics(samples).into_iter().collect::<Option<Vec<_>>>();
     all.filter(|all| !all.is_empty())
 }
 
 /// For each band, the scene band that it should rather be, if another order is suspiciously nearer to the training data.
-fn swapped_order(samples: &Samples, scene: &[BandStatistics], bands: &[&Band]) -> Option<Vec<usize>> {
+fn swapped_order(samples: &Samples, scene: &[PreviewStatistics], bands: &[&Band]) -> Option<Vec<usize>> {
     /// With more bands there are too many orders, and one is nearer by chance.
     const MOST_BANDS: usize = 5;
     if bands.len() != scene.len() || bands.len() > MOST_BANDS {

@@ -30,7 +30,7 @@ pub struct RunOptions {
     /// Scene band, from 0, of each of the card's scene bands, in its order.
     pub bands: Vec<usize>,
     /// Most bytes of logits that are kept in memory: more go to the [scratch of the hooks](RunHooks::scratch).
-    pub max_bytes: u64,
+    pub max_logit_bytes_in_memory: u64,
     /// Scene pixels per pixel of the grid that the network runs on, along columns and along rows of pixels; `None` runs it on the scene's
     /// own grid. Results are on the scene's own grid in any case.
     pub resample: Option<[f64; 2]>,
@@ -47,7 +47,7 @@ impl RunOptions {
         Self {
             tiling: Tiling::default(),
             bands,
-            max_bytes: 3 << 29,
+            max_logit_bytes_in_memory: 3 << 29,
             resample: None,
             matching: None,
         }
@@ -100,7 +100,7 @@ pub trait RunHooks {
     /// Called after each tile, with all results so far. The future may wait, as in a worker that reads its messages; `Break` ends the run.
     fn after_tile(&mut self, progress: Progress, partial: &SceneLogits) -> impl Future<Output = ControlFlow<()>>;
 
-    /// Returns an empty scratch for the logits of a scene that take `needed_bytes`, more than [`RunOptions::max_bytes`]. Without one, the
+    /// Returns an empty scratch for the logits of a scene that take `needed_bytes`, more than [`RunOptions::max_logit_bytes_in_memory`]. Without one, the
     /// scene is refused, which is the default.
     fn scratch(&mut self, needed_bytes: u64) -> impl Future<Output = Result<Option<Box<dyn Scratch>>, InferError>> {
         let _ = needed_bytes;
@@ -221,7 +221,7 @@ async fn scratch(
     hooks: &mut impl RunHooks,
 ) -> Result<Box<dyn Scratch>, InferError> {
     let needed_bytes = SceneLogits::scratch_bytes(plan, card);
-    if needed_bytes <= options.max_bytes {
+    if needed_bytes <= options.max_logit_bytes_in_memory {
         return Ok(Box::new(MemoryScratch::with_room(needed_bytes)?));
     }
     let [height, width] = plan.scene;
@@ -229,7 +229,7 @@ async fn scratch(
         width,
         height,
         needed_bytes,
-        limit_bytes: options.max_bytes,
+        limit_bytes: options.max_logit_bytes_in_memory,
     })
 }
 

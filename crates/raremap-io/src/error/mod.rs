@@ -10,7 +10,7 @@ pub use limit::{LimitExceeded, checked_len};
 
 /// Any failure of this crate.
 ///
-/// [`IoError::code`] is stable and is what a user interface should switch on; the text is for people.
+/// Programs should switch on [`IoError::code`], which is stable; the text is for people.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum IoError {
@@ -31,7 +31,7 @@ pub enum IoError {
 }
 
 impl IoError {
-    /// A short name of the failure, stable between versions.
+    /// A short name of the failure, which is stable between versions.
     pub fn code(&self) -> &'static str {
         match self {
             IoError::Source(error) => error.code(),
@@ -56,7 +56,7 @@ pub enum SourceError {
         /// How long the source is.
         size_bytes: u64,
     },
-    /// The source gave fewer or more bytes than asked for: it changed meanwhile.
+    /// The source gave fewer or more bytes than asked for, so it must have changed.
     #[error("the source gave {received} bytes instead of {expected}: it seems to have changed since it was opened")]
     Changed {
         /// Bytes asked for.
@@ -68,10 +68,10 @@ pub enum SourceError {
     // No #[from]: the sentence holds the cause, and a chain of causes would say it twice.
     #[error("reading failed: {0}")]
     Io(std::io::Error),
-    /// A server does not give what was asked for.
+    /// A server does not provide what was asked for.
     #[error(transparent)]
     Http(#[from] HttpProblem),
-    /// Any other failure, in the source's own words.
+    /// Any other failure, as the source reports it.
     #[error("{0}")]
     Failed(String),
 }
@@ -83,7 +83,7 @@ impl From<std::io::Error> for SourceError {
 }
 
 impl SourceError {
-    /// A short name of the failure, stable between versions.
+    /// A short name of the failure, which is stable between versions.
     pub fn code(&self) -> &'static str {
         match self {
             SourceError::OutOfRange { .. } => "source_out_of_range",

@@ -16,7 +16,7 @@ impl Tally for Nothing {
 }
 
 /// Rings of a map's regions, the outer one first, as they are written.
-fn written(place: &Place, map: &[u8], width: usize) -> Vec<Vec<Vec<[f64; 2]>>> {
+fn written(place: &OutputCoordinates, map: &[u8], width: usize) -> Vec<Vec<Vec<[f64; 2]>>> {
     let mut found = Vec::new();
     let parsed = |ring: &[[u32; 2]]| -> Vec<[f64; 2]> {
         let mut text = String::new();
@@ -59,14 +59,14 @@ fn patches([height, width]: [usize; 2], seed: u64) -> Vec<u8> {
     map
 }
 
-fn place(kind: CrsKind, epsg: u16, [a, e, c, f]: [f64; 4], size: [usize; 2]) -> Place {
+fn place(kind: CrsKind, epsg: u16, [a, e, c, f]: [f64; 4], size: [usize; 2]) -> OutputCoordinates {
     let (b, d) = (0.0, 0.0);
     let georeference = GeoReference::from_epsg(kind, epsg, Affine { a, b, c, d, e, f });
-    Place::new(georeference.as_ref(), size, PolygonsCrs::Wgs84)
+    OutputCoordinates::new(georeference.as_ref(), size, PolygonsCrs::Wgs84)
 }
 
 /// Checks the rings of some maps, and returns the area of all.
-fn checked_area(place: &Place, size: [usize; 2], seeds: std::ops::Range<u64>) -> Vec<f64> {
+fn checked_area(place: &OutputCoordinates, size: [usize; 2], seeds: std::ops::Range<u64>) -> Vec<f64> {
     assert!(place.is_lon_lat(), "{:?}", place.notice);
     let area = |seed| {
         let regions = written(place, &patches(size, seed), size[1]);

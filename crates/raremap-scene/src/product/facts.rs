@@ -31,7 +31,7 @@ pub fn product_facts(product: &RecognizedProduct, metadata: Option<&str>) -> Pro
             let id = value(&["OTSPRODUCTID", "PRODUCTID"]).map(str::to_owned);
             (id, liss_time(value(&["SCENECENTERTIME"]), value(&["DATEOFPASS"])))
         }
-        ProductKind::Landsat8 | ProductKind::Landsat4 => {
+        ProductKind::Landsat8And9 | ProductKind::Landsat4To7 => {
             let id = value(&["LANDSAT_PRODUCT_ID", "LANDSAT_SCENE_ID"]).map(str::to_owned);
             let day = value(&["DATE_ACQUIRED", "ACQUISITION_DATE"]).filter(|day| is_day(day));
             let time = value(&["SCENE_CENTER_TIME", "SCENE_CENTER_SCAN_TIME"]);

@@ -18,13 +18,13 @@ pub struct Calibration {
 }
 
 /// Why there is no calibration, as a sentence for people.
-pub type WhyNot = String;
+pub type NotCalibrated = String;
 
 /// Finds the calibration of a product; `metadata` is the text of its metadata file.
 ///
 /// # Errors
 /// What is missing, as a sentence for people; the numbers are then used as stored.
-pub fn calibration(product: &RecognizedProduct, metadata: Option<&str>) -> Result<Calibration, WhyNot> {
+pub fn calibration(product: &RecognizedProduct, metadata: Option<&str>) -> Result<Calibration, NotCalibrated> {
     let codes: Option<Vec<&str>> = product
         .bands
         .iter()
@@ -40,7 +40,7 @@ pub fn calibration(product: &RecognizedProduct, metadata: Option<&str>) -> Resul
             "{}, which says whether 1000 is to be subtracted, as in products made since January 2022",
             missing("MTD_MSIL2A.xml or MTD_MSIL1C.xml")
         )),
-        (ProductKind::Landsat8 | ProductKind::Landsat4, text) => landsat(product, &codes, text),
+        (ProductKind::Landsat8And9 | ProductKind::Landsat4To7, text) => landsat(product, &codes, text),
         // As the product's user guide has it: scaled by 0.0001, no offset, surface reflectance.
         (ProductKind::Harmonized, _) => Ok(Calibration {
             bands: vec![[1e-4, 0.0]; codes.len()],
@@ -73,7 +73,7 @@ pub(super) fn key_values(text: &str) -> Vec<(String, String, String)> {
     found
 }
 
-fn number(values: &[(String, String, String)], groups: &[&str], key: &str) -> Result<f64, WhyNot> {
+fn number(values: &[(String, String, String)], groups: &[&str], key: &str) -> Result<f64, NotCalibrated> {
     let is_it = |(group, found, _): &&(String, String, String)| {
         found == key && (groups.is_empty() || groups.contains(&group.as_str()))
     };
@@ -87,7 +87,7 @@ fn number(values: &[(String, String, String)], groups: &[&str], key: &str) -> Re
 }
 
 /// The sine of the sun's height above the horizon, which is the share that a horizontal surface receives.
-fn sine_of_elevation(degrees: f64) -> Result<f64, WhyNot> {
+fn sine_of_elevation(degrees: f64) -> Result<f64, NotCalibrated> {
     let sine = degrees.to_radians().sin();
     // If the sun is lower than 2 degrees, nothing reflects enough to be measured.
     if sine > 0.035 {
@@ -97,7 +97,7 @@ fn sine_of_elevation(degrees: f64) -> Result<f64, WhyNot> {
     }
 }
 
-fn landsat(product: &RecognizedProduct, codes: &[&str], metadata: Option<&str>) -> Result<Calibration, WhyNot> {
+fn landsat(product: &RecognizedProduct, codes: &[&str], metadata: Option<&str>) -> Result<Calibration, NotCalibrated> {
     let all = |part: &str| product.bands.iter().all(|band| band.name.to_lowercase().contains(part));
     let any = |part: &str| product.bands.iter().any(|band| band.name.to_lowercase().contains(part));
     if all("sr_b") && any("_02_") {
@@ -127,10 +127,10 @@ fn landsat(product: &RecognizedProduct, codes: &[&str], metadata: Option<&str>) 
         Ok([of("MULT")? / sine, of("ADD")? / sine])
     });
     Ok(Calibration {
-        bands: bands.collect::<Result<_, WhyNot>>()?,
+        bands: bands.collect::<Result<_, NotCalibrated>>()?,
         is_surface: false,
         // TM and ETM+ measure in 8 bits.
-        is_of_8_bits: product.kind == ProductKind::Landsat4,
+        is_of_8_bits: product.kind == ProductKind::Landsat4To7,
         origin: "the rescaling and the sun's elevation in MTL.txt".to_owned(),
     })
 }
@@ -146,7 +146,7 @@ pub(super) fn element<'a>(xml: &'a str, name: &str, attribute: &str) -> Option<&
     })
 }
 
-fn sentinel_2(codes: &[&str], xml: &str) -> Result<Calibration, WhyNot> {
+fn sentinel_2(codes: &[&str], xml: &str) -> Result<Calibration, NotCalibrated> {
     /// Codes in the order of the metadata's `band_id`.
     const BAND_IDS: [&str; 13] = [
         "01", "02", "03", "04", "05", "06", "07", "08", "8a", "09", "10", "11", "12",
@@ -178,7 +178,7 @@ fn sentinel_2(codes: &[&str], xml: &str) -> Result<Calibration, WhyNot> {
         Ok([1.0 / quantification, offset / quantification])
     });
     Ok(Calibration {
-        bands: bands.collect::<Result<_, WhyNot>>()?,
+        bands: bands.collect::<Result<_, NotCalibrated>>()?,
         is_surface: surface.is_some(),
         is_of_8_bits: false,
         origin: if has_offsets {
@@ -198,7 +198,7 @@ const LISS_3_ESUN: &[(&str, f64)] = &[("2", 181.83), ("3", 155.92), ("4", 108.96
 /// Stored numbers up to the saturation radiance: 10 bits.
 const LISS_LEVELS: f64 = 1024.0;
 
-fn liss(codes: &[&str], text: &str) -> Result<Calibration, WhyNot> {
+fn liss(codes: &[&str], text: &str) -> Result<Calibration, NotCalibrated> {
     let values = key_values(text);
     let word = |key: &str| {
         values
@@ -249,7 +249,7 @@ fn liss(codes: &[&str], text: &str) -> Result<Calibration, WhyNot> {
         Ok([(saturation - least) / LISS_LEVELS * reflectance, least * reflectance])
     });
     Ok(Calibration {
-        bands: bands.collect::<Result<_, WhyNot>>()?,
+        bands: bands.collect::<Result<_, NotCalibrated>>()?,
         is_surface: false,
         is_of_8_bits: false,
         origin: "the saturation radiance, the sun's elevation and the date in BAND_META.txt".to_owned(),

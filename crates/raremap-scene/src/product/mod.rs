@@ -20,7 +20,7 @@ use crate::resample::{Kernel, Resampled};
 use crate::scene::{Scene, SceneInfo};
 use crate::tiff::TiffScene;
 use grid::Fit;
-use metadata::WhyNot;
+use metadata::NotCalibrated;
 use raremap_io::RangeSource;
 use raremap_io::checked_len;
 use raremap_tiff::Limits;
@@ -79,7 +79,7 @@ impl DeclaredScaling {
 pub struct Product<S> {
     members: Vec<Member<S>>,
     /// Where each band is.
-    places: Vec<Place>,
+    places: Vec<BandLocation>,
     info: SceneInfo,
     notices: Vec<Notice>,
     /// Scale and offset of each band, if values are to differ from the stored ones.
@@ -111,7 +111,7 @@ enum Zero {
 }
 
 #[derive(Debug, Clone, Copy)]
-struct Place {
+struct BandLocation {
     member: usize,
     band: usize,
 }
@@ -169,7 +169,7 @@ impl<S: Scene> Product<S> {
                     _ => name.clone(),
                 };
                 info.band_names.push(name);
-                places.push(Place { member, band });
+                places.push(BandLocation { member, band });
             }
             let zero = match own.nodata {
                 Some(0.0) => Zero::DeclaredNodata,
@@ -250,7 +250,7 @@ impl<S: Scene> Product<S> {
     ///
     /// # Errors
     /// What speaks against it, as a sentence for people.
-    pub fn check_calibration(&self, calibration: &Calibration) -> Result<(), WhyNot> {
+    pub fn check_calibration(&self, calibration: &Calibration) -> Result<(), NotCalibrated> {
         let narrow = self
             .members
             .iter()
@@ -275,7 +275,7 @@ impl<S: Scene> Product<S> {
         if found != expected {
             return Err(Misuse::BadCalibration { found, expected }.into());
         }
-        let scaled = |place: &Place| match calibration.bands.get(place.member) {
+        let scaled = |place: &BandLocation| match calibration.bands.get(place.member) {
             Some([scale, offset]) if place.band == 0 => [(scale * factor) as f32, (offset * factor) as f32],
             _ => [1.0, 0.0],
         };
@@ -315,7 +315,7 @@ impl<S: Scene> Product<S> {
 
     /// The name of the file of each band.
     pub fn band_files(&self) -> impl Iterator<Item = &str> {
-        let name = |place: &Place| self.members.get(place.member).map_or("", |member| member.name.as_str());
+        let name = |place: &BandLocation| self.members.get(place.member).map_or("", |member| member.name.as_str());
         self.places.iter().map(name)
     }
 
@@ -378,7 +378,7 @@ impl<S: Scene> Product<S> {
         {
             let planes = || samples.values.chunks_exact(pixels.max(1));
             if zero == Zero::Measured {
-                lower(&mut out.valid, samples.valid.iter().copied());
+                narrow_validity(&mut out.valid, samples.valid.iter().copied());
             } else {
                 let has_value = has_value.get_or_insert_with(|| vec![false; pixels]);
                 let mut is_zero = vec![true; pixels];
@@ -389,7 +389,7 @@ impl<S: Scene> Product<S> {
                     }
                 }
                 let declared = zero == Zero::DeclaredNodata;
-                lower(
+                narrow_validity(
                     &mut out.valid,
                     samples
                         .valid
@@ -405,7 +405,7 @@ impl<S: Scene> Product<S> {
             }
         }
         if let Some(has_value) = has_value {
-            lower(&mut out.valid, has_value.into_iter());
+            narrow_validity(&mut out.valid, has_value.into_iter());
         }
         out
     }
@@ -422,7 +422,7 @@ struct Part {
     samples: Samples,
 }
 
-fn lower(valid: &mut [bool], by: impl Iterator<Item = bool>) {
+fn narrow_validity(valid: &mut [bool], by: impl Iterator<Item = bool>) {
     valid.iter_mut().zip(by).for_each(|(valid, by)| *valid &= by);
 }
 

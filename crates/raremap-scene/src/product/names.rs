@@ -79,8 +79,8 @@ pub(super) fn band_code(kind: ProductKind, common: &str) -> Option<&'static str>
     let codes = match kind {
         ProductKind::Liss => LISS,
         ProductKind::Sentinel2 | ProductKind::Harmonized => SENTINEL_2,
-        ProductKind::Landsat8 => LANDSAT_8,
-        ProductKind::Landsat4 => LANDSAT_4,
+        ProductKind::Landsat8And9 => LANDSAT_8,
+        ProductKind::Landsat4To7 => LANDSAT_4,
         ProductKind::Other => return None,
     };
     codes.iter().find(|(_, name)| *name == common).map(|(code, _)| *code)
@@ -166,8 +166,8 @@ fn landsat_scene(stem: &str) -> Option<(String, ProductKind, String)> {
         _ => return None,
     };
     let kind = match (sensor, satellite) {
-        ("lc" | "lo", 8 | 9) => ProductKind::Landsat8,
-        ("lt", 4 | 5) | ("le", 7) => ProductKind::Landsat4,
+        ("lc" | "lo", 8 | 9) => ProductKind::Landsat8And9,
+        ("lt", 4 | 5) | ("le", 7) => ProductKind::Landsat4To7,
         _ => return None,
     };
     // These are words with the position where each ends.
@@ -217,7 +217,7 @@ fn landsat_code(rest: &str) -> Option<&str> {
 fn landsat(folder: &str, stem: &str) -> Option<Found> {
     let (scene, kind, rest) = landsat_scene(stem)?;
     let code = landsat_code(&rest);
-    let codes = if kind == ProductKind::Landsat8 {
+    let codes = if kind == ProductKind::Landsat8And9 {
         LANDSAT_8
     } else {
         LANDSAT_4
@@ -358,7 +358,7 @@ fn liss(folder: &str, stem: &str) -> Option<Found> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use ProductKind::{Harmonized, Landsat4, Landsat8, Liss, Other, Sentinel2};
+    use ProductKind::{Harmonized, Landsat4To7, Landsat8And9, Liss, Other, Sentinel2};
 
     #[test]
     fn band_files_are_known_by_their_usual_names() {
@@ -371,29 +371,41 @@ mod tests {
             ("IMG_DATA/R20m/T32TQM_20200101T101319_B8A_20m.jp2", Sentinel2, "nir08"),
             ("T32TQM_20200101T101319_B11.jp2", Sentinel2, "swir1"),
             ("S2A_32TQM_20200101_0_L2A/B08.tif", Sentinel2, "nir"),
-            ("LC08_L2SP_199024_20200801_20200908_02_T1_SR_B5.TIF", Landsat8, "nir"),
-            ("LC09_L1TP_199024_20220801_20230908_02_T1_B6.TIF", Landsat8, "swir1"),
-            ("LT05_L1TP_199024_19900801_20200908_02_T1_B3.TIF", Landsat4, "red"),
-            ("LT05_L2SP_199024_19900801_20200908_02_T1_SR_B4.TIF", Landsat4, "nir"),
-            ("LE07_L1TP_199024_20000801_20170908_01_T1_sr_band4.tif", Landsat4, "nir"),
-            ("LC81990242016215LGN00_B4.TIF", Landsat8, "red"),
-            ("LT51990241990213KIS00_B4.TIF", Landsat4, "nir"),
-            ("LC08_CU_003009_20200801_20210504_02_SR_B4.TIF", Landsat8, "red"),
-            ("LC08_CU_003009_20200801_20200908_C01_V01_SRB4.tif", Landsat8, "red"),
-            ("LE07_CU_003009_20000801_20200908_C01_V01_TAB4.tif", Landsat4, "nir"),
-            ("LC08_199024_20200801_SR_B5.tif", Landsat8, "nir"),
+            (
+                "LC08_L2SP_199024_20200801_20200908_02_T1_SR_B5.TIF",
+                Landsat8And9,
+                "nir",
+            ),
+            ("LC09_L1TP_199024_20220801_20230908_02_T1_B6.TIF", Landsat8And9, "swir1"),
+            ("LT05_L1TP_199024_19900801_20200908_02_T1_B3.TIF", Landsat4To7, "red"),
+            ("LT05_L2SP_199024_19900801_20200908_02_T1_SR_B4.TIF", Landsat4To7, "nir"),
+            (
+                "LE07_L1TP_199024_20000801_20170908_01_T1_sr_band4.tif",
+                Landsat4To7,
+                "nir",
+            ),
+            ("LC81990242016215LGN00_B4.TIF", Landsat8And9, "red"),
+            ("LT51990241990213KIS00_B4.TIF", Landsat4To7, "nir"),
+            ("LC08_CU_003009_20200801_20210504_02_SR_B4.TIF", Landsat8And9, "red"),
+            ("LC08_CU_003009_20200801_20200908_C01_V01_SRB4.tif", Landsat8And9, "red"),
+            ("LE07_CU_003009_20000801_20200908_C01_V01_TAB4.tif", Landsat4To7, "nir"),
+            ("LC08_199024_20200801_SR_B5.tif", Landsat8And9, "nir"),
             (
                 "LC08_L2SP_199024_20200801_20200908_02_T1_SR_B4_clip.TIF",
-                Landsat8,
+                Landsat8And9,
                 "red",
             ),
             (
                 "LC08_L2SP_199024_20200801_20200908_02_T1_SR_B4 (1).TIF",
-                Landsat8,
+                Landsat8And9,
                 "red",
             ),
-            ("LC08_L2SP_199024_20200801_20200908_02_T1.SR_B4.tif", Landsat8, "red"),
-            ("LC08_L1TP_199024_20200801_20200908_02_T1_B04.tif", Landsat8, "red"),
+            (
+                "LC08_L2SP_199024_20200801_20200908_02_T1.SR_B4.tif",
+                Landsat8And9,
+                "red",
+            ),
+            ("LC08_L1TP_199024_20200801_20200908_02_T1_B04.tif", Landsat8And9, "red"),
             ("HLS.L30.T32TQM.2020213T101031.v2.0.B05.tif", Harmonized, "nir"),
             ("HLS.S30.T32TQM.2020213T101031.v2.0.B05.tif", Harmonized, "rededge1"),
         ];

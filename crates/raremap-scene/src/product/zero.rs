@@ -15,7 +15,7 @@ pub(super) struct ZeroFilled<S> {
 }
 
 impl<S: Scene> ZeroFilled<S> {
-    fn heed(&self, mut samples: Samples) -> Samples {
+    fn without_fill(&self, mut samples: Samples) -> Samples {
         if self.is_filled {
             let pixels = samples.valid.len();
             for (pixel, valid) in samples.valid.iter_mut().enumerate() {
@@ -37,10 +37,10 @@ impl<S: Scene> Scene for ZeroFilled<S> {
     }
 
     async fn read_window(&self, window: Window, bands: &[usize]) -> Result<Samples, SceneError> {
-        Ok(self.heed(self.scene.read_window(window, bands).await?))
+        Ok(self.without_fill(self.scene.read_window(window, bands).await?))
     }
 
     async fn read_preview(&self, max_px: u32, bands: &[usize]) -> Result<Samples, SceneError> {
-        Ok(self.heed(self.scene.read_preview(max_px, bands).await?))
+        Ok(self.without_fill(self.scene.read_preview(max_px, bands).await?))
     }
 }

@@ -14,7 +14,7 @@ const WINDOW_BYTES: u64 = 16 << 20;
 /// The distribution of a band's valid samples.
 #[derive(Debug, Clone, Copy, PartialEq, Default, Serialize)]
 #[non_exhaustive]
-pub struct BandStatistics {
+pub struct SampleStatistics {
     /// Number of samples that are not nodata, masked, NaN or infinite.
     pub valid_count: u64,
     /// The smallest of them; `None` if there are none.
@@ -27,7 +27,7 @@ pub struct BandStatistics {
     pub std: Option<f64>,
 }
 
-impl BandStatistics {
+impl SampleStatistics {
     /// Adds samples, each with its validity.
     pub fn update(&mut self, samples: &[f64], valid: &[bool]) {
         let valid_samples = || {
@@ -70,7 +70,7 @@ impl BandStatistics {
 #[non_exhaustive]
 pub struct BandSummary {
     /// The distribution of its samples.
-    pub statistics: BandStatistics,
+    pub statistics: SampleStatistics,
     /// GDAL's checksum of all its samples, valid or not.
     pub checksum: u16,
 }
@@ -84,7 +84,7 @@ impl<S: RangeSource> GeoTiff<S> {
         let info = self.info();
         let mut bands = vec![
             (
-                BandStatistics::default(),
+                SampleStatistics::default(),
                 GdalChecksum::new(info.sample_type, info.width)
             );
             info.band_count
@@ -115,12 +115,12 @@ impl<S: RangeSource> GeoTiff<S> {
     ///
     /// # Errors
     /// Those of [`GeoTiff::read_preview`].
-    pub async fn sample_bands(&self, max_px: u32) -> Result<Vec<BandStatistics>, TiffError> {
+    pub async fn sample_bands(&self, max_px: u32) -> Result<Vec<SampleStatistics>, TiffError> {
         let mut bands = Vec::new();
         for band in 0..self.info().band_count {
             let samples = self.read_preview(max_px, &[band]).await?;
             let values: Vec<f64> = samples.values.iter().map(|value| f64::from(*value)).collect();
-            let mut statistics = BandStatistics::default();
+            let mut statistics = SampleStatistics::default();
             statistics.update(&values, &samples.valid);
             bands.push(statistics);
         }
@@ -162,9 +162,9 @@ mod tests {
     fn statistics_joined_from_parts_are_those_of_the_whole() {
         let samples: Vec<f64> = (0..1000).map(|i| f64::from(i * 37 % 101) - 3.0).collect();
         let valid: Vec<bool> = (0..1000).map(|i| i % 7 != 0).collect();
-        let mut whole = BandStatistics::default();
+        let mut whole = SampleStatistics::default();
         whole.update(&samples, &valid);
-        let mut parts = BandStatistics::default();
+        let mut parts = SampleStatistics::default();
         for (samples, valid) in samples.chunks(130).zip(valid.chunks(130)) {
             parts.update(samples, valid);
         }
@@ -218,8 +218,8 @@ mod tests {
 
     #[test]
     fn nothing_valid_has_no_mean() {
-        let mut statistics = BandStatistics::default();
+        let mut statistics = SampleStatistics::default();
         statistics.update(&[1.0, f64::NAN], &[false, false]);
-        assert_eq!(statistics, BandStatistics::default());
+        assert_eq!(statistics, SampleStatistics::default());
     }
 }

@@ -31,7 +31,7 @@ impl RunOptions {
     pub fn for_card(&self, card: &Card) -> raremap_infer::RunOptions {
         raremap_infer::RunOptions {
             tiling: Tiling::of_tile(self.tile.unwrap_or(card.tile_px)),
-            max_bytes: MAX_LOGITS_BYTES,
+            max_logit_bytes_in_memory: MAX_LOGITS_BYTES,
             ..raremap_infer::RunOptions::new(self.bands.clone())
         }
     }
