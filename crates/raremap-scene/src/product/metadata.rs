@@ -228,7 +228,7 @@ fn liss(codes: &[&str], text: &str) -> Result<Calibration, NotCalibrated> {
         }
     };
     if number(&values, &[], "BITSPERPIXEL").is_ok_and(|bits| bits < 10.0) {
-        return Err("The numbers have fewer than 10 bits: what they stand for is not told".to_owned());
+        return Err("The numbers have fewer than 10 bits, and nothing says what they stand for".to_owned());
     }
     let sine = sine_of_elevation(number(&values, &[], "SUNELEVATIONATCENTER")?)?;
     let day = word("DATEOFPASS")
