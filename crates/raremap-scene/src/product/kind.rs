@@ -11,9 +11,11 @@ pub enum ProductKind {
     /// Sentinel-2, level 1C or 2A.
     Sentinel2,
     /// Landsat 8 or 9.
-    Landsat8,
+    #[serde(rename = "landsat8")]
+    Landsat8And9,
     /// Landsat 4, 5 (TM) or 7 (ETM+).
-    Landsat4,
+    #[serde(rename = "landsat4")]
+    Landsat4To7,
     /// Harmonized Landsat and Sentinel-2.
     Harmonized,
     /// Images whose names do not tell a product.
@@ -23,16 +25,19 @@ pub enum ProductKind {
 impl ProductKind {
     /// Whether pixels outside the image are 0 by the product's convention.
     pub(super) fn fills_with_zero(self) -> bool {
-        matches!(self, Self::Liss | Self::Sentinel2 | Self::Landsat8 | Self::Landsat4)
+        matches!(
+            self,
+            Self::Liss | Self::Sentinel2 | Self::Landsat8And9 | Self::Landsat4To7
+        )
     }
 
-    /// For people.
+    /// Its name, for people.
     pub(super) fn name(self) -> &'static str {
         match self {
             Self::Liss => "Resourcesat (LISS)",
             Self::Sentinel2 => "Sentinel-2",
-            Self::Landsat8 => "Landsat 8 or 9",
-            Self::Landsat4 => "Landsat 4 to 7",
+            Self::Landsat8And9 => "Landsat 8 or 9",
+            Self::Landsat4To7 => "Landsat 4 to 7",
             Self::Harmonized => "Harmonized Landsat Sentinel-2",
             Self::Other => "unnamed",
         }
