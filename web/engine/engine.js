@@ -29,11 +29,11 @@ export { EngineError, toEngineError } from "./errors.js";
 
 /**
  * @typedef {object} EngineOptions
- * @property {string | URL} [modelUrl] the weights file; the default model where absent
+ * @property {string | URL} [modelUrl] the weights file; the default model if absent
  * @property {string | URL} [wasmUrl] `raremap-web_bg.wasm`
  * @property {string | URL} [workerUrl] `worker.js`, of the page's own origin
  * @property {() => void} [onCrash] called after the worker died and was thrown away; the next call starts another
- * @property {(bytes: number) => void} [onMemory] told the size of wasm's memory after each result
+ * @property {(bytes: number) => void} [onMemory] called with the size of wasm's memory after each result
  */
 
 export class Engine {
@@ -66,7 +66,7 @@ export class Engine {
    * Opens a scene in place of the one before.
    *
    * @param {SceneSource} source
-   * @param {{onProgress?: (progress: Progress) => void}} [options] `onProgress` is told of bytes unpacked
+   * @param {{onProgress?: (progress: Progress) => void}} [options] `onProgress` is called with the unpacked bytes
    * @returns {Promise<OpenedScene>}
    */
   open(source, { onProgress } = {}) {
@@ -106,13 +106,13 @@ export class Engine {
   }
 
   /**
-   * Maps the scene, tile by tile. The signal ends the run after the tile at hand: the part that is done then stays, and the result
+   * Maps the scene, tile by tile. The signal ends the run after the current tile: the part that is done then stays, and the result
    * says `cancelled`.
    *
    * @param {RunOptions} options
    * @param {object} [hooks]
-   * @param {(progress: Progress) => void} [hooks.onProgress] told of each tile
-   * @param {(picture: Picture) => void} [hooks.onPicture] given pictures of the part that is done: see `showPartial`
+   * @param {(progress: Progress) => void} [hooks.onProgress] called after each tile
+   * @param {(picture: Picture) => void} [hooks.onPicture] called with pictures of the part that is done: see `showPartial`
    * @param {AbortSignal} [hooks.signal]
    * @returns {Promise<RunSummary>}
    */
@@ -122,7 +122,7 @@ export class Engine {
       if (progress.kind === "picture") onPicture?.(progress.picture);
       else onProgress?.(progress);
     });
-    // If the worker is gone by then, `running` tells of it.
+    // If the worker is gone by then, `running` fails.
     const cancel = () => void this.#call("cancel", {}).catch(() => {});
     signal?.addEventListener("abort", cancel);
     try {
@@ -133,7 +133,7 @@ export class Engine {
   }
 
   /**
-   * Says which layer the pictures of an unfinished run are to show.
+   * Says which layer the pictures of an unfinished run should show.
    *
    * @param {LayerRequest | null} layer null for no pictures
    * @returns {Promise<void>}
@@ -156,7 +156,7 @@ export class Engine {
    * Measures the area of each class.
    *
    * @param {DecideOptions} options
-   * @param {{onProgress?: (progress: Progress) => void}} [hooks] `onProgress` is told of rows
+   * @param {{onProgress?: (progress: Progress) => void}} [hooks] `onProgress` is called with rows
    * @returns {Promise<Areas>}
    */
   areas(options, { onProgress } = {}) {
@@ -178,8 +178,8 @@ export class Engine {
    *
    * @param {Pick<ResultFile, "name" | "type">} file one that `files` lists
    * @param {DecideOptions} options
-   * @param {{onProgress?: (progress: Progress) => void}} [hooks] `onProgress` is told of rows
-   * @returns {Promise<{blob: Blob, notice: string | null}>} `notice` is what the file's user ought to know, in words
+   * @param {{onProgress?: (progress: Progress) => void}} [hooks] `onProgress` is called with rows
+   * @returns {Promise<{blob: Blob, notice: string | null}>} `notice` is what the file's user should know, in words
    */
   file({ name, type }, options, { onProgress } = {}) {
     return this.#call("file", { name, type, options }, onProgress);
@@ -233,7 +233,7 @@ export class Engine {
    * @param {Reply} reply
    */
   #receive(worker, reply) {
-    // What an older worker still had to say is of no use.
+    // Replies of an older worker are of no use.
     if (worker !== this.#worker) return;
     if ("crashed" in reply) {
       this.#crash(worker, "trap", reply.crashed);
@@ -244,7 +244,7 @@ export class Engine {
   }
 
   /**
-   * A wasm instance that panicked or ran out of memory cannot be used again: the worker goes, and all that waits for it fails.
+   * A wasm instance that panicked or ran out of memory cannot be used again, so the worker ends, and everything that waits for it fails.
    *
    * @param {Worker} worker
    * @param {string} code

@@ -1,4 +1,4 @@
-// What the engine and its worker say to each other. The types of the model, the scene and the result are made from the Rust types.
+// The messages between the engine and its worker. The types of the model, the scene and the result are generated from the Rust types.
 
 import type {
   Areas,
@@ -21,7 +21,7 @@ export interface Entry {
 /** Where a scene comes from: files of the reader's computer, or one file on a server that is read by ranges. */
 export type SceneSource = { entries: Entry[] } | { url: string; name: string };
 
-/** Where the model is wanted to run: `auto` takes a graphics card that is fit for it, and `webgpu` a software adapter too. */
+/** Where the model should run: `auto` takes a graphics card if it is good enough, and `webgpu` takes a software adapter too. */
 export type WantedBackend = "auto" | "cpu" | "webgpu";
 
 /** Why the model runs where it does; the last two are codes of errors that WebGPU gave. */
@@ -41,7 +41,7 @@ export interface LoadedModel extends ModelInfo {
   adapter: string;
 }
 
-/** `total` is 0 where the server does not say how large the model is. */
+/** `total` is 0 if the server does not say how large the model is. */
 export type LoadProgress = { phase: "model"; loaded: number; total: number } | { phase: "check" };
 
 /** Bytes of an archive's file that are unpacked, tiles or rows that are done. */
@@ -59,7 +59,7 @@ export interface Picture {
 export interface Preview extends Picture {
   /** How its colours came about, in words. */
   note: string;
-  /** How the values could be made those of training, in words; null where they need not be. */
+  /** How the values could be made like those of training, in words; null if they need not be. */
   matching: string | null;
   /** What does not fit the model's training data. */
   warnings: Notice[];
@@ -73,7 +73,7 @@ export interface RunSummary extends Progress {
   secs: number;
 }
 
-/** The methods of the worker: what each takes, answers, and tells meanwhile. */
+/** The methods of the worker: the parameters, result and progress of each. */
 export interface Methods {
   load: {
     params: { backend: WantedBackend; modelUrl: string; wasmUrl: string };
@@ -116,5 +116,5 @@ export type Reply =
   /** `wasmBytes` is the size of wasm's memory, which never shrinks. */
   | { id: number; result: unknown; wasmBytes?: number }
   | { id: number; error: ErrorFields }
-  /** The last words of an instance that trapped; it cannot be used again. */
+  /** The last message of an instance that trapped; it cannot be used again. */
   | { crashed: string };

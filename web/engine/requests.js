@@ -18,7 +18,7 @@ export class Requests {
   #lastId = 0;
 
   /**
-   * Gives a request its number, and the promise of its result.
+   * Gives a request a number, and returns the promise of its result.
    *
    * @param {((progress: any) => void) | undefined} [onProgress]
    * @returns {{id: number, result: Promise<any>}}

@@ -1,5 +1,5 @@
 // @ts-check
-// What the page's address says, and addresses of scenes.
+// Reads the page's address, and addresses of scenes.
 
 import { EngineError } from "../engine/errors.js";
 
@@ -20,12 +20,12 @@ export function addressOptions(search) {
 }
 
 /**
- * The address of a scene. A percent sign that begins no escape stands for itself, as in the file name `10%.tif`.
+ * The address of a scene. A percent sign that does not begin an escape stands for itself, as in the file name `10%.tif`.
  *
  * @param {string} text whole, or relative to `base`
  * @param {string} base
  * @returns {URL}
- * @throws {EngineError} `bad_address` for a text that is no address
+ * @throws {EngineError} `bad_address` for a text that is not an address
  */
 export function sceneUrl(text, base) {
   const escaped = text.replace(/%(?![0-9a-f]{2})/gi, "%25");
@@ -34,7 +34,7 @@ export function sceneUrl(text, base) {
 }
 
 /**
- * The name of the file at an address; the server's where the address names no file.
+ * The name of the file at an address, or the server's if the address names no file.
  *
  * @param {URL} url
  */

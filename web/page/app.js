@@ -1,5 +1,5 @@
 // @ts-check
-// The page: what its user does, and which state it is in. The engine does the computing, in a worker.
+// The page: its states, and what happens when the user acts. The engine computes, in a worker.
 
 import { Engine, EngineError, toEngineError } from "../engine/engine.js";
 import { addressOptions, fileNameOf, sceneUrl } from "./address.js";
@@ -103,8 +103,8 @@ function clearError() {
 // The model
 
 /**
- * Starts the engine with the model in it. Where the address leaves the choice of device, a graphics card that brings the engine
- * down is given up for the processor.
+ * Starts the engine with the model in it. If the address leaves the choice of device open and a graphics card brings the engine down, the
+ * processor takes over.
  *
  * @param {boolean} isGpuSuspect it has brought the engine down before
  */

@@ -1,9 +1,9 @@
 // @ts-check
-// What the user hands over: one file, several, or a folder. It may be dropped anywhere on the page; the drop zone only says so.
+// Takes what the user drops or chooses: one file, several, or a folder. The whole page accepts drops; the drop zone only says so.
 
 /** @typedef {import("../engine/messages.js").Entry} Entry */
 
-/** Nobody drops more by intention; a home folder dropped by mistake must not be listed to its end. */
+/** Nobody drops more on purpose; a home folder dropped by mistake must not be listed to its end. */
 const MOST_ENTRIES = 5000;
 
 /** @param {Iterable<File>} files of a file or folder dialog */

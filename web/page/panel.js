@@ -62,7 +62,7 @@ export function showFiles(files, onChoice) {
 }
 
 /**
- * What may be done to the scene before the run.
+ * Shows what can be done to the scene before the run.
  *
  * @param {OpenedScene} info
  * @param {string | null} matching how the values would be made those of training
@@ -75,7 +75,7 @@ export function showOffers(info, matching) {
   byId("matching-hint").textContent = matching ?? "";
 }
 
-/** Which of these are wanted. */
+/** Which of these the user chose. */
 export function chosenOffers() {
   const isChosen = (/** @type {string} */ id) =>
     !byId(`${id}-field`).hidden && /** @type {HTMLInputElement} */ (byId(id)).checked;

@@ -7,7 +7,7 @@ import { number } from "./text.js";
 
 // Long side of the pictures on the screen; the mask itself is always computed and saved at the scene's size.
 export const PICTURE_MAX_PX = 2048;
-// Between two drawings the page answers to its user.
+// Between two drawings, the page reacts to its user.
 const REFRESH_MS = 30;
 const DETAIL_MS = 150;
 const MAX_ZOOM = 16;
@@ -76,7 +76,7 @@ export class ResultView {
     this.refresh();
   }
 
-  /** The scene, or the way it is read, is another: nothing of the result holds. */
+  /** The scene or the way it is read has changed, so the result no longer holds. */
   clear() {
     this.#epoch += 1;
     this.#phase = "none";
@@ -92,7 +92,7 @@ export class ResultView {
   startRun() {
     this.clear();
     this.#phase = "running";
-    // If the worker is gone, the run tells of it.
+    // If the worker is gone, the run fails.
     this.#showPartial().catch(() => {});
   }
 
@@ -101,7 +101,7 @@ export class ResultView {
     this.viewer.setLayer("overlay", this.#kind === "none" ? undefined : picture, this.opacity());
   }
 
-  /** Draws what a run left; resolves when it is on the screen. */
+  /** Draws the result of a run; resolves when it is on the screen. */
   async finish() {
     this.#phase = "finished";
     await this.refresh();
@@ -138,7 +138,7 @@ export class ResultView {
     const outline = this.#hasOutline() ? await this.engine.layer(this.#request("rare-outline")) : undefined;
     if (epoch !== this.#epoch) return;
     this.viewer.setLayer("outline", outline);
-    // The numbers take a pass over every pixel: with newer options waiting they would be thrown away.
+    // The numbers need a pass over every pixel; if newer options are waiting, they would be thrown away.
     if (!this.#isStale) {
       const onProgress = (/** @type {{done: number, total: number}} */ { done, total }) => {
         if (epoch === this.#epoch) this.onMeasuring(done, total);
@@ -156,7 +156,7 @@ export class ResultView {
     return /** @type {HTMLInputElement} */ (byId("outline")).checked;
   }
 
-  /** The view moved: what is in sight is drawn sharper once it rests. */
+  /** Called when the view moves: what is in sight is drawn sharper once it rests. */
   onView() {
     clearTimeout(this.#detailTimer);
     this.#detailTimer = setTimeout(() => this.#drawDetail().catch(() => {}), DETAIL_MS);

@@ -1,5 +1,5 @@
 // @ts-check
-// What the page says: numbers, names, errors and states in its user's terms.
+// The page's texts: numbers, names, errors and states in its user's terms.
 
 const LOCALE = "en";
 
@@ -68,7 +68,7 @@ export function listing(words) {
 }
 
 /**
- * What the page calls several files: their folder where they have one in common, else the first of them.
+ * What the page calls several files: their folder if they have one in common, otherwise the first of them.
  *
  * @param {string[]} paths at least one, with `/` between folders
  */
@@ -110,7 +110,7 @@ const WHAT_TO_TRY = [
   ["no_image_among_files", "Choose GeoTIFF files, or a folder or zip archive that contains some."],
   ["unsupported_jpeg_2000", "Convert the bands first, for example with gdal_translate in.jp2 out.tif."],
   ["folder_unreadable", "Choose the files themselves instead of the folder."],
-  ["bad_address", "Write it as https://..., or as a path on this site, after ?scene= in the page's address."],
+  ["bad_address", "Write the scene's address as https://..., or as a path on this site, after ?scene= in the page's address."],
   ["http_no_ranges", "Download the file and open it from this computer."],
   ["http_unreachable", "Check the address and the connection. This site may be limited to files on its own server."],
   ["http_", "Check the address, or download the file and open it from this computer."],
@@ -150,7 +150,7 @@ const WARNINGS = {
 };
 
 /**
- * A warning in one line, and the figures behind it where there are any.
+ * A warning in one line, and the figures behind it if there are any.
  *
  * @param {string} code
  * @param {string} message

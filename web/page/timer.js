@@ -7,7 +7,7 @@ export class TileTimer {
   #firstDone = 0;
 
   /**
-   * From the tiles after the first: that one also warms the engine up.
+   * Estimates from the tiles after the first, because that one also warms up the engine.
    *
    * @param {number} done
    * @param {number} total

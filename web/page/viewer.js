@@ -54,7 +54,7 @@ export class Viewer {
   }
 
   /**
-   * Starts a new scene: all layers go, the whole of it is shown.
+   * Starts a new scene: removes all layers and shows the whole scene.
    *
    * @param {number} width
    * @param {number} height
@@ -168,7 +168,7 @@ export class Viewer {
     return Math.min(clientWidth / width, clientHeight / height);
   }
 
-  /** The middle of the view stays on the scene: it cannot be lost by dragging. */
+  /** Keeps the middle of the view on the scene, so that dragging cannot lose it. */
   #keepInSight() {
     const half = { x: this.canvas.clientWidth / 2 / this.#scale, y: this.canvas.clientHeight / 2 / this.#scale };
     this.#origin.x = Math.min(Math.max(this.#origin.x, -half.x), this.#scene.width - half.x);

@@ -1,15 +1,15 @@
 // Made by crates/raremap-web/types.mjs from the Rust types of crates/raremap-web; not edited by hand.
 
 /**
- * What a run is to do after a tile.
+ * What a run should do after a tile.
  */
 export interface AfterTile {
     /**
-     * End here.
+     * Whether to end here.
      */
     cancel: boolean;
     /**
-     * Draw this layer of what is done.
+     * The layer to draw of what is done.
      */
     layer: LayerRequest | null;
 }
@@ -19,7 +19,7 @@ export interface AfterTile {
  */
 export interface Areas {
     /**
-     * False where the run was cancelled: uncovered pixels then count as pixels without data.
+     * False if the run was cancelled: uncovered pixels then count as pixels without data.
      */
     complete: boolean;
     /**
@@ -27,7 +27,7 @@ export interface Areas {
      */
     validPixels: number;
     /**
-     * Pixels without.
+     * Pixels without data.
      */
     nodataPixels: number;
     /**
@@ -97,7 +97,7 @@ export interface ClassArea {
      */
     pixels: number;
     /**
-     * Percent of the pixels with data; 0 where there are none.
+     * Percent of the pixels with data; 0 if there are none.
      */
     percent: number;
     /**
@@ -107,11 +107,11 @@ export interface ClassArea {
 }
 
 /**
- * How a mask is decided from what the run left; needs no new run.
+ * How a mask is decided from the result of a run; this needs no new run.
  */
 export interface DecideOptions {
     /**
-     * Probability from which a pixel becomes a selected rare class; 1 switches this off.
+     * A pixel becomes a selected rare class if its probability is at least this; 1 switches this off.
      */
     threshold: number;
     /**
@@ -125,7 +125,7 @@ export interface DecideOptions {
 }
 
 /**
- * How far the model's numbers were from those that it must give.
+ * How far the model's numbers were from the expected ones.
  */
 export interface GoldenCheck {
     /**
@@ -133,7 +133,7 @@ export interface GoldenCheck {
      */
     maxAbs: number;
     /**
-     * The most that is allowed.
+     * Largest difference that is allowed.
      */
     tolerance: number;
 }
@@ -171,7 +171,7 @@ export interface LayerRequest {
      */
     window?: SceneWindow | undefined;
     /**
-     * Picture pixels per scene pixel of a part's outlines, so that they stay thin where pixels are drawn large; 1 where absent.
+     * Picture pixels per scene pixel of a part's outlines, so that they stay thin where pixels are drawn large; 1 if absent.
      */
     zoom?: number | undefined;
 }
@@ -187,11 +187,11 @@ export class MadeFile {
      * The next bytes, at most 4 MiB; nothing at the end.
      *
      * # Errors
-     * What the browser's storage gives.
+     * Errors of the browser's storage.
      */
     nextChunk(): Uint8Array<ArrayBuffer> | undefined;
     /**
-     * What its reader ought to know, in words.
+     * What its reader should know, in words.
      */
     readonly notice: string | undefined;
 }
@@ -205,7 +205,7 @@ export interface ModelCard {
      */
     name: string;
     /**
-     * One paragraph for people: what it is for, and what not.
+     * One paragraph for people: what it is for, and what it is not for.
      */
     description: string;
     /**
@@ -269,7 +269,7 @@ export interface ModelClass {
 }
 
 /**
- * The model, and how its test tile went on this device.
+ * The model, and the result of its test tile on this device.
  */
 export interface ModelInfo {
     /**
@@ -363,7 +363,7 @@ export interface Picture {
      */
     rgba: Uint8ClampedArray<ArrayBuffer>;
     /**
-     * Left, top, width and height in pixels of the scene; may reach over its edge by a part of the picture's last pixel.
+     * Left, top, width and height in pixels of the scene; it may reach over the scene's edge by a part of the picture's last pixel.
      */
     extent: [number, number, number, number];
 }
@@ -403,7 +403,7 @@ export interface RunOptions {
      */
     bands: number[];
     /**
-     * Edge of a tile in pixels, a multiple of 32; the card's where absent.
+     * Edge of a tile in pixels, a multiple of 32; the card's if absent.
      */
     tile?: number | undefined;
     /**
@@ -411,7 +411,7 @@ export interface RunOptions {
      */
     resample?: boolean;
     /**
-     * Whether to make the values those of training.
+     * Whether to make the values like those of training.
      */
     matching?: boolean;
 }
@@ -421,11 +421,11 @@ export interface RunOptions {
  */
 export interface SalientShare {
     /**
-     * The share that was asked for.
+     * The requested share.
      */
     percent: number;
     /**
-     * Least saliency of the marked pixels; null where none is marked.
+     * Lowest saliency of the marked pixels; null if none is marked.
      */
     threshold: number | null;
     /**
@@ -439,11 +439,11 @@ export interface SalientShare {
  */
 export interface SceneBand {
     /**
-     * Its place, from 0.
+     * Its position, from 0.
      */
     index: number;
     /**
-     * Its name, where the file gives one.
+     * Its name, if the file gives one.
      */
     name: string | null;
 }
@@ -495,7 +495,7 @@ export interface ScenePreview {
      */
     note: string;
     /**
-     * How the values could be made those of training, in words; null where they need not be.
+     * How the values could be made like those of training, in words; null if they need not be.
      */
     matching: string | null;
     /**
@@ -527,9 +527,9 @@ export interface SceneWindow {
 }
 
 /**
- * A model that has passed its golden tile on a device, and what is done with it.
+ * A model that has passed its golden tile on a device, and everything that is done with it.
  *
- * Methods take `&self`: while a run waits for its next tile, the page may ask for other things.
+ * Methods take `&self`, because the page may ask for other things while a run waits for its next tile.
  */
 export class Session {
     private constructor();
@@ -546,11 +546,11 @@ export class Session {
      * Reads a weights file, puts it on a device and checks its golden tile there.
      *
      * # Errors
-     * `webgpu_failed` without a device, `golden_tile_differs` where it computes wrong numbers, `model_...` for a bad file.
+     * `webgpu_failed` if there is no device, `golden_tile_differs` if it computes wrong numbers, `model_...` for a bad file.
      */
     static create(model: Uint8Array | number[], backend: Backend, hooks: SessionHooks): Promise<Session>;
     /**
-     * A part of the scene at full resolution, stretched as the last preview was.
+     * A part of the scene at full resolution, stretched like the last preview.
      *
      * # Errors
      * As [`Session::preview`]; `misuse` before the first preview and for a part outside the scene.
@@ -564,17 +564,17 @@ export class Session {
      */
     files(options: DecideOptions): ResultFile[];
     /**
-     * What the model is, and how its golden tile went.
+     * What the model is, and the result of its golden tile.
      *
      * # Errors
-     * None in practice: what is told here can be written.
+     * None in practice, because these values can always be written.
      */
     info(): ModelInfo;
     /**
      * A picture of the result.
      *
      * # Errors
-     * `misuse` without a result, for a layer that is not there, or for options out of range.
+     * `misuse` without a result, for a layer that does not exist, or for options out of range.
      */
     layer(request: LayerRequest): Picture;
     /**
@@ -585,28 +585,28 @@ export class Session {
      */
     makeFile(name: string, options: DecideOptions): MadeFile;
     /**
-     * Opens the file at an address, as [`Session::open_files`] does; it is read range by range.
+     * Opens the file at an address as [`Session::open_files`] does, and reads it range by range.
      *
      * # Errors
-     * As there, and `http_...` for a server that does not give parts of files.
+     * Those of [`Session::open_files`], and `http_...` for a server that does not provide parts of files.
      */
     openAddress(url: string, name: string, onUnpacked: (done: number, total: number) => void): Promise<OpenedScene>;
     /**
      * Opens files in place of the scene before: one, the bands of one product, or an archive of them.
      *
      * # Errors
-     * The codes of reading for what cannot be read, `too_few_bands`, `superseded` where another was opened meanwhile.
+     * The codes of reading for what cannot be read, `too_few_bands`, and `superseded` if another scene was opened meanwhile.
      */
     openFiles(paths: string[], files: Blob[], onUnpacked: (done: number, total: number) => void): Promise<OpenedScene>;
     /**
-     * The scene as a picture, with the bands (0-based) that stand for the model's; all of it, no side longer than `max_px`.
+     * The scene as a picture, with the bands (0-based) that stand for the model's; all of it, with no side longer than `max_px`.
      *
      * # Errors
      * The codes of reading for damaged data; `misuse` without a scene.
      */
     preview(bands: Uint32Array | number[], maxPx: number): Promise<ScenePreview>;
     /**
-     * Samples of a window, band by band, as they are stored.
+     * Samples of a window, band by band, as stored.
      *
      * # Errors
      * As [`Session::preview`], and `window_outside_image`.
@@ -632,7 +632,7 @@ export interface SessionHooks {
 export type SyncInitInput = BufferSource | WebAssembly.Module;
 
 /**
- * Tiles that a run has done, of all.
+ * Tiles that a run has done, out of all.
  */
 export interface TileCount {
     /**
@@ -640,7 +640,7 @@ export interface TileCount {
      */
     done: number;
     /**
-     * All of the scene.
+     * All tiles of the scene.
      */
     total: number;
 }

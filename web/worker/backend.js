@@ -1,12 +1,12 @@
 // @ts-check
-// Which device computes is decided here, before wasm touches the GPU: a missing or unfit adapter must not reach it.
+// Chooses the device that computes before wasm touches the GPU, because a missing or unfit adapter must not reach wasm.
 
 // WebGPU's own default limits; an adapter below them (compatibility mode) cannot hold the model's tensors.
 const MIN_STORAGE_BYTES = 128 * 1024 * 1024;
 const MIN_INVOCATIONS = 256;
 
 /**
- * The parts of WebGPU that the choice looks at.
+ * The parts of WebGPU that the choice depends on.
  *
  * @typedef {object} Adapter
  * @property {{vendor?: string, architecture?: string, description?: string, isFallbackAdapter?: boolean}} [info]

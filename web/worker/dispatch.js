@@ -1,5 +1,5 @@
 // @ts-check
-// From a request to its replies, whatever its method does.
+// Turns a request into its replies, whatever its method does.
 
 import { EngineError, toEngineError } from "../engine/errors.js";
 

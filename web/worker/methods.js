@@ -1,5 +1,5 @@
 // @ts-check
-// What the worker does for each method: the model, the scene and the run are wasm's, everything that the browser has is here.
+// What the worker does for each method. The model, the scene and the run are in wasm; everything that only the browser has is here.
 
 import init, { Session } from "../wasm/raremap-web.js";
 import { EngineError, toEngineError } from "../engine/errors.js";
@@ -7,7 +7,7 @@ import { chooseBackend } from "./backend.js";
 import { fetchModel } from "./download.js";
 import { prepareScratchFiles, saveFile, takeScratchFile } from "./scratch-files.js";
 
-// A picture of a part costs a pass over the scene: often enough to watch, and at most a tenth of the time.
+// A picture of a part costs a pass over the scene. It is drawn often enough to watch, and takes at most a tenth of the time.
 const PICTURE_MS = 700;
 const PICTURE_COST = 10;
 // Time between two reports of how far unpacking, or a pass over the rows of a scene, is.
@@ -31,7 +31,7 @@ let isCancelWanted = false;
 /** Called for each row that areas and files are made of. @type {(row: number, rows: number) => void} */
 let onRow = () => {};
 
-/** Size of wasm's memory, which never shrinks: the most it ever was. */
+/** Size of wasm's memory. It never shrinks, so this is the largest size so far. */
 export function wasmBytes() {
   return memory?.buffer.byteLength;
 }
@@ -178,7 +178,7 @@ async function layer(request) {
 }
 
 /**
- * Reports how far the passes over the scene's rows are that `act` makes.
+ * Reports the progress of the passes over the scene's rows that `act` makes.
  *
  * @template T
  * @param {(progress: Progress) => void} report

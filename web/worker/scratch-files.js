@@ -1,6 +1,6 @@
 // @ts-check
 // Files of the origin's private file system (OPFS) for what does not fit into memory; only workers can read and write them at once.
-// Where there are none (private windows of some browsers, insecure pages), wasm uses blobs, and so does this.
+// Where there are none (in private windows of some browsers, on insecure pages), wasm uses blobs, and so does this module.
 
 import { EngineError } from "../engine/errors.js";
 
@@ -14,7 +14,7 @@ const ready = [];
 let folder;
 let lastNumber = 0;
 
-/** The worker's folder, without what earlier visits left; what other tabs have open stays. */
+/** The worker's folder. Files that earlier visits left are removed; files that other tabs have open stay. */
 async function openFolder() {
   try {
     const root = await navigator.storage.getDirectory();
@@ -51,11 +51,11 @@ async function openFiles() {
   try {
     while (ready.length < READY_FILES) ready.push(await (await newFile(opened)).createSyncAccessHandle());
   } catch {
-    // Where there are too few, blobs serve.
+    // If there are too few files, blobs take their place.
   }
 }
 
-/** A file that is open and empty; undefined where there is none. */
+/** A file that is open and empty; undefined if there is none. */
 export function takeScratchFile() {
   return ready.pop();
 }

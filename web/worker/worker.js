@@ -7,7 +7,7 @@ import { METHODS, wasmBytes } from "./methods.js";
 /** @param {import("../engine/messages.js").Reply} reply @param {Transferable[]} [transfer] */
 const post = (reply, transfer = []) => postMessage(reply, { transfer });
 
-// The panic hook calls this before the trap: the last words of a dying instance.
+// The panic hook calls this before the trap, with the last message of a dying instance.
 Reflect.set(self, "raremapPanicked", (/** @type {string} */ message) => post({ crashed: message }));
 
 const dispatch = dispatcher(METHODS, post, wasmBytes);

@@ -1,9 +1,9 @@
-//! A scene's grid in words, for people.
+//! Describes a scene's grid in words, for people.
 
 use crate::crs::{Crs, CrsKind};
 use crate::georeference::{Affine, GeoReference};
 
-/// Pixels are called square up to this difference of their sides.
+/// Pixels count as square up to this difference of their sides.
 const SQUARE: f64 = 0.005;
 
 impl Crs {
@@ -19,7 +19,7 @@ impl Crs {
 }
 
 impl GeoReference {
-    /// The size of a pixel: in metres on a projected grid, in degrees on a geographic one with the metres that they are in the middle of
+    /// The size of a pixel: in metres on a projected grid; on a geographic grid in degrees, with the metres that they are in the middle of
     /// a scene of `[height, width]` pixels.
     pub fn describe_pixel(&self, [height, width]: [u32; 2]) -> String {
         let Affine { a, b, d, e, .. } = self.model_from_pixel;
@@ -43,7 +43,7 @@ impl GeoReference {
     }
 }
 
-/// One number for a square pixel, else two.
+/// One number for a square pixel, otherwise two.
 fn size_text(across: f64, down: f64, unit: &str) -> String {
     if (across - down).abs() < SQUARE * across.max(down) {
         format!("{} {unit}", short(across))
@@ -71,7 +71,7 @@ fn short(value: f64) -> String {
 mod tests {
     use super::*;
 
-    /// A grid of square or other pixels, not turned, that begins at 0 degrees or metres east.
+    /// A grid of square or other pixels, not rotated, that begins at 0 degrees or metres east.
     fn grid(kind: CrsKind, epsg: u16, [across, down]: [f64; 2], top: f64) -> GeoReference {
         let model_from_pixel = Affine {
             a: across,

@@ -18,7 +18,7 @@ pub struct Picture {
 }
 
 impl Picture {
-    /// All transparent. `extent` is left, top, width and height in pixels of the scene.
+    /// An empty picture, all transparent. `extent` is left, top, width and height in pixels of the scene.
     pub fn new(width: usize, height: usize, extent: [f64; 4]) -> Self {
         Self {
             width,
@@ -28,7 +28,7 @@ impl Picture {
         }
     }
 
-    /// Red, green and blue from the three bands of `samples`, in this order, each by its own stretch. Pixels without data stay
+    /// Draws the three bands of `samples` as red, green and blue, in this order, each with its own stretch. Pixels without data stay
     /// transparent.
     pub fn of_samples(samples: &Samples, stretches: [Stretch; 3], extent: [f64; 4]) -> Self {
         let mut bands = samples.values.chunks_exact((samples.width * samples.height).max(1));
@@ -60,7 +60,7 @@ impl Picture {
         &self.rgba
     }
 
-    /// Gives every pixel what `color` says of its index; `None` leaves it as it is.
+    /// Gives every pixel the colour that `color` returns for its index; `None` leaves it as it is.
     pub fn paint(mut self, color: impl Fn(usize) -> Option<[u8; RGBA]>) -> Self {
         for (index, pixel) in self.rgba.chunks_exact_mut(RGBA).enumerate() {
             if let Some(color) = color(index) {
@@ -70,7 +70,7 @@ impl Picture {
         self
     }
 
-    /// Lowers the opacity of the pixels that `is_faded` names, by their index.
+    /// Lowers the opacity of the pixels for which `is_faded` is true, by their index.
     pub fn fade(mut self, opacity: u8, is_faded: impl Fn(usize) -> bool) -> Self {
         for (index, pixel) in self.rgba.chunks_exact_mut(RGBA).enumerate() {
             if let [.., alpha] = pixel
@@ -91,7 +91,7 @@ pub struct Stretch {
 }
 
 impl Stretch {
-    /// From the band's valid pixels; `values` and `valid` are one to one.
+    /// Computes the stretch from the band's valid pixels; `values` and `valid` are one to one.
     pub fn of(values: &[f32], valid: &[bool]) -> Self {
         let pairs = values.iter().zip(valid);
         let mut sorted: Vec<f32> = pairs.filter(|(_, valid)| **valid).map(|(value, _)| *value).collect();

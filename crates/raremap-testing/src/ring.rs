@@ -4,7 +4,7 @@ fn cross([ax, ay]: [f64; 2], [bx, by]: [f64; 2], [cx, cy]: [f64; 2]) -> f64 {
     (bx - ax) * (cy - ay) - (cx - ax) * (by - ay)
 }
 
-/// Twice the area of a closed ring, positive where it is counterclockwise.
+/// Twice the area of a closed ring, positive if it is counterclockwise.
 pub fn doubled_area(ring: &[[f64; 2]]) -> f64 {
     let origin = ring.first().copied().expect("a position");
     ring.windows(2).map(|pair| cross(origin, pair[0], pair[1])).sum()
@@ -13,7 +13,7 @@ pub fn doubled_area(ring: &[[f64; 2]]) -> f64 {
 /// Asserts that a closed ring repeats no position and that no two of its edges cross or lie on each other.
 ///
 /// # Panics
-/// Where that is not so.
+/// If that is not so.
 pub fn assert_simple(ring: &[[f64; 2]]) {
     assert!(ring.len() >= 4 && ring.first() == ring.last(), "{ring:?}");
     let edges: Vec<[[f64; 2]; 2]> = ring.windows(2).map(|pair| [pair[0], pair[1]]).collect();
@@ -23,7 +23,7 @@ pub fn assert_simple(ring: &[[f64; 2]]) {
             let (c_side, d_side) = (cross(*a, *b, *c), cross(*a, *b, *d));
             let (a_side, b_side) = (cross(*c, *d, *a), cross(*c, *d, *b));
             let is_crossed = c_side * d_side < 0.0 && a_side * b_side < 0.0;
-            // Edges on one line: overlap along the axis where they are longer.
+            // These edges lie on one line; they overlap along the axis where they are longer.
             let axis = usize::from((b[1] - a[1]).abs() > (b[0] - a[0]).abs());
             let low = a[axis].min(b[axis]).max(c[axis].min(d[axis]));
             let high = a[axis].max(b[axis]).min(c[axis].max(d[axis]));

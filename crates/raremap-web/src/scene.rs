@@ -27,7 +27,7 @@ pub struct Scene {
 }
 
 impl Scene {
-    /// Of files with these names; `doubts` are about their reflectance.
+    /// A scene of files with these names; `doubts` are about their reflectance.
     pub fn new(files: Vec<String>, image: SceneImage, mut doubts: Vec<Warning>, card: &Card) -> Self {
         // Here the bands can still be assigned by hand.
         let missing = refuse_missing_bands(&image, &card.scene_bands()).err();
@@ -83,7 +83,7 @@ impl Scene {
     /// See [`Preview::of`].
     ///
     /// # Errors
-    /// As there.
+    /// Those of [`Preview::of`].
     pub async fn preview(&self, card: &Card, bands: &[usize], max_px: u32) -> Result<ScenePreview, SessionError> {
         let preview = Preview::of(&self.image, card, bands, max_px).await?;
         self.display.set(Some(preview.display));

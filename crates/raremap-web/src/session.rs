@@ -43,7 +43,7 @@ pub struct Session {
     model: BurnTileModel,
     golden_difference: f32,
     scene: RefCell<Option<Rc<Scene>>>,
-    /// Counts scenes: one that took longer to open than the next does not take its place.
+    /// Counts scenes: a scene that took longer to open than the next one does not take its place.
     opened: Cell<u32>,
     result: RefCell<Option<Rc<Outcome>>>,
     pool: ScratchPool,
@@ -89,10 +89,10 @@ impl Session {
         })
     }
 
-    /// What the model is, and how its golden tile went.
+    /// What the model is, and the result of its golden tile.
     ///
     /// # Errors
-    /// None in practice: what is told here can be written.
+    /// None in practice, because these values can always be written.
     pub fn info(&self) -> Result<Ts<ModelInfo>, SessionError> {
         let colors = (0..SCALE_STEPS).map(|step| scale_color(step as f32 / (SCALE_STEPS - 1) as f32));
         to_js(&ModelInfo {
@@ -110,7 +110,7 @@ impl Session {
     /// Opens files in place of the scene before: one, the bands of one product, or an archive of them.
     ///
     /// # Errors
-    /// The codes of reading for what cannot be read, `too_few_bands`, `superseded` where another was opened meanwhile.
+    /// The codes of reading for what cannot be read, `too_few_bands`, and `superseded` if another scene was opened meanwhile.
     #[wasm_bindgen(js_name = openFiles)]
     pub async fn open_files(
         &self,
@@ -138,7 +138,7 @@ impl Session {
             .await
     }
 
-    /// Ends what was done with the scene before; gives the number of the next one.
+    /// Ends what was done with the scene before; returns the number of the next one.
     fn close(&self) -> u32 {
         self.result.take();
         self.scene.take();
@@ -235,7 +235,7 @@ impl Session {
     /// A picture of the result.
     ///
     /// # Errors
-    /// `misuse` without a result, for a layer that is not there, or for options out of range.
+    /// `misuse` without a result, for a layer that does not exist, or for options out of range.
     pub fn layer(&self, request: Ts<LayerRequest>) -> Result<Ts<Picture>, SessionError> {
         let request: LayerRequest = from_js(request)?;
         to_js(&request.draw(&self.result()?.logits)?)

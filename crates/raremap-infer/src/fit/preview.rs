@@ -1,4 +1,4 @@
-//! A scene on the screen before the run: in which colours it is drawn, and what does not fit the model.
+//! Shows a scene before the run: in which colours it is drawn, and what does not fit the model.
 
 use raremap_model::Card;
 use raremap_scene::{Picture, Scene, SceneInfo, Stretch};
@@ -22,11 +22,11 @@ pub struct Display {
 /// A scene as it is shown before the run.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Preview {
-    /// All of it.
+    /// The picture of the whole scene.
     pub picture: Picture,
     /// How its colours came about, in one sentence for people.
     pub note: String,
-    /// How the values could be made those of training, in words; `None` where they need not be.
+    /// How the values could be made like those of training, in words; `None` if they need not be.
     pub matching: Option<String>,
     /// What does not fit the model's training data.
     pub warnings: Vec<Warning>,
@@ -39,7 +39,7 @@ impl Preview {
     /// its order.
     ///
     /// # Errors
-    /// [`InferError::Misuse`] for another number of bands than the card's; what reading the scene gives.
+    /// [`InferError::Misuse`] if the number of bands is not the card's, and errors of reading the scene.
     pub async fn of(scene: &impl Scene, card: &Card, bands: &[usize], max_px: u32) -> Result<Self, InferError> {
         let needed = card.scene_bands();
         if bands.len() != needed.len() {
@@ -83,7 +83,7 @@ impl Display {
     /// Draws a part of the scene, pixel by pixel.
     ///
     /// # Errors
-    /// [`InferError::Misuse`] for a window outside the scene; what reading it gives.
+    /// [`InferError::Misuse`] for a window outside the scene, and errors of reading it.
     pub async fn draw(&self, scene: &impl Scene, window: Window) -> Result<Picture, InferError> {
         let read = self.opacity.bands_to_read(&self.bands);
         let mut samples = scene.read_window(window, &read).await?;

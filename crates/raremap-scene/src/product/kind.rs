@@ -31,7 +31,7 @@ impl ProductKind {
         )
     }
 
-    /// For people.
+    /// Its name, for people.
     pub(super) fn name(self) -> &'static str {
         match self {
             Self::Liss => "Resourcesat (LISS)",

@@ -1,4 +1,4 @@
-//! What crosses between JavaScript and wasm, as typed objects: TypeScript's types are made from these.
+//! The typed objects that cross between JavaScript and wasm; TypeScript's types are generated from these.
 
 mod model;
 mod result;
@@ -16,20 +16,20 @@ pub use result::{Areas, DecideOptions, LayerRequest, ResultFile};
 pub use run::{AfterTile, RunOptions, TileCount};
 pub use scene::{OpenedScene, Picture, SceneBand, SceneFacts, ScenePreview, SceneWindow};
 
-/// Gives a value to JavaScript.
+/// Passes a value to JavaScript.
 ///
 /// # Errors
-/// None in practice: the types here hold nothing that cannot be written.
+/// None in practice, because the types here hold nothing that cannot be written.
 pub fn to_js<T: Tsify + Serialize>(value: &T) -> Result<Ts<T>, SessionError> {
     Ts::from_rust(value).map_err(|error| SessionError::new("internal", error.to_string()))
 }
 
-/// Reads what JavaScript gives.
+/// Reads a value from JavaScript.
 ///
 /// # Errors
-/// `misuse` for what has another shape.
+/// `misuse` for a value of another shape.
 pub fn from_js<T: Tsify + for<'de> Deserialize<'de>>(value: impl Into<JsValue>) -> Result<T, SessionError> {
-    T::from_js(value).map_err(|error| SessionError::misuse(format!("options that cannot be read: {error}")))
+    T::from_js(value).map_err(|error| SessionError::misuse(format!("the options cannot be read: {error}")))
 }
 
 /// One or two sentences for people, and a code for programs that does not change between versions.

@@ -7,7 +7,7 @@ use wasm_bindgen::JsValue;
 
 use crate::error::SessionError;
 
-/// The model, and how its test tile went on this device.
+/// The model, and the result of its test tile on this device.
 #[derive(Debug, Serialize, Tsify)]
 #[serde(rename_all = "camelCase")]
 pub struct ModelInfo {
@@ -34,7 +34,7 @@ pub enum Backend {
 }
 
 impl Backend {
-    /// As JavaScript and the metadata of files have it.
+    /// Its name in JavaScript and in the metadata of files.
     pub fn name(self) -> &'static str {
         match self {
             Self::Cpu => "cpu",
@@ -43,13 +43,13 @@ impl Backend {
     }
 }
 
-/// How far the model's numbers were from those that it must give.
+/// How far the model's numbers were from the expected ones.
 #[derive(Debug, Serialize, Tsify)]
 #[serde(rename_all = "camelCase")]
 pub struct GoldenCheck {
     /// Largest difference of a logit.
     pub max_abs: f32,
-    /// The most that is allowed.
+    /// Largest difference that is allowed.
     pub tolerance: f32,
 }
 
@@ -90,7 +90,7 @@ impl ModelCard {
     /// None in practice, because a card that was read can be written.
     pub fn of(card: &Card) -> Result<Self, SessionError> {
         let internal = |reason: String| SessionError::new("internal", reason);
-        // As text in between: numbers then look as they do in the file.
+        // The values pass through text, so that numbers look as they do in the file.
         let text = serde_json::to_string(card).map_err(|error| internal(error.to_string()))?;
         let whole = js_sys::JSON::parse(&text).map_err(|error| internal(format!("{error:?}")))?;
         let class = |class: &raremap_model::Class| ModelClass {

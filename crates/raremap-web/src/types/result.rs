@@ -1,4 +1,4 @@
-//! A result, and what may be asked of it, as JavaScript sees them.
+//! A result, and the requests about it, as JavaScript sees them.
 
 use raremap_infer::{SceneLogits, View};
 use raremap_output::Layer;
@@ -8,11 +8,11 @@ use tsify::Tsify;
 use super::{Picture, SceneWindow};
 use crate::error::SessionError;
 
-/// How a mask is decided from what the run left; needs no new run.
+/// How a mask is decided from the result of a run; this needs no new run.
 #[derive(Debug, Clone, Deserialize, Tsify)]
 #[serde(rename_all = "camelCase")]
 pub struct DecideOptions {
-    /// Probability from which a pixel becomes a selected rare class; 1 switches this off.
+    /// A pixel becomes a selected rare class if its probability is at least this; 1 switches this off.
     pub threshold: f32,
     /// Names of the selected rare classes.
     pub rare: Vec<String>,
@@ -48,7 +48,7 @@ pub struct LayerRequest {
     /// A part of the scene to draw instead, pixel by pixel.
     #[serde(default)]
     pub window: Option<SceneWindow>,
-    /// Picture pixels per scene pixel of a part's outlines, so that they stay thin where pixels are drawn large; 1 where absent.
+    /// Picture pixels per scene pixel of a part's outlines, so that they stay thin where pixels are drawn large; 1 if absent.
     #[serde(default)]
     pub zoom: Option<usize>,
 }
@@ -57,7 +57,7 @@ impl LayerRequest {
     /// Draws it.
     ///
     /// # Errors
-    /// `misuse` for a layer that is not there, and for options out of range.
+    /// `misuse` for a layer that does not exist, and for options out of range.
     pub fn draw(self, logits: &SceneLogits) -> Result<Picture, SessionError> {
         let layer: Layer = self.kind.0.parse()?;
         let view = match self.window {
@@ -80,11 +80,11 @@ impl LayerRequest {
 #[serde(rename_all = "camelCase")]
 #[tsify(missing_as_null)]
 pub struct Areas {
-    /// False where the run was cancelled: uncovered pixels then count as pixels without data.
+    /// False if the run was cancelled: uncovered pixels then count as pixels without data.
     pub complete: bool,
     /// Pixels with data.
     pub valid_pixels: u64,
-    /// Pixels without.
+    /// Pixels without data.
     pub nodata_pixels: u64,
     /// Ground area of the pixels with data; null without georeferencing.
     pub valid_hectares: Option<f64>,
@@ -126,7 +126,7 @@ pub struct ClassArea {
     pub rare: bool,
     /// Pixels.
     pub pixels: u64,
-    /// Percent of the pixels with data; 0 where there are none.
+    /// Percent of the pixels with data; 0 if there are none.
     pub percent: f64,
     /// Ground area; null without georeferencing.
     pub hectares: Option<f64>,
@@ -150,9 +150,9 @@ impl From<raremap_infer::ClassArea> for ClassArea {
 #[derive(Debug, Serialize, Tsify)]
 #[tsify(missing_as_null)]
 pub struct SalientShare {
-    /// The share that was asked for.
+    /// The requested share.
     pub percent: f32,
-    /// Least saliency of the marked pixels; null where none is marked.
+    /// Lowest saliency of the marked pixels; null if none is marked.
     pub threshold: Option<f32>,
     /// Marked pixels.
     pub pixels: u64,

@@ -12,7 +12,7 @@ use super::LayerRequest;
 pub struct RunOptions {
     /// The scene's band, from 0, for each that the model needs.
     pub bands: Vec<usize>,
-    /// Edge of a tile in pixels, a multiple of 32; the card's where absent.
+    /// Edge of a tile in pixels, a multiple of 32; the card's if absent.
     #[serde(default)]
     pub tile: Option<usize>,
     /// Whether to run at the model's resolution.
@@ -37,21 +37,21 @@ impl RunOptions {
     }
 }
 
-/// Tiles that a run has done, of all.
+/// Tiles that a run has done, out of all.
 #[derive(Debug, Clone, Copy, Serialize, Tsify)]
 pub struct TileCount {
     /// Finished.
     pub done: usize,
-    /// All of the scene.
+    /// All tiles of the scene.
     pub total: usize,
 }
 
-/// What a run is to do after a tile.
+/// What a run should do after a tile.
 #[derive(Debug, Deserialize, Tsify)]
 pub struct AfterTile {
-    /// End here.
+    /// Whether to end here.
     pub cancel: bool,
-    /// Draw this layer of what is done.
+    /// The layer to draw of what is done.
     #[tsify(type = "LayerRequest | null")]
     pub layer: Option<LayerRequest>,
 }

@@ -63,7 +63,7 @@ pub enum Certainty {
     Named,
     /// It fits a known product.
     Likely,
-    /// Nothing says so: a person must confirm it.
+    /// Nothing says so; a person must confirm it.
     Unknown,
 }
 
@@ -92,9 +92,9 @@ pub struct SceneFacts {
 #[derive(Debug, Serialize, Tsify)]
 #[tsify(missing_as_null)]
 pub struct SceneBand {
-    /// Its place, from 0.
+    /// Its position, from 0.
     pub index: usize,
-    /// Its name, where the file gives one.
+    /// Its name, if the file gives one.
     pub name: Option<String>,
 }
 
@@ -132,7 +132,7 @@ pub struct ScenePreview {
     pub picture: Picture,
     /// How its colours came about, in words.
     pub note: String,
-    /// How the values could be made those of training, in words; null where they need not be.
+    /// How the values could be made like those of training, in words; null if they need not be.
     pub matching: Option<String>,
     /// What does not fit the model's training data.
     pub warnings: Vec<Notice>,
