@@ -41,15 +41,16 @@ need_rust() {
 
 # Builds a command from crates.io in the cheapest profile: it runs for seconds, an optimized build of it takes minutes.
 install_crate() { # NAME VERSION OPTIONS...
-  local name=$1 version=$2 build rc
+  local name=$1 version=$2 began=$SECONDS build rc
   shift 2
   say "installing $name $version (crates.io); this takes some minutes"
   build=$(mktemp -d)
-  CARGO_TARGET_DIR=$build CARGO_PROFILE_RELEASE_LTO=off CARGO_PROFILE_RELEASE_OPT_LEVEL=1 \
-    CARGO_PROFILE_RELEASE_CODEGEN_UNITS=16 CARGO_RESOLVER_INCOMPATIBLE_RUST_VERSIONS=fallback \
+  CARGO_TARGET_DIR=$build CARGO_PROFILE_RELEASE_LTO=off CARGO_PROFILE_RELEASE_OPT_LEVEL=0 CARGO_PROFILE_RELEASE_DEBUG=0 \
+    CARGO_PROFILE_RELEASE_CODEGEN_UNITS=16 CARGO_PROFILE_RELEASE_PANIC=abort CARGO_RESOLVER_INCOMPATIBLE_RUST_VERSIONS=fallback \
     cargo install --quiet --root "$RAREMAP_TOOLS" "$name@$version" "$@"
   rc=$?
   rm -rf "$build"
+  [ $rc -ne 0 ] || say "$name is installed, after $((SECONDS - began)) s"
   return $rc
 }
 
@@ -59,9 +60,14 @@ has_version() { # VERSION COMMAND...
   "$@" --version 2>/dev/null | grep -qwF -- "$version"
 }
 
+# What reads and writes wasm is optimized a little: it works on all of the page's.
+WASM_CRATES=(walrus wasmparser wasm-encoder wasm-bindgen-cli-support id-arena)
+
 need_trunk() {
   # Without --locked: the lock file that wasm-bindgen-cli ships names a version that was withdrawn.
-  has_version "$WASM_BINDGEN_VERSION" wasm-bindgen || install_crate wasm-bindgen-cli "$WASM_BINDGEN_VERSION" || return
+  has_version "$WASM_BINDGEN_VERSION" wasm-bindgen ||
+    install_crate wasm-bindgen-cli "$WASM_BINDGEN_VERSION" --no-default-features --bin wasm-bindgen \
+      $(printf -- '--config profile.release.package.%s.opt-level=1 ' "${WASM_CRATES[@]}") || return
   has_version "$TRUNK_VERSION" trunk || install_crate trunk "$TRUNK_VERSION" --locked --no-default-features
 }
 
