@@ -7,7 +7,7 @@ use anyhow::{Context, Result, bail, ensure};
 use raremap_model::Class;
 use serde::{Deserialize, Serialize};
 
-use super::npz::NpzCache;
+use super::arrays::NpzCache;
 use super::sample::IGNORE;
 
 /// The TOML file.

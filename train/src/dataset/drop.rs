@@ -6,7 +6,7 @@ use serde::Serialize;
 use sha2::{Digest, Sha256};
 
 use super::config::DatasetConfig;
-use super::entries::Entry;
+use super::entry::Entry;
 use super::sample::{IGNORE, Sample};
 
 /// Samples that were left out, by reason; each counts once, for the first reason that applies.

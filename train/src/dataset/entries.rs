@@ -1,61 +1,13 @@
 //! Which images there are, which place each shows and which split it is in.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use anyhow::{Context, Result, bail, ensure};
-use serde::{Deserialize, Serialize};
 
 use super::config::{DatasetConfig, Format};
+use super::entry::{Entry, EntryProblem};
 use super::{npz, tiff};
-
-/// A line of the splits: an image, or a window of one.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
-pub struct Entry {
-    /// Name of the image, or for a window `IMAGE@ROW_COLUMN` with the pixel of its top left corner.
-    pub image: String,
-    /// The place that it shows: images of one place are never in two splits.
-    pub place: String,
-    /// Its split.
-    pub split: String,
-}
-
-/// What is wrong with a list of entries.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum EntryProblem {
-    /// A place is in two splits.
-    Leak {
-        /// The place.
-        place: String,
-        /// Its splits.
-        splits: [String; 2],
-    },
-    /// An image is listed twice.
-    Duplicate {
-        /// The image.
-        image: String,
-    },
-    /// A file does not exist.
-    Missing {
-        /// The file.
-        path: PathBuf,
-    },
-}
-
-impl EntryProblem {
-    /// The problem as a sentence, for a list in `file`.
-    pub fn sentence(&self, file: &Path) -> String {
-        let file = file.display();
-        match self {
-            Self::Leak { place, splits } => format!(
-                "{file}: place {place} is in {} and in {}: its images would leak from one split into the other",
-                splits[0], splits[1]
-            ),
-            Self::Duplicate { image } => format!("{file}: image {image} is listed twice"),
-            Self::Missing { path } => format!("{} does not exist, but {file} lists it", path.display()),
-        }
-    }
-}
 
 impl DatasetConfig {
     /// Where the entries come from, for messages.

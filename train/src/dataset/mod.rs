@@ -1,9 +1,12 @@
 //! A labelled set of images, described by a TOML file: GeoTIFF pairs, PNG pairs or NumPy arrays.
 
+mod arrays;
 mod config;
 mod drop;
 mod entries;
+mod entry;
 mod footprint;
+mod join;
 mod npz;
 mod png;
 mod sample;
@@ -19,7 +22,7 @@ use raremap_model::{Band, BandSource};
 pub use config::ClassConfig;
 pub use config::{DatasetConfig, Format, check_fractions};
 pub use drop::Dropped;
-pub use entries::{Entry, EntryProblem};
+pub use entry::{Entry, EntryProblem};
 pub use footprint::Footprint;
 pub use sample::{IGNORE, Sample};
 
@@ -64,7 +67,7 @@ impl Loader<'_> {
                 (names, pixels, mask)
             }
         };
-        let sample = sample::join(self.config, &names, pixels, &mask)?;
+        let sample = join::join(self.config, &names, pixels, &mask)?;
         ensure!(
             corner.is_some() || sample.valid.contains(&true),
             "{} has no valid pixel: all are nodata or NaN",

@@ -2,53 +2,22 @@
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, PoisonError};
 
 use anyhow::{Context, Result, bail, ensure};
 use npyz::npz::NpzArchive;
 use npyz::{DType, NpyFile, TypeChar};
 use sha2::{Digest, Sha256};
 
+use super::arrays::{Array, Arrays};
 use super::config::{DatasetConfig, Layout, NpzConfig};
-use super::entries::Entry;
+use super::entry::Entry;
 use super::sample::{Image, Mask, Names};
 
 /// An array has at most this many numbers, so that a forged header cannot exhaust memory.
 const MAX_NUMBERS: u64 = 1 << 31;
 /// An axis of up to this size may be bands, if the order of the axes is not given.
 const MAX_BANDS: usize = 16;
-
-/// Arrays by their file and name; they are read once and shared by all copies of a dataset's description.
-#[derive(Debug, Clone, Default)]
-pub(super) struct NpzCache(Arc<Mutex<BTreeMap<String, Arc<Arrays>>>>);
-
-/// Images and masks of one `[[npz]]`.
-#[derive(Debug)]
-pub(super) struct Arrays {
-    images: Array,
-    masks: Option<Array>,
-    mask_band: Option<usize>,
-    places: Option<Vec<String>>,
-}
-
-/// Numbers with the steps along image, band, row and column, so that any order of axes is read without moving the numbers.
-#[derive(Debug)]
-struct Array {
-    numbers: Vec<f32>,
-    /// `[n, bands, h, w]`
-    shape: [usize; 4],
-    strides: [usize; 4],
-}
-
-impl Array {
-    fn plane(&self, image: usize, band: usize) -> impl Iterator<Item = f32> {
-        let [n, c, y, x] = self.strides;
-        let [_, _, height, width] = self.shape;
-        let first = image * n + band * c;
-        let at = move |row: usize, column: usize| first + row * y + column * x;
-        (0..height).flat_map(move |row| (0..width).map(move |column| self.numbers[at(row, column)]))
-    }
-}
 
 /// The arrays of `[[npz]]` number `index`, from the cache or the file.
 fn arrays_of(config: &DatasetConfig, index: usize) -> Result<Arc<Arrays>> {

@@ -4,6 +4,7 @@ mod batch;
 mod learner;
 mod replicas;
 mod state;
+mod step_loss;
 mod trainer;
 
 use std::path::{Path, PathBuf};

@@ -8,7 +8,7 @@ use burn::tensor::{Device, Tensor};
 use raremap_model::{Card, DualLogits, Network};
 
 use super::batch::{HostBatch, Stream, mix};
-use super::learner::StepLoss;
+use super::step_loss::StepLoss;
 use crate::config::TrainConfig;
 use crate::loss::Objective;
 use crate::optim::accumulate::{Accumulator, scaled};

@@ -1,11 +1,11 @@
 //! What covers each subpixel: water, reeds, roads, towns, forest, grass and fields. Earlier ones go before later ones.
 
+use super::class::Class;
 use super::fields::{Field, Fields};
 use super::grid::Grid;
 use super::ground::{Ground, SUB, Wetness};
 use super::random::{Noise, hash, mix, smoothstep, unit};
 use super::settle::{Built, Road, Settlements};
-use super::spectra::Class;
 
 /// The cover of a subpixel. It is finer than the classes of the truth: a street and a roof are both `built`.
 #[derive(Clone, Copy, Debug)]

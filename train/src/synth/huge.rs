@@ -4,10 +4,10 @@ use std::fs::File;
 use std::io::BufWriter;
 use std::path::{Path, PathBuf};
 
+use super::class::CLASSES;
 use super::liss4::{self, Calibration};
 use super::mosaic::Mosaic;
 use super::sensor::TRUTH_NODATA;
-use super::spectra::CLASSES;
 use super::stream::{Blocks, Streamed};
 use super::write::Place;
 use super::zip::ZipWriter;

@@ -6,6 +6,7 @@
 //!
 //! Scenes larger than memory (`--size`) are tiled with such landscapes, pixel by pixel as they are written.
 
+mod class;
 mod course;
 mod cover;
 mod erosion;
@@ -207,8 +208,8 @@ fn make_folder(path: &std::path::Path) -> Result<(), SynthError> {
     })
 }
 
-fn print_shares(shares: [f64; spectra::CLASSES.len()]) {
-    for ((_, name), share) in spectra::CLASSES.iter().zip(shares) {
+fn print_shares(shares: [f64; class::CLASSES.len()]) {
+    for ((_, name), share) in class::CLASSES.iter().zip(shares) {
         println!("{name:<12} {:6.2} %", 100.0 * share);
     }
 }
@@ -260,7 +261,7 @@ impl SynthArgs {
 type Files = Vec<(&'static str, Vec<u8>)>;
 
 /// The files of a scene, and the share of each class.
-fn make(arguments: &SynthArgs) -> Result<(Files, [f64; spectra::CLASSES.len()]), SynthError> {
+fn make(arguments: &SynthArgs) -> Result<(Files, [f64; class::CLASSES.len()]), SynthError> {
     let SynthArgs { width, height, .. } = *arguments;
     let sides = MIN_SIDE_PX..=MAX_SIDE_PX;
     if !sides.contains(&width) || !sides.contains(&height) {
@@ -318,7 +319,7 @@ mod tests {
     use raremap_io::BytesSource;
     use raremap_tiff::{GeoTiff, Limits, Window};
 
-    use super::spectra::{CLASSES, Class};
+    use super::class::{CLASSES, Class};
     use super::*;
 
     fn arguments(layout: Layout) -> SynthArgs {

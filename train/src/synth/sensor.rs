@@ -1,9 +1,10 @@
 //! Turns a landscape into an image: light, point spread, noise, and the truth of each pixel.
 
+use super::class::CLASSES;
 use super::cover::{Cover, Landscape};
 use super::ground::SUB;
 use super::random::{Noise, cos_turns, hash, mix, normal_at, sin_turns, unit};
-use super::spectra::{CLASSES, Palette};
+use super::spectra::Palette;
 
 /// The truth's code for a pixel without data.
 pub const TRUTH_NODATA: u8 = 255;
@@ -109,7 +110,7 @@ impl Scene {
 /// One row of subpixels as the sensor would see them.
 struct SubRow {
     index: i64,
-    cells: Vec<([f64; 3], super::spectra::Class)>,
+    cells: Vec<([f64; 3], super::class::Class)>,
 }
 
 impl SubRow {

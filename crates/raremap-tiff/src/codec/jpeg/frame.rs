@@ -1,88 +1,13 @@
 //! Markers, tables and the frame (ITU-T T.81, annex B).
 
 use super::bits::HuffmanTable;
-use super::idct::{BlockSamples, BlockSize, inverse_dct};
+use super::idct::{BlockSize, inverse_dct};
+use super::parts::{Component, Frame, Tables};
 use super::scan::{Scan, ScanComponent, ZIGZAG, decode_scan};
 use crate::codec::CodecError;
 
 /// Scans that one image may have: a progressive file has about ten, a forged one thousands.
 const MAX_SCANS: usize = 200;
-
-/// Tables that stay in force until they are replaced.
-#[derive(Debug, Clone, Default)]
-pub(super) struct Tables {
-    /// In natural order.
-    quant: [Option<[u16; 64]>; 4],
-    pub(super) dc: [Option<HuffmanTable>; 4],
-    pub(super) ac: [Option<HuffmanTable>; 4],
-    /// MCUs between restart markers, 0 without them.
-    pub(super) restart_interval: u32,
-}
-
-/// One component: its geometry and what is decoded of it.
-#[derive(Debug)]
-pub(super) struct Component {
-    id: u8,
-    /// Sampling factors.
-    pub(super) across: usize,
-    pub(super) down: usize,
-    quant_table: usize,
-    pub(super) quant: [u16; 64],
-    /// Columns and rows of blocks that belong to the image.
-    pub(super) own_blocks: [usize; 2],
-    /// What a block is transformed to.
-    pub(super) block_size: BlockSize,
-    /// How often a transformed sample is repeated across and down.
-    repeat: [usize; 2],
-    /// Blocks including those that fill up the last MCU.
-    pub(super) blocks_across: usize,
-    blocks_down: usize,
-    pub(super) samples: Vec<u16>,
-    /// Of progressive frames only.
-    pub(super) coefficients: Vec<[i16; 64]>,
-    is_seen: bool,
-}
-
-impl Component {
-    fn stride(&self) -> usize {
-        self.blocks_across * self.block_size.width
-    }
-
-    pub(super) fn put_block(&mut self, block: &BlockSamples, [row, column]: [usize; 2]) {
-        let (BlockSize { width, height }, stride) = (self.block_size, self.stride());
-        for (y, line) in block.chunks_exact(width).take(height).enumerate() {
-            let start = (row * height + y) * stride + column * width;
-            if let Some(target) = self.samples.get_mut(start..start + width) {
-                target.copy_from_slice(line);
-            }
-        }
-    }
-
-    /// Row `y` of the image.
-    pub(super) fn copy_row(&self, y: usize, out: &mut [u16]) {
-        let [across, down] = self.repeat;
-        let row = self.samples.get(y / down * self.stride()..).unwrap_or_default();
-        if across == 1 {
-            out.iter_mut().zip(row).for_each(|(to, from)| *to = *from);
-            return;
-        }
-        for (to, from) in out.chunks_mut(across).zip(row) {
-            to.fill(*from);
-        }
-    }
-}
-
-/// The image of one strip or tile.
-#[derive(Debug)]
-pub(super) struct Frame {
-    pub(super) bits: u8,
-    pub(super) width: usize,
-    pub(super) height: usize,
-    pub(super) is_progressive: bool,
-    pub(super) mcus_across: usize,
-    pub(super) mcus_down: usize,
-    pub(super) components: Vec<Component>,
-}
 
 /// What the frame of a block must look like.
 #[derive(Debug, Clone, Copy)]

@@ -7,11 +7,13 @@ mod bits;
 mod color;
 mod frame;
 mod idct;
+mod parts;
 mod scan;
 
 use super::{BlockShape, CodecError};
 use color::rgb_of;
-use frame::{Expected, Tables, read_stream};
+use frame::{Expected, read_stream};
+use parts::Tables;
 
 /// Decodes one strip or tile to chunky samples in native byte order.
 ///

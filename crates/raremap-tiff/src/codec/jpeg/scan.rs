@@ -1,8 +1,8 @@
 //! The scans of a frame: sequential and progressive Huffman coding (ITU-T T.81, annexes F and G).
 
 use super::bits::{BitReader, HuffmanTable};
-use super::frame::{Frame, Tables};
 use super::idct::inverse_dct;
+use super::parts::{Frame, Tables};
 
 /// Coefficients are coded in this order: `ZIGZAG[k]` is the natural index of the k-th.
 pub(super) const ZIGZAG: [u8; 64] = [
