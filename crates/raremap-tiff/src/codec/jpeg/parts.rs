@@ -39,7 +39,7 @@ pub(super) struct Component {
 }
 
 impl Component {
-    pub(super) fn stride(&self) -> usize {
+    fn stride(&self) -> usize {
         self.blocks_across * self.block_size.width
     }
 
