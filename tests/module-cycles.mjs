@@ -213,8 +213,9 @@ export function readCrate(rootFile, read) {
       add(inner, childFile, join(folder, name), withoutTests(tokens(read(childFile))));
     }
   };
-  const list = withoutTests(tokens(read(rootFile)));
-  add("", rootFile, dirname(rootFile), list);
+  const text = read(rootFile);
+  if (text === undefined) throw new Error(`${rootFile} is not there`);
+  add("", rootFile, dirname(rootFile), withoutTests(tokens(text)));
   return modules;
 }
 
