@@ -1,6 +1,6 @@
 //! What the names of a scene's bands say, as words or as the codes of a product.
 
-use crate::fit::bands::Certainty;
+use crate::fit::certainty::Certainty;
 
 /// One way to read the bands' names.
 pub(crate) struct Reading {

@@ -3,6 +3,7 @@
 pub(crate) mod assignment;
 mod band_names;
 pub(crate) mod bands;
+pub(crate) mod certainty;
 pub(crate) mod matching;
 pub(crate) mod opacity;
 pub(crate) mod open;

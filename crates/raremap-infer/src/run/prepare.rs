@@ -4,7 +4,8 @@ use raremap_model::Card;
 use raremap_scene::{Notice, Scene, SceneInfo};
 
 use crate::error::InferError;
-use crate::fit::bands::{BandGuess, Certainty};
+use crate::fit::bands::BandGuess;
+use crate::fit::certainty::Certainty;
 use crate::fit::matching::{MatchMode, match_statistics, not_matched};
 use crate::fit::statistics::{Warning, compare_resolution, compare_statistics};
 use crate::run::pipeline::{RunOptions, preview_for_statistics};

@@ -1,7 +1,8 @@
 //! What a product says about itself besides its numbers: its name, and when it was taken.
 
+use super::kind::ProductKind;
 use super::metadata::{calendar_day, element, key_values};
-use super::recognize::{ProductKind, RecognizedProduct};
+use super::recognize::RecognizedProduct;
 
 /// What a product says about itself.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]

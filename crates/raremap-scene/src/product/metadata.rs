@@ -1,7 +1,8 @@
 //! Turns stored numbers into reflectance, by what a product says about itself.
 
+use super::kind::ProductKind;
 use super::names::band_code;
-use super::recognize::{ProductKind, RecognizedProduct};
+use super::recognize::RecognizedProduct;
 
 /// How the stored numbers of a product become reflectances: `reflectance = scale * stored + offset`, band by band.
 #[derive(Debug, Clone, PartialEq)]

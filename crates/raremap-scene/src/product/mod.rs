@@ -2,14 +2,16 @@
 
 mod facts;
 mod grid;
+mod kind;
 mod metadata;
 mod names;
 mod recognize;
 mod zero;
 
 pub use facts::{ProductFacts, product_facts};
+pub use kind::ProductKind;
 pub use metadata::{Calibration, calibration};
-pub use recognize::{ProductBand, ProductKind, RecognizedProduct, recognize};
+pub use recognize::{ProductBand, RecognizedProduct, recognize};
 
 use serde::Serialize;
 

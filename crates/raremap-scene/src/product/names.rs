@@ -1,6 +1,6 @@
 //! Finds out what a file of a product is, by its name.
 
-use super::ProductKind;
+use super::kind::ProductKind;
 
 /// What a file is, by its name.
 #[derive(Debug, Clone, PartialEq, Eq)]

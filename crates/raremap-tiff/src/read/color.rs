@@ -6,8 +6,8 @@ use crate::directory::Directory;
 use crate::directory::metadata_reader::MetadataReader;
 use crate::error::TiffError;
 use crate::limits::Limits;
+use crate::read::conversion::ColorConversion;
 use crate::read::layout::Layout;
-use crate::samples::conversion::ColorConversion;
 use crate::tags;
 use raremap_io::RangeSource;
 

@@ -3,10 +3,12 @@
 mod blocks;
 pub(crate) mod checksum;
 pub(crate) mod color;
+mod conversion;
 pub(crate) mod gdal_metadata;
 mod geo_tags;
 mod grid;
 pub(crate) mod info;
+mod lab;
 pub(crate) mod layout;
 pub(crate) mod related;
 pub(crate) mod summary;

@@ -1,7 +1,5 @@
 //! Sample types, and the conversion of a block's bytes into values and validity.
 
-pub(crate) mod conversion;
-mod lab;
 pub(crate) mod nodata;
 
 use serde::Serialize;

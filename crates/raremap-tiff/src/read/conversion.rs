@@ -5,7 +5,7 @@ use crate::directory::Directory;
 use crate::directory::metadata_reader::MetadataReader;
 use crate::error::{TiffError, Unsupported};
 use crate::limits::Limits;
-use crate::samples::lab::Lab;
+use crate::read::lab::Lab;
 use crate::tags;
 use raremap_io::RangeSource;
 
