@@ -30,7 +30,7 @@ pub enum EntryProblem {
         /// The image.
         image: String,
     },
-    /// A file is not there.
+    /// A file does not exist.
     Missing {
         /// The file.
         path: PathBuf,

@@ -28,7 +28,7 @@ pub(super) struct Image {
     pub width: usize,
     /// `[scene_bands, h, w]`
     pub values: Vec<f32>,
-    /// `[h, w]`, as the file says; [`join`](super::join::join) adds the dataset's own nodata and what is not finite.
+    /// `[h, w]`, as the file says; [`join`](super::join::join) then marks the dataset's own nodata and what is not finite.
     pub valid: Vec<bool>,
 }
 
