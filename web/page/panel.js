@@ -220,7 +220,7 @@ export function showLegend(kind, scale, areas, topK) {
   }
   const caption =
     kind === "saliency"
-      ? `Saliency. ${areas.topK.threshold === null ? "None marked" : `Bright: the top ${number(topK)}%, from ${number(areas.topK.threshold, 2)}`}`
+      ? `Saliency. ${areas.topK.threshold === null ? "No pixel is marked" : `The top ${number(topK)}%, ${number(areas.topK.threshold, 2)} and above, are bright`}`
       : `Probability of ${className(kind.replace("probability:", ""))}`;
   legend.replaceChildren(caption, ramp(scale), make("div", { class: "ends" }, make("span", {}, "0"), make("span", {}, "1")));
 }
@@ -250,7 +250,7 @@ export function showAbout({ card, golden }) {
     ["Trained on", card.dataset],
     ["Source", card.provenance],
     ["Weights", card.quantization],
-    ["Test tile", `largest difference ${golden.maxAbs.toExponential(1)}, allowed ${golden.tolerance.toExponential(1)}`],
+    ["Test tile", `differs by at most ${golden.maxAbs.toExponential(1)}, where ${golden.tolerance.toExponential(1)} is allowed`],
   ];
   byId("about-body").replaceChildren(
     make("p", {}, card.description),

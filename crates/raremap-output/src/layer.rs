@@ -150,7 +150,7 @@ fn draw_saliency(logits: &SceneLogits, options: &DecideOptions, view: &View) -> 
     Ok(picture.fade(DIM, |index| marks.get(index) == Some(&0)))
 }
 
-/// White inside, black outside, so that one of both shows on any ground.
+/// White inside and black outside, so that one of them shows on any ground.
 fn draw_outline(logits: &SceneLogits, mask: &[u8], selected: &[String], view: &View, zoom: usize) -> Picture {
     let mut is_rare = [false; 256];
     for class in logits.classes().iter().filter(|class| selected.contains(&class.name)) {

@@ -60,7 +60,7 @@ impl Picture {
         &self.rgba
     }
 
-    /// Gives every pixel what `color` says of its index; `None` leaves it as it is.
+    /// Gives every pixel the colour that `color` returns for its index; `None` leaves it as it is.
     pub fn paint(mut self, color: impl Fn(usize) -> Option<[u8; RGBA]>) -> Self {
         for (index, pixel) in self.rgba.chunks_exact_mut(RGBA).enumerate() {
             if let Some(color) = color(index) {
@@ -70,7 +70,7 @@ impl Picture {
         self
     }
 
-    /// Lowers the opacity of the pixels that `is_faded` names, by their index.
+    /// Lowers the opacity of the pixels for which `is_faded` is true; it takes their index.
     pub fn fade(mut self, opacity: u8, is_faded: impl Fn(usize) -> bool) -> Self {
         for (index, pixel) in self.rgba.chunks_exact_mut(RGBA).enumerate() {
             if let [.., alpha] = pixel
@@ -91,7 +91,7 @@ pub struct Stretch {
 }
 
 impl Stretch {
-    /// From the band's valid pixels; `values` and `valid` are one to one.
+    /// Computes the stretch from the band's valid pixels; `values` and `valid` are one to one.
     pub fn of(values: &[f32], valid: &[bool]) -> Self {
         let pairs = values.iter().zip(valid);
         let mut sorted: Vec<f32> = pairs.filter(|(_, valid)| **valid).map(|(value, _)| *value).collect();

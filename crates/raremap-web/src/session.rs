@@ -89,10 +89,10 @@ impl Session {
         })
     }
 
-    /// What the model is, and how its golden tile went.
+    /// What the model is, and the result of its golden tile.
     ///
     /// # Errors
-    /// None in practice: what is told here can be written.
+    /// None in practice, because everything here can be written.
     pub fn info(&self) -> Result<Ts<ModelInfo>, SessionError> {
         let colors = (0..SCALE_STEPS).map(|step| scale_color(step as f32 / (SCALE_STEPS - 1) as f32));
         to_js(&ModelInfo {
@@ -110,7 +110,7 @@ impl Session {
     /// Opens files in place of the scene before: one, the bands of one product, or an archive of them.
     ///
     /// # Errors
-    /// The codes of reading for what cannot be read, `too_few_bands`, `superseded` where another was opened meanwhile.
+    /// The codes of reading for what cannot be read, `too_few_bands`, and `superseded` if another scene was opened meanwhile.
     #[wasm_bindgen(js_name = openFiles)]
     pub async fn open_files(
         &self,

@@ -25,7 +25,7 @@ pub struct Preview {
     pub picture: Picture,
     /// How its colours came about, in one sentence for people.
     pub note: String,
-    /// How the values could be made those of training, in words; `None` where they need not be.
+    /// How the values could be made like those of training, in words; `None` if they need not be.
     pub matching: Option<String>,
     /// What does not fit the model's training data.
     pub warnings: Vec<Warning>,

@@ -19,7 +19,7 @@ pub use scene::{OpenedScene, Picture, SceneBand, SceneFacts, ScenePreview, Scene
 /// Gives a value to JavaScript.
 ///
 /// # Errors
-/// None in practice: the types here hold nothing that cannot be written.
+/// None in practice, because the types here hold nothing that cannot be written.
 pub fn to_js<T: Tsify + Serialize>(value: &T) -> Result<Ts<T>, SessionError> {
     Ts::from_rust(value).map_err(|error| SessionError::new("internal", error.to_string()))
 }
@@ -29,7 +29,7 @@ pub fn to_js<T: Tsify + Serialize>(value: &T) -> Result<Ts<T>, SessionError> {
 /// # Errors
 /// `misuse` for what has another shape.
 pub fn from_js<T: Tsify + for<'de> Deserialize<'de>>(value: impl Into<JsValue>) -> Result<T, SessionError> {
-    T::from_js(value).map_err(|error| SessionError::misuse(format!("options that cannot be read: {error}")))
+    T::from_js(value).map_err(|error| SessionError::misuse(format!("the options cannot be read: {error}")))
 }
 
 /// One or two sentences for people, and a code for programs that does not change between versions.

@@ -7,7 +7,7 @@ use wasm_bindgen::JsValue;
 
 use crate::error::SessionError;
 
-/// The model, and how its test tile went on this device.
+/// The model, and the result of its test tile on this device.
 #[derive(Debug, Serialize, Tsify)]
 #[serde(rename_all = "camelCase")]
 pub struct ModelInfo {

@@ -48,7 +48,7 @@ pub struct LayerRequest {
     /// A part of the scene to draw instead, pixel by pixel.
     #[serde(default)]
     pub window: Option<SceneWindow>,
-    /// Picture pixels per scene pixel of a part's outlines, so that they stay thin where pixels are drawn large; 1 where absent.
+    /// Picture pixels per scene pixel of a part's outlines, so that they stay thin where pixels are drawn large; 1 if absent.
     #[serde(default)]
     pub zoom: Option<usize>,
 }

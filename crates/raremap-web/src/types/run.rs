@@ -12,7 +12,7 @@ use super::LayerRequest;
 pub struct RunOptions {
     /// The scene's band, from 0, for each that the model needs.
     pub bands: Vec<usize>,
-    /// Edge of a tile in pixels, a multiple of 32; the card's where absent.
+    /// Edge of a tile in pixels, a multiple of 32; the card's if absent.
     #[serde(default)]
     pub tile: Option<usize>,
     /// Whether to run at the model's resolution.

@@ -132,7 +132,7 @@ pub struct ScenePreview {
     pub picture: Picture,
     /// How its colours came about, in words.
     pub note: String,
-    /// How the values could be made those of training, in words; null where they need not be.
+    /// How the values could be made like those of training, in words; null if they need not be.
     pub matching: Option<String>,
     /// What does not fit the model's training data.
     pub warnings: Vec<Notice>,
