@@ -108,7 +108,7 @@ fn with_a_blue_band_the_colours_are_natural() {
     ] {
         let shown = preview(&growing(&names, grown), &card, &[1, 2, 3], 2048);
         assert_eq!(last_pixel(&shown), expected, "band {grown} grows");
-        assert_eq!(shown.note, "Shown in natural colours.");
+        assert_eq!(shown.note, "The scene is shown in natural colours.");
     }
 }
 

@@ -25,7 +25,7 @@ const VIRIDIS: [[u8; 3]; 9] = [
     [253, 231, 37],
 ];
 
-/// Largest number of picture pixels per scene pixel of an outline, along each axis.
+/// Most picture pixels per scene pixel of an outline, along each axis.
 const MAX_ZOOM: usize = 16;
 
 /// What a layer shows.
@@ -33,9 +33,9 @@ const MAX_ZOOM: usize = 16;
 pub enum Layer {
     /// The classes in their colours.
     Mask,
-    /// How likely each pixel is to be a rare class, by its name.
+    /// How likely each pixel is a rare class, by its name.
     Probability(String),
-    /// How salient each pixel is; pixels that top-k does not mark are faded once the result is complete.
+    /// How salient each pixel is; what top-k does not mark is faded once the result is complete.
     Saliency,
     /// The edges of the selected rare classes.
     RareOutline,
@@ -86,8 +86,7 @@ impl Layer {
             Self::Saliency => draw_saliency(logits, options, view),
             Self::Probability(name) => {
                 let rare = logits.rare_classes().position(|rare| rare == name);
-                let rare =
-                    rare.ok_or_else(|| InferError::Misuse(format!("{name} is not a rare class of this model")))?;
+                let rare = rare.ok_or_else(|| InferError::Misuse(format!("{name} is no rare class of this model")))?;
                 Ok(draw_scale(&logits.probability(rare, view)?, view))
             }
         }
@@ -151,7 +150,7 @@ fn draw_saliency(logits: &SceneLogits, options: &DecideOptions, view: &View) -> 
     Ok(picture.fade(DIM, |index| marks.get(index) == Some(&0)))
 }
 
-/// It is white inside and black outside, so that one of them shows on any ground.
+/// White inside and black outside, so that one of them shows on any ground.
 fn draw_outline(logits: &SceneLogits, mask: &[u8], selected: &[String], view: &View, zoom: usize) -> Picture {
     let mut is_rare = [false; 256];
     for class in logits.classes().iter().filter(|class| selected.contains(&class.name)) {

@@ -18,7 +18,7 @@ pub struct Picture {
 }
 
 impl Picture {
-    /// An empty picture, all transparent. `extent` is left, top, width and height in pixels of the scene.
+    /// All transparent. `extent` is left, top, width and height in pixels of the scene.
     pub fn new(width: usize, height: usize, extent: [f64; 4]) -> Self {
         Self {
             width,
@@ -28,7 +28,7 @@ impl Picture {
         }
     }
 
-    /// Draws the three bands of `samples` as red, green and blue, in this order, each with its own stretch. Pixels without data stay
+    /// Red, green and blue from the three bands of `samples`, in this order, each by its own stretch. Pixels without data stay
     /// transparent.
     pub fn of_samples(samples: &Samples, stretches: [Stretch; 3], extent: [f64; 4]) -> Self {
         let mut bands = samples.values.chunks_exact((samples.width * samples.height).max(1));
@@ -70,7 +70,7 @@ impl Picture {
         self
     }
 
-    /// Lowers the opacity of the pixels for which `is_faded` is true, by their index.
+    /// Lowers the opacity of the pixels for which `is_faded` is true; it takes their index.
     pub fn fade(mut self, opacity: u8, is_faded: impl Fn(usize) -> bool) -> Self {
         for (index, pixel) in self.rgba.chunks_exact_mut(RGBA).enumerate() {
             if let [.., alpha] = pixel

@@ -47,7 +47,7 @@ extern "C" {
     #[wasm_bindgen(method, catch, js_name = onPicture)]
     pub fn on_picture(this: &RunHooks, picture: Ts<Picture>) -> Result<(), JsValue>;
 
-    /// Told how many bytes of how many are unpacked.
+    /// Called with the number of bytes that are unpacked, and of all of them.
     #[wasm_bindgen(extends = js_sys::Function, typescript_type = "(done: number, total: number) => void")]
     pub type OnUnpacked;
 }

@@ -1,4 +1,4 @@
-//! Between two tiles: progress to the worker, a picture of what is done, and a look at the worker's messages.
+//! What happens between two tiles: progress for the worker, a picture of what is done, and a turn for the worker's messages.
 
 use std::ops::ControlFlow;
 

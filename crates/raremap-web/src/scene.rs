@@ -43,7 +43,7 @@ impl Scene {
         }
     }
 
-    /// What there is to say before the run.
+    /// Everything that the page says about it before the run.
     ///
     /// # Errors
     /// `too_few_bands`.

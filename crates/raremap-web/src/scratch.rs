@@ -19,7 +19,7 @@ pub struct ScratchPool {
 }
 
 impl ScratchPool {
-    /// The worker gives the files, or nothing.
+    /// The worker's hooks return the files, or nothing.
     pub fn new(hooks: SessionHooks) -> Self {
         Self { hooks }
     }

@@ -43,7 +43,7 @@ pub struct Session {
     model: BurnTileModel,
     golden_difference: f32,
     scene: RefCell<Option<Rc<Scene>>>,
-    /// Counts scenes: a scene that took longer to open than the next one does not take its place.
+    /// Counts scenes: one that took longer to open than the next does not take its place.
     opened: Cell<u32>,
     result: RefCell<Option<Rc<Outcome>>>,
     pool: ScratchPool,
@@ -92,7 +92,7 @@ impl Session {
     /// What the model is, and the result of its golden tile.
     ///
     /// # Errors
-    /// None in practice, because these values can always be written.
+    /// None in practice, because everything here can be written.
     pub fn info(&self) -> Result<Ts<ModelInfo>, SessionError> {
         let colors = (0..SCALE_STEPS).map(|step| scale_color(step as f32 / (SCALE_STEPS - 1) as f32));
         to_js(&ModelInfo {
@@ -138,7 +138,7 @@ impl Session {
             .await
     }
 
-    /// Ends what was done with the scene before; returns the number of the next one.
+    /// Ends what was done with the scene before; gives the number of the next one.
     fn close(&self) -> u32 {
         self.result.take();
         self.scene.take();
@@ -235,7 +235,7 @@ impl Session {
     /// A picture of the result.
     ///
     /// # Errors
-    /// `misuse` without a result, for a layer that does not exist, or for options out of range.
+    /// `misuse` without a result, for a layer that is not there, or for options out of range.
     pub fn layer(&self, request: Ts<LayerRequest>) -> Result<Ts<Picture>, SessionError> {
         let request: LayerRequest = from_js(request)?;
         to_js(&request.draw(&self.result()?.logits)?)

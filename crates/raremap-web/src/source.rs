@@ -25,7 +25,7 @@ const MAX_UNPACKED_BYTES: u64 = 64 << 30;
 /// A file by itself.
 #[derive(Debug, Clone)]
 pub enum FileSource {
-    /// Of the user's computer.
+    /// A file of the user's computer.
     Local(BlobSource),
     /// A file on a server.
     Remote(Rc<Cached<HttpSource>>),
