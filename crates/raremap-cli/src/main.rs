@@ -1,6 +1,7 @@
 //! The `raremap` command.
 
 mod inspect;
+mod log;
 mod predict;
 
 use std::process::ExitCode;
@@ -15,6 +16,8 @@ use raremap_train::{ablate, check, evaluate, export, run as train, split, stats,
 struct Cli {
     #[command(subcommand)]
     command: Command,
+    #[command(flatten)]
+    verbosity: log::Verbosity,
 }
 
 #[derive(Debug, Subcommand)]
@@ -42,7 +45,12 @@ enum Command {
 }
 
 fn main() -> ExitCode {
-    let result = match Cli::parse().command {
+    let Cli { command, verbosity } = Cli::parse();
+    if let Err(error) = verbosity.start() {
+        eprintln!("raremap: {error:#}");
+        return ExitCode::from(2);
+    }
+    let result = match command {
         #[cfg(feature = "train")]
         Command::Train(args) => train::run(&args),
         #[cfg(feature = "train")]

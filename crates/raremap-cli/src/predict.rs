@@ -27,7 +27,9 @@ use raremap_model::{Card, ModelFile, WeightsError};
 use raremap_output::{OutputError, OutputOptions, PolygonsCrs, ProbabilitySamples, Results, SceneName};
 use raremap_scene::{ProductFacts, Scene, SceneError, SceneInfo};
 use serde_json::json;
+use tracing::Level;
 
+use crate::log;
 use input::{InputScene, Opened, open_scene};
 use output::{CannotWrite, check_folder, refuse_inputs, scratch_in, write_all, write_summary};
 use raremap_device::Backend;
@@ -211,7 +213,7 @@ pub fn run(args: &PredictArgs) -> ExitCode {
         }
     });
     if let Err(error) = caught {
-        eprintln!("raremap: cannot catch Ctrl-C: {error}");
+        tracing::warn!("cannot catch Ctrl-C: {error}");
     }
     let Err(error) = pollster::block_on(predict(args)) else {
         return ExitCode::SUCCESS;
@@ -312,6 +314,12 @@ async fn predict(args: &PredictArgs) -> Result<()> {
     notices.extend(options.notices(card));
     let load_secs = started.elapsed().as_secs_f64();
 
+    tracing::debug!(
+        "model and scene are ready after {load_secs:.2} s: {} x {} pixels on {}",
+        info.width,
+        info.height,
+        args.device
+    );
     let started = Instant::now();
     let mut reporter = Reporter::new(&args.out);
     let mut logits = run_scene(&scene, &model, card, &options, &mut reporter)
@@ -326,6 +334,7 @@ async fn predict(args: &PredictArgs) -> Result<()> {
     go_on()?;
     logits.watch(Box::new(|_, _| or_break(go_on())));
     let run_secs = started.elapsed().as_secs_f64();
+    tracing::debug!("the network ran for {run_secs:.2} s");
 
     let started = Instant::now();
     let summary = logits.summary(&decide)?;
@@ -494,7 +503,7 @@ fn match_mode(asked: Match) -> Option<MatchMode> {
 /// More bytes of logits than this go to a temporary file.
 const MAX_LOGITS_BYTES: u64 = 64 << 20;
 
-/// Shows a progress bar on a terminal, and JSON lines elsewhere, at most one a second.
+/// Shows a progress bar on a terminal, and JSON lines elsewhere, at most one a second. It shows nothing under `--quiet`.
 struct Reporter<'a> {
     bar: Option<ProgressBar>,
     last: Instant,
@@ -504,7 +513,8 @@ struct Reporter<'a> {
 
 impl<'a> Reporter<'a> {
     fn new(out: &'a Path) -> Self {
-        let bar = std::io::IsTerminal::is_terminal(&std::io::stderr()).then(|| {
+        let is_seen = std::io::IsTerminal::is_terminal(&std::io::stderr()) && tracing::enabled!(Level::INFO);
+        let bar = is_seen.then(|| {
             let template = "{elapsed_precise} {wide_bar} tile {pos}/{len}, {eta} left";
             ProgressBar::new(0)
                 .with_style(ProgressStyle::with_template(template).unwrap_or_else(|_| ProgressStyle::default_bar()))
@@ -534,10 +544,7 @@ impl Reporter<'_> {
             }
             None if self.last.elapsed().as_secs() >= 1 => {
                 self.last = Instant::now();
-                eprintln!(
-                    "{}",
-                    json!({ "event": "file", "file": name, "done": done, "total": total })
-                );
+                log::progress(&json!({ "event": "file", "file": name, "done": done, "total": total }));
             }
             None => {}
         }
@@ -554,7 +561,7 @@ impl RunHooks for Reporter<'_> {
             }
             None if done == total || self.last.elapsed().as_secs() >= 1 => {
                 self.last = Instant::now();
-                eprintln!("{}", json!({ "event": "tile", "done": done, "total": total }));
+                log::progress(&json!({ "event": "tile", "done": done, "total": total }));
             }
             None => {}
         }

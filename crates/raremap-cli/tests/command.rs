@@ -8,7 +8,7 @@ use std::path::Path;
 
 use raremap_tiff::OutputSamples;
 use serde_json::Value;
-use support::{EDGE, RECIPE, fail, folder, succeed, write_tiff};
+use support::{EDGE, RECIPE, fail, folder, raremap, run, succeed, write_tiff};
 
 #[test]
 fn a_run_becomes_a_model_that_evaluates_and_predicts() {
@@ -220,4 +220,27 @@ fn bad_input_is_named_and_exits_with_2() {
     );
     let error = fail(&folder, &["train", "recipe.toml"]);
     assert!(error.contains("1.tif"), "{error}");
+}
+
+#[test]
+fn quiet_leaves_warnings_verbose_adds_what_is_done() {
+    let (_keep, folder) = folder();
+    let said = |flags: &[&str], out: &str| {
+        let run = ["train", "recipe.toml", "--out", out];
+        let output = run(&folder, &[&run[..], flags].concat());
+        assert!(output.status.success(), "{output:?}");
+        String::from_utf8(output.stderr).expect("text")
+    };
+    assert!(said(&[], "usual").contains("\"epoch\""));
+    assert_eq!(said(&["-q"], "quiet"), "");
+    let output = raremap(&folder, &["inspect", "nothing.tif", "-v", "-q"])
+        .output()
+        .expect("runs");
+    assert_eq!(output.status.code(), Some(2));
+    let output = raremap(&folder, &["inspect", "nothing.tif"])
+        .env("RAREMAP_LOG", "loud=louder")
+        .output()
+        .expect("runs");
+    assert_eq!(output.status.code(), Some(2));
+    assert!(String::from_utf8_lossy(&output.stderr).contains("RAREMAP_LOG=loud=louder"));
 }

@@ -23,10 +23,10 @@ pub enum TiffError {
     /// The bytes could not be fetched or stored.
     #[error(transparent)]
     Io(#[from] IoError),
-    /// The encoder failed, or what it writes to did.
+    /// The file or stream that is written to failed.
     // No #[from] of the field's own: the sentence holds the cause, and a chain of causes would say it twice.
     #[error("writing failed: {0}")]
-    Write(tiff::TiffError),
+    Write(std::io::Error),
 }
 
 impl From<SourceError> for TiffError {
@@ -35,8 +35,8 @@ impl From<SourceError> for TiffError {
     }
 }
 
-impl From<tiff::TiffError> for TiffError {
-    fn from(error: tiff::TiffError) -> Self {
+impl From<std::io::Error> for TiffError {
+    fn from(error: std::io::Error) -> Self {
         TiffError::Write(error)
     }
 }
@@ -140,6 +140,14 @@ pub enum Unsupported {
         /// Its usual name.
         name: &'static str,
     },
+    /// A compression whose decoder this build leaves out, as a cargo feature.
+    #[error("this build does not read {name} (compression {code})")]
+    LeftOut {
+        /// The value of the Compression tag.
+        code: u16,
+        /// Its usual name.
+        name: &'static str,
+    },
     /// A predictor other than 1, 2, 3, or one that does not fit the samples.
     #[error("predictor {predictor} is not supported for {bits}-bit samples")]
     Predictor {
@@ -181,7 +189,7 @@ pub enum Unsupported {
 impl Unsupported {
     fn code(&self) -> &'static str {
         match self {
-            Unsupported::Compression { .. } => "unsupported_compression",
+            Unsupported::Compression { .. } | Unsupported::LeftOut { .. } => "unsupported_compression",
             Unsupported::Predictor { .. } => "unsupported_predictor",
             Unsupported::SampleType { .. } => "unsupported_sample_type",
             Unsupported::MixedBands { .. } => "unsupported_mixed_bands",

@@ -19,6 +19,16 @@
 //! # Ok::<(), raremap_tiff::TiffError>(())
 //! ```
 
+#![cfg_attr(
+    not(all(feature = "ccitt", feature = "jpeg", feature = "lerc", feature = "webp")),
+    allow(
+        dead_code,
+        unused_imports,
+        unused_variables,
+        reason = "some tags and fields are there for one codec"
+    )
+)]
+
 mod codec;
 mod cog;
 mod directory;
@@ -42,5 +52,7 @@ pub use read::related::Overview;
 pub use read::summary::{BandSummary, SampleStatistics};
 pub use read::{GeoTiff, Window};
 pub use samples::{SampleType, SampleValue, Samples};
+pub use write::description::{BandOrder, BlockLayout, ImageDescription, WriteOptions};
 pub use write::image::{OutputImage, OutputSamples};
+pub use write::stream::{BlockRequest, write_blocks};
 pub use write::{encode_geotiff, write_geotiff};

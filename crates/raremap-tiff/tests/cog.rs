@@ -396,3 +396,26 @@ fn gdal_reads_classes_names_scale_nodata_and_overviews() {
         );
     }
 }
+
+/// FNV-1a, 64 bits.
+fn fingerprint(bytes: &[u8]) -> u64 {
+    let step = |hash: u64, byte: &u8| (hash ^ u64::from(*byte)).wrapping_mul(0x0100_0000_01B3);
+    bytes.iter().fold(0xCBF2_9CE4_8422_2325, step)
+}
+
+#[test]
+fn the_same_pixels_give_the_same_bytes_in_every_version() {
+    // The command and the page write the same file, and so does the version after this one.
+    let written = [
+        write_mask(700, 530).0,
+        write_steps(700, 530).0,
+        write_floats(300, 290).0,
+    ];
+    let found = written.map(|bytes| (bytes.len(), fingerprint(&bytes)));
+    let wanted = [
+        (11_975, 3_673_260_448_507_058_793),
+        (117_216, 6_110_958_173_660_269_887),
+        (554_780, 2_625_680_980_277_601_832),
+    ];
+    assert_eq!(found, wanted);
+}

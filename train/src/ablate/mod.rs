@@ -152,7 +152,7 @@ pub fn run(args: &AblateArgs) -> Result<()> {
         let mut count = 0;
         runs::run_all(jobs, args.jobs.max(1), &stop, |result| {
             count += 1;
-            eprintln!("{count}/{total}: {}", result.summary());
+            tracing::info!("{count}/{total}: {}", result.summary());
             // A result that another recipe made is out of date.
             results
                 .runs

@@ -88,7 +88,7 @@ fn columns(rare: &[String]) -> Vec<(String, Figure<'_>)> {
 /// Writes the page and its plots.
 pub(super) fn write(table: &Table, runs: &[RunResult]) -> Result<()> {
     let Some(first) = runs.first() else {
-        eprintln!("there are no results yet, so the page stays as it is");
+        tracing::warn!("there are no results yet, so the page stays as it is");
         return Ok(());
     };
     let rare: Vec<String> = rare_classes(&first.evaluation);

@@ -184,7 +184,7 @@ pub(super) fn run_all(
         drop(sender);
         for result in results {
             if let Err(error) = result.and_then(&mut done) {
-                eprintln!("{error:#}");
+                tracing::error!("{error:#}");
                 failure.get_or_insert(error);
             }
         }

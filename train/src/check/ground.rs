@@ -5,6 +5,9 @@
 //! square root of its strength relative to the surroundings. Two images are compared by the normalized cross-correlation of these fields
 //! over all offsets that leave a quarter of the smaller one, by Fourier transform.
 
+use rustfft::num_complex::Complex;
+use rustfft::{FftDirection, FftPlannerScalar};
+
 use crate::dataset::Sample;
 
 /// Cells along the longer side of an image.
@@ -27,21 +30,6 @@ pub const SAME_GROUND_UNSEARCHED: f32 = 0.6;
 /// The best offset must stand out by this many standard deviations over all offsets: fields in rows fit fields in rows at many offsets.
 const STANDS_OUT: f64 = 5.0;
 
-#[derive(Debug, Clone, Copy, Default)]
-struct Complex {
-    re: f32,
-    im: f32,
-}
-
-impl Complex {
-    fn times(self, other: Self) -> Self {
-        Self {
-            re: self.re * other.re - self.im * other.im,
-            im: self.re * other.im + self.im * other.re,
-        }
-    }
-}
-
 /// The edge directions of an image.
 #[derive(Debug, Clone)]
 pub struct Texture {
@@ -50,7 +38,7 @@ pub struct Texture {
     /// `[rows, columns]`
     size: [usize; 2],
     /// `[bands][PADDED * PADDED]`, zero outside `size`.
-    fields: Vec<Vec<Complex>>,
+    fields: Vec<Vec<Complex<f32>>>,
     /// Sums of squares over the rectangles from the top left corner, `[rows + 1][columns + 1]`.
     energy: Vec<f64>,
 }
@@ -147,7 +135,7 @@ impl Texture {
     pub fn transformed(&self) -> Spectrum<'_> {
         let fields = self.fields.iter().map(|field| {
             let mut field = field.clone();
-            transform_plane(&mut field, false);
+            transform_plane(&mut field, FftDirection::Forward);
             field
         });
         Spectrum {
@@ -182,7 +170,7 @@ fn average(sample: &Sample, plane: &[f32], cell_px: usize, [rows, columns]: [usi
 }
 
 /// Twice the angle and the relative strength of the gradient, less their mean.
-fn directions(cells: &[f32], [rows, columns]: [usize; 2]) -> Vec<Complex> {
+fn directions(cells: &[f32], [rows, columns]: [usize; 2]) -> Vec<Complex<f32>> {
     let at = |row: usize, column: usize| cells[row * columns + column];
     let mut squares = Vec::with_capacity(cells.len());
     let mut strength = Vec::with_capacity(cells.len());
@@ -192,10 +180,7 @@ fn directions(cells: &[f32], [rows, columns]: [usize; 2]) -> Vec<Complex> {
             let (left, right) = (column.saturating_sub(1), (column + 1).min(columns - 1));
             let dy = (at(down, column) - at(up, column)) / (down - up).max(1) as f32;
             let dx = (at(row, right) - at(row, left)) / (right - left).max(1) as f32;
-            squares.push(Complex {
-                re: dx * dx - dy * dy,
-                im: 2.0 * dx * dy,
-            });
+            squares.push(Complex::new(dx * dx - dy * dy, 2.0 * dx * dy));
             strength.push(dx * dx + dy * dy);
         }
     }
@@ -212,20 +197,13 @@ fn directions(cells: &[f32], [rows, columns]: [usize; 2]) -> Vec<Complex> {
             let around = around.sum::<f32>() / ((bottom - top) * (right - left)) as f32;
             let own = row * columns + column;
             let scale = (strength[own] * around).sqrt() + 1e-6 * overall + f32::MIN_POSITIVE;
-            field.push(Complex {
-                re: squares[own].re / scale,
-                im: squares[own].im / scale,
-            });
+            field.push(squares[own] / scale);
         }
     }
     let count = field.len().max(1) as f32;
-    let mean = field.iter().fold(Complex::default(), |sum, value| Complex {
-        re: sum.re + value.re / count,
-        im: sum.im + value.im / count,
-    });
+    let mean: Complex<f32> = field.iter().map(|value| value / count).sum();
     for value in &mut field {
-        value.re -= mean.re;
-        value.im -= mean.im;
+        *value -= mean;
     }
     field
 }
@@ -234,7 +212,7 @@ fn directions(cells: &[f32], [rows, columns]: [usize; 2]) -> Vec<Complex> {
 #[derive(Debug)]
 pub struct Spectrum<'a> {
     texture: &'a Texture,
-    fields: Vec<Vec<Complex>>,
+    fields: Vec<Vec<Complex<f32>>>,
 }
 
 impl Spectrum<'_> {
@@ -247,12 +225,10 @@ impl Spectrum<'_> {
         let mut product = vec![Complex::default(); PADDED * PADDED];
         for (mine, theirs) in self.fields.iter().zip(&other.fields) {
             for ((sum, x), y) in product.iter_mut().zip(mine).zip(theirs) {
-                let term = x.times(Complex { re: y.re, im: -y.im });
-                sum.re += term.re;
-                sum.im += term.im;
+                *sum += x * y.conj();
             }
         }
-        transform_plane(&mut product, true);
+        transform_plane(&mut product, FftDirection::Inverse);
         let cells = |texture: &Texture| (texture.size[0] * texture.size[1]) as f64;
         let least = (LEAST_OVERLAP * cells(a).min(cells(b))).max(LEAST_CELLS);
         let density = |texture: &Texture| texture.total() / cells(texture);
@@ -305,56 +281,20 @@ impl Spectrum<'_> {
 }
 
 /// The two-dimensional discrete Fourier transform of a padded plane, not scaled.
-fn transform_plane(plane: &mut [Complex], inverse: bool) {
-    let sign = if inverse { 1.0 } else { -1.0 };
-    let roots: Vec<Complex> = (0..PADDED / 2)
-        .map(|k| {
-            let angle = sign * std::f32::consts::TAU * k as f32 / PADDED as f32;
-            Complex {
-                re: angle.cos(),
-                im: angle.sin(),
-            }
-        })
-        .collect();
-    plane.chunks_exact_mut(PADDED).for_each(|row| transform(row, &roots));
+fn transform_plane(plane: &mut [Complex<f32>], direction: FftDirection) {
+    // The same arithmetic on every machine: the planner that looks for vector instructions would choose by the processor.
+    let lines = FftPlannerScalar::new().plan_fft(PADDED, direction);
+    lines.process(plane);
     transpose(plane);
-    plane.chunks_exact_mut(PADDED).for_each(|row| transform(row, &roots));
+    lines.process(plane);
     transpose(plane);
 }
 
-fn transpose(plane: &mut [Complex]) {
+fn transpose(plane: &mut [Complex<f32>]) {
     for row in 0..PADDED {
         for column in 0..row {
             plane.swap(row * PADDED + column, column * PADDED + row);
         }
-    }
-}
-
-/// Radix-2 transform of a line of `PADDED` numbers.
-fn transform(line: &mut [Complex], roots: &[Complex]) {
-    let bits = PADDED.trailing_zeros();
-    for index in 0..PADDED {
-        let reversed = index.reverse_bits() >> (usize::BITS - bits);
-        if reversed > index {
-            line.swap(index, reversed);
-        }
-    }
-    let mut half = 1;
-    while half < PADDED {
-        let step = PADDED / (2 * half);
-        for group in line.chunks_exact_mut(2 * half) {
-            let (low, high) = group.split_at_mut(half);
-            for ((a, b), root) in low.iter_mut().zip(high).zip(roots.iter().step_by(step)) {
-                let turned = b.times(*root);
-                *b = Complex {
-                    re: a.re - turned.re,
-                    im: a.im - turned.im,
-                };
-                a.re += turned.re;
-                a.im += turned.im;
-            }
-        }
-        half *= 2;
     }
 }
 
@@ -447,14 +387,14 @@ mod tests {
     fn the_transform_of_a_shifted_pulse_is_a_wave() {
         let mut plane = vec![Complex::default(); PADDED * PADDED];
         plane[3 * PADDED].re = 1.0;
-        transform_plane(&mut plane, false);
+        transform_plane(&mut plane, FftDirection::Forward);
         let quarter = plane[16 * PADDED];
         // exp(-2 pi i 3 16 / 64) = exp(-3/2 pi i) = i
         assert!(
             quarter.re.abs() < 1e-5 && (quarter.im - 1.0).abs() < 1e-5,
             "{quarter:?}"
         );
-        transform_plane(&mut plane, true);
+        transform_plane(&mut plane, FftDirection::Inverse);
         assert!((plane[3 * PADDED].re / (PADDED * PADDED) as f32 - 1.0).abs() < 1e-5);
     }
 }

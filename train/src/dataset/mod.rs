@@ -86,11 +86,11 @@ impl DatasetConfig {
         }
     }
 
-    /// Reads all of `split` into memory, without what the dataset's rules leave out, and says on stderr what that is.
+    /// Reads all of `split` into memory, without what the dataset's rules leave out, and logs what that is.
     pub fn load(&self, split: &str) -> Result<Vec<Sample>> {
         let loaded = self.load_split(split)?;
         if loaded.dropped.total() > 0 {
-            eprintln!("raremap: {}", loaded.dropped.sentence(split));
+            tracing::info!("{}", loaded.dropped.sentence(split));
         }
         Ok(loaded.samples)
     }

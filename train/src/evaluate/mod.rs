@@ -111,7 +111,7 @@ pub fn run(args: &EvaluateArgs) -> Result<()> {
     let score_split = |split: &str| {
         let loaded = dataset.load_split(split)?;
         if loaded.dropped.total() > 0 {
-            eprintln!("raremap: {}", loaded.dropped.sentence(split));
+            tracing::info!("{}", loaded.dropped.sentence(split));
         }
         let scenes = Scenes::loaded(&dataset, split, &loaded.entries, &loaded.samples)?;
         score(&model, card, &scenes, &options)

@@ -85,7 +85,7 @@ pub fn run(args: &TrainArgs) -> Result<()> {
     let split = TrainingSplit::load(&dataset)?;
     let card = card(&config, &dataset, &split)?;
     if validation.dropped.total() > 0 {
-        eprintln!("raremap: {}", validation.dropped.sentence(VALIDATION));
+        tracing::info!("{}", validation.dropped.sentence(VALIDATION));
     }
     let images = split.len();
     let mut data = Data::new(&config, &card, split)?;

@@ -120,7 +120,7 @@ impl<'a> Trainer<'a> {
     pub(super) fn resume(&mut self, checkpoints: &Checkpoints, data: &mut Data) -> Result<()> {
         let (folder, warning) = checkpoints.open()?;
         if let Some(warning) = warning {
-            eprintln!("raremap: {warning}");
+            tracing::warn!("{warning}");
         }
         let progress: Progress = serde_json::from_slice(&std::fs::read(folder.join(PROGRESS))?)?;
         ensure!(

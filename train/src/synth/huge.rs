@@ -8,16 +8,18 @@ use super::class::CLASSES;
 use super::liss4::{self, Calibration};
 use super::mosaic::Mosaic;
 use super::sensor::TRUTH_NODATA;
-use super::stream::{Blocks, Streamed};
-use super::write::NorthUpGrid;
-use super::zip::ZipWriter;
-use super::{Compression, Layout, Product, SynthArgs, SynthError};
+use super::write::{NorthUpGrid, Raster};
+use super::zip::write_zip;
+use super::{Compression, Layout, Product, SynthArgs, SynthError, unwritten};
+use raremap_tiff::{BandOrder, BlockLayout};
 
 /// Strips are short: wide scenes are delivered so.
-const STRIP_ROWS: usize = 8;
-const TILE_PX: usize = 256;
+const STRIP_ROWS: u32 = 8;
+const TILE_PX: u32 = 256;
 /// Cloud-optimized files usually have larger tiles.
-const COG_TILE_PX: usize = 512;
+const COG_TILE_PX: u32 = 512;
+/// Scenes of gigabytes: as fast as it goes.
+const DEFLATE_LEVEL: u8 = 1;
 
 /// What was written: the files, and how many pixels of the truth are of which class.
 pub struct Written {
@@ -37,29 +39,30 @@ pub fn write(
     place: NorthUpGrid,
 ) -> Result<Written, SynthError> {
     let mosaic = Mosaic::lay(arguments.seed, width_px, height_px, arguments.footprint);
-    let raster = Streamed {
+    let raster = Raster {
         width_px,
         height_px,
         bits: 16,
         bands: &["green", "red", "nir"],
         nodata: 0,
         blocks: match arguments.layout {
-            Layout::Tiles => Blocks::Tiles(TILE_PX),
-            Layout::Cog => Blocks::Tiles(COG_TILE_PX),
-            _ => Blocks::Strips(STRIP_ROWS),
+            Layout::Tiles => BlockLayout::Tiles(TILE_PX),
+            Layout::Cog => BlockLayout::Tiles(COG_TILE_PX),
+            _ => BlockLayout::Strips(STRIP_ROWS),
         },
-        is_compressed: arguments.compression == Compression::Deflate,
+        band_order: BandOrder::ByPixel,
+        deflate_level: (arguments.compression == Compression::Deflate).then_some(DEFLATE_LEVEL),
         has_overviews: arguments.layout == Layout::Cog,
         place,
         pixel: &|x, y, row| row.extend(mosaic.pixel(x, y).0),
     };
     let mut files = Vec::new();
-    let mut save = |name: &str, raster: &Streamed<'_>| -> Result<(), SynthError> {
+    let mut save = |name: &str, raster: &Raster<'_>| -> Result<(), SynthError> {
         let path = arguments.out.join(name);
         let file = File::create(&path).map_err(at(&path))?;
         raster
-            .write(&mut BufWriter::with_capacity(1 << 20, file))
-            .map_err(at(&path))?;
+            .write(BufWriter::with_capacity(1 << 20, file))
+            .map_err(unwritten(&path))?;
         files.push(path);
         Ok(())
     };
@@ -73,7 +76,7 @@ pub fn write(
                 };
                 save(
                     name,
-                    &Streamed {
+                    &Raster {
                         bands: &[["green", "red", "nir"][band]],
                         pixel: &number,
                         ..raster
@@ -85,12 +88,12 @@ pub fn write(
     let truth = |x: usize, y: usize, row: &mut Vec<u16>| row.push(u16::from(mosaic.pixel(x, y).1));
     save(
         "truth.tif",
-        &Streamed {
+        &Raster {
             bits: 8,
             bands: &["class"],
             nodata: u16::from(TRUTH_NODATA),
-            blocks: Blocks::Tiles(TILE_PX),
-            is_compressed: true,
+            blocks: BlockLayout::Tiles(TILE_PX),
+            deflate_level: Some(DEFLATE_LEVEL),
             has_overviews: false,
             pixel: &truth,
             ..raster
@@ -119,15 +122,7 @@ pub fn write(
 
 /// Puts files into an archive, in the product's folder, and removes them.
 fn pack(archive: &Path, files: &[PathBuf]) -> Result<(), SynthError> {
-    let file = File::create(archive).map_err(at(archive))?;
-    let mut zip = ZipWriter::new(BufWriter::with_capacity(1 << 20, file));
-    for path in files {
-        let name = path.file_name().unwrap_or_default().to_string_lossy();
-        let content = File::open(path).map_err(at(path))?;
-        zip.append(&format!("{}/{name}", liss4::PRODUCT_ID), content)
-            .map_err(at(archive))?;
-    }
-    zip.finish().map_err(at(archive))?;
+    write_zip(archive, liss4::PRODUCT_ID, files).map_err(|(path, source)| SynthError::Write { path, source })?;
     files
         .iter()
         .try_for_each(|path| std::fs::remove_file(path).map_err(at(path)))

@@ -21,14 +21,15 @@ mod roads;
 mod sensor;
 mod settle;
 mod spectra;
-mod stream;
 mod write;
 mod zip;
 
-use std::path::PathBuf;
+use std::io::Cursor;
+use std::path::{Path, PathBuf};
 
+use raremap_tiff::{BandOrder, BlockLayout, TiffError};
 use sensor::{Scene, TRUTH_NODATA};
-use write::{NorthUpGrid, Planar, Raster, encode};
+use write::{NorthUpGrid, Raster};
 
 /// Makes a satellite scene whose true classes are known.
 #[derive(Clone, Debug, clap::Args)]
@@ -162,6 +163,10 @@ pub enum SynthError {
     },
 }
 
+/// Rows of a strip of a small scene.
+const STRIP_ROWS: u32 = 32;
+/// Small scenes are committed and sent: as small as they get.
+const DEFLATE_LEVEL: u8 = 9;
 const MIN_SIDE_PX: usize = 32;
 const MAX_SIDE_PX: usize = 4096;
 const MAX_STREAMED_PX: usize = 200_000;
@@ -201,7 +206,7 @@ fn run_streamed(arguments: &SynthArgs) -> Result<(), SynthError> {
     Ok(())
 }
 
-fn make_folder(path: &std::path::Path) -> Result<(), SynthError> {
+fn make_folder(path: &Path) -> Result<(), SynthError> {
     std::fs::create_dir_all(path).map_err(|source| SynthError::Write {
         path: path.to_owned(),
         source,
@@ -257,6 +262,17 @@ impl SynthArgs {
     }
 }
 
+/// Says which file a failed writer was writing.
+fn unwritten(path: &Path) -> impl FnOnce(TiffError) -> SynthError + '_ {
+    move |error| SynthError::Write {
+        path: path.to_owned(),
+        source: match error {
+            TiffError::Write(source) => source,
+            other => std::io::Error::other(other),
+        },
+    }
+}
+
 /// Files by name.
 type Files = Vec<(&'static str, Vec<u8>)>;
 
@@ -270,50 +286,52 @@ fn make(arguments: &SynthArgs) -> Result<(Files, [f64; class::CLASSES.len()]), S
     arguments.check_grid()?;
     let scene = Scene::photograph(arguments.seed, width, height, arguments.footprint);
     let place = arguments.place();
-    let raster = |bands, bits, planar, nodata| Raster {
-        width_px: width,
-        height_px: height,
-        bits,
-        bands,
-        planar,
-        nodata,
-        place,
+    let encode = |bands: &[(&str, &[u16])], bits, band_order, nodata| {
+        let names: Vec<&str> = bands.iter().map(|&(name, _)| name).collect();
+        let raster = Raster {
+            width_px: width,
+            height_px: height,
+            bits,
+            bands: &names,
+            nodata,
+            blocks: BlockLayout::Strips(STRIP_ROWS),
+            band_order,
+            deflate_level: Some(DEFLATE_LEVEL),
+            has_overviews: false,
+            place,
+            pixel: &|x, y, pixel| pixel.extend(bands.iter().map(|(_, samples)| samples[y * width + x])),
+        };
+        let mut file = Vec::new();
+        raster
+            .write(Cursor::new(&mut file))
+            .map_err(unwritten(&arguments.out))?;
+        Ok(file)
     };
     let [green, red, nir] = &scene.bands;
-    let all = || {
-        vec![
-            ("green", green.as_slice()),
-            ("red", red.as_slice()),
-            ("nir", nir.as_slice()),
-        ]
-    };
+    let all = [
+        ("green", green.as_slice()),
+        ("red", red.as_slice()),
+        ("nir", nir.as_slice()),
+    ];
     let truth: Vec<u16> = scene.truth.iter().map(|&code| u16::from(code)).collect();
-    let mut rasters = match arguments.layout {
+    let mut files = match arguments.layout {
         Layout::Strips | Layout::Tiles | Layout::Cog => return Err(SynthError::Layout),
-        Layout::Chunky => vec![("scene.tif", raster(all(), 16, Planar::Chunky, 0))],
-        Layout::Planar => vec![("scene.tif", raster(all(), 16, Planar::Separate, 0))],
+        Layout::Chunky => vec![("scene.tif", encode(&all, 16, BandOrder::ByPixel, 0)?)],
+        Layout::Planar => vec![("scene.tif", encode(&all, 16, BandOrder::ByBand, 0)?)],
         Layout::Lissiv => ["BAND2.tif", "BAND3.tif", "BAND4.tif"]
             .into_iter()
-            .zip(all())
-            .map(|(name, band)| (name, raster(vec![band], 16, Planar::Chunky, 0)))
-            .collect(),
+            .zip(all)
+            .map(|(name, band)| Ok((name, encode(&[band], 16, BandOrder::ByPixel, 0)?)))
+            .collect::<Result<_, SynthError>>()?,
     };
-    rasters.push((
-        "truth.tif",
-        raster(
-            vec![("class", truth.as_slice())],
-            8,
-            Planar::Chunky,
-            u16::from(TRUTH_NODATA),
-        ),
-    ));
-    let files = rasters.iter().map(|(name, raster)| (*name, encode(raster))).collect();
+    let truth = [("class", truth.as_slice())];
+    let nodata = u16::from(TRUTH_NODATA);
+    files.push(("truth.tif", encode(&truth, 8, BandOrder::ByPixel, nodata)?));
     Ok((files, scene.class_shares()))
 }
 
 #[cfg(test)]
 mod tests {
-    use std::path::Path;
     use std::sync::LazyLock;
 
     use raremap_io::BytesSource;

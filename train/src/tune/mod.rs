@@ -115,12 +115,12 @@ pub fn run(args: &TuneArgs) -> Result<()> {
         file.write_all(line.as_bytes())
             .with_context(|| format!("cannot write {}", log.display()))?;
         file.sync_data()?;
-        eprintln!("{}", table::line(search, trial));
+        tracing::info!("{}", table::line(search, trial));
         table::write(&out, &checked.name, search)
     })?;
     table::write(&out, &checked.name, &search)?;
     if end == End::Interrupted {
-        eprintln!(
+        tracing::warn!(
             "interrupted after {} trials; use --resume to continue in {}",
             search.trials().len(),
             out.display()

@@ -4,6 +4,7 @@ use std::io::IsTerminal;
 
 use anyhow::Result;
 use indicatif::{ProgressBar, ProgressStyle};
+use tracing::Level;
 
 use super::event::{Finding, RunEvent, Step};
 use super::history::History;
@@ -15,7 +16,7 @@ pub enum Console {
     Bar(ProgressBar),
     /// The view of `--watch`.
     View(Box<TerminalView>),
-    /// Events as JSON lines on standard error, without steps.
+    /// Events as JSON lines on standard error, without steps; nothing under `--quiet`.
     Lines,
 }
 
@@ -28,7 +29,7 @@ impl Console {
         if watch && let Some(view) = TerminalView::open()? {
             return Ok(Self::View(Box::new(view)));
         }
-        if !std::io::stderr().is_terminal() {
+        if !std::io::stderr().is_terminal() || !tracing::enabled!(Level::INFO) {
             return Ok(Self::Lines);
         }
         let bar = ProgressBar::new(total_steps as u64).with_position(done as u64);
@@ -55,7 +56,7 @@ impl Console {
             && let Err(error) = view.draw(history, step, findings, at_once)
         {
             *self = Self::Lines;
-            eprintln!("the terminal view failed and is closed: {error:#}");
+            tracing::warn!("the terminal view failed and is closed: {error:#}");
         }
     }
 
@@ -67,7 +68,9 @@ impl Console {
         match self {
             Self::Bar(bar) => bar.println(summary(event).unwrap_or_else(|| line.to_owned())),
             Self::View(_) => self.draw(history, history.step(), findings, true),
-            Self::Lines => eprintln!("{line}"),
+            // For programs to read, so it is not dressed up as a log message.
+            Self::Lines if tracing::enabled!(Level::INFO) => eprintln!("{line}"),
+            Self::Lines => {}
         }
         if matches!(self, Self::View(_)) && matches!(event, RunEvent::Stopped(_) | RunEvent::Done(_)) {
             // The terminal is restored, and what matters stays on it.
@@ -75,7 +78,7 @@ impl Console {
             let newest = history.validations.last().cloned().map(RunEvent::Validation);
             let findings = findings.iter().cloned().map(RunEvent::Finding);
             for kept in newest.into_iter().chain(findings).filter_map(|event| summary(&event)) {
-                eprintln!("{kept}");
+                tracing::info!("{kept}");
             }
             eprintln!("{line}");
         }

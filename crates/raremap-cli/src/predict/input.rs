@@ -15,6 +15,8 @@ use raremap_scene::{Product, SceneError, TiffScene};
 use raremap_tiff::{GeoTiff, Limits};
 use serde_json::json;
 
+use crate::log;
+
 /// Folders are searched to at most this depth; a SAFE product has five levels.
 const MAX_DEPTH: usize = 8;
 /// A file of an archive may unpack to at most this many bytes; a LISS-IV band has 0.6 GB.
@@ -123,10 +125,7 @@ impl Files {
         let progress = |done: u64, total: u64| {
             if done == total || last.elapsed().as_secs() >= 1 {
                 last = Instant::now();
-                eprintln!(
-                    "{}",
-                    json!({ "event": "unpack", "file": name, "done": done, "total": total })
-                );
+                log::progress(&json!({ "event": "unpack", "file": name, "done": done, "total": total }));
             }
         };
         let scratch = || Ok(FileScratch::new(tempfile::tempfile().map_err(IoError::Write)?));

@@ -39,8 +39,8 @@ pub fn product_facts(product: &RecognizedProduct, metadata: Option<&str>) -> Pro
             (id.or_else(|| shared_name(product)), acquired)
         }
         ProductKind::Sentinel2 => {
-            let id = element(text, "PRODUCT_URI", "").map(|uri| uri.trim_end_matches(".SAFE").to_owned());
-            let start = element(text, "PRODUCT_START_TIME", "").and_then(|start| {
+            let id = element(text, "PRODUCT_URI", None).map(|uri| uri.trim_end_matches(".SAFE").to_owned());
+            let start = element(text, "PRODUCT_START_TIME", None).and_then(|start| {
                 let (day, time) = start.split_once('T')?;
                 Some(format!("{day}T{}Z", time_of_day(time).filter(|_| is_day(day))?))
             });

@@ -1,5 +1,8 @@
 //! Turns stored numbers into reflectance, by what a product says about itself.
 
+use quick_xml::Reader;
+use quick_xml::events::{BytesStart, Event};
+
 use super::kind::ProductKind;
 use super::names::band_code;
 use super::recognize::RecognizedProduct;
@@ -135,15 +138,29 @@ fn landsat(product: &RecognizedProduct, codes: &[&str], metadata: Option<&str>) 
     })
 }
 
-/// The text of an XML element whose attributes hold `attribute`; these files are flat enough for that.
-pub(super) fn element<'a>(xml: &'a str, name: &str, attribute: &str) -> Option<&'a str> {
-    let open = format!("<{name}");
-    xml.split(open.as_str()).skip(1).find_map(|rest| {
-        let (attributes, rest) = rest.split_once('>')?;
-        // Else it is an element whose name only begins so.
-        let is_it = attributes.is_empty() || attributes.starts_with(char::is_whitespace);
-        (is_it && attributes.contains(attribute)).then(|| rest.split_once('<').map(|(text, _)| text.trim()))?
-    })
+/// The text of the first XML element of this name, and with this attribute where one is given; `None` if it holds other elements first.
+pub(super) fn element(xml: &str, name: &str, attribute: Option<(&str, &str)>) -> Option<String> {
+    let mut reader = Reader::from_str(xml);
+    let is_it = |start: &BytesStart<'_>| {
+        let has = |(key, value): (&str, &str)| {
+            // Looking for names that occur twice would take the square of their number.
+            let mut attributes = start.attributes();
+            let mut attributes = attributes.with_checks(false).flatten();
+            attributes.any(|attribute| attribute.key.as_ref() == key && attribute.value == value)
+        };
+        start.local_name().as_ref() == name && attribute.is_none_or(has)
+    };
+    loop {
+        match reader.read_event().ok()? {
+            Event::Start(start) if is_it(&start) => break,
+            Event::Eof => return None,
+            _ => {}
+        }
+    }
+    match reader.read_event().ok()? {
+        Event::Text(text) => Some(text.trim().to_owned()),
+        _ => None,
+    }
 }
 
 fn sentinel_2(codes: &[&str], xml: &str) -> Result<Calibration, NotCalibrated> {
@@ -151,9 +168,9 @@ fn sentinel_2(codes: &[&str], xml: &str) -> Result<Calibration, NotCalibrated> {
     const BAND_IDS: [&str; 13] = [
         "01", "02", "03", "04", "05", "06", "07", "08", "8a", "09", "10", "11", "12",
     ];
-    let parse = |text: &str| text.parse::<f64>().ok().filter(|value| value.is_finite());
-    let surface = element(xml, "BOA_QUANTIFICATION_VALUE", "").and_then(parse);
-    let quantification = surface.or_else(|| element(xml, "QUANTIFICATION_VALUE", "").and_then(parse));
+    let parse = |text: String| text.parse::<f64>().ok().filter(|value| value.is_finite());
+    let surface = element(xml, "BOA_QUANTIFICATION_VALUE", None).and_then(parse);
+    let quantification = surface.or_else(|| element(xml, "QUANTIFICATION_VALUE", None).and_then(parse));
     let quantification = quantification
         .filter(|value| *value > 0.0)
         .ok_or("The metadata file gives no quantification value")?;
@@ -162,7 +179,7 @@ fn sentinel_2(codes: &[&str], xml: &str) -> Result<Calibration, NotCalibrated> {
     } else {
         "RADIO_ADD_OFFSET"
     };
-    let has_offsets = element(xml, name, "").is_some();
+    let has_offsets = element(xml, name, None).is_some();
     let bands = codes.iter().map(|code| {
         let id = BAND_IDS
             .iter()
@@ -170,7 +187,7 @@ fn sentinel_2(codes: &[&str], xml: &str) -> Result<Calibration, NotCalibrated> {
             .ok_or_else(|| format!("Band {code} is unknown"))?;
         // Products of before baseline 04.00 have none.
         let offset = if has_offsets {
-            let offset = element(xml, name, &format!("band_id=\"{id}\"")).and_then(parse);
+            let offset = element(xml, name, Some(("band_id", &id.to_string()))).and_then(parse);
             offset.ok_or_else(|| format!("The metadata file gives no {name} for band {code}"))?
         } else {
             0.0

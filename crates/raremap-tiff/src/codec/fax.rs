@@ -1,8 +1,14 @@
 //! The bilevel codes of facsimile: modified Huffman runs, ITU-T T.4 (group 3) and T.6 (group 4).
 //!
-//! Black is 1, as in libtiff; what the photometric interpretation makes of it is the reader's business.
+//! Black is 1, as in libtiff; what the photometric interpretation makes of it is the reader's business. The code words come from the
+//! crate `fax`. Its decoders read group 4 and one-dimensional group 3 that are sound; the rows here are also two-dimensional ones of
+//! group 3, modified Huffman runs, and what is left of damaged strips.
 
-use super::fax_codes::{MAX_CODE_BITS, RunTable};
+use std::convert::Infallible;
+
+use fax::BitReader;
+use fax::maps::{Mode, black, mode, white};
+
 use super::{BlockShape, CodecError};
 use crate::error::{TiffError, Unsupported};
 
@@ -19,7 +25,7 @@ enum Rows {
 
 /// How a file uses the codes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Options {
+pub(crate) struct Options {
     rows: Rows,
 }
 
@@ -128,14 +134,32 @@ struct Bits<'a> {
     position: usize,
 }
 
-impl Bits<'_> {
-    /// The next `count` (at most 24) bits; zeros behind the end.
-    fn peek(&self, count: u32) -> u32 {
+impl BitReader for Bits<'_> {
+    type Error = Infallible;
+
+    /// Zeros behind the end.
+    fn peek(&self, bits: u8) -> Option<u16> {
         let byte = self.position / 8;
         let held = (0..4).fold(0, |held, index| {
             (held << 8) | u32::from(self.data.get(byte + index).copied().unwrap_or(0))
         });
-        (held << (self.position % 8)) >> (32 - count)
+        // At most 16 bits are asked for.
+        Some(((held << (self.position % 8)).checked_shr(32 - u32::from(bits))?) as u16)
+    }
+
+    fn consume(&mut self, bits: u8) -> Result<(), Infallible> {
+        self.position += usize::from(bits);
+        Ok(())
+    }
+
+    fn bits_to_byte_boundary(&self) -> u8 {
+        (self.position.next_multiple_of(8) - self.position) as u8
+    }
+}
+
+impl Bits<'_> {
+    fn is_zero(&self, bits: u8) -> bool {
+        self.peek(bits) == Some(0)
     }
 
     fn is_at_end(&self) -> bool {
@@ -143,17 +167,17 @@ impl Bits<'_> {
     }
 
     fn flag(&mut self) -> bool {
-        let flag = self.peek(1) == 1;
+        let flag = !self.is_zero(1);
         self.position += 1;
         flag
     }
 
     /// Steps over the next end-of-line code and what is before it.
     fn skip_to_end_of_line(&mut self) -> Result<(), RowError> {
-        while self.peek(11) != 0 {
+        while !self.is_zero(11) {
             self.position += 1;
         }
-        while self.peek(1) == 0 {
+        while self.is_zero(1) {
             if self.is_at_end() {
                 return Err(RowError::End);
             }
@@ -165,16 +189,19 @@ impl Bits<'_> {
 
     /// Moves `x` over a run of one colour: codes for multiples of 64 and a last one below.
     fn run(&mut self, is_black: bool, x: &mut u32) -> Result<(), RowError> {
-        let table = if is_black { RunTable::black() } else { RunTable::white() };
         loop {
-            let Some((length, pixels)) = table.get(self.peek(MAX_CODE_BITS)) else {
-                let is_end = self.is_at_end() || self.peek(11) == 0;
+            let start = self.position;
+            let was_at_end = self.is_at_end();
+            let code = if is_black {
+                black::decode(self)
+            } else {
+                white::decode(self)
+            };
+            let Some(pixels) = code.filter(|_| !was_at_end).map(u32::from) else {
+                self.position = start;
+                let is_end = was_at_end || self.is_zero(11);
                 return Err(if is_end { RowError::End } else { RowError::Invalid });
             };
-            if self.is_at_end() {
-                return Err(RowError::End);
-            }
-            self.position += length as usize;
             *x = x.saturating_add(pixels);
             if pixels < 64 {
                 return Ok(());
@@ -241,33 +268,26 @@ impl Bits<'_> {
             if self.is_at_end() {
                 return Err(RowError::End);
             }
-            let next = self.peek(7);
-            let (length, vertical) = match next {
-                _ if next >> 6 == 0b1 => (1, Some(0)),
-                _ if next >> 4 == 0b011 => (3, Some(1)),
-                _ if next >> 4 == 0b010 => (3, Some(-1)),
-                _ if next >> 1 == 0b000011 => (6, Some(2)),
-                _ if next >> 1 == 0b000010 => (6, Some(-2)),
-                0b0000011 => (7, Some(3)),
-                0b0000010 => (7, Some(-3)),
-                _ if next >> 3 == 0b0001 => (4, None),
-                _ if next >> 4 == 0b001 => (3, None),
-                0 => return Err(RowError::End),
-                _ => return Err(RowError::Invalid),
-            };
-            self.position += length;
-            match (length, vertical) {
-                (_, Some(offset)) => {
-                    let a1 = b1.checked_add_signed(offset).filter(|a1| *a1 >= x && *a1 <= width);
+            let start = self.position;
+            match mode::decode(self) {
+                Some(Mode::Vertical(offset)) => {
+                    let a1 = b1
+                        .checked_add_signed(offset.into())
+                        .filter(|a1| *a1 >= x && *a1 <= width);
                     x = a1.ok_or(RowError::Invalid)?;
                     changes.push(x);
                     is_black = !is_black;
                 }
-                (4, None) => x = b2,
-                (_, None) => {
+                Some(Mode::Pass) => x = b2,
+                Some(Mode::Horizontal) => {
                     for is_black in [is_black, !is_black] {
                         self.run_to_change(is_black, &mut x, width, changes)?;
                     }
+                }
+                end => {
+                    self.position = start;
+                    let is_end = matches!(end, Some(Mode::EOF));
+                    return Err(if is_end { RowError::End } else { RowError::Invalid });
                 }
             }
             is_start = false;

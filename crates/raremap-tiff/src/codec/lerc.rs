@@ -8,7 +8,7 @@ use crate::samples::SampleType;
 
 /// What is around a blob, by the second value of the LercParameters tag.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Wrapping {
+pub(crate) enum Wrapping {
     None,
     Deflate,
     Zstd,

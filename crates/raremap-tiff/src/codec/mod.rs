@@ -1,15 +1,23 @@
 //! Decompresses one strip or tile into a buffer of the size that its layout expects, and never more.
 
+#[cfg(feature = "deflate")]
 mod deflate;
+#[cfg(feature = "ccitt")]
 mod fax;
-mod fax_codes;
+#[cfg(feature = "jpeg")]
 mod jpeg;
+#[cfg(feature = "lerc")]
 mod lerc;
+#[cfg(feature = "lzma")]
 mod lzma;
+#[cfg(feature = "lzw")]
 mod lzw;
+#[cfg(feature = "packbits")]
 mod packbits;
 pub(crate) mod predictor;
+#[cfg(feature = "webp")]
 mod webp;
+#[cfg(feature = "zstd")]
 mod zstd;
 
 use serde::Serialize;
@@ -54,30 +62,58 @@ pub enum Compression {
 }
 
 impl Compression {
-    /// Recognizes the value of the Compression tag.
+    /// Recognizes the value of the Compression tag; refuses what this build does not read.
     pub(crate) fn from_code(code: u16) -> Result<Self, TiffError> {
-        let name = match code {
-            1 => return Ok(Compression::None),
-            2 | 32771 => return Ok(Compression::CcittRle),
-            3 => return Ok(Compression::CcittGroup3),
-            4 => return Ok(Compression::CcittGroup4),
-            5 => return Ok(Compression::Lzw),
-            7 => return Ok(Compression::Jpeg),
-            8 | 32946 => return Ok(Compression::Deflate),
-            32773 => return Ok(Compression::PackBits),
-            34887 => return Ok(Compression::Lerc),
-            34925 => return Ok(Compression::Lzma),
-            50000 => return Ok(Compression::Zstd),
-            50001 => return Ok(Compression::WebP),
-            6 => "old-style JPEG",
-            32809 => "ThunderScan",
-            34661 => "JBIG",
-            34676 | 34677 => "SGI Log",
-            34712 => "JPEG 2000",
-            50002 | 52546 => "JPEG XL",
-            _ => "of an unknown kind",
+        let compression = match code {
+            1 => Compression::None,
+            2 | 32771 => Compression::CcittRle,
+            3 => Compression::CcittGroup3,
+            4 => Compression::CcittGroup4,
+            5 => Compression::Lzw,
+            7 => Compression::Jpeg,
+            8 | 32946 => Compression::Deflate,
+            32773 => Compression::PackBits,
+            34887 => Compression::Lerc,
+            34925 => Compression::Lzma,
+            50000 => Compression::Zstd,
+            50001 => Compression::WebP,
+            _ => {
+                let name = match code {
+                    6 => "old-style JPEG",
+                    32809 => "ThunderScan",
+                    34661 => "JBIG",
+                    34676 | 34677 => "SGI Log",
+                    34712 => "JPEG 2000",
+                    50002 | 52546 => "JPEG XL",
+                    _ => "of an unknown kind",
+                };
+                return Err(Unsupported::Compression { code, name }.into());
+            }
         };
-        Err(Unsupported::Compression { code, name }.into())
+        let (name, is_read) = compression.name_and_presence();
+        if is_read {
+            Ok(compression)
+        } else {
+            Err(Unsupported::LeftOut { code, name }.into())
+        }
+    }
+
+    /// The usual name, and whether the feature that reads it is switched on.
+    fn name_and_presence(self) -> (&'static str, bool) {
+        match self {
+            Compression::None => ("no compression", true),
+            Compression::Lzw => ("LZW", cfg!(feature = "lzw")),
+            Compression::Deflate => ("deflate", cfg!(feature = "deflate")),
+            Compression::PackBits => ("PackBits", cfg!(feature = "packbits")),
+            Compression::Zstd => ("Zstandard", cfg!(feature = "zstd")),
+            Compression::Lzma => ("LZMA", cfg!(feature = "lzma")),
+            Compression::Lerc => ("LERC", cfg!(feature = "lerc")),
+            Compression::WebP => ("WebP", cfg!(feature = "webp")),
+            Compression::Jpeg => ("JPEG", cfg!(feature = "jpeg")),
+            Compression::CcittRle => ("CCITT modified Huffman", cfg!(feature = "ccitt")),
+            Compression::CcittGroup3 => ("CCITT group 3", cfg!(feature = "ccitt")),
+            Compression::CcittGroup4 => ("CCITT group 4", cfg!(feature = "ccitt")),
+        }
     }
 
     /// Whether the Predictor tag has a meaning with this compression.
@@ -157,14 +193,22 @@ pub(crate) enum Decoded {
 
 /// A compression, with what else the directory says about it.
 #[derive(Debug, Clone)]
-pub(crate) struct BlockCodec {
-    compression: Compression,
-    /// Empty without the JPEGTables tag.
-    jpeg_tables: Vec<u8>,
-    /// Whether JPEG components are YCbCr, to be converted.
-    jpeg_to_rgb: bool,
-    lerc_wrapping: lerc::Wrapping,
-    fax: fax::Options,
+pub(crate) enum BlockCodec {
+    /// One that knows nothing but bytes.
+    Bytes(Compression),
+    #[cfg(feature = "jpeg")]
+    Jpeg {
+        /// Empty without the JPEGTables tag.
+        tables: Vec<u8>,
+        /// Whether components are YCbCr, to be converted.
+        to_rgb: bool,
+    },
+    #[cfg(feature = "webp")]
+    WebP,
+    #[cfg(feature = "lerc")]
+    Lerc(lerc::Wrapping),
+    #[cfg(feature = "ccitt")]
+    Fax(fax::Options),
 }
 
 impl BlockCodec {
@@ -176,53 +220,53 @@ impl BlockCodec {
         code: u16,
         is_contiguous_ycbcr: bool,
     ) -> Result<Self, TiffError> {
-        let compression = Compression::from_code(code)?;
-        let mut codec = Self::plain(compression);
-        match compression {
+        Ok(match Compression::from_code(code)? {
+            #[cfg(feature = "jpeg")]
             Compression::Jpeg => {
                 let tables = directory.unsigned(reader, tags::JPEG_TABLES, limits).await?;
-                codec.jpeg_tables = tables.unwrap_or_default().iter().map(|byte| *byte as u8).collect();
-                codec.jpeg_to_rgb = is_contiguous_ycbcr;
+                BlockCodec::Jpeg {
+                    tables: tables.unwrap_or_default().iter().map(|byte| *byte as u8).collect(),
+                    to_rgb: is_contiguous_ycbcr,
+                }
             }
+            #[cfg(feature = "webp")]
+            Compression::WebP => BlockCodec::WebP,
+            #[cfg(feature = "lerc")]
             Compression::Lerc => {
                 let parameters = directory.unsigned(reader, tags::LERC_PARAMETERS, limits).await?;
                 let wrapping = parameters.and_then(|values| values.get(1).copied()).unwrap_or(0);
-                codec.lerc_wrapping = lerc::Wrapping::from_code(wrapping)?;
+                BlockCodec::Lerc(lerc::Wrapping::from_code(wrapping)?)
             }
-            Compression::CcittRle => codec.fax = fax::Options::runs(code == 32771),
+            #[cfg(feature = "ccitt")]
+            Compression::CcittRle => BlockCodec::Fax(fax::Options::runs(code == 32771)),
+            #[cfg(feature = "ccitt")]
             Compression::CcittGroup3 => {
                 let options = directory.first_unsigned(reader, tags::T4_OPTIONS, 0, limits).await?;
-                codec.fax = fax::Options::group3(options)?;
+                BlockCodec::Fax(fax::Options::group3(options)?)
             }
-            Compression::CcittGroup4 => codec.fax = fax::Options::group4(),
-            _ => {}
-        }
-        Ok(codec)
-    }
-
-    fn plain(compression: Compression) -> Self {
-        Self {
-            compression,
-            jpeg_tables: Vec::new(),
-            jpeg_to_rgb: false,
-            lerc_wrapping: lerc::Wrapping::None,
-            fax: fax::Options::group4(),
-        }
+            #[cfg(feature = "ccitt")]
+            Compression::CcittGroup4 => BlockCodec::Fax(fax::Options::group4()),
+            compression => BlockCodec::Bytes(compression),
+        })
     }
 
     /// Decodes `compressed` into exactly the bytes that `shape` needs; data beyond them is ignored.
     pub(crate) fn decode(&self, compressed: &[u8], shape: &BlockShape) -> Result<Decoded, CodecError> {
-        match self.compression {
-            Compression::Jpeg => {
-                jpeg::decode(&self.jpeg_tables, compressed, shape, self.jpeg_to_rgb).map(Decoded::Samples)
+        match self {
+            #[cfg(feature = "jpeg")]
+            BlockCodec::Jpeg { tables, to_rgb } => {
+                jpeg::decode(tables, compressed, shape, *to_rgb).map(Decoded::Samples)
             }
-            Compression::WebP => webp::decode(compressed, shape).map(Decoded::Samples),
+            #[cfg(feature = "webp")]
+            BlockCodec::WebP => webp::decode(compressed, shape).map(Decoded::Samples),
             // libtiff puts samples into a blob as a file of its byte order holds them.
-            Compression::Lerc => lerc::decode(compressed, shape, self.lerc_wrapping).map(Decoded::Stored),
-            Compression::CcittRle | Compression::CcittGroup3 | Compression::CcittGroup4 => {
-                fax::decode(compressed, shape, self.fax).map(Decoded::Stored)
+            #[cfg(feature = "lerc")]
+            BlockCodec::Lerc(wrapping) => lerc::decode(compressed, shape, *wrapping).map(Decoded::Stored),
+            #[cfg(feature = "ccitt")]
+            BlockCodec::Fax(options) => fax::decode(compressed, shape, *options).map(Decoded::Stored),
+            BlockCodec::Bytes(compression) => {
+                decode_bytes(*compression, compressed, shape.packed_bytes).map(Decoded::Stored)
             }
-            _ => decode_bytes(self.compression, compressed, shape.packed_bytes).map(Decoded::Stored),
         }
     }
 }
@@ -235,6 +279,7 @@ fn decode_bytes(compression: Compression, compressed: &[u8], expected: usize) ->
     if expected as u64 > most {
         return Err(format!("{} bytes cannot decode to the expected {expected}", compressed.len()).into());
     }
+    #[cfg(feature = "deflate")]
     if compression == Compression::Deflate
         && let Some(decoded) = deflate::decode_whole(compressed, expected)
     {
@@ -256,11 +301,17 @@ const PROBED_FROM_BYTES: usize = 16 << 20;
 fn decode_into(compression: Compression, compressed: &[u8], decoded: &mut [u8]) -> Result<(), CodecError> {
     let expected = decoded.len();
     let filled = match compression {
+        #[cfg(feature = "packbits")]
         Compression::PackBits => packbits::decode(compressed, decoded),
+        #[cfg(feature = "deflate")]
         Compression::Deflate => deflate::decode(compressed, decoded)?,
+        #[cfg(feature = "lzw")]
         Compression::Lzw => lzw::decode(compressed, decoded)?,
+        #[cfg(feature = "zstd")]
         Compression::Zstd => zstd::decode(compressed, decoded)?,
+        #[cfg(feature = "lzma")]
         Compression::Lzma => lzma::decode(compressed, decoded)?,
+        // `Compression::from_code` lets nothing else through than no compression.
         _ => {
             let filled = compressed.len().min(expected);
             decoded.iter_mut().zip(compressed).for_each(|(to, from)| *to = *from);
@@ -288,6 +339,7 @@ fn max_expansion(compression: Compression) -> u64 {
 }
 
 /// Reads from `stream` until `decoded` is full or the stream ends; returns the number of bytes written.
+#[cfg(any(feature = "zstd", feature = "lzma"))]
 fn fill_from(mut stream: impl std::io::Read, decoded: &mut [u8], name: &str) -> Result<usize, CodecError> {
     let mut filled = 0;
     while let Some(room) = decoded.get_mut(filled..).filter(|room| !room.is_empty()) {
@@ -301,7 +353,7 @@ fn fill_from(mut stream: impl std::io::Read, decoded: &mut [u8], name: &str) -> 
     Ok(filled)
 }
 
-#[cfg(test)]
+#[cfg(all(test, feature = "deflate", feature = "lzw", feature = "packbits"))]
 mod tests {
     use super::*;
     use std::io::Write;

@@ -13,8 +13,11 @@ mod reduce;
 
 pub use assemble::CogFile;
 
+use crate::codec::predictor::Predictor;
 use crate::error::{Misuse, TiffError};
-use crate::write::image_tags::TILE_PX;
+use crate::samples::SampleType;
+use crate::write::block::BlockEncoder;
+use crate::write::description::{BandOrder, BlockLayout, ImageDescription, WriteOptions};
 use level::Level;
 use raremap_geo::{GeoReference, GeoTags};
 use raremap_io::Scratch;
@@ -44,10 +47,10 @@ pub enum CogSamples {
 }
 
 impl CogSamples {
-    pub(crate) fn sample_bytes(&self) -> usize {
+    fn sample_type(&self) -> SampleType {
         match self {
-            CogSamples::Classes { .. } | CogSamples::Scaled { .. } => 1,
-            CogSamples::Float => 4,
+            CogSamples::Classes { .. } | CogSamples::Scaled { .. } => SampleType::U8,
+            CogSamples::Float => SampleType::F32,
         }
     }
 }
@@ -69,26 +72,58 @@ pub struct CogImage {
 
 impl CogImage {
     fn check(&self) -> Result<(), TiffError> {
-        let bad = |reason: String| Err(Misuse::BadOutput { reason }.into());
-        let (width, height, bands) = (self.width, self.height, self.band_names.len());
-        if width == 0 || height == 0 || width > i32::MAX as u32 || height > i32::MAX as u32 {
-            return bad(format!("its size is {width} x {height}"));
+        let bands = self.band_count();
+        if matches!(self.samples, CogSamples::Classes { .. }) && bands > 1 {
+            let reason = format!("an image of classes must have one band, but it has {bands}");
+            return Err(Misuse::BadOutput { reason }.into());
         }
-        if bands == 0 || bands > usize::from(u16::MAX) {
-            return bad(format!("it has {bands} bands"));
-        }
-        if matches!(self.samples, CogSamples::Classes { .. }) && bands != 1 {
-            return bad(format!("an image of classes must have one band, but it has {bands}"));
-        }
-        Ok(())
+        self.description().check()
     }
 
     pub(crate) fn band_count(&self) -> usize {
         self.band_names.len()
     }
 
-    pub(crate) fn pixel_bytes(&self) -> usize {
-        self.samples.sample_bytes() * self.band_count()
+    pub(crate) fn description(&self) -> ImageDescription {
+        let (nodata, color_table, scaling) = match &self.samples {
+            CogSamples::Classes { nodata, colors } => (f64::from(*nodata), Some(colors.clone()), None),
+            CogSamples::Scaled { nodata, scale, offset } => (f64::from(*nodata), None, Some((*scale, *offset))),
+            CogSamples::Float => (f64::NAN, None, None),
+        };
+        ImageDescription {
+            nodata: Some(nodata),
+            color_table,
+            band_names: self.band_names.clone(),
+            metadata: self.metadata.clone(),
+            scaling,
+            ..ImageDescription::new(self.width, self.height, self.samples.sample_type(), self.band_count())
+        }
+    }
+
+    pub(crate) fn options(&self) -> WriteOptions {
+        WriteOptions {
+            blocks: BlockLayout::Tiles(WriteOptions::TILE_PX),
+            band_order: BandOrder::ByPixel,
+            deflate_level: Some(WriteOptions::DEFLATE_LEVEL),
+            predictor: match self.samples {
+                // The differences of codes mean nothing.
+                CogSamples::Classes { .. } => Predictor::None,
+                CogSamples::Scaled { .. } => Predictor::Horizontal,
+                CogSamples::Float => Predictor::FloatingPoint,
+            },
+            has_overviews: true,
+        }
+    }
+
+    pub(crate) fn encoder(&self) -> BlockEncoder {
+        let options = self.options();
+        BlockEncoder {
+            columns: WriteOptions::TILE_PX as usize,
+            samples: self.band_count(),
+            sample_bytes: self.description().sample_bytes(),
+            predictor: options.predictor,
+            deflate_level: options.deflate_level,
+        }
     }
 }
 
@@ -124,7 +159,7 @@ impl<S: Scratch> CogWriter<S> {
         let mut levels = vec![Level::new(&image, image.width, image.height)];
         let (mut width, mut height) = (image.width, image.height);
         // The smallest overview is one tile.
-        while width.max(height) > TILE_PX {
+        while width.max(height) > WriteOptions::TILE_PX {
             (width, height) = (width.div_ceil(2), height.div_ceil(2));
             levels.push(Level::new(&image, width, height));
         }
@@ -144,12 +179,12 @@ impl<S: Scratch> CogWriter<S> {
     pub fn push_row(&mut self, row: CogRow<'_>) -> Result<(), TiffError> {
         let samples = self.image.width as usize * self.image.band_count();
         self.row.clear();
-        let length = match (row, self.image.samples.sample_bytes()) {
-            (CogRow::U8(row), 1) => {
+        let length = match (row, self.image.samples.sample_type()) {
+            (CogRow::U8(row), SampleType::U8) => {
                 self.row.extend_from_slice(row);
                 row.len()
             }
-            (CogRow::F32(row), 4) => {
+            (CogRow::F32(row), SampleType::F32) => {
                 row.iter()
                     .for_each(|value| self.row.extend_from_slice(&value.to_le_bytes()));
                 row.len()
@@ -192,7 +227,7 @@ impl<S: Scratch> CogWriter<S> {
             )));
         }
         let places = self.levels.into_iter().map(Level::into_places).collect();
-        Ok(CogFile::new(&self.image, self.geo.as_ref(), places, self.scratch))
+        CogFile::new(&self.image, self.geo.as_ref(), places, self.scratch)
     }
 }
 

@@ -1,6 +1,10 @@
 //! The XML that GDAL keeps in tag 42112: `<GDALMetadata><Item name="..." sample="0"
 //! role="...">text</Item></GDALMetadata>`.
 
+use quick_xml::Reader;
+use quick_xml::escape::resolve_xml_entity;
+use quick_xml::events::{BytesStart, Event};
+
 use crate::read::color::ColorInterpretation;
 
 /// What the metadata says of one band.
@@ -23,125 +27,144 @@ pub(crate) struct GdalMetadata {
     pub(crate) items: Vec<(String, String)>,
 }
 
-/// Reads the items of the default domain; what is damaged is left out.
+/// An `Item` element.
+#[derive(Debug, Default)]
+struct Item {
+    name: Option<String>,
+    role: Option<String>,
+    band: Option<usize>,
+    domain: String,
+    text: String,
+}
+
+impl Item {
+    fn start(element: &BytesStart<'_>) -> Self {
+        let mut item = Self::default();
+        // Looking for names that occur twice would take the square of their number.
+        for attribute in element.attributes().with_checks(false).flatten() {
+            let value = unescape(&attribute.value);
+            match attribute.key.as_ref() {
+                "name" => item.name = Some(value),
+                "role" => item.role = Some(value),
+                "sample" => item.band = value.trim().parse().ok(),
+                "domain" => item.domain = value,
+                _ => {}
+            }
+        }
+        item
+    }
+
+    fn number(&self) -> Option<f64> {
+        self.text.trim().parse::<f64>().ok().filter(|number| number.is_finite())
+    }
+}
+
+/// Reads the items of the default domain. What is damaged is left out, and all that comes after XML that cannot be read.
 pub(crate) fn decode(xml: &str, band_count: usize) -> GdalMetadata {
     let mut metadata = GdalMetadata {
         bands: vec![BandMetadata::default(); band_count],
         items: Vec::new(),
     };
-    let xml = without_comments(xml);
-    for item in xml.split("<Item").skip(1) {
-        let Some((attributes, rest)) = item.split_once('>') else {
-            continue;
-        };
-        let Some((text, _)) = rest.split_once("</Item") else {
-            continue;
-        };
-        let Some(name) = attribute(attributes, "name") else {
-            continue;
-        };
-        // GDAL escapes values twice, once as an item and once as XML.
-        let text = unescape(&unescape(text.trim()));
-        let number = || text.trim().parse::<f64>().ok().filter(|number| number.is_finite());
-        let role = attribute(attributes, "role");
-        let band = attribute(attributes, "sample").and_then(|sample| sample.trim().parse::<usize>().ok());
-        let is_default_domain = attribute(attributes, "domain").is_none_or(str::is_empty);
-        let Some(index) = band else {
-            if is_default_domain && role.is_none() {
-                metadata.items.push((unescape(name), text));
+    let mut reader = reader(xml);
+    let mut open: Option<Item> = None;
+    while let Ok(event) = reader.read_event() {
+        match event {
+            Event::Start(element) if element.name().as_ref() == "Item" => open = Some(Item::start(&element)),
+            Event::End(element) if element.name().as_ref() == "Item" => {
+                if let Some(mut item) = open.take() {
+                    // GDAL escapes values twice, once as an item and once as XML.
+                    item.text = unescape(item.text.trim());
+                    metadata.take(item);
+                }
             }
-            continue;
-        };
-        let Some(band) = metadata.bands.get_mut(index) else {
-            continue;
-        };
-        match role {
-            Some("description") => band.description = Some(text).filter(|text| !text.is_empty()),
-            Some("unittype") => band.unit = Some(text).filter(|text| !text.is_empty()),
-            Some("colorinterp") => band.color_interpretation = Some(ColorInterpretation::from_gdal(&text)),
-            Some("scale") => band.scale = number(),
-            Some("offset") => band.offset = number(),
-            None if name == "DESCRIPTION" => band.description = Some(text).filter(|text| !text.is_empty()),
-            None if is_default_domain => band.items.push((unescape(name), text)),
-            _ => {}
+            Event::Eof => break,
+            text => {
+                if let Some(item) = &mut open {
+                    append(&mut item.text, &text);
+                }
+            }
         }
     }
     metadata
 }
 
-fn without_comments(xml: &str) -> String {
-    let mut rest = xml;
-    let mut plain = String::with_capacity(xml.len());
-    while let Some((before, comment)) = rest.split_once("<!--") {
-        plain.push_str(before);
-        rest = comment.split_once("-->").map_or("", |(_, after)| after);
+impl GdalMetadata {
+    fn take(&mut self, item: Item) {
+        let number = item.number();
+        let Item {
+            name: Some(name),
+            role,
+            band,
+            domain,
+            text,
+        } = item
+        else {
+            return;
+        };
+        let is_default_domain = domain.is_empty();
+        let Some(index) = band else {
+            if is_default_domain && role.is_none() {
+                self.items.push((name, text));
+            }
+            return;
+        };
+        let Some(band) = self.bands.get_mut(index) else {
+            return;
+        };
+        match role.as_deref() {
+            Some("description") => band.description = Some(text).filter(|text| !text.is_empty()),
+            Some("unittype") => band.unit = Some(text).filter(|text| !text.is_empty()),
+            Some("colorinterp") => band.color_interpretation = Some(ColorInterpretation::from_gdal(&text)),
+            Some("scale") => band.scale = number,
+            Some("offset") => band.offset = number,
+            None if name == "DESCRIPTION" => band.description = Some(text).filter(|text| !text.is_empty()),
+            None if is_default_domain => band.items.push((name, text)),
+            _ => {}
+        }
     }
-    plain.push_str(rest);
-    plain
 }
 
-fn attribute<'a>(attributes: &'a str, name: &str) -> Option<&'a str> {
-    let (_, rest) = attributes.split_once(&format!(" {name}="))?;
-    let quote = rest.chars().next().filter(|c| matches!(c, '"' | '\''))?;
-    rest.get(1..)?.split_once(quote).map(|(value, _)| value)
+/// A reader that takes what people write by hand: ampersands that begin no entity, and ends that close nothing.
+fn reader(xml: &str) -> Reader<&[u8]> {
+    let mut reader = Reader::from_str(xml);
+    let config = reader.config_mut();
+    config.allow_dangling_amp = true;
+    config.allow_unmatched_ends = true;
+    config.check_end_names = false;
+    reader
 }
 
-/// `#x10FFFF` is the longest.
-const MAX_ENTITY_BYTES: usize = 10;
+/// Appends what an event holds of text; entities that XML does not know stay as they are written.
+fn append(text: &mut String, event: &Event<'_>) {
+    match event {
+        Event::Text(part) => text.push_str(part),
+        Event::CData(part) => text.push_str(part),
+        Event::GeneralRef(entity) => match (entity.resolve_char_ref(), resolve_xml_entity(entity)) {
+            (Ok(Some(character)), _) => text.push(character),
+            (_, Some(known)) => text.push_str(known),
+            _ => text.extend(["&", entity, ";"]),
+        },
+        _ => {}
+    }
+}
 
 fn unescape(text: &str) -> String {
     let mut plain = String::with_capacity(text.len());
-    let mut rest = text;
-    while let Some((before, after)) = rest.split_once('&') {
-        plain.push_str(before);
-        // An entity is short; an ampersand without one is kept as it is. Looking further for its end would take hours
-        // in a megabyte of ampersands.
-        let end = after.bytes().take(MAX_ENTITY_BYTES + 1).position(|byte| byte == b';');
-        let entity = end.and_then(|end| Some((after.get(..end)?, after.get(end + 1..)?)));
-        match entity.and_then(|(name, tail)| Some((entity_char(name)?, tail))) {
-            Some((character, tail)) => {
-                plain.push(character);
-                rest = tail;
-            }
-            None => {
-                plain.push('&');
-                rest = after;
-            }
+    // Here, a bracket is one: markup within a value was escaped before.
+    let text = text.replace('<', "&lt;");
+    let mut reader = reader(&text);
+    while let Ok(event) = reader.read_event() {
+        if event == Event::Eof {
+            break;
         }
+        append(&mut plain, &event);
     }
-    plain.push_str(rest);
     plain
 }
 
-fn entity_char(name: &str) -> Option<char> {
-    match name {
-        "amp" => Some('&'),
-        "lt" => Some('<'),
-        "gt" => Some('>'),
-        "quot" => Some('"'),
-        "apos" => Some('\''),
-        _ => {
-            let number = name.strip_prefix('#')?;
-            let code = match number.strip_prefix(['x', 'X']) {
-                Some(hexadecimal) => u32::from_str_radix(hexadecimal, 16).ok()?,
-                None => number.parse().ok()?,
-            };
-            char::from_u32(code)
-        }
-    }
-}
-
-/// Writes the XML in ASCII: everything else becomes a character reference, since the tag has no encoding.
-pub(crate) fn encode(band_names: &[String], metadata: &[(String, String)]) -> String {
-    encode_scaled(band_names, metadata, None)
-}
-
-/// As [`encode`], with the scale and offset of every band.
-pub(crate) fn encode_scaled(
-    band_names: &[String],
-    metadata: &[(String, String)],
-    scaling: Option<(f64, f64)>,
-) -> String {
+/// Writes the XML, with the scale and offset of every band, in ASCII: everything else becomes a character reference, since the tag has no
+/// encoding.
+pub(crate) fn encode(band_names: &[String], metadata: &[(String, String)], scaling: Option<(f64, f64)>) -> String {
     let mut xml = String::from("<GDALMetadata>\n");
     for (name, value) in metadata {
         xml.push_str(&format!(
@@ -228,7 +251,7 @@ mod tests {
             String::new(),
             "Gr\u{fc}n \u{1f33f}".to_string(),
         ];
-        let xml = encode(&names, &[("TIFFTAG_SOFTWARE".into(), "a \"quoted\" name".into())]);
+        let xml = encode(&names, &[("TIFFTAG_SOFTWARE".into(), "a \"quoted\" name".into())], None);
         assert!(xml.is_ascii());
         assert_eq!(
             names_of(&xml, 4),

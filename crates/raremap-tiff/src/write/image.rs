@@ -1,6 +1,9 @@
 //! An image to be written.
 
 use crate::error::{Misuse, TiffError};
+use crate::samples::SampleType;
+use crate::write::description::ImageDescription;
+use crate::write::stream::BlockRequest;
 
 /// An image to be written.
 #[derive(Debug, Clone)]
@@ -54,11 +57,12 @@ impl OutputSamples<'_> {
         }
     }
 
-    pub(crate) fn bits_per_sample(&self) -> u16 {
+    pub(crate) fn sample_type(&self) -> SampleType {
         match self {
-            OutputSamples::U8(_) => 8,
-            OutputSamples::U16 { .. } | OutputSamples::I16 { .. } => 16,
-            OutputSamples::F32 { .. } => 32,
+            OutputSamples::U8(_) => SampleType::U8,
+            OutputSamples::U16 { .. } => SampleType::U16,
+            OutputSamples::I16 { .. } => SampleType::I16,
+            OutputSamples::F32 { .. } => SampleType::F32,
         }
     }
 
@@ -74,96 +78,80 @@ impl OutputSamples<'_> {
     }
 }
 
-impl OutputImage<'_> {
+impl<'a> OutputImage<'a> {
+    /// An image of samples alone, without a name, a colour table or metadata.
+    pub fn new(width: u32, height: u32, samples: OutputSamples<'a>) -> Self {
+        Self {
+            width,
+            height,
+            samples,
+            nodata: None,
+            color_table: None,
+            band_names: Vec::new(),
+            metadata: Vec::new(),
+        }
+    }
+
     /// Refuses parts that do not fit together.
     pub(crate) fn check(&self) -> Result<(), TiffError> {
-        let bad = |reason: String| Err(Misuse::BadOutput { reason }.into());
+        self.description().check()?;
         let (width, height) = (self.width, self.height);
-        if width == 0 || height == 0 {
-            return bad(format!("its size is {width} x {height}"));
-        }
-        let bands = self.samples.band_count();
-        if bands == 0 || bands > usize::from(u16::MAX) {
-            return bad(format!("it has {bands} bands"));
-        }
         let pixels = u64::from(width) * u64::from(height);
-        if let Some((band, length)) = self
-            .samples
-            .lengths()
-            .enumerate()
-            .find(|(_, length)| *length as u64 != pixels)
-        {
-            return bad(format!(
-                "band {band} has {length} samples for {width} x {height} pixels"
-            ));
-        }
-        if self.band_names.len() > bands {
-            return bad(format!("it has {} band names for {bands} bands", self.band_names.len()));
-        }
-        if self.color_table.is_some() && !matches!(self.samples, OutputSamples::U8(_)) {
-            return bad("only 8-bit images have a colour table".into());
+        let mut lengths = self.samples.lengths().enumerate();
+        if let Some((band, length)) = lengths.find(|(_, length)| *length as u64 != pixels) {
+            let reason = format!("band {band} has {length} samples for {width} x {height} pixels");
+            return Err(Misuse::BadOutput { reason }.into());
         }
         Ok(())
     }
-}
 
-/// A type that samples are written in.
-pub(crate) trait OutputSample: Copy + Default {
-    /// BitsPerSample.
-    const BITS: u16;
-    /// SampleFormat.
-    const FORMAT: u16;
-    /// Predictor: horizontal differences help if neighbours are similar, but not for class codes.
-    const PREDICTOR: u16;
-
-    /// Appends the samples of a row after the predictor, in this machine's byte order (the encoder's, too).
-    fn append_row(row: &[Self], raw: &mut Vec<u8>);
-}
-
-impl OutputSample for u8 {
-    const BITS: u16 = 8;
-    const FORMAT: u16 = 1;
-    const PREDICTOR: u16 = 1;
-
-    fn append_row(row: &[Self], raw: &mut Vec<u8>) {
-        raw.extend_from_slice(row);
+    pub(crate) fn description(&self) -> ImageDescription {
+        ImageDescription {
+            nodata: self.nodata,
+            color_table: self.color_table.clone(),
+            band_names: self.band_names.clone(),
+            metadata: self.metadata.clone(),
+            ..ImageDescription::new(
+                self.width,
+                self.height,
+                self.samples.sample_type(),
+                self.samples.band_count(),
+            )
+        }
     }
-}
 
-impl OutputSample for u16 {
-    const BITS: u16 = 16;
-    const FORMAT: u16 = 1;
-    const PREDICTOR: u16 = 2;
-
-    fn append_row(row: &[Self], raw: &mut Vec<u8>) {
-        let mut left = 0;
-        for value in row {
-            raw.extend_from_slice(&value.wrapping_sub(left).to_ne_bytes());
-            left = *value;
+    /// Appends what a block needs.
+    pub(crate) fn append(&self, request: &BlockRequest, raw: &mut Vec<u8>) {
+        let size = [self.height, self.width];
+        match &self.samples {
+            OutputSamples::U8(band) => gather(&[*band], size, request, raw, u8::to_le_bytes),
+            OutputSamples::U16 { bands } => gather(bands, size, request, raw, u16::to_le_bytes),
+            OutputSamples::I16 { bands } => gather(bands, size, request, raw, i16::to_le_bytes),
+            OutputSamples::F32 { bands } => gather(bands, size, request, raw, f32::to_le_bytes),
         }
     }
 }
 
-impl OutputSample for i16 {
-    const BITS: u16 = 16;
-    const FORMAT: u16 = 2;
-    const PREDICTOR: u16 = 2;
-
-    fn append_row(row: &[Self], raw: &mut Vec<u8>) {
-        let mut left = 0;
-        for value in row {
-            raw.extend_from_slice(&value.wrapping_sub(left).to_ne_bytes());
-            left = *value;
+fn gather<T: Copy, const N: usize>(
+    bands: &[&[T]],
+    [height, width]: [u32; 2],
+    request: &BlockRequest,
+    raw: &mut Vec<u8>,
+    bytes: impl Fn(T) -> [u8; N],
+) {
+    let bands = match request.band {
+        Some(band) => bands.get(band..=band).unwrap_or_default(),
+        None => bands,
+    };
+    let columns = request.source_columns(width);
+    for row in request.source_rows(height) {
+        let start = row as usize * width as usize;
+        for column in columns.clone() {
+            for band in bands {
+                if let Some(sample) = band.get(start + column as usize) {
+                    raw.extend_from_slice(&bytes(*sample));
+                }
+            }
         }
-    }
-}
-
-impl OutputSample for f32 {
-    const BITS: u16 = 32;
-    const FORMAT: u16 = 3;
-    const PREDICTOR: u16 = 1;
-
-    fn append_row(row: &[Self], raw: &mut Vec<u8>) {
-        row.iter().for_each(|value| raw.extend_from_slice(&value.to_ne_bytes()));
     }
 }

@@ -1,141 +1,55 @@
-//! Writes GeoTIFF files: tiled, deflate-compressed, with the georeference of the image that they were made from.
+//! Writes GeoTIFF files: header and directories first, then the pixels.
+//!
+//! All files are little-endian, and their bytes only depend on the image and its description: not on a clock, a thread or another crate's
+//! choice of a deflate library. [`crate::cog`] writes row by row, with overviews.
 
+pub(crate) mod block;
+pub(crate) mod description;
+pub(crate) mod head;
 pub(crate) mod image;
-pub(crate) mod image_tags;
+pub(crate) mod stream;
 
 use std::io::{Cursor, Seek, Write};
 
-use tiff::encoder::{DirectoryEncoder, TiffEncoder, TiffKind, TiffKindBig, TiffKindStandard};
-
 use crate::error::TiffError;
-use crate::tags;
-use crate::write::image::{OutputImage, OutputSample, OutputSamples};
-use crate::write::image_tags::{TILE_PX, tag, write_geo_tags, write_image_tags};
+use crate::write::description::WriteOptions;
+use crate::write::image::OutputImage;
+use crate::write::stream::write_blocks;
 use raremap_geo::GeoReference;
-use raremap_io::{IoError, LimitExceeded};
 
-/// What classic TIFF can address.
-const CLASSIC_BYTES: u64 = u32::MAX as u64;
-
-/// Encodes an image in memory; see [`write_geotiff`].
+/// Encodes an image in memory, in tiles, as [`WriteOptions::for_samples`] has it.
+///
+/// # Errors
+/// As [`write_geotiff`].
 pub fn encode_geotiff(image: &OutputImage<'_>, georeference: Option<&GeoReference>) -> Result<Vec<u8>, TiffError> {
     let mut bytes = Vec::new();
-    write_geotiff(Cursor::new(&mut bytes), image, georeference)?;
+    let options = WriteOptions::for_samples(image.samples.sample_type());
+    write_geotiff(Cursor::new(&mut bytes), image, &options, georeference)?;
     Ok(bytes)
 }
 
-/// Writes an image as tiles of 256 x 256, band by band and tile by tile, to a writer at its start.
+/// Writes an image to a writer at its start, as [`write_blocks`] does.
 ///
-/// The tags of `georeference` are written as they were read, so an image on the same grid keeps its place exactly. The file becomes a
-/// BigTIFF if 4 GB might not be enough.
+/// # Errors
+/// [`crate::Misuse::BadOutput`] for an image whose parts do not fit together, or not to the options; the writer's own errors.
 pub fn write_geotiff<W: Write + Seek>(
     writer: W,
     image: &OutputImage<'_>,
+    options: &WriteOptions,
     georeference: Option<&GeoReference>,
 ) -> Result<(), TiffError> {
     image.check()?;
-    let tile_bytes = u64::from(TILE_PX) * u64::from(TILE_PX) * u64::from(image.samples.bits_per_sample()) / 8;
-    let worst_tile_bytes = tile_bytes + tile_bytes / 1000 + 64;
-    let bands = image.samples.band_count() as u64;
-    let worst_bytes = (tiles_across(image) * tiles_down(image))
-        .saturating_mul(worst_tile_bytes)
-        .saturating_mul(bands);
-    if worst_bytes.saturating_add(1 << 20) > CLASSIC_BYTES {
-        write_as::<W, TiffKindBig>(writer, image, georeference)
-    } else {
-        write_as::<W, TiffKindStandard>(writer, image, georeference)
-    }
-}
-
-fn tiles_across(image: &OutputImage<'_>) -> u64 {
-    u64::from(image.width.div_ceil(TILE_PX))
-}
-
-fn tiles_down(image: &OutputImage<'_>) -> u64 {
-    u64::from(image.height.div_ceil(TILE_PX))
-}
-
-fn write_as<W: Write + Seek, K: TiffKind>(
-    writer: W,
-    image: &OutputImage<'_>,
-    georeference: Option<&GeoReference>,
-) -> Result<(), TiffError> {
-    let mut encoder = TiffEncoder::<W, K>::new_generic(writer)?;
-    let mut directory = encoder.image_directory()?;
-    match &image.samples {
-        OutputSamples::U8(band) => write_tiles(&mut directory, image, &[*band])?,
-        OutputSamples::U16 { bands } => write_tiles(&mut directory, image, bands)?,
-        OutputSamples::I16 { bands } => write_tiles(&mut directory, image, bands)?,
-        OutputSamples::F32 { bands } => write_tiles(&mut directory, image, bands)?,
-    }
-    write_image_tags(&mut directory, image)?;
-    if let Some(georeference) = georeference {
-        write_geo_tags(&mut directory, &georeference.tags)?;
-    }
-    directory.finish()?;
-    Ok(())
-}
-
-/// Writes the tiles of all bands and the tags that say where they are.
-fn write_tiles<W: Write + Seek, K: TiffKind, T: OutputSample>(
-    directory: &mut DirectoryEncoder<'_, W, K>,
-    image: &OutputImage<'_>,
-    bands: &[&[T]],
-) -> Result<(), TiffError> {
-    let (mut offsets, mut byte_counts) = (Vec::new(), Vec::new());
-    let mut raw = Vec::new();
-    for band in bands {
-        for down in 0..tiles_down(image) {
-            for across in 0..tiles_across(image) {
-                collect_tile(band, image.width as usize, down as usize, across as usize, &mut raw);
-                let mut encoder = flate2::write::ZlibEncoder::new(Vec::new(), flate2::Compression::default());
-                encoder.write_all(&raw).map_err(IoError::Write)?;
-                let compressed = encoder.finish().map_err(IoError::Write)?;
-                byte_counts.push(u32::try_from(compressed.len()).map_err(|_| too_large(compressed.len() as u64))?);
-                offsets.push(K::convert_offset(directory.write_data(&compressed[..])?)?);
-            }
-        }
-    }
-    directory.write_tag(tag(tags::TILE_OFFSETS), K::convert_slice(&offsets))?;
-    directory.write_tag(tag(tags::TILE_BYTE_COUNTS), &byte_counts[..])?;
-    directory.write_tag(tag(tags::PREDICTOR), T::PREDICTOR)?;
-    directory.write_tag(tag(tags::BITS_PER_SAMPLE), &vec![T::BITS; bands.len()][..])?;
-    directory.write_tag(tag(tags::SAMPLE_FORMAT), &vec![T::FORMAT; bands.len()][..])?;
-    Ok(())
-}
-
-fn too_large(needed: u64) -> TiffError {
-    LimitExceeded {
-        what: "a written tile",
-        needed,
-        limit: CLASSIC_BYTES,
-    }
-    .into()
-}
-
-/// Copies one tile, with its edge pixels repeated where it reaches over the image, and applies the predictor.
-fn collect_tile<T: OutputSample>(band: &[T], width: usize, down: usize, across: usize, raw: &mut Vec<u8>) {
-    let tile_px = TILE_PX as usize;
-    raw.clear();
-    let mut row_samples: Vec<T> = Vec::with_capacity(tile_px);
-    for tile_row in 0..tile_px {
-        let row = down * tile_px + tile_row;
-        let column = across * tile_px;
-        let stored = band.chunks_exact(width).nth(row).and_then(|row| row.get(column..));
-        // Rows below the image repeat the last one, which is still in place.
-        if let Some(stored) = stored {
-            row_samples.clear();
-            row_samples.extend(stored.iter().take(tile_px));
-            let last = row_samples.last().copied().unwrap_or_default();
-            row_samples.resize(tile_px, last);
-        }
-        T::append_row(&row_samples, raw);
-    }
+    write_blocks(writer, &image.description(), options, georeference, |request, raw| {
+        image.append(request, raw);
+    })
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::write::head::FileKind;
+    use crate::write::image::OutputSamples;
+    use crate::write::stream::{BlockRequest, Layout, write_as};
     use crate::{GeoTiff, Limits, Window};
     use pollster::block_on;
     use raremap_geo::{Affine, CrsKind};
@@ -252,9 +166,19 @@ mod tests {
                 band_names: Vec::new(),
                 metadata: Vec::new(),
             };
-            let (mut classic, mut big) = (Vec::new(), Vec::new());
-            write_as::<_, TiffKindStandard>(Cursor::new(&mut classic), &image, None).expect("writes");
-            write_as::<_, TiffKindBig>(Cursor::new(&mut big), &image, None).expect("writes");
+            let description = image.description();
+            let options = WriteOptions::for_samples(description.sample_type);
+            let layout = Layout {
+                image: &description,
+                options: &options,
+            };
+            let written = |kind| {
+                let mut bytes = Vec::new();
+                let fill = |request: &BlockRequest, raw: &mut Vec<u8>| image.append(request, raw);
+                write_as(kind, Cursor::new(&mut bytes), layout, None, fill).expect("writes");
+                bytes
+            };
+            let (classic, big) = (written(FileKind::Classic), written(FileKind::Big));
             for (bytes, is_big) in [(classic, false), (big, true)] {
                 let read = open(bytes);
                 assert_eq!(
