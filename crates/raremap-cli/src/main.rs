@@ -1,6 +1,7 @@
 //! The `raremap` command.
 
 mod inspect;
+mod neighbours;
 mod predict;
 
 use std::process::ExitCode;

@@ -69,7 +69,7 @@ pub(crate) fn decode(xml: &str, band_count: usize) -> GdalMetadata {
     metadata
 }
 
-fn without_comments(xml: &str) -> String {
+pub(crate) fn without_comments(xml: &str) -> String {
     let mut rest = xml;
     let mut plain = String::with_capacity(xml.len());
     while let Some((before, comment)) = rest.split_once("<!--") {
@@ -80,7 +80,7 @@ fn without_comments(xml: &str) -> String {
     plain
 }
 
-fn attribute<'a>(attributes: &'a str, name: &str) -> Option<&'a str> {
+pub(crate) fn attribute<'a>(attributes: &'a str, name: &str) -> Option<&'a str> {
     let (_, rest) = attributes.split_once(&format!(" {name}="))?;
     let quote = rest.chars().next().filter(|c| matches!(c, '"' | '\''))?;
     rest.get(1..)?.split_once(quote).map(|(value, _)| value)
@@ -89,7 +89,7 @@ fn attribute<'a>(attributes: &'a str, name: &str) -> Option<&'a str> {
 /// `#x10FFFF` is the longest.
 const MAX_ENTITY_BYTES: usize = 10;
 
-fn unescape(text: &str) -> String {
+pub(crate) fn unescape(text: &str) -> String {
     let mut plain = String::with_capacity(text.len());
     let mut rest = text;
     while let Some((before, after)) = rest.split_once('&') {
