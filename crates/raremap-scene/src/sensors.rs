@@ -43,7 +43,7 @@ pub enum Padding {
 const NUMBERED: &[&str] = &["b", "band", "bd"];
 
 /// All sensors that are known, the most used first.
-pub const SENSORS: &[Sensor] = &[
+pub static SENSORS: &[Sensor] = &[
     SENTINEL_2,
     LANDSAT_8,
     LANDSAT_4,

@@ -77,7 +77,7 @@ pub(super) fn read_codes(lower: &[String], described: &[String], told: &[Option<
     let named = named_sensors(described);
     let mut read = Vec::new();
     for sensor in SENSORS {
-        let is_named = named.iter().any(|found| std::ptr::eq(*found, sensor));
+        let is_named = named.iter().any(|found| **found == *sensor);
         let Some((spellings, codes)) = fitting(sensor, &found) else {
             continue;
         };
@@ -118,19 +118,11 @@ pub(super) fn read_codes(lower: &[String], described: &[String], told: &[Option<
         });
     }
     // Of shared numbers a rare sensor has to have all of its own where a usual one fits.
-    let has_usual = read.iter().any(|coded| {
-        SENSORS
-            .iter()
-            .take(USUAL)
-            .any(|usual| std::ptr::eq(usual, coded.sensor))
-    });
+    let has_usual = read
+        .iter()
+        .any(|coded| SENSORS.iter().take(USUAL).any(|usual| *usual == *coded.sensor));
     if has_usual {
-        let is_usual = |coded: &Coded| {
-            SENSORS
-                .iter()
-                .take(USUAL)
-                .any(|usual| std::ptr::eq(usual, coded.sensor))
-        };
+        let is_usual = |coded: &Coded| SENSORS.iter().take(USUAL).any(|usual| *usual == *coded.sensor);
         read.retain(|coded| is_usual(coded) || coded.is_named || coded.is_whole);
     }
     // What files and metadata name goes before what numbers alone could be.
