@@ -18,8 +18,11 @@ export interface Entry {
   file: File;
 }
 
-/** Where a scene comes from: files of the reader's computer, or one file on a server that is read by ranges. */
-export type SceneSource = { entries: Entry[] } | { url: string; name: string };
+/**
+ * Where a scene comes from: files of the reader's computer, or one file on a server that is read by ranges. Without `emptyBorder: false`, zeros in
+ * all bands along the edge of a scene that marks no pixels have no data.
+ */
+export type SceneSource = ({ entries: Entry[] } | { url: string; name: string }) & { emptyBorder?: boolean };
 
 /** Where the model should run: `auto` takes a graphics card if it is good enough, and `webgpu` takes a software adapter too. */
 export type WantedBackend = "auto" | "cpu" | "webgpu";

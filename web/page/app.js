@@ -11,6 +11,10 @@ import { TileTimer } from "./timer.js";
 import { Viewer } from "./viewer.js";
 import { backendText, bytesText, durationText, entriesName, explain, fileStem, number } from "./text.js";
 
+/** Longest side of the pictures that show what the bands could be. */
+const CHOICE_MAX_PX = 120;
+const MISSING = "A band that the model needs is missing: choose it under Bands.";
+
 /**
  * @typedef {import("../engine/messages.js").Entry} Entry
  * @typedef {import("../engine/messages.js").LoadedModel} LoadedModel
@@ -37,7 +41,7 @@ let state = "empty";
 let source;
 /** @type {OpenedScene | undefined} */
 let info;
-/** @type {number[]} the scene's band for each of the model's */
+/** @type {panel.Bands} */
 let bands = [];
 let isLoading = false;
 /** Counts opened files: an answer about an older one is dropped. */
@@ -66,7 +70,7 @@ function setState(next, message) {
   byId("scene").hidden = !hasScene;
   byId("running").hidden = next !== "running";
   byId("run").hidden = next === "running";
-  /** @type {HTMLButtonElement} */ (byId("run")).disabled = !hasScene || next === "reading";
+  /** @type {HTMLButtonElement} */ (byId("run")).disabled = !hasScene || next === "reading" || bands.includes(null);
   byId("result").hidden = !["running", "done", "cancelled"].includes(next);
   byId("incomplete").hidden = next !== "cancelled";
   for (const button of byId("downloads").querySelectorAll("button")) button.disabled = next !== "done";
@@ -177,13 +181,14 @@ async function restart(isGpuSuspect) {
   await load(isGpuSuspect);
   if (!info || !source) return;
   await engine.open(source.from);
-  showPreview(await engine.preview({ bands, maxPx: PICTURE_MAX_PX }));
+  showPreview(await engine.preview({ bands: assigned(bands), maxPx: PICTURE_MAX_PX }));
 }
 
 // The scene
 
 /** @param {Entry[]} entries */
 function openEntries(entries) {
+  /** @type {HTMLInputElement} */ (byId("border")).checked = true;
   return openScene({ name: entriesName(entries.map(({ path }) => path)), from: { entries } });
 }
 
@@ -215,15 +220,19 @@ async function openScene(next) {
     setState("reading", `Reading ${next.name}.`);
     const opening = await engine.open(next.from, { onProgress: (progress) => onOpening(token, next, progress) });
     if (token !== opened) return;
-    const picture = await engine.preview({ bands: opening.assignment.bands, maxPx: PICTURE_MAX_PX });
+    const choices = [];
+    for (const { bands } of opening.assignment.choices) choices.push(await engine.preview({ bands, maxPx: CHOICE_MAX_PX }));
+    // Last, so that parts of the scene are drawn as it is.
+    const picture = await engine.preview({ bands: assigned(opening.assignment.bands), maxPx: PICTURE_MAX_PX });
     if (token !== opened) return;
     info = opening;
     bands = info.assignment.bands;
     panel.showScene(info.scene);
     panel.showBands(info, onBands);
+    panel.showBandChoices(info, choices);
     panel.showNotices(info.notices);
     for (const id of ["resample", "matching"]) /** @type {HTMLInputElement} */ (byId(id)).checked = false;
-    setState("ready", `${next.name} is open.`);
+    setState("ready", bands.includes(null) ? MISSING : `${next.name} is open.`);
     byId("panel").scrollTop = 0;
     viewer.setScene(info.scene.width, info.scene.height);
     showPreview(picture);
@@ -253,15 +262,20 @@ function showPreview({ bitmap, extent, note, matching, warnings }) {
   byId("scene-note").textContent = note;
 }
 
-/** @param {number[]} chosen */
+/** What stands for the scene's bands in a picture: none, as long as one is missing. @param {panel.Bands} chosen */
+function assigned(chosen) {
+  return chosen.flatMap((band) => (chosen.includes(null) || band === null ? [] : [band]));
+}
+
+/** @param {panel.Bands} chosen */
 async function onBands(chosen) {
   const token = opened;
   bands = chosen;
   clearError();
   result.clear();
-  setState("ready", "The bands have changed. Press Run to map the scene with them.");
+  setState("ready", chosen.includes(null) ? MISSING : "The bands have changed. Press Run to map the scene with them.");
   try {
-    const picture = await engine.preview({ bands: chosen, maxPx: PICTURE_MAX_PX });
+    const picture = await engine.preview({ bands: assigned(chosen), maxPx: PICTURE_MAX_PX });
     if (token === opened && bands === chosen) showPreview(picture);
   } catch (cause) {
     if (token === opened) showError("The scene could not be drawn with these bands", cause);
@@ -309,7 +323,7 @@ async function runScene() {
       setState("ready", "Cancelled before the first tile.");
       return;
     }
-    const options = { bands, tile: address.tile, ...panel.chosenOffers() };
+    const options = { bands: assigned(bands), tile: address.tile, ...panel.chosenOffers() };
     const { done, total, cancelled, secs } = await engine.run(options, {
       onProgress: ({ done, total }) => showProgress(done, total, timer.left(done, total)),
       onPicture: (picture) => result.showPart(picture),
@@ -393,6 +407,11 @@ byId("cancel").addEventListener("click", cancelRun);
 byId("zoom-in").addEventListener("click", () => viewer.zoom(1.5));
 byId("zoom-out").addEventListener("click", () => viewer.zoom(1 / 1.5));
 byId("zoom-fit").addEventListener("click", () => viewer.fit());
+// Its pixels have data then, or none, in every picture and in the run: the scene is opened anew.
+byId("border").addEventListener("change", () => {
+  const emptyBorder = /** @type {HTMLInputElement} */ (byId("border")).checked;
+  if (source) openScene({ ...source, from: { ...source.from, emptyBorder } });
+});
 byId("outline").addEventListener("change", () => result.refresh());
 bindNumber("threshold", () => result.refresh());
 bindNumber("top-k", () => result.refresh());

@@ -68,6 +68,9 @@ export function showFiles(files, onChoice) {
  * @param {string | null} matching how the values would be made those of training
  */
 export function showOffers(info, matching) {
+  // As long as it is switched off it can be switched on again.
+  const border = /** @type {HTMLInputElement} */ (byId("border"));
+  byId("border-field").hidden = !info.hasEmptyBorder && border.checked;
   byId("resample-field").hidden = !info.canResample;
   byId("resample-text").textContent = `Run at the model's ${number(info.modelResolutionM, info.modelResolutionM % 1 ? 1 : 0)} m; the mask keeps the scene's own pixels`;
   byId("matching-field").hidden = !matching;
@@ -98,21 +101,58 @@ export function showWarnings(warnings) {
   byId("warnings").replaceChildren(...items);
 }
 
+/** @typedef {(number | null)[]} Bands the scene's band for each of the model's; null as long as it is not assigned */
+/** @typedef {import("../engine/messages.js").Picture} Picture */
+
+/**
+ * All that the bands could be, each with a small picture.
+ *
+ * @param {OpenedScene} info
+ * @param {Picture[]} pictures of the choices
+ */
+export function showBandChoices(info, pictures) {
+  const buttons = info.assignment.choices.map(({ product, bands }, i) => {
+    const { bitmap } = pictures[i];
+    const canvas = make("canvas", { width: bitmap.width, height: bitmap.height, "aria-hidden": "true" });
+    canvas.getContext("2d")?.drawImage(bitmap, 0, 0);
+    const numbers = info.modelBands.map((name, at) => `${bandName(name)} ${bands[at] + 1}`).join(", ");
+    const button = make("button", { type: "button", class: "secondary" }, canvas, make("span", {}, product), make("span", { class: "muted" }, numbers));
+    button.addEventListener("click", () => chooseBands(info, bands));
+    return button;
+  });
+  byId("band-choices").replaceChildren(...buttons);
+}
+
 /**
  * @param {OpenedScene} info
- * @param {(bands: number[]) => void} onChange the scene's band for each of the model's
+ * @param {number[]} bands
+ */
+function chooseBands(info, bands) {
+  info.modelBands.forEach((name, i) => {
+    /** @type {HTMLSelectElement} */ (byId(`band-${name}`)).value = String(bands[i]);
+  });
+  byId(`band-${info.modelBands[0]}`).dispatchEvent(new Event("change"));
+}
+
+/**
+ * @param {OpenedScene} info
+ * @param {(bands: Bands) => void} onChange
  */
 export function showBands(info, onChange) {
   const label = (/** @type {SceneBand} */ { index, name }) => (name ? `Band ${index + 1}: ${bandName(name)}` : `Band ${index + 1}`);
   const selects = info.modelBands.map((name, i) => {
     const select = make("select", { id: `band-${name}`, "data-band": name });
+    const guessed = info.assignment.bands[i];
+    // Only a person can say which band it is that the scene does not seem to have.
+    if (guessed === null) select.append(new Option("Choose a band", ""));
     select.append(...info.scene.bands.map((band) => new Option(label(band), String(band.index))));
-    select.value = String(info.assignment.bands[i]);
+    select.value = guessed === null ? "" : String(guessed);
     return select;
   });
-  const chosen = () => selects.map((select) => Number(select.value));
+  const chosen = () => selects.map((select) => (select.value === "" ? null : Number(select.value)));
   const summarize = () => {
-    const parts = info.modelBands.map((name, i) => `${bandName(name)} ${chosen()[i] + 1}`);
+    const number = (/** @type {number | null} */ band) => (band === null ? "missing" : String(band + 1));
+    const parts = info.modelBands.map((name, i) => `${bandName(name)} ${number(chosen()[i])}`);
     byId("bands-summary").textContent = parts.join(", ");
   };
   for (const select of selects) {

@@ -93,10 +93,10 @@ async function open(source, report) {
     last = performance.now();
     report({ done, total });
   };
-  if ("url" in source) return currentSession().openAddress(source.url, source.name, onUnpacked);
+  if ("url" in source) return currentSession().openAddress(source.url, source.name, onUnpacked, source.emptyBorder);
   const paths = source.entries.map(({ path }) => path);
   const files = source.entries.map(({ file }) => file);
-  return currentSession().openFiles(paths, files, onUnpacked);
+  return currentSession().openFiles(paths, files, onUnpacked, source.emptyBorder);
 }
 
 /**

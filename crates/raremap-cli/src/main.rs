@@ -2,6 +2,7 @@
 
 mod inspect;
 mod log;
+mod neighbours;
 mod predict;
 
 use std::process::ExitCode;

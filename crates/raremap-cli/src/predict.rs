@@ -6,7 +6,7 @@ mod report;
 #[cfg(test)]
 mod tests;
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -18,14 +18,14 @@ use clap::{Args, ValueEnum};
 use indicatif::{ProgressBar, ProgressStyle};
 use raremap_geo::pixel_areas;
 use raremap_infer::{
-    BandGuess, BurnTileModel, Certainty, DecideOptions, GOLDEN_TOLERANCE, InferError, MatchMode, Progress, RunHooks,
-    RunOptions, SceneLogits, Tiling, Warning, check_golden, guess_bands, not_resampled, parse_bands, prepare_run,
-    refuse_missing_bands, resampling, run_notes, run_scene,
+    BandChoice, BandGuess, BurnTileModel, DecideOptions, GOLDEN_TOLERANCE, InferError, MatchMode, OpenOptions,
+    Progress, RunHooks, RunOptions, SceneLogits, Tiling, Warning, check_golden, guess_scene_bands, not_resampled,
+    parse_bands, prepare_run, refuse_missing_bands, resampling, run_notes, run_scene,
 };
 use raremap_io::{IoError, Scratch, SourceError, Unwritten};
 use raremap_model::{Card, ModelFile, WeightsError};
 use raremap_output::{OutputError, OutputOptions, PolygonsCrs, ProbabilitySamples, Results, SceneName};
-use raremap_scene::{ProductFacts, Scene, SceneError, SceneInfo};
+use raremap_scene::{ProductFacts, Scene, SceneError};
 use serde_json::json;
 use tracing::Level;
 
@@ -68,6 +68,10 @@ pub struct PredictArgs {
     /// Whether to convert the numbers of a known product to reflectance, if its metadata say how and the model needs it.
     #[arg(long, value_enum, default_value = "auto")]
     reflectance: Reflectance,
+    /// Whether pixels of 0 in all bands that are joined to the edge of the scene have no data, where no nodata value and no mask says which
+    /// have.
+    #[arg(long, value_enum, default_value = "auto")]
+    empty_border: EmptyBorder,
     /// Whether to run at the model's resolution: if the scene's differs by more than 25 % (auto), always (on), or never (off). Results are
     /// on the scene's own grid.
     #[arg(long, value_enum, default_value = "off")]
@@ -149,6 +153,15 @@ enum Reflectance {
     /// Convert them if it is known how.
     Auto,
     /// Use them as they are.
+    Off,
+}
+
+/// What zeros along the edge of a scene are.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum EmptyBorder {
+    /// No data, as warping leaves them.
+    Auto,
+    /// Values.
     Off,
 }
 
@@ -265,10 +278,17 @@ async fn predict(args: &PredictArgs) -> Result<()> {
     let file = ModelFile::from_bytes(&bytes).with_context(|| args.model.display().to_string())?;
     let card = &file.card;
     let named = || named(&args.input);
-    let to_reflectance = args.reflectance == Reflectance::Auto;
-    let Opened { scene, doubts, files } = open_scene(&args.input, &args.out, card, to_reflectance).await?;
+    let opening = OpenOptions {
+        to_reflectance: args.reflectance == Reflectance::Auto,
+        empty_border: args.empty_border == EmptyBorder::Auto,
+    };
+    let Opened { scene, doubts, files } = open_scene(&args.input, &args.out, card, opening).await?;
     let info = scene.scene_info();
-    let assignment = assign(args.bands.as_deref(), &scene, card).with_context(named)?;
+    let guess = guess_scene_bands(&scene, &card.scene_bands())
+        .await
+        .with_context(named)?;
+    let assignment = assign(args.bands.as_deref(), &scene, card, &guess).with_context(named)?;
+    let bands = assignment.complete(&card.scene_bands()).with_context(named)?;
     let decide = decide_options(args, card)?;
     decide.check(card)?;
     let file_options = args.files.options(scene.facts());
@@ -298,7 +318,7 @@ async fn predict(args: &PredictArgs) -> Result<()> {
         tiling,
         max_logit_bytes_in_memory: MAX_LOGITS_BYTES,
         resample,
-        ..RunOptions::new(assignment.bands.clone())
+        ..RunOptions::new(bands.clone())
     };
 
     let network = file
@@ -342,7 +362,6 @@ async fn predict(args: &PredictArgs) -> Result<()> {
 
     let started = Instant::now();
     let files: Vec<&str> = scene.band_files().collect();
-    let guess = guess_bands(info.into(), &card.scene_bands())?;
     let notes = run_notes(
         card,
         &options,
@@ -358,6 +377,7 @@ async fn predict(args: &PredictArgs) -> Result<()> {
         model_sha256: &file.sha256,
         scene: &scene_name,
         georeference: info.georeference.as_ref(),
+        ground_control: info.ground_control.as_ref(),
         decide: &decide,
         options: &file_options,
         notes: &notes,
@@ -379,11 +399,17 @@ async fn predict(args: &PredictArgs) -> Result<()> {
         tiles,
         secs_per_tile: run_secs / tiles.max(1) as f64,
     };
-    let bands = card
-        .scene_bands()
-        .into_iter()
-        .zip(assignment.bands.iter().map(|band| band + 1))
-        .collect();
+    let numbered = |bands: &[usize]| {
+        card.scene_bands()
+            .into_iter()
+            .zip(bands.iter().map(|band| band + 1))
+            .collect()
+    };
+    let choice = |choice: &BandChoice| {
+        let bands: BTreeMap<&str, usize> = numbered(&choice.bands);
+        json!({ "product": choice.product, "bands": bands })
+    };
+    let choices: Vec<serde_json::Value> = assignment.choices.iter().map(choice).collect();
     let report = Report {
         model: json!({ "path": args.model, "name": card.name, "sha256": file.sha256 }),
         input: json!({
@@ -395,7 +421,7 @@ async fn predict(args: &PredictArgs) -> Result<()> {
         }),
         backend: args.device.to_string(),
         options: Options {
-            bands,
+            bands: numbered(&bands),
             threshold: decide.threshold,
             rare: &decide.rare,
             top_k_percent: decide.top_k_percent,
@@ -404,7 +430,7 @@ async fn predict(args: &PredictArgs) -> Result<()> {
             resampled: options.resample.map(|[rows, columns]| Resampled { rows, columns }),
             matched: options.matching.as_ref(),
         },
-        band_assignment: json!({ "certainty": assignment.certainty, "reason": assignment.reason }),
+        band_assignment: json!({ "certainty": assignment.certainty, "reason": assignment.reason, "choices": choices }),
         areas: &summary.classes,
         valid_pixels: summary.valid_pixels,
         nodata_pixels: summary.nodata_pixels,
@@ -457,19 +483,17 @@ fn band_list(scene: &InputScene) -> serde_json::Value {
         .collect()
 }
 
-fn assign(spec: Option<&str>, scene: &InputScene, card: &Card) -> Result<BandGuess> {
+fn assign(spec: Option<&str>, scene: &InputScene, card: &Card, guess: &BandGuess) -> Result<BandGuess> {
     let files: Vec<&str> = scene.band_files().collect();
-    let info: &SceneInfo = scene.scene_info();
     let needed = card.scene_bands();
     Ok(match spec {
-        Some(spec) => BandGuess {
-            bands: parse_bands(spec, &files, &needed)?,
-            certainty: Certainty::Named,
-            reason: "The bands were assigned on the command line.".into(),
-        },
+        Some(spec) => BandGuess::assigned(
+            parse_bands(spec, &files, &needed)?,
+            "The bands were assigned on the command line.",
+        ),
         None => {
             refuse_missing_bands(scene, &needed)?;
-            guess_bands(info.into(), &needed)?
+            guess.clone()
         }
     })
 }

@@ -2,7 +2,7 @@
 
 use serde::Serialize;
 
-use crate::epsg::{WGS_84, ellipsoid, ellipsoid_of_geodetic_crs, linear_unit_m, projected_unit_m};
+use crate::epsg::{WGS_84, ellipsoid, ellipsoid_of_geodetic_crs, horizontal_epsg, linear_unit_m, projected_unit_m};
 
 /// What kind of coordinates the map has.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
@@ -135,7 +135,9 @@ impl GeoKeys<'_> {
 
     /// What the keys say about the coordinate reference system.
     pub(crate) fn crs(&self) -> Crs {
-        let named = |wanted: u16| self.short(wanted).filter(|code| *code != 0 && *code != USER_DEFINED);
+        let coded = |wanted: u16| self.short(wanted).filter(|code| *code != 0 && *code != USER_DEFINED);
+        // Of compound systems and of those with a height, what lies on the map.
+        let named = |wanted: u16| coded(wanted).map(|code| horizontal_epsg(code).unwrap_or(code));
         let kind = match self.short(key::MODEL_TYPE) {
             Some(1) => CrsKind::Projected,
             Some(2) => CrsKind::Geographic,
@@ -147,9 +149,14 @@ impl GeoKeys<'_> {
             _ if self.entry(key::GEODETIC_CRS).is_some() => CrsKind::Geographic,
             _ => CrsKind::Unknown,
         };
-        // Some writers put a code of the other kind into the key.
+        // Some writers put a code of the other kind into the key; compound systems have one key for both.
+        let is_flattened = [key::PROJECTED_CRS, key::GEODETIC_CRS]
+            .into_iter()
+            .any(|wanted| coded(wanted) != named(wanted));
+        let is_geographic =
+            |code: u16| ellipsoid_of_geodetic_crs(code).is_some() || (is_flattened && projected_unit_m(code).is_none());
         let swapped = |code: u16| match kind {
-            CrsKind::Projected if ellipsoid_of_geodetic_crs(code).is_some() => CrsKind::Geographic,
+            CrsKind::Projected if is_geographic(code) => CrsKind::Geographic,
             CrsKind::Geographic if projected_unit_m(code).is_some() => CrsKind::Projected,
             _ => kind,
         };
@@ -241,7 +248,10 @@ impl GeoKeys<'_> {
         }
         let by_code = self.short(key::ELLIPSOID).and_then(ellipsoid);
         by_code
-            .or_else(|| self.short(key::GEODETIC_CRS).and_then(ellipsoid_of_geodetic_crs))
+            .or_else(|| {
+                let code = self.short(key::GEODETIC_CRS)?;
+                ellipsoid_of_geodetic_crs(horizontal_epsg(code).unwrap_or(code))
+            })
             .unwrap_or(WGS_84)
     }
 }
@@ -266,7 +276,7 @@ fn utm_epsg(projection: u16, geodetic_epsg: Option<u16>) -> Option<u16> {
 }
 
 /// Systems that everybody calls by the same few names, as EPSG and ESRI spell them.
-fn epsg_of_name(name: &str) -> Option<u16> {
+pub(crate) fn epsg_of_name(name: &str) -> Option<u16> {
     let name = name.to_ascii_lowercase().replace('_', " ");
     if name == "wgs 1984 web mercator auxiliary sphere" || name == "wgs 84 / pseudo-mercator" {
         return Some(3857);
@@ -444,6 +454,20 @@ mod tests {
         let feet = [1, 1, 0, 3, 1024, 0, 1, 1, 3072, 0, 1, 32643, 3076, 0, 1, 9002];
         let crs = keys(&feet, &[], b"").crs();
         assert_eq!((crs.epsg, crs.linear_unit_m), (None, Some(0.3048)));
+    }
+
+    #[test]
+    fn compound_systems_and_those_with_a_height_are_what_lies_on_the_map() {
+        let of = |model: u16, key: u16, code: u16| {
+            let crs = keys(&[1, 1, 0, 2, 1024, 0, 1, model, key, 0, 1, code], &[], b"").crs();
+            (crs.kind, crs.epsg, crs.linear_unit_m)
+        };
+        assert_eq!(of(2, 2048, 4979), (CrsKind::Geographic, Some(4326), None));
+        assert_eq!(of(1, 3072, 5555), (CrsKind::Projected, Some(25832), Some(1.0)));
+        // WGS 84 with heights above the geoid EGM2008, in the key of projected systems; Dutch ones in that of geographic ones.
+        assert_eq!(of(1, 3072, 9518), (CrsKind::Geographic, Some(4326), None));
+        assert_eq!(of(2, 2048, 7415), (CrsKind::Projected, Some(28992), Some(1.0)));
+        assert_eq!(of(3, 2048, 4978).0, CrsKind::Geocentric);
     }
 
     #[test]

@@ -27,6 +27,18 @@ pub fn projected_unit_m(epsg: u16) -> Option<f64> {
     })
 }
 
+/// Horizontal systems: `tests/golden/epsg_horizontal.py` writes it, and says what is in it.
+const HORIZONTAL: &str = include_str!("epsg_horizontal.txt");
+
+/// The horizontal system that a compound or three-dimensional system of EPSG's register stands on; `None` for other codes.
+pub(crate) fn horizontal_epsg(code: u16) -> Option<u16> {
+    HORIZONTAL.lines().find_map(|line| {
+        let mut numbers = line.split(' ').map(|number| number.parse::<u16>().ok());
+        let (first, last, horizontal) = (numbers.next()??, numbers.next()??, numbers.next()??);
+        (first..=last).contains(&code).then(|| horizontal + (code - first))
+    })
+}
+
 /// Semi-major axis and inverse flattening of EPSG's ellipsoids.
 pub(crate) fn ellipsoid(code: u16) -> Option<Ellipsoid> {
     match code {
@@ -84,6 +96,32 @@ mod tests {
         assert_eq!(projected_unit_m(2066), Some(0.201_166_195_164));
         for none in [0, 1, 2181, 4326, 9001, 30811, 32767] {
             assert_eq!(projected_unit_m(none), None, "{none}");
+        }
+    }
+
+    #[test]
+    fn compound_and_three_dimensional_systems_stand_on_horizontal_ones() {
+        for (code, horizontal) in [
+            (4979, 4326),
+            (4937, 4258),
+            (5554, 25831),
+            (5555, 25832),
+            (5556, 25833),
+            (7415, 28992),
+            (7423, 4258),
+            (5498, 4269),
+        ] {
+            assert_eq!(horizontal_epsg(code), Some(horizontal), "{code}");
+        }
+        for none in [0, 4326, 25832, 4978, 32767] {
+            assert_eq!(horizontal_epsg(none), None, "{none}");
+        }
+        for line in HORIZONTAL.lines() {
+            assert_eq!(
+                line.split(' ').filter(|number| number.parse::<u16>().is_ok()).count(),
+                3,
+                "{line}"
+            );
         }
     }
 

@@ -116,6 +116,29 @@ impl GeoReference {
         })
     }
 
+    /// A georeference of a transform and of the system that the keys of `tags` name.
+    pub fn placed(model_from_pixel: Affine, tags: GeoTags) -> Option<Self> {
+        let mut tags = tags;
+        // Keys of pixel centres would move what is given for corners.
+        for entry in tags.key_directory.chunks_exact_mut(4).skip(1) {
+            if entry[0] == 1025 {
+                entry[3] = 1;
+            }
+        }
+        if tags.key_directory.is_empty() {
+            tags.key_directory = vec![1, 1, 0, 1, 1025, 0, 1, 1];
+        }
+        let Affine { a, b, c, d, e, f } = model_from_pixel;
+        (tags.pixel_scale, tags.tie_points, tags.transformation) = Default::default();
+        if b == 0.0 && d == 0.0 && a > 0.0 && e < 0.0 {
+            tags.pixel_scale = vec![a, -e, 0.0];
+            tags.tie_points = vec![0.0, 0.0, 0.0, c, f, 0.0];
+        } else {
+            tags.transformation = vec![a, b, 0.0, c, d, e, 0.0, f, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 1.0];
+        }
+        Self::from_tags(tags)
+    }
+
     /// A georeference for an image made here, by EPSG code: a projected system in its own unit, or in metres if the register does not have
     /// the code; a geographic one in degrees.
     pub fn from_epsg(kind: CrsKind, epsg: u16, model_from_pixel: Affine) -> Option<Self> {
@@ -133,18 +156,11 @@ impl GeoReference {
         }
         keys.sort_unstable();
         let header = [1, 1, 0, keys.len() as u16];
-        let Affine { a, b, c, d, e, f } = model_from_pixel;
-        let mut tags = GeoTags {
+        let tags = GeoTags {
             key_directory: header.into_iter().chain(keys.into_iter().flatten()).collect(),
             ..GeoTags::default()
         };
-        if b == 0.0 && d == 0.0 && e < 0.0 {
-            tags.pixel_scale = vec![a, -e, 0.0];
-            tags.tie_points = vec![0.0, 0.0, 0.0, c, f, 0.0];
-        } else {
-            tags.transformation = vec![a, b, 0.0, c, d, e, 0.0, f, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 1.0];
-        }
-        Self::from_tags(tags)
+        Self::placed(model_from_pixel, tags)
     }
 
     /// The same coordinate reference system on another grid.

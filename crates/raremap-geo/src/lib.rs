@@ -22,6 +22,7 @@ mod error;
 mod georeference;
 mod lon_lat;
 mod projection;
+mod wkt;
 
 pub use areas::{Ellipsoid, Ground, M2_PER_HA, PixelAreas, pixel_areas};
 pub use crs::{Crs, CrsKind};
@@ -30,3 +31,4 @@ pub use error::GeoError;
 pub use georeference::{Affine, GeoReference, GeoTags};
 pub use lon_lat::{Conversion, Footprint, Geometry, Longitudes};
 pub use projection::Projection;
+pub use wkt::{geo_keys, is_known};

@@ -41,6 +41,14 @@ pub enum InferError {
         /// Their names, in words.
         names: String,
     },
+    /// The scene's bands are known, and some that the model needs are not among them.
+    #[error("{reason} Where that is not so, say which band is which (--bands), or add the file of the band")]
+    BandsMissing {
+        /// The bands that are not there.
+        missing: String,
+        /// What is known of the scene's bands, as a sentence.
+        reason: String,
+    },
     /// The call asks for something that is not possible.
     #[error("{0}")]
     Misuse(String),
@@ -83,6 +91,7 @@ impl InferError {
             Self::NotFinite => "network_not_finite",
             Self::Golden { .. } => "golden_tile_differs",
             Self::TooFewBands { .. } => "too_few_bands",
+            Self::BandsMissing { .. } => "band_missing",
             Self::Misuse(_) => "misuse",
             Self::Stopped => "stopped",
             Self::Limit { .. } => "scene_too_large",

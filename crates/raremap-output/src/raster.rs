@@ -135,7 +135,8 @@ fn writer(
         band_names,
         metadata,
     };
-    Ok(CogWriter::new(image, results.georeference, scratch)?)
+    let place = results.georeference.map(|place| &place.tags).or(results.ground_control);
+    Ok(CogWriter::new(image, place, scratch)?)
 }
 
 fn finished(kind: OutputKind, writer: CogWriter<Box<dyn Scratch>>) -> Result<OutputFile, OutputError> {

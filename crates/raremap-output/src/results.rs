@@ -1,6 +1,6 @@
 //! A finished run with all that its files say of it.
 
-use raremap_geo::GeoReference;
+use raremap_geo::{GeoReference, GeoTags};
 use raremap_infer::{DecideOptions, SceneLogits};
 use raremap_model::Card;
 
@@ -21,6 +21,8 @@ pub struct Results<'a> {
     pub scene: &'a SceneName,
     /// Where the scene is.
     pub georeference: Option<&'a GeoReference>,
+    /// Its ground control points, where it has them instead: rasters keep them.
+    pub ground_control: Option<&'a GeoTags>,
     /// How the mask is drawn.
     pub decide: &'a DecideOptions,
     /// Options for the files.

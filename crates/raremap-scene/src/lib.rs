@@ -8,14 +8,16 @@ mod picture;
 mod product;
 mod resample;
 mod scene;
+mod sensors;
 mod tiff;
 
 pub use error::{GridDifference, Misuse, NameList, ProductError, SceneError};
 pub use picture::{Picture, Stretch};
 pub use product::{
-    Calibration, DeclaredScaling, Notice, Product, ProductBand, ProductFacts, ProductFile, ProductKind,
-    RecognizedProduct, calibration, product_facts, recognize,
+    Calibration, DeclaredScaling, Neighbour, NeighbourKind, Notice, Product, ProductBand, ProductFacts, ProductFile,
+    ProductKind, RecognizedProduct, ZeroFill, calibration, heed, neighbour_kind, product_facts, recognize,
 };
 pub use resample::{AxisGrid, Kernel, Resampled};
 pub use scene::{Scene, SceneInfo};
+pub use sensors::{LANDSAT_4, LANDSAT_8, LISS, Padding, SENSORS, SENTINEL_2, Sensor};
 pub use tiff::TiffScene;

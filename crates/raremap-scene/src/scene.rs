@@ -5,7 +5,7 @@ use std::future::Future;
 use serde::Serialize;
 
 use crate::error::SceneError;
-use raremap_geo::GeoReference;
+use raremap_geo::{GeoReference, GeoTags};
 use raremap_tiff::ColorInterpretation;
 use raremap_tiff::RasterInfo;
 use raremap_tiff::Window;
@@ -67,6 +67,15 @@ pub struct SceneInfo {
     pub alpha_band: Option<usize>,
     /// Where the scene is; `None` without a pixel-to-map transform.
     pub georeference: Option<GeoReference>,
+    /// Ground control points with their system, of a scene that has no transform: they are written to results, and place no pixel.
+    #[serde(skip)]
+    pub ground_control: Option<GeoTags>,
+    /// Whether a mask says which pixels are valid.
+    pub masked: bool,
+    /// Wavelength of the middle of each band in nanometres; empty, or `None`, where nothing says it.
+    pub wavelengths_nm: Vec<Option<f64>>,
+    /// Texts that may name the sensor, such as those of file names and metadata: the nearest first.
+    pub described: Vec<String>,
 }
 
 impl SceneInfo {
@@ -89,6 +98,10 @@ impl From<&RasterInfo> for SceneInfo {
             color_interpretations: info.color_interpretations.clone(),
             alpha_band: info.alpha_band,
             georeference: info.georeference.clone(),
+            ground_control: info.ground_control.clone(),
+            masked: info.masked,
+            wavelengths_nm: info.wavelengths_nm.clone(),
+            described: info.described(),
         }
     }
 }

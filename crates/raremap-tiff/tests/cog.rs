@@ -51,7 +51,7 @@ fn steps() -> CogSamples {
 
 /// Writes the image and gives the file in pieces of a size that hits no boundary.
 fn written<'a>(image: CogImage, rows: impl Iterator<Item = CogRow<'a>>) -> Vec<u8> {
-    let mut writer = CogWriter::new(image, Some(&place()), MemoryScratch::default()).expect("a sound image");
+    let mut writer = CogWriter::new(image, Some(&place().tags), MemoryScratch::default()).expect("a sound image");
     rows.for_each(|row| writer.push_row(row).expect("a row"));
     let mut file = writer.finish().expect("all rows");
     let (mut bytes, mut chunk) = (Vec::new(), Vec::new());

@@ -4,7 +4,7 @@ use std::cell::Cell;
 
 use raremap_geo::pixel_areas;
 use raremap_infer::{
-    Display, InferError, Preview, Warning, compare_resolution, guess_bands, refuse_missing_bands, resampling,
+    BandGuess, Display, InferError, Preview, Warning, about_place, compare_resolution, refuse_missing_bands, resampling,
 };
 use raremap_model::Card;
 use raremap_output::SceneName;
@@ -22,13 +22,15 @@ pub struct Scene {
     pub image: SceneImage,
     /// What could not be done with its numbers.
     pub doubts: Vec<Warning>,
+    /// Which band is which, by what the scene says of itself.
+    pub guess: BandGuess,
     /// How it was last drawn.
     display: Cell<Option<Display>>,
 }
 
 impl Scene {
     /// A scene of files with these names; `doubts` are about their reflectance.
-    pub fn new(files: Vec<String>, image: SceneImage, mut doubts: Vec<Warning>, card: &Card) -> Self {
+    pub fn new(files: Vec<String>, image: SceneImage, mut doubts: Vec<Warning>, guess: BandGuess, card: &Card) -> Self {
         // Here the bands can still be assigned by hand.
         let missing = refuse_missing_bands(&image, &card.scene_bands()).err();
         doubts.extend(missing.map(|missing| Warning {
@@ -39,15 +41,13 @@ impl Scene {
             name: SceneName::new(files, image.facts().id.as_deref()),
             image,
             doubts,
+            guess,
             display: Cell::new(None),
         }
     }
 
     /// Everything that the page says about it before the run.
-    ///
-    /// # Errors
-    /// `too_few_bands`.
-    pub fn describe(&self, card: &Card) -> Result<OpenedScene, SessionError> {
+    pub fn describe(&self, card: &Card) -> OpenedScene {
         let info = self.image.scene_info();
         let size = [info.height, info.width];
         let needed = card.scene_bands();
@@ -55,7 +55,9 @@ impl Scene {
         let middle_ha = areas.pixel_ha(info.height as usize / 2, info.width as usize / 2);
         let resolution = compare_resolution(middle_ha, card);
         let names = info.band_names.iter().enumerate();
-        Ok(OpenedScene {
+        // What else there is to say about a scene without areas, the page says beside the table of them.
+        let unplaced = about_place(info, &areas).filter(|_| info.ground_control.is_some());
+        OpenedScene {
             scene: SceneFacts {
                 name: self.name.name(),
                 width: info.width,
@@ -71,13 +73,19 @@ impl Scene {
                 resolution: info.georeference.as_ref().map(|place| place.describe_pixel(size)),
             },
             model_bands: needed.iter().map(|name| (*name).to_owned()).collect(),
-            assignment: guess_bands(info.into(), &needed)?.into(),
-            warnings: resolution.iter().chain(&self.doubts).map(Notice::from).collect(),
+            assignment: (&self.guess).into(),
+            warnings: resolution
+                .iter()
+                .chain(&unplaced)
+                .chain(&self.doubts)
+                .map(Notice::from)
+                .collect(),
             notices: self.image.notices().iter().map(Notice::from).collect(),
             can_resample: resampling(info, card, false).is_some(),
             model_resolution_m: card.ground_resolution_m,
             has_areas: middle_ha.is_some(),
-        })
+            has_empty_border: self.image.has_collar(),
+        }
     }
 
     /// See [`Preview::of`].

@@ -7,8 +7,8 @@ use std::rc::Rc;
 use burn::tensor::Device;
 use js_sys::Float32Array;
 use raremap_infer::{
-    BurnTileModel, GOLDEN_TOLERANCE, InferError, MatchMode, SceneLogits, check_golden, guess_bands, prepare_run,
-    resampling, run_notes, run_scene,
+    BurnTileModel, GOLDEN_TOLERANCE, InferError, MatchMode, OpenOptions, SceneLogits, check_golden, guess_scene_bands,
+    prepare_run, resampling, run_notes, run_scene,
 };
 use raremap_model::{Card, ModelFile};
 use raremap_output::{OutputOptions, Results, scale_color};
@@ -31,6 +31,13 @@ use crate::types::{
 
 /// Colours of the legend's scale.
 const SCALE_STEPS: usize = 64;
+
+fn opening(empty_border: Option<bool>) -> OpenOptions {
+    OpenOptions {
+        empty_border: empty_border.unwrap_or(true),
+        ..OpenOptions::default()
+    }
+}
 
 /// A model that has passed its golden tile on a device, and everything that is done with it.
 ///
@@ -107,7 +114,8 @@ impl Session {
         })
     }
 
-    /// Opens files in place of the scene before: one, the bands of one product, or an archive of them.
+    /// Opens files in place of the scene before: one, the bands of one product, or an archive of them. Unless `emptyBorder` is false, zeros
+    /// in all bands along the edge of a scene that marks no pixels have no data.
     ///
     /// # Errors
     /// The codes of reading for what cannot be read, `too_few_bands`, and `superseded` if another scene was opened meanwhile.
@@ -117,9 +125,11 @@ impl Session {
         paths: Vec<String>,
         files: Vec<Blob>,
         #[wasm_bindgen(js_name = onUnpacked)] on_unpacked: OnUnpacked,
+        #[wasm_bindgen(js_name = emptyBorder)] empty_border: Option<bool>,
     ) -> Result<Ts<OpenedScene>, SessionError> {
         let number = self.close();
-        self.open(number, SceneFiles::local(paths, files)?, &on_unpacked).await
+        let files = SceneFiles::local(paths, files)?;
+        self.open(number, files, &on_unpacked, opening(empty_border)).await
     }
 
     /// Opens the file at an address as [`Session::open_files`] does, and reads it range by range.
@@ -132,10 +142,11 @@ impl Session {
         url: String,
         name: String,
         #[wasm_bindgen(js_name = onUnpacked)] on_unpacked: OnUnpacked,
+        #[wasm_bindgen(js_name = emptyBorder)] empty_border: Option<bool>,
     ) -> Result<Ts<OpenedScene>, SessionError> {
         let number = self.close();
-        self.open(number, SceneFiles::remote(&url, name).await?, &on_unpacked)
-            .await
+        let files = SceneFiles::remote(&url, name).await?;
+        self.open(number, files, &on_unpacked, opening(empty_border)).await
     }
 
     /// Ends what was done with the scene before; gives the number of the next one.
@@ -152,19 +163,22 @@ impl Session {
         number: u32,
         files: SceneFiles,
         on_unpacked: &OnUnpacked,
+        options: OpenOptions,
     ) -> Result<Ts<OpenedScene>, SessionError> {
         let names = files.names();
-        let (image, doubts) = files.open(&self.card, &self.pool, on_unpacked).await?;
+        let (image, doubts) = files.open(&self.card, &self.pool, on_unpacked, options).await?;
+        let guess = guess_scene_bands(&image, &self.card.scene_bands()).await?;
         if self.opened.get() != number {
             return Err(SessionError::new("superseded", "another scene was opened meanwhile"));
         }
-        let scene = Scene::new(names, image, doubts, &self.card);
-        let told = scene.describe(&self.card)?;
+        let scene = Scene::new(names, image, doubts, guess, &self.card);
+        let told = scene.describe(&self.card);
         self.scene.replace(Some(Rc::new(scene)));
         to_js(&told)
     }
 
-    /// The scene as a picture, with the bands (0-based) that stand for the model's; all of it, with no side longer than `max_px`.
+    /// The scene as a picture, with the bands (0-based) that stand for the model's; all of it, with no side longer than `max_px`. Without
+    /// bands, as long as some are not assigned, it is shown in its own colours and compared with nothing.
     ///
     /// # Errors
     /// The codes of reading for damaged data; `misuse` without a scene.
@@ -206,15 +220,14 @@ impl Session {
         if wanted.resample {
             options.resample = resampling(info, &self.card, true);
         }
-        let guess = guess_bands(info.into(), &self.card.scene_bands())?;
         let matching = wanted.matching.then_some(MatchMode::Auto);
-        let mut warnings = prepare_run(&scene.image, &self.card, &mut options, matching, &guess).await?;
+        let mut warnings = prepare_run(&scene.image, &self.card, &mut options, matching, &scene.guess).await?;
         warnings.extend(scene.doubts.clone());
         let mut notices = scene.image.notices().to_vec();
         notices.extend(options.notices(&self.card));
         let files: Vec<&str> = scene.image.band_files().collect();
         let backend = self.backend.name();
-        let notes = run_notes(&self.card, &options, &files, &guess, backend, &warnings, &notices);
+        let notes = run_notes(&self.card, &options, &files, &scene.guess, backend, &warnings, &notices);
         self.result.take();
         let mut hooks = WorkerHooks {
             hooks: &hooks,
@@ -287,6 +300,7 @@ impl Session {
             model_sha256: &self.model_sha256,
             scene: &scene.name,
             georeference: scene.image.scene_info().georeference.as_ref(),
+            ground_control: scene.image.scene_info().ground_control.as_ref(),
             decide: &decide,
             options: &output,
             notes: &outcome.notes,

@@ -5,7 +5,7 @@ use std::ops::Range;
 use std::rc::Rc;
 
 use bytes::Bytes;
-use raremap_infer::{Warning, open_product};
+use raremap_infer::{OpenOptions, Warning, open_product};
 use raremap_io::{Cached, EntrySource, RangeSource, SourceError, Zip, is_zip};
 use raremap_model::Card;
 use raremap_scene::{Product, SceneError, TiffScene};
@@ -130,6 +130,7 @@ impl SceneFiles {
         card: &Card,
         pool: &ScratchPool,
         on_unpacked: &OnUnpacked,
+        options: OpenOptions,
     ) -> Result<(SceneImage, Vec<Warning>), SessionError> {
         let limits = Limits::for_browser();
         if let [file] = self.files.as_slice() {
@@ -146,7 +147,7 @@ impl SceneFiles {
                     let entry = zip.open_entry(index, MAX_UNPACKED_BYTES, scratch, progress).await?;
                     Ok::<_, SceneError>(SceneSource::Entry(entry))
                 };
-                return Ok(open_product(&paths, source, card, true, &limits).await?);
+                return Ok(open_product(&paths, source, card, options, &limits).await?);
             }
         }
         let paths: Vec<&str> = self.paths.iter().map(String::as_str).collect();
@@ -157,6 +158,6 @@ impl SceneFiles {
             let missing = || SceneError::from(SourceError::Failed("the file is not in the list".into()));
             file.map(SceneSource::File).ok_or_else(missing)
         };
-        Ok(open_product(&paths, source, card, true, &limits).await?)
+        Ok(open_product(&paths, source, card, options, &limits).await?)
     }
 }

@@ -1,18 +1,20 @@
 //! What a GeoTIFF says about itself, and what its pixels are; docs/inspect.md describes the report.
 
 use std::fmt::{self, Write as _};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use anyhow::Result;
 use pollster::block_on;
 use raremap_geo::{Crs, CrsKind};
 use raremap_geo::{M2_PER_HA, pixel_areas};
 use raremap_io::FileSource;
+use raremap_scene::{NeighbourKind, SceneError, heed, neighbour_kind};
 use raremap_tiff::TiffError;
 use raremap_tiff::{GeoTiff, Limits, RasterInfo, SampleStatistics};
 use serde_json::{Map, Value, json};
 
 use super::InspectArgs;
+use crate::neighbours::with_neighbours;
 
 /// Unless all pixels are asked for, statistics come from at most this many pixels on a side.
 const PREVIEW_PX: u32 = 1024;
@@ -28,9 +30,9 @@ struct Samples {
 /// The report.
 pub(super) fn inspect(args: &InspectArgs) -> Result<String> {
     let source = FileSource::open(&args.file)?;
-    let scene = block_on(GeoTiff::open(source, Limits::default()))?;
+    let mut scene = block_on(GeoTiff::open(source, Limits::default()))?;
+    let beside = block_on(read_beside(&mut scene, &args.file));
     let samples = block_on(read_samples(&scene, args))?;
-    let beside = files_beside(&args.file);
     if args.json {
         return Ok(serde_json::to_string_pretty(&report(scene.info(), &samples, &beside))? + "\n");
     }
@@ -58,19 +60,29 @@ async fn read_samples(scene: &GeoTiff<FileSource>, args: &InspectArgs) -> Result
     })
 }
 
-/// Files beside the image that other programs read with it, and this one does not.
-fn files_beside(file: &Path) -> Vec<String> {
-    let with_suffix = |suffix: &str| {
-        let mut name = file.as_os_str().to_owned();
-        name.push(suffix);
-        name.into()
-    };
-    let mut candidates: Vec<std::path::PathBuf> = [".ovr", ".msk", ".aux.xml"].map(with_suffix).into();
-    candidates
-        .extend(["tfw", "TFW", "tifw", "wld", "prj", "IMD", "RPB"].map(|extension| file.with_extension(extension)));
-    let existing = candidates.iter().filter(|path| path.is_file());
-    let names = existing.filter_map(|path| Some(path.file_name()?.to_string_lossy().into_owned()));
-    names.collect()
+/// Names of the files beside the image.
+struct Beside {
+    read: Vec<String>,
+    /// Each with the reason.
+    not_read: Vec<(String, String)>,
+}
+
+/// Takes what the files beside the image say of it.
+async fn read_beside(scene: &mut GeoTiff<FileSource>, image: &Path) -> Beside {
+    let (mut read, mut not_read) = (Vec::new(), Vec::new());
+    let listed = with_neighbours(&[image.to_owned()]);
+    let of = |other: &PathBuf| neighbour_kind(&image.to_string_lossy(), &other.to_string_lossy());
+    let mut found: Vec<(NeighbourKind, &PathBuf)> = listed.iter().filter_map(|path| Some((of(path)?, path))).collect();
+    found.sort_by_key(|(kind, _)| kind.order());
+    for (kind, path) in found {
+        let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
+        let source = FileSource::open(path).map_err(SceneError::from);
+        match heed(scene, kind, source, &Limits::default()).await {
+            Ok(_) => read.push(name),
+            Err(why) => not_read.push((name, why)),
+        }
+    }
+    Beside { read, not_read }
 }
 
 /// A number, or a word where JSON has no number for it.
@@ -82,7 +94,7 @@ fn number(value: f64) -> Value {
     }
 }
 
-fn report(info: &RasterInfo, samples: &Samples, beside: &[String]) -> Value {
+fn report(info: &RasterInfo, samples: &Samples, beside: &Beside) -> Value {
     let transform = info.georeference.as_ref().map(|known| known.model_from_pixel);
     let items = |items: &[(String, String)]| -> Map<String, Value> {
         items.iter().map(|(name, value)| (name.clone(), json!(value))).collect()
@@ -138,7 +150,8 @@ fn report(info: &RasterInfo, samples: &Samples, beside: &[String]) -> Value {
         "bands": (0..info.band_count).map(band).collect::<Vec<_>>(),
         "statistics_of": statistics_of(samples),
         "items": items(&info.items),
-        "files_not_read": beside,
+        "files_read": beside.read,
+        "files_not_read": beside.not_read.iter().map(|(name, _)| name).collect::<Vec<_>>(),
     })
 }
 
@@ -152,7 +165,7 @@ fn middle_pixel_m2(info: &RasterInfo) -> Option<f64> {
     hectares.map(|hectares| hectares * M2_PER_HA)
 }
 
-fn write_report(out: &mut String, info: &RasterInfo, samples: &Samples, beside: &[String]) -> fmt::Result {
+fn write_report(out: &mut String, info: &RasterInfo, samples: &Samples, beside: &Beside) -> fmt::Result {
     let format = if info.is_big_tiff { "BigTIFF" } else { "TIFF" };
     let order = if info.planar { "planar" } else { "by pixel" };
     let blocks = if info.tiled { "tiles" } else { "strips" };
@@ -184,8 +197,11 @@ fn write_report(out: &mut String, info: &RasterInfo, samples: &Samples, beside: 
     if info.page_count > 1 {
         writeln!(out, "pages         {}, of which the first is read", info.page_count)?;
     }
-    if !beside.is_empty() {
-        writeln!(out, "not read      {}", beside.join(", "))?;
+    if !beside.read.is_empty() {
+        writeln!(out, "read beside   {}", beside.read.join(", "))?;
+    }
+    for (name, why) in &beside.not_read {
+        writeln!(out, "not read      {name} ({why})")?;
     }
     write_bands(out, info, samples)?;
     let nodata = info
@@ -253,7 +269,7 @@ fn write_place(out: &mut String, info: &RasterInfo) -> fmt::Result {
     if info.gcp_count > 0 {
         writeln!(
             out,
-            "place         {} ground control points, which are not used",
+            "place         {} ground control points, which results keep and areas do not use",
             info.gcp_count
         )?;
     }

@@ -8,7 +8,7 @@ use std::time::Instant;
 
 use anyhow::{Context, Result};
 use bytes::Bytes;
-use raremap_infer::{Warning, open_product};
+use raremap_infer::{OpenOptions, Warning, open_product};
 use raremap_io::{EntrySource, FileScratch, FileSource, IoError, RangeSource, SourceError, Zip, is_zip};
 use raremap_model::Card;
 use raremap_scene::{Product, SceneError, TiffScene};
@@ -16,6 +16,7 @@ use raremap_tiff::{GeoTiff, Limits};
 use serde_json::json;
 
 use crate::log;
+use crate::neighbours::with_neighbours;
 
 /// Folders are searched to at most this depth; a SAFE product has five levels.
 const MAX_DEPTH: usize = 8;
@@ -60,19 +61,19 @@ pub struct Opened {
     pub files: Vec<PathBuf>,
 }
 
-/// Opens what was named on the command line; see [`open_product`] for `to_reflectance` and the warnings. Results in a folder, whether in
+/// Opens what was named on the command line; see [`open_product`] for the options and the warnings. Results in a folder, whether in
 /// `out` or of another run, are not part of the scene in it.
 ///
 /// # Errors
 /// Whatever cannot be read, by its name.
-pub async fn open_scene(inputs: &[PathBuf], out: &Path, card: &Card, to_reflectance: bool) -> Result<Opened> {
+pub async fn open_scene(inputs: &[PathBuf], out: &Path, card: &Card, options: OpenOptions) -> Result<Opened> {
     let files = match inputs {
         [folder] if folder.is_dir() => Files::Paths(without_results(list_folder(folder, out)?).await),
         [file] if has_zip_signature(file)? => {
             let source = FileSource::open(file).with_context(|| file.display().to_string())?;
             Files::Zip(Zip::open(source).await.with_context(|| file.display().to_string())?)
         }
-        files => Files::Paths(files.to_vec()),
+        files => Files::Paths(with_neighbours(files)),
     };
     let paths = files.paths();
     let paths: Vec<&str> = paths.iter().map(String::as_str).collect();
@@ -81,10 +82,10 @@ pub async fn open_scene(inputs: &[PathBuf], out: &Path, card: &Card, to_reflecta
         opened.borrow_mut().push(index);
         files.open(index).await
     };
-    let product = open_product(&paths, source, card, to_reflectance, &Limits::default()).await;
+    let product = open_product(&paths, source, card, options, &Limits::default()).await;
     // Such an error names the file, but not the folder or archive that contains it.
     let (scene, doubts) = match (&files, inputs) {
-        (Files::Paths(listed), inputs) if listed == inputs => product?,
+        (Files::Paths(_), inputs) if !inputs.iter().any(|input| input.is_dir()) => product?,
         (_, inputs) => product.with_context(|| super::named(inputs))?,
     };
     let opened = opened.into_inner();

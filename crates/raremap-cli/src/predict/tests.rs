@@ -34,6 +34,7 @@ fn arguments(model: PathBuf, input: Vec<PathBuf>, out: PathBuf) -> PredictArgs {
         tile: None,
         overlap: None,
         reflectance: Reflectance::Auto,
+        empty_border: EmptyBorder::Auto,
         resample: Resample::Off,
         matching: Match::Off,
         device: Backend::Cpu,
@@ -559,5 +560,161 @@ fn a_path_without_a_name_is_called_what_it_leads_to() {
     let name = here.file_name().expect("a name").to_string_lossy().into_owned();
     for path in [".", "src/.."] {
         assert_eq!(scene_name(&[path.into()], &ProductFacts::default()).name(), name);
+    }
+}
+
+/// A scene of 16 bits with the given names of bands, of 40 x 40 pixels that differ by band.
+fn write_named(
+    path: &std::path::Path,
+    names: &[&str],
+    place: Option<&GeoReference>,
+    value: impl Fn(usize, u32, u32) -> u16,
+) {
+    let plane = |band: usize| -> Vec<u16> { (0..40 * 40).map(|i| value(band, i / 40, i % 40)).collect() };
+    let planes: Vec<Vec<u16>> = (0..names.len()).map(plane).collect();
+    let image = OutputImage {
+        width: 40,
+        height: 40,
+        samples: OutputSamples::U16 {
+            bands: planes.iter().map(Vec::as_slice).collect(),
+        },
+        nodata: None,
+        color_table: None,
+        band_names: names.iter().map(|name| (*name).to_owned()).collect(),
+        metadata: vec![],
+    };
+    std::fs::write(path, encode_geotiff(&image, place).expect("bytes")).expect("a file");
+}
+
+fn has_code(summary: &serde_json::Value, list: &str, code: &str) -> bool {
+    let all = summary[list].as_array().expect("a list");
+    all.iter().any(|entry| entry["code"] == code)
+}
+
+#[test]
+fn numbers_of_several_sensors_are_a_choice_that_is_said_with_the_flag() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = |name: &str| folder.path().join(name);
+    write_model(&path("model.raremap"));
+    let value = |band: usize, y: u32, x: u32| 100 + (31 * y + (7 + 13 * band as u32) * x) as u16 % 97;
+    write_named(&path("stack.tif"), &["B2", "B3", "B4", "B5"], Some(&utm(10.0)), value);
+    run(&arguments(path("model.raremap"), vec![path("stack.tif")], path("out"))).expect("a prediction");
+    let summary = parsed(&path("out/summary.json"));
+    assert_eq!(summary["options"]["bands"], json!({ "green": 2, "red": 3, "nir": 4 }));
+    let choices = &summary["band_assignment"]["choices"];
+    assert_eq!(
+        choices[1]["bands"],
+        json!({ "green": 1, "red": 2, "nir": 3 }),
+        "{choices}"
+    );
+    let warnings = summary["warnings"].to_string();
+    assert!(warnings.contains("--bands green=1,red=2,nir=3"), "{warnings}");
+    // The name of the file settles it.
+    write_named(
+        &path("LC08_stack.tif"),
+        &["B2", "B3", "B4", "B5"],
+        Some(&utm(10.0)),
+        value,
+    );
+    run(&arguments(
+        path("model.raremap"),
+        vec![path("LC08_stack.tif")],
+        path("named"),
+    ))
+    .expect("a prediction");
+    let summary = parsed(&path("named/summary.json"));
+    assert_eq!(summary["options"]["bands"], json!({ "green": 2, "red": 3, "nir": 4 }));
+    assert!(!has_code(&summary, "warnings", "bands_guessed"));
+}
+
+#[test]
+fn a_picture_without_near_infrared_is_refused_unless_somebody_says_what_its_bands_are() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = |name: &str| folder.path().join(name);
+    write_model(&path("model.raremap"));
+    write_named(&path("picture.tif"), &["red", "green", "blue"], None, |band, y, x| {
+        (1 + band as u32 + y + x) as u16
+    });
+    let args = arguments(path("model.raremap"), vec![path("picture.tif")], path("out"));
+    let error = run(&args).expect_err("no near infrared");
+    assert_eq!(code_of(&error), "band_missing");
+    assert!(
+        format!("{error:#}").contains("red, green, blue: none of them is nir"),
+        "{error:#}"
+    );
+    let said = PredictArgs {
+        bands: Some("green=3,red=2,nir=1".into()),
+        ..args
+    };
+    run(&said).expect("a prediction");
+}
+
+#[test]
+fn an_empty_border_and_a_mask_beside_the_file_are_heeded_and_said() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = |name: &str| folder.path().join(name);
+    write_model(&path("model.raremap"));
+    let names = ["green", "red", "nir"];
+    let value = |band: usize, y: u32, x: u32| if x < 4 { 0 } else { (90 + band as u32 + y + x) as u16 };
+    write_named(&path("warped.tif"), &names, Some(&utm(10.0)), value);
+    let args = || arguments(path("model.raremap"), vec![path("warped.tif")], path("out"));
+    run(&args()).expect("a prediction");
+    let summary = parsed(&path("out/summary.json"));
+    assert_eq!(summary["nodata_pixels"], json!(160));
+    assert!(has_code(&summary, "notices", "empty_border"), "{summary}");
+    let off = PredictArgs {
+        empty_border: EmptyBorder::Off,
+        ..args()
+    };
+    run(&off).expect("a prediction");
+    let summary = parsed(&path("out/summary.json"));
+    assert_eq!(
+        (&summary["nodata_pixels"], has_code(&summary, "notices", "empty_border")),
+        (&json!(0), false)
+    );
+    // A mask beside the file counts instead.
+    let mask: Vec<u8> = (0..40 * 40).map(|i| if i < 400 { 0 } else { 255 }).collect();
+    let image = OutputImage {
+        width: 40,
+        height: 40,
+        samples: OutputSamples::U8(&mask),
+        nodata: None,
+        color_table: None,
+        band_names: vec![],
+        metadata: vec![],
+    };
+    std::fs::write(path("warped.tif.msk"), encode_geotiff(&image, None).expect("bytes")).expect("a file");
+    run(&args()).expect("a prediction");
+    let summary = parsed(&path("out/summary.json"));
+    assert_eq!(summary["nodata_pixels"], json!(400));
+    assert!(has_code(&summary, "notices", "neighbours_read"), "{summary}");
+}
+
+#[test]
+fn a_scene_of_control_points_keeps_them_and_says_why_it_has_no_areas() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = |name: &str| folder.path().join(name);
+    write_model(&path("model.raremap"));
+    let mut points = utm(10.0);
+    points.tags.pixel_scale.clear();
+    points.tags.tie_points = [(0.0, 0.0), (40.0, 0.0), (0.0, 40.0)]
+        .iter()
+        .flat_map(|(column, row)| [*column, *row, 0.0, 3e5 + 10.0 * column, 5e6 - 10.0 * row, 0.0])
+        .collect();
+    write_named(
+        &path("scene.tif"),
+        &["green", "red", "nir"],
+        Some(&points),
+        |band, y, x| (90 + band as u32 + y + x) as u16,
+    );
+    run(&arguments(path("model.raremap"), vec![path("scene.tif")], path("out"))).expect("a prediction");
+    let summary = parsed(&path("out/summary.json"));
+    assert!(has_code(&summary, "warnings", "control_points_only"), "{summary}");
+    for name in ["mask.tif", "probability.tif", "saliency.tif"] {
+        let source = FileSource::open(path("out").join(name)).expect("a file");
+        let image = pollster::block_on(GeoTiff::open(source, Limits::default())).expect("a GeoTIFF");
+        let info = image.info();
+        let epsg = info.crs.as_ref().and_then(|crs| crs.epsg);
+        assert_eq!((info.gcp_count, epsg), (3, Some(32633)), "{name}");
     }
 }

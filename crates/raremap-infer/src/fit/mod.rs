@@ -1,7 +1,6 @@
 //! Does the scene fit the model? Asked before a run.
 
 pub(crate) mod assignment;
-mod band_names;
 pub(crate) mod bands;
 pub(crate) mod certainty;
 pub(crate) mod matching;

@@ -42,6 +42,21 @@ impl Opacity {
         })
     }
 
+    /// Whether a scene has a band that is called opacity and holds something else: many values, few of them fully opaque.
+    ///
+    /// # Errors
+    /// As [`Opacity::of`].
+    pub async fn is_contradicted(scene: &impl Scene) -> Result<bool, InferError> {
+        let info = scene.scene_info();
+        let Some(alpha) = info.alpha_band else {
+            return Ok(false);
+        };
+        let preview = scene.read_preview(PREVIEW_PX, &[alpha]).await?;
+        let first = preview.values.first().copied();
+        let varies = preview.values.iter().any(|value| Some(*value) != first);
+        Ok(varies && !looks_like_opacity(&preview.values, info))
+    }
+
     /// The bands to read in place of `bands`; [`Opacity::apply`] undoes the difference.
     pub fn bands_to_read(&self, bands: &[usize]) -> Vec<usize> {
         bands.iter().copied().chain(self.band).collect()

@@ -3,8 +3,7 @@
 use raremap_io::RangeSource;
 use raremap_model::Card;
 use raremap_scene::{
-    DeclaredScaling, Product, ProductBand, ProductError, ProductKind, RecognizedProduct, SceneError, TiffScene,
-    calibration, product_facts, recognize,
+    DeclaredScaling, Product, ProductKind, SceneError, TiffScene, calibration, product_facts, recognize,
 };
 use raremap_tiff::Limits;
 
@@ -14,26 +13,43 @@ use crate::fit::statistics::Warning;
 /// Largest size of a metadata file in bytes.
 const MAX_METADATA_BYTES: u64 = 16 << 20;
 
+/// What may be done to a scene as it is opened.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct OpenOptions {
+    /// Whether stored numbers become the model's, where it is known how.
+    pub to_reflectance: bool,
+    /// Whether pixels that are 0 in all bands and joined to the edge of the scene have no data, where nothing says which have.
+    pub empty_border: bool,
+}
+
+impl Default for OpenOptions {
+    fn default() -> Self {
+        Self {
+            to_reflectance: true,
+            empty_border: true,
+        }
+    }
+}
+
 /// Opens the files of one product among `paths`, or one file of any name; `source` gives the bytes of a file by its position in the list.
 ///
-/// With `to_reflectance`, stored numbers become the model's if the card says that these are reflectances, if the files are those of a known
+/// With [`OpenOptions::to_reflectance`], stored numbers become the model's if the card says that these are reflectances, if the files are those of a known
 /// product, and if its metadata have what is needed. The warnings say where that could not be done, or only in part.
 ///
 /// # Errors
-/// [`ProductError`] for files that do not make one scene, otherwise errors of reading them.
+/// [`raremap_scene::ProductError`] for files that do not make one scene, otherwise errors of reading them.
 pub async fn open_product<S: RangeSource>(
     paths: &[&str],
     source: impl AsyncFn(usize) -> Result<S, SceneError>,
     card: &Card,
-    to_reflectance: bool,
+    options: OpenOptions,
     limits: &Limits,
 ) -> Result<(Product<TiffScene<S>>, Vec<Warning>), SceneError> {
-    let recognized = match (recognize(paths), paths) {
-        // A single file may have any name.
-        (Err(ProductError::NoImage(_)), [path]) => only_file(path),
-        (recognized, _) => recognized?,
-    };
+    let recognized = recognize(paths)?;
     let mut scene = Product::open(&recognized, &source, limits).await?;
+    if options.empty_border {
+        scene.find_collar().await?;
+    }
     let metadata = match recognized.metadata {
         Some(index) => Some(read_text(&source(index).await?).await?),
         None => None,
@@ -44,7 +60,7 @@ pub async fn open_product<S: RangeSource>(
         .declared_scaling()
         .iter()
         .find_map(|declared| other_numbers(declared, card));
-    let Some(factor) = wanted.filter(|_| to_reflectance && recognized.kind != ProductKind::Other) else {
+    let Some(factor) = wanted.filter(|_| options.to_reflectance && recognized.kind != ProductKind::Other) else {
         return Ok((scene, Vec::from_iter(other_numbers)));
     };
     let found = calibration(&recognized, metadata.as_deref())
@@ -66,19 +82,6 @@ pub async fn open_product<S: RangeSource>(
         }
     };
     Ok((scene, warnings))
-}
-
-fn only_file(path: &str) -> RecognizedProduct {
-    RecognizedProduct {
-        kind: ProductKind::Other,
-        bands: vec![ProductBand {
-            file: 0,
-            name: path.to_owned(),
-            common: None,
-        }],
-        metadata: None,
-        unused: vec![],
-    }
 }
 
 async fn read_text(source: &impl RangeSource) -> Result<String, SceneError> {

@@ -2,7 +2,7 @@
 
 use raremap_model::Card;
 use raremap_scene::{Picture, Scene, SceneInfo, Stretch};
-use raremap_tiff::{Samples, Window};
+use raremap_tiff::{ColorInterpretation, Samples, Window};
 
 use super::bands::guess_bands;
 use super::certainty::Certainty;
@@ -36,13 +36,14 @@ pub struct Preview {
 
 impl Preview {
     /// Reads the whole scene, reduced so that no side is longer than `max_px`. `bands` (0-based) stand for the scene bands of `card`, in
-    /// its order.
+    /// its order; without any, as long as some are not assigned, the scene is shown in its own colours and compared with nothing.
     ///
     /// # Errors
     /// [`InferError::Misuse`] if the number of bands is not the card's, and errors of reading the scene.
     pub async fn of(scene: &impl Scene, card: &Card, bands: &[usize], max_px: u32) -> Result<Self, InferError> {
         let needed = card.scene_bands();
-        if bands.len() != needed.len() {
+        let is_assigned = !bands.is_empty();
+        if is_assigned && bands.len() != needed.len() {
             return Err(InferError::Misuse(format!(
                 "{} bands are assigned, but the model needs {}",
                 bands.len(),
@@ -50,16 +51,24 @@ impl Preview {
             )));
         }
         let info = scene.scene_info();
-        let (colors, note) = choose_colors(info, &needed, bands);
+        let (colors, note) = if is_assigned {
+            choose_colors(info, &needed, bands)
+        } else {
+            own_colors(info)
+        };
         let opacity = Opacity::of(scene, bands).await?;
         let read = opacity.bands_to_read(&[bands, &colors].concat());
         let mut samples = scene.read_preview(max_px, &read).await?;
-        opacity.apply(&mut samples, bands.len());
+        opacity.apply(&mut samples, if is_assigned { bands.len() } else { colors.len() });
         let pixels = samples.width * samples.height;
         let color_values = samples.values.split_off(bands.len() * pixels);
         samples.bands = bands.len();
-        let warnings = compare_statistics(&samples, card);
-        let matching = match_statistics(&samples, card, MatchMode::Auto).map(|matching| matching.message);
+        let (warnings, matching) = if is_assigned {
+            let matching = match_statistics(&samples, card, MatchMode::Auto).map(|matching| matching.message);
+            (compare_statistics(&samples, card), matching)
+        } else {
+            (Vec::new(), None)
+        };
         samples.values = color_values;
         samples.bands = colors.len();
         let mut planes = samples.values.chunks_exact(pixels.max(1));
@@ -103,7 +112,7 @@ fn choose_colors(info: &SceneInfo, needed: &[&str], bands: &[usize]) -> ([usize;
     let named = guess_bands(info.into(), &["blue"]).ok();
     let blue = named
         .filter(|guess| guess.certainty == Certainty::Named)
-        .and_then(|guess| guess.bands.first().copied())
+        .and_then(|guess| guess.bands.first().copied().flatten())
         .filter(|blue| !bands.contains(blue));
     let blue = blue.or(assigned("blue"));
     match (assigned("red"), assigned("green"), blue, assigned("nir")) {
@@ -122,6 +131,25 @@ fn choose_colors(info: &SceneInfo, needed: &[&str], bands: &[usize]) -> ([usize;
             (colors, note)
         }
     }
+}
+
+/// What the file calls red, green and blue, otherwise its first three bands.
+fn own_colors(info: &SceneInfo) -> ([usize; 3], String) {
+    let last = info.band_count().saturating_sub(1);
+    let colors = [
+        ColorInterpretation::Red,
+        ColorInterpretation::Green,
+        ColorInterpretation::Blue,
+    ];
+    let band_of = |color| info.color_interpretations.iter().position(|found| *found == color);
+    let shown = match colors.map(band_of) {
+        [Some(red), Some(green), Some(blue)] => [red, green, blue],
+        _ => [0, 1, 2].map(|band| band.min(last)),
+    };
+    (
+        shown,
+        "The scene is shown as it is, because a band that the model needs is not assigned.".into(),
+    )
 }
 
 /// Every n-th pixel is read, the middle one of its block; for an overview, the exact blocks are not known.

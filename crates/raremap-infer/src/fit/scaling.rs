@@ -140,6 +140,10 @@ mod tests {
             color_interpretations: vec![ColorInterpretation::Gray],
             alpha_band: None,
             georeference: GeoReference::from_epsg(kind, epsg, affine),
+            ground_control: None,
+            masked: false,
+            wavelengths_nm: vec![],
+            described: vec![],
         }
     }
 

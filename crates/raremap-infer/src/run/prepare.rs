@@ -47,11 +47,28 @@ pub async fn prepare_run(
 fn about_bands(card: &Card, bands: &[usize], guess: &BandGuess) -> Vec<Warning> {
     let needed = card.scene_bands();
     let pairs = || needed.iter().zip(bands);
-    let guessed = (guess.certainty != Certainty::Named && guess.bands == bands).then(|| {
-        let bands: Vec<String> = pairs().map(|(name, band)| format!("{name}={}", band + 1)).collect();
+    let is_as_guessed = guess.bands.iter().copied().eq(bands.iter().copied().map(Some));
+    let spelled = |bands: &[usize]| {
+        let parts: Vec<String> = needed
+            .iter()
+            .zip(bands)
+            .map(|(name, band)| format!("{name}={}", band + 1))
+            .collect();
+        parts.join(",")
+    };
+    let guessed = (guess.certainty != Certainty::Named && is_as_guessed).then(|| {
+        let others = guess.choices.iter().filter(|choice| choice.bands != bands);
+        let others: Vec<String> = others
+            .map(|choice| format!(" For {}: --bands {}.", choice.product, spelled(&choice.bands)))
+            .collect();
         Warning {
             code: GUESSED,
-            message: format!("{} The assignment is --bands {}.", guess.reason, bands.join(",")),
+            message: format!(
+                "{} The assignment is --bands {}.{}",
+                guess.reason,
+                spelled(bands),
+                others.concat()
+            ),
         }
     });
     let twice = pairs().enumerate().find_map(|(index, (name, band))| {
@@ -67,7 +84,18 @@ fn about_bands(card: &Card, bands: &[usize], guess: &BandGuess) -> Vec<Warning> 
     guessed.into_iter().chain(twice).collect()
 }
 
-fn about_place(info: &SceneInfo, areas: &PixelAreas) -> Option<Warning> {
+/// Why a scene's areas are not known, where they are not.
+pub fn about_place(info: &SceneInfo, areas: &PixelAreas) -> Option<Warning> {
+    if let (None, Some(points)) = (&info.georeference, &info.ground_control) {
+        return Some(Warning {
+            code: "control_points_only",
+            message: format!(
+                "The scene has {} ground control points instead of a transform: its pixels have no place and no area until it is warped. The mask and the \
+                 other images keep the points, so that gdalwarp or a GIS can do that.",
+                points.tie_points.len() / 6
+            ),
+        });
+    }
     let (code, message) = match (&info.georeference, areas.pixel_ha(0, 0)) {
         (Some(_), Some(_)) => return None,
         (Some(_), None) => (
@@ -137,9 +165,10 @@ mod tests {
 
     fn guess(certainty: Certainty) -> BandGuess {
         BandGuess {
-            bands: vec![0, 1, 2],
+            bands: vec![Some(0), Some(1), Some(2)],
             certainty,
             reason: "Because.".into(),
+            choices: vec![],
         }
     }
 
@@ -182,6 +211,10 @@ mod tests {
             color_interpretations: vec![ColorInterpretation::Gray],
             alpha_band: None,
             georeference: georeference.clone(),
+            ground_control: None,
+            masked: false,
+            wavelengths_nm: vec![],
+            described: vec![],
         };
         let code = |place: &Option<GeoReference>| {
             about_place(&info(place), &pixel_areas(place.as_ref(), [4, 4])).map(|warning| warning.code)

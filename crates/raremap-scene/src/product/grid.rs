@@ -156,6 +156,10 @@ mod tests {
             color_interpretations: vec![ColorInterpretation::Gray],
             alpha_band: None,
             georeference,
+            ground_control: None,
+            masked: false,
+            wavelengths_nm: vec![],
+            described: vec![],
         }
     }
 

@@ -2,6 +2,9 @@
 
 use serde::Serialize;
 
+use super::zero::ZeroFill;
+use crate::sensors::{LANDSAT_4, LANDSAT_8, LISS, SENTINEL_2, Sensor};
+
 /// A kind of product.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
@@ -23,12 +26,26 @@ pub enum ProductKind {
 }
 
 impl ProductKind {
-    /// Whether pixels outside the image are 0 by the product's convention.
-    pub(super) fn fills_with_zero(self) -> bool {
-        matches!(
-            self,
-            Self::Liss | Self::Sentinel2 | Self::Landsat8And9 | Self::Landsat4To7
-        )
+    /// What 0 means in its files. Sentinel-2, Landsat and HLS keep it for pixels without data in every band; files of Landsat's first
+    /// collection declare another value, and 0 is measured there.
+    pub(super) fn zero_fill(self) -> ZeroFill {
+        match self {
+            Self::Liss => ZeroFill::AllBands,
+            Self::Landsat8And9 | Self::Landsat4To7 => ZeroFill::AnyBand,
+            Self::Sentinel2 | Self::Harmonized => ZeroFill::AlwaysAnyBand,
+            Self::Other => ZeroFill::Never,
+        }
+    }
+
+    /// The sensor whose bands its files are numbered by.
+    pub(super) fn sensor(self) -> Option<&'static Sensor> {
+        match self {
+            Self::Liss => Some(&LISS),
+            Self::Sentinel2 | Self::Harmonized => Some(&SENTINEL_2),
+            Self::Landsat8And9 => Some(&LANDSAT_8),
+            Self::Landsat4To7 => Some(&LANDSAT_4),
+            Self::Other => None,
+        }
     }
 
     /// Its name, for people.

@@ -28,12 +28,13 @@ pub type NotCalibrated = String;
 /// # Errors
 /// What is missing, as a sentence for people; the numbers are then used as stored.
 pub fn calibration(product: &RecognizedProduct, metadata: Option<&str>) -> Result<Calibration, NotCalibrated> {
-    let codes: Option<Vec<&str>> = product
+    let codes: Option<Vec<String>> = product
         .bands
         .iter()
         .map(|band| band_code(product.kind, band.common?))
         .collect();
     let codes = codes.unwrap_or_default();
+    let codes: Vec<&str> = codes.iter().map(String::as_str).collect();
     let missing = |file: &str| format!("The metadata file ({file}) is missing");
     match (product.kind, metadata) {
         (ProductKind::Liss, Some(text)) => liss(&codes, text),

@@ -1,16 +1,19 @@
 //! Treats several files as one scene: the bands of a product as it is delivered.
 
+mod collar;
 mod facts;
 mod grid;
 mod kind;
 mod metadata;
 mod names;
+mod neighbours;
 mod recognize;
 mod zero;
 
 pub use facts::{ProductFacts, product_facts};
 pub use kind::ProductKind;
 pub use metadata::{Calibration, calibration};
+pub use neighbours::{Neighbour, NeighbourKind, heed, neighbour_kind};
 pub use recognize::{ProductBand, RecognizedProduct, recognize};
 
 use serde::Serialize;
@@ -19,14 +22,16 @@ use crate::error::{Misuse, NameList, ProductError, SceneError};
 use crate::resample::{Kernel, Resampled};
 use crate::scene::{Scene, SceneInfo};
 use crate::tiff::TiffScene;
+use collar::Collar;
 use grid::Fit;
 use metadata::NotCalibrated;
 use raremap_io::RangeSource;
 use raremap_io::checked_len;
-use raremap_tiff::Limits;
 use raremap_tiff::RasterInfo;
 use raremap_tiff::Window;
+use raremap_tiff::{GeoTiff, Limits};
 use raremap_tiff::{SampleType, Samples};
+pub use zero::ZeroFill;
 use zero::ZeroFilled;
 
 /// Something that was done with the files and that a person should know.
@@ -90,6 +95,8 @@ pub struct Product<S> {
     max_window_bytes: u64,
     /// The product that the files' names state.
     kind: ProductKind,
+    /// The empty border, once it was looked for.
+    collar: Option<Collar>,
 }
 
 #[derive(Debug)]
@@ -117,12 +124,11 @@ struct BandLocation {
 }
 
 impl<S: Scene> Product<S> {
-    /// Takes files as one scene. If `zero_is_nodata`, pixels that are 0 in all bands have no data even if no file says so, which is the
-    /// convention of many products.
+    /// Takes files as one scene. `fill` is what 0 means by the product's convention, even if no file says so.
     ///
     /// # Errors
     /// [`ProductError::GridMismatch`] for a file that does not lie on the grid, [`ProductError::NoImage`] without files.
-    pub fn new(files: Vec<ProductFile<S>>, zero_is_nodata: bool, limits: &Limits) -> Result<Self, SceneError> {
+    pub fn new(files: Vec<ProductFile<S>>, fill: ZeroFill, limits: &Limits) -> Result<Self, SceneError> {
         let reference = files.iter().enumerate().min_by(|(_, one), (_, other)| {
             // Of equal ones, the first is taken.
             grid::fineness(one.scene.scene_info()).total_cmp(&grid::fineness(other.scene.scene_info()))
@@ -149,6 +155,7 @@ impl<S: Scene> Product<S> {
         info.alpha_band = None;
         info.band_names.clear();
         info.color_interpretations.clear();
+        info.wavelengths_nm.clear();
         let (mut members, mut places, mut interpolated) = (Vec::new(), Vec::new(), Vec::new());
         let mut nodata = Vec::new();
         for (member, (file, fit)) in files.into_iter().zip(fits).enumerate() {
@@ -161,6 +168,9 @@ impl<S: Scene> Product<S> {
             }
             nodata.extend(own.nodata);
             info.color_interpretations.extend(&own.color_interpretations);
+            info.masked |= own.masked;
+            info.wavelengths_nm
+                .extend((0..own.band_count()).map(|band| own.wavelengths_nm.get(band).copied().flatten()));
             // A name is only as good as what it tells; the name of a file's only band may be the file's.
             let stem = || (!is_single).then(|| stem_of(&file.name));
             for (band, name) in own.band_names.iter().enumerate() {
@@ -171,14 +181,17 @@ impl<S: Scene> Product<S> {
                 info.band_names.push(name);
                 places.push(BandLocation { member, band });
             }
-            let zero = match own.nodata {
-                Some(0.0) => Zero::DeclaredNodata,
-                None if zero_is_nodata => Zero::ImpliedNodata,
-                _ => Zero::Measured,
+            let is_stretched = matches!(fit, Fit::Stretched { .. });
+            let (zero, fill) = match (fill, own.nodata) {
+                (ZeroFill::AlwaysAnyBand, _) | (ZeroFill::AnyBand, None | Some(0.0)) => {
+                    (Zero::Measured, ZeroFill::AnyBand)
+                }
+                (_, Some(0.0)) => (Zero::DeclaredNodata, ZeroFill::Never),
+                // What is interpolated has to know before.
+                (ZeroFill::AllBands, None) if is_stretched => (Zero::DeclaredNodata, ZeroFill::AllBands),
+                (ZeroFill::AllBands, None) => (Zero::ImpliedNodata, ZeroFill::Never),
+                _ => (Zero::Measured, ZeroFill::Never),
             };
-            // What is interpolated has to know this before.
-            let is_filled = zero == Zero::ImpliedNodata && matches!(fit, Fit::Stretched { .. });
-            let zero = if is_filled { Zero::DeclaredNodata } else { zero };
             let (rows, columns) = match fit {
                 Fit::Stretched { rows, columns } => {
                     interpolated.push(format!("{} ({:.4} times as large)", file.name, 1.0 / columns.ratio));
@@ -191,7 +204,7 @@ impl<S: Scene> Product<S> {
             };
             let scene = ZeroFilled {
                 scene: file.scene,
-                is_filled,
+                fill,
             };
             members.push(Member {
                 name: file.name,
@@ -199,7 +212,7 @@ impl<S: Scene> Product<S> {
                 zero,
             });
         }
-        if zero_is_nodata && nodata.is_empty() {
+        if fill != ZeroFill::Never && nodata.is_empty() {
             nodata.push(0.0);
         }
         let agreed = nodata.first().copied();
@@ -227,7 +240,35 @@ impl<S: Scene> Product<S> {
             declared: Vec::new(),
             max_window_bytes: limits.max_window_bytes,
             kind: ProductKind::Other,
+            collar: None,
         })
+    }
+
+    /// Looks for an empty border in a scene of which nothing says where it has data: pixels that are 0 in all bands and joined to the edge. From then on
+    /// they have none, which a notice says. Reads the whole scene where there are such pixels at its edge, before
+    /// [`Product::calibrate`].
+    ///
+    /// # Errors
+    /// Those of reading windows.
+    pub async fn find_collar(&mut self) -> Result<(), SceneError> {
+        let is_marked = |member: &Member<S>| {
+            let info = member.scene.scene_info();
+            info.nodata.is_some() || info.masked
+        };
+        if self.kind.zero_fill() != ZeroFill::Never || self.members.iter().any(is_marked) {
+            return Ok(());
+        }
+        self.collar = Collar::find(self).await?;
+        if let Some(collar) = &self.collar {
+            self.notices.push(Notice {
+                code: "empty_border",
+                message: format!(
+                    "{} pixels along the edge of the scene are 0 in all bands: they are taken for an empty border, without data. This can be switched off.",
+                    collar.pixels
+                ),
+            });
+        }
+        Ok(())
     }
 
     /// Records what the product says about itself.
@@ -308,6 +349,11 @@ impl<S: Scene> Product<S> {
         }
     }
 
+    /// Whether an empty border was found.
+    pub fn has_collar(&self) -> bool {
+        self.collar.is_some()
+    }
+
     /// What was done with the files.
     pub fn notices(&self) -> &[Notice] {
         &self.notices
@@ -322,7 +368,9 @@ impl<S: Scene> Product<S> {
     /// For people: a band by its common name and that of its file, such as `red (BAND3)`, if the product's naming tells every band and none
     /// is this one. `None` if the band is there or could be.
     pub fn missing_band(&self, common: &str) -> Option<String> {
-        let is_there = self.info.band_names.iter().flatten().any(|name| name == common);
+        // The narrow near infrared serves as well, and some products have no other.
+        let is_it = |name: &String| name == common || (common == "nir" && name == "nir08");
+        let is_there = self.info.band_names.iter().flatten().any(is_it);
         if is_there || self.kind == ProductKind::Other {
             return None;
         }
@@ -459,6 +507,9 @@ impl<S: Scene> Scene for Product<S> {
             });
         }
         let mut samples = self.join(bands.len(), [height as usize, width as usize], parts);
+        if let Some(collar) = &self.collar {
+            collar.apply(window, &mut samples);
+        }
         self.scale(&mut samples, bands);
         Ok(samples)
     }
@@ -489,6 +540,9 @@ impl<S: Scene> Scene for Product<S> {
             }
         }
         let mut samples = self.join(bands.len(), size, parts);
+        if let Some(collar) = &self.collar {
+            collar.apply_to_preview(&mut samples);
+        }
         self.scale(&mut samples, bands);
         Ok(samples)
     }
@@ -528,17 +582,29 @@ impl<R: RangeSource> Product<TiffScene<R>> {
         limits: &Limits,
     ) -> Result<Self, SceneError> {
         let mut files = Vec::with_capacity(recognized.bands.len());
+        let (mut used, mut unused) = (Vec::new(), recognized.unused.clone());
         for ProductBand { file, name, common } in &recognized.bands {
-            let scene = match source(*file).await {
-                Ok(source) => TiffScene::open(source, limits.clone()).await,
+            let opened = match source(*file).await {
+                Ok(source) => GeoTiff::open(source, limits.clone()).await.map_err(SceneError::from),
                 Err(error) => Err(error),
             };
+            let mut image = opened.map_err(|error| SceneError::InFile {
+                file: name.clone(),
+                error: Box::new(error),
+            })?;
+            for neighbour in recognized
+                .neighbours
+                .iter()
+                .filter(|neighbour| neighbour.image == *file)
+            {
+                match heed(&mut image, neighbour.kind, source(neighbour.file).await, limits).await {
+                    Ok(what) => used.push(format!("{} ({what})", neighbour.name)),
+                    Err(why) => unused.push(format!("{} ({why})", neighbour.name)),
+                }
+            }
             files.push(ProductFile {
                 name: name.clone(),
-                scene: scene.map_err(|error| SceneError::InFile {
-                    file: name.clone(),
-                    error: Box::new(error),
-                })?,
+                scene: TiffScene::from(image),
                 common: common.map(str::to_owned),
             });
         }
@@ -546,10 +612,15 @@ impl<R: RangeSource> Product<TiffScene<R>> {
             .iter()
             .filter_map(|file| DeclaredScaling::of(&file.name, file.scene.tiff().info()));
         let declared = declared.collect();
-        let mut product = Self::new(files, recognized.kind.fills_with_zero(), limits)?;
+        let described: Vec<String> = files
+            .iter()
+            .flat_map(|file| file.scene.scene_info().described.clone())
+            .collect();
+        let mut product = Self::new(files, recognized.kind.zero_fill(), limits)?;
         product.declared = declared;
         product.kind = recognized.kind;
-        product.notices.splice(..0, recognized.notices());
+        product.info.described = recognized.described.iter().cloned().chain(described).collect();
+        product.notices.splice(..0, recognized.notices(used, unused));
         Ok(product)
     }
 }

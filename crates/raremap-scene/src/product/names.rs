@@ -1,6 +1,7 @@
 //! Finds out what a file of a product is, by its name.
 
 use super::kind::ProductKind;
+use crate::sensors::{LANDSAT_8, LISS, SENTINEL_2, Sensor};
 
 /// What a file is, by its name.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -30,60 +31,16 @@ pub(super) struct FileName {
     pub(super) role: FileRole,
     /// Group and role of a name such as `scene_B3`, in case the files beside it turn out to be those of Sentinel-2.
     pub(super) unpadded: Option<(String, FileRole)>,
+    /// Group and number of a name such as `BAND7` without words before it, whatever it is of.
+    pub(super) liss_code: Option<(String, String)>,
     pub(super) is_jpeg_2000: bool,
 }
 
-/// Codes of Landsat's bands and of other products, with the names that models use.
-type Codes = &'static [(&'static str, &'static str)];
-
-const LANDSAT_8: Codes = &[
-    ("1", "coastal"),
-    ("2", "blue"),
-    ("3", "green"),
-    ("4", "red"),
-    ("5", "nir"),
-    ("6", "swir1"),
-    ("7", "swir2"),
-];
-const LANDSAT_4: Codes = &[
-    ("1", "blue"),
-    ("2", "green"),
-    ("3", "red"),
-    ("4", "nir"),
-    ("5", "swir1"),
-    ("7", "swir2"),
-];
-const SENTINEL_2: Codes = &[
-    ("01", "coastal"),
-    ("02", "blue"),
-    ("03", "green"),
-    ("04", "red"),
-    ("05", "rededge1"),
-    ("06", "rededge2"),
-    ("07", "rededge3"),
-    ("08", "nir"),
-    ("8a", "nir08"),
-    ("09", "nir09"),
-    ("10", "cirrus"),
-    ("11", "swir1"),
-    ("12", "swir2"),
-];
-const LISS: Codes = &[("2", "green"), ("3", "red"), ("4", "nir"), ("5", "swir1")];
-
-fn look_up(codes: Codes, code: &str) -> Option<&'static str> {
-    codes.iter().find(|(known, _)| *known == code).map(|(_, name)| *name)
-}
-
-/// The code of a band of a product, by its common name.
-pub(super) fn band_code(kind: ProductKind, common: &str) -> Option<&'static str> {
-    let codes = match kind {
-        ProductKind::Liss => LISS,
-        ProductKind::Sentinel2 | ProductKind::Harmonized => SENTINEL_2,
-        ProductKind::Landsat8And9 => LANDSAT_8,
-        ProductKind::Landsat4To7 => LANDSAT_4,
-        ProductKind::Other => return None,
-    };
-    codes.iter().find(|(_, name)| *name == common).map(|(code, _)| *code)
+/// The code of a band of a product, by its common name, as its files have it.
+pub(super) fn band_code(kind: ProductKind, common: &str) -> Option<String> {
+    let code = kind.sensor()?.code(common)?;
+    let is_padded = matches!(kind, ProductKind::Sentinel2 | ProductKind::Harmonized) && code.len() == 1;
+    Some(if is_padded { format!("0{code}") } else { code.to_owned() })
 }
 
 /// The name of a band's file, after what all files of a scene begin with.
@@ -121,11 +78,16 @@ impl FileName {
             let role = if is_image { FileRole::Image } else { FileRole::Other };
             (ProductKind::Other, folder.to_owned(), role)
         });
+        let number = stem
+            .strip_prefix("band")
+            .map(|code| code.trim_start_matches(['_', '-', ' ']));
+        let number = number.filter(|code| is_image && code.parse::<u8>().is_ok());
         Self {
             kind,
             group,
             role,
             unpadded,
+            liss_code: number.map(|code| (format!("{folder}/"), code.to_owned())),
             is_jpeg_2000,
         }
     }
@@ -217,12 +179,8 @@ fn landsat_code(rest: &str) -> Option<&str> {
 fn landsat(folder: &str, stem: &str) -> Option<Found> {
     let (scene, kind, rest) = landsat_scene(stem)?;
     let code = landsat_code(&rest);
-    let codes = if kind == ProductKind::Landsat8And9 {
-        LANDSAT_8
-    } else {
-        LANDSAT_4
-    };
-    let role = match (code, code.and_then(|code| look_up(codes, code))) {
+    let sensor = kind.sensor()?;
+    let role = match (code, code.and_then(|code| reflective(sensor, code))) {
         (_, Some(common)) => band(common),
         (Some("8"), _) => FileRole::Unused("panchromatic band"),
         (Some("9"), _) => FileRole::Unused("cirrus band"),
@@ -243,9 +201,9 @@ fn harmonized(folder: &str, stem: &str) -> Option<Found> {
     let is_landsat = scene.contains(".l30.");
     let code = last.strip_prefix('b').unwrap_or(last);
     let common = if is_landsat {
-        look_up(LANDSAT_8, code.trim_start_matches('0'))
+        reflective(&LANDSAT_8, code)
     } else {
-        look_up(SENTINEL_2, code)
+        padded_code(code)
     };
     let role = common.map_or(FileRole::Unused("quality or angles"), band);
     Some((ProductKind::Harmonized, format!("{folder}/{scene}"), role))
@@ -253,13 +211,25 @@ fn harmonized(folder: &str, stem: &str) -> Option<Found> {
 
 /// The band that `b03` or `b8a` stands for.
 fn padded_sentinel_2(word: &str) -> Option<&'static str> {
-    look_up(SENTINEL_2, word.strip_prefix('b')?)
+    padded_code(word.strip_prefix('b')?)
+}
+
+/// The band of Sentinel-2 that a code of two characters stands for.
+fn padded_code(code: &str) -> Option<&'static str> {
+    SENTINEL_2.common(code).filter(|_| code.len() == 2)
+}
+
+/// The band that a code stands for, if a reflectance is measured in it.
+fn reflective(sensor: &Sensor, code: &str) -> Option<&'static str> {
+    sensor
+        .common(code)
+        .filter(|common| !["thermal", "pan", "cirrus"].contains(common))
 }
 
 /// The band that `b3` stands for if others are `b8a`, `b11` and `b12`: Earth Engine and Theia write codes like that.
 fn unpadded_sentinel_2(word: &str) -> Option<&'static str> {
     let code = word.strip_prefix('b').filter(|code| code.len() == 1)?;
-    look_up(SENTINEL_2, &format!("0{code}"))
+    SENTINEL_2.common(code)
 }
 
 /// Whether a word is a tile of Sentinel-2's grid, such as T32TQM.
@@ -350,7 +320,7 @@ fn liss(folder: &str, stem: &str) -> Option<Found> {
         || ["l3", "l4", "liss", "aw", "r2"]
             .iter()
             .any(|sensor| before.starts_with(sensor));
-    let common = look_up(LISS, code).filter(|_| is_word && is_sensor)?;
+    let common = LISS.common(code).filter(|_| code.len() == 1 && is_word && is_sensor)?;
     let scene = before.trim_end_matches(['_', '-', ' ', '.']);
     Some((ProductKind::Liss, format!("{folder}/{scene}"), band(common)))
 }

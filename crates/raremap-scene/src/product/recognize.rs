@@ -3,7 +3,9 @@
 use super::Notice;
 use super::kind::ProductKind;
 use super::names::{FileName, FileRole, Sentinel2Sign, sentinel_2_sign};
+use super::neighbours::{self, Neighbour};
 use crate::error::{NameList, ProductError};
+use crate::sensors::LISS;
 
 /// A file that holds a band of a product.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -27,6 +29,42 @@ pub struct RecognizedProduct {
     pub metadata: Option<usize>,
     /// Names of files that are not used, with what they hold.
     pub unused: Vec<String>,
+    /// Files that say something of the bands' files.
+    pub neighbours: Vec<Neighbour>,
+    /// Names of the first file and of the folders that it is in, the nearest first: they may name the sensor.
+    pub described: Vec<String>,
+}
+
+/// Folders above a file that are looked at for the name of a sensor.
+const FOLDERS: usize = 3;
+
+/// What is known by the paths of its bands' files.
+fn product(
+    kind: ProductKind,
+    bands: Vec<ProductBand>,
+    metadata: Option<usize>,
+    unused: Vec<String>,
+    paths: &[&str],
+) -> RecognizedProduct {
+    let images: Vec<usize> = bands.iter().map(|band| band.file).collect();
+    let neighbours = neighbours::find(paths, &images);
+    let path = images
+        .first()
+        .and_then(|file| paths.get(*file))
+        .copied()
+        .unwrap_or_default();
+    let described = path
+        .rsplit(['/', '\\'])
+        .take(1 + FOLDERS)
+        .filter(|part| !part.is_empty());
+    RecognizedProduct {
+        kind,
+        described: described.map(str::to_owned).collect(),
+        neighbours,
+        bands,
+        metadata,
+        unused,
+    }
 }
 
 /// The order of a product's bands, whatever the order of its files.
@@ -45,6 +83,7 @@ const ORDER: &[&str] = &[
 pub fn recognize(paths: &[&str]) -> Result<RecognizedProduct, ProductError> {
     let mut names: Vec<FileName> = paths.iter().map(|path| FileName::new(path)).collect();
     settle_unpadded(&mut names);
+    settle_liss(&mut names);
     // Folders of archives made on macOS contain a shadow of every file.
     let is_shadow = |path: &str| {
         path.split(['/', '\\'])
@@ -104,18 +143,16 @@ pub fn recognize(paths: &[&str]) -> Result<RecognizedProduct, ProductError> {
             .collect();
         refuse_jpeg_2000(&bands, &names)?;
         if bands.is_empty() {
+            if let Some(only) = only_image(paths) {
+                return Ok(only);
+            }
             return Err(if unused.is_empty() {
                 ProductError::NoImage(NameList((0..paths.len()).map(short).collect()))
             } else {
                 ProductError::NoBand(NameList(unused))
             });
         }
-        return Ok(RecognizedProduct {
-            kind: ProductKind::Other,
-            bands,
-            metadata: None,
-            unused,
-        });
+        return Ok(product(ProductKind::Other, bands, None, unused, paths));
     };
     // Each comes with its rank: what can be read goes before what is finer.
     let mut bands: Vec<((bool, u32), ProductBand)> = Vec::new();
@@ -165,12 +202,7 @@ pub fn recognize(paths: &[&str]) -> Result<RecognizedProduct, ProductError> {
         .filter(|(_, name)| name.role == FileRole::Metadata && name.kind == kind && is_above(&name.group))
         .min_by_key(|(_, name)| std::cmp::Reverse(name.group.len()))
         .map(|(index, _)| index);
-    Ok(RecognizedProduct {
-        kind,
-        bands,
-        metadata,
-        unused,
-    })
+    Ok(product(kind, bands, metadata, unused, paths))
 }
 
 /// Decides whether names such as `scene_B3` are bands of Sentinel-2: they are if files beside them have codes that only it uses, or if
@@ -211,6 +243,63 @@ fn settle_unpadded(names: &mut [FileName]) {
     }
 }
 
+/// Decides whether names such as `BAND3` are of LISS: not where files beside them have numbers that it does not have, and not where 3, 4 and
+/// 5 are among them and nothing but the numbers speaks for it, since Landsat's are numbered so, too.
+fn settle_liss(names: &mut [FileName]) {
+    let is_liss = |name: &FileName| name.kind == ProductKind::Liss;
+    let has_metadata = names
+        .iter()
+        .any(|name| is_liss(name) && name.role == FileRole::Metadata);
+    let mut groups: Vec<String> = names
+        .iter()
+        .filter(|name| is_liss(name))
+        .map(|name| name.group.clone())
+        .collect();
+    groups.sort_unstable();
+    groups.dedup();
+    for group in groups {
+        let is_bare = group.ends_with('/') && !has_metadata;
+        let of_group = |name: &&FileName| is_liss(name) && name.group == group;
+        // Green, red and near infrared of Landsat 8, numbered as red, near infrared and short-wave infrared of LISS.
+        let has = |band: &str| {
+            names
+                .iter()
+                .filter(of_group)
+                .any(|name| matches!(name.role, FileRole::Band { common, .. } if common == band))
+        };
+        let has_fifth = ["red", "nir", "swir1"].into_iter().all(has);
+        let has_others = names.iter().any(|name| {
+            let code = name.liss_code.as_ref().filter(|(own, _)| *own == group);
+            code.is_some_and(|(_, code)| LISS.common(code).is_none())
+        });
+        if is_bare && (has_fifth || has_others) {
+            for name in names.iter_mut().filter(|name| is_liss(name) && name.group == group) {
+                (name.kind, name.role) = (ProductKind::Other, FileRole::Image);
+            }
+        }
+    }
+}
+
+/// The only image of a list whose names say nothing.
+pub(super) fn only_image(paths: &[&str]) -> Option<RecognizedProduct> {
+    let is_beside = |other: usize| {
+        let image =
+            |(at, path): (usize, &&str)| at != other && neighbours::neighbour_kind(path, paths[other]).is_some();
+        paths.iter().enumerate().any(image)
+    };
+    let mut images = (0..paths.len()).filter(|file| !is_beside(*file));
+    let (file, None) = (images.next()?, images.next()) else {
+        return None;
+    };
+    let name = paths[file].rsplit(['/', '\\']).next().unwrap_or_default().to_owned();
+    let bands = vec![ProductBand {
+        file,
+        name,
+        common: None,
+    }];
+    Some(product(ProductKind::Other, bands, None, vec![], paths))
+}
+
 fn refuse_jpeg_2000(bands: &[ProductBand], names: &[FileName]) -> Result<(), ProductError> {
     let jpeg = bands
         .iter()
@@ -225,7 +314,9 @@ fn refuse_jpeg_2000(bands: &[ProductBand], names: &[FileName]) -> Result<(), Pro
 
 impl RecognizedProduct {
     /// What was recognized, for people.
-    pub(super) fn notices(&self) -> Vec<Notice> {
+    ///
+    /// `used` and `unused` have the files beside the bands', with what they were good for, or why not.
+    pub(super) fn notices(&self, used: Vec<String>, unused: Vec<String>) -> Vec<Notice> {
         let mut notices = Vec::new();
         if self.kind != ProductKind::Other {
             let bands = self
@@ -238,10 +329,16 @@ impl RecognizedProduct {
                 message: format!("The files look like those of a {} product: {bands}.", self.kind.name()),
             });
         }
-        if !self.unused.is_empty() {
+        if !used.is_empty() {
+            notices.push(Notice {
+                code: "neighbours_read",
+                message: format!("Read beside the image: {}.", NameList(used)),
+            });
+        }
+        if !unused.is_empty() {
             notices.push(Notice {
                 code: "files_unused",
-                message: format!("These files are not used: {}.", NameList(self.unused.clone())),
+                message: format!("These files are not used: {}.", NameList(unused)),
             });
         }
         notices
@@ -411,6 +508,26 @@ mod tests {
         let none = recognize(&["readme.txt", "photo.jpg"]).expect_err("no image");
         assert!(none.to_string().contains("readme.txt, photo.jpg"), "{none}");
         assert!(recognize(&[]).expect_err("nothing").to_string().contains("no files"));
+    }
+
+    #[test]
+    fn numbers_that_landsat_has_too_are_not_taken_for_liss() {
+        let kind = |paths: &[&str]| recognize(paths).expect("images").kind;
+        assert_eq!(kind(&["x/BAND2.tif", "x/BAND3.tif", "x/BAND4.tif"]), ProductKind::Liss);
+        let four = ["x/BAND2.tif", "x/BAND3.tif", "x/BAND4.tif", "x/BAND5.tif"];
+        assert_eq!(kind(&four), ProductKind::Other);
+        assert_eq!(kind(&[&four[..], &["x/BAND_META.txt"]].concat()), ProductKind::Liss);
+        assert_eq!(
+            kind(
+                &four
+                    .map(|path| path.replace("BAND", "L3_BAND"))
+                    .each_ref()
+                    .map(String::as_str)
+            ),
+            ProductKind::Liss
+        );
+        assert_eq!(kind(&[&four[..3], &["x/BAND7.tif"]].concat()), ProductKind::Other);
+        assert_eq!(kind(&[&four[..3], &["y/BAND7.tif"]].concat()), ProductKind::Liss);
     }
 
     #[test]

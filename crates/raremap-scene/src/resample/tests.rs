@@ -38,6 +38,10 @@ impl Plane {
                 color_interpretations: vec![ColorInterpretation::Gray],
                 alpha_band: None,
                 georeference: GeoReference::from_epsg(CrsKind::Projected, 32643, place),
+                ground_control: None,
+                masked: false,
+                wavelengths_nm: vec![],
+                described: vec![],
             },
             values: (0..height)
                 .flat_map(|y| (0..width).map(move |x| (y, x)))

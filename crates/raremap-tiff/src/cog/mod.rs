@@ -19,7 +19,7 @@ use crate::samples::SampleType;
 use crate::write::block::BlockEncoder;
 use crate::write::description::{BandOrder, BlockLayout, ImageDescription, WriteOptions};
 use level::Level;
-use raremap_geo::{GeoReference, GeoTags};
+use raremap_geo::GeoTags;
 use raremap_io::Scratch;
 
 /// What the samples of a written image mean; this decides type, predictor and how overviews are made.
@@ -150,11 +150,11 @@ pub struct CogWriter<S> {
 }
 
 impl<S: Scratch> CogWriter<S> {
-    /// Starts an image. The tags of `georeference` are written as they were read.
+    /// Starts an image. The tags that place it are written as they were read: a transform, or ground control points.
     ///
     /// # Errors
     /// [`Misuse::BadOutput`] for an image whose parts do not fit together.
-    pub fn new(image: CogImage, georeference: Option<&GeoReference>, scratch: S) -> Result<Self, TiffError> {
+    pub fn new(image: CogImage, place: Option<&GeoTags>, scratch: S) -> Result<Self, TiffError> {
         image.check()?;
         let mut levels = vec![Level::new(&image, image.width, image.height)];
         let (mut width, mut height) = (image.width, image.height);
@@ -164,7 +164,7 @@ impl<S: Scratch> CogWriter<S> {
             levels.push(Level::new(&image, width, height));
         }
         Ok(Self {
-            geo: georeference.map(|georeference| georeference.tags.clone()),
+            geo: place.cloned(),
             image,
             scratch,
             levels,

@@ -125,7 +125,7 @@ impl GdalMetadata {
 }
 
 /// A reader that takes what people write by hand: ampersands that begin no entity, and ends that close nothing.
-fn reader(xml: &str) -> Reader<&[u8]> {
+pub(crate) fn reader(xml: &str) -> Reader<&[u8]> {
     let mut reader = Reader::from_str(xml);
     let config = reader.config_mut();
     config.allow_dangling_amp = true;
@@ -135,7 +135,7 @@ fn reader(xml: &str) -> Reader<&[u8]> {
 }
 
 /// Appends what an event holds of text; entities that XML does not know stay as they are written.
-fn append(text: &mut String, event: &Event<'_>) {
+pub(crate) fn append(text: &mut String, event: &Event<'_>) {
     match event {
         Event::Text(part) => text.push_str(part),
         Event::CData(part) => text.push_str(part),

@@ -19,7 +19,7 @@ use crate::samples::SampleType;
 use crate::samples::nodata::parse_nodata;
 use crate::tags;
 use raremap_geo::Crs;
-use raremap_geo::GeoReference;
+use raremap_geo::{GeoReference, GeoTags};
 use raremap_io::RangeSource;
 
 /// What a file says about its image.
@@ -90,8 +90,16 @@ pub struct RasterInfo {
     pub crs: Option<Crs>,
     /// Whether the file's own coordinates refer to pixel centres (PixelIsPoint); the transform refers to corners all the same.
     pub pixel_is_point: bool,
-    /// Ground control points of a file that has them in place of a transform. They are not used.
+    /// Ground control points, of a file that has them instead of a transform. They place no pixel, but are written to results.
     pub gcp_count: usize,
+    /// The tags of such a file: its points and system.
+    #[serde(skip)]
+    pub ground_control: Option<GeoTags>,
+    /// The tags of a system that the file names though nothing says where in it the pixels are.
+    #[serde(skip)]
+    pub(crate) unplaced_system: Option<GeoTags>,
+    /// Wavelength of the middle of each band in nanometres, where the metadata say it.
+    pub wavelengths_nm: Vec<Option<f64>>,
 }
 
 impl RasterInfo {
@@ -162,6 +170,7 @@ impl RasterInfo {
             scales,
             offsets,
             units,
+            wavelengths_nm: wavelengths_nm(&metadata.items, &band_items),
             band_items,
             items: metadata.items,
             band_names,
@@ -174,9 +183,74 @@ impl RasterInfo {
             crs: geo.crs(),
             pixel_is_point: geo.pixel_is_point(),
             gcp_count: geo.gcp_count(),
+            ground_control: (geo.gcp_count() > 0).then(|| geo.clone()),
+            unplaced_system: geo.crs().map(|_| geo.clone()),
             georeference: GeoReference::from_tags(geo),
         })
     }
+
+    /// Takes note of a value that marks pixels without data.
+    pub(crate) fn set_nodata(&mut self, nodata: f64) {
+        self.stated_nodata = Some(nodata);
+        self.nodata = Some(nodata).filter(|nodata| can_hold(self.sample_type, *nodata));
+    }
+
+    /// What the metadata say of the sensor, in no particular form.
+    pub fn described(&self) -> Vec<String> {
+        const KEYS: &[&str] = &[
+            "SENSOR",
+            "SATELLITE",
+            "PLATFORM",
+            "SPACECRAFT",
+            "INSTRUMENT",
+            "MISSION",
+            "PRODUCT",
+            "SCENE",
+            "DESCRIPTION",
+            "DATATYPE",
+        ];
+        let tells = |name: &str| {
+            let name = name.to_uppercase();
+            KEYS.iter().any(|key| name.contains(key))
+        };
+        let told = self.items.iter().filter(|(name, _)| tells(name));
+        told.map(|(_, value)| value.clone()).collect()
+    }
+}
+
+/// The wavelength of each band, by items of its own (`CENTRAL_WAVELENGTH_UM`, `wavelength` with its unit) or by those that ENVI's headers leave of the image
+/// (`Band_1`).
+fn wavelengths_nm(items: &[(String, String)], bands: &[Vec<(String, String)>]) -> Vec<Option<f64>> {
+    let value = |items: &[(String, String)], wanted: &[&str]| {
+        let is_wanted = |(name, _): &&(String, String)| wanted.iter().any(|wanted| name.eq_ignore_ascii_case(wanted));
+        items
+            .iter()
+            .find(is_wanted)
+            .map(|(_, value)| value.trim().to_lowercase())
+    };
+    let to_nm = |number: f64, unit: &str| {
+        let is_micrometres = unit.contains("micro")
+            || unit.contains("um")
+            || unit.contains('\u{b5}')
+            || (unit.is_empty() && number < 30.0);
+        if is_micrometres { 1000.0 * number } else { number }
+    };
+    let of_band = |(index, own): (usize, &Vec<(String, String)>)| {
+        if let Some(micrometres) = value(own, &["CENTRAL_WAVELENGTH_UM"]) {
+            return micrometres.parse::<f64>().ok().map(|number| 1000.0 * number);
+        }
+        let text = value(own, &["wavelength", "center_wavelength", "central_wavelength"]);
+        let text = text.or_else(|| value(items, &[&format!("Band_{}", index + 1)]))?;
+        let (number, unit) = text.split_once(' ').unwrap_or((&text, ""));
+        let unit = value(own, &["wavelength_units", "wavelength_unit"]).unwrap_or_else(|| unit.to_owned());
+        number.parse::<f64>().ok().map(|number| to_nm(number, &unit))
+    };
+    let is_wavelength = |nm: &f64| (200.0..20_000.0).contains(nm);
+    bands
+        .iter()
+        .enumerate()
+        .map(|band| of_band(band).filter(is_wavelength))
+        .collect()
 }
 
 /// Whether samples of this type can be nodata with this value.
@@ -214,6 +288,21 @@ fn colors(values: &[u64]) -> Option<Vec<[u8; 3]>> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn wavelengths_are_read_in_the_units_they_are_in() {
+        let item = |name: &str, value: &str| (name.to_owned(), value.to_owned());
+        let bands = [
+            vec![item("CENTRAL_WAVELENGTH_UM", "0.56")],
+            vec![item("wavelength", "0.665"), item("wavelength_units", "Micrometers")],
+            vec![item("wavelength", "842")],
+            vec![],
+            vec![item("wavelength", "unknown")],
+        ];
+        let items = [item("Band_4", "1610.0 Nanometers"), item("Band_5", "x")];
+        let expected = [Some(560.0), Some(665.0), Some(842.0), Some(1610.0), None];
+        assert_eq!(wavelengths_nm(&items, &bands), expected);
+    }
 
     #[test]
     fn color_maps_of_16_and_8_bits_are_read() {

@@ -1,5 +1,6 @@
 //! Opens a GeoTIFF and reads windows of it.
 
+mod beside;
 mod blocks;
 pub(crate) mod checksum;
 pub(crate) mod color;
@@ -76,17 +77,25 @@ pub struct GeoTiff<S> {
     info: RasterInfo,
     layout: Layout,
     mask: Option<Layout>,
+    /// A file beside this one that says which pixels are valid.
+    mask_file: Option<Box<GeoTiff<S>>>,
     nodata: StoredNodata,
     cache: Mutex<BlockCache>,
     mask_cache: Mutex<BlockCache>,
 }
 
 /// An image of the file with its mask: the first one, or an overview.
-struct Masked<'a> {
+struct Masked<'a, S> {
     layout: &'a Layout,
     cache: &'a Mutex<BlockCache>,
-    mask: Option<&'a Layout>,
-    mask_cache: &'a Mutex<BlockCache>,
+    mask: Option<Mask<'a, S>>,
+}
+
+/// What says which pixels are valid, of the same file or of one beside it.
+struct Mask<'a, S> {
+    source: &'a S,
+    layout: &'a Layout,
+    cache: &'a Mutex<BlockCache>,
 }
 
 /// Shows what the file says about its image, not the source and the cache.
@@ -118,6 +127,7 @@ impl<S: RangeSource> GeoTiff<S> {
             info,
             layout,
             mask: related.mask,
+            mask_file: None,
             nodata,
             cache: Mutex::default(),
             mask_cache: Mutex::default(),
@@ -127,6 +137,28 @@ impl<S: RangeSource> GeoTiff<S> {
     /// What the file says about its image.
     pub fn info(&self) -> &RasterInfo {
         &self.info
+    }
+
+    /// Takes a file beside this one for its mask, if it can be.
+    ///
+    /// # Errors
+    /// The mask, where the file has one of its own, or its size or type is another's.
+    pub fn set_mask_file(&mut self, mask: Self) -> Result<(), &'static str> {
+        if self.mask.is_some() {
+            return Err("the file has a mask of its own");
+        }
+        if !is_mask_of(&mask.layout, &self.layout) {
+            return Err("its size or type is not that of a mask of the file");
+        }
+        self.mask_file = Some(Box::new(mask));
+        self.info.masked = true;
+        Ok(())
+    }
+
+    /// Sets the value that marks pixels without data, of a file that names none.
+    pub(crate) fn set_nodata(&mut self, nodata: f64) {
+        self.nodata = StoredNodata::new(nodata, self.layout.sample_type);
+        self.info.set_nodata(nodata);
     }
 
     /// Reads `bands` (0-based, in any order) of a window that lies inside the image.
@@ -161,7 +193,9 @@ impl<S: RangeSource> GeoTiff<S> {
     /// Memory stays bounded by the result and a few blocks, whatever the size of the image.
     pub async fn read_preview(&self, max_px: u32, bands: &[usize]) -> Result<Samples, TiffError> {
         let max_px = max_px.max(1);
-        let overview = match self.best_overview(max_px) {
+        // Overviews know nothing of a mask in another file.
+        let best = self.best_overview(max_px).filter(|_| self.mask_file.is_none());
+        let overview = match best {
             Some(overview) => self.open_overview(overview).await,
             None => None,
         };
@@ -170,8 +204,11 @@ impl<S: RangeSource> GeoTiff<S> {
             Some((layout, mask)) => Masked {
                 layout,
                 cache: &cache,
-                mask: mask.as_ref(),
-                mask_cache: &mask_cache,
+                mask: mask.as_ref().map(|layout| Mask {
+                    source: &self.source,
+                    layout,
+                    cache: &mask_cache,
+                }),
             },
             None => self.image(),
         };
@@ -215,19 +252,30 @@ impl<S: RangeSource> GeoTiff<S> {
         Layout::read(reader, self.header, &directory, &self.limits).await.ok()
     }
 
-    fn image(&self) -> Masked<'_> {
+    fn image(&self) -> Masked<'_, S> {
+        let own = self.mask.as_ref().map(|layout| Mask {
+            source: &self.source,
+            layout,
+            cache: &self.mask_cache,
+        });
+        let beside = || {
+            self.mask_file.as_ref().map(|file| Mask {
+                source: &file.source,
+                layout: &file.layout,
+                cache: &file.cache,
+            })
+        };
         Masked {
             layout: &self.layout,
             cache: &self.cache,
-            mask: self.mask.as_ref(),
-            mask_cache: &self.mask_cache,
+            mask: own.or_else(beside),
         }
     }
 
     /// Reads a grid of pixels and marks masked ones as invalid; the mask counts instead of nodata.
     async fn read_masked<T: SampleValue>(
         &self,
-        image: Masked<'_>,
+        image: Masked<'_, S>,
         rows: Axis,
         columns: Axis,
         bands: &[usize],
@@ -247,10 +295,11 @@ impl<S: RangeSource> GeoTiff<S> {
             },
         };
         let mut samples = pixels.read::<T>().await?;
-        if let Some(layout) = image.mask {
+        if let Some(Mask { source, layout, cache }) = image.mask {
             let mask = GridRead {
+                source,
                 layout,
-                cache: image.mask_cache,
+                cache,
                 bands: if layout.band_count == 1 { &[0] } else { bands },
                 nodata: StoredNodata::NONE,
                 ..pixels

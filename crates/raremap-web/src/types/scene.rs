@@ -28,29 +28,48 @@ pub struct OpenedScene {
     pub model_resolution_m: f64,
     /// Whether areas can be measured on the ground.
     pub has_areas: bool,
+    /// Whether zeros along its edge are taken for an empty border, without data.
+    pub has_empty_border: bool,
 }
 
 /// A guess of which band is which.
 #[derive(Debug, Serialize, Tsify)]
+#[tsify(missing_as_null)]
 pub struct BandAssignment {
-    /// The scene's band, from 0, for each that the model needs.
-    pub bands: Vec<usize>,
+    /// The scene's band, from 0, for each that the model needs; null if no band can be it.
+    pub bands: Vec<Option<usize>>,
     /// How far to trust it.
     pub certainty: Certainty,
     /// Why, in one sentence.
     pub reason: String,
+    /// All that the bands could be, with the guess first; empty if nothing else comes into question.
+    pub choices: Vec<BandChoice>,
 }
 
-impl From<raremap_infer::BandGuess> for BandAssignment {
-    fn from(guess: raremap_infer::BandGuess) -> Self {
+/// One way to read the bands of a scene.
+#[derive(Debug, Serialize, Tsify)]
+pub struct BandChoice {
+    /// Whose bands are numbered or ordered so, for people.
+    pub product: String,
+    /// The scene's band, from 0, for each that the model needs.
+    pub bands: Vec<usize>,
+}
+
+impl From<&raremap_infer::BandGuess> for BandAssignment {
+    fn from(guess: &raremap_infer::BandGuess) -> Self {
+        let choice = |choice: &raremap_infer::BandChoice| BandChoice {
+            product: choice.product.clone(),
+            bands: choice.bands.clone(),
+        };
         Self {
-            bands: guess.bands,
+            bands: guess.bands.clone(),
             certainty: match guess.certainty {
                 raremap_infer::Certainty::Named => Certainty::Named,
                 raremap_infer::Certainty::Likely => Certainty::Likely,
                 raremap_infer::Certainty::Unknown => Certainty::Unknown,
             },
-            reason: guess.reason,
+            reason: guess.reason.clone(),
+            choices: guess.choices.iter().map(choice).collect(),
         }
     }
 }

@@ -1,0 +1,191 @@
+//! What the codes in bands' names say, by each sensor that has such codes.
+
+use raremap_scene::{Padding, SENSORS, Sensor};
+
+/// Spellings that many sensors share.
+const SHARED: &[&str] = &["b", "band", "bd"];
+/// Sensors whose numbers are taken for theirs though nothing names them; others have to be named, or to be whole.
+const USUAL: usize = 4;
+/// Bands that are of another resolution, or no reflectance: they come with all of their sensor's bands or not at all.
+const APART: &[&str] = &["pan", "thermal", "cirrus"];
+
+/// Bands by the codes of a sensor.
+#[derive(Debug, Clone)]
+pub(super) struct Coded {
+    pub(super) sensor: &'static Sensor,
+    /// The common name of each band that has a code.
+    pub(super) common: Vec<Option<String>>,
+    /// Whether these are all of the bands that the sensor's products have together.
+    pub(super) is_whole: bool,
+    /// Whether file names or metadata name the sensor.
+    pub(super) is_named: bool,
+    /// Whether the codes may be numbers that a writer filled in, from 0 or 1 on.
+    pub(super) is_count: bool,
+}
+
+/// A word with digits: what is before them, and the code.
+type Code = (String, String);
+
+/// What of a name, in lower case, could be a code: `b` and `03` of `t31ucs_20200101_b03_10m`, `srb` and `4` of `sr_b4`.
+fn candidates(lower: &str) -> Vec<Code> {
+    let words: Vec<&str> = lower
+        .split(|c: char| !c.is_ascii_alphanumeric())
+        .filter(|word| !word.is_empty())
+        .collect();
+    let mut found = Vec::new();
+    for end in 0..words.len() {
+        let letters = |word: &&&str| word.bytes().all(|byte| byte.is_ascii_alphabetic());
+        let before = words[..end].iter().rev().take(3).take_while(letters).count();
+        for start in end - before..=end {
+            found.extend(split_code(&words[start..=end].concat()));
+        }
+    }
+    found
+}
+
+fn split_code(word: &str) -> Option<Code> {
+    let digits = word.find(|c: char| c.is_ascii_digit()).filter(|at| *at > 0)?;
+    let (spelling, code) = word.split_at_checked(digits)?;
+    let number = code.trim_end_matches(['a', 'b', 'n']);
+    let is_code = (1..=3).contains(&number.len())
+        && number.bytes().all(|byte| byte.is_ascii_digit())
+        && code.len() <= number.len() + 1;
+    is_code.then(|| (spelling.to_owned(), code.to_owned()))
+}
+
+/// Whether the codes only count the bands, from 0 or 1, as some writers fill them in: that says nothing about the sensor.
+fn are_counts(codes: &[Option<&Code>]) -> bool {
+    let count_from = |first: usize| {
+        let is_count = |(index, code): (usize, &Option<&Code>)| {
+            let of = |(spelling, code): &Code| SHARED.contains(&spelling.as_str()) && code.parse() == Ok(index + first);
+            code.is_some_and(of)
+        };
+        codes.iter().enumerate().all(is_count)
+    };
+    count_from(0) || count_from(1)
+}
+
+/// The sensors that all coded names of the bands fit, in the order of the table; `described` says where the names come from, nearest first, and `told` what
+/// words say of bands already.
+pub(super) fn read_codes(lower: &[String], described: &[String], told: &[Option<String>]) -> Vec<Coded> {
+    let found: Vec<Vec<Code>> = lower.iter().map(|name| candidates(name)).collect();
+    let counted: Vec<Option<&Code>> = found
+        .iter()
+        .map(|codes| codes.iter().find(|(spelling, _)| SHARED.contains(&spelling.as_str())))
+        .collect();
+    let counts = are_counts(&counted);
+    let named = named_sensors(described);
+    let mut read = Vec::new();
+    for sensor in SENSORS {
+        let is_named = named.iter().any(|found| **found == *sensor);
+        let Some((spellings, codes)) = fitting(sensor, &found) else {
+            continue;
+        };
+        let is_shared = spellings.iter().any(|spelling| SHARED.contains(spelling));
+        let present: Vec<&str> = codes.iter().flatten().copied().collect();
+        let is_whole = sensor.has_set(&present);
+        let common: Vec<Option<String>> = codes
+            .iter()
+            .map(|code| code.and_then(|code| sensor.common(code)).map(str::to_owned))
+            .collect();
+        let is_apart = |common: &Option<String>| common.as_deref().is_some_and(|name| APART.contains(&name));
+        // Numbers that only count, or that mix what is not delivered together.
+        if is_shared && counts && !is_named {
+            continue;
+        }
+        if !is_whole && common.iter().any(is_apart) && !is_named {
+            continue;
+        }
+        let is_reflectance = spellings
+            .iter()
+            .any(|spelling| spelling.starts_with("sr") || spelling.starts_with("toa"));
+        if is_reflectance && common.iter().any(is_apart) && !is_whole {
+            continue;
+        }
+        let contradicts = |(told, coded): (&Option<String>, &Option<String>)| match (told, coded) {
+            (Some(told), Some(coded)) => !is_like(told, coded),
+            _ => false,
+        };
+        if told.iter().zip(&common).any(contradicts) {
+            continue;
+        }
+        read.push(Coded {
+            sensor,
+            common,
+            is_whole,
+            is_named,
+            is_count: is_shared && counts,
+        });
+    }
+    // Of shared numbers a rare sensor has to have all of its own where a usual one fits.
+    let has_usual = read
+        .iter()
+        .any(|coded| SENSORS.iter().take(USUAL).any(|usual| *usual == *coded.sensor));
+    if has_usual {
+        let is_usual = |coded: &Coded| SENSORS.iter().take(USUAL).any(|usual| *usual == *coded.sensor);
+        read.retain(|coded| is_usual(coded) || coded.is_named || coded.is_whole);
+    }
+    // What files and metadata name goes before what numbers alone could be.
+    if read.iter().any(|coded| coded.is_named) {
+        read.retain(|coded| coded.is_named);
+    }
+    read
+}
+
+/// Whether a word and a code can be of one band: both near infrared, or both a red edge.
+fn is_like(told: &str, coded: &str) -> bool {
+    let family = |name: &str| {
+        let name = name.split(' ').next().unwrap_or_default();
+        name.trim_end_matches(|c: char| c.is_ascii_digit()).to_owned()
+    };
+    family(told) == family(coded) || (told == "nir09" && coded == "nir08")
+}
+
+/// The code of each band by a sensor's spelling; `None` where some coded name has none that it knows, or none has any.
+fn fitting<'a>(sensor: &Sensor, found: &'a [Vec<Code>]) -> Option<(Vec<&'a str>, Vec<Option<&'a str>>)> {
+    let mut spellings = Vec::new();
+    let mut codes = Vec::with_capacity(found.len());
+    for candidates in found {
+        let of_sensor = |(spelling, code): &&Code| {
+            let is_padded = code.len() > 1 && code.starts_with('0');
+            sensor.spellings.contains(&spelling.as_str())
+                && sensor.common(code).is_some()
+                && (sensor.padding == Padding::Either || !is_padded)
+        };
+        let known_spelling = |(spelling, _): &Code| {
+            SENSORS
+                .iter()
+                .any(|sensor| sensor.spellings.contains(&spelling.as_str()))
+        };
+        // The longest spelling comes first: `srb` before `b`.
+        match candidates.iter().find(of_sensor) {
+            Some((spelling, code)) => {
+                let longer = candidates
+                    .iter()
+                    .take_while(|found| found.1 != *code || found.0 != *spelling);
+                if longer
+                    .into_iter()
+                    .any(|found| found.1 == *code && known_spelling(found))
+                {
+                    return None;
+                }
+                spellings.push(spelling.as_str());
+                codes.push(Some(code.as_str()));
+            }
+            None if candidates.iter().any(known_spelling) => return None,
+            None => codes.push(None),
+        }
+    }
+    (!spellings.is_empty()).then_some((spellings, codes))
+}
+
+/// The sensors that the nearest text names which names any.
+pub(super) fn named_sensors(described: &[String]) -> Vec<&'static Sensor> {
+    let of =
+        |text: &String| -> Vec<&'static Sensor> { SENSORS.iter().filter(|sensor| sensor.is_named_in(text)).collect() };
+    described
+        .iter()
+        .map(of)
+        .find(|found| !found.is_empty())
+        .unwrap_or_default()
+}

@@ -1,0 +1,534 @@
+//! Which band of the scene is which: read from names, wavelengths and colours, or guessed from numbers and from the number of bands.
+//!
+//! Every way to read the bands is a [`Reading`]. Where several are complete and say other things, the guess lists them as choices, and
+//! [`guess_scene_bands`] lets the values speak: plants and water set near infrared apart from the colours that people see.
+
+mod codes;
+mod layouts;
+mod values;
+mod words;
+
+use raremap_scene::SceneInfo;
+use raremap_tiff::{ColorInterpretation, RasterInfo};
+use serde::Serialize;
+
+use crate::error::InferError;
+use crate::fit::certainty::Certainty;
+use codes::read_codes;
+use layouts::{LAYOUTS, Layout};
+pub use values::guess_scene_bands;
+
+/// The scene's bands in the order that the model wants them, and why.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct BandGuess {
+    /// Scene band, from 0, of each band that the model needs; `None` where no band can be it.
+    pub bands: Vec<Option<usize>>,
+    /// How far to trust it.
+    pub certainty: Certainty,
+    /// One sentence for people.
+    pub reason: String,
+    /// All that the bands could be, the guess first; empty where nothing else comes into question.
+    pub choices: Vec<BandChoice>,
+}
+
+/// One way to read the bands of a scene.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct BandChoice {
+    /// Whose bands are numbered or ordered so, for people.
+    pub product: String,
+    /// Scene band, from 0, of each band that the model needs.
+    pub bands: Vec<usize>,
+}
+
+impl BandGuess {
+    /// The guess, where there is a band for all that the model needs.
+    ///
+    /// # Errors
+    /// [`InferError::BandsMissing`].
+    pub fn complete(&self, needed: &[&str]) -> Result<Vec<usize>, InferError> {
+        let missing: Vec<&str> = needed
+            .iter()
+            .zip(&self.bands)
+            .filter(|(_, band)| band.is_none())
+            .map(|(name, _)| *name)
+            .collect();
+        if missing.is_empty() {
+            return Ok(self.bands.iter().flatten().copied().collect());
+        }
+        Err(InferError::BandsMissing {
+            missing: missing.join(", "),
+            reason: self.reason.clone(),
+        })
+    }
+
+    /// A person's own assignment.
+    pub fn assigned(bands: Vec<usize>, reason: &str) -> Self {
+        Self {
+            bands: bands.into_iter().map(Some).collect(),
+            certainty: Certainty::Named,
+            reason: reason.to_owned(),
+            choices: Vec::new(),
+        }
+    }
+}
+
+/// What a file says about its bands.
+#[derive(Debug, Clone, Copy)]
+pub struct BandClues<'a> {
+    /// Name of each band, where the file gives one.
+    pub names: &'a [Option<String>],
+    /// Meaning of each band; bands beyond the end have none.
+    pub colors: &'a [ColorInterpretation],
+    /// Wavelength of the middle of each band, in nanometres; bands beyond the end have none.
+    pub wavelengths_nm: &'a [Option<f64>],
+    /// Texts that may name the sensor, such as those of file names and metadata: the nearest first.
+    pub described: &'a [String],
+    /// Whether a band that is called opacity holds something else.
+    pub alpha_is_data: bool,
+}
+
+impl<'a> From<&'a SceneInfo> for BandClues<'a> {
+    fn from(info: &'a SceneInfo) -> Self {
+        Self {
+            names: &info.band_names,
+            colors: &info.color_interpretations,
+            wavelengths_nm: &info.wavelengths_nm,
+            described: &info.described,
+            alpha_is_data: false,
+        }
+    }
+}
+
+impl<'a> From<&'a RasterInfo> for BandClues<'a> {
+    fn from(info: &'a RasterInfo) -> Self {
+        Self {
+            names: &info.band_names,
+            colors: &info.color_interpretations,
+            wavelengths_nm: &info.wavelengths_nm,
+            described: &[],
+            alpha_is_data: false,
+        }
+    }
+}
+
+/// Names that stand for another one where that is not there.
+const SUBSTITUTES: &[(&str, &str)] = &[("nir", "nir08"), ("nir08", "nir")];
+
+/// Guesses which bands of a scene are the `needed` ones: by their names and wavelengths, else by their codes, else by their colours, else by
+/// their number.
+///
+/// A name counts for more than a colour, which writers fill in by default. A band of opacity stands for another one only where its name
+/// says so, where it holds something else, or where there are no other bands left. A band that is known to be one colour never stands for
+/// another: where no band is left for a role, the guess has none.
+///
+/// # Errors
+/// [`InferError::TooFewBands`].
+pub fn guess_bands(clues: BandClues<'_>, needed: &[&str]) -> Result<BandGuess, InferError> {
+    check_count(clues.names.len(), needed)?;
+    let told = Told::new(clues, needed);
+    if let Some(bands) = find_all(&told.words, needed) {
+        return Ok(certain(bands, "The file names its bands.".to_owned()));
+    }
+    // The names of bands may name the sensor themselves.
+    let described: Vec<String> = told.lower.iter().chain(clues.described).cloned().collect();
+    let coded = read_codes(&told.lower, &described, &told.words);
+    let mut readings: Vec<Reading> = coded
+        .iter()
+        .map(|coded| Reading::of_codes(coded, &told.words, needed))
+        .collect();
+    readings.retain(|reading| reading.bands.is_some() || !reading.is_count);
+    // Colours that are those of a sensor's numbers were not filled in by default.
+    if readings.iter().any(|reading| reading.has_colors(clues.colors)) {
+        readings.retain(|reading| reading.has_colors(clues.colors));
+    }
+    if readings.iter().any(|reading| reading.bands.is_some()) {
+        return Ok(choose_reading(readings, &told.names()));
+    }
+    // Of equal ones the more usual sensor, which comes first.
+    let found = |reading: &&Reading| {
+        needed
+            .iter()
+            .filter(|name| find(&reading.common, name).is_some())
+            .count()
+    };
+    let best = readings.iter().rev().max_by_key(found);
+    let known = told.with(best, clues);
+    if let Some(bands) = find_all(&known, needed) {
+        return Ok(told.by_colors(bands, clues, needed));
+    }
+    let is_told = known.iter().any(Option::is_some);
+    if is_told {
+        return Ok(fill(&known, &told, best, needed));
+    }
+    Ok(by_count(&told, &described, needed))
+}
+
+/// A way to read bands that have codes.
+#[derive(Debug, Clone)]
+struct Reading {
+    product: &'static str,
+    common: Vec<Option<String>>,
+    /// The needed bands, where all are there.
+    bands: Option<Vec<usize>>,
+    is_whole: bool,
+    is_named: bool,
+    is_count: bool,
+}
+
+impl Reading {
+    /// Whether the file calls exactly those bands red, green and blue.
+    fn has_colors(&self, colors: &[ColorInterpretation]) -> bool {
+        let of = |(color, name)| {
+            let color = colors.iter().position(|found| *found == color);
+            color.is_some_and(|band| self.common.get(band).and_then(Option::as_deref) == Some(name))
+        };
+        use ColorInterpretation::{Blue, Green, Red};
+        [(Red, "red"), (Green, "green"), (Blue, "blue")].into_iter().all(of)
+    }
+
+    fn of_codes(coded: &codes::Coded, words: &[Option<String>], needed: &[&str]) -> Self {
+        let of_band = |(word, code): (&Option<String>, &Option<String>)| code.clone().or_else(|| word.clone());
+        let common: Vec<Option<String>> = words.iter().zip(&coded.common).map(of_band).collect();
+        Self {
+            product: coded.sensor.name,
+            bands: find_all(&common, needed),
+            common,
+            is_whole: coded.is_whole,
+            is_named: coded.is_named,
+            is_count: coded.is_count,
+        }
+    }
+}
+
+fn certain(bands: Vec<usize>, reason: String) -> BandGuess {
+    BandGuess::assigned(bands, &reason)
+}
+
+/// Of readings of which at least one has all bands.
+fn choose_reading(mut readings: Vec<Reading>, names: &[&str]) -> BandGuess {
+    // LISS delivers its bands as BAND2, BAND3 and BAND4, and writes it so; no stack of another sensor's does.
+    let is_delivered = names.len() == 3 && ["BAND2", "BAND3", "BAND4"].iter().all(|name| names.contains(name));
+    if is_delivered {
+        readings.retain(|reading| reading.product == raremap_scene::LISS.name);
+    }
+    // The sort is stable: of equal ones the more usual sensor comes first.
+    readings.sort_by_key(|reading| (reading.bands.is_none(), !reading.is_whole));
+    let has_rival = readings
+        .iter()
+        .any(|reading| reading.bands.is_none() && reading.is_whole);
+    let is_only = readings.len() == 1;
+    let mut choices: Vec<BandChoice> = Vec::new();
+    // Where numbers are all of one sensor's, others that could have some of them are no choice.
+    let whole = readings
+        .iter()
+        .filter(|reading| reading.is_whole && reading.bands.is_some())
+        .count();
+    let counts = |reading: &&Reading| whole == 0 || reading.is_whole;
+    for reading in readings.iter().filter(counts) {
+        let Some(bands) = &reading.bands else { continue };
+        match choices.iter_mut().find(|choice| choice.bands == *bands) {
+            Some(choice) if choice.product != reading.product => {
+                choice.product = format!("{} or {}", choice.product, reading.product);
+            }
+            Some(_) => {}
+            None => choices.push(BandChoice {
+                product: reading.product.to_owned(),
+                bands: bands.clone(),
+            }),
+        }
+    }
+    let Some(first) = choices.first().cloned() else {
+        return BandGuess {
+            bands: Vec::new(),
+            certainty: Certainty::Unknown,
+            reason: String::new(),
+            choices,
+        };
+    };
+    let product = &first.product;
+    if choices.len() > 1 {
+        let products: Vec<&str> = choices.iter().map(|choice| choice.product.as_str()).collect();
+        return BandGuess {
+            bands: first.bands.iter().copied().map(Some).collect(),
+            certainty: Certainty::Unknown,
+            reason: format!("The bands' numbers could be those of {}.", products.join(", or of ")),
+            choices,
+        };
+    }
+    if has_rival {
+        let other = readings
+            .iter()
+            .find(|reading| reading.bands.is_none() && reading.is_whole);
+        let other = other.map_or("another sensor", |reading| reading.product);
+        return BandGuess {
+            bands: first.bands.iter().copied().map(Some).collect(),
+            certainty: Certainty::Unknown,
+            reason: format!(
+                "The bands' numbers could be those of {product}; as those of {other} they would lack a band that the model needs."
+            ),
+            choices: Vec::new(),
+        };
+    }
+    let is_named = readings.first().is_some_and(|reading| reading.is_named);
+    if is_named || whole > 0 || is_only {
+        return certain(first.bands, format!("The file's band names are those of {product}."));
+    }
+    BandGuess {
+        bands: first.bands.into_iter().map(Some).collect(),
+        certainty: Certainty::Likely,
+        reason: format!("The file's band names look like those of {product}, but other products use some of them too."),
+        choices: Vec::new(),
+    }
+}
+
+/// What names in words, wavelengths and colours tell.
+struct Told {
+    names: Vec<Option<String>>,
+    lower: Vec<String>,
+    /// The common name of each band by words or wavelength.
+    words: Vec<Option<String>>,
+    /// Bands that hold no opacity.
+    spectral: Vec<usize>,
+    /// All bands, those of opacity last.
+    order: Vec<usize>,
+}
+
+impl Told {
+    fn new(clues: BandClues<'_>, needed: &[&str]) -> Self {
+        let lower: Vec<String> = clues
+            .names
+            .iter()
+            .map(|name| name.as_deref().unwrap_or_default().trim().to_lowercase())
+            .collect();
+        let wavelengths: Vec<Option<f64>> = (0..lower.len())
+            .map(|band| {
+                let of_name = || lower.get(band).and_then(|name| words::wavelength_in(name));
+                clues.wavelengths_nm.get(band).copied().flatten().or_else(of_name)
+            })
+            .collect();
+        let by_wavelength = words::by_wavelength(&wavelengths);
+        let letters = words::by_letters(&lower);
+        // Models may name their bands as they like: a name that is one of theirs stands for itself.
+        let word = |name: &String| match needed.contains(&name.as_str()) {
+            true => Some(name.clone()),
+            false => words::word_of(name),
+        };
+        let words: Vec<Option<String>> = lower
+            .iter()
+            .zip(letters)
+            .zip(by_wavelength)
+            .map(|((name, letter), wavelength)| word(name).or(letter).or(wavelength))
+            .collect();
+        let is_spectral = |band: &usize| {
+            let is_opacity = clues.colors.get(*band) == Some(&ColorInterpretation::Alpha) && !clues.alpha_is_data;
+            let is_named = words.get(*band).is_some_and(Option::is_some);
+            is_named || !is_opacity
+        };
+        let (spectral, alpha): (Vec<usize>, Vec<usize>) = (0..lower.len()).partition(is_spectral);
+        Self {
+            names: clues.names.to_vec(),
+            lower,
+            words,
+            order: spectral.iter().copied().chain(alpha).collect(),
+            spectral,
+        }
+    }
+
+    fn names(&self) -> Vec<&str> {
+        self.names
+            .iter()
+            .map(|name| name.as_deref().unwrap_or_default())
+            .collect()
+    }
+
+    /// The common name of each band by all that tells any: words, codes, colours.
+    fn with(&self, reading: Option<&Reading>, clues: BandClues<'_>) -> Vec<Option<String>> {
+        let color = |band: usize| match clues.colors.get(band).copied() {
+            Some(ColorInterpretation::Red) => Some("red"),
+            Some(ColorInterpretation::Green) => Some("green"),
+            Some(ColorInterpretation::Blue) => Some("blue"),
+            _ => None,
+        };
+        let known = reading.map_or(&self.words, |reading| &reading.common);
+        let mut common = known.clone();
+        for (band, common) in common.iter_mut().enumerate() {
+            if common.is_none() {
+                *common = color(band).map(str::to_owned);
+            }
+        }
+        // As aerial photographs of four bands have it.
+        let is_photograph = self.spectral.len() == 4
+            && common.iter().take(3).all(Option::is_some)
+            && clues.colors.contains(&ColorInterpretation::Red);
+        if is_photograph && common.get(3).is_some_and(Option::is_none) && self.spectral.contains(&3) {
+            common[3] = Some("nir".to_owned());
+        }
+        common
+    }
+
+    fn by_colors(&self, bands: Vec<usize>, clues: BandClues<'_>, needed: &[&str]) -> BandGuess {
+        let is_by_name = self.words.iter().any(Option::is_some);
+        let has_opacity = clues.alpha_is_data && clues.colors.contains(&ColorInterpretation::Alpha);
+        let reason = match (is_by_name, self.lower.len()) {
+            (true, _) => "The file's band names and colours say so.",
+            (false, 4) if has_opacity => {
+                "The file's colours are red, green and blue; the fourth band is called opacity but has other values, so it is assumed to be near infrared."
+            }
+            (false, 4) => {
+                "The file's colours are red, green and blue, so the fourth band is assumed to be near infrared."
+            }
+            (false, _) => "The file's colours say so.",
+        };
+        let colors = BandChoice {
+            product: "red, green, blue, near infrared, as the file's colours say".to_owned(),
+            bands: bands.clone(),
+        };
+        // Writers call the first three of four bands of 8 bits so, whatever they are.
+        let usual = LAYOUTS.iter().find(|layout| layout.common().len() == 4);
+        let other = usual
+            .filter(|_| !is_by_name && self.lower.len() == 4)
+            .and_then(|layout| layout.choice(&self.spectral, needed));
+        let other: Vec<BandChoice> = other.into_iter().filter(|other| other.bands != bands).collect();
+        BandGuess {
+            bands: bands.into_iter().map(Some).collect(),
+            certainty: Certainty::Likely,
+            reason: reason.to_owned(),
+            choices: if other.is_empty() {
+                Vec::new()
+            } else {
+                [vec![colors], other].concat()
+            },
+        }
+    }
+}
+
+/// Where the file tells some of its bands: these keep their colours, and what is left goes to bands of which nothing is known.
+fn fill(known: &[Option<String>], told: &Told, reading: Option<&Reading>, needed: &[&str]) -> BandGuess {
+    let layout = LAYOUTS
+        .iter()
+        .find_map(|layout| layout.agreeing(&told.spectral, known, needed));
+    let found: Vec<Option<usize>> = needed.iter().map(|name| find(known, name)).collect();
+    let mut rest = told
+        .spectral
+        .iter()
+        .copied()
+        .filter(|band| known.get(*band).is_some_and(Option::is_none));
+    let bands: Vec<Option<usize>> = match layout {
+        Some(bands) => bands.into_iter().map(Some).collect(),
+        None => found.iter().map(|band| band.or_else(|| rest.next())).collect(),
+    };
+    let missing: Vec<&str> = needed
+        .iter()
+        .zip(&found)
+        .filter(|(_, band)| band.is_none())
+        .map(|(name, _)| *name)
+        .collect();
+    let missing = missing.join(", ");
+    let names: Vec<&str> = known.iter().flatten().map(String::as_str).collect();
+    let names = names.join(", ");
+    let of = reading.map_or(String::new(), |reading| format!(" of {}", reading.product));
+    let reason = if bands.contains(&None) {
+        format!("The scene's bands{of} are {names}: none of them is {missing}.")
+    } else {
+        format!("The file names some of its bands, but does not say which is {missing}: please check.")
+    };
+    BandGuess {
+        bands,
+        certainty: Certainty::Unknown,
+        reason,
+        choices: Vec::new(),
+    }
+}
+
+/// Where nothing is known but how many bands there are.
+fn by_count(told: &Told, described: &[String], needed: &[&str]) -> BandGuess {
+    let mut fitting: Vec<&Layout> = LAYOUTS
+        .iter()
+        .filter(|layout| layout.choice(&told.spectral, needed).is_some())
+        .collect();
+    let named = codes::named_sensors(described);
+    let is_named = |layout: &Layout| named.iter().any(|sensor| layout.sensors.contains(&sensor.name));
+    // What file names and metadata say goes first; the sort is stable.
+    fitting.sort_by_key(|layout| !is_named(layout));
+    let mut choices: Vec<BandChoice> = Vec::new();
+    for choice in fitting
+        .iter()
+        .filter_map(|layout| layout.choice(&told.spectral, needed))
+    {
+        if choices.iter().all(|known| known.bands != choice.bands) {
+            choices.push(choice);
+        }
+    }
+    if let (Some(layout), Some(first)) = (fitting.first(), choices.first().cloned()) {
+        let is_sure = is_named(layout);
+        if is_sure {
+            choices.clear();
+        }
+        let why = if is_sure {
+            "as its file names or metadata name the sensor"
+        } else {
+            "as they are as many"
+        };
+        return BandGuess {
+            bands: first.bands.into_iter().map(Some).collect(),
+            certainty: Certainty::Likely,
+            reason: format!(
+                "The bands' names do not say which is which, so they are assumed to be in {}, {why}.",
+                layout.product
+            ),
+            choices: if choices.len() > 1 { choices } else { Vec::new() },
+        };
+    }
+    let order = needed.join(", ");
+    let (certainty, reason) = if told.spectral.len() == needed.len() {
+        let reason = format!(
+            "The bands' names do not say which is which, so they are assumed to be in the model's order: {order}."
+        );
+        (Certainty::Likely, reason)
+    } else {
+        let count = needed.len();
+        let reason = format!("Nothing says which band is which, so the first {count} are assumed to be {order}.");
+        (Certainty::Unknown, reason)
+    };
+    BandGuess {
+        bands: told.order.iter().copied().map(Some).take(needed.len()).collect(),
+        certainty,
+        reason,
+        choices: Vec::new(),
+    }
+}
+
+pub(crate) fn check_count(have: usize, needed: &[&str]) -> Result<(), InferError> {
+    let need = needed.len();
+    if have < need {
+        Err(InferError::TooFewBands {
+            have,
+            need,
+            names: needed.join(", "),
+        })
+    } else {
+        Ok(())
+    }
+}
+
+/// The band of a name, or of one that stands for it.
+fn find(common: &[Option<String>], needed: &str) -> Option<usize> {
+    let position = |name: &str| common.iter().position(|common| common.as_deref() == Some(name));
+    let substitute = || {
+        SUBSTITUTES
+            .iter()
+            .find(|(name, _)| *name == needed)
+            .and_then(|(_, other)| position(other))
+    };
+    position(needed).or_else(substitute)
+}
+
+/// Positions of the needed names, if each is there and none stands for two.
+fn find_all(common: &[Option<String>], needed: &[&str]) -> Option<Vec<usize>> {
+    let found: Vec<usize> = needed.iter().map(|name| find(common, name)).collect::<Option<_>>()?;
+    let is_twice = |(at, band): (usize, &usize)| found.iter().take(at).any(|other| other == band);
+    (!found.iter().enumerate().any(is_twice)).then_some(found)
+}
+
+#[cfg(test)]
+mod tests;

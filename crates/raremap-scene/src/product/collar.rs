@@ -1,0 +1,312 @@
+//! The empty border of a scene that nothing marks: pixels of 0 in all bands that are joined to its edge, as warping leaves them.
+
+use crate::error::SceneError;
+use crate::scene::Scene;
+use raremap_tiff::Window;
+use raremap_tiff::{SampleType, Samples};
+
+/// Scenes of at most so many pixels are read through; larger ones first at places along their edges.
+const SMALL_PX: u64 = 4 << 20;
+/// Places that are looked at along the left and the right edge of a large scene.
+const EDGE_PLACES: u32 = 64;
+/// Samples that are read at a time.
+const READ_SAMPLES: usize = 3 << 20;
+/// Most runs of zeros of a row that are kept, the longest: what bounds the memory. A border has one or two.
+const MAX_RUNS: usize = 64;
+/// Passes down and up through the rows, at most: a border that winds more often is left as it is from there.
+const MAX_PASSES: usize = 16;
+
+/// Columns `from..to` of a row.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Run {
+    from: u32,
+    to: u32,
+    is_joined: bool,
+}
+
+/// Which pixels of a scene are its empty border.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Collar {
+    width: u32,
+    /// By row: columns `from..to`, ascending.
+    rows: Vec<Box<[[u32; 2]]>>,
+    /// How many they are.
+    pub(super) pixels: u64,
+}
+
+impl Collar {
+    /// Finds the border of a scene; `None` where it has none.
+    pub(super) async fn find(scene: &impl Scene) -> Result<Option<Self>, SceneError> {
+        let info = scene.scene_info();
+        let is_small = u64::from(info.width) * u64::from(info.height) <= SMALL_PX;
+        if !is_small && !has_zero_at_edge(scene).await? {
+            return Ok(None);
+        }
+        let judge = Judge::new(scene);
+        let (width, height) = (info.width, info.height);
+        let columns = (READ_SAMPLES / judge.bands.len()).clamp(1, width as usize) as u32;
+        let rows_at_once = (READ_SAMPLES / (columns as usize * judge.bands.len())).clamp(1, height as usize) as u32;
+        let mut rows: Vec<Vec<Run>> = Vec::with_capacity(height as usize);
+        for y in (0..height).step_by(rows_at_once as usize) {
+            let height = rows_at_once.min(height - y);
+            let mut block = vec![Vec::new(); height as usize];
+            for x in (0..width).step_by(columns as usize) {
+                let width = columns.min(width - x);
+                let window = Window { x, y, width, height };
+                let samples = scene.read_window(window, &judge.bands).await?;
+                let empty = judge.empty(&samples);
+                for (row, empty) in block.iter_mut().zip(empty.chunks_exact(width as usize)) {
+                    add_runs(row, x, empty);
+                }
+            }
+            rows.extend(block.into_iter().map(keep_longest));
+        }
+        join(&mut rows, width);
+        let rows: Vec<Box<[[u32; 2]]>> = rows
+            .into_iter()
+            .map(|row| {
+                row.iter()
+                    .filter(|run| run.is_joined)
+                    .map(|run| [run.from, run.to])
+                    .collect()
+            })
+            .collect();
+        let pixels = rows
+            .iter()
+            .flat_map(|row| row.iter())
+            .map(|[from, to]| u64::from(to - from))
+            .sum();
+        Ok((pixels > 0).then_some(Self { width, rows, pixels }))
+    }
+
+    fn contains(&self, y: usize, x: u32) -> bool {
+        self.rows
+            .get(y)
+            .is_some_and(|row| row.iter().any(|[from, to]| (*from..*to).contains(&x)))
+    }
+
+    /// Lowers the validity of samples of a window.
+    pub(super) fn apply(&self, window: Window, samples: &mut Samples) {
+        let width = samples.width;
+        for (y, valid) in samples.valid.chunks_exact_mut(width.max(1)).enumerate() {
+            let Some(row) = self.rows.get(window.y as usize + y) else {
+                continue;
+            };
+            for [from, to] in row {
+                let place = |column: u32| (column.saturating_sub(window.x) as usize).min(width);
+                valid[place(*from)..place(*to)].fill(false);
+            }
+        }
+    }
+
+    /// The same of a preview. Its pixels stand for many, one of which was read: where that is 0 in all bands and one of the corners or the middle
+    /// is of the border, so is the pixel.
+    pub(super) fn apply_to_preview(&self, samples: &mut Samples) {
+        let (width, height) = (samples.width.max(1), samples.height.max(1));
+        let pixels = samples.valid.len();
+        let scaled = |index: usize, part: usize, count: usize, size: usize| {
+            ((2 * index + part) * size / (2 * count)).min(size.saturating_sub(1))
+        };
+        for pixel in 0..pixels {
+            let is_zero = samples
+                .values
+                .iter()
+                .skip(pixel)
+                .step_by(pixels)
+                .all(|value| *value == 0.0);
+            if !is_zero || !samples.valid[pixel] {
+                continue;
+            }
+            let (row, column) = (pixel / width, pixel % width);
+            let is_border = [0, 1, 2].into_iter().any(|down| {
+                let y = scaled(row, down, height, self.rows.len());
+                let mut columns = [0, 1, 2]
+                    .into_iter()
+                    .map(|right| scaled(column, right, width, self.width as usize));
+                columns.any(|x| self.contains(y, x as u32))
+            });
+            if is_border {
+                samples.valid[pixel] = false;
+            }
+        }
+    }
+}
+
+/// What makes a pixel empty.
+struct Judge {
+    bands: Vec<usize>,
+    /// The place of an opacity among the bands, and the value of full opacity: a border may be opaque, too.
+    opaque: Option<(usize, f32)>,
+}
+
+impl Judge {
+    fn new(scene: &impl Scene) -> Self {
+        let info = scene.scene_info();
+        let full = match info.sample_type {
+            SampleType::U8 | SampleType::U16 => 2f32.powi(i32::from(info.bits_per_sample)) - 1.0,
+            _ => 1.0,
+        };
+        Self {
+            bands: (0..info.band_count()).collect(),
+            opaque: info
+                .alpha_band
+                .filter(|_| info.band_count() > 1)
+                .map(|alpha| (alpha, full)),
+        }
+    }
+
+    fn empty(&self, samples: &Samples) -> Vec<bool> {
+        let pixels = samples.valid.len();
+        let mut empty = vec![true; pixels];
+        for (band, plane) in samples.values.chunks_exact(pixels.max(1)).enumerate() {
+            let full = self.opaque.filter(|(alpha, _)| *alpha == band).map(|(_, full)| full);
+            for (empty, value) in empty.iter_mut().zip(plane) {
+                *empty &= *value == 0.0 || Some(*value) == full;
+            }
+        }
+        empty
+    }
+}
+
+/// Looks at the first and the last row, and at places along the sides.
+async fn has_zero_at_edge(scene: &impl Scene) -> Result<bool, SceneError> {
+    let info = scene.scene_info();
+    let judge = Judge::new(scene);
+    let (width, height) = (info.width, info.height);
+    let columns = (READ_SAMPLES / judge.bands.len()).clamp(1, width as usize) as u32;
+    let along = |y: u32| {
+        (0..width).step_by(columns as usize).map(move |x| Window {
+            x,
+            y,
+            width: columns.min(width - x),
+            height: 1,
+        })
+    };
+    let places = (0..EDGE_PLACES)
+        .map(|place| ((2 * u64::from(place) + 1) * u64::from(height) / (2 * u64::from(EDGE_PLACES))) as u32);
+    let sides = places.flat_map(|y| {
+        [0, width - 1].map(|x| Window {
+            x,
+            y,
+            width: 1,
+            height: 1,
+        })
+    });
+    for window in along(0).chain(along(height - 1)).chain(sides) {
+        let samples = scene.read_window(window, &judge.bands).await?;
+        if judge.empty(&samples).contains(&true) {
+            return Ok(true);
+        }
+    }
+    Ok(false)
+}
+
+/// Adds the runs of a part of a row that begins at column `x`.
+fn add_runs(row: &mut Vec<Run>, x: u32, empty: &[bool]) {
+    for (column, _) in empty.iter().enumerate().filter(|(_, empty)| **empty) {
+        let column = x + column as u32;
+        match row.last_mut().filter(|run| run.to == column) {
+            Some(run) => run.to += 1,
+            None => row.push(Run {
+                from: column,
+                to: column + 1,
+                is_joined: false,
+            }),
+        }
+    }
+}
+
+fn keep_longest(mut row: Vec<Run>) -> Vec<Run> {
+    if row.len() > MAX_RUNS {
+        row.sort_by_key(|run| std::cmp::Reverse(run.to - run.from));
+        row.truncate(MAX_RUNS);
+        row.sort_by_key(|run| run.from);
+    }
+    row.shrink_to_fit();
+    row
+}
+
+/// Marks the runs that are joined to the edge, through rows above and below.
+fn join(rows: &mut [Vec<Run>], width: u32) {
+    let last = rows.len().saturating_sub(1);
+    for (y, row) in rows.iter_mut().enumerate() {
+        for run in row {
+            run.is_joined = y == 0 || y == last || run.from == 0 || run.to == width;
+        }
+    }
+    for _ in 0..MAX_PASSES {
+        let mut is_changed = false;
+        let pairs = (1..rows.len()).map(|y| (y - 1, y));
+        for (from, to) in pairs.clone().chain(pairs.rev().map(|(above, below)| (below, above))) {
+            is_changed |= join_row(rows, from, to);
+        }
+        if !is_changed {
+            return;
+        }
+    }
+}
+
+/// Marks the runs of row `to` that touch a marked one of row `from`.
+fn join_row(rows: &mut [Vec<Run>], from: usize, to: usize) -> bool {
+    let joined: Vec<Run> = rows[from].iter().filter(|run| run.is_joined).copied().collect();
+    let mut is_changed = false;
+    for run in rows[to].iter_mut().filter(|run| !run.is_joined) {
+        run.is_joined = joined.iter().any(|other| other.from < run.to && run.from < other.to);
+        is_changed |= run.is_joined;
+    }
+    is_changed
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn joined(picture: &[&str]) -> Vec<String> {
+        let width = picture[0].len();
+        let mut rows: Vec<Vec<Run>> = picture
+            .iter()
+            .map(|row| {
+                let mut runs = Vec::new();
+                add_runs(&mut runs, 0, &row.bytes().map(|byte| byte == b'0').collect::<Vec<_>>());
+                runs
+            })
+            .collect();
+        join(&mut rows, width as u32);
+        let draw = |row: &Vec<Run>| -> String {
+            let is_joined = |x: usize| {
+                row.iter()
+                    .any(|run| run.is_joined && (run.from as usize..run.to as usize).contains(&x))
+            };
+            (0..width).map(|x| if is_joined(x) { '0' } else { '.' }).collect()
+        };
+        rows.iter().map(draw).collect()
+    }
+
+    #[test]
+    fn zeros_that_are_joined_to_the_edge_are_the_border_and_ponds_are_not() {
+        let turned = [
+            "000x0000", "00xx0xx0", "0xx00xxx", "xxxxxxxx", "xx000xx0", "xxxx0xx0", "x00xxx00",
+        ];
+        let border = [
+            "000.0000", "00..0..0", "0..00...", "........", ".......0", ".......0", ".00...00",
+        ];
+        assert_eq!(joined(&turned), border);
+        // In at the bottom, up, and down again.
+        let winding = ["xxxxxxx", "x00000x", "x0xxx0x", "x0x0x0x", "x0x000x", "x0xxxxx"];
+        let found = [".......", ".00000.", ".0...0.", ".0.0.0.", ".0.000.", ".0....."];
+        assert_eq!(joined(&winding), found);
+    }
+
+    #[test]
+    fn a_row_of_many_runs_keeps_the_longest() {
+        let mut row = Vec::new();
+        let empty: Vec<bool> = (0..400).map(|x| x % 2 == 0 || x > 380).collect();
+        add_runs(&mut row, 0, &empty);
+        let kept = keep_longest(row);
+        assert_eq!(
+            (kept.len(), kept.last().map(|run| run.to - run.from)),
+            (MAX_RUNS, Some(20))
+        );
+        assert!(kept.is_sorted_by_key(|run| run.from));
+    }
+}
