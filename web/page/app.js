@@ -222,7 +222,9 @@ async function openScene(next) {
     panel.showScene(info.scene);
     panel.showBands(info, onBands);
     panel.showNotices(info.notices);
-    for (const id of ["resample", "matching"]) /** @type {HTMLInputElement} */ (byId(id)).checked = false;
+    // Values in other units are matched unless that is switched off, as the command does; another resolution is an offer.
+    /** @type {HTMLInputElement} */ (byId("resample")).checked = false;
+    /** @type {HTMLInputElement} */ (byId("matching")).checked = true;
     setState("ready", `${next.name} is open.`);
     byId("panel").scrollTop = 0;
     viewer.setScene(info.scene.width, info.scene.height);

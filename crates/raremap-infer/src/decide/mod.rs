@@ -11,6 +11,7 @@ use raremap_model::Card;
 use serde::Serialize;
 
 use crate::error::InferError;
+use crate::fit::statistics::Warning;
 use crate::run::logits::SceneLogits;
 use crate::run::saliency::SaliencyCut;
 use crate::run::upsample::View;
@@ -58,6 +59,23 @@ pub struct ClassArea {
     pub percent: f64,
     /// Ground area; `None` without georeferencing.
     pub hectares: Option<f64>,
+}
+
+/// A map with this much of one class, in percent of its valid pixels, is not shown without a word.
+const ONE_CLASS_PERCENT: f64 = 99.0;
+
+impl Summary {
+    /// What a person should know of a map that is nearly all of one class.
+    pub fn one_class(&self) -> Option<Warning> {
+        let class = self.classes.iter().find(|class| class.percent >= ONE_CLASS_PERCENT)?;
+        Some(Warning {
+            code: "one_class",
+            message: format!(
+                "{:.1}% of the map are {}. Unless the scene shows nothing else, its bands or values are not what the model takes them for.",
+                class.percent, class.name
+            ),
+        })
+    }
 }
 
 impl SceneLogits {
