@@ -5,7 +5,7 @@ use std::borrow::Cow;
 use anyhow::{Context, Result, ensure};
 use raremap_infer::{MatchMode, Matching, RunOptions, Tiling, match_statistics};
 use raremap_model::Card;
-use raremap_scene::Samples;
+use raremap_tiff::Samples;
 
 use crate::dataset::{DatasetConfig, Entry, Sample};
 use crate::metrics::Roles;

@@ -210,3 +210,40 @@ impl SceneLogits {
         Rule::new(options, &self.rare_classes().collect::<Vec<_>>())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::run::saliency::SaliencyHistogram;
+
+    fn summary(percents: [f64; 2]) -> Summary {
+        let class = |(name, percent): (&str, f64)| ClassArea {
+            value: 0,
+            name: name.into(),
+            color: [0; 3],
+            rare: false,
+            pixels: 0,
+            percent,
+            hectares: None,
+        };
+        Summary {
+            complete: true,
+            valid_pixels: 1000,
+            nodata_pixels: 0,
+            valid_hectares: None,
+            classes: ["forest", "water"].into_iter().zip(percents).map(class).collect(),
+            top_k: SaliencyHistogram::default().cut(20.0).expect("a share"),
+        }
+    }
+
+    #[test]
+    fn a_map_of_one_class_is_not_shown_without_a_word() {
+        let warning = summary([0.6, 99.4]).one_class().expect("nearly all water");
+        assert!(
+            warning.message.contains("99.4% of the map are water"),
+            "{}",
+            warning.message
+        );
+        assert_eq!(summary([1.1, 98.9]).one_class(), None);
+    }
+}
