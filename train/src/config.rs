@@ -72,6 +72,12 @@ pub struct ScheduleSection {
     pub batch_size: usize,
     /// Edge of a crop in pixels, a multiple of 32.
     pub crop_px: usize,
+    /// Edges of larger crops, multiples of `crop_px`: a batch of those holds fewer, so that it has as many pixels.
+    #[serde(default)]
+    pub larger_crops_px: Vec<usize>,
+    /// Share of the batches that are of larger crops, each of their edges as often as the others.
+    #[serde(default)]
+    pub larger_share: f64,
     /// Epochs between evaluations on the validation split.
     #[serde(default = "five")]
     pub evaluate_every_epochs: usize,
@@ -84,6 +90,47 @@ pub struct ScheduleSection {
     /// Threads that prepare batches.
     #[serde(default = "one")]
     pub workers: usize,
+}
+
+impl ScheduleSection {
+    /// Edge of the largest crops, in pixels: the tile that the model is run with.
+    pub fn largest_crop_px(&self) -> usize {
+        self.larger_crops_px.iter().copied().fold(self.crop_px, usize::max)
+    }
+
+    /// Crops in a batch of crops of `edge_px`.
+    pub fn crops_of(&self, edge_px: usize) -> usize {
+        let ratio = edge_px / self.crop_px;
+        self.batch_size / (ratio * ratio)
+    }
+
+    fn check_larger_crops(&self) -> Result<()> {
+        for &edge in &self.larger_crops_px {
+            let ratio = edge / self.crop_px;
+            ensure!(
+                edge > self.crop_px && edge.is_multiple_of(self.crop_px) && edge <= 4096,
+                "schedule.larger_crops_px holds {edge}, which is no larger multiple of crop_px, {}",
+                self.crop_px
+            );
+            ensure!(
+                self.batch_size.is_multiple_of(ratio * ratio),
+                "schedule.batch_size is {}, which is no number of whole crops of {edge} pixels: they are {} of {} each",
+                self.batch_size,
+                ratio * ratio,
+                self.crop_px
+            );
+        }
+        ensure!(
+            (0.0..=1.0).contains(&self.larger_share),
+            "schedule.larger_share must be from 0 to 1, it is {}",
+            self.larger_share
+        );
+        ensure!(
+            self.larger_share == 0.0 || !self.larger_crops_px.is_empty(),
+            "schedule.larger_share needs schedule.larger_crops_px"
+        );
+        Ok(())
+    }
 }
 
 const fn one() -> usize {
@@ -153,6 +200,7 @@ impl TrainConfig {
             "schedule.crop_px is {}; it must be a multiple of 32",
             schedule.crop_px
         );
+        schedule.check_larger_crops()?;
         ensure!(
             (0.0..1.0).contains(&schedule.ema_decay),
             "schedule.ema_decay must be at least 0 and below 1"
@@ -201,6 +249,36 @@ mod tests {
         assert!(format!("{error:#}").contains("learning_rat"), "{error:#}");
         let error = parse(&SMALLEST.replace("crop_px = 64", "crop_px = 65"), &[]).expect_err("odd crop");
         assert!(format!("{error:#}").contains("multiple of 32"), "{error:#}");
+    }
+
+    #[test]
+    fn batches_of_larger_crops_hold_as_many_pixels() {
+        let larger = |edges: &str, share: f64| {
+            let keys = [
+                "schedule.batch_size=8".to_owned(),
+                format!("schedule.larger_crops_px={edges}"),
+                format!("schedule.larger_share={share}"),
+            ];
+            parse(SMALLEST, &keys.each_ref().map(String::as_str))
+        };
+        let schedule = larger("[128]", 0.5).expect("valid").schedule;
+        assert_eq!(
+            (
+                schedule.crops_of(64),
+                schedule.crops_of(128),
+                schedule.largest_crop_px()
+            ),
+            (8, 2, 128)
+        );
+        for (edges, share) in [
+            ("[96]", 0.5),
+            ("[256]", 0.5),
+            ("[64]", 0.5),
+            ("[128]", 1.5),
+            ("[]", 0.5),
+        ] {
+            assert!(larger(edges, share).is_err(), "{edges} {share}");
+        }
     }
 
     #[test]
@@ -293,6 +371,7 @@ mod tests {
             ("model", "family"),
             ("model", "start_from"),
             ("model", "start_without"),
+            ("augment", "ground_resolution_m"),
             ("optimizer", "sharpness"),
             ("stopping", "mode"),
         ] {

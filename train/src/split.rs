@@ -70,6 +70,11 @@ struct Group {
 /// Runs `raremap split`.
 pub fn run(args: &SplitArgs) -> Result<()> {
     let config = DatasetConfig::read(&args.dataset, args.root.as_deref())?;
+    ensure!(
+        !config.is_mix(),
+        "{} is made of others: each of them is split on its own",
+        config.name
+    );
     let fractions = parse_fractions(&args.fractions)?;
     ensure!(args.block_px > 0, "--block-px must be positive");
     let mut entries = match args.by {

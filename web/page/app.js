@@ -231,7 +231,9 @@ async function openScene(next) {
     panel.showBands(info, onBands);
     panel.showBandChoices(info, choices);
     panel.showNotices(info.notices);
-    for (const id of ["resample", "matching"]) /** @type {HTMLInputElement} */ (byId(id)).checked = false;
+    // Values in other units are matched unless that is switched off, as the command does; another resolution is an offer.
+    /** @type {HTMLInputElement} */ (byId("resample")).checked = false;
+    /** @type {HTMLInputElement} */ (byId("matching")).checked = true;
     setState("ready", bands.includes(null) ? MISSING : `${next.name} is open.`);
     byId("panel").scrollTop = 0;
     viewer.setScene(info.scene.width, info.scene.height);

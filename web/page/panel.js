@@ -218,9 +218,13 @@ export function showLayerChoices(card, onChange) {
   byId("layer-choices").replaceChildren(...chips);
 }
 
+/** A map with this much of one class is not shown without a word; as the command has it. */
+const ONE_CLASS_PERCENT = 99;
+
 /** @param {Areas} areas */
 export function showTable(areas) {
   byId("area-unit").textContent = areas.validHectares === null ? "pixels" : "ha";
+  const one = areas.classes.find(({ percent }) => percent >= ONE_CLASS_PERCENT);
   const rows = areas.classes.map((row) => {
     const name = make("span", { class: "name" }, swatch(row.color), title(row.name));
     if (row.rare) name.append(make("span", { class: "rare" }, "rare"));
@@ -237,6 +241,9 @@ export function showTable(areas) {
   byId("result-note").textContent = [
     areas.validHectares === null ? "The scene has no georeferencing, so areas are counts of pixels." : "",
     areas.complete ? "" : "The table only counts the part that was finished.",
+    one && areas.complete
+      ? `Nearly all of the map is ${className(one.name)}. If the scene shows anything else, its bands or values are not what the model takes them for.`
+      : "",
     areas.nodataPixels > 0 && areas.complete ? `${number(areas.nodataPixels)} pixels have no data.` : "",
   ].join(" ");
 }
@@ -279,12 +286,14 @@ function ramp(scale) {
 
 /** @param {LoadedModel} model */
 export function showAbout({ card, golden }) {
+  const [finest, coarsest] = card.groundResolutionRangeM;
+  const trained = finest < coarsest ? [finest, coarsest] : [finest];
   const facts = [
     ["Model", card.name],
     ["Created", card.created.slice(0, 10)],
     ["Inputs", listing(card.bands.map(bandName))],
     ["Values", card.valueScaling],
-    ["Pixel size", `trained at ${number(card.groundResolutionM)} m`],
+    ["Pixel size", `trained at ${trained.map((metres) => number(metres)).join(" to ")} m`],
     ["Classes", listing(card.classes.map(({ name }) => className(name)))],
     ["Rare classes", listing(card.rareClasses.map(className))],
     ["Trained on", card.dataset],

@@ -143,9 +143,10 @@ export function explain({ code, message }) {
 
 /** What to do about a scene that does not fit the model, by the warning's code. @type {Record<string, string>} */
 const WARNINGS = {
-  values_8_bit: "The values look like 8-bit display values, so the result may be wrong. If you have the original image, use that.",
+  values_8_bit: "The values look like 8-bit display values. Match them to the model's, or use the original image if you have it.",
   values_reflectance: "The values look like reflectances from 0 to 1. Multiply them by 10,000, or the result will be wrong.",
   bands_swapped: "The bands may be in the wrong order, and then the result is wrong. Check them under Bands.",
+  values_hazy: "The values look like top-of-atmosphere reflectance, or a hazy day. Surface reflectance gives a better map, above all of wetland.",
   values_unusual: "The values are unlike those of the training data, so the result may be wrong. Check the bands and the scaling.",
 };
 

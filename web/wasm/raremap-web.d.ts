@@ -225,6 +225,10 @@ export interface ModelCard {
      */
     groundResolutionM: number;
     /**
+     * Finest and coarsest ground resolution of the training data, in metres per pixel.
+     */
+    groundResolutionRangeM: [number, number];
+    /**
      * Classes in the order of the main head's channels.
      */
     classes: ModelClass[];

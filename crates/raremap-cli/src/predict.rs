@@ -76,9 +76,9 @@ pub struct PredictArgs {
     /// on the scene's own grid.
     #[arg(long, value_enum, default_value = "off")]
     resample: Resample,
-    /// How to make the values like those of training: by units, by percentiles, by whichever explains the difference (auto), or not at all
-    /// (off).
-    #[arg(long = "match", value_enum, default_value = "off")]
+    /// How to make the values like those of training: by units if they explain the difference (auto), each band by its percentiles, or not
+    /// at all (off).
+    #[arg(long = "match", value_enum, default_value = "auto")]
     matching: Match,
     /// Device to run on.
     #[arg(long, value_enum, default_value = "cpu")]
@@ -185,7 +185,7 @@ enum Match {
     Units,
     /// Each band by its own median and spread.
     Percentiles,
-    /// By units, or by percentiles if the values are those of a display.
+    /// By units if they explain the difference, otherwise not at all.
     Auto,
 }
 
@@ -358,6 +358,7 @@ async fn predict(args: &PredictArgs) -> Result<()> {
 
     let started = Instant::now();
     let summary = logits.summary(&decide)?;
+    warnings.extend(summary.one_class());
     let decide_secs = started.elapsed().as_secs_f64();
 
     let started = Instant::now();

@@ -15,7 +15,7 @@ pub use error::InferError;
 pub use fit::assignment::{parse_bands, refuse_missing_bands};
 pub use fit::bands::{BandChoice, BandClues, BandGuess, guess_bands, guess_scene_bands};
 pub use fit::certainty::Certainty;
-pub use fit::matching::{MatchMode, Matching, match_statistics};
+pub use fit::matching::{MatchMode, Matching, eight_bit_step, match_statistics};
 pub use fit::opacity::Opacity;
 pub use fit::open::{OpenOptions, open_product};
 pub use fit::preview::{Display, Preview};

@@ -48,6 +48,17 @@ impl SequenceReduction {
     }
 }
 
+/// Pixels of the first stage's input per token, along each axis.
+const STRIDES: [usize; 4] = [4, 8, 16, 32];
+
+/// An axis of `edge` tokens as start, length and window edge of its parts: whole windows, and one smaller window of what is left.
+fn parts(edge: usize, window: usize) -> impl Iterator<Item = (usize, usize, usize)> {
+    let rest = edge % window;
+    let whole = edge - rest;
+    let parts = [(0, whole, window), (whole, rest, rest)];
+    parts.into_iter().filter(|(_, length, _)| *length > 0)
+}
+
 /// Multi-head attention whose keys and values come from a reduced sequence (arXiv:2105.15203, eq. 2).
 #[derive(Module, Debug)]
 pub struct Attention {
@@ -62,6 +73,8 @@ pub struct Attention {
     /// Checkpoint name `output.dense`.
     pub output: Linear,
     heads: usize,
+    /// Tokens along a window's edge; none for one window of everything.
+    window: Option<usize>,
 }
 
 impl Attention {
@@ -75,12 +88,47 @@ impl Attention {
             reduction: (ratio > 1).then(|| SequenceReduction::init(dim, ratio, config.embed_norm_eps, device)),
             output: linear(dim, dim, device),
             heads: config.heads[stage],
+            window: (config.attention_window_px > 0).then(|| config.attention_window_px / STRIDES[stage]),
         }
     }
 
     /// # Shapes
     /// - `tokens`, output: `[batch, h * w, dim]`, `grid = [h, w]` divisible by the reduction ratio
     pub fn forward(&self, tokens: Tensor<3>, grid: [usize; 2]) -> Tensor<3> {
+        let Some(window) = self.window.filter(|window| grid.iter().any(|edge| edge > window)) else {
+            return self.attend(tokens, grid);
+        };
+        let [batch, _, dim] = tokens.dims();
+        let [height, width] = grid;
+        let map = tokens.reshape([batch, height, width, dim]);
+        let rows = parts(height, window).map(|(top, rows, high)| {
+            let columns = parts(width, window).map(|(left, columns, wide)| {
+                let part = map
+                    .clone()
+                    .slice([0..batch, top..top + rows, left..left + columns, 0..dim]);
+                self.attend_in_windows(part, [high, wide])
+            });
+            Tensor::cat(columns.collect(), 2)
+        });
+        Tensor::cat(rows.collect(), 1).reshape([batch, height * width, dim])
+    }
+
+    /// Attends within each of the windows of `[high, wide]` tokens that a map is divided into.
+    fn attend_in_windows(&self, map: Tensor<4>, [high, wide]: [usize; 2]) -> Tensor<4> {
+        let [batch, height, width, dim] = map.dims();
+        let (down, across) = (height / high, width / wide);
+        let windows = map
+            .reshape([batch, down, high, across, wide, dim])
+            .permute([0, 1, 3, 2, 4, 5])
+            .reshape([batch * down * across, high * wide, dim]);
+        self.attend(windows, [high, wide])
+            .reshape([batch, down, across, high, wide, dim])
+            .permute([0, 1, 3, 2, 4, 5])
+            .reshape([batch, height, width, dim])
+    }
+
+    /// Attention of all tokens to all.
+    fn attend(&self, tokens: Tensor<3>, grid: [usize; 2]) -> Tensor<3> {
         let [batch, count, dim] = tokens.dims();
         let head_dim = dim / self.heads;
         let split = |x: Tensor<3>| {
@@ -99,5 +147,66 @@ impl Attention {
             .matmul(key.swap_dims(2, 3));
         let mixed = softmax(scores, 3).matmul(value);
         self.output.forward(mixed.swap_dims(1, 2).reshape([batch, count, dim]))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::Variant;
+    use burn::tensor::Distribution;
+
+    /// Attention of stage `stage` of a small network, all with the same random weights.
+    fn attention(attention_window_px: usize, stage: usize) -> Attention {
+        let config = SegformerConfig {
+            dims: [8, 16, 40, 64],
+            attention_window_px,
+            ..SegformerConfig::new(Variant::B0, 3, 2, 0)
+        };
+        let device = Device::flex();
+        device.seed(3);
+        Attention::init(&config, stage, &device)
+    }
+
+    fn difference(one: Tensor<3>, other: Tensor<3>) -> f32 {
+        (one - other).abs().max().into_scalar()
+    }
+
+    #[test]
+    fn a_window_sees_itself_alone() {
+        for (stage, stride) in STRIDES.into_iter().enumerate() {
+            let (windowed, whole) = (attention(64, stage), attention(0, stage));
+            let dim = [8, 16, 40, 64][stage];
+            // A tile of 160 x 96: two windows and a half, one and a half.
+            let grid = [160 / stride, 96 / stride];
+            let map = Tensor::<4>::random(
+                [2, grid[0], grid[1], dim],
+                Distribution::Normal(0.0, 1.0),
+                &Device::flex(),
+            );
+            let output = windowed.forward(map.clone().reshape([2, grid[0] * grid[1], dim]), grid);
+            let output = output.reshape([2, grid[0], grid[1], dim]);
+            for (top, left, edges) in [(64, 0, [64, 64]), (128, 64, [32, 32]), (0, 64, [64, 32])] {
+                let [rows, columns] = edges.map(|edge| edge / stride);
+                let part = |map: &Tensor<4>| {
+                    let (top, left) = (top / stride, left / stride);
+                    let part = map.clone().slice([0..2, top..top + rows, left..left + columns, 0..dim]);
+                    part.reshape([2, rows * columns, dim])
+                };
+                let alone = whole.forward(part(&map), [rows, columns]);
+                let difference = difference(part(&output), alone);
+                assert!(
+                    difference < 1e-5,
+                    "stage {stage}, window at {top}, {left}: {difference}"
+                );
+            }
+        }
+    }
+
+    #[test]
+    fn a_tile_of_one_window_is_seen_whole() {
+        let tokens = Tensor::<3>::random([1, 16 * 16, 8], Distribution::Normal(0.0, 1.0), &Device::flex());
+        let [windowed, whole] = [64, 0].map(|window| attention(window, 0).forward(tokens.clone(), [16, 16]));
+        assert_eq!(difference(windowed, whole), 0.0);
     }
 }

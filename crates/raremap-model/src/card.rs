@@ -91,6 +91,9 @@ pub struct Training {
     pub provenance: String,
     /// Pixels per class of the training split, in class order.
     pub class_pixels: Vec<u64>,
+    /// Finest and coarsest ground resolution that was trained, in metres per pixel; none where it is the card's alone.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ground_resolution_range_m: Option<[f64; 2]>,
 }
 
 impl Card {
@@ -104,6 +107,12 @@ impl Card {
             .filter(|b| b.source == BandSource::Scene)
             .map(|b| b.name.as_str())
             .collect()
+    }
+
+    /// Finest and coarsest ground resolution of the training data, in metres per pixel.
+    pub fn ground_resolution_range_m(&self) -> [f64; 2] {
+        let only = [self.ground_resolution_m; 2];
+        self.training.ground_resolution_range_m.unwrap_or(only)
     }
 
     /// Class indices (channels of the main head) of the rare classes, in the order of the auxiliary head.

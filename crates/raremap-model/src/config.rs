@@ -57,6 +57,10 @@ pub struct SegformerConfig {
     pub heads: [usize; 4],
     /// Spatial-reduction ratio of the keys and values, per stage.
     pub reduction: [usize; 4],
+    /// Edge of the square windows within which tokens attend to each other, in pixels of the first stage's input, a multiple of 32; 0 for
+    /// the whole tile, as SegFormer does. With windows, what a pixel becomes depends little on the size of the tile around it.
+    #[serde(default)]
+    pub attention_window_px: usize,
     /// Hidden channels of the feed-forward network divided by its input channels.
     pub mlp_ratio: usize,
     /// Channels of the decoder's feature map.
@@ -132,6 +136,7 @@ impl SegformerConfig {
             dims,
             heads: [1, 2, 5, 8],
             reduction: [8, 4, 2, 1],
+            attention_window_px: 0,
             mlp_ratio: 4,
             decoder_dim,
             detail_dim: 0,
@@ -163,6 +168,12 @@ impl SegformerConfig {
             return Err(format!(
                 "input_upsampling is {}; it must be 1, 2 or 4",
                 self.input_upsampling
+            ));
+        }
+        if !self.attention_window_px.is_multiple_of(SIZE_MULTIPLE) || self.attention_window_px > MOST_CHANNELS {
+            return Err(format!(
+                "attention_window_px is {}; it must be a multiple of {SIZE_MULTIPLE}, at most {MOST_CHANNELS}",
+                self.attention_window_px
             ));
         }
         if self.detail_dim > MOST_CHANNELS {

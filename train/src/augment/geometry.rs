@@ -34,16 +34,40 @@ pub struct Geometry {
     mirrored: bool,
 }
 
+/// Most crop pixels along one of the sample's: more would be an enlargement without anything in it.
+const MOST_ENLARGED: f32 = 3.0;
+/// Least of the crop's edge that is covered, where a sample alone has to fill it.
+const LEAST_COVERED: f32 = 0.8;
+/// Least pixels of a crop's edge that one sample of a mosaic covers, where the sample itself is no smaller.
+const LEAST_PIECE_PX: f32 = 32.0;
+
+/// Draws how many pixels of a sample, of `resolution_m` metres each, one pixel of a crop of `edge` is.
+pub fn draw_step(sample: &Sample, resolution_m: f32, edge: usize, augment: &AugmentSection, rng: &mut StdRng) -> f32 {
+    let Some([finest, coarsest]) = augment.ground_resolution_m else {
+        return symmetric(rng, augment.zoom).exp();
+    };
+    let side = sample.height.min(sample.width) as f32;
+    let covered = if augment.mosaic {
+        LEAST_PIECE_PX
+    } else {
+        LEAST_COVERED * edge as f32
+    };
+    let most = (side / covered).max(1.0);
+    let low = (finest / resolution_m).clamp(1.0 / MOST_ENLARGED, most).ln();
+    let high = (coarsest / resolution_m).clamp(1.0 / MOST_ENLARGED, most).ln();
+    (low + rng.random::<f32>() * (high - low)).exp()
+}
+
 impl Geometry {
-    /// Draws zoom, place and symmetry of a crop of `edge` pixels.
+    /// Draws place and symmetry of a crop of `edge` pixels, each as large as `step` of the sample's.
     pub fn draw(
         sample: &Sample,
         placement: Placement,
         edge: usize,
+        step: f32,
         augment: &AugmentSection,
         rng: &mut StdRng,
     ) -> Self {
-        let step = symmetric(rng, augment.zoom).exp();
         let window = edge as f32 * step;
         let [row, column] = match placement {
             Placement::Anywhere => [None, None],
@@ -171,7 +195,8 @@ mod tests {
             for center in [[0.0, 0.0], [39.0, 56.0], [0.0, 56.0], [20.0, 30.0]] {
                 for edge in [16, 32, 64] {
                     let rng = &mut StdRng::seed_from_u64(seed);
-                    let geometry = Geometry::draw(&scene, Placement::Near(center), edge, &augment, rng);
+                    let step = draw_step(&scene, 10.0, edge, &augment, rng);
+                    let geometry = Geometry::draw(&scene, Placement::Near(center), edge, step, &augment, rng);
                     assert!(
                         found(&geometry, edge, center).is_some(),
                         "{center:?} in {geometry:?} of {edge}"
@@ -182,13 +207,40 @@ mod tests {
     }
 
     #[test]
+    fn the_resolution_asked_for_is_given_as_far_as_the_sample_goes() {
+        let scene = sample(64, 64, |_| 0);
+        let drawn = |range: [f32; 2], resolution_m: f32, mosaic: bool| {
+            let augment = AugmentSection {
+                ground_resolution_m: Some(range),
+                mosaic,
+                ..AugmentSection::default()
+            };
+            let rng = &mut StdRng::seed_from_u64(3);
+            let steps: Vec<f32> = (0..500)
+                .map(|_| draw_step(&scene, resolution_m, 64, &augment, rng))
+                .collect();
+            let bound = |better: fn(f32, f32) -> f32, first: f32| steps.iter().copied().fold(first, better);
+            [bound(f32::min, f32::MAX), bound(f32::max, 0.0)].map(|step| step * resolution_m)
+        };
+        let near = |[low, high]: [f32; 2], [from, to]: [f32; 2]| {
+            assert!(low >= from * 0.999 && low < from * 1.02, "from {low}, expected {from}");
+            assert!(high <= to * 1.001 && high > to * 0.98, "to {high}, expected {to}");
+        };
+        near(drawn([5.0, 12.0], 10.0, false), [5.0, 12.0]);
+        // No coarser than leaves 80% of the crop, or a piece of 32 pixels; no finer than a third of a pixel.
+        near(drawn([5.0, 36.0], 10.0, false), [5.0, 12.5]);
+        near(drawn([5.0, 36.0], 10.0, true), [5.0, 20.0]);
+        near(drawn([5.0, 36.0], 30.0, true), [10.0, 36.0]);
+    }
+
+    #[test]
     fn a_crop_around_a_pixel_lies_inside_the_sample_and_is_jittered() {
         let scene = sample(64, 64, |_| 0);
         let mut places = std::collections::BTreeSet::new();
         for seed in 0..2000 {
             let rng = &mut StdRng::seed_from_u64(seed);
             let near = |center| Placement::Near(center);
-            let geometry = Geometry::draw(&scene, near([30.0, 0.0]), 16, &AugmentSection::default(), rng);
+            let geometry = Geometry::draw(&scene, near([30.0, 0.0]), 16, 1.0, &AugmentSection::default(), rng);
             let [row, column] = found(&geometry, 16, [30.0, 0.0]).expect("inside");
             places.insert(row);
             assert_eq!(geometry.left, 0.0, "the window does not leave the sample");
@@ -202,7 +254,14 @@ mod tests {
     fn a_window_at_a_pixel_may_leave_the_sample() {
         let scene = sample(32, 32, |_| 0);
         let rng = &mut StdRng::seed_from_u64(1);
-        let geometry = Geometry::draw(&scene, Placement::At([0.0, 31.0]), 9, &AugmentSection::default(), rng);
+        let geometry = Geometry::draw(
+            &scene,
+            Placement::At([0.0, 31.0]),
+            9,
+            1.0,
+            &AugmentSection::default(),
+            rng,
+        );
         assert_eq!(source(&geometry, 4, 4, 9), (0.0, 31.0));
     }
 
@@ -228,7 +287,7 @@ mod tests {
             let mut seen = std::collections::BTreeSet::new();
             for seed in 0..200 {
                 let rng = &mut StdRng::seed_from_u64(seed);
-                let geometry = Geometry::draw(&scene, Placement::Anywhere, 2, &augment, rng);
+                let geometry = Geometry::draw(&scene, Placement::Anywhere, 2, 1.0, &augment, rng);
                 let at = |row, column| {
                     let (y, x) = source(&geometry, row, column, 2);
                     2 * y as usize + x as usize

@@ -2,6 +2,7 @@
 //! split.
 mod cutmix;
 mod geometry;
+mod mosaic;
 mod radiometry;
 mod random;
 mod section;
@@ -9,13 +10,15 @@ mod targeted;
 #[cfg(test)]
 mod tests;
 
-use anyhow::Result;
+use anyhow::{Result, ensure};
 use rand::rngs::StdRng;
 
 use crate::dataset::{IGNORE, Sample};
 use crate::sample::{Draw, TrainingSplit};
-use geometry::{Geometry, Placement};
+use geometry::{Geometry, Placement, draw_step};
+use mosaic::Mosaic;
 use radiometry::Radiometry;
+use random::happens;
 
 pub use cutmix::cutmix;
 pub use radiometry::BandStatistics;
@@ -34,9 +37,37 @@ pub struct Crop {
     edge_px: usize,
     /// What was done to each band; what is pasted later gets the same treatment.
     radiometry: Vec<Radiometry>,
+    /// Metres per pixel.
+    ground_resolution_m: f32,
+    /// Of a picture of 8 bits: what one of its 255 steps is in scene units.
+    eight_bit_step: Option<f32>,
 }
 
 impl Crop {
+    /// Nothing but pixels without data, of as many bands as `radiometry` has.
+    fn empty(edge_px: usize, radiometry: &[Radiometry]) -> Self {
+        let pixels = edge_px * edge_px;
+        Self {
+            values: vec![0.0; radiometry.len() * pixels],
+            valid: vec![false; pixels],
+            labels: vec![IGNORE; pixels],
+            edge_px,
+            radiometry: radiometry.to_vec(),
+            ground_resolution_m: f32::NAN,
+            eight_bit_step: None,
+        }
+    }
+
+    /// Noise, and the steps of a picture of 8 bits.
+    fn finish(&mut self, noise: f32, statistics: &BandStatistics, rng: &mut StdRng) {
+        add_noise(self, noise, statistics, rng);
+        if let Some(step) = self.eight_bit_step {
+            for value in &mut self.values {
+                *value = (*value / step).round().clamp(0.0, 255.0) * step;
+            }
+        }
+    }
+
     /// Copies `length` pixels in a row from `other`: values, validity and labels. `to` and `from` are the positions of the first ones in
     /// reading order.
     fn take(&mut self, to: usize, other: &Crop, from: usize, length: usize) {
@@ -70,6 +101,10 @@ impl Augmenter {
         statistics: BandStatistics,
     ) -> Result<Self> {
         section.check()?;
+        ensure!(
+            section.atmosphere.probability == 0.0 || statistics.wavelength_um.iter().any(Option::is_some),
+            "augment.atmosphere needs bands of known wavelengths: blue, green, red, nir, swir1, swir2"
+        );
         Ok(Self {
             targeted: TargetedCutMix::new(&section.targeted_cutmix, split, classes),
             section: section.clone(),
@@ -107,24 +142,32 @@ pub fn crop(
     rng: &mut StdRng,
 ) -> Crop {
     let sample = &split.samples()[draw.sample];
-    let placement = draw.center.map_or(Placement::Anywhere, Placement::Near);
-    let geometry = Geometry::draw(sample, placement, edge, augment, rng);
-    let radiometry = radiometry::draw(augment, statistics, rng);
-    let mut crop = cut(sample, &geometry, edge, &radiometry);
-    add_noise(&mut crop, augment.noise, statistics, rng);
+    let resolution_m = split.source_of(draw.sample).ground_resolution_m as f32;
+    let step = draw_step(sample, resolution_m, edge, augment, rng);
+    let mut radiometry = radiometry::draw(augment, statistics, rng);
+    let is_eight_bit = happens(rng, augment.eight_bit.probability);
+    if is_eight_bit {
+        radiometry::stretch(&mut radiometry, augment, rng);
+    }
+    let mosaic = augment.mosaic.then(|| Mosaic::of(split, draw, edge, step)).flatten();
+    let mut crop = match mosaic {
+        Some(mosaic) => mosaic.crop(split, draw, augment, &radiometry, rng),
+        None => {
+            let placement = draw.center.map_or(Placement::Anywhere, Placement::Near);
+            let geometry = Geometry::draw(sample, placement, edge, step, augment, rng);
+            cut(sample, &geometry, edge, &radiometry)
+        }
+    };
+    crop.ground_resolution_m = step * resolution_m;
+    crop.eight_bit_step = is_eight_bit.then(|| statistics.eight_bit_step());
+    crop.finish(augment.noise, statistics, rng);
     crop
 }
 
 /// Reads a crop out of `sample`.
 fn cut(sample: &Sample, geometry: &Geometry, edge: usize, radiometry: &[Radiometry]) -> Crop {
     let (area, pixels) = (sample.height * sample.width, edge * edge);
-    let mut crop = Crop {
-        values: vec![0.0; radiometry.len() * pixels],
-        valid: vec![false; pixels],
-        labels: vec![IGNORE; pixels],
-        edge_px: edge,
-        radiometry: radiometry.to_vec(),
-    };
+    let mut crop = Crop::empty(edge, radiometry);
     let planes: Vec<&[f32]> = sample.values.chunks(area).collect();
     let (rows, columns) = geometry.taps(edge, sample.height, sample.width);
     for target in 0..pixels {

@@ -14,7 +14,25 @@ pub struct BandStatistics {
     pub mean: Vec<f32>,
     /// Per scene band.
     pub std: Vec<f32>,
+    /// Per scene band, in micrometres; none where the band's name is not one of the usual.
+    pub wavelength_um: Vec<Option<f32>>,
 }
+
+/// Middle of the bands of Sentinel-2 and Landsat by their common names, in micrometres.
+const WAVELENGTHS_UM: [(&str, f32); 10] = [
+    ("coastal", 0.443),
+    ("blue", 0.49),
+    ("green", 0.56),
+    ("red", 0.66),
+    ("rededge1", 0.705),
+    ("rededge2", 0.74),
+    ("rededge3", 0.783),
+    ("nir", 0.84),
+    ("swir1", 1.61),
+    ("swir2", 2.2),
+];
+/// Wavelength that path radiance is stated at.
+const STATED_AT_UM: f32 = 0.56;
 
 impl BandStatistics {
     /// Statistics of the bands that `card`'s model reads from the scene; derived bands are computed from those after augmentation.
@@ -23,7 +41,17 @@ impl BandStatistics {
         Self {
             mean: scene().map(|band| band.mean).collect(),
             std: scene().map(|band| band.std).collect(),
+            wavelength_um: scene()
+                .map(|band| WAVELENGTHS_UM.iter().find(|(name, _)| *name == band.name))
+                .map(|found| found.map(|(_, wavelength)| *wavelength))
+                .collect(),
         }
+    }
+
+    /// What one step of 8 bits is in scene units: 255 of them are the brightest band's mean and one deviation, as where
+    /// [`raremap_infer::match_statistics`] scales such a picture.
+    pub fn eight_bit_step(&self) -> f32 {
+        raremap_infer::eight_bit_step(self.mean.iter().copied().zip(self.std.iter().copied()))
     }
 }
 
@@ -54,6 +82,15 @@ pub fn draw(augment: &AugmentSection, statistics: &BandStatistics, rng: &mut Std
             band.offset = (band.offset - mean) * contrast + mean;
         }
     }
+    if happens(rng, augment.atmosphere.probability) {
+        let [least, greatest] = augment.atmosphere.path_radiance;
+        let stated = least + rng.random::<f32>() * (greatest - least);
+        let exponent = rng.random_range(1.0..=4.0f32);
+        for (band, wavelength) in drawn.iter_mut().zip(&statistics.wavelength_um) {
+            let wavelength = wavelength.unwrap_or(STATED_AT_UM);
+            band.offset += stated * (wavelength / STATED_AT_UM).powf(-exponent);
+        }
+    }
     if augment.band_dropout > 0.0 && !drawn.is_empty() {
         // This is drawn before the bands, so that each band is kept as often as the others.
         let kept = rng.random_range(0..drawn.len());
@@ -69,15 +106,28 @@ pub fn draw(augment: &AugmentSection, statistics: &BandStatistics, rng: &mut Std
     drawn
 }
 
+/// Makes a picture of 8 bits of what [`draw`] drew: brightness and colour once more, after the air. Values are then to be cut off at
+/// 255 steps and rounded to them.
+pub fn stretch(drawn: &mut [Radiometry], augment: &AugmentSection, rng: &mut StdRng) {
+    let brightness = symmetric(rng, augment.eight_bit.gain);
+    for band in drawn.iter_mut().filter(|band| band.gain != 0.0) {
+        let gain = (brightness + symmetric(rng, augment.eight_bit.band_gain)).exp();
+        band.gain *= gain;
+        band.offset *= gain;
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::augment::section::{AtmosphereSection, EightBitSection};
     use rand::SeedableRng;
 
     fn statistics() -> BandStatistics {
         BandStatistics {
             mean: vec![100.0, 200.0, 300.0],
             std: vec![10.0, 20.0, 30.0],
+            wavelength_um: vec![Some(0.56), Some(0.66), Some(0.84)],
         }
     }
 
@@ -137,6 +187,52 @@ mod tests {
         let drawn = draw(&AugmentSection::default(), &statistics(), rng);
         assert!(drawn.iter().all(|band| *band == Radiometry { gain: 1.0, offset: 0.0 }));
         assert_eq!(rng.random::<u64>(), StdRng::seed_from_u64(7).random::<u64>());
+    }
+
+    #[test]
+    fn the_air_adds_most_to_the_shortest_wavelengths() {
+        let augment = AugmentSection {
+            atmosphere: AtmosphereSection {
+                probability: 0.5,
+                path_radiance: [100.0, 900.0],
+            },
+            ..AugmentSection::default()
+        };
+        let drawn = draws(&augment);
+        let (hazy, clear): (Vec<_>, Vec<_>) = drawn.iter().partition(|bands| bands[0].offset != 0.0);
+        assert!((900..1100).contains(&hazy.len()), "{} of 2000", hazy.len());
+        assert!(clear.iter().all(|bands| bands.iter().all(|band| band.offset == 0.0)));
+        for bands in hazy {
+            let [green, red, nir] = [0, 1, 2].map(|band| bands[band].offset);
+            assert!((100.0..=900.0).contains(&green), "{green}");
+            // A ratio of wavelengths to a power of 1 to 4.
+            let power = (green / nir).ln() / (0.84f32 / 0.56).ln();
+            assert!((0.99..=4.01).contains(&power), "{power}");
+            assert!(((green / red).ln() / (0.66f32 / 0.56).ln() - power).abs() < 0.01);
+        }
+    }
+
+    #[test]
+    fn a_picture_is_stretched_after_the_air() {
+        let augment = AugmentSection {
+            eight_bit: EightBitSection {
+                probability: 1.0,
+                gain: 0.5,
+                band_gain: 0.3,
+            },
+            ..AugmentSection::default()
+        };
+        let rng = &mut StdRng::seed_from_u64(4);
+        let mut bands = [Radiometry {
+            gain: 2.0,
+            offset: 30.0,
+        }; 3];
+        stretch(&mut bands, &augment, rng);
+        for band in bands {
+            assert!((band.offset / band.gain - 15.0).abs() < 1e-4, "the same line, steeper");
+            assert!((band.gain / 2.0).ln().abs() <= 0.8);
+        }
+        assert_ne!(bands[0].gain, bands[1].gain);
     }
 
     #[test]

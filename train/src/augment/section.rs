@@ -40,10 +40,64 @@ pub struct AugmentSection {
     pub noise: f32,
     /// Zoom: reads the crop from a window `exp(u)` times its size, u uniform in plus or minus this.
     pub zoom: f32,
+    /// Instead of `zoom`: least and greatest metres per pixel of the crops, drawn evenly in the logarithm between those that the sample
+    /// can give: no finer than a third of its own, and no coarser than leaves 32 pixels of it (80% of the crop without `mosaic`).
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub ground_resolution_m: Option<[f32; 2]>,
+    /// Fills a crop that is larger than its sample with other samples of the same source, under the same light.
+    pub mosaic: bool,
+    /// The air between ground and sensor.
+    pub atmosphere: AtmosphereSection,
+    /// Pictures of 8 bits.
+    pub eight_bit: EightBitSection,
     /// Pastes boxes from other crops of the batch.
     pub cutmix: CutMixSection,
     /// Pastes pieces that hold the rarest class.
     pub targeted_cutmix: TargetedCutMixSection,
+}
+
+/// Light that the air scatters into the sensor: what is between surface and top-of-atmosphere reflectance.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct AtmosphereSection {
+    /// Probability of a crop to get another path radiance than its sample has.
+    pub probability: f32,
+    /// Least and greatest that is added to a band at 0.56 micrometres, in scene units; below 0 is what too strong a correction leaves.
+    /// Other bands get it times `(wavelength / 0.56) ^ -k`, k uniform from 1 (aerosols) to 4 (molecules).
+    pub path_radiance: [f32; 2],
+}
+
+impl Default for AtmosphereSection {
+    /// Off; what is between a slightly too strong correction and a hazy sky, for reflectances times 10,000.
+    fn default() -> Self {
+        Self {
+            probability: 0.0,
+            path_radiance: [-100.0, 900.0],
+        }
+    }
+}
+
+/// Pictures of 8 bits, as [`raremap_infer::Matching`] scales them: each band stretched on its own, cut off at both ends, in 255 steps.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct EightBitSection {
+    /// Probability of a crop to become one.
+    pub probability: f32,
+    /// Brightness of the picture: all bands times `exp(u)`, u uniform in plus or minus this.
+    pub gain: f32,
+    /// Colour of the picture: each band times `exp(u)`, u uniform in plus or minus this.
+    pub band_gain: f32,
+}
+
+impl Default for EightBitSection {
+    /// Off; stretches as they are seen in aerial photographs and composites.
+    fn default() -> Self {
+        Self {
+            probability: 0.0,
+            gain: 0.5,
+            band_gain: 0.3,
+        }
+    }
 }
 
 /// CutMix between the crops of a batch (arXiv:1905.04899).
@@ -113,6 +167,8 @@ impl AugmentSection {
             ("band_contrast", self.band_contrast),
             ("noise", self.noise),
             ("zoom", self.zoom),
+            ("eight_bit.gain", self.eight_bit.gain),
+            ("eight_bit.band_gain", self.eight_bit.band_gain),
         ] {
             ensure!(
                 (0.0..=2.0).contains(&value),
@@ -121,6 +177,8 @@ impl AugmentSection {
         }
         for (name, value) in [
             ("band_dropout", self.band_dropout),
+            ("atmosphere.probability", self.atmosphere.probability),
+            ("eight_bit.probability", self.eight_bit.probability),
             ("cutmix.probability", self.cutmix.probability),
             ("targeted_cutmix.probability", self.targeted_cutmix.probability),
             ("targeted_cutmix.target_share", self.targeted_cutmix.target_share),
@@ -128,6 +186,22 @@ impl AugmentSection {
             ensure!(
                 (0.0..=1.0).contains(&value),
                 "augment.{name} is {value}; it must be from 0 to 1"
+            );
+        }
+        let is_range = |[from, to]: [f32; 2]| from.is_finite() && to.is_finite() && from <= to;
+        ensure!(
+            is_range(self.atmosphere.path_radiance),
+            "augment.atmosphere.path_radiance must be from the least to the greatest, it is {:?}",
+            self.atmosphere.path_radiance
+        );
+        if let Some(range) = self.ground_resolution_m {
+            ensure!(
+                is_range(range) && range[0] > 0.0,
+                "augment.ground_resolution_m must be from the finest to the coarsest, it is {range:?}"
+            );
+            ensure!(
+                self.zoom == 0.0,
+                "augment.ground_resolution_m says how far to zoom: leave out augment.zoom"
             );
         }
         ensure!(
@@ -175,6 +249,13 @@ mod tests {
                 "augment.targeted_cutmix.target_share",
             ),
             ("symmetries = true\nflip = 'horizontal'", "augment.flip"),
+            ("ground_resolution_m = [30.0, 5.0]", "augment.ground_resolution_m"),
+            ("ground_resolution_m = [5.0, 30.0]\nzoom = 0.1", "augment.zoom"),
+            ("[eight_bit]\nband_gain = -1.0", "augment.eight_bit.band_gain"),
+            (
+                "[atmosphere]\npath_radiance = [9.0, 0.0]",
+                "augment.atmosphere.path_radiance",
+            ),
         ] {
             let section: AugmentSection = toml::from_str(text).expect("parses");
             let error = section.check().expect_err(text).to_string();

@@ -3,9 +3,9 @@
 use rand::Rng;
 use rand::rngs::StdRng;
 
-use super::geometry::{Geometry, Placement};
+use super::geometry::{Geometry, Placement, draw_step};
 use super::random::happens;
-use super::{AugmentSection, BandStatistics, Crop, PasteShape, TargetedCutMixSection, add_noise, cut};
+use super::{AugmentSection, BandStatistics, Crop, PasteShape, TargetedCutMixSection, cut};
 use crate::dataset::IGNORE;
 use crate::sample::{ClassPlaces, TrainingSplit};
 
@@ -73,9 +73,15 @@ impl TargetedCutMix {
             // The edge is odd, so that there is a pixel in the middle.
             let edge = (crop.edge_px / 2) | 1;
             let sample = &split.samples()[index];
-            let geometry = Geometry::draw(sample, Placement::At(place), edge, augment, rng);
+            let resolution_m = split.source_of(index).ground_resolution_m as f32;
+            let step = match augment.ground_resolution_m {
+                Some(_) => crop.ground_resolution_m / resolution_m,
+                None => draw_step(sample, resolution_m, edge, augment, rng),
+            };
+            let geometry = Geometry::draw(sample, Placement::At(place), edge, step, augment, rng);
             let mut piece = cut(sample, &geometry, edge, &crop.radiometry);
-            add_noise(&mut piece, augment.noise, statistics, rng);
+            piece.eight_bit_step = crop.eight_bit_step;
+            piece.finish(augment.noise, statistics, rng);
             let chosen = self.chosen(&piece, class);
             present += paste(crop, &piece, &chosen, class, wanted - present, rng);
         }
@@ -172,6 +178,7 @@ mod tests {
         BandStatistics {
             mean: vec![1.0],
             std: vec![1.0],
+            wavelength_um: vec![None; 1],
         }
     }
 
@@ -332,6 +339,7 @@ mod tests {
         let statistics = BandStatistics {
             mean: vec![7.0, 9.0],
             std: vec![1.0, 1.0],
+            wavelength_um: vec![None; 2],
         };
         let augment = AugmentSection {
             band_dropout: 1.0,

@@ -8,7 +8,7 @@ mod radiometry;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use anyhow::Result;
+use anyhow::{Result, ensure};
 use clap::Args;
 use serde::Serialize;
 
@@ -67,6 +67,11 @@ const LISTED_FILES: usize = 6;
 /// Runs `raremap check`.
 pub fn run(args: &CheckArgs) -> Result<ExitCode> {
     let config = DatasetConfig::read(&args.dataset, args.root.as_deref())?;
+    ensure!(
+        !config.is_mix(),
+        "{} is made of others: each of them is checked on its own",
+        config.name
+    );
     let (findings, samples) = examine(&config, args.most_pairs)?;
     let count = |severity| findings.iter().filter(|finding| finding.severity == severity).count();
     let (errors, warnings, hints) = (count(Severity::Error), count(Severity::Warning), count(Severity::Hint));

@@ -9,6 +9,8 @@ use serde::{Deserialize, Serialize};
 
 use super::arrays::NpzCache;
 use super::sample::IGNORE;
+use super::shore::{Shore, ShoreSection};
+use super::sources::SourceConfig;
 
 /// The TOML file.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -19,7 +21,11 @@ pub struct DatasetConfig {
     /// Source and terms, which go into the card.
     pub provenance: String,
     /// Folder of the data, relative to the repository.
+    #[serde(default)]
     pub root: PathBuf,
+    /// Other datasets that this one is made of, instead of files.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub sources: Vec<SourceConfig>,
     /// Format of the files.
     #[serde(default)]
     pub format: Format,
@@ -45,6 +51,9 @@ pub struct DatasetConfig {
     /// Which samples are left out.
     #[serde(default)]
     pub drop: DropSection,
+    /// Labels along the edge of a class.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub shore: Option<ShoreSection>,
     /// Arrays, if `format` is `npz`.
     #[serde(default)]
     pub npz: Vec<NpzConfig>,
@@ -187,6 +196,15 @@ impl DatasetConfig {
     /// Reads and checks a dataset's description; `root` overrides the one in the file.
     pub fn read(path: &Path, root: Option<&Path>) -> Result<Self> {
         let mut config = Self::parse(path)?;
+        if config.is_mix() {
+            ensure!(
+                root.is_none(),
+                "{} is made of others, each with its own folder: there is no one --root",
+                path.display()
+            );
+            config.read_sources(path, |source| Self::read(source, None))?;
+            return Ok(config);
+        }
         if let Some(root) = root {
             config.root = root.to_owned();
         } else if config.root.is_relative() && !config.root.exists() {
@@ -224,9 +242,10 @@ impl DatasetConfig {
     /// Reads the description alone, whether or not its data is there.
     pub(crate) fn parse(path: &Path) -> Result<Self> {
         let text = std::fs::read_to_string(path).with_context(|| format!("cannot read {}", path.display()))?;
-        let config: Self = toml::from_str(&text).with_context(|| format!("{} is not a dataset", path.display()))?;
+        let mut config: Self = toml::from_str(&text).with_context(|| format!("{} is not a dataset", path.display()))?;
         config
-            .check()
+            .read_sources(path, Self::parse)
+            .and_then(|()| config.check())
             .with_context(|| format!("{} cannot be used", path.display()))?;
         Ok(config)
     }
@@ -288,6 +307,12 @@ impl DatasetConfig {
             self.drop.identical_masks_from.is_none_or(|count| count >= 2),
             "drop.identical_masks_from must be at least 2"
         );
+        if self.is_mix() {
+            return self.check_sources();
+        }
+        if let Some(section) = &self.shore {
+            Shore::new(self, section)?;
+        }
         match self.format {
             Format::Geotiff | Format::Png => {
                 ensure!(self.npz.is_empty(), "[[npz]] needs format = \"npz\"");

@@ -30,6 +30,15 @@ impl Dropped {
         self.no_data + self.blank_mask + self.background + self.identical_mask
     }
 
+    /// Counts what was left out of another source as well.
+    pub(super) fn add(&mut self, other: &Self) {
+        self.of += other.of;
+        self.no_data += other.no_data;
+        self.blank_mask += other.blank_mask;
+        self.background += other.background;
+        self.identical_mask += other.identical_mask;
+    }
+
     /// Says in words what was left out of `split`.
     pub fn sentence(&self, split: &str) -> String {
         let reasons = [

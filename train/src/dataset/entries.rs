@@ -24,6 +24,9 @@ impl DatasetConfig {
     /// If the list cannot be read, lists an image twice or one that does not exist, or if a place is in two splits: its images would leak
     /// from one into the other.
     pub fn entries(&self) -> Result<Vec<Entry>> {
+        if self.is_mix() {
+            return self.entries_of_sources(Self::entries);
+        }
         let entries = self.unchecked_entries()?;
         if let Some(problem) = self.entry_problems(&entries).first() {
             bail!("{}", problem.sentence(&self.entries_file()));
@@ -33,6 +36,9 @@ impl DatasetConfig {
 
     /// The entries as listed, without the places that the dataset leaves out, and unchecked; scenes are not cut.
     pub fn unchecked_entries(&self) -> Result<Vec<Entry>> {
+        if self.is_mix() {
+            return self.entries_of_sources(Self::unchecked_entries);
+        }
         let mut entries = self.listed_entries()?;
         let rules = &self.drop;
         for place in &rules.places {
@@ -145,11 +151,17 @@ impl DatasetConfig {
 
     /// The file of an image, or for a window the scene's file.
     pub fn image_path(&self, image: &str) -> PathBuf {
+        if let Some((source, image)) = self.source_of(image) {
+            return source.image_path(image);
+        }
         self.file_in(&self.images, image)
     }
 
     /// The file of an image's mask.
     pub fn mask_path(&self, image: &str) -> PathBuf {
+        if let Some((source, image)) = self.source_of(image) {
+            return source.mask_path(image);
+        }
         self.file_in(&self.masks, image)
     }
 

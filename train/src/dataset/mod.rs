@@ -10,6 +10,8 @@ mod join;
 mod npz;
 mod png;
 mod sample;
+mod shore;
+mod sources;
 mod tiff;
 mod upsample;
 
@@ -25,6 +27,7 @@ pub use drop::Dropped;
 pub use entry::{Entry, EntryProblem};
 pub use footprint::Footprint;
 pub use sample::{IGNORE, Sample};
+pub use sources::SourceSamples;
 
 /// A split in memory, without what the dataset's rules leave out.
 #[derive(Debug, Clone)]
@@ -50,6 +53,9 @@ impl Loader<'_> {
     /// Names the file that cannot be read or has too few bands, whose mask has another size or holds an unknown class, or which has no
     /// valid pixel as a whole image (a window may have none).
     pub fn load(&mut self, image: &str) -> Result<Sample> {
+        if let Some((source, image)) = self.config.source_of(image) {
+            return source.loader().load(image);
+        }
         let (scene, corner) = self.config.scene_of(image);
         let (names, pixels, mask) = match self.config.format {
             Format::Npz => npz::read(self.config, image)?,
@@ -86,24 +92,26 @@ impl DatasetConfig {
         }
     }
 
-    /// Reads all of `split` into memory, without what the dataset's rules leave out, and logs what that is.
-    pub fn load(&self, split: &str) -> Result<Vec<Sample>> {
-        let loaded = self.load_split(split)?;
-        if loaded.dropped.total() > 0 {
-            tracing::info!("{}", loaded.dropped.sentence(split));
-        }
-        Ok(loaded.samples)
-    }
-
-    /// As [`Self::load`], with the name and place of each sample and what was left out.
+    /// Reads all of `split` into memory, with the name and place of each sample, less what the dataset's rules leave out of it.
     ///
     /// # Errors
     /// Those of [`Loader::load`], and if nothing is left.
     pub fn load_split(&self, split: &str) -> Result<Split> {
+        if self.is_mix() {
+            return Ok(self.load_sources(split)?.0);
+        }
         let mut loader = self.loader();
         let mut loaded = Vec::new();
+        let section = self
+            .shore
+            .as_ref()
+            .filter(|section| section.splits.iter().any(|name| name == split));
+        let shore = section.map(|section| shore::Shore::new(self, section)).transpose()?;
         for entry in self.entries_of(split)? {
-            let sample = loader.load(&entry.image)?;
+            let mut sample = loader.load(&entry.image)?;
+            if let Some(shore) = &shore {
+                shore.apply(&mut sample);
+            }
             loaded.push((entry, sample));
         }
         let (kept, dropped) = drop::apply(self, split, loaded);
@@ -128,6 +136,9 @@ impl DatasetConfig {
 
     /// The files of an image and its mask, for messages; a window or an image of an array is given by name.
     pub fn display_path(&self, image: &str) -> PathBuf {
+        if let Some((source, image)) = self.source_of(image) {
+            return source.display_path(image);
+        }
         match self.scene_of(image) {
             (_, Some([row, column])) => PathBuf::from(format!(
                 "{} at row {row}, column {column}",

@@ -1,8 +1,10 @@
 //! The figures of a split, in the form in which they are written.
 
+use raremap_infer::Matching;
 use serde::Serialize;
 use serde_json::{Value, json};
 
+use super::indices::WaterIndex;
 use super::score::ImageScore;
 use crate::metrics::{ClassFigures, CurvePoint, Figures, Interval, ReliabilityBin};
 
@@ -44,6 +46,12 @@ pub struct Evaluation {
     /// What the values that were chosen on the validation split give here.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub at_chosen: Option<AtChosen>,
+    /// What indices of water find on the same pixels, where the dataset has their bands.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub water_indices: Vec<WaterIndex>,
+    /// How the values were made those of training, where they are others for a known reason.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub matched: Option<Matching>,
     /// The images with the most wrong rare pixels.
     pub worst_images: Vec<ImageScore>,
 }

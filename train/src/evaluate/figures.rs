@@ -8,6 +8,7 @@ use super::evaluation::{
     AtChosen, AtThreshold, Bootstrap, Calibration, ClassCalibration, ClassIntervals, Details, Evaluation,
     FigureIntervals, HeadCurve, Intervals, MaskAtChosen, MaskPoint, RareAtChosen, RareCurves,
 };
+use super::indices::IndexCounts;
 use super::score::{PlaceCounts, Probabilities, Scores, softmax_into};
 use super::sweep::{GRID, Selection};
 use crate::metrics::{ClassFigures, Interval, Reliability, ScoreHistogram, TemperatureFit, resample_places};
@@ -38,6 +39,8 @@ impl Scores {
             details: self.probabilities.as_ref().map(|all| self.details(all, chosen)),
             intervals: bootstrap.and_then(|bootstrap| self.intervals(bootstrap)),
             at_chosen: chosen.map(|chosen| self.at_chosen(chosen)).transpose()?,
+            water_indices: self.indices.iter().filter_map(IndexCounts::figures).collect(),
+            matched: self.matching.clone(),
             worst_images: self.worst_images(WORST_IMAGES).into_iter().cloned().collect(),
         })
     }

@@ -4,6 +4,7 @@ mod choose;
 mod evaluation;
 mod figures;
 mod flips;
+mod indices;
 mod report;
 mod saliency;
 mod scenes;
@@ -20,8 +21,8 @@ use std::path::PathBuf;
 use anyhow::{Context, Result, ensure};
 use clap::Args;
 use raremap_infer::{BurnTileModel, GOLDEN_TOLERANCE, check_golden};
-use raremap_model::ModelFile;
-use serde_json::json;
+use raremap_model::{Card, ModelFile};
+use serde_json::{Value, json};
 
 pub use choose::{Chosen, VALIDATION, ValidationScores};
 pub use evaluation::{Bootstrap, Evaluation};
@@ -33,14 +34,15 @@ use crate::dataset::DatasetConfig;
 use raremap_device::Backend;
 use raremap_io::write_whole;
 
-/// Evaluates a model on splits of a dataset. It chooses temperatures and thresholds on the validation split alone, and applies them
+/// Evaluates a model on splits of datasets. It chooses temperatures and thresholds on the validation split of each alone, and applies them
 /// unchanged.
 #[derive(Debug, Args)]
 pub struct EvaluateArgs {
     /// A weights file.
     model: PathBuf,
-    /// The dataset's TOML file.
-    dataset: PathBuf,
+    /// The dataset's TOML file; if there are several, a table at the end compares them.
+    #[arg(required = true, value_name = "DATASET")]
+    datasets: Vec<PathBuf>,
     /// Splits to evaluate, separated by commas.
     #[arg(long, visible_alias = "split", value_delimiter = ',', default_value = VALIDATION)]
     splits: Vec<String>,
@@ -71,7 +73,8 @@ pub struct EvaluateArgs {
     /// Device to run on.
     #[arg(long, value_enum, default_value = "cpu")]
     device: Backend,
-    /// Print JSON instead of tables: the figures of one split, or those of each under `splits`.
+    /// Print JSON instead of tables: the figures of one split, or those of each under `splits`; with several datasets, those of each under
+    /// `datasets`.
     #[arg(long)]
     json: bool,
     /// Write a report with plots and the worst images into this HTML file.
@@ -92,15 +95,90 @@ pub fn run(args: &EvaluateArgs) -> Result<()> {
     );
     let bytes = std::fs::read(&args.model).with_context(|| format!("cannot read {}", args.model.display()))?;
     let file = ModelFile::from_bytes(&bytes).with_context(|| args.model.display().to_string())?;
-    let card = &file.card;
-    let dataset = DatasetConfig::read(&args.dataset, args.root.as_deref())?;
-    // All splits must be there before anything is scored.
-    for split in &args.splits {
-        dataset.entries_of(split)?;
-    }
-    let model = BurnTileModel::new(file.build(&args.device.device()?)?, card.bands.len());
+    ensure!(
+        args.html.is_none() || args.datasets.len() == 1,
+        "--html is for one dataset"
+    );
+    ensure!(
+        args.root.is_none() || args.datasets.len() == 1,
+        "--root is for one dataset"
+    );
+    let read = |path: &PathBuf| {
+        let dataset = DatasetConfig::read(path, args.root.as_deref())?;
+        // Known before anything is scored that every split is there.
+        for split in &args.splits {
+            dataset.entries_of(split)?;
+        }
+        Ok(dataset)
+    };
+    let datasets = args.datasets.iter().map(read).collect::<Result<Vec<_>>>()?;
+    let model = BurnTileModel::new(file.build(&args.device.device()?)?, file.card.bands.len());
     pollster::block_on(check_golden(&model, &file.golden, GOLDEN_TOLERANCE))?;
 
+    let mut scored = Vec::new();
+    for dataset in &datasets {
+        let one = score_dataset(args, &model, &file.card, dataset)?;
+        if !args.json {
+            print!("{}", tables::chosen(one.chosen.as_ref()));
+            for evaluation in &one.evaluations {
+                println!("\n== {} on {} of {} ==", file.card.name, evaluation.split, dataset.name);
+                print!("{}", tables::evaluation(evaluation));
+            }
+        }
+        scored.push((dataset, one));
+    }
+    if let (Some(path), [(dataset, one)]) = (&args.html, scored.as_slice()) {
+        let report = report::Report {
+            card: &file.card,
+            dataset,
+            sha256: &file.sha256,
+            evaluations: &one.evaluations,
+            chosen: one.chosen.as_ref(),
+        };
+        write_whole(path, report.html(&model)?.as_bytes())?;
+    }
+    match scored.as_slice() {
+        [(_, one)] if args.json => println!("{}", serde_json::to_string_pretty(&one.json()?)?),
+        several if args.json => {
+            let named = several
+                .iter()
+                .map(|(dataset, one)| Ok((dataset.name.clone(), one.json()?)));
+            let named = named.collect::<Result<serde_json::Map<_, _>>>()?;
+            println!("{}", serde_json::to_string_pretty(&json!({ "datasets": named }))?);
+        }
+        [_] => {}
+        several => {
+            let rows = several.iter().flat_map(|(dataset, one)| {
+                one.evaluations
+                    .iter()
+                    .map(|evaluation| (dataset.name.as_str(), evaluation))
+            });
+            print!("\n{}", tables::comparison(rows));
+        }
+    }
+    Ok(())
+}
+
+/// What a dataset's splits came to.
+struct Scored {
+    evaluations: Vec<Evaluation>,
+    chosen: Option<Chosen>,
+}
+
+impl Scored {
+    fn json(&self) -> Result<Value> {
+        if let [one] = self.evaluations.as_slice() {
+            let mut value = serde_json::to_value(one)?;
+            value["chosen"] = json!(self.chosen);
+            return Ok(value);
+        }
+        let splits = self.evaluations.iter().map(|one| (one.split.clone(), json!(one)));
+        let splits: serde_json::Map<_, _> = splits.collect();
+        Ok(json!({ "splits": splits, "chosen": self.chosen }))
+    }
+}
+
+fn score_dataset(args: &EvaluateArgs, model: &BurnTileModel, card: &Card, dataset: &DatasetConfig) -> Result<Scored> {
     let options = ScoreOptions {
         threshold: args.threshold,
         flips: args.flips,
@@ -113,8 +191,8 @@ pub fn run(args: &EvaluateArgs) -> Result<()> {
         if loaded.dropped.total() > 0 {
             tracing::info!("{}", loaded.dropped.sentence(split));
         }
-        let scenes = Scenes::loaded(&dataset, split, &loaded.entries, &loaded.samples)?;
-        score(&model, card, &scenes, &options)
+        let scenes = Scenes::loaded(dataset, split, &loaded.entries, &loaded.samples)?;
+        score(model, card, &scenes, &options)
     };
     let validation = match options.probabilities && dataset.entries_of(VALIDATION).is_ok() {
         true => Some(ValidationScores::new(score_split(VALIDATION)?)?),
@@ -133,38 +211,7 @@ pub fn run(args: &EvaluateArgs) -> Result<()> {
         };
         evaluations.push(evaluation);
     }
-    if let Some(path) = &args.html {
-        let report = report::Report {
-            card,
-            dataset: &dataset,
-            sha256: &file.sha256,
-            evaluations: &evaluations,
-            chosen: chosen.as_ref(),
-        };
-        write_whole(path, report.html(&model)?.as_bytes())?;
-    }
-    match evaluations.as_slice() {
-        [one] if args.json => {
-            let mut value = serde_json::to_value(one)?;
-            value["chosen"] = json!(chosen);
-            println!("{}", serde_json::to_string_pretty(&value)?);
-        }
-        several if args.json => {
-            let splits: serde_json::Map<_, _> = several.iter().map(|one| (one.split.clone(), json!(one))).collect();
-            println!(
-                "{}",
-                serde_json::to_string_pretty(&json!({ "splits": splits, "chosen": chosen }))?
-            );
-        }
-        all => {
-            print!("{}", tables::chosen(chosen.as_ref()));
-            for evaluation in all {
-                println!("\n== {} on {} of {} ==", card.name, evaluation.split, dataset.name);
-                print!("{}", tables::evaluation(evaluation));
-            }
-        }
-    }
-    Ok(())
+    Ok(Scored { evaluations, chosen })
 }
 
 /// Figures of scores that hold probabilities. If the scores are of the validation split, this also chooses on them.

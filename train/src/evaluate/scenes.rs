@@ -3,11 +3,16 @@
 use std::borrow::Cow;
 
 use anyhow::{Context, Result, ensure};
-use raremap_infer::{RunOptions, Tiling};
+use raremap_infer::{MatchMode, Matching, RunOptions, Tiling, match_statistics};
 use raremap_model::Card;
+use raremap_tiff::Samples;
 
 use crate::dataset::{DatasetConfig, Entry, Sample};
 use crate::metrics::Roles;
+
+/// Scenes that are looked at to find their units, spread over the split, and pixels of each.
+const LOOKED_AT: usize = 64;
+const PIXELS_OF_EACH: usize = 4096;
 
 /// The scenes of a split, read one at a time or already in memory.
 #[derive(Debug, Clone)]
@@ -72,6 +77,34 @@ impl<'a> Scenes<'a> {
         &self.entries
     }
 
+    /// How the values of all scenes are made those of training, as `raremap predict` does it with one scene: by units, where those
+    /// explain why they are others.
+    ///
+    /// # Errors
+    /// As [`Self::sample`].
+    pub fn matching(&self, card: &Card, layout: &Layout) -> Result<Option<Matching>> {
+        let mut pixels = Samples {
+            bands: layout.run.bands.len(),
+            height: 1,
+            width: 0,
+            values: Vec::new(),
+            valid: Vec::new(),
+        };
+        let mut planes = vec![Vec::new(); layout.run.bands.len()];
+        for index in (0..self.len()).step_by(self.len().div_ceil(LOOKED_AT).max(1)) {
+            let sample = self.sample(index)?;
+            let area = sample.valid.len();
+            let step = area.div_ceil(PIXELS_OF_EACH).max(1);
+            pixels.valid.extend(sample.valid.iter().step_by(step));
+            for (plane, &band) in planes.iter_mut().zip(&layout.run.bands) {
+                plane.extend(sample.values[band * area..(band + 1) * area].iter().step_by(step));
+            }
+        }
+        pixels.width = pixels.valid.len();
+        pixels.values = planes.concat();
+        Ok(match_statistics(&pixels, card, MatchMode::Auto))
+    }
+
     /// A scene.
     ///
     /// # Errors
@@ -99,6 +132,19 @@ pub struct Layout {
 }
 
 impl Layout {
+    /// `sample` with the values of the model's bands matched.
+    pub fn matched<'a>(&self, mut sample: Cow<'a, Sample>, matching: Option<&Matching>) -> Cow<'a, Sample> {
+        let Some(matching) = matching else { return sample };
+        let area = sample.valid.len();
+        let values = &mut sample.to_mut().values;
+        for (&band, [scale, offset]) in self.run.bands.iter().zip(&matching.bands) {
+            values[band * area..(band + 1) * area]
+                .iter_mut()
+                .for_each(|value| *value = *value * scale + offset);
+        }
+        sample
+    }
+
     /// # Errors
     /// If the dataset's bands or classes are not the card's, or if the background is not a class.
     pub fn new(card: &Card, dataset: &DatasetConfig, background: Option<&str>) -> Result<Self> {

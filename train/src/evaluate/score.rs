@@ -4,11 +4,12 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use anyhow::Result;
-use raremap_infer::{TileModel, logit, sigmoid};
+use raremap_infer::{Matching, TileModel, logit, sigmoid};
 use raremap_model::Card;
 use serde::Serialize;
 
 use super::flips::MeanLogits;
+use super::indices::IndexCounts;
 use super::scenes::{Layout, Scenes};
 use super::sweep::MaskSweep;
 use crate::dataset::Sample;
@@ -52,6 +53,10 @@ pub struct Scores {
     pub(super) places: BTreeMap<String, PlaceCounts>,
     pub(super) images: Vec<ImageScore>,
     pub(super) probabilities: Option<Probabilities>,
+    /// Indices of water, to compare with.
+    pub(super) indices: Vec<IndexCounts>,
+    /// How the values of all images were made those of training, where they are others for a known reason.
+    pub(super) matching: Option<Matching>,
 }
 
 /// Decisions on the images of one place.
@@ -183,9 +188,20 @@ pub fn score(model: &impl TileModel, card: &Card, scenes: &Scenes<'_>, options: 
         places: BTreeMap::new(),
         images: Vec::with_capacity(scenes.len()),
         probabilities: options.probabilities.then(|| Probabilities::new(&layout)),
+        indices: if options.probabilities {
+            IndexCounts::of(scenes.dataset())
+        } else {
+            Vec::new()
+        },
+        matching: scenes.matching(card, &layout)?,
     };
     for (index, entry) in scenes.entries().iter().enumerate() {
         let sample = scenes.sample(index)?;
+        scores
+            .indices
+            .iter_mut()
+            .for_each(|counts| counts.add(&sample, layout.names.len()));
+        let sample = layout.matched(sample, scores.matching.as_ref());
         let logits = MeanLogits::of(&sample, model, card, &layout.run, options.flips)?;
         let (rare_pixels, rare_wrong) = scores.add(&layout, &sample, &logits, &entry.place)?;
         scores.images.push(ImageScore {

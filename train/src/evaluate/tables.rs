@@ -16,6 +16,80 @@ fn width<'a>(names: impl Iterator<Item = &'a String>) -> usize {
     names.map(String::len).max().unwrap_or(0).max(5)
 }
 
+/// The model's water beside what indices find on the same pixels.
+fn compared_with_indices(evaluation: &Evaluation) -> String {
+    let mut text = String::new();
+    if let Some(matching) = &evaluation.matched {
+        text += &format!("\nvalues matched: {}\n", matching.message);
+    }
+    let water = |figures: &Figures| {
+        figures
+            .classes
+            .iter()
+            .find(|class| class.name == "water")
+            .map(|class| class.iou)
+    };
+    if let (Some(main), false) = (water(&evaluation.figures), evaluation.water_indices.is_empty()) {
+        text += &format!(
+            "\nwater IoU: main head {}, mask {}",
+            number(main),
+            number(water(&evaluation.with_threshold).flatten())
+        );
+        for index in &evaluation.water_indices {
+            text += &format!(
+                "; {} above 0 {:.4}, best {:.4} (above {:.3})",
+                index.name, index.iou_above_zero, index.best_iou, index.best_threshold
+            );
+        }
+        text.push('\n');
+    }
+    text
+}
+
+/// One row per dataset and split: means, water beside the best thresholds of indices, and the other rare classes.
+pub fn comparison<'a>(rows: impl Iterator<Item = (&'a str, &'a Evaluation)>) -> String {
+    let mut text = format!(
+        "{:<12} {:<6} {:>10} {:>8} {:>8} {:>10} {:>11}  rare classes in the mask: IoU / recall / precision\n",
+        "dataset", "split", "mean IoU", "in mask", "water", "best NDWI", "best MNDWI"
+    );
+    for (dataset, evaluation) in rows {
+        let drawn = &evaluation.with_threshold;
+        let water = drawn
+            .classes
+            .iter()
+            .find(|class| class.name == "water")
+            .and_then(|class| class.iou);
+        let index = |name: &str| {
+            evaluation
+                .water_indices
+                .iter()
+                .find(|index| index.name == name)
+                .map(|index| index.best_iou)
+        };
+        let rare = evaluation
+            .rare
+            .iter()
+            .filter_map(|rare| drawn.classes.iter().find(|class| class.name == rare.name));
+        let rare: Vec<String> = rare
+            .map(|class| {
+                let [iou, recall, precision] = [class.iou, class.recall, class.precision].map(number);
+                format!("{} {iou} / {recall} / {precision}", class.name)
+            })
+            .collect();
+        text += &format!(
+            "{dataset:<12} {:<6} {:>10.4} {:>8.4} {:>8} {:>10} {:>11}  {}\n",
+            evaluation.split,
+            evaluation.figures.mean_iou_without_absent,
+            drawn.mean_iou_without_absent,
+            number(water),
+            number(index("ndwi")),
+            number(index("mndwi")),
+            rare.join(", ")
+        );
+    }
+    text
+}
+
 /// What was chosen on the validation split.
 pub fn chosen(chosen: Option<&Chosen>) -> String {
     let Some(chosen) = chosen else {
@@ -83,6 +157,7 @@ pub fn evaluation(evaluation: &Evaluation) -> String {
             table(&with_threshold.classes)
         );
     }
+    text += &compared_with_indices(evaluation);
     text += &evaluation.details.as_ref().map(details).unwrap_or_default();
     text += &evaluation.at_chosen.as_ref().map(at_chosen).unwrap_or_default();
     text += &evaluation.intervals.as_ref().map(intervals).unwrap_or_default();

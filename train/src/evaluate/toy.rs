@@ -60,6 +60,7 @@ pub fn card() -> Card {
             dataset: String::new(),
             provenance: String::new(),
             class_pixels: vec![],
+            ground_resolution_range_m: None,
         },
         metrics: Default::default(),
         quantization: String::new(),

@@ -6,13 +6,13 @@ use std::thread::Scope;
 
 use anyhow::{Context, Result};
 use burn::tensor::{Bool, Device, Int, Tensor, TensorData};
-use rand::SeedableRng;
 use rand::rngs::StdRng;
+use rand::{Rng, SeedableRng};
 use raremap_infer::Normalizer;
 use raremap_model::Card;
 
 use crate::augment::{Augmenter, BandStatistics};
-use crate::config::TrainConfig;
+use crate::config::{ScheduleSection, TrainConfig};
 use crate::dataset::IGNORE;
 use crate::loss::Labels;
 use crate::sample::{EpochOrder, Sampler, TrainingSplit};
@@ -28,8 +28,7 @@ pub(super) struct Data {
     augmenter: Augmenter,
     rare: Vec<usize>,
     seed: u64,
-    batch_size: usize,
-    edge: usize,
+    schedule: ScheduleSection,
     batches_per_epoch: usize,
 }
 
@@ -43,8 +42,7 @@ impl Data {
             augmenter: Augmenter::new(&config.augment, &split, classes, BandStatistics::of(card))?,
             normalizer: Normalizer::new(&card.bands)?,
             seed: config.seed,
-            batch_size: config.schedule.batch_size,
-            edge: config.schedule.crop_px,
+            schedule: config.schedule.clone(),
             batches_per_epoch: steps_per_epoch * config.optimizer.accumulate_steps,
             split,
             rare,
@@ -111,22 +109,38 @@ impl HostBatch {
 }
 
 impl Data {
+    /// Edge of the crops of batch `index`.
+    fn edge(&self, index: usize) -> usize {
+        let ScheduleSection {
+            crop_px,
+            larger_crops_px,
+            larger_share,
+            ..
+        } = &self.schedule;
+        let mut rng = StdRng::seed_from_u64(mix(self.seed, index as u64, Stream::Size));
+        if *larger_share == 0.0 || rng.random::<f64>() >= *larger_share {
+            return *crop_px;
+        }
+        larger_crops_px[rng.random_range(0..larger_crops_px.len())]
+    }
+
     /// Batch `index` of the run.
     fn batch(&self, index: usize) -> Result<HostBatch> {
         let (epoch, in_epoch) = (index / self.batches_per_epoch, index % self.batches_per_epoch);
         let mut rng = StdRng::seed_from_u64(mix(self.seed, epoch as u64, Stream::Order));
         let order = EpochOrder::shuffled(&self.split, &mut rng);
-        let crops = (0..self.batch_size).map(|slot| {
-            let crop = (index * self.batch_size + slot) as u64;
+        let (edge, most) = (self.edge(index), self.schedule.batch_size);
+        let crops = (0..self.schedule.crops_of(edge)).map(|slot| {
+            let crop = (index * most + slot) as u64;
             let mut rng = StdRng::seed_from_u64(mix(self.seed, crop, Stream::Crop));
-            let draw = self.sampler.draw(&order, in_epoch * self.batch_size + slot, &mut rng);
-            self.augmenter.crop(&self.split, draw, self.edge, &mut rng)
+            let draw = self.sampler.draw(&order, in_epoch * most + slot, &mut rng);
+            self.augmenter.crop(&self.split, draw, edge, &mut rng)
         });
         let mut crops: Vec<_> = crops.collect();
         let mut rng = StdRng::seed_from_u64(mix(self.seed, index as u64, Stream::Mix));
         self.augmenter.mix(&mut crops, &self.split, &mut rng);
 
-        let area = self.edge * self.edge;
+        let area = edge * edge;
         let channels = self.normalizer.channels();
         let mut input = Vec::with_capacity(crops.len() * channels * area);
         let (mut classes, mut scored) = (Vec::new(), Vec::new());
@@ -145,7 +159,7 @@ impl Data {
             input,
             classes,
             scored,
-            shape: [crops.len(), channels, self.edge, self.edge],
+            shape: [crops.len(), channels, edge, edge],
             rare_share: rare as f64 / known.max(1) as f64,
         })
     }
@@ -204,12 +218,17 @@ pub(super) enum Stream {
     Crop,
     /// What is pasted between the crops of a batch.
     Mix,
+    /// How large the crops of a batch are.
+    Size,
 }
+
+/// Streams that there are.
+const STREAMS: u64 = 5;
 
 /// A seed for the `index`-th draw of a stream.
 pub(super) fn mix(seed: u64, index: u64, stream: Stream) -> u64 {
     // splitmix64's finalizer: neighbouring inputs give unrelated outputs
-    let mut z = seed ^ (index.wrapping_mul(4).wrapping_add(stream as u64)).wrapping_mul(0x9e37_79b9_7f4a_7c15);
+    let mut z = seed ^ (index.wrapping_mul(STREAMS).wrapping_add(stream as u64)).wrapping_mul(0x9e37_79b9_7f4a_7c15);
     z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
     z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
     z ^ (z >> 31)
@@ -221,12 +240,12 @@ mod tests {
 
     #[test]
     fn seeds_of_neighbouring_draws_differ() {
-        let streams = [Stream::Network, Stream::Order, Stream::Crop, Stream::Mix];
+        let streams = [Stream::Network, Stream::Order, Stream::Crop, Stream::Mix, Stream::Size];
         let mut seeds: Vec<u64> = (0..100)
             .flat_map(|index| streams.map(|stream| mix(1, index, stream)))
             .collect();
         seeds.sort_unstable();
         seeds.dedup();
-        assert_eq!(seeds.len(), 400);
+        assert_eq!(seeds.len(), 500);
     }
 }

@@ -115,6 +115,11 @@ pub fn run_digest(config: &TrainConfig, dataset: &DatasetConfig) -> Result<Strin
     let mut dataset_config = dataset.clone();
     dataset_config.root = PathBuf::new();
     hasher.update(toml::to_string(&dataset_config)?);
+    for source in dataset.source_configs() {
+        let mut source = source.clone();
+        source.root = PathBuf::new();
+        hasher.update(toml::to_string(&source)?);
+    }
     for split in [TRAIN, VALIDATION] {
         for entry in dataset.entries_of(split)? {
             hasher.update(format!("{}\t{}\t{}\n", entry.image, entry.place, entry.split));
@@ -141,13 +146,14 @@ fn card(config: &TrainConfig, dataset: &DatasetConfig, split: &TrainingSplit) ->
             .architecture(bands.len(), classes.len(), rare_classes.len())?,
         bands,
         value_scaling: dataset.value_scaling.clone(),
-        // Tiles are as large as the crops that the network has learned from, so that every pixel has the same context.
-        tile_px: config.schedule.crop_px,
+        // Tiles are as large as the largest crops that the network has learned from.
+        tile_px: config.schedule.largest_crop_px(),
         ground_resolution_m: dataset.sample_resolution_m(),
         training: Training {
             dataset: dataset.name.clone(),
             provenance: dataset.provenance.clone(),
             class_pixels: class_pixels(samples, classes.len()),
+            ground_resolution_range_m: config.augment.ground_resolution_m.map(|range| range.map(f64::from)),
         },
         classes,
         rare_classes,

@@ -29,11 +29,12 @@ impl Replicas {
     /// If there is no device, if one does not compute in the recipe's precision, if a batch cannot be divided into equal parts, or if a
     /// loss does not fit the dataset.
     pub(super) fn new(config: &TrainConfig, card: &Card, devices: Vec<Device>) -> Result<Self> {
-        let (count, batch) = (devices.len(), config.schedule.batch_size);
+        let schedule = &config.schedule;
+        let (count, batch) = (devices.len(), schedule.crops_of(schedule.largest_crop_px()));
         ensure!(count > 0, "training needs a device");
         ensure!(
             batch.is_multiple_of(count),
-            "schedule.batch_size is {batch}, which cannot be divided equally among {count} devices"
+            "a batch holds {batch} crops, which cannot be divided equally among {count} devices"
         );
         for device in &devices {
             config.precision.compute.check_device(device)?;

@@ -147,11 +147,23 @@ pub struct EpochOrder {
 }
 
 impl EpochOrder {
-    /// Every sample of `split` once, shuffled.
+    /// Every sample of `split` once, shuffled; of several sources each as many as its share says, over and over where it has fewer.
     pub fn shuffled(split: &TrainingSplit, rng: &mut StdRng) -> Self {
-        let mut order: Vec<usize> = (0..split.len()).collect();
-        order.shuffle(rng);
-        Self { order }
+        let sources = split.sources();
+        let mut orders: Vec<Vec<usize>> = sources.iter().map(|source| source.samples.clone().collect()).collect();
+        orders.iter_mut().for_each(|order| order.shuffle(rng));
+        let whole: f64 = sources.iter().map(|source| source.share).sum();
+        let mut taken = vec![0usize; sources.len()];
+        let order = (1..=split.len()).map(|count| {
+            // Whichever source is furthest behind its share.
+            let behind = |source: usize| sources[source].share / whole * count as f64 - taken[source] as f64;
+            let source =
+                (0..sources.len()).max_by(|&one, &other| behind(one).total_cmp(&behind(other)).then(other.cmp(&one)));
+            let source = source.unwrap_or(0);
+            taken[source] += 1;
+            orders[source][(taken[source] - 1) % orders[source].len()]
+        });
+        Self { order: order.collect() }
     }
 
     /// The sample at `position`. After the last one the order starts again, so that an epoch's last batch is full.

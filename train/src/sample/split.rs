@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use anyhow::Result;
 
-use crate::dataset::{DatasetConfig, Sample};
+use crate::dataset::{DatasetConfig, Sample, SourceSamples};
 
 /// Name of the split that a model learns from.
 pub const TRAIN: &str = "train";
@@ -20,6 +20,7 @@ pub const TRAIN: &str = "train";
 #[derive(Debug, Clone)]
 pub struct TrainingSplit {
     samples: Arc<[Sample]>,
+    sources: Arc<[SourceSamples]>,
 }
 
 impl TrainingSplit {
@@ -28,22 +29,47 @@ impl TrainingSplit {
     /// # Errors
     /// If the dataset has no such split, or a file cannot be read; the message names the file.
     pub fn load(dataset: &DatasetConfig) -> Result<Self> {
+        let (split, sources) = dataset.load_sources(TRAIN)?;
+        if split.dropped.total() > 0 {
+            eprintln!("raremap: {}", split.dropped.sentence(TRAIN));
+        }
         Ok(Self {
-            samples: dataset.load(TRAIN)?.into(),
+            samples: split.samples.into(),
+            sources: sources.into(),
         })
     }
 
     /// Makes samples in memory.
     #[cfg(test)]
     pub fn of(samples: Vec<Sample>) -> Self {
+        let all = SourceSamples {
+            samples: 0..samples.len(),
+            share: 1.0,
+            ground_resolution_m: 10.0,
+        };
         Self {
             samples: samples.into(),
+            sources: vec![all].into(),
         }
     }
 
     /// The samples, to measure or to show them.
     pub fn samples(&self) -> &[Sample] {
         &self.samples
+    }
+
+    /// Which samples come from where.
+    pub fn sources(&self) -> &[SourceSamples] {
+        &self.sources
+    }
+
+    /// The source of a sample.
+    ///
+    /// # Panics
+    /// Where the split has no such sample.
+    pub fn source_of(&self, sample: usize) -> &SourceSamples {
+        let source = self.sources.partition_point(|source| source.samples.end <= sample);
+        &self.sources[source]
     }
 
     /// Number of samples.

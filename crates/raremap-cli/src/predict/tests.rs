@@ -82,6 +82,7 @@ fn write_model(path: &std::path::Path) {
             dataset: "none".into(),
             provenance: "none".into(),
             class_pixels: vec![1, 1, 1],
+            ground_resolution_range_m: None,
         },
         metrics: json!({}),
         quantization: "none".into(),

@@ -11,6 +11,7 @@ use raremap_model::Card;
 use serde::Serialize;
 
 use crate::error::InferError;
+use crate::fit::statistics::Warning;
 use crate::run::logits::SceneLogits;
 use crate::run::saliency::SaliencyCut;
 use crate::run::upsample::View;
@@ -58,6 +59,23 @@ pub struct ClassArea {
     pub percent: f64,
     /// Ground area; `None` without georeferencing.
     pub hectares: Option<f64>,
+}
+
+/// A map with this much of one class, in percent of its valid pixels, is not shown without a word.
+const ONE_CLASS_PERCENT: f64 = 99.0;
+
+impl Summary {
+    /// What a person should know of a map that is nearly all of one class.
+    pub fn one_class(&self) -> Option<Warning> {
+        let class = self.classes.iter().find(|class| class.percent >= ONE_CLASS_PERCENT)?;
+        Some(Warning {
+            code: "one_class",
+            message: format!(
+                "{:.1}% of the map are {}. Unless the scene shows nothing else, its bands or values are not what the model takes them for.",
+                class.percent, class.name
+            ),
+        })
+    }
 }
 
 impl SceneLogits {
@@ -190,5 +208,42 @@ impl SceneLogits {
 
     fn rule(&self, options: &DecideOptions) -> Result<Rule, InferError> {
         Rule::new(options, &self.rare_classes().collect::<Vec<_>>())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::run::saliency::SaliencyHistogram;
+
+    fn summary(percents: [f64; 2]) -> Summary {
+        let class = |(name, percent): (&str, f64)| ClassArea {
+            value: 0,
+            name: name.into(),
+            color: [0; 3],
+            rare: false,
+            pixels: 0,
+            percent,
+            hectares: None,
+        };
+        Summary {
+            complete: true,
+            valid_pixels: 1000,
+            nodata_pixels: 0,
+            valid_hectares: None,
+            classes: ["forest", "water"].into_iter().zip(percents).map(class).collect(),
+            top_k: SaliencyHistogram::default().cut(20.0).expect("a share"),
+        }
+    }
+
+    #[test]
+    fn a_map_of_one_class_is_not_shown_without_a_word() {
+        let warning = summary([0.6, 99.4]).one_class().expect("nearly all water");
+        assert!(
+            warning.message.contains("99.4% of the map are water"),
+            "{}",
+            warning.message
+        );
+        assert_eq!(summary([1.1, 98.9]).one_class(), None);
     }
 }

@@ -9,11 +9,11 @@ use crate::fit::statistics::{Look, PreviewStatistics, Warning, all_statistics, i
 /// How values may be matched.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum MatchMode {
-    /// By a factor between common units, if one explains the difference.
+    /// By a factor between common units, if one explains the difference; an 8-bit picture by a factor of its own.
     Units,
     /// Each band by its own median and middle two thirds.
     Percentiles,
-    /// By units if that explains the difference, by percentiles if the values are those of a display, otherwise not at all.
+    /// By units if that explains the difference, otherwise not at all.
     Auto,
 }
 
@@ -36,6 +36,12 @@ const UNITS: [(f64, &str); 4] = [
     (1e-4, "ten thousand times those of training"),
 ];
 
+/// What one of the 255 steps of a picture of 8 bits is in the numbers of training: white is the brightest band's mean and one deviation,
+/// of `bands` given as mean and deviation.
+pub fn eight_bit_step(bands: impl Iterator<Item = (f32, f32)>) -> f32 {
+    bands.map(|(mean, std)| mean + std).fold(0.0, f32::max) / 255.0
+}
+
 /// Finds how to change a scene's values, from a preview whose bands are in the card's order. `None` if they need not change, or if nothing
 /// explains why they are as they are.
 pub fn match_statistics(samples: &Samples, card: &Card, mode: MatchMode) -> Option<Matching> {
@@ -51,10 +57,9 @@ pub fn match_statistics(samples: &Samples, card: &Card, mode: MatchMode) -> Opti
             .iter()
             .all(|value| value.fract() == 0.0 || value.is_nan());
     match mode {
-        MatchMode::Units if is_any_far => by_units(&scene, card),
         MatchMode::Percentiles => by_percentiles(samples, card),
-        MatchMode::Auto if is_any_far && is_display => by_percentiles(samples, card),
-        MatchMode::Auto if is_any_far => by_units(&scene, card),
+        MatchMode::Units | MatchMode::Auto if is_any_far && is_display => Some(of_eight_bits(card)),
+        MatchMode::Units | MatchMode::Auto if is_any_far => by_units(&scene, card),
         MatchMode::Units | MatchMode::Auto => None,
     }
 }
@@ -112,6 +117,22 @@ fn by_units(scene: &[PreviewStatistics], card: &Card) -> Option<Matching> {
             card.value_scaling
         ),
     })
+}
+
+/// All bands of a picture of 8 bits by one factor, so that their differences stay what they are: how each was stretched is not known, and
+/// percentiles would take a scene of water for one as mixed as the training data.
+fn of_eight_bits(card: &Card) -> Matching {
+    let bands = trained_bands(card);
+    let step = eight_bit_step(bands.iter().map(|band| (band.mean, band.std)));
+    Matching {
+        method: "units",
+        bands: vec![[step, 0.0]; bands.len()],
+        message: format!(
+            "The values are taken for those of a picture of 8 bits, and multiplied by {step:.2} to be as large as those that the model was \
+             trained on ({}).",
+            card.value_scaling
+        ),
+    }
 }
 
 /// The median becomes the mean of training, and half of the middle 68 % becomes its deviation.
@@ -191,11 +212,34 @@ mod tests {
     }
 
     #[test]
+    fn a_picture_of_8_bits_is_multiplied_as_a_whole() {
+        let mut samples = scene(|_, value| (value * 0.05).clamp(0.0, 255.0).round());
+        for mode in [MatchMode::Units, MatchMode::Auto] {
+            let found = match_statistics(&samples, &card(), mode).expect("8 bits");
+            let step = (2600.0 + 900.0) / 255.0;
+            assert_eq!(
+                (found.method, found.bands.as_slice()),
+                ("units", [[step, 0.0]; 3].as_slice())
+            );
+        }
+        let found = match_statistics(&samples, &card(), MatchMode::Auto).expect("8 bits");
+        let index =
+            |samples: &Samples| (samples.values[0] - samples.values[20]) / (samples.values[0] + samples.values[20]);
+        let before = index(&samples);
+        found.apply(&mut samples);
+        assert!(
+            (index(&samples) - before).abs() < 1e-6,
+            "normalized differences are what they were"
+        );
+        assert_eq!(compare_statistics(&samples, &card()), []);
+    }
+
+    #[test]
     fn a_display_stretch_is_matched_by_percentiles() {
         let stretch = |band: usize, value: f32| (value * [0.09, 0.08, 0.04][band] + 20.0).clamp(0.0, 255.0).round();
         let mut samples = scene(stretch);
         assert_eq!(compare_statistics(&samples, &card())[0].code, "values_8_bit");
-        let found = match_statistics(&samples, &card(), MatchMode::Auto).expect("a stretch");
+        let found = match_statistics(&samples, &card(), MatchMode::Percentiles).expect("a stretch");
         assert_eq!(found.method, "percentiles");
         found.apply(&mut samples);
         assert_eq!(compare_statistics(&samples, &card()), []);

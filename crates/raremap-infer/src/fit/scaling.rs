@@ -4,7 +4,7 @@ use raremap_geo::CrsKind;
 use raremap_model::Card;
 use raremap_scene::SceneInfo;
 
-use crate::fit::statistics::Warning;
+use crate::fit::statistics::{Warning, is_far_resolution};
 use raremap_geo::M2_PER_HA;
 use raremap_geo::pixel_areas;
 
@@ -49,11 +49,11 @@ pub fn pixel_size_m(info: &SceneInfo) -> Option<[f64; 2]> {
 
 /// Scene pixels per pixel of the model's resolution, along columns and rows, as [`crate::RunOptions::resample`] takes them.
 ///
-/// `None` if the size on the ground is not known, or, unless `always`, if no side differs by more than 25 % or one differs by more than can
-/// be run.
+/// `None` if the size on the ground is not known, or, unless `always`, if no side is more than 25 % beyond the trained resolutions or one
+/// differs by more than can be run.
 pub fn resampling(info: &SceneInfo, card: &Card, always: bool) -> Option<[f64; 2]> {
     let ratios = ratios(info, card)?;
-    let is_far = |ratio: &f64| !(1.0 / FAR_RATIO..=FAR_RATIO).contains(ratio);
+    let is_far = |ratio: &f64| is_far_resolution(card.ground_resolution_m / ratio, card);
     (always || ratios.iter().any(is_far) && can_run(&ratios)).then_some(ratios)
 }
 
@@ -90,8 +90,6 @@ fn can_run(ratios: &[f64; 2]) -> bool {
 
 /// Lengths that differ by less than this share count as equal.
 const SAME_RATIO: f64 = 0.01;
-/// A side of a pixel that is this many times longer or shorter than in training is far off.
-const FAR_RATIO: f64 = 1.25;
 
 #[cfg(test)]
 mod tests {

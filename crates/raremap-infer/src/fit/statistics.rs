@@ -37,6 +37,13 @@ const NEARER: f64 = 2.0;
 /// Green and red are alike in most places. Near infrared that is more like one of them than they are like each other, by this much of a
 /// correlation, is suspicious if another order is nearer as well. The lowest value in 242 training images is -0.19.
 const UNLIKE: f64 = -0.2;
+/// Share of the pixels that count as the darkest.
+const DARKEST_SHARE: f64 = 0.01;
+/// Green that reflects this much in its darkest pixels is seen through air: none of 242 training scenes at 30 m does where it is also
+/// [`BLUER`], 1 in 100 chips of 64 x 64 pixels, and none of 60 scenes of 256 x 256.
+const HAZY_REFLECTANCE: f64 = 0.06;
+/// Air is at least this many times brighter in green than in red; bare ground is darker in green.
+const BLUER: f64 = 1.15;
 /// A ground resolution this many times finer or coarser than in training is far off.
 const FAR_RESOLUTION: f64 = 1.25;
 
@@ -154,12 +161,12 @@ pub fn compare_statistics(samples: &Samples, card: &Card) -> Vec<Warning> {
         }];
     }
     if far.is_empty() {
-        return Vec::new();
+        return hazy(samples, card).into_iter().collect();
     }
     let (code, cause) = match look {
         Look::EightBit => (
             "values_8_bit",
-            "The values look like 8-bit display values; matching them by percentiles may help.",
+            "The values look like 8-bit display values; matching their units helps.",
         ),
         Look::Reflectance => (
             "values_reflectance",
@@ -176,6 +183,31 @@ pub fn compare_statistics(samples: &Samples, card: &Card) -> Vec<Warning> {
         far.join("; ")
     );
     vec![Warning { code, message }]
+}
+
+/// Whether even the darkest pixels of green are bright, and brighter than those of red, which air makes them and no ground does.
+fn hazy(samples: &Samples, card: &Card) -> Option<Warning> {
+    let one = crate::fit::scaling::reflectance_factor(card)?;
+    let names = card.scene_bands();
+    let darkest = |name: &str| {
+        let band = names.iter().position(|band| *band == name)?;
+        let plane = samples.values.chunks_exact(samples.valid.len().max(1)).nth(band)?;
+        let valid = plane.iter().zip(&samples.valid).filter(|(_, valid)| **valid);
+        let mut values: Vec<f32> = valid.map(|(value, _)| *value).collect();
+        let at = (values.len().checked_sub(1)? as f64 * DARKEST_SHARE) as usize;
+        let (_, value, _) = values.select_nth_unstable_by(at, f32::total_cmp);
+        Some(f64::from(*value) / one)
+    };
+    let (green, red) = (darkest("green")?, darkest("red")?);
+    (green > HAZY_REFLECTANCE && green > red * BLUER).then(|| Warning {
+        code: "values_hazy",
+        message: format!(
+            "The values look like top-of-atmosphere reflectance, or a hazy day: even the darkest pixels of green reflect {:.1}%. The \
+             model was trained on {}, with haze added; surface reflectance gives a better map, above all of wetland.",
+            green * 100.0,
+            card.value_scaling
+        ),
+    })
 }
 
 /// The statistics of all bands, if there are pixels with data.
@@ -247,17 +279,25 @@ fn correlation(samples: &Samples, one: usize, other: usize) -> Option<f64> {
     correlation.is_finite().then_some(correlation)
 }
 
+/// Whether pixels of `metres` are much finer or coarser than all that were trained.
+pub(crate) fn is_far_resolution(metres: f64, card: &Card) -> bool {
+    let [finest, coarsest] = card.ground_resolution_range_m();
+    !(finest / FAR_RESOLUTION..=coarsest * FAR_RESOLUTION).contains(&metres)
+}
+
 /// Compares the size of the scene's pixels on the ground with that of the training data.
 pub fn compare_resolution(pixel_ha: Option<f64>, card: &Card) -> Option<Warning> {
     let metres = (pixel_ha? * raremap_geo::M2_PER_HA).sqrt();
-    let ratio = metres / card.ground_resolution_m;
-    if !ratio.is_finite() || (1.0 / FAR_RESOLUTION..=FAR_RESOLUTION).contains(&ratio) {
+    if !metres.is_finite() || !is_far_resolution(metres, card) {
         return None;
     }
+    let trained = match card.ground_resolution_range_m() {
+        [finest, coarsest] if finest < coarsest => format!("{finest:.0} to {coarsest:.0} m"),
+        [only, _] => format!("{only:.1} m"),
+    };
     let message = format!(
-        "A pixel of the scene is {metres:.1} m wide, but the model was trained on {:.1} m: things look larger or smaller to it than \
+        "A pixel of the scene is {metres:.1} m wide, but the model was trained on {trained}: things look larger or smaller to it than \
          in training. Running it at its own resolution may help.",
-        card.ground_resolution_m
     );
     Some(Warning {
         code: "resolution",
@@ -297,6 +337,7 @@ pub(crate) mod tests {
                 dataset: String::new(),
                 provenance: String::new(),
                 class_pixels: vec![],
+                ground_resolution_range_m: None,
             },
             metrics: Default::default(),
             quantization: String::new(),
@@ -365,6 +406,30 @@ pub(crate) mod tests {
         );
         assert!(compare_resolution(metres(5.8), &card()).is_some_and(|warning| warning.message.contains("5.8 m")));
         assert!(compare_resolution(metres(250.0), &card()).is_some());
+    }
+
+    #[test]
+    fn a_range_of_trained_resolutions_is_near_as_a_whole() {
+        let mut card = card();
+        card.training.ground_resolution_range_m = Some([5.0, 36.0]);
+        let far = |edge: f64| compare_resolution(Some(edge * edge / 10_000.0), &card);
+        assert!([4.1, 5.8, 10.0, 30.0, 44.0].iter().all(|edge| far(*edge).is_none()));
+        assert!(far(46.0).is_some_and(|warning| warning.message.contains("5 to 36 m")));
+        assert!(far(3.0).is_some());
+    }
+
+    #[test]
+    fn haze_is_said_and_bare_ground_is_not() {
+        let codes = |means: [f32; 3]| {
+            compare_statistics(&scene(means), &card())
+                .iter()
+                .map(|w| w.code)
+                .collect::<Vec<_>>()
+        };
+        // The darkest of these scenes is 0.8 times the mean.
+        assert_eq!(codes([1000.0, 700.0, 2400.0]), ["values_hazy"]);
+        assert_eq!(codes([1000.0, 1200.0, 2400.0]), [""; 0], "red ground");
+        assert_eq!(codes([700.0, 500.0, 2400.0]), [""; 0], "dark enough");
     }
 
     #[test]

@@ -5,6 +5,9 @@ use crate::error::InferError;
 /// Tile edges and tile origins are multiples of this, so that all tiles share the network's coarsest grid.
 pub const TILE_MULTIPLE: usize = 32;
 
+/// Where tile and overlap are multiples of this, tile origins are too: attention windows of this edge then lie alike whatever the tile.
+const WINDOW_MULTIPLE: usize = 64;
+
 /// Largest tile edge, because attention's memory grows with its fourth power.
 pub const MAX_TILE_PX: usize = 2048;
 
@@ -24,9 +27,11 @@ impl Default for Tiling {
 }
 
 impl Tiling {
-    /// Tiles of this edge, whose neighbours share a quarter of it.
+    /// Tiles of this edge, whose neighbours share a quarter of it or a little more.
     pub const fn of_tile(tile_px: usize) -> Self {
-        let quarter = (tile_px / 4).next_multiple_of(TILE_MULTIPLE);
+        let has_windows = tile_px.is_multiple_of(WINDOW_MULTIPLE) && tile_px > WINDOW_MULTIPLE;
+        let multiple = if has_windows { WINDOW_MULTIPLE } else { TILE_MULTIPLE };
+        let quarter = (tile_px / 4).next_multiple_of(multiple);
         let most = tile_px.saturating_sub(TILE_MULTIPLE);
         let overlap_px = if quarter < most { quarter } else { most };
         Self { tile_px, overlap_px }
@@ -37,7 +42,7 @@ impl Tiling {
 ///
 /// All windows have one size, so that a device prepares its kernels once. A scene smaller than a tile gets one window of the scene's size,
 /// rounded up to a multiple of 32. The last window of a row or column is shifted back, so that at most 31 of its pixels are beyond the
-/// scene's edge; the reader fills those by reflection.
+/// scene's edge, or 63 if tile and overlap are multiples of 64; the reader fills those by reflection.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct TilePlan {
     /// Size of the scene, in pixels.
@@ -96,11 +101,15 @@ impl TilePlan {
         let [height, width] = scene;
         let tile = scene.map(|size| tile_px.min(size.next_multiple_of(TILE_MULTIPLE)));
         let step = tile_px - overlap_px;
+        let is_aligned = [tile_px, overlap_px]
+            .iter()
+            .all(|edge| edge.is_multiple_of(WINDOW_MULTIPLE));
+        let multiple = if is_aligned { WINDOW_MULTIPLE } else { TILE_MULTIPLE };
         Ok(Self {
             scene,
             tile,
-            row_origins: origins(height, tile[0], step),
-            column_origins: origins(width, tile[1], step),
+            row_origins: origins(height, tile[0], step, multiple),
+            column_origins: origins(width, tile[1], step, multiple),
             overlap_px,
             cell_px,
         })
@@ -132,8 +141,8 @@ impl TilePlan {
     }
 }
 
-fn origins(size: usize, tile: usize, step: usize) -> Vec<usize> {
-    let last = size.saturating_sub(tile).next_multiple_of(TILE_MULTIPLE);
+fn origins(size: usize, tile: usize, step: usize, multiple: usize) -> Vec<usize> {
+    let last = size.saturating_sub(tile).next_multiple_of(multiple);
     (0..last).step_by(step).chain([last]).collect()
 }
 
@@ -155,8 +164,10 @@ mod tests {
     use super::*;
 
     #[test]
-    fn every_pixel_is_covered_by_windows_of_one_size_at_multiples_of_32() {
-        for (tile_px, overlap_px) in [(256, 64), (64, 32), (128, 0), (512, 256)] {
+    fn every_pixel_is_covered_by_windows_of_one_size_at_multiples_of_32_or_64() {
+        for (tile_px, overlap_px, multiple) in
+            [(256, 64, 64), (256, 32, 32), (64, 32, 32), (128, 0, 64), (512, 256, 64)]
+        {
             for size in (1..1200).step_by(7).chain([31, 32, 33, 255, 256, 257, 448, 449]) {
                 let plan = TilePlan::new([size, 40], Tiling { tile_px, overlap_px }, 4).expect("a valid plan");
                 let mut covered = 0;
@@ -165,11 +176,11 @@ mod tests {
                         origin <= covered,
                         "gap before {origin} of {size} with {tile_px}/{overlap_px}"
                     );
-                    assert_eq!(origin % TILE_MULTIPLE, 0);
+                    assert_eq!(origin % multiple, 0);
                     covered = origin + plan.tile[0];
                 }
                 assert!(
-                    covered >= size && covered < size + TILE_MULTIPLE,
+                    covered >= size && covered < size + multiple,
                     "{size}: covered {covered}"
                 );
                 assert_eq!(plan.column_origins, [0]);
@@ -213,6 +224,18 @@ mod tests {
         for tile_px in (32..=MAX_TILE_PX).step_by(TILE_MULTIPLE) {
             assert!(
                 TilePlan::new([100, 100], Tiling::of_tile(tile_px), 4).is_ok(),
+                "{tile_px}"
+            );
+        }
+    }
+
+    #[test]
+    fn usual_tiles_of_all_sizes_lie_on_one_grid_of_windows() {
+        for tile_px in (128..=1024).step_by(64) {
+            let plan = TilePlan::new([3001, 999], Tiling::of_tile(tile_px), 4).expect("a valid plan");
+            let origins = plan.row_origins.iter().chain(&plan.column_origins);
+            assert!(
+                origins.into_iter().all(|origin| origin % WINDOW_MULTIPLE == 0),
                 "{tile_px}"
             );
         }

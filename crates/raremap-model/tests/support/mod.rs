@@ -39,6 +39,7 @@ pub fn card(architecture: Architecture) -> Card {
             dataset: "none".into(),
             provenance: "none".into(),
             class_pixels: vec![3, 2, 1],
+            ground_resolution_range_m: None,
         },
         metrics: json!({ "val": { "mean_iou": 0.5 } }),
         quantization: "int8".into(),

@@ -69,6 +69,8 @@ pub struct ModelCard {
     pub value_scaling: String,
     /// Metres per pixel of the training data.
     pub ground_resolution_m: f64,
+    /// Finest and coarsest ground resolution of the training data, in metres per pixel.
+    pub ground_resolution_range_m: [f64; 2],
     /// Classes in the order of the main head's channels.
     pub classes: Vec<ModelClass>,
     /// Names of the rare classes.
@@ -105,6 +107,7 @@ impl ModelCard {
             bands: card.bands.iter().map(|band| band.name.clone()).collect(),
             value_scaling: card.value_scaling.clone(),
             ground_resolution_m: card.ground_resolution_m,
+            ground_resolution_range_m: card.ground_resolution_range_m(),
             classes: card.classes.iter().map(class).collect(),
             rare_classes: card.rare_classes.clone(),
             dataset: card.training.dataset.clone(),

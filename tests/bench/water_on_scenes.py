@@ -1,0 +1,76 @@
+"""Water of a model on georeferenced scenes with labels, beside what NDWI finds on the same pixels, and whether the map depends on the tile.
+
+    python3 -m pip install numpy rasterio
+    python3 tests/bench/water_on_scenes.py target/release/raremap web/models/default.raremap ../shared/data/scenes OUT [predict options]
+
+OUT keeps the masks. The scenes are not part of the repository; one that is not there is skipped.
+"""
+import json
+import os
+import subprocess
+import sys
+
+import numpy as np
+import rasterio
+
+WATER = 5
+TILES = (128, 256, 512)
+# File, label file, its values of water and of land, bands of green, red and near infrared.
+SCENES = {
+    "spain (Sentinel-2 L1C, 10 m)": ("Spain_7370579_S2Hand", "Spain_7370579_LabelHand", 1, 0, (3, 4, 8)),
+    "naip (8 bits, 5 m)": ("naip_2018", "naip_2018_label", 5, 254, (2, 3, 4)),
+    "landsat 1985 (8 bits, 30 m)": ("landsat_1985", None, None, None, (4, 3, 2)),
+    "landsat 2020 (8 bits, 30 m)": ("landsat_2020", None, None, None, (4, 3, 2)),
+}
+
+
+def read(path, bands=None):
+    with rasterio.open(path) as file:
+        return file.read(bands)
+
+
+def iou(one, other):
+    return (one & other).sum() / max(1, (one | other).sum())
+
+
+def predict(binary, model, scene, bands, out, tile, options):
+    os.makedirs(out, exist_ok=True)
+    names = ",".join(f"{name}={band}" for name, band in zip(("green", "red", "nir"), bands))
+    command = [binary, "predict", model, scene, "--out", out, "--bands", names, "--json", *options]
+    done = subprocess.run(command + (["--tile", str(tile)] if tile else []), capture_output=True, text=True)
+    if done.returncode:
+        sys.exit(done.stderr)
+    return read(f"{out}/mask.tif", 1), json.loads(done.stdout)
+
+
+def main(binary, model, data, out, *options):
+    for name, (image, label, water, land, bands) in SCENES.items():
+        scene = f"{data}/{image}.tif"
+        if not os.path.exists(scene):
+            print(f"skipped: {scene} is not there")
+            continue
+        of = lambda tile: predict(binary, model, scene, bands, f"{out}/{image}_{tile or 'default'}", tile, options)
+        mask, summary = of(None)
+        green, _, nir = read(scene, list(bands)).astype("float32")
+        ndwi = (green - nir) / np.maximum(green + nir, 1)
+        seen = mask < 255
+        if label:
+            truth = read(f"{data}/{label}.tif", 1)
+            seen &= (truth == water) | (truth == land)
+            truth = truth[seen] == water
+            found = mask[seen] == WATER
+            best, at = max((iou(ndwi[seen] > t, truth), t) for t in np.arange(-0.8, 0.8, 0.02))
+            precision, recall = (found & truth).sum() / max(1, found.sum()), (found & truth).sum() / truth.sum()
+            print(f"{name}: water IoU {iou(found, truth):.3f} (precision {precision:.2f}, recall {recall:.2f});",
+                  f"NDWI > 0 {iou(ndwi[seen] > 0, truth):.3f}, best {best:.3f} above {at:.2f}")
+        else:
+            print(f"{name}: {100 * (mask[seen] == WATER).mean():.1f}% water; NDWI > 0: {100 * (ndwi[seen] > 0).mean():.1f}%,",
+                  f"IoU with it {iou(mask[seen] == WATER, ndwi[seen] > 0):.3f}")
+        shares = ", ".join(f"{c['name']} {c['percent']:.1f}%" for c in summary["areas"])
+        masks = {tile: of(tile)[0][seen] for tile in TILES}
+        agree = ", ".join(f"{a}/{b} {(masks[a] == masks[b]).mean():.3f}" for a, b in ((128, 256), (256, 512), (128, 512)))
+        print(f"  {shares}\n  tiles that agree: {agree}\n  warnings: {', '.join(w['code'] for w in summary['warnings']) or 'none'}")
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])

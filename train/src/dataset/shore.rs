@@ -1,0 +1,207 @@
+//! Labels along the edge of a class, where labellers who keep to what they are sure of leave none.
+
+use anyhow::{Context, Result, ensure};
+use serde::{Deserialize, Serialize};
+
+use super::config::DatasetConfig;
+use super::sample::{IGNORE, Sample};
+use raremap_infer::normalized_difference;
+
+/// Labels pixels that have none, near a class whose spectral index is known: else a network may draw its edge anywhere in between.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ShoreSection {
+    /// The class, such as `water`.
+    pub class: String,
+    /// Two bands whose normalized difference is high over the class, such as green and nir.
+    pub index: [String; 2],
+    /// A pixel without a label, near the class, is of it where the index is above this.
+    pub class_above: f32,
+    /// It is of the nearest other class where the index is below this.
+    pub others_below: f32,
+    /// Rows and columns that are near, from 1 to 32.
+    pub reach_px: usize,
+    /// Splits that this applies to; labels that judge stay as they are.
+    #[serde(default = "train")]
+    pub splits: Vec<String>,
+}
+
+fn train() -> Vec<String> {
+    vec!["train".to_owned()]
+}
+
+/// Largest `reach_px`.
+const MOST_REACH_PX: usize = 32;
+
+/// A [`ShoreSection`] for one dataset's samples.
+pub(super) struct Shore {
+    class: u8,
+    /// Positions in a sample.
+    bands: [usize; 2],
+    class_above: f32,
+    others_below: f32,
+    reach: isize,
+    /// Rows and columns to what is near, nearest first.
+    offsets: Vec<(isize, isize)>,
+}
+
+impl Shore {
+    /// # Errors
+    /// Names the key that makes no sense.
+    pub fn new(config: &DatasetConfig, section: &ShoreSection) -> Result<Self> {
+        let class = config.classes.iter().position(|class| class.name == section.class);
+        let class = class.with_context(|| format!("shore.class names {}, which is no class", section.class))?;
+        let scene = config.scene_bands();
+        let band = |name: &String| {
+            let found = scene.iter().position(|(band, _)| band == name);
+            found.with_context(|| format!("shore.index names {name}, which is no band of the files"))
+        };
+        ensure!(
+            (1..=MOST_REACH_PX).contains(&section.reach_px),
+            "shore.reach_px must be from 1 to {MOST_REACH_PX}, it is {}",
+            section.reach_px
+        );
+        ensure!(
+            section.others_below <= section.class_above,
+            "shore.others_below must not be above shore.class_above"
+        );
+        let reach = section.reach_px as isize;
+        let mut offsets: Vec<(isize, isize)> = (-reach..=reach)
+            .flat_map(|row| (-reach..=reach).map(move |column| (row, column)))
+            .collect();
+        offsets.sort_by_key(|(row, column)| (row * row + column * column, *row, *column));
+        Ok(Self {
+            class: class as u8,
+            bands: [band(&section.index[0])?, band(&section.index[1])?],
+            class_above: section.class_above,
+            others_below: section.others_below,
+            reach,
+            offsets,
+        })
+    }
+
+    /// Labels what has no label in `sample`; gives how many pixels became the class and how many others.
+    pub fn apply(&self, sample: &mut Sample) -> [usize; 2] {
+        let mut labelled = [0; 2];
+        if !sample.labels.contains(&self.class) {
+            return labelled;
+        }
+        let (width, height) = (sample.width as isize, sample.height as isize);
+        let area = sample.valid.len();
+        let known = sample.labels.clone();
+        let near_class = self.near(&known, sample.width);
+        for pixel in (0..area).filter(|&pixel| known[pixel] == IGNORE && sample.valid[pixel] && near_class[pixel]) {
+            let [first, second] = self.bands.map(|band| sample.values[band * area + pixel]);
+            let index = normalized_difference(first, second);
+            if index > self.class_above {
+                sample.labels[pixel] = self.class;
+                labelled[0] += 1;
+            } else if index < self.others_below {
+                let (row, column) = (pixel as isize / width, pixel as isize % width);
+                let near = self.offsets.iter().map(|(down, right)| (row + down, column + right));
+                let inside = near.filter(|(y, x)| (0..height).contains(y) && (0..width).contains(x));
+                let mut labels = inside.map(|(y, x)| known[(y * width + x) as usize]);
+                if let Some(other) = labels.find(|label| *label != IGNORE && *label != self.class) {
+                    sample.labels[pixel] = other;
+                    labelled[1] += 1;
+                }
+            }
+        }
+        labelled
+    }
+
+    /// Pixels with one of the class at most `reach` rows and columns away.
+    fn near(&self, labels: &[u8], width: usize) -> Vec<bool> {
+        let height = labels.len() / width.max(1);
+        let around = |at: usize, length: usize| {
+            let at = at as isize;
+            (at - self.reach).max(0) as usize..((at + self.reach + 1) as usize).min(length)
+        };
+        let pixels = || (0..height).flat_map(|row| (0..width).map(move |column| (row, column)));
+        let along: Vec<bool> = pixels()
+            .map(|(row, column)| around(column, width).any(|x| labels[row * width + x] == self.class))
+            .collect();
+        pixels()
+            .map(|(row, column)| around(row, height).any(|y| along[y * width + column]))
+            .collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn section() -> ShoreSection {
+        ShoreSection {
+            class: "water".into(),
+            index: ["green".into(), "nir".into()],
+            class_above: 0.05,
+            others_below: -0.05,
+            reach_px: 3,
+            splits: train(),
+        }
+    }
+
+    fn config() -> DatasetConfig {
+        let text = "name = 's'\nprovenance = ''\nroot = '.'\nimages = 'i'\nmasks = 'm'\nsplits = 's'\nvalue_scaling = ''\n\
+             ground_resolution_m = 1.0\nignore = 9\nbands = [{ name = 'nir', index = 1 }, { name = 'green', index = 2 }]\n\
+             classes = [{ value = 0, name = 'crop', color = '000000' }, { value = 1, name = 'water', color = '0000FF' }, \
+             { value = 2, name = 'forest', color = '00FF00' }]";
+        toml::from_str(text).expect("a dataset")
+    }
+
+    /// One row: its labels and its near infrared, green being 100 everywhere.
+    fn row(labels: &[u8], nir: &[f32]) -> Sample {
+        Sample {
+            path: "memory".into(),
+            height: 1,
+            width: labels.len(),
+            values: [nir, &vec![100.0; labels.len()]].concat(),
+            valid: vec![true; labels.len()],
+            labels: labels.to_vec(),
+        }
+    }
+
+    #[test]
+    fn what_lies_between_a_class_and_the_others_takes_a_side() {
+        const NO: u8 = IGNORE;
+        let mut sample = row(
+            &[1, NO, NO, NO, NO, 2, NO, 0, NO, NO],
+            &[10.0, 20.0, 100.0, 300.0, 300.0, 300.0, 10.0, 300.0, 300.0, 10.0],
+        );
+        let shore = Shore::new(&config(), &section()).expect("valid");
+        assert_eq!(shore.apply(&mut sample), [1, 1]);
+        // Water; neither; land like the nearest within reach; and out of reach of water all stays as it was.
+        assert_eq!(sample.labels, [1, 1, NO, 2, NO, 2, NO, 0, NO, NO]);
+    }
+
+    #[test]
+    fn images_without_the_class_and_pixels_without_data_stay_as_they_are() {
+        let shore = Shore::new(&config(), &section()).expect("valid");
+        let mut sample = row(&[0, IGNORE, 2], &[300.0; 3]);
+        assert_eq!(shore.apply(&mut sample), [0, 0]);
+        let mut sample = row(&[1, IGNORE, 2], &[10.0, 300.0, 300.0]);
+        sample.valid[1] = false;
+        assert_eq!(shore.apply(&mut sample), [0, 0]);
+    }
+
+    #[test]
+    fn keys_that_fit_nothing_are_named() {
+        let refused = |section: ShoreSection| Shore::new(&config(), &section).err().expect("refused").to_string();
+        let class = ShoreSection {
+            class: "sea".into(),
+            ..section()
+        };
+        assert!(refused(class).contains("sea"));
+        let band = ShoreSection {
+            index: ["green".into(), "swir1".into()],
+            ..section()
+        };
+        assert!(refused(band).contains("swir1"));
+        let reach = ShoreSection {
+            reach_px: 0,
+            ..section()
+        };
+        assert!(refused(reach).contains("reach_px"));
+    }
+}

@@ -1,0 +1,322 @@
+//! A dataset that is made of others, each with its own folder, bands, ground resolution and share of the crops.
+
+use std::ops::Range;
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, Result, ensure};
+use serde::{Deserialize, Serialize};
+
+use super::config::{BandConfig, DatasetConfig};
+use super::entries::Entry;
+use super::{Split, drop::Dropped};
+
+/// One of the datasets that another is made of.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct SourceConfig {
+    /// Its TOML file, relative to the one that names it.
+    pub dataset: PathBuf,
+    /// Its share of the training crops, relative to the shares of the others.
+    #[serde(default = "whole")]
+    pub share: f64,
+    /// What the file says, with the bands of the mix.
+    #[serde(skip)]
+    config: Option<Box<DatasetConfig>>,
+}
+
+const fn whole() -> f64 {
+    1.0
+}
+
+/// Samples of a split that come from one source.
+#[derive(Debug, Clone, PartialEq)]
+pub struct SourceSamples {
+    /// Which of the split's samples.
+    pub samples: Range<usize>,
+    /// Share of the training crops, relative to the others'.
+    pub share: f64,
+    /// Metres per pixel of the samples.
+    pub ground_resolution_m: f64,
+}
+
+impl DatasetConfig {
+    /// Whether the dataset is made of others.
+    pub fn is_mix(&self) -> bool {
+        !self.sources.is_empty()
+    }
+
+    /// Reads the descriptions of the sources with `read`, and gives each the bands of the mix.
+    pub(super) fn read_sources(&mut self, path: &Path, read: impl Fn(&Path) -> Result<Self>) -> Result<()> {
+        let folder = path.parent().unwrap_or(Path::new(""));
+        let (mix, bands) = (self.clone(), &mut self.bands);
+        for (position, band) in bands.iter_mut().enumerate() {
+            // A band of the mix is where it stands; each source knows its place in its own files.
+            if mix.is_mix() && band.index.is_none() && band.normalized_difference.is_none() {
+                band.index = Some(position + 1);
+            }
+        }
+        for source in &mut self.sources {
+            let file = folder.join(&source.dataset);
+            let mut config = read(&file)?;
+            ensure!(!config.is_mix(), "{} is made of others itself", file.display());
+            config.bands = mix
+                .bands
+                .iter()
+                .map(|band| config.band_of_mix(band))
+                .collect::<Result<_>>()
+                .with_context(|| file.display().to_string())?;
+            let classes = |config: &Self| {
+                config
+                    .classes
+                    .iter()
+                    .map(|class| class.name.clone())
+                    .collect::<Vec<_>>()
+            };
+            ensure!(
+                classes(&config) == classes(&mix),
+                "the classes of {} are {}, those of {} {}",
+                config.name,
+                classes(&config).join(", "),
+                mix.name,
+                classes(&mix).join(", ")
+            );
+            source.config = Some(Box::new(config));
+        }
+        Ok(())
+    }
+
+    fn band_of_mix(&self, band: &BandConfig) -> Result<BandConfig> {
+        if band.normalized_difference.is_some() {
+            return Ok(band.clone());
+        }
+        let own = self
+            .bands
+            .iter()
+            .find(|own| own.name == band.name && own.index.is_some());
+        own.cloned()
+            .with_context(|| format!("{} has no band {}", self.name, band.name))
+    }
+
+    pub(super) fn check_sources(&self) -> Result<()> {
+        ensure!(
+            self.images.is_empty()
+                && self.masks.is_empty()
+                && self.splits.is_empty()
+                && self.npz.is_empty()
+                && self.root == PathBuf::new()
+                && self.window_px.is_none()
+                && self.nodata.is_none()
+                && self.shore.is_none()
+                && self.upsample == 1,
+            "a dataset with [[sources]] has no files of its own: root, images, masks, splits, npz, window_px, nodata, shore and upsample belong \
+             to its sources"
+        );
+        for (index, source) in self.sources.iter().enumerate() {
+            ensure!(
+                source.share > 0.0 && source.share.is_finite(),
+                "sources: the share of {} is {}; it must be positive",
+                source.dataset.display(),
+                source.share
+            );
+            let same = |other: &SourceConfig| other.name() == source.name();
+            ensure!(
+                !self.sources[..index].iter().any(same),
+                "sources: {} stands twice",
+                source.name()
+            );
+        }
+        Ok(())
+    }
+
+    /// The sources' own descriptions, in order.
+    pub fn source_configs(&self) -> impl Iterator<Item = &Self> {
+        self.sources.iter().filter_map(|source| source.config.as_deref())
+    }
+
+    /// The source that an image of the mix is of, and its name there.
+    pub(super) fn source_of<'a>(&self, image: &'a str) -> Option<(&Self, &'a str)> {
+        self.source_configs().find_map(|source| {
+            let image = image.strip_prefix(source.name.as_str())?.strip_prefix('/')?;
+            Some((source, image))
+        })
+    }
+
+    /// The entries of all sources, images and places after the source's name and a slash.
+    pub(super) fn entries_of_sources(&self, list: impl Fn(&Self) -> Result<Vec<Entry>>) -> Result<Vec<Entry>> {
+        let mut entries = Vec::new();
+        for source in self.source_configs() {
+            entries.extend(list(source)?.into_iter().map(|entry| source.in_mix(entry)));
+        }
+        Ok(entries)
+    }
+
+    fn in_mix(&self, entry: Entry) -> Entry {
+        Entry {
+            image: format!("{}/{}", self.name, entry.image),
+            place: format!("{}/{}", self.name, entry.place),
+            split: entry.split,
+        }
+    }
+
+    /// Reads `split` of all sources, one after the other; says which samples are whose.
+    ///
+    /// # Errors
+    /// As [`DatasetConfig::load_split`].
+    pub fn load_sources(&self, split: &str) -> Result<(Split, Vec<SourceSamples>)> {
+        if !self.is_mix() {
+            let loaded = self.load_split(split)?;
+            let all = SourceSamples {
+                samples: 0..loaded.samples.len(),
+                share: 1.0,
+                ground_resolution_m: self.sample_resolution_m(),
+            };
+            return Ok((loaded, vec![all]));
+        }
+        let mut whole = Split {
+            entries: Vec::new(),
+            samples: Vec::new(),
+            dropped: Dropped::default(),
+        };
+        let mut sources = Vec::new();
+        for (SourceConfig { share, .. }, config) in self.sources.iter().zip(self.source_configs()) {
+            let loaded = config.load_split(split)?;
+            let first = whole.samples.len();
+            whole
+                .entries
+                .extend(loaded.entries.into_iter().map(|entry| config.in_mix(entry)));
+            whole.samples.extend(loaded.samples);
+            whole.dropped.add(&loaded.dropped);
+            sources.push(SourceSamples {
+                samples: first..whole.samples.len(),
+                share: *share,
+                ground_resolution_m: config.sample_resolution_m(),
+            });
+        }
+        Ok((whole, sources))
+    }
+}
+
+impl SourceConfig {
+    fn name(&self) -> String {
+        match &self.config {
+            Some(config) => config.name.clone(),
+            None => self.dataset.display().to_string(),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::sample::{EpochOrder, TrainingSplit};
+    use rand::SeedableRng;
+    use rand::rngs::StdRng;
+
+    const CLASSES: &str =
+        "classes = [{ value = 0, name = 'land', color = '000000' }, { value = 1, name = 'water', color = '0000FF' }]";
+
+    /// A source of PNG pairs of `edge` pixels, RGB: value 10, 20, 30 in the three bands.
+    fn write_source(folder: &Path, name: &str, bands: &str, images: usize, edge: u32) {
+        let root = folder.join(name);
+        for kind in ["i", "m"] {
+            std::fs::create_dir_all(root.join(kind)).expect("a folder");
+        }
+        let mut splits = "image,place,split\n".to_owned();
+        for index in 0..images {
+            let pixels = (edge * edge) as usize;
+            write_png(
+                &root.join(format!("i/{index}.png")),
+                edge,
+                png::ColorType::Rgb,
+                &[10, 20, 30].repeat(pixels),
+            );
+            write_png(
+                &root.join(format!("m/{index}.png")),
+                edge,
+                png::ColorType::Grayscale,
+                &vec![1; pixels],
+            );
+            splits += &format!("{index},p{index},train\n");
+        }
+        std::fs::write(root.join("splits.csv"), splits).expect("writes");
+        let text = format!(
+            "name = '{name}'\nprovenance = ''\nroot = '{}'\nformat = 'png'\nimages = 'i'\nmasks = 'm'\nsplits = 'splits.csv'\n\
+             value_scaling = 'x'\nground_resolution_m = {edge}.0\nignore = 255\nbands = {bands}\n{CLASSES}\n",
+            root.display()
+        );
+        std::fs::write(folder.join(format!("{name}.toml")), text).expect("writes");
+    }
+
+    fn write_png(path: &Path, edge: u32, color: png::ColorType, bytes: &[u8]) {
+        let mut encoder = png::Encoder::new(std::fs::File::create(path).expect("creates"), edge, edge);
+        encoder.set_color(color);
+        let mut writer = encoder.write_header().expect("writes");
+        writer.write_image_data(bytes).expect("writes");
+    }
+
+    fn mix(folder: &Path, rest: &str) -> Result<DatasetConfig> {
+        let text = format!(
+            "name = 'mix'\nprovenance = ''\nvalue_scaling = 'x'\nground_resolution_m = 10.0\nignore = 255\n{rest}\n{CLASSES}\n\
+             sources = [{{ dataset = 'one.toml', share = 3.0 }}, {{ dataset = 'two.toml' }}]\n"
+        );
+        std::fs::write(folder.join("mix.toml"), text).expect("writes");
+        DatasetConfig::read(&folder.join("mix.toml"), None)
+    }
+
+    fn two_sources() -> tempfile::TempDir {
+        let folder = tempfile::tempdir().expect("a folder");
+        let order = "[{ name = 'green', index = 1 }, { name = 'red', index = 2 }, { name = 'nir', index = 3 }]";
+        write_source(folder.path(), "one", order, 8, 4);
+        let order = "[{ name = 'nir', index = 1 }, { name = 'green', index = 2 }]";
+        write_source(folder.path(), "two", order, 2, 6);
+        folder
+    }
+
+    const BANDS: &str =
+        "bands = [{ name = 'green' }, { name = 'nir' }, { name = 'ndwi', normalized_difference = ['green', 'nir'] }]";
+
+    #[test]
+    fn each_source_gives_the_bands_of_the_mix_from_its_own_places() {
+        let folder = two_sources();
+        let mix = mix(folder.path(), BANDS).expect("valid");
+        let (split, sources) = mix.load_sources("train").expect("reads");
+        assert_eq!(split.entries[8].image, "two/0");
+        assert_eq!(split.entries[8].place, "two/p0");
+        let corner = |index: usize| {
+            let sample = &split.samples[index];
+            [sample.values[0], sample.values[sample.valid.len()]]
+        };
+        assert_eq!((corner(0), corner(8)), ([10.0, 30.0], [20.0, 10.0]));
+        let resolutions: Vec<_> = sources.iter().map(|source| source.ground_resolution_m).collect();
+        assert_eq!(resolutions, [4.0, 6.0]);
+        let again = mix.load_sample("two/1").expect("reads by name");
+        assert_eq!(again.height, 6);
+        assert!(mix.image_path("one/3").ends_with("one/i/3.png"));
+    }
+
+    #[test]
+    fn crops_are_shared_as_the_mix_says_and_all_samples_have_their_turn() {
+        let folder = two_sources();
+        let mix = mix(folder.path(), BANDS).expect("valid");
+        let split = TrainingSplit::load(&mix).expect("reads");
+        let order = EpochOrder::shuffled(&split, &mut StdRng::seed_from_u64(1));
+        let drawn: Vec<usize> = (0..8).map(|position| order.sample(position)).collect();
+        assert_eq!(
+            drawn.iter().filter(|&&sample| sample >= 8).count(),
+            2,
+            "a quarter is of the second: {drawn:?}"
+        );
+        let distinct: std::collections::BTreeSet<_> = drawn.iter().collect();
+        assert_eq!(distinct.len(), 8);
+    }
+
+    #[test]
+    fn what_does_not_fit_is_named() {
+        let folder = two_sources();
+        let refused = |rest: &str| format!("{:#}", mix(folder.path(), rest).expect_err("refused"));
+        let error = refused("bands = [{ name = 'red' }]");
+        assert!(error.contains("two has no band red"), "{error}");
+        let error = refused(&format!("{BANDS}\nimages = 'i'"));
+        assert!(error.contains("belong to its sources"), "{error}");
+    }
+}
