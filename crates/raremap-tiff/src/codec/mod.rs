@@ -7,10 +7,14 @@ mod jpeg;
 mod lerc;
 mod lzma;
 mod lzw;
+mod old_jpeg;
 mod packbits;
 pub(crate) mod predictor;
+mod sgi_log;
 mod webp;
 mod zstd;
+
+use std::sync::Arc;
 
 use serde::Serialize;
 
@@ -21,6 +25,8 @@ use crate::limits::Limits;
 use crate::samples::SampleType;
 use crate::tags;
 use raremap_io::RangeSource;
+
+pub(crate) use old_jpeg::{Coded, OldImage, OldJpeg};
 
 /// A compression that is read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
@@ -45,6 +51,10 @@ pub enum Compression {
     WebP,
     /// JPEG (code 7).
     Jpeg,
+    /// JPEG of before technical note 2 (code 6).
+    OldJpeg,
+    /// Logarithms of light, 16 bits, or 32 with colour (code 34676).
+    SgiLog,
     /// CCITT modified Huffman runs, rows on bytes (or on 16-bit words).
     CcittRle,
     /// CCITT T.4, one- or two-dimensional.
@@ -62,17 +72,18 @@ impl Compression {
             3 => return Ok(Compression::CcittGroup3),
             4 => return Ok(Compression::CcittGroup4),
             5 => return Ok(Compression::Lzw),
+            6 => return Ok(Compression::OldJpeg),
             7 => return Ok(Compression::Jpeg),
             8 | 32946 => return Ok(Compression::Deflate),
             32773 => return Ok(Compression::PackBits),
+            34676 => return Ok(Compression::SgiLog),
             34887 => return Ok(Compression::Lerc),
             34925 => return Ok(Compression::Lzma),
             50000 => return Ok(Compression::Zstd),
             50001 => return Ok(Compression::WebP),
-            6 => "old-style JPEG",
             32809 => "ThunderScan",
             34661 => "JBIG",
-            34676 | 34677 => "SGI Log",
+            34677 => "SGI Log of 24 bits",
             34712 => "JPEG 2000",
             50002 | 52546 => "JPEG XL",
             _ => "of an unknown kind",
@@ -90,7 +101,7 @@ impl Compression {
     /// colours, values before they are bytes.
     pub(crate) fn working_copies(self) -> u64 {
         match self {
-            Compression::Jpeg => 5,
+            Compression::Jpeg | Compression::OldJpeg => 5,
             Compression::WebP => 4,
             Compression::Lerc => 3,
             _ => 1,
@@ -99,12 +110,15 @@ impl Compression {
 
     /// Whether blocks are rows of samples packed as the file says, rather than pictures of whole bytes.
     pub(crate) fn is_of_rows(self) -> bool {
-        !matches!(self, Compression::Jpeg | Compression::WebP | Compression::Lerc)
+        !matches!(
+            self,
+            Compression::Jpeg | Compression::OldJpeg | Compression::WebP | Compression::Lerc | Compression::SgiLog
+        )
     }
 
     /// Whether the codec itself reads bytes in their own order, whatever the FillOrder tag says.
     pub(crate) fn ignores_fill_order(self) -> bool {
-        self == Compression::Jpeg
+        matches!(self, Compression::Jpeg | Compression::OldJpeg)
     }
 }
 
@@ -163,6 +177,8 @@ pub(crate) struct BlockCodec {
     jpeg_tables: Vec<u8>,
     /// Whether JPEG components are YCbCr, to be converted.
     jpeg_to_rgb: bool,
+    /// Of compression 6 alone.
+    old_jpeg: Option<Arc<OldJpeg>>,
     lerc_wrapping: lerc::Wrapping,
     fax: fax::Options,
 }
@@ -205,9 +221,16 @@ impl BlockCodec {
             compression,
             jpeg_tables: Vec::new(),
             jpeg_to_rgb: false,
+            old_jpeg: None,
             lerc_wrapping: lerc::Wrapping::None,
             fax: fax::Options::group4(),
         }
+    }
+
+    /// Adds what old-style JPEG needs.
+    pub(crate) fn with_old_jpeg(mut self, old_jpeg: OldJpeg) -> Self {
+        self.old_jpeg = Some(Arc::new(old_jpeg));
+        self
     }
 
     /// Decodes `compressed` into exactly the bytes that `shape` needs; data beyond them is ignored.
@@ -216,6 +239,13 @@ impl BlockCodec {
             Compression::Jpeg => {
                 jpeg::decode(&self.jpeg_tables, compressed, shape, self.jpeg_to_rgb).map(Decoded::Samples)
             }
+            Compression::OldJpeg => match &self.old_jpeg {
+                Some(old) => old.decode(compressed, shape).map(Decoded::Samples),
+                None => Err(CodecError::Unsupported(
+                    "old-style JPEG outside of an image's own directory",
+                )),
+            },
+            Compression::SgiLog => sgi_log::decode(compressed, shape).map(Decoded::Samples),
             Compression::WebP => webp::decode(compressed, shape).map(Decoded::Samples),
             // libtiff puts samples into a blob as a file of its byte order holds them.
             Compression::Lerc => lerc::decode(compressed, shape, self.lerc_wrapping).map(Decoded::Stored),
@@ -268,7 +298,12 @@ fn decode_into(compression: Compression, compressed: &[u8], decoded: &mut [u8]) 
         }
     };
     if filled < expected {
-        return Err(format!("it ends after {filled} of {expected} bytes").into());
+        let data = match compression {
+            Compression::Deflate => "its deflate data",
+            Compression::Lzw => "its LZW data",
+            _ => "it",
+        };
+        return Err(format!("{data} ends after {filled} of {expected} bytes").into());
     }
     Ok(())
 }
