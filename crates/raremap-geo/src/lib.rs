@@ -28,5 +28,5 @@ pub use crs::{Crs, CrsKind};
 pub use epsg::projected_unit_m;
 pub use error::GeoError;
 pub use georeference::{Affine, GeoReference, GeoTags};
-pub use lon_lat::{Conversion, Footprint, Geometry, Longitudes};
+pub use lon_lat::{Conversion, DEGREE_DIGITS, Footprint, Geometry, Longitudes, Ring, cut_at_180, round_degrees};
 pub use projection::Projection;
