@@ -1,13 +1,16 @@
 //! The `raremap` command.
 
+mod arguments;
 mod inspect;
 mod predict;
 
 use std::process::ExitCode;
 
-use clap::{Parser, Subcommand};
+use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
 #[cfg(feature = "train")]
 use raremap_train::{ablate, check, evaluate, export, run as train, split, stats, synth, tune};
+
+use crate::arguments::Refused;
 
 /// Maps land cover and finds rare classes in satellite images: trains, evaluates and predicts.
 #[derive(Debug, Parser)]
@@ -42,7 +45,16 @@ enum Command {
 }
 
 fn main() -> ExitCode {
-    let result = match Cli::parse().command {
+    let parsed = arguments::parse(Cli::command(), std::env::args_os());
+    let command = match parsed.map(|matches| Cli::from_arg_matches(&matches)) {
+        Ok(Ok(cli)) => cli.command,
+        Ok(Err(error)) | Err(Refused::ByParser(error)) => error.exit(),
+        Err(Refused::Negative(sentence)) => {
+            eprintln!("raremap: {sentence}");
+            return ExitCode::from(2);
+        }
+    };
+    let result = match command {
         #[cfg(feature = "train")]
         Command::Train(args) => train::run(&args),
         #[cfg(feature = "train")]
