@@ -1,17 +1,21 @@
 //! A labelled set of images, described by a TOML file: GeoTIFF pairs, PNG pairs or NumPy arrays.
 
 mod arrays;
+mod classes;
 mod config;
 mod drop;
 mod entries;
 mod entry;
 mod footprint;
 mod join;
+mod list;
 mod npz;
+mod place;
 mod png;
 mod sample;
 mod tiff;
 mod upsample;
+mod vanished;
 
 use std::path::PathBuf;
 
@@ -24,7 +28,9 @@ pub use config::{DatasetConfig, Format, check_fractions};
 pub use drop::Dropped;
 pub use entry::{Entry, EntryProblem};
 pub use footprint::Footprint;
+pub use place::Misplaced;
 pub use sample::{IGNORE, Sample};
+pub use vanished::{Hidden, SplitClasses, Vanished, vanished};
 
 /// A split in memory, without what the dataset's rules leave out.
 #[derive(Debug, Clone)]
@@ -35,12 +41,15 @@ pub struct Split {
     pub samples: Vec<Sample>,
     /// What was left out, and why.
     pub dropped: Dropped,
+    /// What it holds of each class.
+    pub classes: SplitClasses,
 }
 
 /// Reads samples one after the other; the windows of a scene are read from one open file.
 pub struct Loader<'a> {
     config: &'a DatasetConfig,
     open: tiff::OpenPair,
+    hidden: Hidden,
 }
 
 impl Loader<'_> {
@@ -67,13 +76,18 @@ impl Loader<'_> {
                 (names, pixels, mask)
             }
         };
-        let sample = join::join(self.config, &names, pixels, &mask)?;
+        let sample = join::join(self.config, &names, pixels, &mask, &mut self.hidden)?;
         ensure!(
             corner.is_some() || sample.valid.contains(&true),
             "{} has no valid pixel: all are nodata or NaN",
             sample.path.display()
         );
         Ok(sample)
+    }
+
+    /// What the masks hold that is not labelled, since the last call.
+    pub fn take_hidden(&mut self) -> Hidden {
+        std::mem::take(&mut self.hidden)
     }
 }
 
@@ -83,19 +97,11 @@ impl DatasetConfig {
         Loader {
             config: self,
             open: tiff::OpenPair::default(),
+            hidden: Hidden::default(),
         }
     }
 
-    /// Reads all of `split` into memory, without what the dataset's rules leave out, and says on stderr what that is.
-    pub fn load(&self, split: &str) -> Result<Vec<Sample>> {
-        let loaded = self.load_split(split)?;
-        if loaded.dropped.total() > 0 {
-            eprintln!("raremap: {}", loaded.dropped.sentence(split));
-        }
-        Ok(loaded.samples)
-    }
-
-    /// As [`Self::load`], with the name and place of each sample and what was left out.
+    /// Reads all of `split` into memory, without what the dataset's rules leave out, which is returned too.
     ///
     /// # Errors
     /// Those of [`Loader::load`], and if nothing is left.
@@ -114,10 +120,17 @@ impl DatasetConfig {
             self.name,
             dropped.sentence(split)
         );
+        let mut classes = SplitClasses {
+            dropped: dropped.total(),
+            hidden: loader.take_hidden(),
+            ..SplitClasses::new(split, self)
+        };
+        classes.add(&samples);
         Ok(Split {
             entries,
             samples,
             dropped,
+            classes,
         })
     }
 

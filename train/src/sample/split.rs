@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use anyhow::Result;
 
-use crate::dataset::{DatasetConfig, Sample};
+use crate::dataset::{DatasetConfig, Sample, SplitClasses};
 
 /// Name of the split that a model learns from.
 pub const TRAIN: &str = "train";
@@ -20,6 +20,7 @@ pub const TRAIN: &str = "train";
 #[derive(Debug, Clone)]
 pub struct TrainingSplit {
     samples: Arc<[Sample]>,
+    classes: Option<SplitClasses>,
 }
 
 impl TrainingSplit {
@@ -28,8 +29,13 @@ impl TrainingSplit {
     /// # Errors
     /// If the dataset has no such split, or a file cannot be read; the message names the file.
     pub fn load(dataset: &DatasetConfig) -> Result<Self> {
+        let loaded = dataset.load_split(TRAIN)?;
+        if loaded.dropped.total() > 0 {
+            eprintln!("raremap: {}", loaded.dropped.sentence(TRAIN));
+        }
         Ok(Self {
-            samples: dataset.load(TRAIN)?.into(),
+            samples: loaded.samples.into(),
+            classes: Some(loaded.classes),
         })
     }
 
@@ -38,12 +44,18 @@ impl TrainingSplit {
     pub fn of(samples: Vec<Sample>) -> Self {
         Self {
             samples: samples.into(),
+            classes: None,
         }
     }
 
     /// The samples, to measure or to show them.
     pub fn samples(&self) -> &[Sample] {
         &self.samples
+    }
+
+    /// What the files hold of each class; `None` of samples made up in memory.
+    pub fn classes(&self) -> Option<&SplitClasses> {
+        self.classes.as_ref()
     }
 
     /// Number of samples.
