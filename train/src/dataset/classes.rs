@@ -2,53 +2,66 @@
 
 use anyhow::{Context, Result, bail, ensure};
 use raremap_model::Card;
-use serde::{Deserialize, Deserializer};
+use serde::{Deserialize, Deserializer, Serialize};
 
-use super::config::{ClassConfig, DatasetConfig};
 use super::sample::IGNORE;
 
-impl DatasetConfig {
-    /// What a model's masks and its card ask of the classes: found here, not after the first epoch.
-    pub(super) fn check_classes(&self) -> Result<()> {
-        let (classes, most) = (&self.classes, usize::from(IGNORE) - 1);
+/// A class.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ClassConfig {
+    /// Value in the masks.
+    #[serde(deserialize_with = "mask_value")]
+    pub value: u8,
+    /// Name.
+    pub name: String,
+    /// `RRGGBB`.
+    pub color: String,
+    /// Whether the auxiliary head looks for it.
+    #[serde(default)]
+    pub rare: bool,
+}
+
+/// What a model's masks and its card ask of the classes: found here, not after the first epoch.
+pub(super) fn check_classes(classes: &[ClassConfig], ignore: u8) -> Result<()> {
+    let most = usize::from(IGNORE) - 1;
+    ensure!(
+        (1..=most).contains(&classes.len()),
+        "classes: there are {}, where a mask has room for 1 to {most}",
+        classes.len()
+    );
+    let mut colors = Vec::new();
+    for (index, class) in classes.iter().enumerate() {
+        let (name, value, before) = (&class.name, class.value, classes.iter().take(index));
+        ensure!(!name.trim().is_empty(), "classes: number {} has no name", index + 1);
         ensure!(
-            (1..=most).contains(&classes.len()),
-            "classes: there are {}, where a mask has room for 1 to {most}",
-            classes.len()
+            value != Card::MASK_NODATA,
+            "classes: {name} has the value {value}, which marks pixels without data in the masks that a model writes; give it another, \
+             from 0 to 254, here and in the mask files"
         );
-        let mut colors = Vec::new();
-        for (index, class) in classes.iter().enumerate() {
-            let (name, value, before) = (&class.name, class.value, classes.iter().take(index));
-            ensure!(!name.trim().is_empty(), "classes: number {} has no name", index + 1);
+        ensure!(
+            value != ignore,
+            "classes: {name} has the value {value}, which is also the value of `ignore`"
+        );
+        let color = color_of(class)?;
+        for other in before {
+            ensure!(other.name != *name, "classes: the name {name} stands twice");
             ensure!(
-                value != Card::MASK_NODATA,
-                "classes: {name} has the value {value}, which marks pixels without data in the masks that a model writes; give it another, \
-                 from 0 to 254, here and in the mask files"
+                other.value != value,
+                "classes: {} and {name} both have the value {value}",
+                other.name
             );
-            ensure!(
-                value != self.ignore,
-                "classes: {name} has the value {value}, which is also the value of `ignore`"
-            );
-            let color = color_of(class)?;
-            for other in before {
-                ensure!(other.name != *name, "classes: the name {name} stands twice");
-                ensure!(
-                    other.value != value,
-                    "classes: {} and {name} both have the value {value}",
-                    other.name
-                );
-            }
-            if let Some(same) = colors.iter().position(|other| *other == color) {
-                bail!(
-                    "classes: {} and {name} both have the color {}: nobody could tell them apart in a mask",
-                    classes[same].name,
-                    class.color
-                );
-            }
-            colors.push(color);
         }
-        Ok(())
+        if let Some(same) = colors.iter().position(|other| *other == color) {
+            bail!(
+                "classes: {} and {name} both have the color {}: nobody could tell them apart in a mask",
+                classes[same].name,
+                class.color
+            );
+        }
+        colors.push(color);
     }
+    Ok(())
 }
 
 /// A value of the masks.

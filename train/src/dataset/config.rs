@@ -8,7 +8,7 @@ use raremap_model::Class;
 use serde::{Deserialize, Serialize};
 
 use super::arrays::NpzCache;
-use super::classes::{color_of, mask_value};
+use super::classes::{ClassConfig, check_classes, color_of, mask_value};
 
 /// The TOML file.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -91,22 +91,6 @@ pub struct BandConfig {
     pub index: Option<usize>,
     /// Used instead of an index: two bands whose normalized difference this is.
     pub normalized_difference: Option<[String; 2]>,
-}
-
-/// A class.
-#[derive(Debug, Clone, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct ClassConfig {
-    /// Value in the masks.
-    #[serde(deserialize_with = "mask_value")]
-    pub value: u8,
-    /// Name.
-    pub name: String,
-    /// `RRGGBB`.
-    pub color: String,
-    /// Whether the auxiliary head looks for it.
-    #[serde(default)]
-    pub rare: bool,
 }
 
 /// Which samples are left out when a split is loaded as a whole. What was left out is reported.
@@ -239,7 +223,7 @@ impl DatasetConfig {
     }
 
     fn check(&self) -> Result<()> {
-        self.check_classes()?;
+        check_classes(&self.classes, self.ignore)?;
         self.check_bands()?;
         ensure!(
             (1..=MAX_UPSAMPLE).contains(&self.upsample),

@@ -23,7 +23,7 @@ use anyhow::{Result, ensure};
 use raremap_model::{Band, BandSource};
 
 #[cfg(test)]
-pub use config::ClassConfig;
+pub use classes::ClassConfig;
 pub use config::{DatasetConfig, Format, check_fractions};
 pub use drop::Dropped;
 pub use entry::{Entry, EntryProblem};

@@ -1,6 +1,7 @@
 //! Classes without a labelled pixel, and why that may be.
 
-use super::config::{ClassConfig, DatasetConfig};
+use super::classes::ClassConfig;
+use super::config::DatasetConfig;
 use super::sample::{IGNORE, Image, Mask, Sample};
 
 /// Pixels of each class that the masks hold but that are not labelled.
