@@ -23,7 +23,7 @@ from rasterio.transform import from_origin
 
 SEEDS = pathlib.Path(__file__).parent / "seeds"
 # The orders of COMPRESSIONS, SAMPLES and PHOTOMETRICS in src/entries.rs.
-COMPRESSIONS = [1, 5, 8, 32773, 50000, 34887, 50001, 7, 32946, 34925, 6, 2, 3, 4, 34712, 50002]
+COMPRESSIONS = [1, 5, 8, 32773, 50000, 34887, 50001, 7, 32946, 34925, 6, 2, 3, 4, 34712, 34676]
 SAMPLES = [(8, 1), (16, 1), (32, 3), (64, 3), (1, 1), (4, 1), (12, 1), (16, 3), (8, 2), (16, 2), (32, 1), (32, 2), (2, 1), (24, 3), (64, 1), (11, 1)]
 PHOTOMETRICS = [1, 2, 3, 6]
 

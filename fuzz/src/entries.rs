@@ -72,7 +72,7 @@ pub fn directory(data: &[u8]) -> &'static str {
 
 /// Values of the Compression tag, whether or not they are read, so that a new codec is covered as soon as it exists.
 pub const COMPRESSIONS: [u16; 16] = [
-    1, 5, 8, 32773, 50000, 34887, 50001, 7, 32946, 34925, 6, 2, 3, 4, 34712, 50002,
+    1, 5, 8, 32773, 50000, 34887, 50001, 7, 32946, 34925, 6, 2, 3, 4, 34712, 34676,
 ];
 /// Bits and format of a sample.
 const SAMPLES: [(u16, u16); 16] = [

@@ -129,7 +129,9 @@ pub fn run(args: &ExportArgs) -> Result<()> {
         written.sha256
     );
     for (name, evaluation) in [("float", &float), ("as shipped", &shipped)] {
-        println!("{name}: mean IoU {:.4}", evaluation.figures.mean_iou);
+        let mean_iou = evaluation.figures.mean_iou;
+        let mean_iou = mean_iou.map_or("-".to_owned(), |mean_iou| format!("{mean_iou:.4}"));
+        println!("{name}: mean IoU {mean_iou}");
         print!("{}", crate::metrics::table(&evaluation.figures.classes));
     }
     Ok(())

@@ -168,11 +168,7 @@ fn collect(top: &Path, folder: &Path, format: Format, entries: &mut Vec<Entry>) 
             continue;
         }
         let extension = path.extension().and_then(|extension| extension.to_str()).unwrap_or("");
-        let fits = match format {
-            Format::Geotiff => ["tif", "tiff"].contains(&extension),
-            Format::Png => extension == "png",
-            Format::Npz => false,
-        };
+        let fits = format.has_extension(extension);
         let relative = path.strip_prefix(top).unwrap_or(&path).with_extension("");
         let name = relative.to_str().filter(|_| fits);
         if let Some(name) = name {

@@ -1,5 +1,6 @@
 //! The `raremap` command.
 
+mod arguments;
 mod inspect;
 mod log;
 mod neighbours;
@@ -7,9 +8,11 @@ mod predict;
 
 use std::process::ExitCode;
 
-use clap::{Parser, Subcommand};
+use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
 #[cfg(feature = "train")]
 use raremap_train::{ablate, check, evaluate, export, run as train, split, stats, synth, tune};
+
+use crate::arguments::Refused;
 
 /// Maps land cover and finds rare classes in satellite images: trains, evaluates and predicts.
 #[derive(Debug, Parser)]
@@ -46,7 +49,15 @@ enum Command {
 }
 
 fn main() -> ExitCode {
-    let Cli { command, verbosity } = Cli::parse();
+    let parsed = arguments::parse(Cli::command(), std::env::args_os());
+    let Cli { command, verbosity } = match parsed.map(|matches| Cli::from_arg_matches(&matches)) {
+        Ok(Ok(cli)) => cli,
+        Ok(Err(error)) | Err(Refused::ByParser(error)) => error.exit(),
+        Err(Refused::Negative(sentence)) => {
+            eprintln!("raremap: {sentence}");
+            return ExitCode::from(2);
+        }
+    };
     if let Err(error) = verbosity.start() {
         eprintln!("raremap: {error:#}");
         return ExitCode::from(2);

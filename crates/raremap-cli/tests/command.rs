@@ -226,8 +226,8 @@ fn bad_input_is_named_and_exits_with_2() {
 fn quiet_leaves_warnings_verbose_adds_what_is_done() {
     let (_keep, folder) = folder();
     let said = |flags: &[&str], out: &str| {
-        let run = ["train", "recipe.toml", "--out", out];
-        let output = run(&folder, &[&run[..], flags].concat());
+        let recipe = ["train", "recipe.toml", "--out", out];
+        let output = run(&folder, &[&recipe[..], flags].concat());
         assert!(output.status.success(), "{output:?}");
         String::from_utf8(output.stderr).expect("text")
     };

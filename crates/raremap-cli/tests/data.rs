@@ -394,6 +394,11 @@ fn faults_are_named_before_training() {
         (
             "ignore = 255",
             "ignore = 5",
+            "water has the value 5, which is also the value of `ignore`",
+        ),
+        (
+            "ignore = 255",
+            "ignore = 5",
             "a class has the value 5, which is the ignore value",
         ),
         ("ignore = 255", "ignore = 255\nimage = 3", "image"),

@@ -29,6 +29,6 @@ pub use crs::{Crs, CrsKind};
 pub use epsg::projected_unit_m;
 pub use error::GeoError;
 pub use georeference::{Affine, GeoReference, GeoTags};
-pub use lon_lat::{Conversion, Footprint, Geometry, Longitudes};
+pub use lon_lat::{Conversion, DEGREE_DIGITS, Footprint, Geometry, Longitudes, Ring, cut_at_180, round_degrees};
 pub use projection::Projection;
 pub use wkt::{geo_keys, is_known};

@@ -32,6 +32,7 @@ fn card(bands: &[&str]) -> Card {
         rare_classes: vec![],
         architecture: SegformerConfig::new(Variant::B0, bands.len(), 1, 0).into(),
         training: Training {
+            ground_resolution_range_m: None,
             dataset: String::new(),
             provenance: String::new(),
             class_pixels: vec![],

@@ -4,13 +4,11 @@ mod crs_member;
 
 use std::fmt::Write;
 
-use raremap_geo::{Affine, Conversion, GeoReference, Longitudes};
+use raremap_geo::{Affine, Conversion, DEGREE_DIGITS, GeoReference, Longitudes, Ring, cut_at_180, round_degrees};
 
 use crate::options::PolygonsCrs;
 use crs_member::crs_member;
 
-/// Decimals of a degree: a millimetre.
-const DEGREE_DIGITS: usize = 8;
 /// Longer edges get corners at multiples of this: a straight line of a projected map is not straight in longitude and latitude, and would
 /// leave its place by 30 pixels along the edge of a whole scene.
 const DENSE_PX: u32 = 256;
@@ -21,7 +19,7 @@ pub(crate) struct OutputCoordinates {
     /// The `crs` member, as JSON; `None` where RFC 7946 is enough.
     crs: Option<String>,
     /// Why coordinates are not the requested ones.
-    pub(super) notice: Option<String>,
+    pub(crate) notice: Option<String>,
 }
 
 /// What coordinates are.
@@ -108,9 +106,50 @@ impl OutputCoordinates {
         }
     }
 
-    /// Writes a position.
+    /// Writes a position; longitudes are within ±180.
     pub(crate) fn write(&self, text: &mut String, column: f64, row: f64) {
-        self.write_position(text, self.coordinates(column, row));
+        let [x, y] = self.coordinates(column, row);
+        let x = if self.is_lon_lat() { x + shift_of(x) } else { x };
+        self.write_position(text, [x, y]);
+    }
+
+    /// West, south, east and north as RFC 7946 (5.2) has them: within ±180, the west greater than the east where 180 degrees is between.
+    pub(crate) fn written_bounds(&self, [west, south, east, north]: [f64; 4]) -> [f64; 4] {
+        if !self.is_lon_lat() {
+            return [west, south, east, north];
+        }
+        if east - west >= 360.0 {
+            return [-180.0, south, 180.0, north];
+        }
+        let west = west + shift_of(west);
+        // A rectangle that ends at 180 degrees ends there, not at the other end of the world.
+        let east = match round_degrees(east + shift_of(east)) {
+            -180.0 => 180.0,
+            east => east,
+        };
+        [west, south, east, north]
+    }
+
+    /// What is added to the longitudes of a region, by its outer ring, so that they are within ±180; `None` where it lies across 180
+    /// degrees and must be cut.
+    pub(crate) fn shift_within(&self, exterior: &Ring) -> Option<f64> {
+        if !self.is_lon_lat() {
+            return Some(0.0);
+        }
+        let shift = shift_of(westernmost(exterior));
+        let is_within = |[x, _]: &[f64; 2]| round_degrees(x + shift) <= 180.0;
+        exterior.iter().all(is_within).then_some(shift)
+    }
+
+    /// A region's rings, the outer one first, as polygons within ±180 degrees.
+    pub(crate) fn cut_rings(&self, mut rings: Vec<Ring>) -> Vec<Vec<Ring>> {
+        let shift = rings.first().map_or(0.0, |exterior| shift_of(westernmost(exterior)));
+        for ring in &mut rings {
+            ring.iter_mut()
+                .for_each(|position| *position = [round_degrees(position[0] + shift), round_degrees(position[1])]);
+            ring.dedup();
+        }
+        cut_at_180(&rings)
     }
 
     fn write_position(&self, text: &mut String, [x, y]: [f64; 2]) {
@@ -130,8 +169,20 @@ impl OutputCoordinates {
         }
     }
 
-    /// Writes a closed ring in the order that RFC 7946 requires: outer ones counterclockwise, holes clockwise.
-    pub(crate) fn write_ring(&self, text: &mut String, ring: &[[u32; 2]]) {
+    /// Writes a ring of [`OutputCoordinates::ring`], longitudes shifted.
+    pub(crate) fn write_ring(&self, text: &mut String, ring: &[[f64; 2]], shift: f64) {
+        text.push('[');
+        for (index, [x, y]) in ring.iter().enumerate() {
+            if index > 0 {
+                text.push(',');
+            }
+            self.write_position(text, [x + shift, *y]);
+        }
+        text.push(']');
+    }
+
+    /// The positions of a closed ring, in the order that RFC 7946 requires: outer ones counterclockwise, holes clockwise.
+    pub(crate) fn ring(&self, ring: &[[u32; 2]]) -> Ring {
         let count = ring.len();
         let at = |index: usize| {
             let index = index % count.max(1);
@@ -142,15 +193,8 @@ impl OutputCoordinates {
             };
             ring.get(index).copied().unwrap_or_default()
         };
-        text.push('[');
-        let mut start = None;
-        let mut put = |position: [f64; 2]| {
-            if start.is_some() {
-                text.push(',');
-            }
-            start = start.or(Some(position));
-            self.write_position(text, position);
-        };
+        let mut positions = Ring::new();
+        let mut put = |position: [f64; 2]| positions.push(position);
         for index in 0..count {
             let (before, from, to) = (at(index + count - 1), at(index), at(index + 1));
             self.vertex(from, before, to, &mut put);
@@ -164,11 +208,8 @@ impl OutputCoordinates {
                 self.bend(last, to, &mut put);
             }
         }
-        if let Some(start) = start {
-            text.push(',');
-            self.write_position(text, start);
-        }
-        text.push(']');
+        positions.extend(positions.first().copied());
+        positions
     }
 
     /// Adds corners between two of one row or column if the edge is bent; they are the same from both sides of it.
@@ -196,6 +237,15 @@ impl OutputCoordinates {
             Domain::Scene(_) | Domain::Pixels => put(self.coordinates(corner[0], corner[1])),
         }
     }
+}
+
+/// The whole turns that bring a longitude to -180 or more, and below 180.
+fn shift_of(longitude: f64) -> f64 {
+    -360.0 * libm::floor((round_degrees(longitude) + 180.0) / 360.0)
+}
+
+fn westernmost(ring: &Ring) -> f64 {
+    ring.iter().fold(f64::INFINITY, |west, [x, _]| west.min(*x))
 }
 
 /// Corners at multiples of [`DENSE_PX`] between two of one row or column; they are the same from both sides of an edge.

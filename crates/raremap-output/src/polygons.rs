@@ -6,6 +6,7 @@ use crate::kind::OutputKind;
 use crate::place::{OutputCoordinates, quoted, write_decimals};
 use crate::regions::{NO_CLASS, Region, RegionSweep, Tally};
 use crate::results::Results;
+use raremap_geo::Ring;
 use raremap_infer::View;
 use raremap_infer::sigmoid;
 
@@ -69,14 +70,26 @@ pub(crate) fn make(results: &Results<'_>, new_scratch: &mut NewScratch<'_>) -> R
         }
         text.push_str(",\"mean_probability\":");
         write_decimals(&mut text, probability / pixels.max(1) as f64, PROBABILITY_DIGITS);
-        text.push_str("},\"geometry\":{\"type\":\"Polygon\",\"coordinates\":[");
-        place.write_ring(&mut text, &region.exterior);
-        while let Some(hole) = region.next_hole()? {
-            text.push(',');
-            place.write_ring(&mut text, &hole);
-            sink.take(&mut text)?;
+        text.push_str("},\"geometry\":{\"type\":");
+        let exterior = place.ring(&region.exterior);
+        if let Some(shift) = place.shift_within(&exterior) {
+            text.push_str("\"Polygon\",\"coordinates\":[");
+            place.write_ring(&mut text, &exterior, shift);
+            while let Some(hole) = region.next_hole()? {
+                text.push(',');
+                place.write_ring(&mut text, &place.ring(&hole), shift);
+                sink.take(&mut text)?;
+            }
+            text.push(']');
+        } else {
+            // A region across 180 degrees is held whole: its holes decide where it is cut.
+            let mut rings = vec![exterior];
+            while let Some(hole) = region.next_hole()? {
+                rings.push(place.ring(&hole));
+            }
+            write_parts(&mut text, &place, &place.cut_rings(rings));
         }
-        text.push_str("]}}");
+        text.push_str("}}");
         sink.take(&mut text)?;
         Ok(())
     };
@@ -110,6 +123,27 @@ pub(crate) fn make(results: &Results<'_>, new_scratch: &mut NewScratch<'_>) -> R
         content: sink.finish()?,
         notice: place.notice,
     })
+}
+
+/// Writes type and coordinates of the parts of a region.
+fn write_parts(text: &mut String, place: &OutputCoordinates, parts: &[Vec<Ring>]) {
+    text.push_str(match parts {
+        [_] => "\"Polygon\",\"coordinates\":",
+        _ => "\"MultiPolygon\",\"coordinates\":[",
+    });
+    for (index, rings) in parts.iter().enumerate() {
+        text.push_str(if index == 0 { "[" } else { ",[" });
+        for (index, ring) in rings.iter().enumerate() {
+            if index > 0 {
+                text.push(',');
+            }
+            place.write_ring(text, ring, 0.0);
+        }
+        text.push(']');
+    }
+    if parts.len() != 1 {
+        text.push(']');
+    }
 }
 
 /// Ground area of pixels beside each other; 0 if it is not known.

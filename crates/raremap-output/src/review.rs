@@ -131,7 +131,7 @@ pub(crate) fn make(results: &Results<'_>) -> Result<OutputFile, OutputError> {
 fn write_feature(text: &mut String, place: &OutputCoordinates, index: usize, region: &Salient, has_areas: bool) {
     text.push_str(if index == 0 { "\n" } else { ",\n" });
     text.push_str(&format!("{{\"type\":\"Feature\",\"id\":{0},\"bbox\":[", index + 1));
-    let bounds = bounds(place, region);
+    let bounds = place.written_bounds(bounds(place, region));
     for (index, bound) in bounds.iter().enumerate() {
         if index > 0 {
             text.push(',');

@@ -37,6 +37,7 @@ fn card() -> Card {
             dataset: String::new(),
             provenance: String::new(),
             class_pixels: vec![],
+            ground_resolution_range_m: None,
         },
         metrics: Default::default(),
         quantization: String::new(),

@@ -565,9 +565,38 @@ fn what_is_no_sound_tiff_is_told_apart() {
         (tar, "it is a tar archive: unpack it first"),
         (b"PK\x03\x04".to_vec(), "it is a zip archive"),
         (b"none".to_vec(), "it starts with 6e 6f 6e 65"),
+        (
+            b"404: Not Found\n".to_vec(),
+            "it is text, which begins with \"404: Not Found\"",
+        ),
+        (b"GIF89a\x01\0\x01\0".to_vec(), "it is a GIF image"),
+        (b"BM\x36\0\0\0".to_vec(), "it is a BMP image"),
+        (b"RIFF\x24\0\0\0WEBPVP8 ".to_vec(), "it is a WebP image"),
+        (b"{\"type\": 1}".to_vec(), "it is a JSON document"),
+        (b"<?xml version=\"1.0\"?><Error>".to_vec(), "it is an XML document"),
     ] {
         let error = open(start).map(|_| ()).expect_err("no TIFF");
         assert_eq!(error.to_string(), format!("this is not a TIFF file: {name}"));
+    }
+    for (start, name) in [
+        (
+            &b"version https://git-lfs.github.com/spec/v1\noid sha256:4d7a\nsize 12345\n"[..],
+            "Git LFS pointer",
+        ),
+        (b"\xef\xbb\xbf\n<!DOCTYPE html>\n<html><head>", "web page (HTML)"),
+        (b"<HTML><BODY>Sign in</BODY></HTML>", "web page (HTML)"),
+        (
+            b"<VRTDataset rasterXSize=\"20\" rasterYSize=\"20\">",
+            "virtual raster (VRT)",
+        ),
+        (
+            b"<?xml version=\"1.0\"?>\n<VRTDataset rasterXSize=\"20\">",
+            "virtual raster (VRT)",
+        ),
+    ] {
+        let error = open(start.to_vec()).map(|_| ()).expect_err("no TIFF");
+        assert_eq!(error.code(), "not_a_tiff");
+        assert!(error.to_string().contains(name), "{error}");
     }
     assert_eq!(code_of(open(b"II*\0".to_vec())), "truncated");
     assert_eq!(code_of(open(b"II*\0\0\0\0\0".to_vec())), "no_image");
@@ -582,7 +611,11 @@ fn what_is_no_sound_tiff_is_told_apart() {
 #[test]
 fn unsupported_features_are_named() {
     let with_tag = |tag: u16, value: u16| {
-        let mut file = Tiny::default().encode(&[]);
+        let mut file = Tiny {
+            planar: tag == 262,
+            ..Tiny::default()
+        }
+        .encode(&[]);
         let at = file
             .windows(4)
             .rposition(|w| w == [tag as u8, (tag >> 8) as u8, 3, 0])
@@ -593,7 +626,7 @@ fn unsupported_features_are_named() {
             .map_err(|error| (error.code(), error.to_string()))
     };
     for (compression, name) in [
-        (6, "old-style JPEG"),
+        (32809, "ThunderScan"),
         (34661, "JBIG"),
         (34712, "JPEG 2000"),
         (50002, "JPEG XL"),
@@ -603,7 +636,7 @@ fn unsupported_features_are_named() {
         assert!(message.contains(name), "{message}");
     }
     assert_eq!(
-        with_tag(262, 9).expect_err("a derived colour space").0,
+        with_tag(262, 8).expect_err("L*a*b* in planes").0,
         "unsupported_photometric"
     );
     assert_eq!(with_tag(284, 9).expect_err("an unknown value").0, "bad_tag");

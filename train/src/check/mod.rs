@@ -5,6 +5,7 @@ mod digest;
 pub mod ground;
 mod radiometry;
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 use std::process::ExitCode;
 
@@ -13,7 +14,9 @@ use clap::Args;
 use serde::Serialize;
 
 use self::digest::Digest;
-use crate::dataset::{DatasetConfig, EntryProblem};
+use crate::dataset::{DatasetConfig, EntryProblem, Misplaced, SplitClasses, Vanished, vanished};
+use crate::run::VALIDATION;
+use crate::sample::TRAIN;
 
 /// Looks for problems in a dataset: leaks between splits, copies, blank masks, strange values, swapped bands.
 ///
@@ -128,6 +131,8 @@ pub fn examine(config: &DatasetConfig, most_pairs: usize) -> Result<(Vec<Finding
     let mut footprints = Vec::new();
     let mut loader = config.loader();
     let mut first = None;
+    let mut misplaced: BTreeMap<String, Vec<Misplaced>> = BTreeMap::new();
+    let mut classes: Vec<SplitClasses> = Vec::new();
     for listed in readable {
         let looked = || config.cut(vec![listed.clone()]);
         let parts = match looked() {
@@ -140,14 +145,33 @@ pub fn examine(config: &DatasetConfig, most_pairs: usize) -> Result<(Vec<Finding
         for entry in parts {
             match loader.load(&entry.image) {
                 Ok(sample) => {
+                    let of_split = match classes.iter().position(|of| of.split == entry.split) {
+                        Some(index) => &mut classes[index],
+                        None => {
+                            classes.push(SplitClasses::new(&entry.split, config));
+                            let last = classes.len() - 1;
+                            &mut classes[last]
+                        }
+                    };
+                    of_split.add(std::slice::from_ref(&sample));
+                    of_split.hidden.merge(&loader.take_hidden());
                     let edge = *first.get_or_insert(sample.height.max(sample.width));
                     footprints.push(config.footprint(&entry.image)?);
                     digests.push(Digest::of(config, entry, &sample, edge));
                 }
-                Err(error) => findings.push(unusable(&error)),
+                Err(error) => match error.downcast::<Misplaced>() {
+                    Ok(found) => misplaced.entry(found.difference.clone()).or_default().push(found),
+                    Err(error) => findings.push(unusable(&error)),
+                },
             }
         }
     }
+    findings.extend(
+        misplaced
+            .into_iter()
+            .map(|(difference, found)| masks_elsewhere(&difference, &found)),
+    );
+    findings.extend(vanished_classes(config, &classes));
     findings.extend(copies::identical_images(&digests));
     findings.extend(copies::identical_masks(&digests));
     findings.extend(copies::blank_masks(config, &digests));
@@ -157,6 +181,54 @@ pub fn examine(config: &DatasetConfig, most_pairs: usize) -> Result<(Vec<Finding
     findings.extend(radiometry::band_order(config, &digests));
     findings.sort_by_key(|finding| finding.severity);
     Ok((findings, digests.len()))
+}
+
+/// Masks that lie elsewhere than their images, all by the same difference.
+fn masks_elsewhere(difference: &str, found: &[Misplaced]) -> Finding {
+    // All windows of a scene say the same.
+    let masks: BTreeSet<String> = found.iter().map(|one| one.mask.display().to_string()).collect();
+    let (first, image) = found.first().map_or_else(Default::default, |one| {
+        (one.mask.display().to_string(), one.image.display().to_string())
+    });
+    Finding {
+        severity: Severity::Error,
+        kind: "misplaced-mask",
+        seen: match masks.len() {
+            1 => format!("{first} does not lie where its image {image} lies: {difference}"),
+            count => format!(
+                "{count} masks do not lie where their images lie, such as {first} and its image {image}: {difference}"
+            ),
+        },
+        files: masks.into_iter().collect(),
+        advice: "warp the masks onto the grids of their images; where the files are wrong and the pixels right, allow_shift_px in the \
+                 dataset says by how many pixels they may differ"
+            .into(),
+    }
+}
+
+/// Classes that training or validation has no pixel of.
+fn vanished_classes(config: &DatasetConfig, classes: &[SplitClasses]) -> Vec<Finding> {
+    let mut findings = Vec::new();
+    let matters = |of: &&SplitClasses| [TRAIN, VALIDATION].contains(&of.split.as_str());
+    for of in classes.iter().filter(matters) {
+        let others: Vec<&SplitClasses> = classes.iter().filter(|other| other.split != of.split).collect();
+        let is_empty = of.labelled() == 0;
+        for Vanished { seen, advice } in vanished(config, of, &others) {
+            findings.push(Finding {
+                // Without any label there is nothing to learn from.
+                severity: if is_empty && of.split == TRAIN {
+                    Severity::Error
+                } else {
+                    Severity::Warning
+                },
+                kind: if is_empty { "nothing-labelled" } else { "vanished-class" },
+                files: Vec::new(),
+                seen,
+                advice,
+            });
+        }
+    }
+    findings
 }
 
 /// Reports a sample that would stop a training.

@@ -8,7 +8,7 @@ use raremap_model::Class;
 use serde::{Deserialize, Serialize};
 
 use super::arrays::NpzCache;
-use super::sample::IGNORE;
+use super::classes::{ClassConfig, check_classes, color_of, mask_value};
 use super::shore::{Shore, ShoreSection};
 use super::sources::SourceConfig;
 
@@ -20,7 +20,7 @@ pub struct DatasetConfig {
     pub name: String,
     /// Source and terms, which go into the card.
     pub provenance: String,
-    /// Folder of the data, relative to the repository.
+    /// Folder of the data, relative to this file.
     #[serde(default)]
     pub root: PathBuf,
     /// Other datasets that this one is made of, instead of files.
@@ -35,7 +35,8 @@ pub struct DatasetConfig {
     /// Folder of the masks under `root`; not used for `npz`.
     #[serde(default)]
     pub masks: String,
-    /// CSV file under `root` with the columns `image`, `place` and `split`. It is optional for `npz`: see [`NpzConfig`].
+    /// CSV file under `root` with the columns `image`, `place` and `split`, separated by commas, semicolons or tabs. It is optional for
+    /// `npz`: see [`NpzConfig`].
     #[serde(default)]
     pub splits: String,
     /// Cuts each scene into windows of this edge, in pixels of the file; every window is a sample. For GeoTIFF only.
@@ -43,6 +44,8 @@ pub struct DatasetConfig {
     /// Value of the images that marks pixels without data, used instead of what the files say. A value of 0 must be in all bands, as in
     /// files that declare it, because one band can measure 0.
     pub nodata: Option<f64>,
+    /// How far masks may lie off their images, in pixels, by what the files say; without it a twentieth of a pixel. GeoTIFF only.
+    pub allow_shift_px: Option<f64>,
     /// Factor by which samples are upsampled when they are read, 1 to 4: cubic for the image, nearest for the mask.
     #[serde(default = "unscaled")]
     pub upsample: usize,
@@ -66,6 +69,7 @@ pub struct DatasetConfig {
     /// Classes, in the order of the network's channels.
     pub classes: Vec<ClassConfig>,
     /// Mask value that is not scored.
+    #[serde(deserialize_with = "mask_value")]
     pub ignore: u8,
     /// Arrays that were already read: one archive holds all samples.
     #[serde(skip)]
@@ -96,21 +100,6 @@ pub struct BandConfig {
     pub index: Option<usize>,
     /// Used instead of an index: two bands whose normalized difference this is.
     pub normalized_difference: Option<[String; 2]>,
-}
-
-/// A class.
-#[derive(Debug, Clone, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct ClassConfig {
-    /// Value in the masks.
-    pub value: u8,
-    /// Name.
-    pub name: String,
-    /// `RRGGBB`.
-    pub color: String,
-    /// Whether the auxiliary head looks for it.
-    #[serde(default)]
-    pub rare: bool,
 }
 
 /// Which samples are left out when a split is loaded as a whole. What was left out is reported.
@@ -195,6 +184,8 @@ const fn unscaled() -> usize {
 impl DatasetConfig {
     /// Reads and checks a dataset's description; `root` overrides the one in the file.
     pub fn read(path: &Path, root: Option<&Path>) -> Result<Self> {
+        // Errors name files by their whole paths.
+        let path = &std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
         let mut config = Self::parse(path)?;
         if config.is_mix() {
             ensure!(
@@ -205,11 +196,11 @@ impl DatasetConfig {
             config.read_sources(path, |source| Self::read(source, None))?;
             return Ok(config);
         }
-        if let Some(root) = root {
-            config.root = root.to_owned();
-        } else if config.root.is_relative() && !config.root.exists() {
-            config.root = repository_of(path).join(&config.root);
-        }
+        config.root = match root {
+            Some(root) => root.to_owned(),
+            None => root_of(path, &config.root),
+        };
+        config.root = std::path::absolute(&config.root).unwrap_or(config.root);
         ensure!(
             config.root.is_dir(),
             "the data folder {} of {} does not exist (use --root to name another)",
@@ -251,29 +242,7 @@ impl DatasetConfig {
     }
 
     fn check(&self) -> Result<()> {
-        ensure!(
-            !self.classes.is_empty() && self.classes.len() < usize::from(IGNORE),
-            "a dataset needs from 1 to 254 classes"
-        );
-        ensure!(
-            self.classes.iter().all(|c| c.value != self.ignore),
-            "a class has the value {}, which is the ignore value",
-            self.ignore
-        );
-        for class in &self.classes {
-            color_of(class)?;
-            let twice = |same: &dyn Fn(&ClassConfig) -> bool| self.classes.iter().filter(|c| same(c)).count() > 1;
-            ensure!(
-                !twice(&|c| c.name == class.name),
-                "the class name {} is used twice",
-                class.name
-            );
-            ensure!(
-                !twice(&|c| c.value == class.value),
-                "the class value {} is used twice",
-                class.value
-            );
-        }
+        check_classes(&self.classes, self.ignore)?;
         self.check_bands()?;
         ensure!(
             (1..=MAX_UPSAMPLE).contains(&self.upsample),
@@ -285,6 +254,16 @@ impl DatasetConfig {
             ensure!(
                 self.format == Format::Geotiff,
                 "window_px only works with format = \"geotiff\""
+            );
+        }
+        if let Some(shift) = self.allow_shift_px {
+            ensure!(
+                shift >= 0.0 && shift.is_finite(),
+                "allow_shift_px is {shift}; it must be 0 or more"
+            );
+            ensure!(
+                self.format == Format::Geotiff,
+                "allow_shift_px only works with format = \"geotiff\": other files do not say where they lie"
             );
         }
         if let Some(name) = &self.background {
@@ -345,8 +324,12 @@ impl DatasetConfig {
         let scene = self.scene_bands();
         ensure!(
             !scene.is_empty(),
-            "no band has an index; at least one must be read from the files"
+            "bands: no band has an index; at least one must be read from the files"
         );
+        for (index, band) in self.bands.iter().enumerate() {
+            let is_known = self.bands.iter().take(index).any(|other| other.name == band.name);
+            ensure!(!is_known, "bands: the name {} is used twice", band.name);
+        }
         for band in &self.bands {
             match (&band.index, &band.normalized_difference) {
                 (Some(0), None) => bail!("band {}: index counts from 1", band.name),
@@ -465,19 +448,22 @@ pub fn check_fractions(fractions: &BTreeMap<String, f64>) -> Result<()> {
     Ok(())
 }
 
-/// The folder that holds `Cargo.lock`, searched upwards from `path`; otherwise the working folder.
-fn repository_of(path: &Path) -> PathBuf {
-    let absolute = std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
-    let root = absolute.ancestors().find(|folder| folder.join("Cargo.lock").is_file());
-    root.map_or_else(PathBuf::new, Path::to_path_buf)
-}
-
-pub(super) fn color_of(class: &ClassConfig) -> Result<[u8; 3]> {
-    let digits = u32::from_str_radix(&class.color, 16)
-        .ok()
-        .filter(|_| class.color.len() == 6);
-    let [_, r, g, b] = digits
-        .with_context(|| format!("{}: color must be RRGGBB", class.name))?
-        .to_be_bytes();
-    Ok([r, g, b])
+/// Where a relative root is: beside the dataset's file, like all other paths. Files of before that was so are still found: from the
+/// working folder, or from the folder that holds `Cargo.lock`.
+fn root_of(path: &Path, root: &Path) -> PathBuf {
+    let beside = path.parent().unwrap_or(Path::new("")).join(root);
+    if root.is_absolute() || beside.exists() {
+        return beside;
+    }
+    let repository = path.ancestors().find(|folder| folder.join("Cargo.lock").is_file());
+    let before = [Some(root.to_owned()), repository.map(|folder| folder.join(root))];
+    let Some(found) = before.into_iter().flatten().find(|folder| folder.exists()) else {
+        return beside;
+    };
+    eprintln!(
+        "raremap: {} is not there; its data is taken from {}. `root` is relative to the dataset's file",
+        beside.display(),
+        found.display()
+    );
+    found
 }

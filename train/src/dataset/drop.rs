@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use serde::Serialize;
 use sha2::{Digest, Sha256};
 
-use super::config::DatasetConfig;
+use super::config::{DatasetConfig, DropSection};
 use super::entry::Entry;
 use super::sample::{IGNORE, Sample};
 
@@ -58,6 +58,13 @@ impl Dropped {
     }
 }
 
+impl DropSection {
+    /// Whether the rules are for `split`.
+    pub(super) fn apply_to(&self, split: &str) -> bool {
+        self.splits.iter().any(|name| name.eq_ignore_ascii_case(split))
+    }
+}
+
 /// Leaves out what the dataset's rules say. Windows without data are left out of every split, because they say nothing.
 pub(super) fn apply(
     config: &DatasetConfig,
@@ -65,7 +72,7 @@ pub(super) fn apply(
     samples: Vec<(Entry, Sample)>,
 ) -> (Vec<(Entry, Sample)>, Dropped) {
     let rules = &config.drop;
-    let applies = rules.splits.iter().any(|name| name == split);
+    let applies = rules.apply_to(split);
     let background = config.background_class();
     let mut dropped = Dropped {
         of: samples.len(),

@@ -3,11 +3,11 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 
-use anyhow::{Context, Result, bail, ensure};
+use anyhow::{Result, bail, ensure};
 
 use super::config::{DatasetConfig, Format};
 use super::entry::{Entry, EntryProblem};
-use super::{npz, tiff};
+use super::{list, npz, tiff};
 
 impl DatasetConfig {
     /// Where the entries come from, for messages.
@@ -40,6 +40,7 @@ impl DatasetConfig {
             return self.entries_of_sources(Self::unchecked_entries);
         }
         let mut entries = self.listed_entries()?;
+        list::unify_splits(&mut entries);
         let rules = &self.drop;
         for place in &rules.places {
             ensure!(
@@ -48,7 +49,7 @@ impl DatasetConfig {
                 self.entries_file().display()
             );
         }
-        entries.retain(|entry| !(rules.splits.contains(&entry.split) && rules.places.contains(&entry.place)));
+        entries.retain(|entry| !(rules.apply_to(&entry.split) && rules.places.contains(&entry.place)));
         Ok(entries)
     }
 
@@ -56,18 +57,7 @@ impl DatasetConfig {
         if self.splits.is_empty() {
             return npz::entries(self);
         }
-        let path = self.root.join(&self.splits);
-        let mut reader = csv::Reader::from_path(&path).with_context(|| format!("cannot read {}", path.display()))?;
-        let rows = reader.deserialize().map(|row| {
-            let entry: Entry = row.with_context(|| format!("{} has a line that cannot be read", path.display()))?;
-            ensure!(
-                !entry.image.is_empty() && !entry.place.is_empty() && !entry.split.is_empty(),
-                "{} has a line with an empty image, place or split ({entry:?})",
-                path.display()
-            );
-            Ok(entry)
-        });
-        rows.collect()
+        list::read(self, &self.root.join(&self.splits))
     }
 
     /// Finds out what is wrong with `entries`.
@@ -138,7 +128,10 @@ impl DatasetConfig {
 
     /// The entries of `split`.
     pub fn entries_of(&self, split: &str) -> Result<Vec<Entry>> {
-        let (chosen, others): (Vec<_>, Vec<_>) = self.entries()?.into_iter().partition(|entry| entry.split == split);
+        let (chosen, others): (Vec<_>, Vec<_>) = self
+            .entries()?
+            .into_iter()
+            .partition(|entry| entry.split.eq_ignore_ascii_case(split));
         let known: BTreeSet<&str> = others.iter().map(|entry| entry.split.as_str()).collect();
         ensure!(
             !chosen.is_empty(),
@@ -168,11 +161,41 @@ impl DatasetConfig {
     fn file_in(&self, folder: &str, image: &str) -> PathBuf {
         let (scene, _) = self.scene_of(image);
         let with = |extension: &str| self.root.join(folder).join(format!("{scene}.{extension}"));
-        match self.format {
-            Format::Geotiff if !with("tif").exists() && with("tiff").exists() => with("tiff"),
-            Format::Geotiff => with("tif"),
-            Format::Png => with("png"),
-            Format::Npz => self.entries_file().join(image),
+        let Some((usual, _)) = self.format.extensions().split_first() else {
+            return self.entries_file().join(image);
+        };
+        // Cameras and old systems write capitals.
+        let spellings = self.format.extensions().iter().flat_map(|extension| {
+            [
+                (*extension).to_owned(),
+                extension.to_uppercase(),
+                capitalized(extension),
+            ]
+        });
+        let mut files = spellings.map(|extension| with(&extension));
+        files.find(|file| file.exists()).unwrap_or_else(|| with(usual))
+    }
+}
+
+impl Format {
+    /// How names of its files end, in lower case, the usual way first; none of arrays.
+    pub(crate) fn extensions(self) -> &'static [&'static str] {
+        match self {
+            Self::Geotiff => &["tif", "tiff"],
+            Self::Png => &["png"],
+            Self::Npz => &[],
         }
     }
+
+    /// Whether a file whose name ends so, in any case, is one of its files.
+    pub(crate) fn has_extension(self, extension: &str) -> bool {
+        self.extensions()
+            .iter()
+            .any(|known| known.eq_ignore_ascii_case(extension))
+    }
+}
+
+fn capitalized(extension: &str) -> String {
+    let (first, rest) = extension.split_at(1);
+    first.to_uppercase() + rest
 }

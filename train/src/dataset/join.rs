@@ -5,9 +5,17 @@ use anyhow::{Result, bail, ensure};
 use super::config::DatasetConfig;
 use super::sample::{IGNORE, Image, Mask, Names, Sample};
 use super::upsample::upsample_sample;
+use super::vanished::Hidden;
 
-/// Joins an image and its mask: checks the sizes, turns codes into class indices, applies nodata and upsampling.
-pub(super) fn join(config: &DatasetConfig, names: &Names, mut image: Image, mask: &Mask) -> Result<Sample> {
+/// Joins an image and its mask: checks the sizes, turns codes into class indices, applies nodata and upsampling. Pixels of classes that are
+/// not labelled are counted in `hidden`.
+pub(super) fn join(
+    config: &DatasetConfig,
+    names: &Names,
+    mut image: Image,
+    mask: &Mask,
+    hidden: &mut Hidden,
+) -> Result<Sample> {
     ensure!(
         (mask.height, mask.width) == (image.height, image.width),
         "{} has {} x {} pixels, but its image has {} x {}",
@@ -18,6 +26,7 @@ pub(super) fn join(config: &DatasetConfig, names: &Names, mut image: Image, mask
         image.height
     );
     invalidate(config.nodata, &mut image);
+    hidden.add(config, &image, mask);
     let mut class_of = [IGNORE; 256];
     let mut known = [false; 256];
     known[usize::from(config.ignore)] = true;

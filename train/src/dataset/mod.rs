@@ -1,19 +1,23 @@
 //! A labelled set of images, described by a TOML file: GeoTIFF pairs, PNG pairs or NumPy arrays.
 
 mod arrays;
+mod classes;
 mod config;
 mod drop;
 mod entries;
 mod entry;
 mod footprint;
 mod join;
+mod list;
 mod npz;
+mod place;
 mod png;
 mod sample;
 mod shore;
 mod sources;
 mod tiff;
 mod upsample;
+mod vanished;
 
 use std::path::PathBuf;
 
@@ -21,13 +25,15 @@ use anyhow::{Result, ensure};
 use raremap_model::{Band, BandSource};
 
 #[cfg(test)]
-pub use config::ClassConfig;
+pub use classes::ClassConfig;
 pub use config::{DatasetConfig, Format, check_fractions};
 pub use drop::Dropped;
 pub use entry::{Entry, EntryProblem};
 pub use footprint::Footprint;
+pub use place::Misplaced;
 pub use sample::{IGNORE, Sample};
 pub use sources::SourceSamples;
+pub use vanished::{Hidden, SplitClasses, Vanished, vanished};
 
 /// A split in memory, without what the dataset's rules leave out.
 #[derive(Debug, Clone)]
@@ -38,12 +44,15 @@ pub struct Split {
     pub samples: Vec<Sample>,
     /// What was left out, and why.
     pub dropped: Dropped,
+    /// What it holds of each class.
+    pub classes: SplitClasses,
 }
 
 /// Reads samples one after the other; the windows of a scene are read from one open file.
 pub struct Loader<'a> {
     config: &'a DatasetConfig,
     open: tiff::OpenPair,
+    hidden: Hidden,
 }
 
 impl Loader<'_> {
@@ -73,13 +82,18 @@ impl Loader<'_> {
                 (names, pixels, mask)
             }
         };
-        let sample = join::join(self.config, &names, pixels, &mask)?;
+        let sample = join::join(self.config, &names, pixels, &mask, &mut self.hidden)?;
         ensure!(
             corner.is_some() || sample.valid.contains(&true),
             "{} has no valid pixel: all are nodata or NaN",
             sample.path.display()
         );
         Ok(sample)
+    }
+
+    /// What the masks hold that is not labelled, since the last call.
+    pub fn take_hidden(&mut self) -> Hidden {
+        std::mem::take(&mut self.hidden)
     }
 }
 
@@ -89,6 +103,7 @@ impl DatasetConfig {
         Loader {
             config: self,
             open: tiff::OpenPair::default(),
+            hidden: Hidden::default(),
         }
     }
 
@@ -122,10 +137,17 @@ impl DatasetConfig {
             self.name,
             dropped.sentence(split)
         );
+        let mut classes = SplitClasses {
+            dropped: dropped.total(),
+            hidden: loader.take_hidden(),
+            ..SplitClasses::new(split, self)
+        };
+        classes.add(&samples);
         Ok(Split {
             entries,
             samples,
             dropped,
+            classes,
         })
     }
 

@@ -7,7 +7,8 @@ use std::path::Path;
 use anyhow::{Context, Result, bail, ensure};
 use png::{BitDepth, ColorType, Decoder, Limits, Transformations};
 
-use super::config::{DatasetConfig, color_of};
+use super::classes::color_of;
+use super::config::DatasetConfig;
 use super::sample::{Image, Mask};
 
 /// A decoded file has at most this many bytes, so that a forged header cannot exhaust memory.

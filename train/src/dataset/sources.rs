@@ -6,9 +6,11 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, Result, ensure};
 use serde::{Deserialize, Serialize};
 
+use super::Split;
 use super::config::{BandConfig, DatasetConfig};
-use super::entries::Entry;
-use super::{Split, drop::Dropped};
+use super::drop::Dropped;
+use super::entry::Entry;
+use super::vanished::SplitClasses;
 
 /// One of the datasets that another is made of.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -176,6 +178,7 @@ impl DatasetConfig {
             entries: Vec::new(),
             samples: Vec::new(),
             dropped: Dropped::default(),
+            classes: SplitClasses::new(split, self),
         };
         let mut sources = Vec::new();
         for (SourceConfig { share, .. }, config) in self.sources.iter().zip(self.source_configs()) {
@@ -184,6 +187,7 @@ impl DatasetConfig {
             whole
                 .entries
                 .extend(loaded.entries.into_iter().map(|entry| config.in_mix(entry)));
+            whole.classes.merge(&loaded.classes);
             whole.samples.extend(loaded.samples);
             whole.dropped.add(&loaded.dropped);
             sources.push(SourceSamples {

@@ -7,6 +7,7 @@ use raremap_io::FileSource;
 use raremap_tiff::{GeoTiff, Limits, Samples, Window};
 
 use super::config::DatasetConfig;
+use super::place;
 use super::sample::{Image, Mask};
 
 /// A larger scene is not read as one sample: as float it would take a gigabyte with four bands.
@@ -88,7 +89,12 @@ fn check_pair(
         image_info.width,
         image_info.height
     );
-    config.check_band_count(image_info.band_count, &image.display())
+    config.check_band_count(image_info.band_count, &image.display())?;
+    Ok(place::compare(
+        (image, image_info),
+        (mask, mask_info),
+        config.allow_shift_px,
+    )?)
 }
 
 fn window_of(

@@ -84,7 +84,8 @@ impl ValidationScores {
     pub fn choose(&self, margin: f64) -> Chosen {
         let scores = &self.0;
         let classes = scores.names.len();
-        let mean_iou_floor = scores.total().argmax.figures(&scores.names, &scores.roles).mean_iou - margin;
+        let mean_iou = scores.total().argmax.figures(&scores.names, &scores.roles).mean_iou;
+        let mean_iou_floor = mean_iou.unwrap_or(0.0) - margin;
         // Of equals, the highest threshold wins, because it changes least.
         let best = |selection: Selection, worth: &dyn Fn(&Figures) -> Option<f64>| -> f32 {
             let mut best = (GRID.len() - 1, f64::NEG_INFINITY);
@@ -100,7 +101,9 @@ impl ValidationScores {
             }
             GRID[best.0]
         };
-        let at_floor = |figures: &Figures, worth: Option<f64>| worth.filter(|_| figures.mean_iou >= mean_iou_floor);
+        let at_floor = |figures: &Figures, worth: Option<f64>| {
+            worth.filter(|_| figures.mean_iou.is_some_and(|mean| mean >= mean_iou_floor))
+        };
         let sample = scores.probabilities.as_ref().map(|all| &all.sample);
         let rare = scores.auxiliary.iter().enumerate().map(|(channel, &class)| {
             let histogram = scores.probabilities.as_ref().and_then(|all| all.auxiliary.get(channel));
@@ -126,7 +129,7 @@ impl ValidationScores {
             temperature: sample.and_then(|sample| sample.fit_softmax(classes)),
             mean_iou_floor,
             mask: (!scores.auxiliary.is_empty()).then(|| ChosenMask {
-                best_mean_iou: best(Selection::All, &|figures| Some(figures.mean_iou)),
+                best_mean_iou: best(Selection::All, &|figures| figures.mean_iou),
                 most_rare_recall: best(Selection::All, &|figures| at_floor(figures, figures.mean_rare_recall)),
             }),
             rare: rare.collect(),

@@ -109,9 +109,9 @@ pub struct MaskPoint {
     /// The threshold; 1 is the main head alone.
     pub threshold: f32,
     /// Mean IoU over all classes.
-    pub mean_iou: f64,
+    pub mean_iou: Option<f64>,
     /// Mean IoU over the classes that are labelled.
-    pub mean_iou_without_absent: f64,
+    pub mean_iou_without_absent: Option<f64>,
     /// Mean recall over the rare classes that are labelled.
     pub mean_rare_recall: Option<f64>,
 }

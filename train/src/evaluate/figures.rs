@@ -201,8 +201,8 @@ impl Scores {
             for confusion in [&counts.argmax, &counts.drawn] {
                 let figures = confusion.figures(&self.names, &self.roles);
                 all.extend([
-                    Some(figures.mean_iou),
-                    Some(figures.mean_iou_without_absent),
+                    figures.mean_iou,
+                    figures.mean_iou_without_absent,
                     figures.mean_rare_recall,
                 ]);
                 all.extend(of_classes(&figures.classes));

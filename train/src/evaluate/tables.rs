@@ -77,10 +77,10 @@ pub fn comparison<'a>(rows: impl Iterator<Item = (&'a str, &'a Evaluation)>) -> 
             })
             .collect();
         text += &format!(
-            "{dataset:<12} {:<6} {:>10.4} {:>8.4} {:>8} {:>10} {:>11}  {}\n",
+            "{dataset:<12} {:<6} {:>10} {:>8} {:>8} {:>10} {:>11}  {}\n",
             evaluation.split,
-            evaluation.figures.mean_iou_without_absent,
-            drawn.mean_iou_without_absent,
+            number(evaluation.figures.mean_iou_without_absent),
+            number(drawn.mean_iou_without_absent),
             number(water),
             number(index("ndwi")),
             number(index("mndwi")),
@@ -166,10 +166,13 @@ pub fn evaluation(evaluation: &Evaluation) -> String {
 
 /// The means of a split, in a line.
 pub fn means(figures: &Figures) -> String {
+    if figures.pixels == 0 {
+        return "no pixel of the split is labelled: there are no figures".to_owned();
+    }
     let mut text = format!(
-        "mean IoU {:.4} ({:.4} without absent classes), mean rare-class recall {}, accuracy {}",
-        figures.mean_iou,
-        figures.mean_iou_without_absent,
+        "mean IoU {} ({} without absent classes), mean rare-class recall {}, accuracy {}",
+        number(figures.mean_iou),
+        number(figures.mean_iou_without_absent),
         number(figures.mean_rare_recall),
         number(figures.accuracy)
     );
@@ -245,9 +248,9 @@ fn at_chosen(at: &AtChosen) -> String {
     let mut text = format!("\nwith {place}:\n");
     let point = |point: &MaskPoint| {
         format!(
-            "threshold {:.4}: mean IoU {:.4}, mean rare-class recall {}",
+            "threshold {:.4}: mean IoU {}, mean rare-class recall {}",
             point.threshold,
-            point.mean_iou,
+            number(point.mean_iou),
             number(point.mean_rare_recall)
         )
     };

@@ -182,6 +182,7 @@ fn intervals_are_of_places_and_the_same_for_the_same_seed() {
     let (mean_iou, first) = intervals(1);
     assert_eq!(first.places, 2, "three images of two places");
     let interval = first.main.mean_iou.expect("always there");
+    let mean_iou = mean_iou.expect("labelled pixels");
     assert!(
         interval.low < mean_iou && mean_iou < interval.high,
         "{interval:?} around {mean_iou}"

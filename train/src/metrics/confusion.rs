@@ -52,10 +52,10 @@ pub struct Roles {
 /// Figures of a split.
 #[derive(Debug, Clone, Serialize)]
 pub struct Figures {
-    /// Mean IoU over all classes; a class that is neither labelled nor predicted counts as 0.
-    pub mean_iou: f64,
-    /// Mean IoU over the classes that are labelled.
-    pub mean_iou_without_absent: f64,
+    /// Mean IoU over all classes; a class that is neither labelled nor predicted counts as 0. `None` if no pixel is labelled.
+    pub mean_iou: Option<f64>,
+    /// Mean IoU over the classes that are labelled; `None` if none is.
+    pub mean_iou_without_absent: Option<f64>,
     /// As `mean_iou`, with the background left out of the mean; pixels wrongly taken from it still count against the others.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub mean_iou_without_background: Option<f64>,
@@ -214,11 +214,14 @@ impl Confusion {
             .filter_map(|class| classes.get(*class)?.recall)
             .collect();
         let right = (0..classes.len()).map(|class| self.counts[class][class]).sum();
+        // Of nothing there is no figure: 0 would be the worst.
+        let of_pixels = |mean: f64| (pixels > 0).then_some(mean);
+        let background = roles.background.filter(|_| pixels > 0);
         Figures {
-            mean_iou: mean(classes.iter().map(iou)),
-            mean_iou_without_absent: mean(classes.iter().filter(|class| class.pixels > 0).map(iou)),
-            mean_iou_without_background: roles.background.map(|b| mean_iou_without_background(&classes, b)),
-            mean_iou_with_background_unscored: roles.background.map(unscored),
+            mean_iou: of_pixels(mean(classes.iter().map(iou))),
+            mean_iou_without_absent: of_pixels(mean(classes.iter().filter(|class| class.pixels > 0).map(iou))),
+            mean_iou_without_background: background.map(|b| mean_iou_without_background(&classes, b)),
+            mean_iou_with_background_unscored: background.map(unscored),
             mean_rare_recall: (!rare.is_empty()).then(|| mean(rare)),
             accuracy: ratio(right, pixels),
             pixels,
@@ -318,8 +321,9 @@ mod tests {
         assert_eq!((b.specificity, b.accuracy), (Some(0.75), Some(5.0 / 6.0)));
         assert_eq!(b.fp_per_fn, None, "nothing was missed");
         assert_eq!(figures.classes[0].fp_per_fn, Some(0.0));
-        assert!((figures.mean_iou - (0.75 + 2.0 / 3.0) / 3.0).abs() < 1e-12);
-        assert!((figures.mean_iou_without_absent - (0.75 + 2.0 / 3.0) / 2.0).abs() < 1e-12);
+        let is_near = |value: Option<f64>, expected: f64| value.is_some_and(|value| (value - expected).abs() < 1e-12);
+        assert!(is_near(figures.mean_iou, (0.75 + 2.0 / 3.0) / 3.0));
+        assert!(is_near(figures.mean_iou_without_absent, (0.75 + 2.0 / 3.0) / 2.0));
         assert_eq!(
             figures.mean_rare_recall,
             Some(0.75),
@@ -340,6 +344,27 @@ mod tests {
         assert_eq!(figures.mean_iou_without_background, Some((2.0 / 3.0) / 2.0));
         assert_eq!(figures.mean_iou_with_background_unscored, Some(0.5));
         assert_eq!(figures.mean_rare_recall, None);
+    }
+
+    #[test]
+    fn without_a_labelled_pixel_there_are_no_figures() {
+        let roles = Roles {
+            rare: vec![0],
+            background: Some(1),
+        };
+        let figures = Confusion::new(3).figures(&names(), &roles);
+        assert_eq!(figures.pixels, 0);
+        let means = [
+            figures.mean_iou,
+            figures.mean_iou_without_absent,
+            figures.mean_iou_without_background,
+            figures.mean_iou_with_background_unscored,
+            figures.mean_rare_recall,
+            figures.accuracy,
+        ];
+        assert_eq!(means, [None; 6]);
+        let written = serde_json::to_value(&figures).expect("JSON");
+        assert!(written["mean_iou"].is_null() && written["classes"][0]["iou"].is_null());
     }
 
     #[test]

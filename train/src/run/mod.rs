@@ -11,7 +11,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use anyhow::{Context, Result, ensure};
+use anyhow::{Context, Result, bail, ensure};
 use clap::Args;
 use raremap_model::{Card, Training};
 use serde_json::json;
@@ -19,7 +19,7 @@ use sha2::{Digest, Sha256};
 
 use crate::checkpoint::{Checkpoints, hex};
 use crate::config::TrainConfig;
-use crate::dataset::{DatasetConfig, class_pixels, measure_bands};
+use crate::dataset::{DatasetConfig, SplitClasses, Vanished, class_pixels, measure_bands, vanished};
 use crate::sample::{TRAIN, TrainingSplit};
 use batch::Data;
 use raremap_device::Backend;
@@ -83,7 +83,10 @@ pub fn run(args: &TrainArgs) -> Result<()> {
     // Everything that can be wrong is found before the first step, and before a file is written.
     let validation = dataset.load_split(VALIDATION)?;
     let split = TrainingSplit::load(&dataset)?;
+    tell_vanished(&dataset, split.classes(), &validation.classes)?;
     let card = card(&config, &dataset, &split)?;
+    // What a card must be is found here, not when the first weights are to be kept.
+    Card::from_stac(&card.to_stac()).context("no model could be made of this recipe and this dataset")?;
     if validation.dropped.total() > 0 {
         tracing::info!("{}", validation.dropped.sentence(VALIDATION));
     }
@@ -102,6 +105,38 @@ pub fn run(args: &TrainArgs) -> Result<()> {
     let signal = Arc::clone(&stop);
     ctrlc::set_handler(move || signal.store(true, Ordering::SeqCst)).context("cannot catch Ctrl-C")?;
     trainer.train(&mut data, &run, &checkpoints, args.watch, args.device, &stop)
+}
+
+/// Says on stderr which classes have no labelled pixel, and why that may be.
+///
+/// # Errors
+/// Where the training split has none at all.
+fn tell_vanished(dataset: &DatasetConfig, training: Option<&SplitClasses>, validation: &SplitClasses) -> Result<()> {
+    let known: Vec<&SplitClasses> = training.into_iter().chain([validation]).collect();
+    for of in &known {
+        let others: Vec<&SplitClasses> = known.iter().copied().filter(|other| other.split != of.split).collect();
+        let found = vanished(dataset, of, &others);
+        if of.split == TRAIN && of.labelled() == 0 {
+            let seen = found.first().map_or("it has no samples", |found| &found.seen);
+            bail!("nothing can be learned: {seen}");
+        }
+        for Vanished { seen, advice } in &found {
+            eprintln!("raremap: warning: {seen}. {}", capitalized(advice));
+        }
+        if of.split == VALIDATION && of.labelled() == 0 {
+            eprintln!("raremap: warning: there will be no figures, and the newest weights count as the best");
+        }
+    }
+    Ok(())
+}
+
+/// A sentence of an advice.
+fn capitalized(advice: &str) -> String {
+    match advice.chars().next() {
+        // The name of a command stays as it is.
+        Some(first) if !advice.starts_with("raremap ") => first.to_uppercase().chain(advice.chars().skip(1)).collect(),
+        _ => advice.to_owned(),
+    }
 }
 
 /// Digest of what decides a run besides this program: the recipe without the path of its dataset, the dataset's description, and which

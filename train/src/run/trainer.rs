@@ -330,7 +330,7 @@ impl<'a> Trainer<'a> {
         let (sum, count) = std::mem::take(&mut self.losses);
         let validation = Validation {
             loss_training: (count > 0).then(|| sum / count as f64),
-            mean_iou_training: Some(self.training_mean_iou(&model, data)?),
+            mean_iou_training: self.training_mean_iou(&model, data)?,
             ..Validation::of(epoch, step, &evaluation, &self.rare)?
         };
         monitor.record(&RunEvent::Validation(validation.clone()))?;
@@ -345,7 +345,7 @@ impl<'a> Trainer<'a> {
         let rank = self.best.score(&validation);
         if self.progress.best.is_none_or(|best| rank > best) {
             self.progress.best = Some(rank);
-            self.progress.best_mean_iou = Some(validation.mean_iou);
+            self.progress.best_mean_iou = validation.mean_iou;
             // The weights go into a file beside it first: a crash while writing must not cost the best weights so far.
             let path = run.join(BEST_WEIGHTS);
             let fresh = path.with_extension("new");
@@ -380,7 +380,7 @@ impl<'a> Trainer<'a> {
     }
 
     /// Mean IoU on the first few training scenes, without augmentation: validation is compared with it to notice a leak.
-    fn training_mean_iou(&self, model: &BurnTileModel, data: &Data) -> Result<f64> {
+    fn training_mean_iou(&self, model: &BurnTileModel, data: &Data) -> Result<Option<f64>> {
         const SCENES: usize = 8;
         let samples = data.split.samples();
         let samples = &samples[..samples.len().min(SCENES)];

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use anyhow::Result;
 
-use crate::dataset::{DatasetConfig, Sample, SourceSamples};
+use crate::dataset::{DatasetConfig, Sample, SourceSamples, SplitClasses};
 
 /// Name of the split that a model learns from.
 pub const TRAIN: &str = "train";
@@ -21,6 +21,7 @@ pub const TRAIN: &str = "train";
 pub struct TrainingSplit {
     samples: Arc<[Sample]>,
     sources: Arc<[SourceSamples]>,
+    classes: Option<SplitClasses>,
 }
 
 impl TrainingSplit {
@@ -35,6 +36,7 @@ impl TrainingSplit {
         }
         Ok(Self {
             samples: split.samples.into(),
+            classes: Some(split.classes),
             sources: sources.into(),
         })
     }
@@ -50,6 +52,7 @@ impl TrainingSplit {
         Self {
             samples: samples.into(),
             sources: vec![all].into(),
+            classes: None,
         }
     }
 
@@ -70,6 +73,11 @@ impl TrainingSplit {
     pub fn source_of(&self, sample: usize) -> &SourceSamples {
         let source = self.sources.partition_point(|source| source.samples.end <= sample);
         &self.sources[source]
+    }
+
+    /// What the files hold of each class; `None` of samples made up in memory.
+    pub fn classes(&self) -> Option<&SplitClasses> {
+        self.classes.as_ref()
     }
 
     /// Number of samples.

@@ -86,11 +86,10 @@ impl ProcessRunner {
         else {
             return Outcome::Failed("it was never validated".to_owned());
         };
-        match self.objective.value(kept) {
-            Some(objective) if objective.is_finite() => Outcome::Figures(Figures {
-                objective,
-                mean_iou: kept.mean_iou,
-            }),
+        match (self.objective.value(kept), kept.mean_iou) {
+            (Some(objective), Some(mean_iou)) if objective.is_finite() => {
+                Outcome::Figures(Figures { objective, mean_iou })
+            }
             _ => Outcome::Failed(
                 "the objective has no value on the validation split: its class has no pixel there".to_owned(),
             ),

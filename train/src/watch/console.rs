@@ -94,10 +94,13 @@ fn summary(event: &RunEvent) -> Option<String> {
             let rare =
                 rare.map(|class| format!(", {} IoU {} recall {}", class.name, cell(class.iou), cell(class.recall)));
             let rare: String = rare.collect();
-            Some(format!(
-                "epoch {}: mean IoU {:.4}{rare}",
-                validation.epoch, validation.mean_iou
-            ))
+            Some(match validation.mean_iou {
+                Some(mean_iou) => format!("epoch {}: mean IoU {mean_iou:.4}{rare}", validation.epoch),
+                None => format!(
+                    "epoch {}: no figures, since no pixel of the validation split is labelled",
+                    validation.epoch
+                ),
+            })
         }
         RunEvent::Finding(finding) => Some(format!(
             "{}: {} What to do: {}",
@@ -126,7 +129,7 @@ mod tests {
         };
         let line = summary(&RunEvent::Validation(Validation {
             epoch: 5,
-            mean_iou: 0.5,
+            mean_iou: Some(0.5),
             classes: vec![class("land", false, None), class("water", true, None)],
             ..Validation::default()
         }));

@@ -118,10 +118,10 @@ pub struct Validation {
     pub epoch: usize,
     /// Steps done.
     pub step: usize,
-    /// Mean IoU over all classes.
-    pub mean_iou: f64,
-    /// Mean IoU over the labelled classes.
-    pub mean_iou_without_absent: f64,
+    /// Mean IoU over all classes; `None` if no pixel is labelled.
+    pub mean_iou: Option<f64>,
+    /// Mean IoU over the labelled classes; `None` if there are none.
+    pub mean_iou_without_absent: Option<f64>,
     /// Mean IoU over all classes but the dataset's background, if it has one.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub mean_iou_without_background: Option<f64>,

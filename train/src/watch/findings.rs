@@ -30,7 +30,7 @@ fn finding(history: &History, kind: FindingKind, seen: String, advice: &str) -> 
 
 /// The highest mean IoU so far, the first of equals.
 fn best(validations: &[Validation]) -> Option<(usize, &Validation)> {
-    let score = |validation: &Validation| validation.mean_iou;
+    let score = |validation: &Validation| validation.mean_iou.unwrap_or(f64::NEG_INFINITY);
     let first_highest = |best: (usize, _), next: (usize, _)| if score(next.1) > score(best.1) { next } else { best };
     validations.iter().enumerate().reduce(first_highest)
 }
@@ -43,9 +43,10 @@ pub fn overfitting(history: &History) -> Option<Finding> {
     let (index, top) = best(validations)?;
     let since = validations.get(index + 1..)?;
     let recent = since.last_chunk::<3>()?;
+    let (highest, newest) = (top.mean_iou?, recent[2].mean_iou?);
     let below = recent
         .iter()
-        .all(|validation| validation.mean_iou < top.mean_iou - BELOW);
+        .all(|validation| validation.mean_iou.is_some_and(|mean_iou| mean_iou < highest - BELOW));
     let before = index
         .checked_sub(1)
         .and_then(|i| validations.get(i))
@@ -59,8 +60,9 @@ pub fn overfitting(history: &History) -> Option<Finding> {
         history,
         FindingKind::Overfitting,
         format!(
-            "Validation mean IoU fell from {:.3} (epoch {}) to {:.3} (epoch {}), while the training loss fell from {then:.4} to {now:.4}.",
-            top.mean_iou, top.epoch, recent[2].mean_iou, recent[2].epoch
+            "Validation mean IoU fell from {highest:.3} (epoch {}) to {newest:.3} (epoch {}), while the training loss fell from {then:.4} \
+             to {now:.4}.",
+            top.epoch, recent[2].epoch
         ),
         "Augment more (augment.symmetries, gain, zoom), raise optimizer.weight_decay or model.dropout, shorten \
          schedule.epochs, or set stopping.patience. The best weights so far are kept either way.",
@@ -75,7 +77,7 @@ pub fn rare_recall_falls(history: &History) -> Option<Finding> {
     let width = if validations.len() >= 6 { 3 } else { 2 };
     let recent = validations.get(validations.len().checked_sub(2 * width)?..)?;
     let (before, after) = recent.split_at(width);
-    let iou = |window: &[Validation]| mean(window.iter().map(|validation| validation.mean_iou));
+    let iou = |window: &[Validation]| mean(window.iter().filter_map(|validation| validation.mean_iou));
     let (iou_before, iou_after) = (iou(before)?, iou(after)?);
     if iou_after < iou_before + RISEN {
         return None;
@@ -140,15 +142,17 @@ pub fn plateau(history: &History) -> Option<Finding> {
     let rate = rates().next_back().unwrap_or(0.0);
     // A run that has lowered its learning rate is meant to stand still.
     let moving = history.steps.is_empty() || rate > 0.1 * peak;
-    if !moving || since.mean_iou > before.mean_iou + GAIN || overfitting(history).is_some() {
+    let (highest_before, highest_since) = (before.mean_iou?, since.mean_iou?);
+    if !moving || highest_since > highest_before + GAIN || overfitting(history).is_some() {
         return None;
     }
     finding(
         history,
         FindingKind::Plateau,
         format!(
-            "The best mean IoU of the last {VALIDATIONS} validations is {:.3}; before them it was {:.3} (epoch {}). The learning rate is {rate:.2e}; its peak was {peak:.2e}.",
-            since.mean_iou, before.mean_iou, before.epoch
+            "The best mean IoU of the last {VALIDATIONS} validations is {highest_since:.3}; before them it was {highest_before:.3} (epoch {}). The \
+             learning rate is {rate:.2e}; its peak was {peak:.2e}.",
+            before.epoch
         ),
         "Lower the learning rate sooner (with fewer schedule.epochs, or a schedule that reduces on plateau), or end the run with \
          stopping.patience. If the training loss stands still too, the model is too small or the learning rate is too low.",
@@ -270,10 +274,11 @@ pub fn leaking_split(history: &History) -> Option<Finding> {
     let early = history.validations.first_chunk::<2>()?;
     let easier = early.each_ref().map(|validation| {
         let training = validation.mean_iou_training?;
-        (validation.mean_iou_without_absent > training + HIGHER_IOU).then(|| {
+        let mean_iou = validation.mean_iou_without_absent?;
+        (mean_iou > training + HIGHER_IOU).then(|| {
             format!(
-                "in epoch {}, mean IoU is {:.3} on validation and {training:.3} on training",
-                validation.epoch, validation.mean_iou_without_absent
+                "in epoch {}, mean IoU is {mean_iou:.3} on validation and {training:.3} on training",
+                validation.epoch
             )
         })
     });
@@ -360,8 +365,8 @@ pub mod tests {
         Validation {
             epoch,
             step: 20 * epoch,
-            mean_iou,
-            mean_iou_without_absent: mean_iou,
+            mean_iou: Some(mean_iou),
+            mean_iou_without_absent: Some(mean_iou),
             classes: vec![class("land", 980, 0.9), class("wetland", 20, recall)],
             auxiliary: vec![AuxiliaryScore {
                 name: "wetland".into(),
@@ -406,10 +411,10 @@ pub mod tests {
     fn overfitting_is_seen_when_validation_falls_while_training_gets_better() {
         let mut history = healthy(8);
         for (validation, mean_iou) in history.validations[4..].iter_mut().zip([0.44, 0.41, 0.38, 0.35]) {
-            validation.mean_iou = mean_iou;
+            validation.mean_iou = Some(mean_iou);
             validation.classes[1].recall = Some(0.5);
         }
-        history.validations[3].mean_iou = 0.5;
+        history.validations[3].mean_iou = Some(0.5);
         only(&history, FindingKind::Overfitting, "0.350");
         // The same scores with a training loss that does not fall are not overfitting.
         history.steps.iter_mut().for_each(|step| step.loss = 0.7);
@@ -438,7 +443,7 @@ pub mod tests {
     fn a_plateau_is_seen_while_the_learning_rate_is_high_and_not_after_it_decayed() {
         let mut history = healthy(9);
         for validation in &mut history.validations[2..] {
-            validation.mean_iou = 0.3;
+            validation.mean_iou = Some(0.3);
         }
         history.steps.iter_mut().for_each(|step| step.learning_rate = 1e-3);
         only(&history, FindingKind::Plateau, "0.300");
@@ -510,7 +515,7 @@ pub mod tests {
         only(&history, FindingKind::LeakingSplit, "3 validation images");
         let mut history = healthy(4);
         for validation in &mut history.validations {
-            validation.mean_iou_training = Some(validation.mean_iou - 0.2);
+            validation.mean_iou_training = validation.mean_iou.map(|mean_iou| mean_iou - 0.2);
         }
         only(&history, FindingKind::LeakingSplit, "on training");
     }

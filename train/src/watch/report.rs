@@ -158,7 +158,7 @@ fn charts(history: &History) -> Result<Markup> {
     };
     // The mean comes last, so that a class has the same colour in both charts.
     let mean = history.validations.iter();
-    let mean = mean.map(|validation| (validation.epoch as f64, validation.mean_iou));
+    let mean = mean.filter_map(|validation| Some((validation.epoch as f64, validation.mean_iou?)));
     let mut ious = per_class(|class| class.iou);
     ious.push(Series::new("mean", mean));
 
@@ -208,8 +208,9 @@ fn tables(validation: &Validation) -> Markup {
     html! {
         h2 { "Newest figures, epoch " (validation.epoch) }
         p {
-            "Mean IoU " (format!("{:.4}", validation.mean_iou)) ", "
-            (format!("{:.4}", validation.mean_iou_without_absent)) " without absent classes."
+            "Mean IoU " (cell(validation.mean_iou)) ", "
+            (cell(validation.mean_iou_without_absent)) " without absent classes."
+            @if validation.mean_iou.is_none() { " No pixel of the validation split is labelled: there are no figures." }
         }
         div.scroll { table {
             thead { tr { th { "Main head" } th { "pixels" } th { "IoU" } th { "recall" } th { "precision" } } }

@@ -147,8 +147,8 @@ impl Metric {
         let auxiliary =
             |name: &str| -> Option<&AuxiliaryScore> { validation.auxiliary.iter().find(|class| class.name == name) };
         match self {
-            Self::MeanIou => Some(validation.mean_iou),
-            Self::MeanIouWithoutAbsent => Some(validation.mean_iou_without_absent),
+            Self::MeanIou => validation.mean_iou,
+            Self::MeanIouWithoutAbsent => validation.mean_iou_without_absent,
             Self::MeanIouWithoutBackground => validation.mean_iou_without_background,
             Self::LossTraining => validation.loss_training,
             Self::RareRecall => validation.rare_mean(|class| class.recall),
@@ -293,8 +293,12 @@ impl BestMetric {
     /// mean IoU.
     pub fn score(&self, validation: &Validation) -> [f64; 2] {
         let value = self.metric.value(validation).filter(|value| value.is_finite());
-        if validation.mean_iou < self.mean_iou_floor {
-            return [0.0, validation.mean_iou];
+        let Some(mean_iou) = validation.mean_iou else {
+            // Where nothing is labelled nothing is better than anything else: of such weights the newest are kept.
+            return [-1.0, validation.step as f64];
+        };
+        if mean_iou < self.mean_iou_floor {
+            return [0.0, mean_iou];
         }
         match (value, self.metric.mode()) {
             (Some(value), Mode::Max) => [1.0, value],
@@ -328,7 +332,7 @@ mod tests {
     fn validation(step: usize, mean_iou: f64, recall: Option<f64>) -> Validation {
         Validation {
             step,
-            mean_iou,
+            mean_iou: Some(mean_iou),
             loss_training: Some(1.0 - mean_iou),
             classes: vec![ClassScore {
                 name: "water".into(),

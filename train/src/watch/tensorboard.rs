@@ -196,10 +196,12 @@ fn step_scalars(step: &Step) -> Vec<SummaryValue> {
 }
 
 fn validation_scalars(validation: &Validation) -> Vec<SummaryValue> {
-    let mut values = vec![
-        scalar("validation/mean_iou", validation.mean_iou),
-        scalar("validation/mean_iou_without_absent", validation.mean_iou_without_absent),
+    let means = [
+        ("validation/mean_iou", validation.mean_iou),
+        ("validation/mean_iou_without_absent", validation.mean_iou_without_absent),
     ];
+    let means = means.into_iter().filter_map(|(tag, value)| Some(scalar(tag, value?)));
+    let mut values: Vec<SummaryValue> = means.collect();
     let rare_recall = validation.rare_mean(|class| class.recall);
     values.extend(rare_recall.map(|value| scalar("validation/rare_recall", value)));
     for class in &validation.classes {
@@ -298,7 +300,7 @@ pub mod tests {
         });
         let validation = RunEvent::Validation(Validation {
             step: 6,
-            mean_iou: 0.5,
+            mean_iou: Some(0.5),
             classes: vec![ClassScore {
                 name: "water".into(),
                 iou: Some(0.75),

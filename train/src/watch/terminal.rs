@@ -212,10 +212,10 @@ fn classes(frame: &mut Frame<'_>, area: Rect, history: &History) {
         Constraint::Length(8),
         Constraint::Length(9),
     ];
-    let title = format!(
-        "validation after epoch {}, mean IoU {:.4}",
-        validation.epoch, validation.mean_iou
-    );
+    let mean_iou = validation
+        .mean_iou
+        .map_or("-".to_owned(), |value| format!("{value:.4}"));
+    let title = format!("validation after epoch {}, mean IoU {mean_iou}", validation.epoch);
     let table = Table::new(rows, widths)
         .header(Row::new(["class", "pixels", "IoU", "recall", "precision"]).style(Style::new().fg(Color::DarkGray)))
         .block(Block::bordered().title(title));

@@ -4,19 +4,15 @@ use crate::georeference::GeoReference;
 use serde::Serialize;
 
 use super::conversion::{Conversion, Longitudes, turn};
+use super::cut::{Ring, cut_at_180, round_degrees};
 
 /// Number of positions along each side.
 const SIDE_STEPS: u32 = 8;
 /// The same, if longitudes change by more than `BENT_DEG` between two of them, beside a pole.
 const BENT_SIDE_STEPS: u32 = 64;
 const BENT_DEG: f64 = 10.0;
-const DEGREE_DIGITS: i32 = 8;
 /// Scenes all around the globe, except for the last bits of their coordinates.
 const AROUND_DEG: f64 = 360.0 - 1e-6;
-/// The cut is beside 180 degrees by less than the digits that are written, so that no position lies on it.
-const CUT_GAP_DEG: f64 = 1e-9;
-
-type Ring = Vec<[f64; 2]>;
 
 /// Where a scene is.
 #[derive(Debug, PartialEq)]
@@ -58,9 +54,14 @@ impl Footprint {
         if east + shift <= 180.0 {
             return Self::of_ring(ring);
         }
-        ring.iter_mut().for_each(|[x, _]| *x = round(*x + shift));
-        let pieces = [cut(&ring, Side::West), cut(&ring, Side::East)].concat();
-        let bbox = [round(west + shift), south, round(east + shift - 360.0), north];
+        ring.iter_mut().for_each(|[x, _]| *x = round_degrees(*x + shift));
+        let pieces: Vec<Ring> = cut_at_180(&[ring]).into_iter().flatten().collect();
+        let bbox = [
+            round_degrees(west + shift),
+            south,
+            round_degrees(east + shift - 360.0),
+            north,
+        ];
         match <[Ring; 1]>::try_from(pieces) {
             Ok([piece]) => Self::of_ring(piece),
             Err(pieces) => Self {
@@ -101,7 +102,12 @@ fn outline(conversion: &Conversion, [height, width]: [usize; 2]) -> Ring {
     for (index, place) in places.iter().enumerate() {
         let (before, after) = (places[(index + count - 1) % count], places[(index + 1) % count]);
         let (position, other) = conversion.positions(*place, before, after);
-        outline.extend([position].into_iter().chain(other).map(|position| position.map(round)));
+        outline.extend(
+            [position]
+                .into_iter()
+                .chain(other)
+                .map(|position| position.map(round_degrees)),
+        );
     }
     outline.extend(outline.first().copied());
     outline
@@ -127,13 +133,13 @@ fn around_pole(conversion: &Conversion, latitude: f64) -> Option<Ring> {
     } else {
         (start - before_x) / (after_x - before_x)
     };
-    let crossing_latitude = round(before[1] + (after[1] - before[1]) * part);
+    let crossing_latitude = round_degrees(before[1] + (after[1] - before[1]) * part);
     line.rotate_left((crossing + 1) % count);
     let mut ring = vec![[start, crossing_latitude]];
     let mut near = start;
     for [longitude, latitude] in line {
         near = turn(longitude, near);
-        ring.push([round(near.clamp(-180.0, 180.0)), round(latitude)]);
+        ring.push([round_degrees(near.clamp(-180.0, 180.0)), round_degrees(latitude)]);
     }
     ring.extend([
         [-start, crossing_latitude],
@@ -143,95 +149,6 @@ fn around_pole(conversion: &Conversion, latitude: f64) -> Option<Ring> {
     ]);
     ring.dedup();
     Some(ring)
-}
-
-#[derive(Clone, Copy)]
-enum Side {
-    West,
-    East,
-}
-
-/// The parts of a ring, counterclockwise and closed, on one side of 180 degrees, within ±180.
-fn cut(ring: &[[f64; 2]], side: Side) -> Vec<Ring> {
-    match side {
-        Side::West => west_of(ring, 180.0 - CUT_GAP_DEG, 180.0),
-        Side::East => {
-            // In a mirror, the east is the west, and a ring goes the other way.
-            let mirrored = |ring: &[[f64; 2]]| -> Ring { ring.iter().rev().map(|[x, y]| [-x, *y]).collect() };
-            let parts = west_of(&mirrored(ring), -180.0 - CUT_GAP_DEG, -180.0);
-            let moved = |part: Ring| {
-                let mut part = mirrored(&part);
-                part.iter_mut().for_each(|[x, _]| *x = round(*x - 360.0));
-                part
-            };
-            parts.into_iter().map(moved).collect()
-        }
-    }
-}
-
-/// The parts of a ring west of a line, which is written as another.
-///
-/// A ring has its inside on the left: where it leaves over the line, the part continues northwards, up to where the ring comes back.
-fn west_of(ring: &[[f64; 2]], line: f64, written: f64) -> Vec<Ring> {
-    let is_inside = |[x, _]: [f64; 2]| x < line;
-    let steps: Vec<[[f64; 2]; 2]> = ring.windows(2).map(|pair| [pair[0], pair[1]]).collect();
-    let Some(entry) = steps.iter().position(|[from, to]| !is_inside(*from) && is_inside(*to)) else {
-        return if ring.first().is_some_and(|first| is_inside(*first)) {
-            vec![ring.to_vec()]
-        } else {
-            Vec::new()
-        };
-    };
-    let mut chains: Vec<Ring> = Vec::new();
-    for step in 0..steps.len() {
-        let [from, to] = steps[(entry + step) % steps.len()];
-        let crossing = || [line, from[1] + (to[1] - from[1]) * (line - from[0]) / (to[0] - from[0])];
-        match (is_inside(from), is_inside(to)) {
-            (false, true) => chains.push(vec![crossing(), to]),
-            (true, true) => chains.last_mut().into_iter().for_each(|chain| chain.push(to)),
-            (true, false) => chains.last_mut().into_iter().for_each(|chain| chain.push(crossing())),
-            (false, false) => {}
-        }
-    }
-    let north = |chain: &Ring, end: bool| {
-        let position = if end { chain.last() } else { chain.first() };
-        position.map_or(0.0, |[_, y]| *y)
-    };
-    let mut parts = Vec::new();
-    while let Some(mut part) = chains.pop() {
-        loop {
-            let (leaves, start) = (north(&part, true), north(&part, false));
-            let next = chains
-                .iter()
-                .enumerate()
-                .map(|(index, chain)| (index, north(chain, false)))
-                .filter(|(_, entry)| *entry >= leaves && (start < leaves || *entry < start))
-                .min_by(|left, right| left.1.total_cmp(&right.1));
-            match next {
-                Some((index, _)) => part.extend(chains.swap_remove(index)),
-                None => break,
-            }
-        }
-        part.extend(part.first().copied());
-        let mut part: Ring = part
-            .into_iter()
-            .map(|[x, y]| [if x == line { written } else { round(x) }, round(y)])
-            .collect();
-        part.dedup();
-        if part.len() > 3 && doubled_area(&part) > 0.0 {
-            parts.push(part);
-        }
-    }
-    parts
-}
-
-/// Twice the area that a closed ring encloses counterclockwise.
-fn doubled_area(ring: &[[f64; 2]]) -> f64 {
-    let origin = ring.first().copied().unwrap_or_default();
-    let of = |[from, to]: [[f64; 2]; 2]| {
-        (from[0] - origin[0]) * (to[1] - origin[1]) - (to[0] - origin[0]) * (from[1] - origin[1])
-    };
-    ring.windows(2).map(|pair| of([pair[0], pair[1]])).sum()
 }
 
 fn rectangle([west, south, east, north]: [f64; 4]) -> Ring {
@@ -251,16 +168,12 @@ fn bounds(ring: &[[f64; 2]]) -> [f64; 4] {
     })
 }
 
-fn round(degrees: f64) -> f64 {
-    let scale = 10f64.powi(DEGREE_DIGITS);
-    libm::round(degrees * scale) / scale
-}
-
 #[cfg(test)]
 mod tests {
     use crate::crs::CrsKind;
     use crate::georeference::Affine;
 
+    use super::super::cut::doubled_area;
     use super::*;
 
     fn footprint(kind: CrsKind, epsg: u16, [a, e, c, f]: [f64; 4], size: [usize; 2]) -> Footprint {
@@ -360,36 +273,5 @@ mod tests {
             let (pole, other) = if is_north { (north, south) } else { (-south, -north) };
             assert!(pole == 90.0 && other < 90.0, "{epsg} {:?}", footprint.bbox);
         }
-    }
-
-    #[test]
-    fn rings_that_come_back_are_cut_into_more_parts() {
-        // Two teeth to the east, from one trunk in the west.
-        let comb = [
-            [179.0, 0.0],
-            [181.0, 0.0],
-            [181.0, 1.0],
-            [179.5, 1.0],
-            [179.5, 2.0],
-            [181.0, 2.0],
-            [181.0, 3.0],
-            [179.0, 3.0],
-            [179.0, 0.0],
-        ];
-        let areas = |side| {
-            cut(&comb, side)
-                .iter()
-                .map(|ring| doubled_area(ring) / 2.0)
-                .collect::<Vec<f64>>()
-        };
-        let (west, mut east) = (areas(Side::West), areas(Side::East));
-        east.sort_by(f64::total_cmp);
-        assert_eq!((west, east), (vec![2.5], vec![1.0, 1.0]));
-        assert!(
-            cut(&comb, Side::East)
-                .iter()
-                .flatten()
-                .all(|[x, _]| (-180.0..=-179.0).contains(x))
-        );
     }
 }

@@ -10,10 +10,14 @@ pub enum ProductError {
     #[error("there is no GeoTIFF among {0}")]
     NoImage(NameList),
     /// There are images, but none is a band.
-    #[error("none of these files is a band: {0}")]
+    #[error("none of these files is a band: {files}{advice}", files = .0, advice = Advice(&.0.0))]
     NoBand(NameList),
     /// Files of several products were given at once.
-    #[error("these are files of several products, but only one product can be opened at a time: {0}")]
+    #[error(
+        "these are files of several products, but only one product can be opened at a time: {files}{advice}",
+        files = .0,
+        advice = Advice(&.0.0)
+    )]
     SeveralProducts(NameList),
     /// The bands are stored as JPEG 2000.
     #[error(
@@ -45,6 +49,41 @@ impl ProductError {
             ProductError::GridMismatch { .. } => "grids_differ",
         }
     }
+}
+
+/// How the parts of a large export become one scene.
+const JOIN: &str = "These look like parts of one export that was split, side by side. Join them first, such as by `gdalbuildvrt scene.vrt \
+                    PART*.tif` and `gdal_translate scene.vrt scene.tif`, and open the one file";
+
+/// What to do about files that are parts of one scene, by their names; nothing for others.
+struct Advice<'a>(&'a [String]);
+
+impl fmt::Display for Advice<'_> {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match are_parts(self.0) {
+            true => write!(formatter, ". {JOIN}"),
+            false => Ok(()),
+        }
+    }
+}
+
+/// Whether names differ by the row and the column that they end in alone, as exports that are split name their parts:
+/// `scene-0000000000-0000012288.tif`, `scene_2_1.tif`.
+fn are_parts(names: &[String]) -> bool {
+    let mut parts = names.iter().map(|name| part_of(name));
+    let Some(Some((first, _))) = parts.next() else {
+        return false;
+    };
+    names.len() > 1 && parts.all(|part| part.is_some_and(|(stem, _)| stem == first))
+}
+
+/// What stands before row and column in a file's name, and these.
+fn part_of(name: &str) -> Option<(&str, [u64; 2])> {
+    let (stem, _) = name.rsplit_once('.')?;
+    let (rest, column) = stem.rsplit_once(['-', '_'])?;
+    let (scene, row) = rest.rsplit_once(['-', '_'])?;
+    let number = |text: &str| text.trim_start_matches(['r', 'c', 'x', 'y']).parse().ok();
+    Some((scene, [number(row)?, number(column)?]))
 }
 
 /// Names for a sentence, of which only the first few are shown.
@@ -105,6 +144,32 @@ pub enum GridDifference {
     Rotation,
 }
 
+impl GridDifference {
+    /// Whether the file shows other ground than the reference, none of it in common, with pixels of the same size.
+    fn is_beside(&self) -> bool {
+        let GridDifference::Extent {
+            upper_left_px: [left, top],
+            lower_right_px: [right, bottom],
+            file,
+            reference,
+        } = self
+        else {
+            return false;
+        };
+        let axes = [
+            (*left, *right, file[0], reference[0]),
+            (*top, *bottom, file[1], reference[1]),
+        ];
+        // Offsets of both corners say how long the file is in the reference's pixels.
+        let is_same_pixel = |(near, far, own, other): (f64, f64, u32, u32)| {
+            (f64::from(other) + far - near - f64::from(own)).abs() < 0.5
+        };
+        let is_apart =
+            |(near, far, _, other): (f64, f64, u32, u32)| near > f64::from(other) - 1.0 || far < 1.0 - f64::from(other);
+        axes.into_iter().all(is_same_pixel) && axes.into_iter().any(is_apart)
+    }
+}
+
 impl fmt::Display for GridDifference {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         let size = |[width, height]: &[u32; 2]| format!("{width} x {height}");
@@ -137,8 +202,60 @@ impl fmt::Display for GridDifference {
                  {bottom:+.2} rows ({} pixels; the other has {})",
                 size(file),
                 size(reference)
-            ),
+            )
+            .and_then(|()| match self.is_beside() {
+                true => write!(formatter, ". {JOIN}"),
+                false => Ok(()),
+            }),
             GridDifference::Rotation => formatter.write_str("one of them is rotated or mirrored relative to the other"),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn names(names: &[&str]) -> NameList {
+        NameList(names.iter().map(|name| (*name).to_owned()).collect())
+    }
+
+    #[test]
+    fn parts_of_a_split_export_are_told_to_be_joined() {
+        for parts in [
+            ["ndwi-0000000000-0000000000.tif", "ndwi-0000000000-0000012544.tif"],
+            ["scene_1_1.tif", "scene_2_1.tif"],
+            ["a_r0_c1.tif", "a_r0_c2.tif"],
+        ] {
+            let text = ProductError::NoBand(names(&parts)).to_string();
+            assert!(text.contains("gdalbuildvrt"), "{text}");
+            let text = ProductError::SeveralProducts(names(&parts)).to_string();
+            assert!(text.contains("gdalbuildvrt"), "{text}");
+        }
+        for others in [
+            ["a_1_1.tif", "b_1_2.tif"],
+            ["LC08_B4.tif", "LC08_B5.tif"],
+            ["x.tif", "y.tif"],
+        ] {
+            let text = ProductError::NoBand(names(&others)).to_string();
+            assert!(!text.contains("gdalbuildvrt"), "{text}");
+        }
+    }
+
+    #[test]
+    fn grids_side_by_side_are_told_to_be_joined() {
+        let difference = |left: f64, right: f64, width: u32| {
+            GridDifference::Extent {
+                upper_left_px: [left, 0.0],
+                lower_right_px: [right, 0.0],
+                file: [width, 50],
+                reference: [100, 50],
+            }
+            .to_string()
+        };
+        assert!(difference(100.0, 80.0, 80).contains("gdalbuildvrt"));
+        assert!(difference(-80.0, -100.0, 80).contains("gdalbuildvrt"));
+        assert!(!difference(10.0, 10.0, 100).contains("gdalbuildvrt"), "they overlap");
+        assert!(!difference(100.0, 0.0, 50).contains("gdalbuildvrt"), "other pixels");
     }
 }

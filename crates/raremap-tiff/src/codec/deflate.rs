@@ -31,23 +31,63 @@ pub(super) fn decode_whole(compressed: &[u8], expected: usize) -> Option<Vec<u8>
 }
 
 /// Fills `decoded` as far as the stream goes; returns the number of bytes written.
-pub(super) fn decode(compressed: &[u8], decoded: &mut [u8]) -> Result<usize, String> {
+///
+/// # Errors
+/// Where the stream cannot be right: in what fills `decoded`, and in as much again behind it, since damage often makes a stream longer.
+pub(super) fn decode(compressed: &[u8], decoded: &mut [u8]) -> Result<usize, &'static str> {
     let mut decoder = flate2::Decompress::new(true);
     let mut filled = 0;
+    let mut beyond = [0; 4096];
+    let mut beyond_left = decoded.len() + beyond.len();
     loop {
         let consumed = usize::try_from(decoder.total_in()).unwrap_or(usize::MAX);
-        let (Some(rest), Some(room)) = (compressed.get(consumed..), decoded.get_mut(filled..)) else {
-            break;
+        let Some(rest) = compressed.get(consumed..) else { break };
+        let is_full = filled >= decoded.len();
+        let room = match decoded.get_mut(filled..) {
+            Some(room) if !is_full => room,
+            _ => beyond.as_mut_slice(),
         };
+        let before = decoder.total_out();
         let status = decoder
             .decompress(rest, room, flate2::FlushDecompress::None)
-            .map_err(|error| format!("its deflate stream is invalid: {error}"))?;
-        let now_filled = usize::try_from(decoder.total_out()).unwrap_or(usize::MAX);
-        let progressed = now_filled > filled || decoder.total_in() as usize > consumed;
-        filled = now_filled;
-        if status != flate2::Status::Ok || filled >= decoded.len() || !progressed {
+            .map_err(|_| "its deflate data is damaged")?;
+        let written = usize::try_from(decoder.total_out() - before).unwrap_or(usize::MAX);
+        let progressed = written > 0 || decoder.total_in() as usize > consumed;
+        if is_full {
+            beyond_left = beyond_left.saturating_sub(written);
+        } else {
+            filled += written;
+        }
+        if status != flate2::Status::Ok || beyond_left == 0 || !progressed {
             break;
         }
     }
     Ok(filled)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::Write;
+
+    use super::*;
+
+    fn deflated(data: &[u8]) -> Vec<u8> {
+        let mut encoder = flate2::write::ZlibEncoder::new(Vec::new(), flate2::Compression::default());
+        encoder.write_all(data).expect("writing to memory");
+        encoder.finish().expect("writing to memory")
+    }
+
+    #[test]
+    fn damage_is_found_behind_what_is_needed_too() {
+        let data: Vec<u8> = (0..3000u32).map(|i| (i * i % 251) as u8).collect();
+        let sound = deflated(&data);
+        let mut decoded = vec![0; 2000];
+        assert_eq!(decode(&sound, &mut decoded), Ok(2000), "a longer stream is no damage");
+        assert_eq!(decoded, data[..2000]);
+        let mut checksum = sound.clone();
+        *checksum.last_mut().expect("a checksum") ^= 1;
+        assert_eq!(decode(&checksum, &mut decoded), Err("its deflate data is damaged"));
+        // What was cut off behind the last byte that is needed is no loss.
+        assert_eq!(decode(&sound[..sound.len() - 4], &mut [0; 3000]), Ok(3000));
+    }
 }

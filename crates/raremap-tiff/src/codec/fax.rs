@@ -19,6 +19,8 @@ enum Rows {
     Aligned(u32),
     /// Rows behind end-of-line codes; two-dimensional ones have another bit that says how each is coded.
     Group3 { two_dimensional: bool },
+    /// One-dimensional rows, nothing between them: what some writers call group 3.
+    Unmarked,
     /// Two-dimensional rows, nothing between them.
     Group4,
 }
@@ -79,10 +81,14 @@ pub(super) fn decode(compressed: &[u8], shape: &BlockShape, options: Options) ->
         position: 0,
     };
     let width = shape.width as u32;
+    let mut order = options.rows;
+    if matches!(order, Rows::Group3 { .. }) && !bits.has_end_of_line() {
+        order = Rows::Unmarked;
+    }
     let mut reference: Vec<u32> = Vec::new();
     for (row, out) in decoded.chunks_exact_mut(row_bytes.max(1)).enumerate() {
         let mut changes = Vec::new();
-        let outcome = match options.rows {
+        let outcome = match order {
             Rows::Aligned(unit) => {
                 bits.position = bits.position.next_multiple_of(unit as usize);
                 bits.one_dimensional(width, &mut changes)
@@ -94,14 +100,15 @@ pub(super) fn decode(compressed: &[u8], shape: &BlockShape, options: Options) ->
                     bits.one_dimensional(width, &mut changes)
                 }
             }),
+            Rows::Unmarked => bits.one_dimensional(width, &mut changes),
             Rows::Group4 => bits.two_dimensional(width, &reference, &mut changes),
         };
         match outcome {
             Ok(()) => {}
-            // A strip that ends early after all has white rows below, as libtiff has it.
-            Err(RowError::End) if row > 0 && options.rows == Rows::Group4 => break,
             // The next end of line is found again; what a damaged row lacks is white.
-            Err(_) if matches!(options.rows, Rows::Group3 { .. }) && !bits.is_at_end() => {}
+            Err(_) if matches!(order, Rows::Group3 { .. }) && !bits.is_at_end() => {}
+            // A strip that ends early after all has white rows below, as libtiff has it.
+            Err(RowError::End) if row > 0 && matches!(order, Rows::Group3 { .. } | Rows::Group4) => break,
             Err(RowError::End) => return Err(format!("its facsimile data ends in row {row} of {}", shape.rows).into()),
             Err(RowError::Invalid) => return Err(format!("its facsimile data has an invalid code in row {row}").into()),
         }
@@ -170,6 +177,15 @@ impl Bits<'_> {
         let flag = !self.is_zero(1);
         self.position += 1;
         flag
+    }
+
+    /// Whether there is an end-of-line code anywhere.
+    fn has_end_of_line(&self) -> bool {
+        let mut ahead = Bits {
+            data: self.data,
+            position: self.position,
+        };
+        ahead.skip_to_end_of_line().is_ok()
     }
 
     /// Steps over the next end-of-line code and what is before it.

@@ -12,13 +12,19 @@ mod lerc;
 mod lzma;
 #[cfg(feature = "lzw")]
 mod lzw;
+#[cfg(feature = "jpeg")]
+mod old_jpeg;
 #[cfg(feature = "packbits")]
 mod packbits;
 pub(crate) mod predictor;
+mod sgi_log;
 #[cfg(feature = "webp")]
 mod webp;
 #[cfg(feature = "zstd")]
 mod zstd;
+
+#[cfg(feature = "jpeg")]
+use std::sync::Arc;
 
 use serde::Serialize;
 
@@ -29,6 +35,9 @@ use crate::limits::Limits;
 use crate::samples::SampleType;
 use crate::tags;
 use raremap_io::RangeSource;
+
+#[cfg(feature = "jpeg")]
+pub(crate) use old_jpeg::{Coded, OldImage, OldJpeg};
 
 /// A compression that is read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
@@ -53,6 +62,10 @@ pub enum Compression {
     WebP,
     /// JPEG (code 7).
     Jpeg,
+    /// JPEG of before technical note 2 (code 6).
+    OldJpeg,
+    /// Logarithms of light, 16 bits, or 32 with colour (code 34676).
+    SgiLog,
     /// CCITT modified Huffman runs, rows on bytes (or on 16-bit words).
     CcittRle,
     /// CCITT T.4, one- or two-dimensional.
@@ -70,19 +83,20 @@ impl Compression {
             3 => Compression::CcittGroup3,
             4 => Compression::CcittGroup4,
             5 => Compression::Lzw,
+            6 => Compression::OldJpeg,
             7 => Compression::Jpeg,
             8 | 32946 => Compression::Deflate,
             32773 => Compression::PackBits,
+            34676 => Compression::SgiLog,
             34887 => Compression::Lerc,
             34925 => Compression::Lzma,
             50000 => Compression::Zstd,
             50001 => Compression::WebP,
             _ => {
                 let name = match code {
-                    6 => "old-style JPEG",
                     32809 => "ThunderScan",
                     34661 => "JBIG",
-                    34676 | 34677 => "SGI Log",
+                    34677 => "SGI Log of 24 bits",
                     34712 => "JPEG 2000",
                     50002 | 52546 => "JPEG XL",
                     _ => "of an unknown kind",
@@ -110,6 +124,8 @@ impl Compression {
             Compression::Lerc => ("LERC", cfg!(feature = "lerc")),
             Compression::WebP => ("WebP", cfg!(feature = "webp")),
             Compression::Jpeg => ("JPEG", cfg!(feature = "jpeg")),
+            Compression::OldJpeg => ("old-style JPEG", cfg!(feature = "jpeg")),
+            Compression::SgiLog => ("SGI Log", true),
             Compression::CcittRle => ("CCITT modified Huffman", cfg!(feature = "ccitt")),
             Compression::CcittGroup3 => ("CCITT group 3", cfg!(feature = "ccitt")),
             Compression::CcittGroup4 => ("CCITT group 4", cfg!(feature = "ccitt")),
@@ -126,7 +142,7 @@ impl Compression {
     /// colours, values before they are bytes.
     pub(crate) fn working_copies(self) -> u64 {
         match self {
-            Compression::Jpeg => 5,
+            Compression::Jpeg | Compression::OldJpeg => 5,
             Compression::WebP => 4,
             Compression::Lerc => 3,
             _ => 1,
@@ -135,12 +151,15 @@ impl Compression {
 
     /// Whether blocks are rows of samples packed as the file says, rather than pictures of whole bytes.
     pub(crate) fn is_of_rows(self) -> bool {
-        !matches!(self, Compression::Jpeg | Compression::WebP | Compression::Lerc)
+        !matches!(
+            self,
+            Compression::Jpeg | Compression::OldJpeg | Compression::WebP | Compression::Lerc | Compression::SgiLog
+        )
     }
 
     /// Whether the codec itself reads bytes in their own order, whatever the FillOrder tag says.
     pub(crate) fn ignores_fill_order(self) -> bool {
-        self == Compression::Jpeg
+        matches!(self, Compression::Jpeg | Compression::OldJpeg)
     }
 }
 
@@ -203,6 +222,9 @@ pub(crate) enum BlockCodec {
         /// Whether components are YCbCr, to be converted.
         to_rgb: bool,
     },
+    #[cfg(feature = "jpeg")]
+    OldJpeg(Option<Arc<OldJpeg>>),
+    SgiLog,
     #[cfg(feature = "webp")]
     WebP,
     #[cfg(feature = "lerc")]
@@ -246,8 +268,17 @@ impl BlockCodec {
             }
             #[cfg(feature = "ccitt")]
             Compression::CcittGroup4 => BlockCodec::Fax(fax::Options::group4()),
+            #[cfg(feature = "jpeg")]
+            Compression::OldJpeg => BlockCodec::OldJpeg(None),
+            Compression::SgiLog => BlockCodec::SgiLog,
             compression => BlockCodec::Bytes(compression),
         })
+    }
+
+    /// Old-style JPEG with what its own tags say.
+    #[cfg(feature = "jpeg")]
+    pub(crate) fn of_old_jpeg(old_jpeg: OldJpeg) -> Self {
+        BlockCodec::OldJpeg(Some(Arc::new(old_jpeg)))
     }
 
     /// Decodes `compressed` into exactly the bytes that `shape` needs; data beyond them is ignored.
@@ -257,6 +288,13 @@ impl BlockCodec {
             BlockCodec::Jpeg { tables, to_rgb } => {
                 jpeg::decode(tables, compressed, shape, *to_rgb).map(Decoded::Samples)
             }
+            #[cfg(feature = "jpeg")]
+            BlockCodec::OldJpeg(Some(old)) => old.decode(compressed, shape).map(Decoded::Samples),
+            #[cfg(feature = "jpeg")]
+            BlockCodec::OldJpeg(None) => Err(CodecError::Unsupported(
+                "old-style JPEG outside of an image's own directory",
+            )),
+            BlockCodec::SgiLog => sgi_log::decode(compressed, shape).map(Decoded::Samples),
             #[cfg(feature = "webp")]
             BlockCodec::WebP => webp::decode(compressed, shape).map(Decoded::Samples),
             // libtiff puts samples into a blob as a file of its byte order holds them.
@@ -319,7 +357,12 @@ fn decode_into(compression: Compression, compressed: &[u8], decoded: &mut [u8]) 
         }
     };
     if filled < expected {
-        return Err(format!("it ends after {filled} of {expected} bytes").into());
+        let data = match compression {
+            Compression::Deflate => "its deflate data",
+            Compression::Lzw => "its LZW data",
+            _ => "it",
+        };
+        return Err(format!("{data} ends after {filled} of {expected} bytes").into());
     }
     Ok(())
 }

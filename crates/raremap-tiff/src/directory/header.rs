@@ -78,8 +78,23 @@ pub(crate) async fn read_header<S: RangeSource>(reader: &mut MetadataReader<'_, 
 /// The name of a format that is not TIFF but that people mistake for it, by the first [`FOREIGN_FORMAT_BYTES`] of a file.
 pub fn foreign_format(start: &[u8]) -> Option<&'static str> {
     const FORMATS: &[(usize, &[u8], &str)] = &[
+        (
+            0,
+            b"version https://git-lfs.github.com/spec/",
+            "a Git LFS pointer, which stands for a file that was not fetched: `git lfs pull` fetches it",
+        ),
         (0, b"\x89PNG\r\n\x1a\n", "a PNG image"),
         (0, b"\xff\xd8\xff", "a JPEG image"),
+        (0, b"GIF8", "a GIF image"),
+        (0, b"BM", "a BMP image"),
+        (8, b"WEBP", "a WebP image"),
+        (0, b"\0\0\0\x0cJXL \r\n\x87\n", "a JPEG XL image"),
+        (0, b"\xff\x0a", "a JPEG XL image"),
+        (4, b"ftypheic", "a HEIC image"),
+        (4, b"ftypmif1", "a HEIC image"),
+        (4, b"ftypavif", "an AVIF image"),
+        (0, b"8BPS", "a Photoshop document"),
+        (0, b"%PDF", "a PDF document"),
         (0, b"\0\0\0\x0cjP  \r\n\x87\n", "a JPEG 2000 image"),
         (0, b"\xff\x4f\xff\x51", "a JPEG 2000 codestream"),
         (0, b"PK\x03\x04", "a zip archive"),
@@ -87,19 +102,72 @@ pub fn foreign_format(start: &[u8]) -> Option<&'static str> {
         (257, b"ustar", "a tar archive: unpack it first"),
         (0, b"\x89HDF\r\n\x1a\n", "an HDF5 file"),
         (0, b"\x0e\x03\x13\x01", "an HDF4 file"),
+        (0, b"CDF\x01", "a NetCDF file"),
+        (0, b"CDF\x02", "a NetCDF file"),
+        (0, b"CDF\x05", "a NetCDF file"),
+        (0, b"GRIB", "a GRIB file"),
+        (0, b"NITF", "a NITF file"),
+        (0, b"EHFA_HEADER_TAG", "an ERDAS Imagine file (HFA)"),
+        (0, b"msid", "a MrSID image"),
+        (0, b"SQLite format 3\0", "a GeoPackage or another SQLite database"),
+        (0, b"\x93NUMPY", "a NumPy array"),
+        (0, b"BZh", "a bzip2 archive: unpack it first"),
+        (0, b"\xfd7zXZ\0", "an xz archive: unpack it first"),
+        (0, b"7z\xbc\xaf\x27\x1c", "a 7z archive: unpack it first"),
+        (0, b"Rar!\x1a\x07", "a RAR archive: unpack it first"),
     ];
     let is_it = |(at, magic, _): &&(usize, &[u8], &str)| start.get(*at..).is_some_and(|rest| rest.starts_with(magic));
-    FORMATS.iter().find(is_it).map(|(.., name)| *name)
+    let named = FORMATS.iter().find(is_it).map(|(.., name)| *name);
+    named.or_else(|| foreign_text(start))
+}
+
+/// The name of a text that is not TIFF, by its first characters.
+fn foreign_text(start: &[u8]) -> Option<&'static str> {
+    // As far as it is text: the last character may be cut.
+    let text = match std::str::from_utf8(start) {
+        Ok(text) => text,
+        Err(error) if error.error_len().is_none() => std::str::from_utf8(start.get(..error.valid_up_to())?).ok()?,
+        Err(_) => return None,
+    };
+    let text = text.trim_start_matches('\u{feff}').trim_start().to_ascii_lowercase();
+    let is_html = ["<!doctype html", "<html", "<head", "<body"]
+        .iter()
+        .any(|tag| text.starts_with(tag));
+    if is_html || text.starts_with("<?xml") && text.contains("<html") {
+        return Some(
+            "a web page (HTML): the address gave a page, perhaps one that asks to log in, instead of the file",
+        );
+    }
+    if text.contains("<vrtdataset") {
+        return Some(
+            "a GDAL virtual raster (VRT), which only names other files: open those, or make one file of them with \
+             gdal_translate IN.vrt OUT.tif",
+        );
+    }
+    match text.chars().next()? {
+        '<' => Some("an XML document"),
+        '{' | '[' => Some("a JSON document"),
+        _ => None,
+    }
 }
 
 /// Number of bytes that [`foreign_format`] needs.
 pub const FOREIGN_FORMAT_BYTES: u64 = 262;
+
+/// The beginning of what looks like text, such as a server's complaint.
+fn first_line(start: &[u8]) -> Option<&str> {
+    let text = std::str::from_utf8(start.get(..start.len().min(60))?).ok()?;
+    let line = text.lines().next()?.trim_end();
+    let is_text = line.len() >= 8 && line.chars().all(|character| !character.is_control());
+    is_text.then_some(line)
+}
 
 async fn not_a_tiff<S: RangeSource>(reader: &mut MetadataReader<'_, S>) -> Result<TiffError, TiffError> {
     let end = reader.size_bytes().min(FOREIGN_FORMAT_BYTES);
     let start = reader.bytes("the header", 0, end).await?;
     let what = match foreign_format(&start) {
         Some(format) => format!("it is {format}"),
+        None if let Some(line) = first_line(&start) => format!("it is text, which begins with \"{line}\""),
         None => {
             let first = start.iter().take(8).map(|byte| format!("{byte:02x}"));
             format!("it starts with {}", first.collect::<Vec<_>>().join(" "))

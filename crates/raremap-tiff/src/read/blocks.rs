@@ -95,7 +95,8 @@ pub(crate) fn decode_block(layout: &Layout, block: TouchedBlock, stored: &[u8]) 
             return Err(Malformed::BadBlock { block, reason }.into());
         }
     };
-    Ok(layout.conversion.apply(samples, shape.width, shape.rows, shape.samples))
+    let conversion = layout.block_conversion();
+    Ok(conversion.apply(samples, shape.width, shape.rows, shape.samples))
 }
 
 /// Undoes the predictor, brings samples into native byte order and unpacks them.

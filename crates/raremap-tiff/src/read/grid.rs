@@ -78,10 +78,44 @@ pub(crate) struct GridRead<'a, S> {
 }
 
 impl<S: RangeSource> GridRead<'_, S> {
-    /// Fetches and decodes the touched blocks in bounded batches and copies the wanted pixels.
+    /// Reads the wanted pixels of the wanted bands.
     pub(crate) async fn read<T: SampleValue>(&self) -> Result<Samples<T>, TiffError> {
+        let Some((planes, conversion)) = self.layout.plane_conversion() else {
+            return self.read_stored(self.layout.band_count).await;
+        };
+        let mut out: Samples<T> = self.allocate(self.layout.band_count)?;
+        let all: Vec<usize> = (0..planes).collect();
+        let read = GridRead {
+            bands: &all,
+            nodata: StoredNodata::NONE,
+            ..*self
+        };
+        // Of 8 bits each.
+        let stored: Samples<f32> = read.read_stored(planes).await?;
+        let pixels = out.valid.len();
+        let chunky: Vec<u8> = (0..pixels)
+            .flat_map(|pixel| stored.values.iter().skip(pixel).step_by(pixels.max(1)))
+            .map(|value| *value as u8)
+            .collect();
+        let converted = conversion.apply(chunky, out.width, out.height, planes);
+        let (bands, width) = (self.layout.band_count, out.width);
+        for (position, band) in self.bands.iter().enumerate() {
+            for (row, line) in converted.chunks_exact((bands * width).max(1)).enumerate() {
+                let values = line.iter().skip(*band).step_by(bands).map(|value| f64::from(*value));
+                out.put(position, row, 0, values, Some(self.nodata));
+            }
+        }
+        if self.nodata.is_zero() {
+            out.invalidate_zero_pixels(self.bands.len());
+        }
+        Ok(out)
+    }
+
+    /// Fetches and decodes the touched blocks in bounded batches and copies the wanted pixels of what blocks hold: the bands, or
+    /// the planes that bands are made from.
+    async fn read_stored<T: SampleValue>(&self, band_count: usize) -> Result<Samples<T>, TiffError> {
         let layout = self.layout;
-        let mut out = self.allocate()?;
+        let mut out = self.allocate(band_count)?;
         let planes = self.planes();
         let mut allowed_bytes = self.allowed_decoded_bytes(planes.len());
         let mut batch: Vec<(TouchedBlock, BlockBytes)> = Vec::new();
@@ -132,11 +166,10 @@ impl<S: RangeSource> GridRead<'_, S> {
         Ok(out)
     }
 
-    fn allocate<T: SampleValue>(&self) -> Result<Samples<T>, TiffError> {
+    fn allocate<T: SampleValue>(&self, band_count: usize) -> Result<Samples<T>, TiffError> {
         if self.bands.is_empty() {
             return Err(Misuse::NoBands.into());
         }
-        let band_count = self.layout.band_count;
         if let Some(band) = self.bands.iter().copied().find(|band| *band >= band_count) {
             return Err(Misuse::NoSuchBand { band, band_count }.into());
         }

@@ -2,12 +2,14 @@
 
 use crate::codec::predictor::{Predictor, RowLayout};
 use crate::codec::{BlockCodec, BlockShape, Compression};
+#[cfg(feature = "jpeg")]
+use crate::codec::{Coded, OldImage, OldJpeg};
 use crate::directory::header::{ByteOrder, Header};
 use crate::directory::metadata_reader::MetadataReader;
 use crate::directory::{Directory, bad_tag, missing_tag};
 use crate::error::{TiffError, Unsupported};
 use crate::limits::Limits;
-use crate::read::conversion::{ColorConversion, StoredPixel};
+use crate::read::conversion::{ColorConversion, StoredPixel, read_ycbcr};
 use crate::samples::SampleType;
 use crate::tags;
 use raremap_io::RangeSource;
@@ -71,21 +73,28 @@ impl Layout {
         let compression_code = directory.first_unsigned(reader, tags::COMPRESSION, 1, limits).await?;
         let compression_code = u16::try_from(compression_code).unwrap_or(u16::MAX);
         let compression = Compression::from_code(compression_code)?;
+        let mut photometric = directory.first_unsigned(reader, tags::PHOTOMETRIC, 1, limits).await? as u16;
+        let is_old_jpeg = compression == Compression::OldJpeg;
+        if is_old_jpeg && (photometric == 2 || !directory.has(tags::PHOTOMETRIC)) {
+            // Its writers said red, green and blue where they stored luma and chroma, as libtiff found.
+            photometric = 6;
+        }
+        let usual_samples = if is_old_jpeg && photometric == 6 { 3 } else { 1 };
         let samples = directory
-            .first_unsigned(reader, tags::SAMPLES_PER_PIXEL, 1, limits)
+            .first_unsigned(reader, tags::SAMPLES_PER_PIXEL, usual_samples, limits)
             .await?;
         let stored_samples = match u16::try_from(samples) {
             Ok(count) if count > 0 => usize::from(count),
             _ => return Err(bad_tag(tags::SAMPLES_PER_PIXEL, format!("{samples} bands"))),
         };
-        let (bits_per_sample, sample_type) = sample_type(reader, directory, stored_samples, limits).await?;
+        let usual_bits = if is_old_jpeg { 8 } else { 1 };
+        let (bits_per_sample, sample_type) = sample_type(reader, directory, stored_samples, usual_bits, limits).await?;
         if bits_per_sample < 8 && !compression.is_of_rows() {
             return Err(Unsupported::Feature {
                 feature: "samples of fewer than 8 bits in JPEG, LERC or WebP",
             }
             .into());
         }
-        let photometric = directory.first_unsigned(reader, tags::PHOTOMETRIC, 1, limits).await? as u16;
         let planar = match directory
             .first_unsigned(reader, tags::PLANAR_CONFIGURATION, 1, limits)
             .await?
@@ -95,17 +104,24 @@ impl Layout {
             2 => stored_samples > 1,
             other => return Err(bad_tag(tags::PLANAR_CONFIGURATION, format!("unknown value {other}"))),
         };
+        let mut tiled = directory.has(tags::TILE_WIDTH) || directory.has(tags::TILE_LENGTH);
         let pixel = StoredPixel {
             photometric,
             compression,
             samples: stored_samples,
             bits: bits_per_sample,
             planar,
+            tiled,
         };
         let conversion = ColorConversion::read(reader, directory, limits, pixel).await?;
         let band_count = conversion.bands(stored_samples);
+        let sample_type = match conversion {
+            ColorConversion::None => sample_type,
+            // Colours are unsigned, whatever the file says of its inks.
+            _ => SampleType::U8,
+        };
         let is_contiguous_ycbcr = photometric == 6 && !planar && stored_samples == 3;
-        let codec = BlockCodec::read(reader, directory, limits, compression_code, is_contiguous_ycbcr).await?;
+        let mut codec = BlockCodec::read(reader, directory, limits, compression_code, is_contiguous_ycbcr).await?;
         let predictor = match directory.first_unsigned(reader, tags::PREDICTOR, 1, limits).await? {
             _ if !compression.has_predictor() => Predictor::None,
             0 | 1 => Predictor::None,
@@ -123,8 +139,7 @@ impl Layout {
         let bits_reversed = !compression.ignores_fill_order()
             && directory.first_unsigned(reader, tags::FILL_ORDER, 1, limits).await? == 2;
 
-        let tiled = directory.has(tags::TILE_WIDTH) || directory.has(tags::TILE_LENGTH);
-        let (block_width, block_height) = if tiled {
+        let (mut block_width, mut block_height) = if tiled {
             (
                 dimension(reader, directory, tags::TILE_WIDTH, limits).await?,
                 dimension(reader, directory, tags::TILE_LENGTH, limits).await?,
@@ -139,7 +154,39 @@ impl Layout {
             }
             (width, rows)
         };
-        let (offsets, byte_counts) = block_tables(reader, directory, tiled, limits).await?;
+        let (mut offsets, mut byte_counts) = block_tables(reader, directory, tiled, limits).await?;
+        #[cfg(feature = "jpeg")]
+        if is_old_jpeg {
+            if planar || block_width < width {
+                return Err(Unsupported::Feature {
+                    feature: "old-style JPEG in planes or in tiles side by side",
+                }
+                .into());
+            }
+            let image = OldImage {
+                samples: stored_samples,
+                block_width,
+                block_height,
+                offsets: &offsets,
+                byte_counts: &byte_counts,
+            };
+            // Each sample has its own chroma once the codec has repeated it.
+            let colors = read_ycbcr(reader, directory, limits, [1, 1]).await?;
+            let (old_jpeg, coded) = OldJpeg::read(reader, directory, limits, &image, colors).await?;
+            codec = BlockCodec::of_old_jpeg(old_jpeg);
+            match coded {
+                Coded::Strips => {}
+                Coded::StripsBehind(first) => {
+                    if let (Some(offset), Some(count)) = (offsets.first_mut(), byte_counts.first_mut()) {
+                        (*offset, *count) = (first.offset, first.length);
+                    }
+                }
+                Coded::Image(bytes) => {
+                    (block_width, block_height, tiled) = (width, height, false);
+                    (offsets, byte_counts) = (vec![bytes.offset], vec![bytes.length]);
+                }
+            }
+        }
 
         let mut layout = Self {
             width,
@@ -209,7 +256,7 @@ impl Layout {
     fn read_strips_in_pieces(&mut self) {
         let is_plain = self.compression == Compression::None && !self.tiled && self.one_strip.is_none();
         // Subsampled colours share bytes across rows.
-        let is_converted = !matches!(self.conversion, ColorConversion::None);
+        let is_converted = !matches!(self.block_conversion(), ColorConversion::None);
         if !is_plain || is_converted || self.block_bytes(self.block_height) <= STRIP_PIECE_BYTES {
             return;
         }
@@ -236,7 +283,7 @@ impl Layout {
     }
 
     fn block_count(&self) -> u64 {
-        let planes = if self.planar { self.band_count as u64 } else { 1 };
+        let planes = if self.planar { self.stored_samples as u64 } else { 1 };
         // Two 32-bit factors cannot overflow; a third can.
         (self.blocks_across() * self.blocks_down()).saturating_mul(planes)
     }
@@ -316,6 +363,21 @@ impl Layout {
         }
     }
 
+    /// What becomes of the samples of one block; colours whose samples are in planes are converted when all of them are read.
+    pub(crate) fn block_conversion(&self) -> &ColorConversion {
+        if self.planar {
+            &ColorConversion::None
+        } else {
+            &self.conversion
+        }
+    }
+
+    /// How many planes a converted pixel takes, and the conversion; `None` where blocks hold bands.
+    pub(crate) fn plane_conversion(&self) -> Option<(usize, &ColorConversion)> {
+        let is_converted = !matches!(self.conversion, ColorConversion::None);
+        (self.planar && is_converted).then_some((self.stored_samples, &self.conversion))
+    }
+
     /// Whether samples share bytes.
     pub(crate) fn is_packed(&self) -> bool {
         usize::from(self.bits_per_sample) < 8 * self.sample_type.bytes()
@@ -335,7 +397,7 @@ impl Layout {
 
     /// Bytes of the first `rows` rows of a block as stored.
     pub(crate) fn block_bytes(&self, rows: u32) -> u64 {
-        let converted = self.conversion.stored_bytes(self.block_width, rows);
+        let converted = self.block_conversion().stored_bytes(self.block_width, rows);
         converted.unwrap_or_else(|| self.row_bytes().saturating_mul(u64::from(rows)))
     }
 
@@ -434,13 +496,14 @@ async fn sample_type<S: RangeSource>(
     reader: &mut MetadataReader<'_, S>,
     directory: &Directory,
     stored_samples: usize,
+    usual_bits: u64,
     limits: &Limits,
 ) -> Result<(u16, SampleType), TiffError> {
     let all_equal = |values: &[u64]| values.windows(2).all(|pair| pair.first() == pair.last());
     let mut bits = directory
         .unsigned(reader, tags::BITS_PER_SAMPLE, limits)
         .await?
-        .unwrap_or_else(|| vec![1]);
+        .unwrap_or_else(|| vec![usual_bits]);
     // One value stands for all bands, and fewer values than bands are an error; both as in libtiff.
     if bits.len() > 1 && bits.len() < stored_samples {
         let problem = format!("{} values for {stored_samples} bands", bits.len());

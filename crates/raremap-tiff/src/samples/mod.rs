@@ -1,6 +1,7 @@
 //! Sample types, and the conversion of a block's bytes into values and validity.
 
 pub(crate) mod nodata;
+pub(crate) mod ycbcr;
 
 use serde::Serialize;
 

@@ -104,10 +104,10 @@ impl Report<'_> {
                     @let mask = evaluation.intervals.as_ref().map(|intervals| &intervals.with_threshold);
                     tr {
                         td { (evaluation.split) } td { (evaluation.images) } td { (evaluation.places) } td { (evaluation.figures.pixels) }
-                        td { (with_interval(Some(evaluation.figures.mean_iou), main.and_then(|i| i.mean_iou))) }
-                        td { (with_interval(Some(evaluation.figures.mean_iou_without_absent), main.and_then(|i| i.mean_iou_without_absent))) }
+                        td { (with_interval(evaluation.figures.mean_iou, main.and_then(|i| i.mean_iou))) }
+                        td { (with_interval(evaluation.figures.mean_iou_without_absent, main.and_then(|i| i.mean_iou_without_absent))) }
                         td { (with_interval(evaluation.figures.mean_rare_recall, main.and_then(|i| i.mean_rare_recall))) }
-                        td { (with_interval(Some(evaluation.with_threshold.mean_iou), mask.and_then(|i| i.mean_iou))) }
+                        td { (with_interval(evaluation.with_threshold.mean_iou, mask.and_then(|i| i.mean_iou))) }
                         td { (with_interval(evaluation.with_threshold.mean_rare_recall, mask.and_then(|i| i.mean_rare_recall))) }
                         @for class in &self.card.rare_classes { td { (number(average_precision(evaluation, class))) } }
                     }
@@ -232,7 +232,7 @@ impl Report<'_> {
                 .collect()
         };
         let swept = [
-            ("mean IoU", COLORS[0], point(|point| Some(point.mean_iou))),
+            ("mean IoU", COLORS[0], point(|point| point.mean_iou)),
             ("mean rare recall", COLORS[1], point(|point| point.mean_rare_recall)),
         ];
         let swept: Vec<Line> = swept

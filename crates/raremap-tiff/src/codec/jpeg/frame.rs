@@ -18,6 +18,8 @@ pub(super) struct Expected {
     pub(super) may_be_higher: bool,
     pub(super) components: usize,
     pub(super) bits: u16,
+    /// Whether halved components are doubled by the transform; else their samples are repeated.
+    pub(super) doubles_chroma: bool,
 }
 
 impl Tables {
@@ -204,7 +206,8 @@ impl Frame {
             }
             let (blocks_across, blocks_down) = (mcus_across * h, mcus_down * v);
             // Halved components are doubled by the transform, what is left by repetition.
-            let doubled = |ratio: usize| if ratio.is_multiple_of(2) { 16 } else { 8 };
+            let is_doubled = |ratio: usize| expected.doubles_chroma && ratio.is_multiple_of(2);
+            let doubled = |ratio: usize| if is_doubled(ratio) { 16 } else { 8 };
             let block_size = BlockSize {
                 width: doubled(across / h),
                 height: doubled(down / v),
