@@ -187,7 +187,7 @@ impl<S: Scene> Product<S> {
                     (Zero::Measured, ZeroFill::AnyBand)
                 }
                 (_, Some(0.0)) => (Zero::DeclaredNodata, ZeroFill::Never),
-                // What is interpolated has to know before.
+                // What is interpolated has to know this before.
                 (ZeroFill::AllBands, None) if is_stretched => (Zero::DeclaredNodata, ZeroFill::AllBands),
                 (ZeroFill::AllBands, None) => (Zero::ImpliedNodata, ZeroFill::Never),
                 _ => (Zero::Measured, ZeroFill::Never),

@@ -18,7 +18,7 @@ use codes::read_codes;
 use layouts::{LAYOUTS, Layout};
 pub use values::guess_scene_bands;
 
-/// The scene's bands in the order that the model wants them, and why.
+/// The scene's bands in the order that the model needs, and the reason.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct BandGuess {
     /// Scene band, from 0, of each band that the model needs; `None` where no band can be it.
@@ -77,7 +77,7 @@ impl BandGuess {
 pub struct BandClues<'a> {
     /// Name of each band, where the file gives one.
     pub names: &'a [Option<String>],
-    /// Meaning of each band; bands beyond the end have none.
+    /// Meaning of each band; bands beyond the end of the list have none.
     pub colors: &'a [ColorInterpretation],
     /// Wavelength of the middle of each band, in nanometres; bands beyond the end have none.
     pub wavelengths_nm: &'a [Option<f64>],
@@ -117,7 +117,7 @@ const SUBSTITUTES: &[(&str, &str)] = &[("nir", "nir08"), ("nir08", "nir")];
 /// Guesses which bands of a scene are the `needed` ones: by their names and wavelengths, else by their codes, else by their colours, else by
 /// their number.
 ///
-/// A name counts for more than a colour, which writers fill in by default. A band of opacity stands for another one only where its name
+/// A name counts for more than a colour, which writers fill in by default. A band of opacity only stands for another one if its name says
 /// says so, where it holds something else, or where there are no other bands left. A band that is known to be one colour never stands for
 /// another: where no band is left for a role, the guess has none.
 ///
@@ -287,9 +287,9 @@ struct Told {
     lower: Vec<String>,
     /// The common name of each band by words or wavelength.
     words: Vec<Option<String>>,
-    /// Bands that hold no opacity.
+    /// Bands that are not opacity.
     spectral: Vec<usize>,
-    /// All bands, those of opacity last.
+    /// All bands, with those of opacity last.
     order: Vec<usize>,
 }
 

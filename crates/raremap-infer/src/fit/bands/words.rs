@@ -95,7 +95,7 @@ pub(super) fn word_of(lower: &str) -> Option<String> {
     if infrared && (has("near") || lower.contains("near-infra") || has("nearinfrared")) {
         return Some("nir".to_owned());
     }
-    // PlanetScope's first, narrower green.
+    // This is PlanetScope's first, narrower green.
     if has("green") && has("i") {
         return Some("green1".to_owned());
     }
