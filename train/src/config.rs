@@ -72,10 +72,10 @@ pub struct ScheduleSection {
     pub batch_size: usize,
     /// Edge of a crop in pixels, a multiple of 32.
     pub crop_px: usize,
-    /// Edges of larger crops, multiples of `crop_px`: a batch of those holds fewer, so that it has as many pixels.
+    /// Edges of larger crops, multiples of `crop_px`. A batch of them holds fewer crops, so that it has as many pixels.
     #[serde(default)]
     pub larger_crops_px: Vec<usize>,
-    /// Share of the batches that are of larger crops, each of their edges as often as the others.
+    /// Share of the batches that consist of larger crops; all of their edges are equally frequent.
     #[serde(default)]
     pub larger_share: f64,
     /// Epochs between evaluations on the validation split.
@@ -93,7 +93,7 @@ pub struct ScheduleSection {
 }
 
 impl ScheduleSection {
-    /// Edge of the largest crops, in pixels: the tile that the model is run with.
+    /// Edge of the largest crops, in pixels: the tile size that the model runs with.
     pub fn largest_crop_px(&self) -> usize {
         self.larger_crops_px.iter().copied().fold(self.crop_px, usize::max)
     }
@@ -109,12 +109,12 @@ impl ScheduleSection {
             let ratio = edge / self.crop_px;
             ensure!(
                 edge > self.crop_px && edge.is_multiple_of(self.crop_px) && edge <= 4096,
-                "schedule.larger_crops_px holds {edge}, which is no larger multiple of crop_px, {}",
+                "schedule.larger_crops_px contains {edge}, which is not a larger multiple of crop_px, {}",
                 self.crop_px
             );
             ensure!(
                 self.batch_size.is_multiple_of(ratio * ratio),
-                "schedule.batch_size is {}, which is no number of whole crops of {edge} pixels: they are {} of {} each",
+                "schedule.batch_size is {}, which does not fill whole crops of {edge} pixels: each takes the place of {} crops of {}",
                 self.batch_size,
                 ratio * ratio,
                 self.crop_px
@@ -122,7 +122,7 @@ impl ScheduleSection {
         }
         ensure!(
             (0.0..=1.0).contains(&self.larger_share),
-            "schedule.larger_share must be from 0 to 1, it is {}",
+            "schedule.larger_share is {}; it must be from 0 to 1",
             self.larger_share
         );
         ensure!(

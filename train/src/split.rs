@@ -72,7 +72,7 @@ pub fn run(args: &SplitArgs) -> Result<()> {
     let config = DatasetConfig::read(&args.dataset, args.root.as_deref())?;
     ensure!(
         !config.is_mix(),
-        "{} is made of others: each of them is split on its own",
+        "{} is a mix of other datasets: split each of them on its own",
         config.name
     );
     let fractions = parse_fractions(&args.fractions)?;

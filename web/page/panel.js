@@ -242,7 +242,7 @@ export function showTable(areas) {
     areas.validHectares === null ? "The scene has no georeferencing, so areas are counts of pixels." : "",
     areas.complete ? "" : "The table only counts the part that was finished.",
     one && areas.complete
-      ? `Nearly all of the map is ${className(one.name)}. If the scene shows anything else, its bands or values are not what the model takes them for.`
+      ? `Nearly all of the map is ${className(one.name)}. If the scene shows anything else, its bands or values are probably not what the model expects.`
       : "",
     areas.nodataPixels > 0 && areas.complete ? `${number(areas.nodataPixels)} pixels have no data.` : "",
   ].join(" ");

@@ -1,6 +1,6 @@
-//! What the command says on standard error while it works: progress, warnings, diagnostics.
+//! Writes progress, warnings and diagnostics to standard error.
 //!
-//! Results go to standard output, and what ended the command is told whatever the level is.
+//! Results go to standard output. The error that ended the command is printed at every level.
 
 use std::fmt;
 use std::io;
@@ -16,10 +16,10 @@ use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::registry::LookupSpan;
 use tracing_subscriber::util::SubscriberInitExt;
 
-/// Names what is logged where no flag does: a level, or levels by module (`raremap_train=debug`).
+/// Says what is logged if no flag does: a level, or levels by module (`raremap_train=debug`).
 const VARIABLE: &str = "RAREMAP_LOG";
 
-/// How much the command says.
+/// How much the command prints.
 #[derive(Debug, Clone, Copy, clap::Args)]
 pub struct Verbosity {
     /// Say more: -v what the command does, -vv every detail
@@ -59,19 +59,19 @@ impl Verbosity {
             (1, _) => LevelFilter::WARN,
             _ => LevelFilter::ERROR,
         };
-        // Libraries speak where they are asked by name.
+        // Libraries only log where the filter names them.
         Ok(Targets::new().with_target("raremap", level))
     }
 }
 
-/// Writes a line of progress for programs, unless the command is to be quiet.
+/// Writes a line of machine-readable progress, unless the command is quiet.
 pub fn progress(event: &Value) {
     if tracing::enabled!(Level::INFO) {
         eprintln!("{event}");
     }
 }
 
-/// Progress as it is; warnings and errors say whose they are; diagnostics where they come from.
+/// Prints progress as it is, warnings and errors with their level, and diagnostics with the module that they come from.
 struct Plain;
 
 impl<S, N> FormatEvent<S, N> for Plain

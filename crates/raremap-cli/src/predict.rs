@@ -68,8 +68,8 @@ pub struct PredictArgs {
     /// Whether to convert the numbers of a known product to reflectance, if its metadata say how and the model needs it.
     #[arg(long, value_enum, default_value = "auto")]
     reflectance: Reflectance,
-    /// Whether pixels of 0 in all bands that are joined to the edge of the scene have no data, where no nodata value and no mask says which
-    /// have.
+    /// How to treat pixels at the edge of the scene, and those connected to them, that are 0 in all bands, if neither a nodata value nor a
+    /// mask says where there is data.
     #[arg(long, value_enum, default_value = "auto")]
     empty_border: EmptyBorder,
     /// Whether to run at the model's resolution: if the scene's differs by more than 25 % (auto), always (on), or never (off). Results are
@@ -156,12 +156,12 @@ enum Reflectance {
     Off,
 }
 
-/// What zeros along the edge of a scene are.
+/// How to treat zeros along the edge of a scene.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 enum EmptyBorder {
-    /// No data, as warping leaves them.
+    /// As missing data, because warping leaves such borders.
     Auto,
-    /// Values.
+    /// As values.
     Off,
 }
 

@@ -1,9 +1,9 @@
-//! Coordinate reference systems as text (OGC 01-009 and ISO 19162, as GDAL and ESRI write them), as the keys that a GeoTIFF would have.
+//! Converts coordinate reference systems as text (OGC 01-009 and ISO 19162, as GDAL and ESRI write them) to the keys that a GeoTIFF would have.
 
 use crate::crs::{CrsKind, epsg_of_name};
 use crate::georeference::GeoTags;
 
-/// Brackets in brackets, at most.
+/// Brackets may be nested at most this deep.
 const MAX_DEPTH: usize = 32;
 const USER_DEFINED: u16 = 32767;
 
@@ -16,7 +16,7 @@ struct Node {
 }
 
 impl Node {
-    /// Reads one node; gives what follows it.
+    /// Reads one node and returns the text that follows it.
     fn read(text: &str, depth: usize) -> Option<(Self, &str)> {
         let open = text.find(['[', '('])?;
         let (keyword, rest) = text.split_at_checked(open)?;
@@ -72,7 +72,7 @@ impl Node {
         number.is_finite().then_some(number)
     }
 
-    /// The code that EPSG has for it.
+    /// Its EPSG code.
     fn epsg(&self) -> Option<u16> {
         let id = self.child(&["AUTHORITY", "ID"])?;
         if !id.name().eq_ignore_ascii_case("EPSG") {
@@ -86,7 +86,7 @@ impl Node {
     }
 }
 
-/// The keys that say what a system in text says; `None` for text that is none.
+/// The keys that describe the same coordinate reference system as `text`; `None` if the text does not describe one.
 pub fn geo_keys(text: &str) -> Option<GeoTags> {
     let (root, _) = Node::read(text.trim().trim_start_matches('\u{feff}'), 0)?;
     let system = match root.keyword.as_str() {
@@ -121,7 +121,7 @@ fn horizontal(root: &Node) -> Option<&Node> {
     root.child(HORIZONTAL).or_else(inner)
 }
 
-/// Keys in the making.
+/// Keys under construction.
 #[derive(Debug, Default)]
 struct Keys {
     entries: Vec<[u16; 4]>,
@@ -166,7 +166,7 @@ impl Keys {
         self.text(2049, system.name());
     }
 
-    /// The geodetic system, of a projected one its base.
+    /// The geodetic system, or the base of a projected one.
     fn base(&mut self, system: &Node) {
         if let Some(code) = system.epsg().or_else(|| geographic_code(system.name())) {
             self.short(2048, code);
@@ -224,7 +224,7 @@ impl Keys {
     }
 }
 
-/// Names as one writes them: in lower case, words with `_` between.
+/// Normalizes a name: lower case, with `_` between words.
 fn plain(name: &str) -> String {
     let name = name.to_lowercase().replace([' ', '-'], "_");
     name.split('_')
@@ -233,7 +233,7 @@ fn plain(name: &str) -> String {
         .join("_")
 }
 
-/// Geographic systems that everybody calls by the same few names.
+/// Geographic systems that have a few well-known names.
 fn geographic_code(name: &str) -> Option<u16> {
     let name = plain(name);
     match name.strip_prefix("gcs_").unwrap_or(&name) {
@@ -285,7 +285,7 @@ fn parameter_key(name: &str) -> Option<u16> {
     })
 }
 
-/// Whether a system is known at all, for who has the choice between two.
+/// Whether a system is known at all, for callers that choose between two.
 pub fn is_known(tags: &GeoTags) -> bool {
     tags.crs().is_some_and(|crs| crs.kind != CrsKind::Unknown)
 }

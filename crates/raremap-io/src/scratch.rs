@@ -12,7 +12,7 @@ pub trait Scratch {
     /// Writes at an offset that is at most [`Scratch::size_bytes`], over what is there.
     ///
     /// # Errors
-    /// [`IoError::Write`] or [`SourceError`] where the room is exhausted, [`SourceError`] where the offset is beyond the end.
+    /// [`IoError::Write`] or [`SourceError`] if the space is exhausted, [`SourceError`] where the offset is beyond the end.
     fn write_at(&mut self, offset: u64, bytes: &[u8]) -> Result<(), IoError>;
 
     /// Fills `bytes` from an offset.

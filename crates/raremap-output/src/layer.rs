@@ -86,7 +86,8 @@ impl Layer {
             Self::Saliency => draw_saliency(logits, options, view),
             Self::Probability(name) => {
                 let rare = logits.rare_classes().position(|rare| rare == name);
-                let rare = rare.ok_or_else(|| InferError::Misuse(format!("{name} is no rare class of this model")))?;
+                let rare =
+                    rare.ok_or_else(|| InferError::Misuse(format!("{name} is not a rare class of this model")))?;
                 Ok(draw_scale(&logits.probability(rare, view)?, view))
             }
         }

@@ -15,7 +15,7 @@ pub use error::{GridDifference, Misuse, NameList, ProductError, SceneError};
 pub use picture::{Picture, Stretch};
 pub use product::{
     Calibration, DeclaredScaling, Neighbour, NeighbourKind, Notice, Product, ProductBand, ProductFacts, ProductFile,
-    ProductKind, RecognizedProduct, ZeroFill, calibration, heed, neighbour_kind, product_facts, recognize,
+    ProductKind, RecognizedProduct, ZeroFill, apply_neighbour, calibration, neighbour_kind, product_facts, recognize,
 };
 pub use resample::{AxisGrid, Kernel, Resampled};
 pub use scene::{Scene, SceneInfo};

@@ -1,11 +1,11 @@
-//! How sensors number and name their bands: the one table that files, folders and stacks are read by.
+//! How sensors number and name their bands: one table for files, folders and stacks.
 //!
 //! Sources, by sensor:
 //! - Sentinel-2 MSI, Sentinel-3 OLCI: the mission user guides of ESA; the common names are those of STAC's `eo` extension.
 //! - Landsat: USGS, *Landsat Collection 2 Level-1* and *Level-2 Data Product Definition*, and *What are the band designations for the Landsat
-//!   satellites*. Bands 6 of 4 to 7 and 10, 11 of 8 and 9 are thermal, 8 is panchromatic.
+//!   satellites*. Band 6 of Landsat 4 to 7 and bands 10 and 11 of Landsat 8 and 9 are thermal; band 8 is panchromatic.
 //! - HLS: NASA, *Harmonized Landsat Sentinel-2 Product User Guide*, 2.0, tables 5 and 6.
-//! - LISS-III, LISS-IV, AWiFS: NRSC, *Resourcesat-2 Data User's Handbook*. They are numbered 2 to 5 as the colours of earlier sensors were.
+//! - LISS-III, LISS-IV, AWiFS: NRSC, *Resourcesat-2 Data User's Handbook*. They are numbered 2 to 5, like the colours of earlier sensors.
 //! - MODIS: NASA, *MODIS Surface Reflectance User's Guide* (MOD09), and the BRDF products MCD43. VIIRS: *VIIRS Surface Reflectance User's Guide*.
 //! - ASTER: NASA and METI, *ASTER Users Handbook*: 3N looks down, 3B backwards.
 //! - PlanetScope, RapidEye: Planet, *Imagery Product Specification*. WorldView: Maxar, *Imagery Support Data*. SPOT 6, 7 and Pleiades: Airbus,
@@ -16,18 +16,18 @@
 /// A sensor, or several whose bands are numbered alike.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Sensor {
-    /// For people.
+    /// Name for people.
     pub name: &'static str,
-    /// What stands before a code in the name of a band, in lower case and without separators: `b` of `B04`, `srb` of `SR_B4`.
+    /// Text before a code in the name of a band, in lower case and without separators: `b` of `B04`, `srb` of `SR_B4`.
     pub spellings: &'static [&'static str],
     /// Codes in lower case without leading zeros, with the common name of each: `4:red`.
     bands: &'static str,
-    /// Sets of codes that are delivered together, separated by `|`: numbers alone tell a sensor where its set is complete.
+    /// Sets of codes that are delivered together, separated by `|`. Numbers alone identify a sensor if one of its sets is complete.
     sets: &'static str,
-    /// What the codes of products are never written with: `02` is not Landsat's, `2` is not what Sentinel-2's own files have.
+    /// How codes below 10 are written: Landsat never writes `02`, and Sentinel-2's own files never have `2`.
     pub padding: Padding,
-    /// Words that names of files, folders and metadata say it by, in lower case; of a word that ends with `*` the beginning counts, `+`
-    /// stands between words that have to follow each other.
+    /// Words in the names of files and folders and in metadata that identify it, in lower case. A word that ends with `*` is a prefix; `+`
+    /// joins words that have to follow each other.
     words: &'static [&'static str],
 }
 
@@ -36,13 +36,13 @@ pub struct Sensor {
 pub enum Padding {
     /// Never.
     Never,
-    /// Some have, some have not.
+    /// Sometimes.
     Either,
 }
 
 const NUMBERED: &[&str] = &["b", "band", "bd"];
 
-/// All sensors that are known, the most used first.
+/// All known sensors, the most common first.
 pub static SENSORS: &[Sensor] = &[
     SENTINEL_2,
     LANDSAT_8,

@@ -34,14 +34,14 @@ pub struct Geometry {
     mirrored: bool,
 }
 
-/// Most crop pixels along one of the sample's: more would be an enlargement without anything in it.
+/// One sample pixel becomes at most this many crop pixels along an axis: a stronger enlargement would show nothing new.
 const MOST_ENLARGED: f32 = 3.0;
-/// Least of the crop's edge that is covered, where a sample alone has to fill it.
+/// Smallest share of the crop's edge that a sample covers if it has to fill the crop alone.
 const LEAST_COVERED: f32 = 0.8;
-/// Least pixels of a crop's edge that one sample of a mosaic covers, where the sample itself is no smaller.
+/// Smallest number of pixels of a crop's edge that one sample of a mosaic covers, unless the sample itself is smaller.
 const LEAST_PIECE_PX: f32 = 32.0;
 
-/// Draws how many pixels of a sample, of `resolution_m` metres each, one pixel of a crop of `edge` is.
+/// Draws how many sample pixels, of `resolution_m` metres each, make one pixel of a crop of `edge` pixels.
 pub fn draw_step(sample: &Sample, resolution_m: f32, edge: usize, augment: &AugmentSection, rng: &mut StdRng) -> f32 {
     let Some([finest, coarsest]) = augment.ground_resolution_m else {
         return symmetric(rng, augment.zoom).exp();
@@ -59,7 +59,7 @@ pub fn draw_step(sample: &Sample, resolution_m: f32, edge: usize, augment: &Augm
 }
 
 impl Geometry {
-    /// Draws place and symmetry of a crop of `edge` pixels, each as large as `step` of the sample's.
+    /// Draws the place and the symmetry of a crop of `edge` pixels, each as large as `step` pixels of the sample.
     pub fn draw(
         sample: &Sample,
         placement: Placement,
@@ -227,7 +227,7 @@ mod tests {
             assert!(high <= to * 1.001 && high > to * 0.98, "to {high}, expected {to}");
         };
         near(drawn([5.0, 12.0], 10.0, false), [5.0, 12.0]);
-        // No coarser than leaves 80% of the crop, or a piece of 32 pixels; no finer than a third of a pixel.
+        // The coarsest still covers 80% of the crop, or a piece of 32 pixels; the finest is a third of a pixel.
         near(drawn([5.0, 36.0], 10.0, false), [5.0, 12.5]);
         near(drawn([5.0, 36.0], 10.0, true), [5.0, 20.0]);
         near(drawn([5.0, 36.0], 30.0, true), [10.0, 36.0]);

@@ -35,16 +35,16 @@ pub struct Crop {
     /// `[edge, edge]`
     pub labels: Vec<u8>,
     edge_px: usize,
-    /// What was done to each band; what is pasted later gets the same treatment.
+    /// The change of each band, which also applies to anything that is pasted later.
     radiometry: Vec<Radiometry>,
     /// Metres per pixel.
     ground_resolution_m: f32,
-    /// Of a picture of 8 bits: what one of its 255 steps is in scene units.
+    /// For an 8-bit picture, the size of one of its 255 steps in scene units.
     eight_bit_step: Option<f32>,
 }
 
 impl Crop {
-    /// Nothing but pixels without data, of as many bands as `radiometry` has.
+    /// A crop of pixels without data, with as many bands as `radiometry` has.
     fn empty(edge_px: usize, radiometry: &[Radiometry]) -> Self {
         let pixels = edge_px * edge_px;
         Self {
@@ -58,7 +58,7 @@ impl Crop {
         }
     }
 
-    /// Noise, and the steps of a picture of 8 bits.
+    /// Adds noise, and the steps of an 8-bit picture.
     fn finish(&mut self, noise: f32, statistics: &BandStatistics, rng: &mut StdRng) {
         add_noise(self, noise, statistics, rng);
         if let Some(step) = self.eight_bit_step {

@@ -1,4 +1,4 @@
-//! Crops larger than their sample, filled with others of the same source.
+//! Fills crops that are larger than their sample with other samples of the same source.
 
 use rand::Rng;
 use rand::rngs::StdRng;
@@ -12,14 +12,14 @@ use crate::sample::{Draw, TrainingSplit};
 pub struct Mosaic {
     /// Edge of the crop, in pixels.
     pub edge_px: usize,
-    /// Edge of what one sample covers of it, in pixels.
+    /// Edge of the part that one sample covers, in pixels.
     pub piece_px: usize,
     /// Source pixels per crop pixel.
     pub step: f32,
 }
 
 impl Mosaic {
-    /// The division of a crop of `edge_px` around `draw`; none where the sample covers the crop alone.
+    /// The division of a crop of `edge_px` around `draw`; `None` if the sample covers the crop alone.
     pub fn of(split: &TrainingSplit, draw: Draw, edge_px: usize, step: f32) -> Option<Self> {
         let sample = &split.samples()[draw.sample];
         let piece_px = (sample.height.min(sample.width) as f32 / step + 1e-3) as usize;
@@ -30,8 +30,8 @@ impl Mosaic {
         })
     }
 
-    /// Fills a crop: the sample of `draw` where most of a piece is seen, others of its source, drawn evenly, beside it. All are turned on
-    /// their own and seen under the same light, so that no neighbour tells what is under a pixel.
+    /// Fills a crop. The sample of `draw` goes where most of a piece is visible; other samples of its source, drawn evenly, go beside it. Each
+    /// is turned on its own, and all get the same light, so that no neighbour reveals what a pixel shows.
     pub fn crop(
         &self,
         split: &TrainingSplit,
@@ -86,7 +86,7 @@ struct Cell {
     start: usize,
     /// Pixels of the piece before it.
     skipped: usize,
-    /// Pixels that are seen.
+    /// Pixels that are visible.
     length: usize,
 }
 
@@ -127,7 +127,7 @@ mod tests {
                 }
                 assert_eq!(covered, 80 * 80);
                 assert!(crop.labels.iter().all(|&label| label != IGNORE));
-                // The sample that was drawn is there whole, and all are under one light.
+                // The sample that was drawn is complete, and all samples have the same light.
                 assert!(crop.labels.iter().filter(|&&label| label == 3).count() >= 32 * 32);
                 let gain = crop.radiometry[0].gain;
                 for (value, label) in crop.values.iter().zip(&crop.labels) {

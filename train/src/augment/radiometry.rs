@@ -14,11 +14,11 @@ pub struct BandStatistics {
     pub mean: Vec<f32>,
     /// Per scene band.
     pub std: Vec<f32>,
-    /// Per scene band, in micrometres; none where the band's name is not one of the usual.
+    /// Per scene band, in micrometres; `None` if the band has no common name.
     pub wavelength_um: Vec<Option<f32>>,
 }
 
-/// Middle of the bands of Sentinel-2 and Landsat by their common names, in micrometres.
+/// Centre wavelengths of the bands of Sentinel-2 and Landsat by their common names, in micrometres.
 const WAVELENGTHS_UM: [(&str, f32); 10] = [
     ("coastal", 0.443),
     ("blue", 0.49),
@@ -31,7 +31,7 @@ const WAVELENGTHS_UM: [(&str, f32); 10] = [
     ("swir1", 1.61),
     ("swir2", 2.2),
 ];
-/// Wavelength that path radiance is stated at.
+/// Wavelength that the path radiance of the recipe refers to.
 const STATED_AT_UM: f32 = 0.56;
 
 impl BandStatistics {
@@ -48,8 +48,8 @@ impl BandStatistics {
         }
     }
 
-    /// What one step of 8 bits is in scene units: 255 of them are the brightest band's mean and one deviation, as where
-    /// [`raremap_infer::match_statistics`] scales such a picture.
+    /// One step of 8 bits in scene units: 255 steps are the brightest band's mean plus one deviation, as in
+    /// [`raremap_infer::match_statistics`].
     pub fn eight_bit_step(&self) -> f32 {
         raremap_infer::eight_bit_step(self.mean.iter().copied().zip(self.std.iter().copied()))
     }
@@ -106,8 +106,8 @@ pub fn draw(augment: &AugmentSection, statistics: &BandStatistics, rng: &mut Std
     drawn
 }
 
-/// Makes a picture of 8 bits of what [`draw`] drew: brightness and colour once more, after the air. Values are then to be cut off at
-/// 255 steps and rounded to them.
+/// Turns what [`draw`] drew into a picture of 8 bits: brightness and colour change once more, after the air. The caller then cuts values
+/// off at 255 steps and rounds them to steps.
 pub fn stretch(drawn: &mut [Radiometry], augment: &AugmentSection, rng: &mut StdRng) {
     let brightness = symmetric(rng, augment.eight_bit.gain);
     for band in drawn.iter_mut().filter(|band| band.gain != 0.0) {

@@ -41,7 +41,7 @@ pub struct AugmentSection {
     /// Zoom: reads the crop from a window `exp(u)` times its size, u uniform in plus or minus this.
     pub zoom: f32,
     /// Instead of `zoom`: least and greatest metres per pixel of the crops, drawn evenly in the logarithm between those that the sample
-    /// can give: no finer than a third of its own, and no coarser than leaves 32 pixels of it (80% of the crop without `mosaic`).
+    /// can give: no finer than a third of its own, and only so coarse that the sample still covers 32 pixels (without `mosaic`, 80% of the crop).
     #[serde(skip_serializing_if = "Option::is_none")]
     pub ground_resolution_m: Option<[f32; 2]>,
     /// Fills a crop that is larger than its sample with other samples of the same source, under the same light.
@@ -56,19 +56,19 @@ pub struct AugmentSection {
     pub targeted_cutmix: TargetedCutMixSection,
 }
 
-/// Light that the air scatters into the sensor: what is between surface and top-of-atmosphere reflectance.
+/// Light that the air scatters into the sensor, which is the difference between surface and top-of-atmosphere reflectance.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct AtmosphereSection {
-    /// Probability of a crop to get another path radiance than its sample has.
+    /// Probability that a crop gets another path radiance than its sample has.
     pub probability: f32,
-    /// Least and greatest that is added to a band at 0.56 micrometres, in scene units; below 0 is what too strong a correction leaves.
+    /// Least and greatest value that is added to a band at 0.56 micrometres, in scene units. Values below 0 imitate too strong a correction.
     /// Other bands get it times `(wavelength / 0.56) ^ -k`, k uniform from 1 (aerosols) to 4 (molecules).
     pub path_radiance: [f32; 2],
 }
 
 impl Default for AtmosphereSection {
-    /// Off; what is between a slightly too strong correction and a hazy sky, for reflectances times 10,000.
+    /// Off; the range goes from a slightly too strong correction to a hazy sky, for reflectances times 10,000.
     fn default() -> Self {
         Self {
             probability: 0.0,
@@ -81,7 +81,7 @@ impl Default for AtmosphereSection {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct EightBitSection {
-    /// Probability of a crop to become one.
+    /// Probability that a crop becomes such a picture.
     pub probability: f32,
     /// Brightness of the picture: all bands times `exp(u)`, u uniform in plus or minus this.
     pub gain: f32,
@@ -90,7 +90,7 @@ pub struct EightBitSection {
 }
 
 impl Default for EightBitSection {
-    /// Off; stretches as they are seen in aerial photographs and composites.
+    /// Off; the stretches are those seen in aerial photographs and composites.
     fn default() -> Self {
         Self {
             probability: 0.0,
@@ -191,13 +191,13 @@ impl AugmentSection {
         let is_range = |[from, to]: [f32; 2]| from.is_finite() && to.is_finite() && from <= to;
         ensure!(
             is_range(self.atmosphere.path_radiance),
-            "augment.atmosphere.path_radiance must be from the least to the greatest, it is {:?}",
+            "augment.atmosphere.path_radiance is {:?}; it needs two numbers, the smaller first",
             self.atmosphere.path_radiance
         );
         if let Some(range) = self.ground_resolution_m {
             ensure!(
                 is_range(range) && range[0] > 0.0,
-                "augment.ground_resolution_m must be from the finest to the coarsest, it is {range:?}"
+                "augment.ground_resolution_m is {range:?}; it needs two positive numbers, the finer first"
             );
             ensure!(
                 self.zoom == 0.0,

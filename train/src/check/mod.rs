@@ -72,7 +72,7 @@ pub fn run(args: &CheckArgs) -> Result<ExitCode> {
     let config = DatasetConfig::read(&args.dataset, args.root.as_deref())?;
     ensure!(
         !config.is_mix(),
-        "{} is made of others: each of them is checked on its own",
+        "{} is a mix of other datasets: check each of them on its own",
         config.name
     );
     let (findings, samples) = examine(&config, args.most_pairs)?;

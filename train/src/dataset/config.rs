@@ -23,7 +23,7 @@ pub struct DatasetConfig {
     /// Folder of the data, relative to this file.
     #[serde(default)]
     pub root: PathBuf,
-    /// Other datasets that this one is made of, instead of files.
+    /// The datasets that this one mixes, instead of files.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub sources: Vec<SourceConfig>,
     /// Format of the files.
@@ -190,7 +190,7 @@ impl DatasetConfig {
         if config.is_mix() {
             ensure!(
                 root.is_none(),
-                "{} is made of others, each with its own folder: there is no one --root",
+                "{} is a mix of datasets, each with its own folder, so --root does not apply",
                 path.display()
             );
             config.read_sources(path, |source| Self::read(source, None))?;

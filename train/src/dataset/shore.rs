@@ -1,4 +1,4 @@
-//! Labels along the edge of a class, where labellers who keep to what they are sure of leave none.
+//! Adds labels along the edge of a class, where labellers who only label what they are sure of leave none.
 
 use anyhow::{Context, Result, ensure};
 use serde::{Deserialize, Serialize};
@@ -7,7 +7,8 @@ use super::config::DatasetConfig;
 use super::sample::{IGNORE, Sample};
 use raremap_infer::normalized_difference;
 
-/// Labels pixels that have none, near a class whose spectral index is known: else a network may draw its edge anywhere in between.
+/// Labels unlabelled pixels near a class whose spectral index is known. Without this, a network may draw the edge of the class anywhere
+/// between its labels and those of the other classes.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct ShoreSection {
@@ -15,13 +16,13 @@ pub struct ShoreSection {
     pub class: String,
     /// Two bands whose normalized difference is high over the class, such as green and nir.
     pub index: [String; 2],
-    /// A pixel without a label, near the class, is of it where the index is above this.
+    /// An unlabelled pixel near the class gets this class if the index is above this.
     pub class_above: f32,
-    /// It is of the nearest other class where the index is below this.
+    /// It gets the nearest other class if the index is below this.
     pub others_below: f32,
-    /// Rows and columns that are near, from 1 to 32.
+    /// How many rows and columns away counts as near, from 1 to 32.
     pub reach_px: usize,
-    /// Splits that this applies to; labels that judge stay as they are.
+    /// Splits that this applies to; the labels that models are evaluated on stay as they are.
     #[serde(default = "train")]
     pub splits: Vec<String>,
 }
@@ -41,24 +42,25 @@ pub(super) struct Shore {
     class_above: f32,
     others_below: f32,
     reach: isize,
-    /// Rows and columns to what is near, nearest first.
+    /// Offsets in rows and columns to the pixels that are near, nearest first.
     offsets: Vec<(isize, isize)>,
 }
 
 impl Shore {
     /// # Errors
-    /// Names the key that makes no sense.
+    /// If a value makes no sense; the error names its key.
     pub fn new(config: &DatasetConfig, section: &ShoreSection) -> Result<Self> {
         let class = config.classes.iter().position(|class| class.name == section.class);
-        let class = class.with_context(|| format!("shore.class names {}, which is no class", section.class))?;
+        let class =
+            class.with_context(|| format!("shore.class is {}, which is not a class of this dataset", section.class))?;
         let scene = config.scene_bands();
         let band = |name: &String| {
             let found = scene.iter().position(|(band, _)| band == name);
-            found.with_context(|| format!("shore.index names {name}, which is no band of the files"))
+            found.with_context(|| format!("shore.index names {name}, which is not a band of the files"))
         };
         ensure!(
             (1..=MOST_REACH_PX).contains(&section.reach_px),
-            "shore.reach_px must be from 1 to {MOST_REACH_PX}, it is {}",
+            "shore.reach_px is {}; it must be from 1 to {MOST_REACH_PX}",
             section.reach_px
         );
         ensure!(
@@ -80,7 +82,7 @@ impl Shore {
         })
     }
 
-    /// Labels what has no label in `sample`; gives how many pixels became the class and how many others.
+    /// Labels unlabelled pixels of `sample`; returns how many became the class and how many became other classes.
     pub fn apply(&self, sample: &mut Sample) -> [usize; 2] {
         let mut labelled = [0; 2];
         if !sample.labels.contains(&self.class) {
@@ -110,7 +112,7 @@ impl Shore {
         labelled
     }
 
-    /// Pixels with one of the class at most `reach` rows and columns away.
+    /// Marks pixels that have a pixel of the class at most `reach` rows and columns away.
     fn near(&self, labels: &[u8], width: usize) -> Vec<bool> {
         let height = labels.len() / width.max(1);
         let around = |at: usize, length: usize| {
@@ -171,7 +173,7 @@ mod tests {
         );
         let shore = Shore::new(&config(), &section()).expect("valid");
         assert_eq!(shore.apply(&mut sample), [1, 1]);
-        // Water; neither; land like the nearest within reach; and out of reach of water all stays as it was.
+        // The first is water, the second neither, the third land like the nearest pixel within reach. Beyond the reach of water, nothing changes.
         assert_eq!(sample.labels, [1, 1, NO, 2, NO, 2, NO, 0, NO, NO]);
     }
 

@@ -1,4 +1,4 @@
-//! A dataset that is made of others, each with its own folder, bands, ground resolution and share of the crops.
+//! A mix of datasets, each with its own folder, bands, ground resolution and share of the crops.
 
 use std::ops::Range;
 use std::path::{Path, PathBuf};
@@ -12,16 +12,16 @@ use super::drop::Dropped;
 use super::entry::Entry;
 use super::vanished::SplitClasses;
 
-/// One of the datasets that another is made of.
+/// One of the datasets in a mix.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct SourceConfig {
-    /// Its TOML file, relative to the one that names it.
+    /// Its TOML file, relative to the file that names it.
     pub dataset: PathBuf,
     /// Its share of the training crops, relative to the shares of the others.
     #[serde(default = "whole")]
     pub share: f64,
-    /// What the file says, with the bands of the mix.
+    /// Its description, with the bands of the mix.
     #[serde(skip)]
     config: Option<Box<DatasetConfig>>,
 }
@@ -30,10 +30,10 @@ const fn whole() -> f64 {
     1.0
 }
 
-/// Samples of a split that come from one source.
+/// The samples of a split that come from one source.
 #[derive(Debug, Clone, PartialEq)]
 pub struct SourceSamples {
-    /// Which of the split's samples.
+    /// Indices of the samples in the split.
     pub samples: Range<usize>,
     /// Share of the training crops, relative to the others'.
     pub share: f64,
@@ -42,17 +42,17 @@ pub struct SourceSamples {
 }
 
 impl DatasetConfig {
-    /// Whether the dataset is made of others.
+    /// Whether the dataset is a mix of others.
     pub fn is_mix(&self) -> bool {
         !self.sources.is_empty()
     }
 
-    /// Reads the descriptions of the sources with `read`, and gives each the bands of the mix.
+    /// Reads the descriptions of the sources with `read`, and gives each source the bands of the mix.
     pub(super) fn read_sources(&mut self, path: &Path, read: impl Fn(&Path) -> Result<Self>) -> Result<()> {
         let folder = path.parent().unwrap_or(Path::new(""));
         let (mix, bands) = (self.clone(), &mut self.bands);
         for (position, band) in bands.iter_mut().enumerate() {
-            // A band of the mix is where it stands; each source knows its place in its own files.
+            // The index of a band of the mix is its position in the list; each source knows its index in its own files.
             if mix.is_mix() && band.index.is_none() && band.normalized_difference.is_none() {
                 band.index = Some(position + 1);
             }
@@ -60,7 +60,7 @@ impl DatasetConfig {
         for source in &mut self.sources {
             let file = folder.join(&source.dataset);
             let mut config = read(&file)?;
-            ensure!(!config.is_mix(), "{} is made of others itself", file.display());
+            ensure!(!config.is_mix(), "{} is a mix itself", file.display());
             config.bands = mix
                 .bands
                 .iter()
@@ -76,7 +76,7 @@ impl DatasetConfig {
             };
             ensure!(
                 classes(&config) == classes(&mix),
-                "the classes of {} are {}, those of {} {}",
+                "the classes of {} are {}, but those of {} are {}",
                 config.name,
                 classes(&config).join(", "),
                 mix.name,
@@ -123,7 +123,7 @@ impl DatasetConfig {
             let same = |other: &SourceConfig| other.name() == source.name();
             ensure!(
                 !self.sources[..index].iter().any(same),
-                "sources: {} stands twice",
+                "sources: {} is listed twice",
                 source.name()
             );
         }
@@ -135,7 +135,7 @@ impl DatasetConfig {
         self.sources.iter().filter_map(|source| source.config.as_deref())
     }
 
-    /// The source that an image of the mix is of, and its name there.
+    /// The source that an image of the mix comes from, and its name there.
     pub(super) fn source_of<'a>(&self, image: &'a str) -> Option<(&Self, &'a str)> {
         self.source_configs().find_map(|source| {
             let image = image.strip_prefix(source.name.as_str())?.strip_prefix('/')?;
@@ -143,7 +143,7 @@ impl DatasetConfig {
         })
     }
 
-    /// The entries of all sources, images and places after the source's name and a slash.
+    /// The entries of all sources; the names of images and places begin with the source's name and a slash.
     pub(super) fn entries_of_sources(&self, list: impl Fn(&Self) -> Result<Vec<Entry>>) -> Result<Vec<Entry>> {
         let mut entries = Vec::new();
         for source in self.source_configs() {
@@ -160,7 +160,7 @@ impl DatasetConfig {
         }
     }
 
-    /// Reads `split` of all sources, one after the other; says which samples are whose.
+    /// Reads `split` of all sources, one after the other, and reports which samples come from which source.
     ///
     /// # Errors
     /// As [`DatasetConfig::load_split`].

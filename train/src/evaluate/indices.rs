@@ -1,15 +1,15 @@
-//! What a spectral index finds of water on the same pixels, to compare a model with.
+//! Scores spectral indices of water on the same pixels, as a baseline for a model.
 
 use serde::Serialize;
 
 use crate::dataset::{DatasetConfig, Sample};
 use raremap_infer::normalized_difference;
 
-/// Class that the indices are compared on.
+/// Name of the class that the indices find.
 const WATER: &str = "water";
 /// Bins of the index from -1 to 1.
 const BINS: usize = 400;
-/// Indices of water by the bands whose normalized difference they are.
+/// Indices of water, with the two bands whose normalized difference each of them is.
 const INDICES: [(&str, [&str; 2]); 2] = [("ndwi", ["green", "nir"]), ("mndwi", ["green", "swir1"])];
 
 /// An index of water on the scored pixels of a split.
@@ -19,13 +19,13 @@ pub struct WaterIndex {
     pub name: String,
     /// IoU of water where the index is above 0.
     pub iou_above_zero: f64,
-    /// IoU of water at the best threshold for these pixels: no threshold that was chosen before does better.
+    /// IoU of water at the threshold that is best for these pixels; no threshold chosen beforehand can do better.
     pub best_iou: f64,
     /// That threshold.
     pub best_threshold: f64,
 }
 
-/// Counts an index's values, for water and for all else.
+/// Histograms of an index, for water and for everything else.
 #[derive(Debug, Clone)]
 pub(super) struct IndexCounts {
     name: &'static str,
@@ -36,7 +36,7 @@ pub(super) struct IndexCounts {
 }
 
 impl IndexCounts {
-    /// The indices that `dataset` has the bands for; none where it has no class water.
+    /// The indices that `dataset` has the bands for; none if it has no class water.
     pub fn of(dataset: &DatasetConfig) -> Vec<Self> {
         let Some(water) = dataset.classes.iter().position(|class| class.name == WATER) else {
             return Vec::new();
@@ -54,21 +54,21 @@ impl IndexCounts {
         INDICES.into_iter().filter_map(index).collect()
     }
 
-    /// Counts the scored pixels of `sample`, whose labels count `classes`.
+    /// Adds the scored pixels of `sample`, whose labels are indices into `classes`.
     pub fn add(&mut self, sample: &Sample, classes: usize) {
         let planes: Vec<&[f32]> = sample.values.chunks(sample.valid.len().max(1)).collect();
         let [first, second] = self.bands.map(|band| planes[band]);
         for ((&a, &b), &label) in first.iter().zip(second).zip(&sample.labels) {
             if usize::from(label) < classes {
                 let index = normalized_difference(a, b);
-                // The middle between two bins is 0: what is above 0 is in the upper half.
+                // 0 lies on the border of two bins, so values above 0 fall in the upper half.
                 let bin = ((index + 1.0) / 2.0 * BINS as f32).ceil() as usize;
                 self.counts[bin.clamp(1, BINS) - 1][usize::from(usize::from(label) == self.water)] += 1;
             }
         }
     }
 
-    /// What was counted; none without a pixel of water.
+    /// The scores; `None` if there was no pixel of water.
     pub fn figures(&self) -> Option<WaterIndex> {
         let water: u64 = self.counts.iter().map(|[_, water]| water).sum();
         if water == 0 {

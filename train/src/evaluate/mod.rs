@@ -105,7 +105,7 @@ pub fn run(args: &EvaluateArgs) -> Result<()> {
     );
     let read = |path: &PathBuf| {
         let dataset = DatasetConfig::read(path, args.root.as_deref())?;
-        // Known before anything is scored that every split is there.
+        // All splits must be there before anything is scored.
         for split in &args.splits {
             dataset.entries_of(split)?;
         }

@@ -8,7 +8,7 @@ use pollster::block_on;
 use raremap_geo::{Crs, CrsKind};
 use raremap_geo::{M2_PER_HA, pixel_areas};
 use raremap_io::FileSource;
-use raremap_scene::{NeighbourKind, SceneError, heed, neighbour_kind};
+use raremap_scene::{NeighbourKind, SceneError, apply_neighbour, neighbour_kind};
 use raremap_tiff::TiffError;
 use raremap_tiff::{GeoTiff, Limits, RasterInfo, SampleStatistics};
 use serde_json::{Map, Value, json};
@@ -77,7 +77,7 @@ async fn read_beside(scene: &mut GeoTiff<FileSource>, image: &Path) -> Beside {
     for (kind, path) in found {
         let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
         let source = FileSource::open(path).map_err(SceneError::from);
-        match heed(scene, kind, source, &Limits::default()).await {
+        match apply_neighbour(scene, kind, source, &Limits::default()).await {
             Ok(_) => read.push(name),
             Err(why) => not_read.push((name, why)),
         }

@@ -61,17 +61,17 @@ pub struct ClassArea {
     pub hectares: Option<f64>,
 }
 
-/// A map with this much of one class, in percent of its valid pixels, is not shown without a word.
+/// A map with at least this much of one class, in percent of its valid pixels, gets a warning.
 const ONE_CLASS_PERCENT: f64 = 99.0;
 
 impl Summary {
-    /// What a person should know of a map that is nearly all of one class.
+    /// A warning if nearly all of the map is one class.
     pub fn one_class(&self) -> Option<Warning> {
         let class = self.classes.iter().find(|class| class.percent >= ONE_CLASS_PERCENT)?;
         Some(Warning {
             code: "one_class",
             message: format!(
-                "{:.1}% of the map are {}. Unless the scene shows nothing else, its bands or values are not what the model takes them for.",
+                "{:.1}% of the map is {}. Unless the scene really shows nothing else, its bands or values are probably not what the model expects.",
                 class.percent, class.name
             ),
         })
@@ -240,7 +240,7 @@ mod tests {
     fn a_map_of_one_class_is_not_shown_without_a_word() {
         let warning = summary([0.6, 99.4]).one_class().expect("nearly all water");
         assert!(
-            warning.message.contains("99.4% of the map are water"),
+            warning.message.contains("99.4% of the map is water"),
             "{}",
             warning.message
         );

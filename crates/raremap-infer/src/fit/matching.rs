@@ -36,7 +36,7 @@ const UNITS: [(f64, &str); 4] = [
     (1e-4, "ten thousand times those of training"),
 ];
 
-/// What one of the 255 steps of a picture of 8 bits is in the numbers of training: white is the brightest band's mean and one deviation,
+/// The size of one of the 255 steps of an 8-bit picture in the units of the training data: white is the brightest band's mean and one deviation,
 /// of `bands` given as mean and deviation.
 pub fn eight_bit_step(bands: impl Iterator<Item = (f32, f32)>) -> f32 {
     bands.map(|(mean, std)| mean + std).fold(0.0, f32::max) / 255.0
@@ -119,8 +119,8 @@ fn by_units(scene: &[PreviewStatistics], card: &Card) -> Option<Matching> {
     })
 }
 
-/// All bands of a picture of 8 bits by one factor, so that their differences stay what they are: how each was stretched is not known, and
-/// percentiles would take a scene of water for one as mixed as the training data.
+/// Scales all bands of an 8-bit picture by one factor, which keeps their differences. How each band was stretched is not known, and
+/// percentiles would treat a scene of water as if it were as mixed as the training data.
 fn of_eight_bits(card: &Card) -> Matching {
     let bands = trained_bands(card);
     let step = eight_bit_step(bands.iter().map(|band| (band.mean, band.std)));
@@ -128,7 +128,7 @@ fn of_eight_bits(card: &Card) -> Matching {
         method: "units",
         bands: vec![[step, 0.0]; bands.len()],
         message: format!(
-            "The values are taken for those of a picture of 8 bits, and multiplied by {step:.2} to be as large as those that the model was \
+            "The values look like those of an 8-bit picture, and are multiplied by {step:.2} to be as large as those that the model was \
              trained on ({}).",
             card.value_scaling
         ),

@@ -18,7 +18,7 @@ const MAX_METADATA_BYTES: u64 = 16 << 20;
 pub struct OpenOptions {
     /// Whether stored numbers become the model's, where it is known how.
     pub to_reflectance: bool,
-    /// Whether pixels that are 0 in all bands and joined to the edge of the scene have no data, where nothing says which have.
+    /// Whether pixels that are 0 in all bands and connected to the edge of the scene count as missing, if the scene does not declare which pixels have data.
     pub empty_border: bool,
 }
 

@@ -68,7 +68,9 @@ impl SceneError {
 #[non_exhaustive]
 pub enum Misuse {
     /// A grid to resample to that has no pixels, or pixels of no size.
-    #[error("a grid of {count} pixels, each of {ratio} source pixels, is no grid")]
+    #[error(
+        "a grid needs at least one pixel, and a pixel size above 0, but {count} pixels of {ratio} source pixels were asked for"
+    )]
     BadGrid {
         /// Pixels along the axis.
         count: u32,

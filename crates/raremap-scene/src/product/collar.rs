@@ -1,19 +1,19 @@
-//! The empty border of a scene that nothing marks: pixels of 0 in all bands that are joined to its edge, as warping leaves them.
+//! Finds an empty border that nothing marks: pixels that are 0 in all bands and connected to the edge of the scene, as warping leaves them.
 
 use crate::error::SceneError;
 use crate::scene::Scene;
 use raremap_tiff::Window;
 use raremap_tiff::{SampleType, Samples};
 
-/// Scenes of at most so many pixels are read through; larger ones first at places along their edges.
+/// Scenes of at most this many pixels are read completely; larger ones are first sampled along their edges.
 const SMALL_PX: u64 = 4 << 20;
-/// Places that are looked at along the left and the right edge of a large scene.
+/// Places that are sampled along the left and the right edge of a large scene.
 const EDGE_PLACES: u32 = 64;
 /// Samples that are read at a time.
 const READ_SAMPLES: usize = 3 << 20;
-/// Most runs of zeros of a row that are kept, the longest: what bounds the memory. A border has one or two.
+/// At most this many runs of zeros are kept per row, the longest ones, which bounds the memory. A border has one or two.
 const MAX_RUNS: usize = 64;
-/// Passes down and up through the rows, at most: a border that winds more often is left as it is from there.
+/// At most this many passes go down and up through the rows; the part of a border that winds more often is not found.
 const MAX_PASSES: usize = 16;
 
 /// Columns `from..to` of a row.
@@ -30,7 +30,7 @@ pub(super) struct Collar {
     width: u32,
     /// By row: columns `from..to`, ascending.
     rows: Vec<Box<[[u32; 2]]>>,
-    /// How many they are.
+    /// Number of pixels in the border.
     pub(super) pixels: u64,
 }
 
@@ -85,7 +85,7 @@ impl Collar {
             .is_some_and(|row| row.iter().any(|[from, to]| (*from..*to).contains(&x)))
     }
 
-    /// Lowers the validity of samples of a window.
+    /// Marks the samples of a window that lie in the border as invalid.
     pub(super) fn apply(&self, window: Window, samples: &mut Samples) {
         let width = samples.width;
         for (y, valid) in samples.valid.chunks_exact_mut(width.max(1)).enumerate() {
@@ -135,7 +135,7 @@ impl Collar {
 /// What makes a pixel empty.
 struct Judge {
     bands: Vec<usize>,
-    /// The place of an opacity among the bands, and the value of full opacity: a border may be opaque, too.
+    /// Position of the opacity band, if there is one, and its value for full opacity: a border may be opaque, too.
     opaque: Option<(usize, f32)>,
 }
 
@@ -168,7 +168,7 @@ impl Judge {
     }
 }
 
-/// Looks at the first and the last row, and at places along the sides.
+/// Samples the first and the last row, and places along the sides.
 async fn has_zero_at_edge(scene: &impl Scene) -> Result<bool, SceneError> {
     let info = scene.scene_info();
     let judge = Judge::new(scene);
@@ -226,7 +226,7 @@ fn keep_longest(mut row: Vec<Run>) -> Vec<Run> {
     row
 }
 
-/// Marks the runs that are joined to the edge, through rows above and below.
+/// Marks the runs that are connected to the edge through the rows above and below.
 fn join(rows: &mut [Vec<Run>], width: u32) {
     let last = rows.len().saturating_sub(1);
     for (y, row) in rows.iter_mut().enumerate() {
@@ -246,7 +246,7 @@ fn join(rows: &mut [Vec<Run>], width: u32) {
     }
 }
 
-/// Marks the runs of row `to` that touch a marked one of row `from`.
+/// Marks the runs of row `to` that touch a marked run of row `from`.
 fn join_row(rows: &mut [Vec<Run>], from: usize, to: usize) -> bool {
     let joined: Vec<Run> = rows[from].iter().filter(|run| run.is_joined).copied().collect();
     let mut is_changed = false;
@@ -291,7 +291,7 @@ mod tests {
             "000.0000", "00..0..0", "0..00...", "........", ".......0", ".......0", ".00...00",
         ];
         assert_eq!(joined(&turned), border);
-        // In at the bottom, up, and down again.
+        // The border enters at the bottom, goes up, and comes down again.
         let winding = ["xxxxxxx", "x00000x", "x0xxx0x", "x0x0x0x", "x0x000x", "x0xxxxx"];
         let found = [".......", ".00000.", ".0...0.", ".0.0.0.", ".0.000.", ".0....."];
         assert_eq!(joined(&winding), found);

@@ -13,7 +13,7 @@ mod zero;
 pub use facts::{ProductFacts, product_facts};
 pub use kind::ProductKind;
 pub use metadata::{Calibration, calibration};
-pub use neighbours::{Neighbour, NeighbourKind, heed, neighbour_kind};
+pub use neighbours::{Neighbour, NeighbourKind, apply_neighbour, neighbour_kind};
 pub use recognize::{ProductBand, RecognizedProduct, recognize};
 
 use serde::Serialize;
@@ -187,7 +187,7 @@ impl<S: Scene> Product<S> {
                     (Zero::Measured, ZeroFill::AnyBand)
                 }
                 (_, Some(0.0)) => (Zero::DeclaredNodata, ZeroFill::Never),
-                // What is interpolated has to know before.
+                // What is interpolated has to know this before.
                 (ZeroFill::AllBands, None) if is_stretched => (Zero::DeclaredNodata, ZeroFill::AllBands),
                 (ZeroFill::AllBands, None) => (Zero::ImpliedNodata, ZeroFill::Never),
                 _ => (Zero::Measured, ZeroFill::Never),
@@ -244,9 +244,9 @@ impl<S: Scene> Product<S> {
         })
     }
 
-    /// Looks for an empty border in a scene of which nothing says where it has data: pixels that are 0 in all bands and joined to the edge. From then on
-    /// they have none, which a notice says. Reads the whole scene where there are such pixels at its edge, before
-    /// [`Product::calibrate`].
+    /// Looks for an empty border in a scene that does not declare where it has data: pixels that are 0 in all bands and connected to the edge.
+    /// They count as missing from then on, and a notice says so. This reads the whole scene if there are such pixels at its edge. Call it
+    /// before [`Product::calibrate`].
     ///
     /// # Errors
     /// Those of reading windows.
@@ -263,7 +263,7 @@ impl<S: Scene> Product<S> {
             self.notices.push(Notice {
                 code: "empty_border",
                 message: format!(
-                    "{} pixels along the edge of the scene are 0 in all bands: they are taken for an empty border, without data. This can be switched off.",
+                    "{} pixels along the edge of the scene are 0 in all bands, so they are treated as an empty border without data. This can be switched off.",
                     collar.pixels
                 ),
             });
@@ -597,7 +597,7 @@ impl<R: RangeSource> Product<TiffScene<R>> {
                 .iter()
                 .filter(|neighbour| neighbour.image == *file)
             {
-                match heed(&mut image, neighbour.kind, source(neighbour.file).await, limits).await {
+                match apply_neighbour(&mut image, neighbour.kind, source(neighbour.file).await, limits).await {
                     Ok(what) => used.push(format!("{} ({what})", neighbour.name)),
                     Err(why) => unused.push(format!("{} ({why})", neighbour.name)),
                 }

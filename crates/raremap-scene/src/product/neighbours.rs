@@ -1,4 +1,4 @@
-//! Files that lie beside an image and say something of it: by their names, and what becomes of them.
+//! Finds the files that lie beside an image and describe it, by their names, and applies them to the image.
 
 use crate::error::SceneError;
 use raremap_io::RangeSource;
@@ -16,12 +16,13 @@ pub enum NeighbourKind {
     WorldFile,
     /// A coordinate reference system in text (`.prj`).
     System,
-    /// Something that other programs read and that is not read here, in words.
+    /// Something that other programs read but this crate does not, in words.
     Unread(&'static str),
 }
 
 impl NeighbourKind {
-    /// In which order files have to be heeded: a system is needed before a transform is set in it, and GDAL's own place goes before a world file.
+    /// The order in which files are applied: the coordinate reference system has to be known before a transform is set in it, and the position
+    /// in GDAL's auxiliary file takes precedence over a world file.
     pub fn order(self) -> usize {
         match self {
             NeighbourKind::Mask => 0,
@@ -35,38 +36,38 @@ impl NeighbourKind {
 /// A file beside an image.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Neighbour {
-    /// Its place in the list.
+    /// Its index in the list.
     pub file: usize,
     /// Its name without folders.
     pub name: String,
-    /// The place of the image in the list.
+    /// Index of the image in the list.
     pub image: usize,
     /// What it is.
     pub kind: NeighbourKind,
 }
 
-/// Endings that follow the image's whole name.
+/// Endings that are appended to the image's whole name.
 const BEHIND: &[(&str, NeighbourKind)] = &[
     (".msk", NeighbourKind::Mask),
     (".aux.xml", NeighbourKind::Auxiliary),
     (".ovr", NeighbourKind::Unread("overviews")),
 ];
 
-/// Endings in place of the image's.
+/// Endings that replace the image's own.
 const INSTEAD: &[(&str, NeighbourKind)] = &[
     (".tfw", NeighbourKind::WorldFile),
     (".tifw", NeighbourKind::WorldFile),
     (".tiffw", NeighbourKind::WorldFile),
     (".wld", NeighbourKind::WorldFile),
     (".prj", NeighbourKind::System),
-    (".imd", NeighbourKind::Unread("metadata of its maker")),
+    (".imd", NeighbourKind::Unread("the vendor's metadata")),
     (".rpb", NeighbourKind::Unread("a sensor model")),
     ("_rpc.txt", NeighbourKind::Unread("a sensor model")),
     (".rpc", NeighbourKind::Unread("a sensor model")),
-    (".tab", NeighbourKind::Unread("a place, in MapInfo's form")),
+    (".tab", NeighbourKind::Unread("georeferencing in MapInfo's format")),
 ];
 
-/// What the file at path `other` is to the image, by its name; capitals are no matter.
+/// Tells by its name what the file at path `other` is to the image. Case does not matter.
 pub fn neighbour_kind(image: &str, other: &str) -> Option<NeighbourKind> {
     let [image, other] = [image, other].map(|path| path.replace('\\', "/").to_lowercase());
     let behind = other.strip_prefix(&image);
@@ -82,14 +83,14 @@ pub fn neighbour_kind(image: &str, other: &str) -> Option<NeighbourKind> {
         .map(|(_, kind)| *kind)
 }
 
-/// Most bytes of a file of text beside an image.
+/// At most this many bytes of a text file beside an image are read.
 const MAX_TEXT_BYTES: u64 = 4 << 20;
 
-/// Takes what a file beside an image says of it, and tells in a word what that is.
+/// Applies a file that lies beside an image to it, and names in a word or two what was taken from the file.
 ///
 /// # Errors
-/// Why it is not used, in words: what cannot be read is no reason to refuse the image.
-pub async fn heed<R: RangeSource>(
+/// The reason why the file is not used, in words. The image itself is still usable.
+pub async fn apply_neighbour<R: RangeSource>(
     image: &mut GeoTiff<R>,
     kind: NeighbourKind,
     source: Result<R, SceneError>,
@@ -116,7 +117,7 @@ pub async fn heed<R: RangeSource>(
     used.map_err(str::to_owned)
 }
 
-/// The files of a list that lie beside its images, which are given by their places.
+/// Finds the files of a list that lie beside its images; `images` are indices into the list.
 pub(super) fn find(paths: &[&str], images: &[usize]) -> Vec<Neighbour> {
     let mut found = Vec::new();
     for image in images {

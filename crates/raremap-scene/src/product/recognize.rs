@@ -332,7 +332,7 @@ impl RecognizedProduct {
         if !used.is_empty() {
             notices.push(Notice {
                 code: "neighbours_read",
-                message: format!("Read beside the image: {}.", NameList(used)),
+                message: format!("These files beside the image were read, too: {}.", NameList(used)),
             });
         }
         if !unused.is_empty() {

@@ -1,24 +1,24 @@
-//! Files that have 0 where there is no data, by their product's convention.
+//! Handles products whose files, by convention, have 0 where there is no data.
 
 use crate::error::SceneError;
 use crate::scene::{Scene, SceneInfo};
 use raremap_tiff::Samples;
 use raremap_tiff::Window;
 
-/// What 0 means in a product whose files need not say so.
+/// What 0 means in a product, whether or not its files declare it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ZeroFill {
-    /// A value like others.
+    /// 0 is a value like any other.
     Never,
-    /// No data where all bands have it.
+    /// A pixel has no data where all bands are 0.
     AllBands,
-    /// No data in any band: the product's numbers of measured ground begin at 1. Not in files that declare another value.
+    /// A band that is 0 has no data, because measured values of this product begin at 1. This does not apply to files that declare another value.
     AnyBand,
-    /// The same, whatever else the files declare.
+    /// The same, even if the files declare another value.
     AlwaysAnyBand,
 }
 
-/// A scene whose pixels are not valid where bands that are read are 0, if that is how its product fills it.
+/// A scene whose pixels are invalid where the bands that are read are 0, if its product marks missing data that way.
 ///
 /// This happens before interpolation; otherwise the fill would be mixed into the pixels at the edge, and these into the fill.
 #[derive(Debug)]
@@ -31,7 +31,7 @@ impl<S: Scene> ZeroFilled<S> {
     fn without_fill(&self, mut samples: Samples, bands: &[usize]) -> Samples {
         let pixels = samples.valid.len();
         let alpha = self.scene.scene_info().alpha_band;
-        // An opacity of 0 is judged by others.
+        // An opacity of 0 is handled elsewhere.
         let planes = || {
             let planes = samples.values.chunks_exact(pixels.max(1)).zip(bands);
             planes.filter(|(_, band)| Some(**band) != alpha).map(|(plane, _)| plane)

@@ -1,4 +1,4 @@
-//! What files beside a GeoTIFF say of it: GDAL's auxiliary XML, world files, systems in text.
+//! Applies files that lie beside a GeoTIFF to it: GDAL's auxiliary XML, world files, coordinate reference systems as text.
 
 use quick_xml::events::Event;
 use raremap_geo::{Affine, CrsKind, GeoReference, GeoTags, geo_keys, is_known};
@@ -8,14 +8,15 @@ use super::GeoTiff;
 use super::gdal_metadata::{append, reader};
 use crate::samples::nodata::parse_nodata;
 
-/// What a file beside the image was good for.
+/// What was taken from a file beside the image.
 pub type Used = Result<&'static str, &'static str>;
 
 impl<S: RangeSource> GeoTiff<S> {
-    /// Takes what GDAL's auxiliary XML (`.aux.xml`) adds: nodata and names of bands where the file has none, and a place, which there goes before the file's own.
+    /// Takes what GDAL's auxiliary XML (`.aux.xml`) adds: nodata and band names if the file has none, and georeferencing, which takes precedence
+    /// over the file's own.
     ///
     /// # Errors
-    /// Why nothing was taken.
+    /// The reason why nothing was taken.
     pub fn apply_auxiliary(&mut self, xml: &str) -> Used {
         let found = Auxiliary::parse(xml);
         let mut used = Vec::new();
@@ -44,13 +45,13 @@ impl<S: RangeSource> GeoTiff<S> {
         }
         used.first()
             .copied()
-            .ok_or("the file itself says all that is read of it")
+            .ok_or("it adds nothing to what the file itself says")
     }
 
     /// Takes a transform from a world file, for the centre of the first pixel.
     ///
     /// # Errors
-    /// Why it was not taken.
+    /// The reason why it was not taken.
     pub fn apply_world_file(&mut self, text: &str) -> Used {
         if self.info.georeference.is_some() {
             return Err("the file itself says where it is");
@@ -64,15 +65,17 @@ impl<S: RangeSource> GeoTiff<S> {
         };
         let (c, f) = (x - 0.5 * (a + b), y - 0.5 * (d + e));
         let is_placed = self.place(Affine { a, b, c, d, e, f }, None);
-        is_placed.then_some("place").ok_or("its numbers are no transform")
+        is_placed
+            .then_some("place")
+            .ok_or("its numbers do not form a transform")
     }
 
-    /// Takes a system in text, where the file names none.
+    /// Takes a coordinate reference system as text, if the file names none.
     ///
     /// # Errors
-    /// Why it was not taken.
+    /// The reason why it was not taken.
     pub fn apply_system(&mut self, text: &str) -> Used {
-        let system = geo_keys(text).ok_or("it holds no system that is understood")?;
+        let system = geo_keys(text).ok_or("it holds no coordinate reference system that can be read")?;
         self.set_system(system).map(|()| "coordinate reference system")
     }
 
@@ -84,7 +87,7 @@ impl<S: RangeSource> GeoTiff<S> {
             .map(|place| &place.tags)
             .or(self.info.ground_control.as_ref());
         if own.is_some_and(is_known) || self.info.crs.as_ref().is_some_and(|crs| crs.kind != CrsKind::Unknown) {
-            return Err("the file itself names its system");
+            return Err("the file itself names its coordinate reference system");
         }
         self.info.crs = system.crs();
         if let Some(place) = &self.info.georeference {
@@ -98,7 +101,7 @@ impl<S: RangeSource> GeoTiff<S> {
         Ok(())
     }
 
-    /// Sets the transform, with the given system or the one that is known already.
+    /// Sets the transform, with the given coordinate reference system or the one that is already known.
     fn place(&mut self, affine: Affine, system: Option<GeoTags>) -> bool {
         let is_transform = [affine.a, affine.b, affine.c, affine.d, affine.e, affine.f]
             .iter()
@@ -119,7 +122,7 @@ impl<S: RangeSource> GeoTiff<S> {
     }
 }
 
-/// What GDAL's auxiliary XML says that is read here.
+/// The parts of GDAL's auxiliary XML that are used.
 #[derive(Default)]
 struct Auxiliary {
     system: Option<String>,
@@ -136,7 +139,7 @@ struct AuxiliaryBand {
 }
 
 impl Auxiliary {
-    /// Takes what there is up to the first place that is not XML.
+    /// Reads everything up to the first place that is not valid XML.
     fn parse(xml: &str) -> Self {
         let mut found = Self::default();
         let (mut text, mut is_in_band) = (String::new(), false);
@@ -176,7 +179,7 @@ impl Auxiliary {
     }
 }
 
-/// GDAL's order: x of the corner, pixel, row; y the same.
+/// A transform in GDAL's order: x of the corner, per pixel, per row; then the same for y.
 fn geo_transform(text: &str) -> Option<Affine> {
     let numbers: Vec<f64> = text
         .split(',')

@@ -7,7 +7,7 @@ use quick_xml::events::{BytesStart, Event};
 
 use crate::read::color::ColorInterpretation;
 
-/// What the metadata says of one band.
+/// What the metadata says about one band.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub(crate) struct BandMetadata {
     pub(crate) description: Option<String>,
@@ -40,7 +40,7 @@ struct Item {
 impl Item {
     fn start(element: &BytesStart<'_>) -> Self {
         let mut item = Self::default();
-        // Looking for names that occur twice would take the square of their number.
+        // Searching for duplicate names would take quadratic time.
         for attribute in element.attributes().with_checks(false).flatten() {
             let value = unescape(&attribute.value);
             match attribute.key.as_ref() {
@@ -59,7 +59,7 @@ impl Item {
     }
 }
 
-/// Reads the items of the default domain. What is damaged is left out, and all that comes after XML that cannot be read.
+/// Reads the items of the default domain. Damaged items are left out, and so is everything after XML that cannot be read.
 pub(crate) fn decode(xml: &str, band_count: usize) -> GdalMetadata {
     let mut metadata = GdalMetadata {
         bands: vec![BandMetadata::default(); band_count],
@@ -124,7 +124,7 @@ impl GdalMetadata {
     }
 }
 
-/// A reader that takes what people write by hand: ampersands that begin no entity, and ends that close nothing.
+/// A reader that accepts XML written by hand: ampersands that do not begin an entity, and end tags that close nothing.
 pub(crate) fn reader(xml: &str) -> Reader<&[u8]> {
     let mut reader = Reader::from_str(xml);
     let config = reader.config_mut();
@@ -134,7 +134,7 @@ pub(crate) fn reader(xml: &str) -> Reader<&[u8]> {
     reader
 }
 
-/// Appends what an event holds of text; entities that XML does not know stay as they are written.
+/// Appends the text of an event; entities that XML does not know stay as they are written.
 pub(crate) fn append(text: &mut String, event: &Event<'_>) {
     match event {
         Event::Text(part) => text.push_str(part),

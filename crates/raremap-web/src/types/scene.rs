@@ -28,7 +28,7 @@ pub struct OpenedScene {
     pub model_resolution_m: f64,
     /// Whether areas can be measured on the ground.
     pub has_areas: bool,
-    /// Whether zeros along its edge are taken for an empty border, without data.
+    /// Whether zeros along its edge are treated as an empty border without data.
     pub has_empty_border: bool,
 }
 

@@ -1,21 +1,21 @@
-//! What the codes in bands' names say, by each sensor that has such codes.
+//! Reads the codes in bands' names, such as `B08`, by the sensors that have such codes.
 
 use raremap_scene::{Padding, SENSORS, Sensor};
 
 /// Spellings that many sensors share.
 const SHARED: &[&str] = &["b", "band", "bd"];
-/// Sensors whose numbers are taken for theirs though nothing names them; others have to be named, or to be whole.
+/// Sensors that numbers alone may point to. Other sensors have to be named, or all of their bands have to be there.
 const USUAL: usize = 4;
-/// Bands that are of another resolution, or no reflectance: they come with all of their sensor's bands or not at all.
+/// Bands of another resolution, or that are not reflectances: they come with all of their sensor's bands or not at all.
 const APART: &[&str] = &["pan", "thermal", "cirrus"];
 
-/// Bands by the codes of a sensor.
+/// Bands, read by the codes of one sensor.
 #[derive(Debug, Clone)]
 pub(super) struct Coded {
     pub(super) sensor: &'static Sensor,
     /// The common name of each band that has a code.
     pub(super) common: Vec<Option<String>>,
-    /// Whether these are all of the bands that the sensor's products have together.
+    /// Whether these are all bands that the sensor's products are delivered with.
     pub(super) is_whole: bool,
     /// Whether file names or metadata name the sensor.
     pub(super) is_named: bool,
@@ -23,10 +23,10 @@ pub(super) struct Coded {
     pub(super) is_count: bool,
 }
 
-/// A word with digits: what is before them, and the code.
+/// A word with digits: the text before them, and the code.
 type Code = (String, String);
 
-/// What of a name, in lower case, could be a code: `b` and `03` of `t31ucs_20200101_b03_10m`, `srb` and `4` of `sr_b4`.
+/// The parts of a name, in lower case, that could be a code: `b` and `03` of `t31ucs_20200101_b03_10m`, `srb` and `4` of `sr_b4`.
 fn candidates(lower: &str) -> Vec<Code> {
     let words: Vec<&str> = lower
         .split(|c: char| !c.is_ascii_alphanumeric())
@@ -53,7 +53,7 @@ fn split_code(word: &str) -> Option<Code> {
     is_code.then(|| (spelling.to_owned(), code.to_owned()))
 }
 
-/// Whether the codes only count the bands, from 0 or 1, as some writers fill them in: that says nothing about the sensor.
+/// Whether the codes only count the bands, from 0 or 1, as some writers do by default: that says nothing about the sensor.
 fn are_counts(codes: &[Option<&Code>]) -> bool {
     let count_from = |first: usize| {
         let is_count = |(index, code): (usize, &Option<&Code>)| {
@@ -65,8 +65,8 @@ fn are_counts(codes: &[Option<&Code>]) -> bool {
     count_from(0) || count_from(1)
 }
 
-/// The sensors that all coded names of the bands fit, in the order of the table; `described` says where the names come from, nearest first, and `told` what
-/// words say of bands already.
+/// The sensors that all coded names fit, in the order of the table. `described` are the texts that may name the sensor, the most specific
+/// first; `told` is what words already say about the bands.
 pub(super) fn read_codes(lower: &[String], described: &[String], told: &[Option<String>]) -> Vec<Coded> {
     let found: Vec<Vec<Code>> = lower.iter().map(|name| candidates(name)).collect();
     let counted: Vec<Option<&Code>> = found
@@ -89,7 +89,7 @@ pub(super) fn read_codes(lower: &[String], described: &[String], told: &[Option<
             .map(|code| code.and_then(|code| sensor.common(code)).map(str::to_owned))
             .collect();
         let is_apart = |common: &Option<String>| common.as_deref().is_some_and(|name| APART.contains(&name));
-        // Numbers that only count, or that mix what is not delivered together.
+        // The numbers only count, or they mix bands that are not delivered together.
         if is_shared && counts && !is_named {
             continue;
         }
@@ -117,7 +117,7 @@ pub(super) fn read_codes(lower: &[String], described: &[String], told: &[Option<
             is_count: is_shared && counts,
         });
     }
-    // Of shared numbers a rare sensor has to have all of its own where a usual one fits.
+    // If a common sensor fits too, a rare one only counts when all of its bands are there.
     let has_usual = read
         .iter()
         .any(|coded| SENSORS.iter().take(USUAL).any(|usual| *usual == *coded.sensor));
@@ -125,14 +125,14 @@ pub(super) fn read_codes(lower: &[String], described: &[String], told: &[Option<
         let is_usual = |coded: &Coded| SENSORS.iter().take(USUAL).any(|usual| *usual == *coded.sensor);
         read.retain(|coded| is_usual(coded) || coded.is_named || coded.is_whole);
     }
-    // What files and metadata name goes before what numbers alone could be.
+    // A sensor that files or metadata name takes precedence over those that numbers alone point to.
     if read.iter().any(|coded| coded.is_named) {
         read.retain(|coded| coded.is_named);
     }
     read
 }
 
-/// Whether a word and a code can be of one band: both near infrared, or both a red edge.
+/// Whether a word and a code can describe the same band: both are near infrared, or both are a red edge.
 fn is_like(told: &str, coded: &str) -> bool {
     let family = |name: &str| {
         let name = name.split(' ').next().unwrap_or_default();
@@ -141,7 +141,7 @@ fn is_like(told: &str, coded: &str) -> bool {
     family(told) == family(coded) || (told == "nir09" && coded == "nir08")
 }
 
-/// The code of each band by a sensor's spelling; `None` where some coded name has none that it knows, or none has any.
+/// The code of each band in a sensor's spelling; `None` if the sensor does not know the code of some name, or if no name has a code.
 fn fitting<'a>(sensor: &Sensor, found: &'a [Vec<Code>]) -> Option<(Vec<&'a str>, Vec<Option<&'a str>>)> {
     let mut spellings = Vec::new();
     let mut codes = Vec::with_capacity(found.len());
@@ -179,7 +179,7 @@ fn fitting<'a>(sensor: &Sensor, found: &'a [Vec<Code>]) -> Option<(Vec<&'a str>,
     (!spellings.is_empty()).then_some((spellings, codes))
 }
 
-/// The sensors that the nearest text names which names any.
+/// The sensors that the most specific text names, among the texts that name any.
 pub(super) fn named_sensors(described: &[String]) -> Vec<&'static Sensor> {
     let of =
         |text: &String| -> Vec<&'static Sensor> { SENSORS.iter().filter(|sensor| sensor.is_named_in(text)).collect() };

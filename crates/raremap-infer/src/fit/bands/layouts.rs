@@ -1,18 +1,18 @@
-//! Products by the number and order of their bands.
+//! Recognizes products by the number and order of their bands.
 
 use super::{BandChoice, find_all};
 
-/// Bands in the order of a product.
+/// The bands of a product, in order.
 pub(super) struct Layout {
     /// In words.
     pub(super) product: &'static str,
-    /// The sensors whose products have it, as the table of sensors names them.
+    /// The sensors whose products have this order, as the table of sensors names them.
     pub(super) sensors: &'static [&'static str],
     /// Common names.
     bands: &'static str,
 }
 
-/// Of those with equally many bands, the most usual first.
+/// Among layouts of equally many bands, the most common comes first.
 pub(super) const LAYOUTS: &[Layout] = &[
     Layout {
         product: "the order of PlanetScope and most other four-band products",
@@ -93,7 +93,7 @@ impl Layout {
         self.bands.split(' ').map(|name| Some(name.to_owned())).collect()
     }
 
-    /// The needed ones of as many bands as the layout has.
+    /// Positions of the needed bands, if the scene has as many bands as the layout.
     pub(super) fn choice(&self, spectral: &[usize], needed: &[&str]) -> Option<BandChoice> {
         let common = self.common();
         if common.len() != spectral.len() {
@@ -108,7 +108,7 @@ impl Layout {
         })
     }
 
-    /// The same, if the layout contradicts no band that is known, and nothing else is known to be what is needed.
+    /// The same, if the layout contradicts no known band and no known band elsewhere is one of those needed.
     pub(super) fn agreeing(&self, spectral: &[usize], known: &[Option<String>], needed: &[&str]) -> Option<Vec<usize>> {
         let choice = self.choice(spectral, needed)?;
         let agrees = |(band, common): (&usize, &Option<String>)| {

@@ -1,7 +1,7 @@
 //! Which band of the scene is which: read from names, wavelengths and colours, or guessed from numbers and from the number of bands.
 //!
-//! Every way to read the bands is a [`Reading`]. Where several are complete and say other things, the guess lists them as choices, and
-//! [`guess_scene_bands`] lets the values speak: plants and water set near infrared apart from the colours that people see.
+//! Every way to read the bands is a [`Reading`]. Where several are complete and disagree, the guess lists them as choices, and
+//! [`guess_scene_bands`] compares the values: plants and water set near infrared apart from the visible bands.
 
 mod codes;
 mod layouts;
@@ -18,30 +18,30 @@ use codes::read_codes;
 use layouts::{LAYOUTS, Layout};
 pub use values::guess_scene_bands;
 
-/// The scene's bands in the order that the model wants them, and why.
+/// The scene's bands in the order that the model needs, and the reason.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct BandGuess {
-    /// Scene band, from 0, of each band that the model needs; `None` where no band can be it.
+    /// Scene band, from 0, of each band that the model needs; `None` where no band fits.
     pub bands: Vec<Option<usize>>,
     /// How far to trust it.
     pub certainty: Certainty,
     /// One sentence for people.
     pub reason: String,
-    /// All that the bands could be, the guess first; empty where nothing else comes into question.
+    /// Everything that the bands could be, the guess first; empty if there is no alternative.
     pub choices: Vec<BandChoice>,
 }
 
 /// One way to read the bands of a scene.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct BandChoice {
-    /// Whose bands are numbered or ordered so, for people.
+    /// The product or sensor whose bands are numbered or ordered like this, for people.
     pub product: String,
     /// Scene band, from 0, of each band that the model needs.
     pub bands: Vec<usize>,
 }
 
 impl BandGuess {
-    /// The guess, where there is a band for all that the model needs.
+    /// The guess, if there is a band for everything that the model needs.
     ///
     /// # Errors
     /// [`InferError::BandsMissing`].
@@ -61,7 +61,7 @@ impl BandGuess {
         })
     }
 
-    /// A person's own assignment.
+    /// An assignment that a person made.
     pub fn assigned(bands: Vec<usize>, reason: &str) -> Self {
         Self {
             bands: bands.into_iter().map(Some).collect(),
@@ -77,11 +77,11 @@ impl BandGuess {
 pub struct BandClues<'a> {
     /// Name of each band, where the file gives one.
     pub names: &'a [Option<String>],
-    /// Meaning of each band; bands beyond the end have none.
+    /// Meaning of each band; bands beyond the end of the list have none.
     pub colors: &'a [ColorInterpretation],
-    /// Wavelength of the middle of each band, in nanometres; bands beyond the end have none.
+    /// Centre wavelength of each band, in nanometres; bands beyond the end of the list have none.
     pub wavelengths_nm: &'a [Option<f64>],
-    /// Texts that may name the sensor, such as those of file names and metadata: the nearest first.
+    /// Texts that may name the sensor, such as file names and metadata, the most specific first.
     pub described: &'a [String],
     /// Whether a band that is called opacity holds something else.
     pub alpha_is_data: bool,
@@ -111,14 +111,14 @@ impl<'a> From<&'a RasterInfo> for BandClues<'a> {
     }
 }
 
-/// Names that stand for another one where that is not there.
+/// Names that can stand in for another one that is missing.
 const SUBSTITUTES: &[(&str, &str)] = &[("nir", "nir08"), ("nir08", "nir")];
 
 /// Guesses which bands of a scene are the `needed` ones: by their names and wavelengths, else by their codes, else by their colours, else by
 /// their number.
 ///
-/// A name counts for more than a colour, which writers fill in by default. A band of opacity stands for another one only where its name
-/// says so, where it holds something else, or where there are no other bands left. A band that is known to be one colour never stands for
+/// A name counts for more than a colour, which writers fill in by default. A band of opacity only stands for another one if its name says
+/// so, if it holds something else, or if there are no other bands left. A band that is known to be one colour never stands for
 /// another: where no band is left for a role, the guess has none.
 ///
 /// # Errors
@@ -129,7 +129,7 @@ pub fn guess_bands(clues: BandClues<'_>, needed: &[&str]) -> Result<BandGuess, I
     if let Some(bands) = find_all(&told.words, needed) {
         return Ok(certain(bands, "The file names its bands.".to_owned()));
     }
-    // The names of bands may name the sensor themselves.
+    // The bands' own names may name the sensor.
     let described: Vec<String> = told.lower.iter().chain(clues.described).cloned().collect();
     let coded = read_codes(&told.lower, &described, &told.words);
     let mut readings: Vec<Reading> = coded
@@ -137,14 +137,14 @@ pub fn guess_bands(clues: BandClues<'_>, needed: &[&str]) -> Result<BandGuess, I
         .map(|coded| Reading::of_codes(coded, &told.words, needed))
         .collect();
     readings.retain(|reading| reading.bands.is_some() || !reading.is_count);
-    // Colours that are those of a sensor's numbers were not filled in by default.
+    // If the colours agree with a sensor's numbers, no writer filled them in by default.
     if readings.iter().any(|reading| reading.has_colors(clues.colors)) {
         readings.retain(|reading| reading.has_colors(clues.colors));
     }
     if readings.iter().any(|reading| reading.bands.is_some()) {
         return Ok(choose_reading(readings, &told.names()));
     }
-    // Of equal ones the more usual sensor, which comes first.
+    // Of equal readings, the more common sensor wins, because it comes first.
     let found = |reading: &&Reading| {
         needed
             .iter()
@@ -163,12 +163,12 @@ pub fn guess_bands(clues: BandClues<'_>, needed: &[&str]) -> Result<BandGuess, I
     Ok(by_count(&told, &described, needed))
 }
 
-/// A way to read bands that have codes.
+/// One way to read bands that have codes.
 #[derive(Debug, Clone)]
 struct Reading {
     product: &'static str,
     common: Vec<Option<String>>,
-    /// The needed bands, where all are there.
+    /// The needed bands, if all are present.
     bands: Option<Vec<usize>>,
     is_whole: bool,
     is_named: bool,
@@ -204,21 +204,21 @@ fn certain(bands: Vec<usize>, reason: String) -> BandGuess {
     BandGuess::assigned(bands, &reason)
 }
 
-/// Of readings of which at least one has all bands.
+/// Chooses among readings of which at least one has all bands.
 fn choose_reading(mut readings: Vec<Reading>, names: &[&str]) -> BandGuess {
-    // LISS delivers its bands as BAND2, BAND3 and BAND4, and writes it so; no stack of another sensor's does.
+    // LISS delivers its bands as BAND2, BAND3 and BAND4, in this spelling; no stack of another sensor does.
     let is_delivered = names.len() == 3 && ["BAND2", "BAND3", "BAND4"].iter().all(|name| names.contains(name));
     if is_delivered {
         readings.retain(|reading| reading.product == raremap_scene::LISS.name);
     }
-    // The sort is stable: of equal ones the more usual sensor comes first.
+    // The sort is stable, so of equal readings the more common sensor comes first.
     readings.sort_by_key(|reading| (reading.bands.is_none(), !reading.is_whole));
     let has_rival = readings
         .iter()
         .any(|reading| reading.bands.is_none() && reading.is_whole);
     let is_only = readings.len() == 1;
     let mut choices: Vec<BandChoice> = Vec::new();
-    // Where numbers are all of one sensor's, others that could have some of them are no choice.
+    // If the numbers are exactly those of one sensor, sensors that have only some of them are not offered as choices.
     let whole = readings
         .iter()
         .filter(|reading| reading.is_whole && reading.bands.is_some())
@@ -264,7 +264,7 @@ fn choose_reading(mut readings: Vec<Reading>, names: &[&str]) -> BandGuess {
             bands: first.bands.iter().copied().map(Some).collect(),
             certainty: Certainty::Unknown,
             reason: format!(
-                "The bands' numbers could be those of {product}; as those of {other} they would lack a band that the model needs."
+                "The bands' numbers could be those of {product}; read as those of {other}, they would lack a band that the model needs."
             ),
             choices: Vec::new(),
         };
@@ -281,15 +281,15 @@ fn choose_reading(mut readings: Vec<Reading>, names: &[&str]) -> BandGuess {
     }
 }
 
-/// What names in words, wavelengths and colours tell.
+/// What the bands' names in words, wavelengths and colours say.
 struct Told {
     names: Vec<Option<String>>,
     lower: Vec<String>,
     /// The common name of each band by words or wavelength.
     words: Vec<Option<String>>,
-    /// Bands that hold no opacity.
+    /// Bands that are not opacity.
     spectral: Vec<usize>,
-    /// All bands, those of opacity last.
+    /// All bands, with those of opacity last.
     order: Vec<usize>,
 }
 
@@ -308,7 +308,7 @@ impl Told {
             .collect();
         let by_wavelength = words::by_wavelength(&wavelengths);
         let letters = words::by_letters(&lower);
-        // Models may name their bands as they like: a name that is one of theirs stands for itself.
+        // A model may name its bands freely: a band with exactly that name is the one it needs.
         let word = |name: &String| match needed.contains(&name.as_str()) {
             true => Some(name.clone()),
             false => words::word_of(name),
@@ -341,7 +341,7 @@ impl Told {
             .collect()
     }
 
-    /// The common name of each band by all that tells any: words, codes, colours.
+    /// The common name of each band by everything that names one: words, codes, colours.
     fn with(&self, reading: Option<&Reading>, clues: BandClues<'_>) -> Vec<Option<String>> {
         let color = |band: usize| match clues.colors.get(band).copied() {
             Some(ColorInterpretation::Red) => Some("red"),
@@ -356,7 +356,7 @@ impl Told {
                 *common = color(band).map(str::to_owned);
             }
         }
-        // As aerial photographs of four bands have it.
+        // Aerial photographs of four bands look like this.
         let is_photograph = self.spectral.len() == 4
             && common.iter().take(3).all(Option::is_some)
             && clues.colors.contains(&ColorInterpretation::Red);
@@ -383,7 +383,7 @@ impl Told {
             product: "red, green, blue, near infrared, as the file's colours say".to_owned(),
             bands: bands.clone(),
         };
-        // Writers call the first three of four bands of 8 bits so, whatever they are.
+        // Writers give these colours to the first three of four 8-bit bands, whatever they are.
         let usual = LAYOUTS.iter().find(|layout| layout.common().len() == 4);
         let other = usual
             .filter(|_| !is_by_name && self.lower.len() == 4)
@@ -402,7 +402,7 @@ impl Told {
     }
 }
 
-/// Where the file tells some of its bands: these keep their colours, and what is left goes to bands of which nothing is known.
+/// Guesses where the file names some of its bands: these keep their roles, and the remaining roles go to the bands that nothing is known of.
 fn fill(known: &[Option<String>], told: &Told, reading: Option<&Reading>, needed: &[&str]) -> BandGuess {
     let layout = LAYOUTS
         .iter()
@@ -440,7 +440,7 @@ fn fill(known: &[Option<String>], told: &Told, reading: Option<&Reading>, needed
     }
 }
 
-/// Where nothing is known but how many bands there are.
+/// Guesses where only the number of bands is known.
 fn by_count(told: &Told, described: &[String], needed: &[&str]) -> BandGuess {
     let mut fitting: Vec<&Layout> = LAYOUTS
         .iter()
@@ -448,7 +448,7 @@ fn by_count(told: &Told, described: &[String], needed: &[&str]) -> BandGuess {
         .collect();
     let named = codes::named_sensors(described);
     let is_named = |layout: &Layout| named.iter().any(|sensor| layout.sensors.contains(&sensor.name));
-    // What file names and metadata say goes first; the sort is stable.
+    // Layouts that file names or metadata suggest come first; the sort is stable.
     fitting.sort_by_key(|layout| !is_named(layout));
     let mut choices: Vec<BandChoice> = Vec::new();
     for choice in fitting
@@ -465,9 +465,9 @@ fn by_count(told: &Told, described: &[String], needed: &[&str]) -> BandGuess {
             choices.clear();
         }
         let why = if is_sure {
-            "as its file names or metadata name the sensor"
+            "because file names or metadata name the sensor"
         } else {
-            "as they are as many"
+            "because the number of bands fits"
         };
         return BandGuess {
             bands: first.bands.into_iter().map(Some).collect(),
@@ -511,7 +511,7 @@ pub(crate) fn check_count(have: usize, needed: &[&str]) -> Result<(), InferError
     }
 }
 
-/// The band of a name, or of one that stands for it.
+/// The band of a name, or of a name that can stand in for it.
 fn find(common: &[Option<String>], needed: &str) -> Option<usize> {
     let position = |name: &str| common.iter().position(|common| common.as_deref() == Some(name));
     let substitute = || {
@@ -523,7 +523,7 @@ fn find(common: &[Option<String>], needed: &str) -> Option<usize> {
     position(needed).or_else(substitute)
 }
 
-/// Positions of the needed names, if each is there and none stands for two.
+/// Positions of the needed names, if each is present and none is used twice.
 fn find_all(common: &[Option<String>], needed: &[&str]) -> Option<Vec<usize>> {
     let found: Vec<usize> = needed.iter().map(|name| find(common, name)).collect::<Option<_>>()?;
     let is_twice = |(at, band): (usize, &usize)| found.iter().take(at).any(|other| other == band);

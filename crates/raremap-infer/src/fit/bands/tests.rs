@@ -466,7 +466,7 @@ mod by_values {
                 (&some(expected), Certainty::Likely),
                 "{guess:?}"
             );
-            assert!(guess.reason.contains("The values speak for"), "{guess:?}");
+            assert!(guess.reason.contains("The values suggest"), "{guess:?}");
             assert_eq!(guess.choices.len(), 2);
         }
         let flat = block_on(guess_scene_bands(&scene(&NAMES, &["red"; 4]), &NEEDED)).expect("a guess");

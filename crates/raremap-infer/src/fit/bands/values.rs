@@ -1,4 +1,4 @@
-//! What the values of bands say about which is which.
+//! Tells bands apart by their values.
 
 use raremap_scene::Scene;
 use raremap_tiff::Samples;
@@ -8,20 +8,20 @@ use crate::error::InferError;
 use crate::fit::certainty::Certainty;
 use crate::fit::opacity::Opacity;
 
-/// Longer side of the preview that is looked at.
+/// Longer side of the preview that the values are read from.
 const PREVIEW_PX: u32 = 512;
-/// Below so many pixels nothing is decided.
+/// With fewer pixels than this, nothing is decided.
 const LEAST_PIXELS: usize = 64;
-/// By so much more than any other a choice has to set near infrared apart, as a difference of correlations. The test
-/// `values_decide_on_real_scenes` says how often that decides, and how often wrongly.
+/// The best choice has to set near infrared apart by this much more than any other, as a difference of correlations. The test
+/// `values_decide_on_real_scenes` reports how often this decides, and how often it is wrong.
 const MARGIN: f64 = 0.4;
-/// And so much at the least.
+/// The best choice has to set near infrared apart by at least this much.
 const LEAST: f64 = 0.1;
 
-/// Guesses the bands of a scene by what it says of them, as [`guess_bands`] does, and by a preview where that leaves a choice.
+/// Guesses the bands of a scene by its descriptions of them, as [`guess_bands`] does, and by a preview if that leaves a choice.
 ///
 /// # Errors
-/// As [`guess_bands`], and those of reading the preview.
+/// Those of [`guess_bands`] and of reading the preview.
 pub async fn guess_scene_bands(scene: &impl Scene, needed: &[&str]) -> Result<BandGuess, InferError> {
     let info = scene.scene_info();
     let clues = BandClues {
@@ -59,7 +59,7 @@ pub async fn guess_scene_bands(scene: &impl Scene, needed: &[&str]) -> Result<Ba
     let chosen = guess.choices.remove(best);
     let nir_band = chosen.bands.get(nir).map_or(0, |band| band + 1);
     guess.reason = format!(
-        "{} The values speak for {}: band {nir_band} differs from the others as near infrared does.",
+        "{} The values suggest {}: band {nir_band} differs from the others the way near infrared does.",
         guess.reason, chosen.product
     );
     guess.bands = chosen.bands.iter().copied().map(Some).collect();

@@ -1,6 +1,6 @@
-//! What the name of one band says in words, or by its wavelength.
+//! Reads the name of one band: the words in it, or its wavelength.
 
-/// Names of bands, in words, with the common name of each. Of several that a name has, the first in this list counts.
+/// Words in band names, with the common name of each. If a name contains several, the first in this list counts.
 const WORDS: &[(&[&str], &str)] = &[
     (&["pan", "panchromatic"], "pan"),
     (&["cirrus"], "cirrus"),
@@ -95,7 +95,7 @@ pub(super) fn word_of(lower: &str) -> Option<String> {
     if infrared && (has("near") || lower.contains("near-infra") || has("nearinfrared")) {
         return Some("nir".to_owned());
     }
-    // PlanetScope's first, narrower green.
+    // This is the first, narrower green band of PlanetScope.
     if has("green") && has("i") {
         return Some("green1".to_owned());
     }
@@ -105,7 +105,7 @@ pub(super) fn word_of(lower: &str) -> Option<String> {
     known.map(|(_, common)| (*common).to_owned())
 }
 
-/// What names of one letter say, such as `B`, `G`, `R` and `N`: nothing but where red and green are among them.
+/// What names of one letter, such as `B`, `G`, `R` and `N`, mean: nothing unless red and green are among them.
 pub(super) fn by_letters(lower: &[String]) -> Vec<Option<String>> {
     let letter = |name: &String| {
         let mut own = name
@@ -128,7 +128,8 @@ pub(super) fn by_letters(lower: &[String]) -> Vec<Option<String>> {
     }
 }
 
-/// Ranges of wavelengths in nanometres, with the common name and the middle: of several bands in one the nearest to that.
+/// Ranges of wavelengths in nanometres, with the common name and the centre: of several bands in a range, the one nearest to the centre
+/// gets the name.
 const RANGES: &[(f64, f64, &str, f64)] = &[
     (400.0, 450.0, "coastal", 443.0),
     (450.0, 515.0, "blue", 485.0),
@@ -144,7 +145,7 @@ const RANGES: &[(f64, f64, &str, f64)] = &[
     (3000.0, 15000.0, "thermal", 11000.0),
 ];
 
-/// The common names that wavelengths stand for; of several bands of one colour the one nearest to its middle.
+/// The common names of bands by their wavelengths; of several bands of one colour, the one nearest to its centre gets the name.
 pub(super) fn by_wavelength(wavelengths_nm: &[Option<f64>]) -> Vec<Option<String>> {
     let range = |nm: f64| RANGES.iter().find(|(low, high, ..)| (*low..*high).contains(&nm));
     let distance = |nm: f64, middle: f64| (nm - middle).abs();
@@ -169,7 +170,7 @@ pub(super) fn by_wavelength(wavelengths_nm: &[Option<f64>]) -> Vec<Option<String
     wavelengths_nm.iter().map(name).collect()
 }
 
-/// The wavelength in nanometres that a name has in it, such as `842 nm`, `0.842 \u{b5}m`, `842.0 Nanometers`.
+/// The wavelength in nanometres that a name contains, such as `842 nm`, `0.842 \u{b5}m`, `842.0 Nanometers`.
 pub(super) fn wavelength_in(lower: &str) -> Option<f64> {
     let is_number = |c: char| c.is_ascii_digit() || c == '.';
     let mut rest = lower;

@@ -1,7 +1,7 @@
 //! JPEG in TIFF (compression 7, TIFF technical note 2): baseline, extended and progressive Huffman coding, 8 and 12 bits.
 //!
-//! An own decoder, since pixels are to be those of GDAL, whose usual Python build has libjpeg 9: the crates for pictures
-//! round otherwise in the inverse DCT, the doubling of chroma or the conversion of colours.
+//! The decoder is our own because pixels have to equal GDAL's, whose usual Python build has libjpeg 9: the crates for JPEG
+//! round differently in the inverse DCT, the upsampling of chroma or the conversion of colours.
 
 mod bits;
 mod color;
@@ -18,7 +18,7 @@ use parts::Tables;
 
 /// Decodes one strip or tile to chunky samples in native byte order.
 ///
-/// `tables` is the value of the JPEGTables tag, empty without it. With `to_rgb` three components are taken for YCbCr and
+/// `tables` is the value of the JPEGTables tag, empty without it. With `to_rgb`, three components are read as YCbCr and
 /// converted; else samples are as coded. What the coded image does not cover is 0.
 pub(super) fn decode(
     tables: &[u8],
