@@ -345,7 +345,9 @@ print(json.dumps({"ours": len(ours), "gdal": len(gdal), "common": len(found & gd
 #[test]
 fn polygons_are_the_regions_that_gdal_finds() {
     let Some(python) = std::env::var_os("RAREMAP_PYTHON") else {
-        println!("skipped: RAREMAP_PYTHON does not name a Python with rasterio");
+        println!(
+            "skipped: RAREMAP_PYTHON does not name a Python with rasterio (./test installs one, ./test --quick does not)"
+        );
         return;
     };
     let (logits, place) = (run(Some(&utm())), utm());

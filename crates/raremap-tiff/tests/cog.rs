@@ -310,7 +310,9 @@ for name in sys.argv[1:]:
 #[test]
 fn gdal_reads_classes_names_scale_nodata_and_overviews() {
     let Some(python) = std::env::var_os("RAREMAP_PYTHON") else {
-        println!("skipped: RAREMAP_PYTHON does not name a Python with rasterio");
+        println!(
+            "skipped: RAREMAP_PYTHON does not name a Python with rasterio (./test installs one, ./test --quick does not)"
+        );
         return;
     };
     let folder = tempfile::tempdir().expect("a folder");

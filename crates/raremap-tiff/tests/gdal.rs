@@ -16,7 +16,9 @@ use serde_json::{Value, json};
 /// What GDAL reads of the files, in order.
 fn described(paths: &[&Path]) -> Option<Vec<Value>> {
     let Some(python) = std::env::var_os("RAREMAP_PYTHON") else {
-        println!("skipped: RAREMAP_PYTHON does not name a Python with rasterio");
+        println!(
+            "skipped: RAREMAP_PYTHON does not name a Python with rasterio (./test installs one, ./test --quick does not)"
+        );
         return None;
     };
     let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/support/describe.py");

@@ -66,7 +66,9 @@ const SYSTEMS: [(u16, f64, f64); 34] = [
 
 fn ask(lines: &[String]) -> Option<Vec<Vec<String>>> {
     let Some(python) = std::env::var_os("RAREMAP_PYTHON") else {
-        println!("skipped: RAREMAP_PYTHON does not name a Python with rasterio");
+        println!(
+            "skipped: RAREMAP_PYTHON does not name a Python with rasterio (./test installs one, ./test --quick does not)"
+        );
         return None;
     };
     let output = Command::new(python)

@@ -66,7 +66,9 @@ const DELIBERATE: [(&str, &str, &str); 15] = [
 #[test]
 fn files_of_every_kind_read_as_in_gdal() {
     let Some(python) = std::env::var_os("RAREMAP_PYTHON") else {
-        println!("skipped: RAREMAP_PYTHON does not name a Python with rasterio");
+        println!(
+            "skipped: RAREMAP_PYTHON does not name a Python with rasterio (./test installs one, ./test --quick does not)"
+        );
         return;
     };
     let folder = tempfile::tempdir().expect("a folder");

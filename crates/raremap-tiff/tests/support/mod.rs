@@ -11,7 +11,7 @@ pub fn data_folder(part: &str) -> Option<PathBuf> {
         return Some(folder);
     }
     println!(
-        "skipped: {} is not there (RAREMAP_DATA names the folder with real files)",
+        "skipped: {} is not there (RAREMAP_DATA names the folder with real files; README.md says which)",
         folder.display()
     );
     None
