@@ -1,4 +1,4 @@
-//! The reader beside the crate `geotiff`, which shares no code with it: the same keys, and the same values in the same places.
+//! Compares the reader with the crate `geotiff`, which shares no code with it: the same keys, and the same values in the same places.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -12,10 +12,12 @@ use pollster::block_on;
 use raremap_io::BytesSource;
 use raremap_tiff::{GeoTiff, Limits, Window};
 
-/// About so many pixels are compared of each file.
+/// About this many pixels of each file are compared.
 const PIXELS: u32 = 4096;
-/// What `geotiff` gives as it is stored: others are converted to colours, or inverted, or rounded otherwise.
+/// Compressions whose samples `geotiff` returns as they are stored. It rounds those of JPEG in another way, and does not read the others.
 const COMPRESSIONS: [&str; 6] = ["none", "lzw", "deflate", "deflate-old", "packbits", ""];
+/// Its bits stand in reverse (FillOrder 2), which `geotiff` does not undo; GDAL's checksum of it is ours.
+const REVERSED_BITS: &str = "python-pillow_Pillow/Tests/images/16bit.r.tif";
 
 #[test]
 fn the_same_keys_and_values_as_another_reader() {
@@ -37,16 +39,17 @@ fn the_same_keys_and_values_as_another_reader() {
         let row: BTreeMap<&str, &str> = columns.iter().copied().zip(line.split(',')).collect();
         let is_stored_alike = COMPRESSIONS.contains(&row["compression"])
             && matches!(row["bits"], "8" | "16" | "32" | "64")
-            // Black is zero, colours, or indices of colours.
+            // Grey with black as zero, colours, or indices of colours: the others are converted.
             && matches!(row["photometric"], "1" | "2" | "3")
-            && row["planar"] == "1";
+            && row["planar"] == "1"
+            && row["file"] != REVERSED_BITS;
         let Ok(bytes) = fs::read(folder.join(row["file"])) else {
             continue;
         };
         if !is_stored_alike {
             continue;
         }
-        // Files that are damaged on purpose make it panic.
+        // It panics on files that are damaged on purpose.
         let read = || geotiff::GeoTiff::read(Cursor::new(&bytes)).ok();
         let Ok(Some(theirs)) = catch_unwind(AssertUnwindSafe(read)) else {
             continue;
@@ -75,7 +78,7 @@ fn the_same_keys_and_values_as_another_reader() {
     println!("{files} files compared, {georeferenced} of them georeferenced");
     assert!(different.is_empty(), "{}", different.join("\n"));
     assert!(
-        files > 100 && georeferenced > 50,
+        files > 150 && georeferenced > 45,
         "{files} files, {georeferenced} georeferenced"
     );
 }
@@ -122,7 +125,7 @@ fn first_difference(ours: &GeoTiff<BytesSource>, theirs: &geotiff::GeoTiff) -> O
     None
 }
 
-/// The keys of numbers that a directory holds.
+/// The keys of numbers in a directory.
 fn keys_of(directory: &[u16], doubles: &[f64]) -> BTreeMap<u16, f64> {
     let (entries, _) = directory.get(4..).unwrap_or_default().as_chunks::<4>();
     let number = |[key, tag, _, value]: &[u16; 4]| match tag {
@@ -133,7 +136,7 @@ fn keys_of(directory: &[u16], doubles: &[f64]) -> BTreeMap<u16, f64> {
     entries.iter().filter_map(number).collect()
 }
 
-/// Those that `geotiff` found.
+/// The keys of numbers that `geotiff` found.
 fn keys(directory: &GeoKeyDirectory) -> BTreeMap<u16, f64> {
     let shorts = [
         (1024, directory.model_type),
