@@ -54,9 +54,9 @@ export type Backend = "cpu" | "webgpu";
  */
 export interface BandAssignment {
     /**
-     * The scene's band, from 0, for each that the model needs.
+     * The scene's band, from 0, for each that the model needs; null if no band can be it.
      */
-    bands: number[];
+    bands: (number | null)[];
     /**
      * How far to trust it.
      */
@@ -65,6 +65,24 @@ export interface BandAssignment {
      * Why, in one sentence.
      */
     reason: string;
+    /**
+     * All that the bands could be, with the guess first; empty if nothing else comes into question.
+     */
+    choices: BandChoice[];
+}
+
+/**
+ * One way to read the bands of a scene.
+ */
+export interface BandChoice {
+    /**
+     * Whose bands are numbered or ordered so, for people.
+     */
+    product: string;
+    /**
+     * The scene's band, from 0, for each that the model needs.
+     */
+    bands: number[];
 }
 
 /**
@@ -348,6 +366,10 @@ export interface OpenedScene {
      * Whether areas can be measured on the ground.
      */
     hasAreas: boolean;
+    /**
+     * Whether zeros along its edge are taken for an empty border, without data.
+     */
+    hasEmptyBorder: boolean;
 }
 
 /**
@@ -594,16 +616,18 @@ export class Session {
      * # Errors
      * Those of [`Session::open_files`], and `http_...` for a server that does not provide parts of files.
      */
-    openAddress(url: string, name: string, onUnpacked: (done: number, total: number) => void): Promise<OpenedScene>;
+    openAddress(url: string, name: string, onUnpacked: (done: number, total: number) => void, emptyBorder?: boolean | null): Promise<OpenedScene>;
     /**
-     * Opens files in place of the scene before: one, the bands of one product, or an archive of them.
+     * Opens files in place of the scene before: one, the bands of one product, or an archive of them. Unless `emptyBorder` is false, zeros
+     * in all bands along the edge of a scene that marks no pixels have no data.
      *
      * # Errors
      * The codes of reading for what cannot be read, `too_few_bands`, and `superseded` if another scene was opened meanwhile.
      */
-    openFiles(paths: string[], files: Blob[], onUnpacked: (done: number, total: number) => void): Promise<OpenedScene>;
+    openFiles(paths: string[], files: Blob[], onUnpacked: (done: number, total: number) => void, emptyBorder?: boolean | null): Promise<OpenedScene>;
     /**
-     * The scene as a picture, with the bands (0-based) that stand for the model's; all of it, with no side longer than `max_px`.
+     * The scene as a picture, with the bands (0-based) that stand for the model's; all of it, with no side longer than `max_px`. Without
+     * bands, as long as some are not assigned, it is shown in its own colours and compared with nothing.
      *
      * # Errors
      * The codes of reading for damaged data; `misuse` without a scene.
