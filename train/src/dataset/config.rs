@@ -9,8 +9,8 @@ use serde::{Deserialize, Serialize};
 
 use super::arrays::NpzCache;
 use super::classes::{ClassConfig, check_classes, color_of, mask_value};
-use super::shore::{Shore, ShoreSection};
-use super::sources::SourceConfig;
+use super::shore::Shore;
+use super::shore_section::ShoreSection;
 
 /// The TOML file.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -290,7 +290,7 @@ impl DatasetConfig {
             return self.check_sources();
         }
         if let Some(section) = &self.shore {
-            Shore::new(self, section)?;
+            self.shore(section)?;
         }
         match self.format {
             Format::Geotiff | Format::Png => {
@@ -347,6 +347,13 @@ impl DatasetConfig {
             }
         }
         Ok(())
+    }
+
+    /// What a `[shore]` section means for this dataset.
+    pub(super) fn shore(&self, section: &ShoreSection) -> Result<Shore> {
+        let bands = self.scene_bands();
+        let names: Vec<&str> = bands.iter().map(|(name, _)| name.as_ref()).collect();
+        Shore::new(&self.classes, &names, section)
     }
 
     /// Names and 0-based positions of the bands read from the files, in order.
@@ -466,4 +473,31 @@ fn root_of(path: &Path, root: &Path) -> PathBuf {
         found.display()
     );
     found
+}
+
+/// One of the datasets in a mix.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct SourceConfig {
+    /// Its TOML file, relative to the file that names it.
+    pub dataset: PathBuf,
+    /// Its share of the training crops, relative to the shares of the others.
+    #[serde(default = "whole")]
+    pub share: f64,
+    /// Its description, with the bands of the mix.
+    #[serde(skip)]
+    pub(super) config: Option<Box<DatasetConfig>>,
+}
+
+const fn whole() -> f64 {
+    1.0
+}
+
+impl SourceConfig {
+    pub(super) fn name(&self) -> String {
+        match &self.config {
+            Some(config) => config.name.clone(),
+            None => self.dataset.display().to_string(),
+        }
+    }
 }

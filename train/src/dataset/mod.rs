@@ -14,6 +14,7 @@ mod place;
 mod png;
 mod sample;
 mod shore;
+mod shore_section;
 mod sources;
 mod tiff;
 mod upsample;
@@ -121,7 +122,7 @@ impl DatasetConfig {
             .shore
             .as_ref()
             .filter(|section| section.splits.iter().any(|name| name == split));
-        let shore = section.map(|section| shore::Shore::new(self, section)).transpose()?;
+        let shore = section.map(|section| self.shore(section)).transpose()?;
         for entry in self.entries_of(split)? {
             let mut sample = loader.load(&entry.image)?;
             if let Some(shore) = &shore {

@@ -1,35 +1,11 @@
 //! Adds labels along the edge of a class, where labellers who only label what they are sure of leave none.
 
 use anyhow::{Context, Result, ensure};
-use serde::{Deserialize, Serialize};
 
-use super::config::DatasetConfig;
+use super::classes::ClassConfig;
 use super::sample::{IGNORE, Sample};
+use super::shore_section::ShoreSection;
 use raremap_infer::normalized_difference;
-
-/// Labels unlabelled pixels near a class whose spectral index is known. Without this, a network may draw the edge of the class anywhere
-/// between its labels and those of the other classes.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct ShoreSection {
-    /// The class, such as `water`.
-    pub class: String,
-    /// Two bands whose normalized difference is high over the class, such as green and nir.
-    pub index: [String; 2],
-    /// An unlabelled pixel near the class gets this class if the index is above this.
-    pub class_above: f32,
-    /// It gets the nearest other class if the index is below this.
-    pub others_below: f32,
-    /// How many rows and columns away counts as near, from 1 to 32.
-    pub reach_px: usize,
-    /// Splits that this applies to; the labels that models are evaluated on stay as they are.
-    #[serde(default = "train")]
-    pub splits: Vec<String>,
-}
-
-fn train() -> Vec<String> {
-    vec!["train".to_owned()]
-}
 
 /// Largest `reach_px`.
 const MOST_REACH_PX: usize = 32;
@@ -47,15 +23,16 @@ pub(super) struct Shore {
 }
 
 impl Shore {
+    /// Prepares the labelling for a dataset of these classes and bands of the files.
+    ///
     /// # Errors
     /// If a value makes no sense; the error names its key.
-    pub fn new(config: &DatasetConfig, section: &ShoreSection) -> Result<Self> {
-        let class = config.classes.iter().position(|class| class.name == section.class);
+    pub fn new(classes: &[ClassConfig], scene: &[&str], section: &ShoreSection) -> Result<Self> {
+        let class = classes.iter().position(|class| class.name == section.class);
         let class =
             class.with_context(|| format!("shore.class is {}, which is not a class of this dataset", section.class))?;
-        let scene = config.scene_bands();
         let band = |name: &String| {
-            let found = scene.iter().position(|(band, _)| band == name);
+            let found = scene.iter().position(|band| band == name);
             found.with_context(|| format!("shore.index names {name}, which is not a band of the files"))
         };
         ensure!(
@@ -132,6 +109,7 @@ impl Shore {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::dataset::DatasetConfig;
 
     fn section() -> ShoreSection {
         ShoreSection {
@@ -140,7 +118,7 @@ mod tests {
             class_above: 0.05,
             others_below: -0.05,
             reach_px: 3,
-            splits: train(),
+            splits: vec!["train".into()],
         }
     }
 
@@ -171,7 +149,7 @@ mod tests {
             &[1, NO, NO, NO, NO, 2, NO, 0, NO, NO],
             &[10.0, 20.0, 100.0, 300.0, 300.0, 300.0, 10.0, 300.0, 300.0, 10.0],
         );
-        let shore = Shore::new(&config(), &section()).expect("valid");
+        let shore = Shore::new(&config().classes, &["nir", "green"], &section()).expect("valid");
         assert_eq!(shore.apply(&mut sample), [1, 1]);
         // The first is water, the second neither, the third land like the nearest pixel within reach. Beyond the reach of water, nothing changes.
         assert_eq!(sample.labels, [1, 1, NO, 2, NO, 2, NO, 0, NO, NO]);
@@ -179,7 +157,7 @@ mod tests {
 
     #[test]
     fn images_without_the_class_and_pixels_without_data_stay_as_they_are() {
-        let shore = Shore::new(&config(), &section()).expect("valid");
+        let shore = Shore::new(&config().classes, &["nir", "green"], &section()).expect("valid");
         let mut sample = row(&[0, IGNORE, 2], &[300.0; 3]);
         assert_eq!(shore.apply(&mut sample), [0, 0]);
         let mut sample = row(&[1, IGNORE, 2], &[10.0, 300.0, 300.0]);
@@ -189,7 +167,12 @@ mod tests {
 
     #[test]
     fn keys_that_fit_nothing_are_named() {
-        let refused = |section: ShoreSection| Shore::new(&config(), &section).err().expect("refused").to_string();
+        let refused = |section: ShoreSection| {
+            Shore::new(&config().classes, &["nir", "green"], &section)
+                .err()
+                .expect("refused")
+                .to_string()
+        };
         let class = ShoreSection {
             class: "sea".into(),
             ..section()

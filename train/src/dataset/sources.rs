@@ -4,31 +4,12 @@ use std::ops::Range;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, ensure};
-use serde::{Deserialize, Serialize};
 
 use super::Split;
-use super::config::{BandConfig, DatasetConfig};
+use super::config::{BandConfig, DatasetConfig, SourceConfig};
 use super::drop::Dropped;
 use super::entry::Entry;
 use super::vanished::SplitClasses;
-
-/// One of the datasets in a mix.
-#[derive(Debug, Clone, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct SourceConfig {
-    /// Its TOML file, relative to the file that names it.
-    pub dataset: PathBuf,
-    /// Its share of the training crops, relative to the shares of the others.
-    #[serde(default = "whole")]
-    pub share: f64,
-    /// Its description, with the bands of the mix.
-    #[serde(skip)]
-    config: Option<Box<DatasetConfig>>,
-}
-
-const fn whole() -> f64 {
-    1.0
-}
 
 /// The samples of a split that come from one source.
 #[derive(Debug, Clone, PartialEq)]
@@ -197,15 +178,6 @@ impl DatasetConfig {
             });
         }
         Ok((whole, sources))
-    }
-}
-
-impl SourceConfig {
-    fn name(&self) -> String {
-        match &self.config {
-            Some(config) => config.name.clone(),
-            None => self.dataset.display().to_string(),
-        }
     }
 }
 

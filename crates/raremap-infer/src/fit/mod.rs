@@ -7,5 +7,6 @@ pub(crate) mod matching;
 pub(crate) mod opacity;
 pub(crate) mod open;
 pub(crate) mod preview;
+pub(crate) mod reflectance;
 pub(crate) mod scaling;
 pub(crate) mod statistics;

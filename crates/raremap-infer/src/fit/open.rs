@@ -7,7 +7,7 @@ use raremap_scene::{
 };
 use raremap_tiff::Limits;
 
-use crate::fit::scaling::reflectance_factor;
+use crate::fit::reflectance::reflectance_factor;
 use crate::fit::statistics::Warning;
 
 /// Largest size of a metadata file in bytes.

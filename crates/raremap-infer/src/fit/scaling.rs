@@ -11,24 +11,6 @@ use raremap_geo::pixel_areas;
 /// Finest and coarsest grid that a scene can be run on, in scene pixels per pixel.
 pub(crate) const RATIOS: std::ops::RangeInclusive<f64> = 1.0 / 64.0..=4096.0;
 
-/// What a reflectance of 1 is in the model's numbers, if its card says that they are reflectances; it is 10,000 for most.
-///
-/// `None` for models that were trained on something else.
-pub fn reflectance_factor(card: &Card) -> Option<f64> {
-    let text = card.value_scaling.to_lowercase();
-    let after = text.split_once("reflectance")?.1;
-    let number = |word: &str| {
-        word.trim_matches(|c: char| !c.is_ascii_digit())
-            .replace([',', '_'], "")
-            .parse()
-            .ok()
-    };
-    let factors = after.split([' ', 'x', '*', '\u{d7}', '(', ')']).filter_map(number);
-    // Without a number, the value is the reflectance itself.
-    let factor: f64 = factors.fold(1.0, f64::max);
-    (factor.is_finite() && factor <= 1e6).then_some(factor)
-}
-
 /// Height and width in metres of the pixel in the middle of a scene, along its columns and its rows; `None` if the size on the ground is
 /// not known.
 pub fn pixel_size_m(info: &SceneInfo) -> Option<[f64; 2]> {
@@ -94,6 +76,7 @@ const SAME_RATIO: f64 = 0.01;
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::fit::reflectance::reflectance_factor;
     use crate::fit::statistics::tests::card;
     use raremap_geo::{Affine, GeoReference};
     use raremap_tiff::{ColorInterpretation, SampleType};

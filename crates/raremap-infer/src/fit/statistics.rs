@@ -187,7 +187,7 @@ pub fn compare_statistics(samples: &Samples, card: &Card) -> Vec<Warning> {
 
 /// Whether even the darkest pixels of green are bright, and brighter than those of red, which air makes them and no ground does.
 fn hazy(samples: &Samples, card: &Card) -> Option<Warning> {
-    let one = crate::fit::scaling::reflectance_factor(card)?;
+    let one = crate::fit::reflectance::reflectance_factor(card)?;
     let names = card.scene_bands();
     let darkest = |name: &str| {
         let band = names.iter().position(|band| *band == name)?;
