@@ -115,8 +115,9 @@ fn first_difference(ours: &GeoTiff<BytesSource>, theirs: &geotiff::GeoTiff) -> O
                 };
                 let wanted = theirs.get_value_at::<f64>(&Coord { x: column, y: line }, band);
                 let found = samples.values[x as usize];
-                let is_same = wanted.is_some_and(|wanted| (wanted as f32).to_bits() == found.to_bits());
-                if !is_same && !(found.is_nan() && wanted.is_some_and(f64::is_nan)) {
+                let is_same =
+                    |wanted: f64| (wanted as f32).to_bits() == found.to_bits() || (wanted.is_nan() && found.is_nan());
+                if !wanted.is_some_and(is_same) {
                     return Some(format!("band {band}, pixel ({x}, {y}): {found}, in geotiff {wanted:?}"));
                 }
             }

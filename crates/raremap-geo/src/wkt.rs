@@ -174,11 +174,11 @@ impl Keys {
         }
         self.short(2048, USER_DEFINED);
         let datum = system.child(&["DATUM", "ENSEMBLE", "TRF"]);
-        if let Some(spheroid) = datum.and_then(|datum| datum.child(&["SPHEROID", "ELLIPSOID"])) {
-            if let (Some(axis), Some(inverse)) = (spheroid.number(1), spheroid.number(2)) {
-                self.double(2057, axis);
-                self.double(2059, inverse);
-            }
+        if let Some(spheroid) = datum.and_then(|datum| datum.child(&["SPHEROID", "ELLIPSOID"]))
+            && let (Some(axis), Some(inverse)) = (spheroid.number(1), spheroid.number(2))
+        {
+            self.double(2057, axis);
+            self.double(2059, inverse);
         }
     }
 

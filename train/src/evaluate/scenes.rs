@@ -72,6 +72,11 @@ impl<'a> Scenes<'a> {
         self.entries.len()
     }
 
+    /// Whether there is no scene.
+    pub fn is_empty(&self) -> bool {
+        self.entries.is_empty()
+    }
+
     /// What the scenes show.
     pub fn entries(&self) -> &[Entry] {
         &self.entries

@@ -14,6 +14,12 @@ pub struct Accumulator<M> {
     weight: f64,
 }
 
+impl<M: Module> Default for Accumulator<M> {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
 impl<M: Module> Accumulator<M> {
     /// Starts without a batch.
     pub fn new() -> Self {

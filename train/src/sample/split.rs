@@ -84,6 +84,11 @@ impl TrainingSplit {
     pub fn len(&self) -> usize {
         self.samples.len()
     }
+
+    /// Whether there is no sample.
+    pub fn is_empty(&self) -> bool {
+        self.samples.is_empty()
+    }
 }
 
 #[cfg(test)]

@@ -297,7 +297,8 @@ fn without_names_the_number_of_bands_decides() {
 #[test]
 fn a_role_never_goes_to_a_band_that_is_known_to_be_another_colour() {
     use ColorInterpretation::{Alpha, Blue, Green, Red};
-    let cases: &[(&[&str], &[ColorInterpretation], [Option<usize>; 3])] = &[
+    type Case<'a> = (&'a [&'a str], &'a [ColorInterpretation], [Option<usize>; 3]);
+    let cases: &[Case<'_>] = &[
         (&["nir", "red", "swir1"], &[], [None, Some(1), Some(0)]),
         (&["B02", "B03", "B04"], &[], [Some(1), Some(2), None]),
         (&["red", "green", "blue", "NDVI"], &[], [Some(1), Some(0), None]),
