@@ -36,7 +36,7 @@ pub struct DatasetConfig {
     #[serde(default)]
     pub masks: String,
     /// CSV file under `root` with the columns `image`, `place` and `split`, separated by commas, semicolons or tabs. It is optional for
-    /// `npz`: see [`NpzConfig`].
+    /// `npz`: see `NpzConfig`.
     #[serde(default)]
     pub splits: String,
     /// Cuts each scene into windows of this edge, in pixels of the file; every window is a sample. For GeoTIFF only.

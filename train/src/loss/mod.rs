@@ -1,7 +1,7 @@
 //! What training minimizes: weighted terms on the main head's logits, and the saliency loss of the auxiliary head.
 //!
 //! A term is a config that a recipe spells `[[loss.main]] kind = "..."`, an `init` that keeps its class weights on the device, and a
-//! `forward` on a [`Prediction`]. That holds what terms share: softmax, one-hot labels and overlap sums are computed once per batch.
+//! `forward` on a `Prediction`. That holds what terms share: softmax, one-hot labels and overlap sums are computed once per batch.
 //! Softmax and sigmoid are applied here and nowhere else; logarithms come from `log_softmax` and `log_sigmoid`.
 //!
 //! Three rules hold for every term. Pixels that are not scored never count. Sums over pixels are sums over the whole batch, never means of
