@@ -108,7 +108,7 @@ impl DatasetConfig {
         }
     }
 
-    /// Reads all of `split` into memory, with the name and place of each sample, less what the dataset's rules leave out of it.
+    /// Reads all of `split` into memory, with the name and place of each sample, except those that the dataset's rules leave out.
     ///
     /// # Errors
     /// Those of [`Loader::load`], and if nothing is left.

@@ -16,7 +16,7 @@ fn width<'a>(names: impl Iterator<Item = &'a String>) -> usize {
     names.map(String::len).max().unwrap_or(0).max(5)
 }
 
-/// The model's water beside what indices find on the same pixels.
+/// The model's water beside that of the indices on the same pixels.
 fn compared_with_indices(evaluation: &Evaluation) -> String {
     let mut text = String::new();
     if let Some(matching) = &evaluation.matched {

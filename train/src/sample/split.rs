@@ -69,7 +69,7 @@ impl TrainingSplit {
     /// The source of a sample.
     ///
     /// # Panics
-    /// Where the split has no such sample.
+    /// If the split has no such sample.
     pub fn source_of(&self, sample: usize) -> &SourceSamples {
         let source = self.sources.partition_point(|source| source.samples.end <= sample);
         &self.sources[source]

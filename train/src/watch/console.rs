@@ -68,7 +68,7 @@ impl Console {
         match self {
             Self::Bar(bar) => bar.println(summary(event).unwrap_or_else(|| line.to_owned())),
             Self::View(_) => self.draw(history, history.step(), findings, true),
-            // For programs to read, so it is not dressed up as a log message.
+            // Programs read this, so it does not look like a log message.
             Self::Lines if tracing::enabled!(Level::INFO) => eprintln!("{line}"),
             Self::Lines => {}
         }

@@ -213,7 +213,7 @@ pub(crate) enum Decoded {
 /// A compression, with what else the directory says about it.
 #[derive(Debug, Clone)]
 pub(crate) enum BlockCodec {
-    /// One that knows nothing but bytes.
+    /// A codec that only handles bytes.
     Bytes(Compression),
     #[cfg(feature = "jpeg")]
     Jpeg {
