@@ -45,7 +45,7 @@ pub struct Split {
     pub samples: Vec<Sample>,
     /// What was left out, and why.
     pub dropped: Dropped,
-    /// What it holds of each class.
+    /// What it contains of each class.
     pub classes: SplitClasses,
 }
 
@@ -92,7 +92,7 @@ impl Loader<'_> {
         Ok(sample)
     }
 
-    /// What the masks hold that is not labelled, since the last call.
+    /// Unlabelled pixels of classes in the masks, since the last call.
     pub fn take_hidden(&mut self) -> Hidden {
         std::mem::take(&mut self.hidden)
     }

@@ -167,7 +167,7 @@ pub fn evaluation(evaluation: &Evaluation) -> String {
 /// The means of a split, in a line.
 pub fn means(figures: &Figures) -> String {
     if figures.pixels == 0 {
-        return "no pixel of the split is labelled: there are no figures".to_owned();
+        return "no pixel of the split is labelled, so there are no figures".to_owned();
     }
     let mut text = format!(
         "mean IoU {} ({} without absent classes), mean rare-class recall {}, accuracy {}",

@@ -75,7 +75,7 @@ impl TrainingSplit {
         &self.sources[source]
     }
 
-    /// What the files hold of each class; `None` of samples made up in memory.
+    /// What the files contain of each class; `None` for samples made in memory.
     pub fn classes(&self) -> Option<&SplitClasses> {
         self.classes.as_ref()
     }

@@ -97,7 +97,7 @@ fn summary(event: &RunEvent) -> Option<String> {
             Some(match validation.mean_iou {
                 Some(mean_iou) => format!("epoch {}: mean IoU {mean_iou:.4}{rare}", validation.epoch),
                 None => format!(
-                    "epoch {}: no figures, since no pixel of the validation split is labelled",
+                    "epoch {}: no figures, because no pixel of the validation split is labelled",
                     validation.epoch
                 ),
             })

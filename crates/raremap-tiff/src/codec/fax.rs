@@ -19,7 +19,7 @@ enum Rows {
     Aligned(u32),
     /// Rows behind end-of-line codes; two-dimensional ones have another bit that says how each is coded.
     Group3 { two_dimensional: bool },
-    /// One-dimensional rows, nothing between them: what some writers call group 3.
+    /// One-dimensional rows with nothing between them, which some writers call group 3.
     Unmarked,
     /// Two-dimensional rows, nothing between them.
     Group4,
@@ -107,7 +107,7 @@ pub(super) fn decode(compressed: &[u8], shape: &BlockShape, options: Options) ->
             Ok(()) => {}
             // The next end of line is found again; what a damaged row lacks is white.
             Err(_) if matches!(order, Rows::Group3 { .. }) && !bits.is_at_end() => {}
-            // A strip that ends early after all has white rows below, as libtiff has it.
+            // A strip that still ends early has white rows at its end, as in libtiff.
             Err(RowError::End) if row > 0 && matches!(order, Rows::Group3 { .. } | Rows::Group4) => break,
             Err(RowError::End) => return Err(format!("its facsimile data ends in row {row} of {}", shape.rows).into()),
             Err(RowError::Invalid) => return Err(format!("its facsimile data has an invalid code in row {row}").into()),
