@@ -227,7 +227,7 @@ fn classes_without_a_labelled_pixel_are_said_with_their_cause() {
     }
     let water: usize = (0..4).map(|index| EDGE * (16 + 6 * index)).sum();
     let expected = format!(
-        "land has 0 of {water} labelled pixels in split train (4 images): {} pixels hold its value 0, but the masks' files say that this \
+        "land has 0 of {water} labelled pixels in split train (4 images): {} pixels have its value 0, but the masks' files say that this \
          means no data",
         4 * EDGE * EDGE - water
     );
