@@ -14,9 +14,9 @@ use raremap_tiff::{GeoTiff, Limits, Window};
 
 /// About this many pixels of each file are compared.
 const PIXELS: u32 = 4096;
-/// Compressions whose samples `geotiff` returns as they are stored. It rounds those of JPEG in another way, and does not read the others.
+/// Compressions whose samples `geotiff` returns as they are stored. It rounds those of JPEG differently, and does not read the others.
 const COMPRESSIONS: [&str; 6] = ["none", "lzw", "deflate", "deflate-old", "packbits", ""];
-/// Its bits stand in reverse (FillOrder 2), which `geotiff` does not undo; GDAL's checksum of it is ours.
+/// Its bits are in reverse order (FillOrder 2), which `geotiff` does not undo; GDAL's checksum equals ours.
 const REVERSED_BITS: &str = "python-pillow_Pillow/Tests/images/16bit.r.tif";
 
 #[test]

@@ -1,28 +1,28 @@
-//! What the command line asks of every subcommand: numbers below zero get a sentence that names the option.
+//! Parses the command line, and names the option in the error for a negative number.
 
 use std::ffi::OsString;
 
 use clap::error::{ContextKind, ContextValue, ErrorKind};
 use clap::{ArgMatches, Command};
 
-/// Options that positions on a map are given by; all other numbers are counts, sizes and shares.
+/// Options that take map positions, which may be negative; all other numbers are counts, sizes and shares.
 const MAY_BE_NEGATIVE: [&str; 2] = ["left", "top"];
 
 /// Why arguments are refused.
 #[derive(Debug)]
 pub enum Refused {
-    /// By the parser: help, the version, and what it does not know.
+    /// By the parser: help, the version, and unknown arguments.
     ByParser(clap::Error),
-    /// A value that is below zero.
+    /// A negative value.
     Negative(String),
 }
 
 /// Parses `arguments`, the program's name first.
 ///
 /// # Errors
-/// [`Refused`], where nothing is to be run.
+/// [`Refused`] if nothing should run.
 pub fn parse(command: Command, arguments: impl IntoIterator<Item = OsString>) -> Result<ArgMatches, Refused> {
-    // Without this a number below zero is taken for an option that does not exist.
+    // Otherwise a negative number would be read as an unknown option.
     let command = command.mut_subcommands(|subcommand| {
         subcommand.mut_args(|argument| {
             let takes_value = argument.get_action().takes_values();
@@ -76,7 +76,7 @@ fn is_negative(value: &str) -> bool {
 }
 
 fn sentence(option: &str, value: &str) -> String {
-    format!("{option} must not be negative, it is {value}")
+    format!("{option} is {value}; it must not be negative")
 }
 
 #[cfg(test)]
@@ -118,15 +118,15 @@ mod tests {
     fn numbers_below_zero_are_named_with_their_option() {
         assert_eq!(
             refused(&["--share", "-0.5"]).as_deref(),
-            Some("--share must not be negative, it is -0.5")
+            Some("--share is -0.5; it must not be negative")
         );
         assert_eq!(
             refused(&["--share=-5"]).as_deref(),
-            Some("--share must not be negative, it is -5")
+            Some("--share is -5; it must not be negative")
         );
         assert_eq!(
             refused(&["--tile", "-256"]).as_deref(),
-            Some("--tile must not be negative, it is -256")
+            Some("--tile is -256; it must not be negative")
         );
         assert_eq!(refused(&["--left", "-180.5"]), None);
         assert_eq!(refused(&["--share", "0.25", "--tile", "64"]), None);

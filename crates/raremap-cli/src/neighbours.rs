@@ -1,10 +1,10 @@
-//! Files that lie beside an image and say something of it.
+//! Finds the files that lie beside an image and describe it.
 
 use std::path::{Path, PathBuf};
 
 use raremap_scene::neighbour_kind;
 
-/// Files with those that lie beside them and say something of them.
+/// Images, each with the files beside it that describe it.
 pub fn with_neighbours(files: &[PathBuf]) -> Vec<PathBuf> {
     let mut listed = files.to_vec();
     for file in files {

@@ -1,4 +1,4 @@
-//! Faults of datasets that people meet: said by `check`, and by `train` before its first step; and lists as spreadsheets write them.
+//! Faults of real datasets, which `check` reports, and `train` before its first step; and lists as spreadsheets write them.
 
 #[allow(dead_code, reason = "each test uses a part")]
 mod support;
@@ -11,7 +11,7 @@ use raremap_tiff::{OutputImage, OutputSamples, encode_geotiff};
 use serde_json::Value;
 use support::{EDGE, RECIPE, fail, folder, raremap, run, succeed};
 
-/// What `check` found, as (severity, kind, what was seen).
+/// The findings of `check`, as (severity, kind, what was seen).
 fn findings(folder: &Path) -> Vec<(String, String, String)> {
     let output = run(folder, &["check", "dataset.toml", "--json"]);
     let errors = String::from_utf8_lossy(&output.stderr);
@@ -29,7 +29,7 @@ fn findings(folder: &Path) -> Vec<(String, String, String)> {
         .collect()
 }
 
-/// What was seen of a kind.
+/// What findings of one kind say.
 fn seen(folder: &Path, kind: &str) -> Vec<String> {
     let found = findings(folder).into_iter().filter(|(_, of, _)| of == kind);
     found.map(|(_, _, seen)| seen).collect()
@@ -160,7 +160,7 @@ fn classes_that_no_mask_can_have_are_refused_by_their_key() {
         (
             "name = \"water\"",
             "name = \"land\"",
-            "classes: the name land stands twice",
+            "classes: the name land is used twice",
         ),
         (
             "value = 5",
@@ -180,10 +180,10 @@ fn classes_that_no_mask_can_have_are_refused_by_their_key() {
         (
             "name = \"nir\", index",
             "name = \"green\", index",
-            "bands: the name green stands twice",
+            "bands: the name green is used twice",
         ),
     ] {
-        // With 255 for a class another value is ignored.
+        // If a class has 255, the ignore value is another one.
         let text = text.replace(from, to);
         let text = if to == "value = 255" {
             text.replace("ignore = 255", "ignore = 254")
@@ -227,7 +227,7 @@ fn classes_without_a_labelled_pixel_are_said_with_their_cause() {
     }
     let water: usize = (0..4).map(|index| EDGE * (16 + 6 * index)).sum();
     let expected = format!(
-        "land has 0 of {water} labelled pixels in split train (4 images): {} pixels hold its value 0, but the masks' files say that this \
+        "land has 0 of {water} labelled pixels in split train (4 images): {} pixels have its value 0, but the masks' files say that this \
          means no data",
         4 * EDGE * EDGE - water
     );
@@ -242,7 +242,7 @@ fn classes_without_a_labelled_pixel_are_said_with_their_cause() {
     let said = String::from_utf8_lossy(&output.stderr);
     assert!(output.status.success() && said.contains(&expected), "{said}");
 
-    // Water in the training split alone.
+    // Only the training split has water.
     for index in 4..6 {
         write_mask(&folder, index, &[0; EDGE * EDGE], None);
     }
@@ -279,7 +279,7 @@ fn without_a_labelled_validation_pixel_figures_are_null_and_it_is_said() {
     }
     assert!(folder.join("run/best.bpk").is_file(), "the newest weights are kept");
 
-    // In training there is nothing to learn then.
+    // Then there is nothing to learn.
     for index in 0..4 {
         write_mask(&folder, index, &[255; EDGE * EDGE], None);
     }
@@ -357,13 +357,13 @@ fn the_root_is_beside_the_dataset_and_errors_name_whole_paths() {
     fs::create_dir(folder.join("elsewhere")).expect("a folder");
     let from_elsewhere = succeed(&folder.join("elsewhere"), &["stats", "../dataset.toml", "--json"]);
     assert_eq!(from_elsewhere, succeed(&folder, &["stats", "dataset.toml", "--json"]));
-    // A folder of the same name where one stands is another one.
+    // A folder of the same name in the working folder is another one.
     fs::create_dir(folder.join("elsewhere/data")).expect("a folder");
     assert_eq!(
         succeed(&folder.join("elsewhere"), &["stats", "../dataset.toml", "--json"]),
         from_elsewhere
     );
-    // Files of before: relative to the working folder.
+    // Older files are relative to the working folder.
     fs::create_dir(folder.join("configs")).expect("a folder");
     fs::copy(folder.join("dataset.toml"), folder.join("configs/dataset.toml")).expect("copies");
     assert_eq!(
@@ -406,11 +406,11 @@ fn options_below_zero_get_a_sentence() {
     for (arguments, expected) in [
         (
             ["predict", "m.raremap", "s.tif", "--out", "o", "--threshold", "-0.5"],
-            "--threshold must not be negative, it is -0.5",
+            "--threshold is -0.5; it must not be negative",
         ),
         (
             ["predict", "m.raremap", "s.tif", "--out", "o", "--tile", "-256"],
-            "--tile must not be negative, it is -256",
+            "--tile is -256; it must not be negative",
         ),
     ] {
         assert_eq!(fail(&folder, &arguments).trim(), format!("raremap: {expected}"));

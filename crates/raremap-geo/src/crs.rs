@@ -136,7 +136,7 @@ impl GeoKeys<'_> {
     /// What the keys say about the coordinate reference system.
     pub(crate) fn crs(&self) -> Crs {
         let coded = |wanted: u16| self.short(wanted).filter(|code| *code != 0 && *code != USER_DEFINED);
-        // Of compound systems and of those with a height, what lies on the map.
+        // Of compound systems and of those with a height, only the horizontal part counts.
         let named = |wanted: u16| coded(wanted).map(|code| horizontal_epsg(code).unwrap_or(code));
         let kind = match self.short(key::MODEL_TYPE) {
             Some(1) => CrsKind::Projected,

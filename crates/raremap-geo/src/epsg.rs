@@ -30,7 +30,7 @@ pub fn projected_unit_m(epsg: u16) -> Option<f64> {
 /// Horizontal systems: `tests/golden/epsg_horizontal.py` writes it, and says what is in it.
 const HORIZONTAL: &str = include_str!("epsg_horizontal.txt");
 
-/// The horizontal system that a compound or three-dimensional system of EPSG's register stands on; `None` for other codes.
+/// The horizontal system that a compound or three-dimensional system of the EPSG register contains; `None` for other codes.
 pub(crate) fn horizontal_epsg(code: u16) -> Option<u16> {
     HORIZONTAL.lines().find_map(|line| {
         let mut numbers = line.split(' ').map(|number| number.parse::<u16>().ok());

@@ -10,8 +10,8 @@ pub enum GeoError {
         /// Its code or citation.
         name: String,
     },
-    /// The formulas of the system have no longitude and latitude for the middle of the scene.
-    #[error("the scene's middle has no longitude and latitude")]
+    /// The system's formulas give no longitude and latitude for the middle of the scene.
+    #[error("the middle of the scene has no longitude and latitude")]
     NoPlace,
     /// Part of the scene is where the formulas of the system do not apply.
     #[error("the scene reaches beyond the domain of its coordinate system")]

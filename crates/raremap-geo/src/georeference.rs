@@ -119,7 +119,7 @@ impl GeoReference {
     /// A georeference of a transform and of the system that the keys of `tags` name.
     pub fn placed(model_from_pixel: Affine, tags: GeoTags) -> Option<Self> {
         let mut tags = tags;
-        // Keys of pixel centres would move what is given for corners.
+        // A key that says the transform refers to pixel centres would move a transform that refers to corners.
         for entry in tags.key_directory.chunks_exact_mut(4).skip(1) {
             if entry[0] == 1025 {
                 entry[3] = 1;

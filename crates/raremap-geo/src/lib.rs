@@ -1,5 +1,5 @@
-//! Where a raster lies: the coordinate reference system that its GeoTIFF keys name, longitude and latitude of its pixels, how large they
-//! are on the ground, and its footprint.
+//! Georeferencing of rasters: the coordinate reference system that the GeoTIFF keys name, longitude and latitude of pixels, their size on
+//! the ground, and the footprint.
 //!
 //! Everything here is arithmetic: no file is read. Functions of angles are those of `libm`, which give the same bits natively and in wasm.
 //!

@@ -42,11 +42,11 @@ pub enum InferError {
         names: String,
     },
     /// The scene's bands are known, and some that the model needs are not among them.
-    #[error("{reason} Where that is not so, say which band is which (--bands), or add the file of the band")]
+    #[error("{reason} If that is wrong, say which band is which (--bands); otherwise add the missing band")]
     BandsMissing {
-        /// The bands that are not there.
+        /// The missing bands.
         missing: String,
-        /// What is known of the scene's bands, as a sentence.
+        /// What is known about the scene's bands, as a sentence.
         reason: String,
     },
     /// The call asks for something that is not possible.

@@ -93,7 +93,7 @@ fn class_value(x: usize, y: usize) -> u8 {
 
 #[derive(Debug, Clone, Copy, PartialEq)]
 enum Blocks {
-    /// Strips of so many rows.
+    /// Strips of this many rows.
     Strips(usize),
     /// Square tiles of this edge.
     Tiles(usize),

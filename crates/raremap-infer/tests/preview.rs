@@ -142,7 +142,7 @@ fn pixels_without_data_are_transparent_and_do_not_stretch() {
     let opacity: Vec<u8> = shown.picture.rgba().iter().skip(3).step_by(4).copied().collect();
     assert!(opacity[..100].iter().all(|alpha| *alpha == 0));
     assert!(opacity[100..].iter().all(|alpha| *alpha == 255));
-    // Of 0 to 99, the 2nd percentile is 2 and the 98th 97.
+    // The 2nd percentile of 0 to 99 is 2, and the 98th is 97.
     let red: Vec<u8> = shown
         .picture
         .rgba()

@@ -52,7 +52,7 @@ fn card() -> Card {
 }
 
 /// Main logits: land 0, water the first band, reed -100. Auxiliary logits: reed the second band, water its negative less one.
-/// A cell sees the mean of its own pixels alone.
+/// A cell only sees the mean of its own pixels.
 struct Toy;
 
 impl TileModel for Toy {

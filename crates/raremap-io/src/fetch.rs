@@ -8,10 +8,10 @@ use crate::source::RangeSource;
 /// No source has to provide more at a time, because a browser keeps a slice of a file twice until it is decoded.
 pub const MAX_FETCH_BYTES: u64 = 4 << 20;
 
-/// Fetches a range, in parts where it is long, and checks that the source kept its promise. The caller bounds the length.
+/// Fetches a range, in parts if it is long, and checks that the source returned all of it. The caller bounds the length.
 ///
 /// # Errors
-/// Those of the source, and [`SourceError::Changed`] where it gives another number of bytes.
+/// Those of the source, and [`SourceError::Changed`] if it returns another number of bytes.
 pub async fn fetch_exactly<S: RangeSource>(source: &S, start: u64, end: u64) -> Result<Bytes, SourceError> {
     if end.saturating_sub(start) <= MAX_FETCH_BYTES {
         return fetch_part(source, start, end).await;

@@ -51,7 +51,7 @@ impl SequenceReduction {
 /// Pixels of the first stage's input per token, along each axis.
 const STRIDES: [usize; 4] = [4, 8, 16, 32];
 
-/// An axis of `edge` tokens as start, length and window edge of its parts: whole windows, and one smaller window of what is left.
+/// An axis of `edge` tokens as start, length and window edge of its parts: whole windows, and one smaller window for the rest.
 fn parts(edge: usize, window: usize) -> impl Iterator<Item = (usize, usize, usize)> {
     let rest = edge % window;
     let whole = edge - rest;

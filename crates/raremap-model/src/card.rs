@@ -91,7 +91,7 @@ pub struct Training {
     pub provenance: String,
     /// Pixels per class of the training split, in class order.
     pub class_pixels: Vec<u64>,
-    /// Finest and coarsest ground resolution that was trained, in metres per pixel; none where it is the card's alone.
+    /// Finest and coarsest ground resolution in training, in metres per pixel; absent if the only one was `ground_resolution_m`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub ground_resolution_range_m: Option<[f64; 2]>,
 }

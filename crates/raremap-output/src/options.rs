@@ -1,4 +1,4 @@
-//! What may be chosen of the files.
+//! Options for the result files.
 
 use serde::Serialize;
 
@@ -61,7 +61,7 @@ impl OutputOptions {
     /// of the scene's pixels are known.
     ///
     /// # Errors
-    /// [`OutputError::InvalidOption`] for a least area that is none, or that cannot be compared.
+    /// [`OutputError::InvalidOption`] for a smallest area that is negative or not a number, or if the areas of the scene are not known.
     pub fn check(&self, has_areas: bool) -> Result<(), OutputError> {
         let least_ha = self.min_area_ha;
         if !(least_ha >= 0.0 && least_ha.is_finite()) {

@@ -113,7 +113,7 @@ impl OutputCoordinates {
         self.write_position(text, [x, y]);
     }
 
-    /// West, south, east and north as RFC 7946 (5.2) has them: within ±180, the west greater than the east where 180 degrees is between.
+    /// West, south, east and north as in RFC 7946 (5.2): within ±180; the west is greater than the east if 180 degrees lies between them.
     pub(crate) fn written_bounds(&self, [west, south, east, north]: [f64; 4]) -> [f64; 4] {
         if !self.is_lon_lat() {
             return [west, south, east, north];
@@ -122,7 +122,7 @@ impl OutputCoordinates {
             return [-180.0, south, 180.0, north];
         }
         let west = west + shift_of(west);
-        // A rectangle that ends at 180 degrees ends there, not at the other end of the world.
+        // A rectangle whose east is 180 degrees ends there, not at -180.
         let east = match round_degrees(east + shift_of(east)) {
             -180.0 => 180.0,
             east => east,

@@ -82,7 +82,7 @@ pub(crate) fn make(results: &Results<'_>, new_scratch: &mut NewScratch<'_>) -> R
             }
             text.push(']');
         } else {
-            // A region across 180 degrees is held whole: its holes decide where it is cut.
+            // A region across 180 degrees is kept in memory as a whole, because its holes decide where it is cut.
             let mut rings = vec![exterior];
             while let Some(hole) = region.next_hole()? {
                 rings.push(place.ring(&hole));

@@ -1,4 +1,4 @@
-//! A finished run with all that its files say of it.
+//! A finished run, with everything that its files say about it.
 
 use raremap_geo::{GeoReference, GeoTags};
 use raremap_infer::{DecideOptions, SceneLogits};
@@ -21,7 +21,7 @@ pub struct Results<'a> {
     pub scene: &'a SceneName,
     /// Where the scene is.
     pub georeference: Option<&'a GeoReference>,
-    /// Its ground control points, where it has them instead: rasters keep them.
+    /// Its ground control points, if it has these instead. Rasters keep them.
     pub ground_control: Option<&'a GeoTags>,
     /// How the mask is drawn.
     pub decide: &'a DecideOptions,

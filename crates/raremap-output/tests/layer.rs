@@ -44,7 +44,7 @@ fn card() -> Card {
     }
 }
 
-/// Main logits: land 0, reed -100. Auxiliary logit of reed: the second band. A cell sees the mean of its own pixels alone.
+/// Main logits: land 0, reed -100. Auxiliary logit of reed: the second band. A cell only sees the mean of its own pixels.
 struct Toy;
 
 impl TileModel for Toy {

@@ -1,11 +1,11 @@
-//! Samples as a screen shows them: RGBA pixels.
+//! Turns samples into RGBA pixels for a screen.
 
 use raremap_tiff::Samples;
 
 /// Bytes of one pixel.
 const RGBA: usize = 4;
 
-/// This share of a band's pixels is drawn black at the one end, and full at the other.
+/// This share of a band's pixels is drawn black at the dark end, and as many at full level at the bright end.
 const STRETCH_TAIL: f64 = 0.02;
 
 /// RGBA pixels, and which part of a scene they show.

@@ -21,7 +21,7 @@ pub trait Scene {
     /// Reads `bands` (0-based, in any order) of a window that lies inside the scene.
     ///
     /// # Errors
-    /// [`raremap_tiff::Misuse`] for a window or a band that is not there, else what reading the sources gives.
+    /// [`raremap_tiff::Misuse`] for a window or a band that does not exist, otherwise errors of reading the sources.
     fn read_window(&self, window: Window, bands: &[usize]) -> impl Future<Output = Result<Samples, SceneError>>;
 
     /// Reads the whole scene, reduced so that neither side is longer than `max_px`; memory stays bounded by the result and a few blocks.
@@ -67,14 +67,14 @@ pub struct SceneInfo {
     pub alpha_band: Option<usize>,
     /// Where the scene is; `None` without a pixel-to-map transform.
     pub georeference: Option<GeoReference>,
-    /// Ground control points with their system, of a scene that has no transform: they are written to results, and place no pixel.
+    /// Ground control points and their system, of a scene that has no transform. They are written to results, but do not place any pixel.
     #[serde(skip)]
     pub ground_control: Option<GeoTags>,
     /// Whether a mask says which pixels are valid.
     pub masked: bool,
-    /// Wavelength of the middle of each band in nanometres; empty, or `None`, where nothing says it.
+    /// Centre wavelength of each band in nanometres; empty, or `None`, if it is not known.
     pub wavelengths_nm: Vec<Option<f64>>,
-    /// Texts that may name the sensor, such as those of file names and metadata: the nearest first.
+    /// Texts that may name the sensor, such as file names and metadata, the most specific first.
     pub described: Vec<String>,
 }
 

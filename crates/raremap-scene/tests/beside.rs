@@ -99,7 +99,7 @@ fn a_mask_beside_the_image_says_which_pixels_are_valid() {
     assert!(notice(&product, "neighbours_read").contains("ortho.tif.msk (mask)"));
     let preview = block_on(product.read_preview(6, &[0])).expect("a preview");
     assert_eq!(preview.valid.iter().filter(|valid| **valid).count(), 24);
-    // That of another image, and one of another size, are not.
+    // The mask of another image is not used, and neither is one of another size.
     assert_eq!(
         invalid(&open(&[
             ("a/ortho.tif", ortho()),
@@ -133,7 +133,7 @@ fn auxiliary_xml_gives_nodata_names_and_a_place_where_the_image_has_none() {
         (Some(32633), 3e5, -10.0)
     );
     assert_eq!(product.scene_info().band_names[0].as_deref(), Some("green & more"));
-    // What the image itself says goes first.
+    // The image's own description takes precedence.
     let product = open(&[("s.tif", plain(Some(10.0))), ("s.tif.aux.xml", xml.as_bytes().to_vec())]);
     assert_eq!(invalid(&product), 11);
 }
@@ -150,7 +150,7 @@ fn a_world_file_and_a_system_in_text_place_an_image_that_says_nothing() {
         (place().model_from_pixel, Some(32632))
     );
     assert!(notice(&product, "neighbours_read").contains("S.tfw (place)"));
-    // Where the image says it, the other is not used, and that is said.
+    // If the image itself says it, the other file is not used, and a notice says so.
     let product = open(&[
         ("S.tif", image(&["green"], None, Some(&place()), |_, _, _| 5)),
         ("S.tfw", world),
@@ -171,7 +171,7 @@ fn a_world_file_and_a_system_in_text_place_an_image_that_says_nothing() {
 
 #[test]
 fn zero_in_any_band_is_no_data_in_products_that_fill_so() {
-    // 0 in two columns of all bands, in a third of the green one alone.
+    // All bands are 0 in two columns; in a third, only green is.
     let value = |is_green: bool| move |_: usize, _: u32, x: u32| if x < 2 || (x == 2 && is_green) { 0 } else { 700 };
     let band = |is_green: bool, nodata| image(&[""], nodata, Some(&place()), value(is_green));
     let of = |names: [&str; 3], nodata: Option<f64>| {
@@ -195,7 +195,7 @@ fn zero_in_any_band_is_no_data_in_products_that_fill_so() {
         assert_eq!(of(landsat.each_ref().map(String::as_str), nodata), 36, "{nodata:?}");
         assert_eq!(of(hls.each_ref().map(String::as_str), nodata), 36, "{nodata:?}");
     }
-    // LISS can measure 0 in one band; Landsat's first collection has another value for what is missing.
+    // LISS can measure 0 in one band; Landsat's first collection marks missing data with another value.
     assert_eq!(of(["BAND2.tif", "BAND3.tif", "BAND4.tif"], None), 24);
     let first = ["sr_band3.tif", "sr_band4.tif", "sr_band5.tif"]
         .map(|band| format!("LC08_L1TP_199024_20160801_20170322_01_T1_{band}"));
@@ -204,7 +204,7 @@ fn zero_in_any_band_is_no_data_in_products_that_fill_so() {
 
 #[test]
 fn a_border_of_zeros_has_no_data_and_a_pond_of_zeros_has() {
-    // A corner cut off by a slanted line, a pond in the middle, and a notch in one band alone.
+    // A slanted line cuts off a corner, a pond lies in the middle, and one band alone has a notch.
     let value = |band: usize, y: u32, x: u32| {
         let is_border = x + 2 * y < 9;
         let is_pond = (6..8).contains(&y) && (6..9).contains(&x);
@@ -225,7 +225,7 @@ fn a_border_of_zeros_has_no_data_and_a_pond_of_zeros_has() {
     );
     let preview = block_on(product.read_preview(6, &[2])).expect("a preview");
     assert!(!preview.valid[0] && preview.valid[35], "{:?}", preview.valid);
-    // Where the file says what no data is, that counts alone.
+    // If the file declares what no data is, only that counts.
     let marked = open(&[("warped.tif", scene(Some(255.0)))]);
     assert_eq!((invalid(&marked), notice(&marked, "empty_border")), (0, ""));
     let full = open(&[("full.tif", image(&["green"], None, None, |_, _, _| 1))]);

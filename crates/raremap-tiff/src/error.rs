@@ -1,4 +1,4 @@
-//! What can go wrong, split by who has to act: a damaged file, a file of a kind that is not read, a wrong call, a limit, a source.
+//! Errors by who has to act: a damaged file, a kind of file that is not supported, a wrong call, a limit, a source.
 
 use raremap_io::{IoError, LimitExceeded, SourceError};
 
@@ -24,7 +24,7 @@ pub enum TiffError {
     #[error(transparent)]
     Io(#[from] IoError),
     /// The file or stream that is written to failed.
-    // No #[from] of the field's own: the sentence holds the cause, and a chain of causes would say it twice.
+    // The field has no #[from]: the sentence contains the cause, and a chain of causes would repeat it.
     #[error("writing failed: {0}")]
     Write(std::io::Error),
 }
@@ -86,7 +86,7 @@ pub enum Malformed {
         /// The offset that the header gives.
         offset: u64,
     },
-    /// A tag is absent without which the image cannot be read.
+    /// A tag that is needed to read the image is missing.
     #[error("the required tag {name} ({tag}) is missing")]
     MissingTag {
         /// The tag's number.
@@ -132,7 +132,7 @@ impl Malformed {
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum Unsupported {
-    /// A compression for which there is no decoder here.
+    /// A compression that this crate has no decoder for.
     #[error("compression {name} ({code}) is not supported")]
     Compression {
         /// The value of the Compression tag.
@@ -156,7 +156,7 @@ pub enum Unsupported {
         /// Bits per sample.
         bits: u16,
     },
-    /// Samples of a size or format for which there is no conversion here.
+    /// Samples of a size or format that this crate cannot convert.
     #[error("{bits}-bit samples of format {format} are not supported")]
     SampleType {
         /// Bits per sample.

@@ -25,7 +25,7 @@
         dead_code,
         unused_imports,
         unused_variables,
-        reason = "some tags and fields are there for one codec"
+        reason = "some tags and fields serve one codec only"
     )
 )]
 

@@ -407,7 +407,7 @@ fn fingerprint(bytes: &[u8]) -> u64 {
 
 #[test]
 fn the_same_pixels_give_the_same_bytes_in_every_version() {
-    // The command and the page write the same file, and so does the version after this one.
+    // The command and the page write the same file, and so will the next version.
     let written = [
         write_mask(700, 530).0,
         write_steps(700, 530).0,

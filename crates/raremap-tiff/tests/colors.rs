@@ -1,4 +1,4 @@
-//! Colours that are stored in other ways than as bands, and old-style JPEG: the pixels are those of GDAL 3.10.
+//! Colours that are not stored as bands, and old-style JPEG: the pixels equal those of GDAL 3.10.
 
 use pollster::block_on;
 use raremap_io::BytesSource;
@@ -39,7 +39,7 @@ fn file(tags: &[(u16, Vec<u32>)], body: &[u8]) -> Vec<u8> {
     out
 }
 
-/// Puts blocks behind each other and gives where each of them is.
+/// Concatenates blocks and returns where each of them is.
 fn body(blocks: &[&[u8]]) -> (Vec<u8>, Vec<u32>) {
     let mut offsets = Vec::new();
     let mut body = Vec::new();
@@ -297,7 +297,7 @@ fn old_style_jpeg_is_read_wherever_its_headers_are() {
         files.push((name, old_jpeg(&strips, 16, &with(&pointer), &stream)));
     }
 
-    // A header of its own, and one at the start of the first strip.
+    // The header is on its own, or at the start of the first strip.
     let header = parts.header(&[]);
     let (body_bytes, offsets) = body(&[&header, &parts.halves[0], &parts.halves[1]]);
     let lengths = [length(&parts.halves[0]), length(&parts.halves[1])];
@@ -341,7 +341,7 @@ fn old_style_jpeg_is_read_wherever_its_headers_are() {
         ),
     ));
 
-    // Each strip an image, which GDAL does not read.
+    // Each strip is an image of its own, which GDAL does not read.
     let frame = segment(0xC0, &[8, 0, 16, 0, 16, 3, 1, 0x22, 0, 2, 0x11, 0, 3, 0x11, 0]);
     let image = |half: &[u8]| [&[0xFF, 0xD8], parts.tables.as_slice(), &frame, &parts.scan, half].concat();
     let images = [image(&parts.halves[0]), image(&parts.halves[1])];

@@ -1,4 +1,4 @@
-//! What a build says of a codec that it leaves out: `cargo test -p raremap-tiff --no-default-features --test left_out` leaves out all.
+//! What a build says about a codec that it leaves out: `cargo test -p raremap-tiff --no-default-features --test left_out` leaves out all.
 
 use std::path::Path;
 

@@ -567,7 +567,7 @@ fn what_is_no_sound_tiff_is_told_apart() {
         (b"none".to_vec(), "it starts with 6e 6f 6e 65"),
         (
             b"404: Not Found\n".to_vec(),
-            "it is text, which begins with \"404: Not Found\"",
+            "it is text that begins with \"404: Not Found\"",
         ),
         (b"GIF89a\x01\0\x01\0".to_vec(), "it is a GIF image"),
         (b"BM\x36\0\0\0".to_vec(), "it is a BMP image"),

@@ -1,4 +1,4 @@
-//! What wasm asks of the worker.
+//! The functions of the worker that wasm calls.
 
 use tsify::Ts;
 use wasm_bindgen::prelude::*;
@@ -47,7 +47,7 @@ extern "C" {
     #[wasm_bindgen(method, catch, js_name = onPicture)]
     pub fn on_picture(this: &RunHooks, picture: Ts<Picture>) -> Result<(), JsValue>;
 
-    /// Called with the number of bytes that are unpacked, and of all of them.
+    /// Called with the number of unpacked bytes and the total.
     #[wasm_bindgen(extends = js_sys::Function, typescript_type = "(done: number, total: number) => void")]
     pub type OnUnpacked;
 }

@@ -1,4 +1,4 @@
-//! What happens between two tiles: progress for the worker, a picture of what is done, and a turn for the worker's messages.
+//! What happens between two tiles: the worker gets progress and a picture of the finished part, and handles its messages.
 
 use std::ops::ControlFlow;
 
@@ -25,7 +25,7 @@ impl WorkerHooks<'_> {
         if cancel {
             return Ok(ControlFlow::Break(()));
         }
-        // A picture is a courtesy: the run does not end because one was asked for that cannot be drawn.
+        // A picture is optional: a run does not end because one could not be drawn.
         if let Some(Ok(picture)) = layer.map(|layer| layer.draw(partial)) {
             self.hooks.on_picture(to_js(&picture)?)?;
         }

@@ -22,7 +22,7 @@ pub struct Scene {
     pub image: SceneImage,
     /// What could not be done with its numbers.
     pub doubts: Vec<Warning>,
-    /// Which band is which, by what the scene says of itself.
+    /// Which band is which, according to the scene's own description.
     pub guess: BandGuess,
     /// How it was last drawn.
     display: Cell<Option<Display>>,
@@ -55,7 +55,7 @@ impl Scene {
         let middle_ha = areas.pixel_ha(info.height as usize / 2, info.width as usize / 2);
         let resolution = compare_resolution(middle_ha, card);
         let names = info.band_names.iter().enumerate();
-        // What else there is to say about a scene without areas, the page says beside the table of them.
+        // For a scene without areas, the page says the rest beside their table.
         let unplaced = about_place(info, &areas).filter(|_| info.ground_control.is_some());
         OpenedScene {
             scene: SceneFacts {

@@ -50,7 +50,7 @@ pub struct Session {
     model: BurnTileModel,
     golden_difference: f32,
     scene: RefCell<Option<Rc<Scene>>>,
-    /// Counts scenes: one that took longer to open than the next does not take its place.
+    /// Counts scenes, so that one that took longer to open than the next does not replace it.
     opened: Cell<u32>,
     result: RefCell<Option<Rc<Outcome>>>,
     pool: ScratchPool,
@@ -96,7 +96,7 @@ impl Session {
         })
     }
 
-    /// What the model is, and the result of its golden tile.
+    /// The model, and the result of its golden tile.
     ///
     /// # Errors
     /// None in practice, because everything here can be written.
@@ -149,7 +149,7 @@ impl Session {
         self.open(number, files, &on_unpacked, opening(empty_border)).await
     }
 
-    /// Ends what was done with the scene before; gives the number of the next one.
+    /// Ends the work on the previous scene and returns the number of the next one.
     fn close(&self) -> u32 {
         self.result.take();
         self.scene.take();

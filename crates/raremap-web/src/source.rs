@@ -1,4 +1,4 @@
-//! Where the bytes of a scene are: files of the user's computer, a server, or an archive of either.
+//! Where the bytes of a scene come from: files of the user's computer, a server, or an archive on either.
 
 use std::cell::RefCell;
 use std::ops::Range;

@@ -186,7 +186,7 @@ fn put(path: &Path, title: &str, text: &str) -> Result<()> {
     let begin = page.find(BEGIN).map(|at| at + BEGIN.len());
     let (Some(begin), Some(end)) = (begin, page.find(END)) else {
         anyhow::bail!(
-            "{} lacks the lines {BEGIN} and {END}, between which the tables go",
+            "{} lacks the lines {BEGIN} and {END} that enclose the tables",
             path.display()
         );
     };

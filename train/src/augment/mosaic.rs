@@ -65,7 +65,7 @@ impl Mosaic {
         whole
     }
 
-    /// Where the pieces lie along one axis, the first of them without its first `phase` pixels.
+    /// The pieces along one axis; the first lacks its first `phase` pixels.
     fn cells(&self, phase: usize) -> Vec<Cell> {
         let mut cells = Vec::new();
         let (mut start, mut skipped) = (0, phase);

@@ -282,7 +282,7 @@ impl Spectrum<'_> {
 
 /// The two-dimensional discrete Fourier transform of a padded plane, not scaled.
 fn transform_plane(plane: &mut [Complex<f32>], direction: FftDirection) {
-    // The same arithmetic on every machine: the planner that looks for vector instructions would choose by the processor.
+    // The scalar planner does the same arithmetic on every machine; the other one chooses by the processor's vector instructions.
     let lines = FftPlannerScalar::new().plan_fft(PADDED, direction);
     lines.process(plane);
     transpose(plane);

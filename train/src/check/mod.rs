@@ -183,9 +183,9 @@ pub fn examine(config: &DatasetConfig, most_pairs: usize) -> Result<(Vec<Finding
     Ok((findings, digests.len()))
 }
 
-/// Masks that lie elsewhere than their images, all by the same difference.
+/// Masks that do not lie where their images lie, all with the same difference.
 fn masks_elsewhere(difference: &str, found: &[Misplaced]) -> Finding {
-    // All windows of a scene say the same.
+    // All windows of a scene have the same finding.
     let masks: BTreeSet<String> = found.iter().map(|one| one.mask.display().to_string()).collect();
     let (first, image) = found.first().map_or_else(Default::default, |one| {
         (one.mask.display().to_string(), one.image.display().to_string())

@@ -1,4 +1,4 @@
-//! What the classes of a dataset must be, so that masks and models can have them.
+//! Checks the classes of a dataset: masks and models must be able to hold them.
 
 use anyhow::{Context, Result, bail, ensure};
 use raremap_model::Card;
@@ -22,12 +22,12 @@ pub struct ClassConfig {
     pub rare: bool,
 }
 
-/// What a model's masks and its card ask of the classes: found here, not after the first epoch.
+/// Checks what a model's masks and its card require of the classes, so that a fault is found before the first epoch.
 pub(super) fn check_classes(classes: &[ClassConfig], ignore: u8) -> Result<()> {
     let most = usize::from(IGNORE) - 1;
     ensure!(
         (1..=most).contains(&classes.len()),
-        "classes: there are {}, where a mask has room for 1 to {most}",
+        "classes: there are {}; a mask has room for 1 to {most}",
         classes.len()
     );
     let mut colors = Vec::new();
@@ -45,7 +45,7 @@ pub(super) fn check_classes(classes: &[ClassConfig], ignore: u8) -> Result<()> {
         );
         let color = color_of(class)?;
         for other in before {
-            ensure!(other.name != *name, "classes: the name {name} stands twice");
+            ensure!(other.name != *name, "classes: the name {name} is used twice");
             ensure!(
                 other.value != value,
                 "classes: {} and {name} both have the value {value}",
@@ -54,7 +54,7 @@ pub(super) fn check_classes(classes: &[ClassConfig], ignore: u8) -> Result<()> {
         }
         if let Some(same) = colors.iter().position(|other| *other == color) {
             bail!(
-                "classes: {} and {name} both have the color {}: nobody could tell them apart in a mask",
+                "classes: {} and {name} both have the color {}, so nobody could tell them apart in a mask",
                 classes[same].name,
                 class.color
             );
@@ -69,7 +69,7 @@ pub(super) fn mask_value<'de, D: Deserializer<'de>>(deserializer: D) -> Result<u
     let value = i64::deserialize(deserializer)?;
     u8::try_from(value).map_err(|_| {
         serde::de::Error::custom(format!(
-            "the value {value} does not fit into a mask, whose pixels have 8 bits: classes have values from 0 to 254"
+            "the value {value} does not fit into a mask of 8 bits: classes have values from 0 to 254"
         ))
     })
 }
@@ -82,7 +82,7 @@ pub(super) fn color_of(class: &ClassConfig) -> Result<[u8; 3]> {
     let [_, r, g, b] = digits
         .with_context(|| {
             format!(
-                "classes: the color of {} must be RRGGBB, it is {:?}",
+                "classes: the color of {} must be RRGGBB, but it is {:?}",
                 class.name, class.color
             )
         })?

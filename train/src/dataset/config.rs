@@ -44,7 +44,7 @@ pub struct DatasetConfig {
     /// Value of the images that marks pixels without data, used instead of what the files say. A value of 0 must be in all bands, as in
     /// files that declare it, because one band can measure 0.
     pub nodata: Option<f64>,
-    /// How far masks may lie off their images, in pixels, by what the files say; without it a twentieth of a pixel. GeoTIFF only.
+    /// How far masks may be shifted against their images, in pixels; a twentieth of a pixel if absent. GeoTIFF only.
     pub allow_shift_px: Option<f64>,
     /// Factor by which samples are upsampled when they are read, 1 to 4: cubic for the image, nearest for the mask.
     #[serde(default = "unscaled")]
@@ -455,8 +455,8 @@ pub fn check_fractions(fractions: &BTreeMap<String, f64>) -> Result<()> {
     Ok(())
 }
 
-/// Where a relative root is: beside the dataset's file, like all other paths. Files of before that was so are still found: from the
-/// working folder, or from the folder that holds `Cargo.lock`.
+/// Resolves a relative root, which is relative to the dataset's file, like all other paths. Older datasets, whose root is relative to the
+/// working folder or to the folder that holds `Cargo.lock`, still work.
 fn root_of(path: &Path, root: &Path) -> PathBuf {
     let beside = path.parent().unwrap_or(Path::new("")).join(root);
     if root.is_absolute() || beside.exists() {
@@ -468,7 +468,7 @@ fn root_of(path: &Path, root: &Path) -> PathBuf {
         return beside;
     };
     eprintln!(
-        "raremap: {} is not there; its data is taken from {}. `root` is relative to the dataset's file",
+        "raremap: {} does not exist, so the data is read from {}. `root` is relative to the dataset's file",
         beside.display(),
         found.display()
     );

@@ -30,7 +30,7 @@ impl Dropped {
         self.no_data + self.blank_mask + self.background + self.identical_mask
     }
 
-    /// Counts what was left out of another source as well.
+    /// Adds the counts of what was left out of another source.
     pub(super) fn add(&mut self, other: &Self) {
         self.of += other.of;
         self.no_data += other.no_data;

@@ -178,7 +178,7 @@ impl DatasetConfig {
 }
 
 impl Format {
-    /// How names of its files end, in lower case, the usual way first; none of arrays.
+    /// Endings of its files' names, in lower case, the usual one first; empty for arrays.
     pub(crate) fn extensions(self) -> &'static [&'static str] {
         match self {
             Self::Geotiff => &["tif", "tiff"],
@@ -187,7 +187,7 @@ impl Format {
         }
     }
 
-    /// Whether a file whose name ends so, in any case, is one of its files.
+    /// Whether a file whose name has this ending, in upper or lower case, is one of its files.
     pub(crate) fn has_extension(self, extension: &str) -> bool {
         self.extensions()
             .iter()

@@ -1,4 +1,4 @@
-//! The CSV file of a dataset, as people and their spreadsheets write it.
+//! Reads the CSV file of a dataset, as people and their spreadsheets write it.
 
 use std::path::Path;
 
@@ -9,7 +9,7 @@ use super::entry::Entry;
 
 /// Columns that the file must have.
 const COLUMNS: [&str; 3] = ["image", "place", "split"];
-/// Other words for splits that the command asks for by name, used where the list does not have that name itself.
+/// Other words for the splits that the command needs, used if the list does not have the name itself.
 const OTHER_WORDS: [(&str, &str); 4] = [
     ("training", "train"),
     ("validation", "val"),
@@ -22,7 +22,7 @@ pub(super) fn read(config: &DatasetConfig, path: &Path) -> Result<Vec<Entry>> {
     let bytes = std::fs::read(path).with_context(|| format!("cannot read {}", path.display()))?;
     let text = String::from_utf8(bytes).ok().with_context(|| {
         format!(
-            "{} is not text in UTF-8: a spreadsheet's own format must be saved as CSV (UTF-8) first",
+            "{} is not UTF-8 text: save a spreadsheet as CSV (UTF-8) first",
             path.display()
         )
     })?;
@@ -39,7 +39,7 @@ pub(super) fn read(config: &DatasetConfig, path: &Path) -> Result<Vec<Entry>> {
         let found = header.iter().position(|title| title.eq_ignore_ascii_case(name));
         found.with_context(|| {
             format!(
-                "{} has no column `{name}`: its first line names {}, where {} are needed",
+                "{} has no column `{name}`: its first line names {}, but {} are needed",
                 path.display(),
                 header.iter().collect::<Vec<_>>().join(", "),
                 COLUMNS.join(", ")
@@ -73,19 +73,19 @@ pub(super) fn read(config: &DatasetConfig, path: &Path) -> Result<Vec<Entry>> {
 /// What separates the fields, by the first line.
 fn delimiter_of(header: &str) -> u8 {
     let count = |delimiter: &u8| header.bytes().filter(|byte| byte == delimiter).count();
-    // Of equals the first: a list of one column has none.
+    // Of equal counts, the first wins: a list of one column has no separator.
     let most = [b'\t', b';', b','].into_iter().max_by_key(count);
     most.unwrap_or(b',')
 }
 
-/// An image's name as the dataset has it: without the extension of its file, the folder of the images and backslashes.
+/// An image's name as in the dataset: without the file's extension, the folder of the images and backslashes.
 fn image_name(config: &DatasetConfig, listed: &str) -> String {
     if config.format == Format::Npz {
         return listed.to_owned();
     }
     let name = listed.replace('\\', "/");
     let name = name.trim_start_matches("./");
-    // A window's name ends in its corner, which is no extension.
+    // A window's name ends in its corner, which is not an extension.
     let (scene, corner) = match config.scene_of(name) {
         (scene, Some(_)) => (scene, name.get(scene.len()..).unwrap_or("")),
         (scene, None) => (scene, ""),

@@ -45,7 +45,7 @@ pub struct Split {
     pub samples: Vec<Sample>,
     /// What was left out, and why.
     pub dropped: Dropped,
-    /// What it holds of each class.
+    /// What it contains of each class.
     pub classes: SplitClasses,
 }
 
@@ -92,7 +92,7 @@ impl Loader<'_> {
         Ok(sample)
     }
 
-    /// What the masks hold that is not labelled, since the last call.
+    /// Unlabelled pixels of classes in the masks, since the last call.
     pub fn take_hidden(&mut self) -> Hidden {
         std::mem::take(&mut self.hidden)
     }
@@ -108,7 +108,7 @@ impl DatasetConfig {
         }
     }
 
-    /// Reads all of `split` into memory, with the name and place of each sample, less what the dataset's rules leave out of it.
+    /// Reads all of `split` into memory, with the name and place of each sample, except those that the dataset's rules leave out.
     ///
     /// # Errors
     /// Those of [`Loader::load`], and if nothing is left.

@@ -5,12 +5,12 @@ use std::path::{Path, PathBuf};
 use raremap_geo::{Affine, Crs, CrsKind, GeoReference, Projection};
 use raremap_tiff::RasterInfo;
 
-/// Masks may be off by so much, in pixels: writers round transforms.
+/// Masks may be shifted by this many pixels, because writers round transforms.
 const SAME_PLACE_PX: f64 = 0.05;
 /// Metres of a degree of latitude.
 const DEGREE_M: f64 = 111_320.0;
 
-/// A mask that lies elsewhere than its image.
+/// A mask that does not lie where its image lies.
 #[derive(Debug, Clone, PartialEq, thiserror::Error)]
 #[error("{} does not lie where its image {} lies: {difference}", mask.display(), image.display())]
 pub struct Misplaced {
@@ -22,11 +22,10 @@ pub struct Misplaced {
     pub difference: String,
 }
 
-/// Compares the places of an image and its mask of the same size. Where one of them does not say where it lies, there is nothing to
-/// compare.
+/// Compares the places of an image and its mask of the same size. If one of them is not georeferenced, there is nothing to compare.
 ///
 /// # Errors
-/// [`Misplaced`], where they differ by more than `allow_shift_px`, or a twentieth of a pixel.
+/// [`Misplaced`] if they differ by more than `allow_shift_px`, or a twentieth of a pixel.
 pub(super) fn compare(
     (image_path, image): (&Path, &RasterInfo),
     (mask_path, mask): (&Path, &RasterInfo),
@@ -51,7 +50,7 @@ pub(super) fn compare(
     }
 }
 
-/// What is different by more than `most_px`; `size` is width and height.
+/// The difference, if it is more than `most_px`; `size` is width and height.
 fn difference(image: &GeoReference, mask: &GeoReference, size: [f64; 2], most_px: f64) -> Option<String> {
     let corners = [[0.0, 0.0], [size[0], 0.0], [0.0, size[1]], size];
     if !are_one_system(&image.crs, &mask.crs) {
@@ -70,7 +69,7 @@ fn difference(image: &GeoReference, mask: &GeoReference, size: [f64; 2], most_px
         Some([at_column - column, at_row - row])
     };
     let offsets: Option<Vec<[f64; 2]>> = corners.into_iter().map(off).collect();
-    // A transform without an inverse is no place.
+    // A transform without an inverse does not place anything.
     let offsets = offsets?;
     let length = |[right, down]: [f64; 2]| right.hypot(down);
     let farthest = offsets.iter().copied().map(length).fold(0.0, f64::max);
@@ -91,7 +90,7 @@ fn difference(image: &GeoReference, mask: &GeoReference, size: [f64; 2], most_px
         )
     } else if farthest > length(corner) + most_px {
         format!(
-            "it is turned or mirrored against the image, by up to {} px",
+            "it is rotated or mirrored against the image, by up to {} px",
             rounded(farthest)
         )
     } else {
@@ -109,7 +108,7 @@ fn shift([right, down]: [f64; 2]) -> String {
     parts.into_iter().flatten().collect::<Vec<_>>().join(" and ")
 }
 
-/// Three digits after the point at most, none where they are zeros; of small numbers three that count.
+/// At most three decimals, without trailing zeros; small numbers get three significant digits.
 fn rounded(value: f64) -> String {
     let text = if value.abs() >= 0.01 {
         format!("{value:.3}")
@@ -130,11 +129,11 @@ fn pixel_of(affine: &Affine, [x, y]: [f64; 2]) -> Option<[f64; 2]> {
     pixel.iter().all(|value| value.is_finite()).then_some(pixel)
 }
 
-/// Whether two systems are the same as far as what the files say goes; false where it stays open.
+/// Whether two systems are certainly the same, according to the files.
 fn are_one_system(image: &Crs, mask: &Crs) -> bool {
     match (image.epsg, mask.epsg) {
         (Some(image), Some(mask)) => image == mask,
-        // Coordinates without a system are taken to be those of the other file.
+        // Coordinates without a system are assumed to have that of the other file.
         _ if image.kind == CrsKind::Unknown || mask.kind == CrsKind::Unknown => true,
         (None, None) if image.kind == mask.kind => image.citation == mask.citation,
         _ => false,
@@ -149,7 +148,7 @@ fn name(crs: &Crs) -> String {
     }
 }
 
-/// How far the corners are apart at most, in pixels of the image; `None` where a system has no longitude and latitude here.
+/// The largest distance between corners, in pixels of the image; `None` if a system cannot be converted to longitude and latitude.
 fn distance_px(image: &GeoReference, mask: &GeoReference, corners: &[[f64; 2]]) -> Option<f64> {
     let place = |at: &GeoReference, projection: &Projection, [column, row]: [f64; 2]| {
         let (x, y) = at.model_from_pixel.apply(column, row);
@@ -216,7 +215,7 @@ mod tests {
 
     #[test]
     fn two_names_of_one_place_are_no_difference() {
-        // WGS 84 / UTM 33 N and ETRS89 / UTM 33 N: the same formulas but for a tenth of a millimetre.
+        // WGS 84 / UTM 33 N and ETRS89 / UTM 33 N agree to a tenth of a millimetre.
         assert_eq!(of(&at(500_000.0, 5_000_000.0, 25833, 10.0), 0.05), None);
     }
 }

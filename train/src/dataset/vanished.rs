@@ -1,15 +1,15 @@
-//! Classes without a labelled pixel, and why that may be.
+//! Finds classes without a labelled pixel, and the likely reason.
 
 use super::classes::ClassConfig;
 use super::config::DatasetConfig;
 use super::sample::{IGNORE, Image, Mask, Sample};
 
-/// Pixels of each class that the masks hold but that are not labelled.
+/// Pixels of each class that are in the masks but are not labelled.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Hidden {
-    /// Where the mask's file says that the value means no data.
+    /// Because the mask's file says that the value means no data.
     pub nodata: Vec<u64>,
-    /// Where the image has no data.
+    /// Because the image has no data there.
     pub without_image: Vec<u64>,
 }
 
@@ -52,7 +52,7 @@ impl Hidden {
     }
 }
 
-/// What a split holds of each class.
+/// What a split contains of each class.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SplitClasses {
     /// Its name.
@@ -63,12 +63,12 @@ pub struct SplitClasses {
     pub dropped: usize,
     /// Labelled pixels of each class.
     pub pixels: Vec<u64>,
-    /// What the masks hold beside them.
+    /// Other pixels of classes in the masks.
     pub hidden: Hidden,
 }
 
 impl SplitClasses {
-    /// Nothing yet.
+    /// An empty count.
     pub fn new(split: &str, config: &DatasetConfig) -> Self {
         Self {
             split: split.to_owned(),
@@ -79,7 +79,7 @@ impl SplitClasses {
         }
     }
 
-    /// Adds what another part of the split holds.
+    /// Adds the counts of another part of the split.
     pub fn merge(&mut self, other: &Self) {
         self.samples += other.samples;
         self.dropped += other.dropped;
@@ -106,7 +106,7 @@ impl SplitClasses {
     }
 }
 
-/// A class, or all of them, that a split has no pixel of.
+/// A class, or all of them, without a pixel in a split.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Vanished {
     /// What is missing where, with the count and the likely cause.
@@ -115,7 +115,7 @@ pub struct Vanished {
     pub advice: String,
 }
 
-/// What is missing of the classes in `of`; `others` are the dataset's other splits, as far as they are known.
+/// The classes that are missing in `of`; `others` are the dataset's other splits, as far as they are known.
 pub fn vanished(config: &DatasetConfig, of: &SplitClasses, others: &[&SplitClasses]) -> Vec<Vanished> {
     let labelled = of.labelled();
     if of.samples == 0 {
@@ -125,10 +125,10 @@ pub fn vanished(config: &DatasetConfig, of: &SplitClasses, others: &[&SplitClass
         let hidden: u64 = of.hidden.nodata.iter().sum();
         let cause = match hidden {
             0 => format!(
-                "all are {} (`ignore`), nodata of the masks, or where the images have no data",
+                "all pixels are {} (`ignore`), nodata of the masks, or lie where the images have no data",
                 config.ignore
             ),
-            count => format!("{count} pixels hold values of classes, but the masks' files say that these mean no data"),
+            count => format!("{count} pixels have values of classes, but the masks' files say that these mean no data"),
         };
         return vec![Vanished {
             seen: format!(
@@ -158,17 +158,18 @@ pub fn vanished(config: &DatasetConfig, of: &SplitClasses, others: &[&SplitClass
             } else if without_image > 0 {
                 (
                     format!("its {without_image} pixels lie where the images have no data"),
-                    "see whether `nodata`, or what the files say of it, is right".to_owned(),
+                    "check whether `nodata`, here or in the files, is right".to_owned(),
                 )
             } else if of.dropped > 0 {
                 (
-                    format!("{} images of the split are left out by [drop]", of.dropped),
-                    "see whether what is left out shows it".to_owned(),
+                    format!("[drop] leaves out {} images of the split", of.dropped),
+                    "check whether the images that are left out show it".to_owned(),
                 )
             } else if elsewhere.is_empty() {
                 (
-                    format!("no mask holds its value {}", class.value),
-                    "see whether `classes` names the value that the masks have; else leave the class out".to_owned(),
+                    format!("no mask contains its value {}", class.value),
+                    "check whether `classes` has the value that the masks have; otherwise leave the class out"
+                        .to_owned(),
                 )
             } else {
                 (
@@ -186,7 +187,7 @@ pub fn vanished(config: &DatasetConfig, of: &SplitClasses, others: &[&SplitClass
         } else if nodata > 0 {
             found.push(Vanished {
                 seen: format!(
-                    "{name} loses pixels in split {}, {pixels} are left: {}",
+                    "{name} loses pixels in split {}, and {pixels} are left: {}",
                     of.split,
                     is_nodata(nodata, class)
                 ),
@@ -199,12 +200,12 @@ pub fn vanished(config: &DatasetConfig, of: &SplitClasses, others: &[&SplitClass
 
 fn is_nodata(pixels: u64, class: &ClassConfig) -> String {
     format!(
-        "{pixels} pixels hold its value {}, but the masks' files say that this means no data",
+        "{pixels} pixels have its value {}, but the masks' files say that this means no data",
         class.value
     )
 }
 
-/// What to do about masks whose nodata is a class.
+/// Advice for masks whose nodata value is a class.
 const UNSET: &str = "remove the nodata value from the mask files (gdal_edit.py -unsetnodata MASK), or give the class another value there";
 
 #[cfg(test)]
@@ -246,7 +247,7 @@ mod tests {
         let nowhere = seen(&train, &[]);
         assert_eq!(
             nowhere,
-            "the rare class fen has 0 of 50 labelled pixels in split train (3 images): no mask holds its value 7"
+            "the rare class fen has 0 of 50 labelled pixels in split train (3 images): no mask contains its value 7"
         );
         let elsewhere = seen(&train, &[&classes("val", [5, 9], [0, 0])]);
         assert!(
@@ -255,12 +256,12 @@ mod tests {
         );
         let nodata = seen(&classes("train", [0, 50], [80, 0]), &[]);
         assert!(
-            nodata.starts_with("land has 0 of 50") && nodata.contains("80 pixels hold its value 0"),
+            nodata.starts_with("land has 0 of 50") && nodata.contains("80 pixels have its value 0"),
             "{nodata}"
         );
         let partly = seen(&classes("train", [4, 50], [80, 0]), &[]);
         assert!(
-            partly.starts_with("land loses pixels in split train, 4 are left"),
+            partly.starts_with("land loses pixels in split train, and 4 are left"),
             "{partly}"
         );
         assert_eq!(seen(&classes("train", [4, 50], [0, 0]), &[]), "");

@@ -46,10 +46,10 @@ pub struct Evaluation {
     /// What the values that were chosen on the validation split give here.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub at_chosen: Option<AtChosen>,
-    /// What indices of water find on the same pixels, where the dataset has their bands.
+    /// Scores of water indices on the same pixels, if the dataset has their bands.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub water_indices: Vec<WaterIndex>,
-    /// How the values were made those of training, where they are others for a known reason.
+    /// How the values were converted to those of training, if they differ for a known reason.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub matched: Option<Matching>,
     /// The images with the most wrong rare pixels.

@@ -105,7 +105,7 @@ pub fn run(args: &EvaluateArgs) -> Result<()> {
     );
     let read = |path: &PathBuf| {
         let dataset = DatasetConfig::read(path, args.root.as_deref())?;
-        // All splits must be there before anything is scored.
+        // All splits must exist before anything is scored.
         for split in &args.splits {
             dataset.entries_of(split)?;
         }
@@ -159,7 +159,7 @@ pub fn run(args: &EvaluateArgs) -> Result<()> {
     Ok(())
 }
 
-/// What a dataset's splits came to.
+/// The figures of a dataset's splits.
 struct Scored {
     evaluations: Vec<Evaluation>,
     chosen: Option<Chosen>,

@@ -10,7 +10,7 @@ use raremap_tiff::Samples;
 use crate::dataset::{DatasetConfig, Entry, Sample};
 use crate::metrics::Roles;
 
-/// Scenes that are looked at to find their units, spread over the split, and pixels of each.
+/// How many scenes, spread over the split, and how many pixels of each are read to find their units.
 const LOOKED_AT: usize = 64;
 const PIXELS_OF_EACH: usize = 4096;
 
@@ -82,8 +82,8 @@ impl<'a> Scenes<'a> {
         &self.entries
     }
 
-    /// How the values of all scenes are made those of training, as `raremap predict` does it with one scene: by units, where those
-    /// explain why they are others.
+    /// How the values of all scenes are converted to those of training, as `raremap predict` does it for one scene: by units, if these explain
+    /// the difference.
     ///
     /// # Errors
     /// As [`Self::sample`].

@@ -55,7 +55,7 @@ pub struct Scores {
     pub(super) probabilities: Option<Probabilities>,
     /// Indices of water, to compare with.
     pub(super) indices: Vec<IndexCounts>,
-    /// How the values of all images were made those of training, where they are others for a known reason.
+    /// How the values of all images were converted to those of training, if they differ for a known reason.
     pub(super) matching: Option<Matching>,
 }
 

@@ -16,7 +16,7 @@ fn width<'a>(names: impl Iterator<Item = &'a String>) -> usize {
     names.map(String::len).max().unwrap_or(0).max(5)
 }
 
-/// The model's water beside what indices find on the same pixels.
+/// The model's water beside that of the indices on the same pixels.
 fn compared_with_indices(evaluation: &Evaluation) -> String {
     let mut text = String::new();
     if let Some(matching) = &evaluation.matched {
@@ -167,7 +167,7 @@ pub fn evaluation(evaluation: &Evaluation) -> String {
 /// The means of a split, in a line.
 pub fn means(figures: &Figures) -> String {
     if figures.pixels == 0 {
-        return "no pixel of the split is labelled: there are no figures".to_owned();
+        return "no pixel of the split is labelled, so there are no figures".to_owned();
     }
     let mut text = format!(
         "mean IoU {} ({} without absent classes), mean rare-class recall {}, accuracy {}",

@@ -214,7 +214,7 @@ impl Confusion {
             .filter_map(|class| classes.get(*class)?.recall)
             .collect();
         let right = (0..classes.len()).map(|class| self.counts[class][class]).sum();
-        // Of nothing there is no figure: 0 would be the worst.
+        // Without pixels there is no figure; 0 would be the worst one.
         let of_pixels = |mean: f64| (pixels > 0).then_some(mean);
         let background = roles.background.filter(|_| pixels > 0);
         Figures {

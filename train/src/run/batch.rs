@@ -222,7 +222,7 @@ pub(super) enum Stream {
     Size,
 }
 
-/// Streams that there are.
+/// All streams.
 const STREAMS: u64 = 5;
 
 /// A seed for the `index`-th draw of a stream.

@@ -85,8 +85,8 @@ pub fn run(args: &TrainArgs) -> Result<()> {
     let split = TrainingSplit::load(&dataset)?;
     tell_vanished(&dataset, split.classes(), &validation.classes)?;
     let card = card(&config, &dataset, &split)?;
-    // What a card must be is found here, not when the first weights are to be kept.
-    Card::from_stac(&card.to_stac()).context("no model could be made of this recipe and this dataset")?;
+    // Faults of the card are found here, not when the first weights are saved.
+    Card::from_stac(&card.to_stac()).context("this recipe and this dataset do not make a valid model")?;
     if validation.dropped.total() > 0 {
         tracing::info!("{}", validation.dropped.sentence(VALIDATION));
     }
@@ -107,10 +107,10 @@ pub fn run(args: &TrainArgs) -> Result<()> {
     trainer.train(&mut data, &run, &checkpoints, args.watch, args.device, &stop)
 }
 
-/// Says on stderr which classes have no labelled pixel, and why that may be.
+/// Says on stderr which classes have no labelled pixel, and the likely reason.
 ///
 /// # Errors
-/// Where the training split has none at all.
+/// If the training split has no labelled pixel at all.
 fn tell_vanished(dataset: &DatasetConfig, training: Option<&SplitClasses>, validation: &SplitClasses) -> Result<()> {
     let known: Vec<&SplitClasses> = training.into_iter().chain([validation]).collect();
     for of in &known {
@@ -130,7 +130,7 @@ fn tell_vanished(dataset: &DatasetConfig, training: Option<&SplitClasses>, valid
     Ok(())
 }
 
-/// A sentence of an advice.
+/// Makes a sentence of a piece of advice.
 fn capitalized(advice: &str) -> String {
     match advice.chars().next() {
         // The name of a command stays as it is.

@@ -4,7 +4,7 @@ use burn::tensor::Tensor;
 
 use crate::loss::Loss;
 
-/// What a step gave, on the host.
+/// The results of a step, on the host.
 #[derive(Debug, Clone, Default)]
 pub(super) struct StepLoss {
     pub(super) total: f64,

@@ -147,7 +147,8 @@ pub struct EpochOrder {
 }
 
 impl EpochOrder {
-    /// Every sample of `split` once, shuffled; of several sources each as many as its share says, over and over where it has fewer.
+    /// Every sample of `split` once, shuffled. With several sources, each contributes as many samples as its share says, repeating them if it has
+    /// fewer.
     pub fn shuffled(split: &TrainingSplit, rng: &mut StdRng) -> Self {
         let sources = split.sources();
         let mut orders: Vec<Vec<usize>> = sources.iter().map(|source| source.samples.clone().collect()).collect();
@@ -155,7 +156,7 @@ impl EpochOrder {
         let whole: f64 = sources.iter().map(|source| source.share).sum();
         let mut taken = vec![0usize; sources.len()];
         let order = (1..=split.len()).map(|count| {
-            // Whichever source is furthest behind its share.
+            // The source that is furthest behind its share comes next.
             let behind = |source: usize| sources[source].share / whole * count as f64 - taken[source] as f64;
             let source =
                 (0..sources.len()).max_by(|&one, &other| behind(one).total_cmp(&behind(other)).then(other.cmp(&one)));

@@ -69,13 +69,13 @@ impl TrainingSplit {
     /// The source of a sample.
     ///
     /// # Panics
-    /// Where the split has no such sample.
+    /// If the split has no such sample.
     pub fn source_of(&self, sample: usize) -> &SourceSamples {
         let source = self.sources.partition_point(|source| source.samples.end <= sample);
         &self.sources[source]
     }
 
-    /// What the files hold of each class; `None` of samples made up in memory.
+    /// What the files contain of each class; `None` for samples made in memory.
     pub fn classes(&self) -> Option<&SplitClasses> {
         self.classes.as_ref()
     }

@@ -18,7 +18,7 @@ const STRIP_ROWS: u32 = 8;
 const TILE_PX: u32 = 256;
 /// Cloud-optimized files usually have larger tiles.
 const COG_TILE_PX: u32 = 512;
-/// Scenes of gigabytes: as fast as it goes.
+/// Scenes of gigabytes are written as fast as possible.
 const DEFLATE_LEVEL: u8 = 1;
 
 /// What was written: the files, and how many pixels of the truth are of which class.

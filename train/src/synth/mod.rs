@@ -165,7 +165,7 @@ pub enum SynthError {
 
 /// Rows of a strip of a small scene.
 const STRIP_ROWS: u32 = 32;
-/// Small scenes are committed and sent: as small as they get.
+/// Small scenes are committed and downloaded, so they are as small as possible.
 const DEFLATE_LEVEL: u8 = 9;
 const MIN_SIDE_PX: usize = 32;
 const MAX_SIDE_PX: usize = 4096;

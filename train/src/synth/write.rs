@@ -62,7 +62,7 @@ pub struct Raster<'a> {
 }
 
 impl Raster<'_> {
-    /// Writes the whole file to a writer that stands at its start.
+    /// Writes the whole file to a writer that is at its start.
     ///
     /// # Errors
     /// Those of `file`.

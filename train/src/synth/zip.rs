@@ -1,4 +1,4 @@
-//! Files into a zip archive, packed as they are read.
+//! Writes files into a zip archive, compressing them as they are read.
 
 use std::fs::File;
 use std::io::{self, BufWriter, Write};
@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use miniz_oxide::deflate::core::{CompressorOxide, TDEFLFlush, compress_to_output, create_comp_flags_from_zip_params};
 use rawzip::{CompressionMethod, ErrorKind, ZipArchiveWriter};
 
-/// The fastest one: samples of scenes hardly pack better at a higher level.
+/// The fastest level: samples of scenes hardly get smaller at a higher one.
 const LEVEL: i32 = 1;
 
 /// Writes an archive of `files`, each in `folder` under its own name. No member has a date: a seed gives the same bytes on every day.

@@ -68,7 +68,7 @@ impl Console {
         match self {
             Self::Bar(bar) => bar.println(summary(event).unwrap_or_else(|| line.to_owned())),
             Self::View(_) => self.draw(history, history.step(), findings, true),
-            // For programs to read, so it is not dressed up as a log message.
+            // Programs read this, so it does not look like a log message.
             Self::Lines if tracing::enabled!(Level::INFO) => eprintln!("{line}"),
             Self::Lines => {}
         }
@@ -97,7 +97,7 @@ fn summary(event: &RunEvent) -> Option<String> {
             Some(match validation.mean_iou {
                 Some(mean_iou) => format!("epoch {}: mean IoU {mean_iou:.4}{rare}", validation.epoch),
                 None => format!(
-                    "epoch {}: no figures, since no pixel of the validation split is labelled",
+                    "epoch {}: no figures, because no pixel of the validation split is labelled",
                     validation.epoch
                 ),
             })

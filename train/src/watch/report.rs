@@ -210,7 +210,7 @@ fn tables(validation: &Validation) -> Markup {
         p {
             "Mean IoU " (cell(validation.mean_iou)) ", "
             (cell(validation.mean_iou_without_absent)) " without absent classes."
-            @if validation.mean_iou.is_none() { " No pixel of the validation split is labelled: there are no figures." }
+            @if validation.mean_iou.is_none() { " No pixel of the validation split is labelled, so there are no figures." }
         }
         div.scroll { table {
             thead { tr { th { "Main head" } th { "pixels" } th { "IoU" } th { "recall" } th { "precision" } } }

@@ -294,7 +294,7 @@ impl BestMetric {
     pub fn score(&self, validation: &Validation) -> [f64; 2] {
         let value = self.metric.value(validation).filter(|value| value.is_finite());
         let Some(mean_iou) = validation.mean_iou else {
-            // Where nothing is labelled nothing is better than anything else: of such weights the newest are kept.
+            // If nothing is labelled, no weights are better than others, so the newest are kept.
             return [-1.0, validation.step as f64];
         };
         if mean_iou < self.mean_iou_floor {

@@ -67,7 +67,7 @@ struct Beside {
     not_read: Vec<(String, String)>,
 }
 
-/// Takes what the files beside the image say of it.
+/// Applies the files beside the image to it.
 async fn read_beside(scene: &mut GeoTiff<FileSource>, image: &Path) -> Beside {
     let (mut read, mut not_read) = (Vec::new(), Vec::new());
     let listed = with_neighbours(&[image.to_owned()]);

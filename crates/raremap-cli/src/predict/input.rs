@@ -61,7 +61,7 @@ pub struct Opened {
     pub files: Vec<PathBuf>,
 }
 
-/// Opens what was named on the command line; see [`open_product`] for the options and the warnings. Results in a folder, whether in
+/// Opens the files named on the command line; see [`open_product`] for the options and the warnings. Results in a folder, whether in
 /// `out` or of another run, are not part of the scene in it.
 ///
 /// # Errors

@@ -1,18 +1,18 @@
-//! Cutting outlines at 180 degrees, as RFC 7946 asks for (3.1.9).
+//! Cuts outlines at 180 degrees, as RFC 7946 requires (3.1.9).
 
-/// Digits behind the point of a degree in what is written: a millimetre.
+/// Decimals of degrees in written files, which is a millimetre.
 pub const DEGREE_DIGITS: usize = 8;
-/// The cut is beside 180 degrees by less than the digits that are written, so that no position is on it.
+/// The cut lies beside 180 degrees, by less than the written decimals, so that no position lies on it.
 const CUT_GAP_DEG: f64 = 1e-9;
 
-/// A closed ring of longitudes and latitudes: its inside is at the left.
+/// A closed ring of longitudes and latitudes, with its inside on the left.
 pub type Ring = Vec<[f64; 2]>;
 
-/// The parts of a polygon, its outer ring first, on both sides of 180 degrees: polygons of longitudes within ±180. Longitudes are given
-/// from -180 on, and run on over 180.
+/// Cuts a polygon, given with its outer ring first, at 180 degrees into polygons of longitudes within ±180. The given longitudes begin at -180
+/// or more, and continue beyond 180.
 pub fn cut_at_180(rings: &[Ring]) -> Vec<Vec<Ring>> {
     let west = west_of(rings, 180.0 - CUT_GAP_DEG, 180.0);
-    // In a mirror, the east is the west, and a ring goes the other way.
+    // Mirroring swaps east and west, and reverses the ring's direction.
     let mirrored = |ring: &Ring| -> Ring { ring.iter().rev().map(|[x, y]| [-x, *y]).collect() };
     let in_mirror: Vec<Ring> = rings.iter().map(mirrored).collect();
     let east = west_of(&in_mirror, -180.0 - CUT_GAP_DEG, -180.0);
@@ -25,9 +25,9 @@ pub fn cut_at_180(rings: &[Ring]) -> Vec<Vec<Ring>> {
     west.into_iter().chain(east).collect()
 }
 
-/// The parts of a polygon west of a line, which is written as another.
+/// The parts of a polygon west of a line, whose longitude is written as another.
 ///
-/// Where a ring leaves over the line, the part goes on northwards, up to where the ring, or another one, comes back.
+/// Where a ring crosses the line to the east, the part continues northwards to where this or another ring crosses back.
 fn west_of(rings: &[Ring], line: f64, written: f64) -> Vec<Vec<Ring>> {
     let is_inside = |[x, _]: [f64; 2]| x < line;
     let mut chains: Vec<Ring> = Vec::new();
@@ -60,7 +60,7 @@ fn west_of(rings: &[Ring], line: f64, written: f64) -> Vec<Vec<Ring>> {
     while let Some(mut part) = chains.pop() {
         loop {
             let (leaves, start) = (north(&part, true), north(&part, false));
-            // What comes back where it left is another corner that touches the line there.
+            // A ring that returns where it left only touches the line there.
             let next = chains
                 .iter()
                 .enumerate()
@@ -94,7 +94,7 @@ fn west_of(rings: &[Ring], line: f64, written: f64) -> Vec<Vec<Ring>> {
     polygons
 }
 
-/// Whether a hole lies in a ring: rings touch at corners alone, so the middle of an edge tells.
+/// Whether a hole lies in a ring. Rings only touch at corners, so the middle of an edge decides.
 fn holds(outer: &Ring, hole: &Ring) -> bool {
     let [Some([ax, ay]), Some([bx, by])] = [hole.first(), hole.get(1)] else {
         return false;
@@ -116,7 +116,7 @@ pub(super) fn doubled_area(ring: &[[f64; 2]]) -> f64 {
     ring.windows(2).map(|pair| of([pair[0], pair[1]])).sum()
 }
 
-/// Rounds as degrees are written.
+/// Rounds degrees as they are written.
 pub fn round_degrees(degrees: f64) -> f64 {
     let scale = 10f64.powi(DEGREE_DIGITS as i32);
     libm::round(degrees * scale) / scale
@@ -152,7 +152,7 @@ mod tests {
 
     #[test]
     fn holes_stay_in_the_part_that_they_are_in() {
-        // A shape of two arms west of the line, joined east of it, a hole in the upper arm.
+        // A shape has two arms west of the line, which join east of it; the upper arm has a hole.
         let outer = vec![
             [178.0, 0.0],
             [182.0, 0.0],
@@ -179,7 +179,7 @@ mod tests {
 
     #[test]
     fn rings_that_come_back_are_cut_into_more_parts() {
-        // Two teeth to the east, from one trunk in the west.
+        // Two teeth point to the east from one trunk in the west.
         let comb = vec![
             [179.0, 0.0],
             [181.0, 0.0],

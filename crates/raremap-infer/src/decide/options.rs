@@ -1,4 +1,4 @@
-//! What may be chosen between logits and a mask.
+//! Options between logits and a mask.
 
 use raremap_model::Card;
 use serde::Serialize;

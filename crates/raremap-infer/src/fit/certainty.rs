@@ -8,8 +8,8 @@ use serde::Serialize;
 pub enum Certainty {
     /// The bands' names say so.
     Named,
-    /// What the file says fits a known product, but others too; or the number of bands does.
+    /// The file's description, or only the number of bands, fits a known product, but others may fit, too.
     Likely,
-    /// Nothing says so, or not for every band: a person should confirm it.
+    /// The file does not say, or not for every band: a person should confirm it.
     Unknown,
 }

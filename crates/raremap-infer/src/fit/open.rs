@@ -16,7 +16,7 @@ const MAX_METADATA_BYTES: u64 = 16 << 20;
 /// What may be done to a scene as it is opened.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct OpenOptions {
-    /// Whether stored numbers become the model's, where it is known how.
+    /// Whether stored numbers are converted to those of the model, if it is known how.
     pub to_reflectance: bool,
     /// Whether pixels that are 0 in all bands and connected to the edge of the scene count as missing, if the scene does not declare which pixels have data.
     pub empty_border: bool,
@@ -33,8 +33,8 @@ impl Default for OpenOptions {
 
 /// Opens the files of one product among `paths`, or one file of any name; `source` gives the bytes of a file by its position in the list.
 ///
-/// With [`OpenOptions::to_reflectance`], stored numbers become the model's if the card says that these are reflectances, if the files are those of a known
-/// product, and if its metadata have what is needed. The warnings say where that could not be done, or only in part.
+/// With [`OpenOptions::to_reflectance`], stored numbers are converted to those of the model if the card says that these are
+/// reflectances, if the files belong to a known product, and if its metadata say how. Warnings say if that failed, or only worked in part.
 ///
 /// # Errors
 /// [`raremap_scene::ProductError`] for files that do not make one scene, otherwise errors of reading them.

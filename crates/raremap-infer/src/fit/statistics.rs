@@ -39,8 +39,8 @@ const NEARER: f64 = 2.0;
 const UNLIKE: f64 = -0.2;
 /// Share of the pixels that count as the darkest.
 const DARKEST_SHARE: f64 = 0.01;
-/// Green that reflects this much in its darkest pixels is seen through air: none of 242 training scenes at 30 m does where it is also
-/// [`BLUER`], 1 in 100 chips of 64 x 64 pixels, and none of 60 scenes of 256 x 256.
+/// If even the darkest pixels of green reflect this much, the scene is seen through air. Among scenes that are also [`BLUER`], this is so for
+/// none of 242 training scenes at 30 m, 1 in 100 chips of 64 x 64 pixels, and none of 60 scenes of 256 x 256.
 const HAZY_REFLECTANCE: f64 = 0.06;
 /// Air is at least this many times brighter in green than in red; bare ground is darker in green.
 const BLUER: f64 = 1.15;
@@ -185,7 +185,7 @@ pub fn compare_statistics(samples: &Samples, card: &Card) -> Vec<Warning> {
     vec![Warning { code, message }]
 }
 
-/// Whether even the darkest pixels of green are bright, and brighter than those of red, which air makes them and no ground does.
+/// Whether even the darkest pixels of green are bright, and brighter than those of red: air has this effect, and no ground has.
 fn hazy(samples: &Samples, card: &Card) -> Option<Warning> {
     let one = crate::fit::reflectance::reflectance_factor(card)?;
     let names = card.scene_bands();

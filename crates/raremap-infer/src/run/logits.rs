@@ -172,7 +172,7 @@ impl SceneLogits {
         &self.rare
     }
 
-    /// How large the pixels are on the ground.
+    /// The size of the pixels on the ground.
     pub fn areas(&self) -> &PixelAreas {
         &self.areas
     }
@@ -317,7 +317,7 @@ impl<'a> AuxiliaryRows<'a> {
         if rare >= logits.rare.len() {
             let have = logits.rare.len();
             return Err(InferError::Misuse(format!(
-                "there is no rare class {rare}: the model has {have} of them"
+                "there is no rare class {rare}: the model has {have} rare classes"
             )));
         }
         logits.begin_row(y)?;

@@ -5,7 +5,7 @@ use crate::error::InferError;
 /// Tile edges and tile origins are multiples of this, so that all tiles share the network's coarsest grid.
 pub const TILE_MULTIPLE: usize = 32;
 
-/// Where tile and overlap are multiples of this, tile origins are too: attention windows of this edge then lie alike whatever the tile.
+/// If tile and overlap are multiples of this, so are tile origins: attention windows of this edge then lie on the same pixels in every tile.
 const WINDOW_MULTIPLE: usize = 64;
 
 /// Largest tile edge, because attention's memory grows with its fourth power.
@@ -27,7 +27,7 @@ impl Default for Tiling {
 }
 
 impl Tiling {
-    /// Tiles of this edge, whose neighbours share a quarter of it or a little more.
+    /// Tiles of this edge; neighbours share a quarter of it or a little more.
     pub const fn of_tile(tile_px: usize) -> Self {
         let has_windows = tile_px.is_multiple_of(WINDOW_MULTIPLE) && tile_px > WINDOW_MULTIPLE;
         let multiple = if has_windows { WINDOW_MULTIPLE } else { TILE_MULTIPLE };

@@ -84,7 +84,7 @@ fn about_bands(card: &Card, bands: &[usize], guess: &BandGuess) -> Vec<Warning> 
     guessed.into_iter().chain(twice).collect()
 }
 
-/// Why a scene's areas are not known, where they are not.
+/// Why a scene's areas are not known, if that is so.
 pub fn about_place(info: &SceneInfo, areas: &PixelAreas) -> Option<Warning> {
     if let (None, Some(points)) = (&info.georeference, &info.ground_control) {
         return Some(Warning {

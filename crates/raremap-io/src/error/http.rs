@@ -16,7 +16,7 @@ pub enum HttpProblem {
         /// The status: 404 or 410.
         status: u16,
     },
-    /// The server wants to know who asks.
+    /// The server requires credentials.
     #[error("the server refuses access to the file (status {status})")]
     Refused {
         /// The status: 401 or 403.
@@ -28,13 +28,13 @@ pub enum HttpProblem {
         /// The status.
         status: u16,
     },
-    /// Nothing says how long the file is.
+    /// The server does not say how long the file is.
     #[error(
         "the server does not say how long the file is: a server of another site has to expose Content-Range \
          (Access-Control-Expose-Headers)"
     )]
     NoSize,
-    /// There was no answer at all. Browsers do not tell why.
+    /// There was no answer at all. Browsers do not say why.
     #[error(
         "the server cannot be reached, or does not allow pages of other sites to read the file (Access-Control-Allow-Origin): {reason}"
     )]

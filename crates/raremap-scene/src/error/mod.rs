@@ -9,14 +9,14 @@ use raremap_tiff::TiffError;
 
 /// Any failure of opening or reading a scene.
 ///
-/// [`SceneError::code`] is stable and is what a user interface should switch on; the text is for people.
+/// [`SceneError::code`] is stable, and programs should switch on it; the text is for people.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum SceneError {
     /// A file cannot be read.
     #[error(transparent)]
     Tiff(#[from] TiffError),
-    /// A file of several cannot be read.
+    /// One of several files cannot be read.
     #[error("{file}: {error}")]
     InFile {
         /// The file.
@@ -27,7 +27,7 @@ pub enum SceneError {
     /// Files do not make one scene.
     #[error(transparent)]
     Product(#[from] ProductError),
-    /// The bytes could not be fetched, or not be kept.
+    /// The bytes could not be fetched or stored.
     #[error(transparent)]
     Io(#[from] IoError),
     /// The call asks for something that the scene does not have.

@@ -51,11 +51,11 @@ impl ProductError {
     }
 }
 
-/// How the parts of a large export become one scene.
-const JOIN: &str = "These look like parts of one export that was split, side by side. Join them first, such as by `gdalbuildvrt scene.vrt \
-                    PART*.tif` and `gdal_translate scene.vrt scene.tif`, and open the one file";
+/// How to join the parts of a large export.
+const JOIN: &str = "These look like parts of one export that was split side by side. Join them first, for example with `gdalbuildvrt scene.vrt \
+                    PART*.tif` and `gdal_translate scene.vrt scene.tif`, and open the result";
 
-/// What to do about files that are parts of one scene, by their names; nothing for others.
+/// Advice for files whose names say that they are parts of one scene; empty for others.
 struct Advice<'a>(&'a [String]);
 
 impl fmt::Display for Advice<'_> {
@@ -67,7 +67,7 @@ impl fmt::Display for Advice<'_> {
     }
 }
 
-/// Whether names differ by the row and the column that they end in alone, as exports that are split name their parts:
+/// Whether names only differ by the row and the column at their end, as in split exports:
 /// `scene-0000000000-0000012288.tif`, `scene_2_1.tif`.
 fn are_parts(names: &[String]) -> bool {
     let mut parts = names.iter().map(|name| part_of(name));
@@ -77,7 +77,7 @@ fn are_parts(names: &[String]) -> bool {
     names.len() > 1 && parts.all(|part| part.is_some_and(|(stem, _)| stem == first))
 }
 
-/// What stands before row and column in a file's name, and these.
+/// The part of a file's name before its row and column, and these two.
 fn part_of(name: &str) -> Option<(&str, [u64; 2])> {
     let (stem, _) = name.rsplit_once('.')?;
     let (rest, column) = stem.rsplit_once(['-', '_'])?;
@@ -145,7 +145,7 @@ pub enum GridDifference {
 }
 
 impl GridDifference {
-    /// Whether the file shows other ground than the reference, none of it in common, with pixels of the same size.
+    /// Whether the file shows none of the reference's ground, with pixels of the same size.
     fn is_beside(&self) -> bool {
         let GridDifference::Extent {
             upper_left_px: [left, top],
@@ -160,7 +160,7 @@ impl GridDifference {
             (*left, *right, file[0], reference[0]),
             (*top, *bottom, file[1], reference[1]),
         ];
-        // Offsets of both corners say how long the file is in the reference's pixels.
+        // The offsets of both corners give the file's size in pixels of the reference.
         let is_same_pixel = |(near, far, own, other): (f64, f64, u32, u32)| {
             (f64::from(other) + far - near - f64::from(own)).abs() < 0.5
         };

@@ -35,7 +35,7 @@ pub(super) struct Collar {
 }
 
 impl Collar {
-    /// Finds the border of a scene; `None` where it has none.
+    /// Finds the border of a scene; `None` if it has none.
     pub(super) async fn find(scene: &impl Scene) -> Result<Option<Self>, SceneError> {
         let info = scene.scene_info();
         let is_small = u64::from(info.width) * u64::from(info.height) <= SMALL_PX;
@@ -99,8 +99,8 @@ impl Collar {
         }
     }
 
-    /// The same of a preview. Its pixels stand for many, one of which was read: where that is 0 in all bands and one of the corners or the middle
-    /// is of the border, so is the pixel.
+    /// Does the same for a preview, each of whose pixels stands for many, of which one was read. If that is 0 in all bands and one of the corners
+    /// or the middle lies in the border, the pixel does, too.
     pub(super) fn apply_to_preview(&self, samples: &mut Samples) {
         let (width, height) = (samples.width.max(1), samples.height.max(1));
         let pixels = samples.valid.len();

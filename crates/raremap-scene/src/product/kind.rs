@@ -21,13 +21,13 @@ pub enum ProductKind {
     Landsat4To7,
     /// Harmonized Landsat and Sentinel-2.
     Harmonized,
-    /// Images whose names do not tell a product.
+    /// Images whose names do not belong to a known product.
     Other,
 }
 
 impl ProductKind {
-    /// What 0 means in its files. Sentinel-2, Landsat and HLS keep it for pixels without data in every band; files of Landsat's first
-    /// collection declare another value, and 0 is measured there.
+    /// What 0 means in its files. In Sentinel-2, Landsat and HLS, it marks pixels without data in every band; files of Landsat's first
+    /// collection declare another value, and 0 is a measured value there.
     pub(super) fn zero_fill(self) -> ZeroFill {
         match self {
             Self::Liss => ZeroFill::AllBands,
@@ -37,7 +37,7 @@ impl ProductKind {
         }
     }
 
-    /// The sensor whose bands its files are numbered by.
+    /// The sensor whose band numbers its files use.
     pub(super) fn sensor(self) -> Option<&'static Sensor> {
         match self {
             Self::Liss => Some(&LISS),

@@ -144,7 +144,7 @@ pub(super) fn element(xml: &str, name: &str, attribute: Option<(&str, &str)>) ->
     let mut reader = Reader::from_str(xml);
     let is_it = |start: &BytesStart<'_>| {
         let has = |(key, value): (&str, &str)| {
-            // Looking for names that occur twice would take the square of their number.
+            // Searching for duplicate names would take quadratic time.
             let mut attributes = start.attributes();
             let mut attributes = attributes.with_checks(false).flatten();
             attributes.any(|attribute| attribute.key.as_ref() == key && attribute.value == value)
@@ -246,7 +246,7 @@ fn liss(codes: &[&str], text: &str) -> Result<Calibration, NotCalibrated> {
         }
     };
     if number(&values, &[], "BITSPERPIXEL").is_ok_and(|bits| bits < 10.0) {
-        return Err("The numbers have fewer than 10 bits, and nothing says what they stand for".to_owned());
+        return Err("The numbers have fewer than 10 bits, and the metadata do not say what they stand for".to_owned());
     }
     let sine = sine_of_elevation(number(&values, &[], "SUNELEVATIONATCENTER")?)?;
     let day = word("DATEOFPASS")

@@ -95,7 +95,7 @@ pub struct Product<S> {
     max_window_bytes: u64,
     /// The product that the files' names state.
     kind: ProductKind,
-    /// The empty border, once it was looked for.
+    /// The empty border, after it was looked for.
     collar: Option<Collar>,
 }
 
@@ -187,7 +187,7 @@ impl<S: Scene> Product<S> {
                     (Zero::Measured, ZeroFill::AnyBand)
                 }
                 (_, Some(0.0)) => (Zero::DeclaredNodata, ZeroFill::Never),
-                // What is interpolated has to know this before.
+                // Interpolation has to know this beforehand.
                 (ZeroFill::AllBands, None) if is_stretched => (Zero::DeclaredNodata, ZeroFill::AllBands),
                 (ZeroFill::AllBands, None) => (Zero::ImpliedNodata, ZeroFill::Never),
                 _ => (Zero::Measured, ZeroFill::Never),
@@ -368,7 +368,7 @@ impl<S: Scene> Product<S> {
     /// For people: a band by its common name and that of its file, such as `red (BAND3)`, if the product's naming tells every band and none
     /// is this one. `None` if the band is there or could be.
     pub fn missing_band(&self, common: &str) -> Option<String> {
-        // The narrow near infrared serves as well, and some products have no other.
+        // Narrow near infrared will do, and some products have no other.
         let is_it = |name: &String| name == common || (common == "nir" && name == "nir08");
         let is_there = self.info.band_names.iter().flatten().any(is_it);
         if is_there || self.kind == ProductKind::Other {

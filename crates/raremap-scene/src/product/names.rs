@@ -31,7 +31,7 @@ pub(super) struct FileName {
     pub(super) role: FileRole,
     /// Group and role of a name such as `scene_B3`, in case the files beside it turn out to be those of Sentinel-2.
     pub(super) unpadded: Option<(String, FileRole)>,
-    /// Group and number of a name such as `BAND7` without words before it, whatever it is of.
+    /// Group and number of a name such as `BAND7` without words before it, of whatever sensor.
     pub(super) liss_code: Option<(String, String)>,
     pub(super) is_jpeg_2000: bool,
 }

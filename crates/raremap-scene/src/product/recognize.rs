@@ -29,16 +29,16 @@ pub struct RecognizedProduct {
     pub metadata: Option<usize>,
     /// Names of files that are not used, with what they hold.
     pub unused: Vec<String>,
-    /// Files that say something of the bands' files.
+    /// Files that describe the bands' files.
     pub neighbours: Vec<Neighbour>,
-    /// Names of the first file and of the folders that it is in, the nearest first: they may name the sensor.
+    /// Names of the first file and of the folders that contain it, the innermost first: they may name the sensor.
     pub described: Vec<String>,
 }
 
-/// Folders above a file that are looked at for the name of a sensor.
+/// How many folders above a file are searched for the name of a sensor.
 const FOLDERS: usize = 3;
 
-/// What is known by the paths of its bands' files.
+/// What the paths of its bands' files say.
 fn product(
     kind: ProductKind,
     bands: Vec<ProductBand>,
@@ -243,8 +243,8 @@ fn settle_unpadded(names: &mut [FileName]) {
     }
 }
 
-/// Decides whether names such as `BAND3` are of LISS: not where files beside them have numbers that it does not have, and not where 3, 4 and
-/// 5 are among them and nothing but the numbers speaks for it, since Landsat's are numbered so, too.
+/// Decides whether names such as `BAND3` belong to LISS. They do not if files beside them have numbers that LISS does not have, or if 3, 4 and
+/// 5 are among them and only the numbers suggest LISS, since Landsat's bands are numbered like that, too.
 fn settle_liss(names: &mut [FileName]) {
     let is_liss = |name: &FileName| name.kind == ProductKind::Liss;
     let has_metadata = names
@@ -260,7 +260,7 @@ fn settle_liss(names: &mut [FileName]) {
     for group in groups {
         let is_bare = group.ends_with('/') && !has_metadata;
         let of_group = |name: &&FileName| is_liss(name) && name.group == group;
-        // Green, red and near infrared of Landsat 8, numbered as red, near infrared and short-wave infrared of LISS.
+        // Green, red and near infrared of Landsat 8 have the numbers of red, near infrared and short-wave infrared of LISS.
         let has = |band: &str| {
             names
                 .iter()
@@ -280,7 +280,7 @@ fn settle_liss(names: &mut [FileName]) {
     }
 }
 
-/// The only image of a list whose names say nothing.
+/// The only image of a list, if its name says nothing.
 pub(super) fn only_image(paths: &[&str]) -> Option<RecognizedProduct> {
     let is_beside = |other: usize| {
         let image =
@@ -315,7 +315,7 @@ fn refuse_jpeg_2000(bands: &[ProductBand], names: &[FileName]) -> Result<(), Pro
 impl RecognizedProduct {
     /// What was recognized, for people.
     ///
-    /// `used` and `unused` have the files beside the bands', with what they were good for, or why not.
+    /// `used` and `unused` are the files beside the bands' files, with what was taken from them, or why nothing was.
     pub(super) fn notices(&self, used: Vec<String>, unused: Vec<String>) -> Vec<Notice> {
         let mut notices = Vec::new();
         if self.kind != ProductKind::Other {

@@ -193,7 +193,7 @@ fn one_file_stays_what_it_is() {
     let bytes = band(9, 5.0, None, |y, x| (y * x) as u16);
     let product = open(&[("scene.tif", bytes.clone())]).expect("a scene");
     let file = block_on(TiffScene::open(BytesSource::new(bytes), Limits::default())).expect("a file");
-    // But for its name, which may tell the sensor.
+    // Only its name differs, which may name the sensor.
     let named = SceneInfo {
         described: vec!["scene.tif".to_owned()],
         ..file.scene_info().clone()

@@ -33,7 +33,7 @@ pub(super) fn decode_whole(compressed: &[u8], expected: usize) -> Option<Vec<u8>
 /// Fills `decoded` as far as the stream goes; returns the number of bytes written.
 ///
 /// # Errors
-/// Where the stream cannot be right: in what fills `decoded`, and in as much again behind it, since damage often makes a stream longer.
+/// If the stream is damaged, either in the part that fills `decoded` or in as much again after it, since damage often makes a stream longer.
 pub(super) fn decode(compressed: &[u8], decoded: &mut [u8]) -> Result<usize, &'static str> {
     let mut decoder = flate2::Decompress::new(true);
     let mut filled = 0;
@@ -82,12 +82,12 @@ mod tests {
         let data: Vec<u8> = (0..3000u32).map(|i| (i * i % 251) as u8).collect();
         let sound = deflated(&data);
         let mut decoded = vec![0; 2000];
-        assert_eq!(decode(&sound, &mut decoded), Ok(2000), "a longer stream is no damage");
+        assert_eq!(decode(&sound, &mut decoded), Ok(2000), "a longer stream is not damaged");
         assert_eq!(decoded, data[..2000]);
         let mut checksum = sound.clone();
         *checksum.last_mut().expect("a checksum") ^= 1;
         assert_eq!(decode(&checksum, &mut decoded), Err("its deflate data is damaged"));
-        // What was cut off behind the last byte that is needed is no loss.
+        // It does not matter if bytes after the last needed one are cut off.
         assert_eq!(decode(&sound[..sound.len() - 4], &mut [0; 3000]), Ok(3000));
     }
 }

@@ -1,8 +1,8 @@
 //! The bilevel codes of facsimile: modified Huffman runs, ITU-T T.4 (group 3) and T.6 (group 4).
 //!
-//! Black is 1, as in libtiff; what the photometric interpretation makes of it is the reader's business. The code words come from the
-//! crate `fax`. Its decoders read group 4 and one-dimensional group 3 that are sound; the rows here are also two-dimensional ones of
-//! group 3, modified Huffman runs, and what is left of damaged strips.
+//! Black is 1, as in libtiff; the reader applies the photometric interpretation. The code words come from the
+//! crate `fax`. Its decoders read intact group 4 and one-dimensional group 3; the ones here also read two-dimensional rows of
+//! group 3, modified Huffman runs, and the intact part of damaged strips.
 
 use std::convert::Infallible;
 
@@ -19,7 +19,7 @@ enum Rows {
     Aligned(u32),
     /// Rows behind end-of-line codes; two-dimensional ones have another bit that says how each is coded.
     Group3 { two_dimensional: bool },
-    /// One-dimensional rows, nothing between them: what some writers call group 3.
+    /// One-dimensional rows with nothing between them, which some writers call group 3.
     Unmarked,
     /// Two-dimensional rows, nothing between them.
     Group4,
@@ -107,7 +107,7 @@ pub(super) fn decode(compressed: &[u8], shape: &BlockShape, options: Options) ->
             Ok(()) => {}
             // The next end of line is found again; what a damaged row lacks is white.
             Err(_) if matches!(order, Rows::Group3 { .. }) && !bits.is_at_end() => {}
-            // A strip that ends early after all has white rows below, as libtiff has it.
+            // A strip that still ends early has white rows at its end, as in libtiff.
             Err(RowError::End) if row > 0 && matches!(order, Rows::Group3 { .. } | Rows::Group4) => break,
             Err(RowError::End) => return Err(format!("its facsimile data ends in row {row} of {}", shape.rows).into()),
             Err(RowError::Invalid) => return Err(format!("its facsimile data has an invalid code in row {row}").into()),
@@ -144,13 +144,13 @@ struct Bits<'a> {
 impl BitReader for Bits<'_> {
     type Error = Infallible;
 
-    /// Zeros behind the end.
+    /// Zeros after the end.
     fn peek(&self, bits: u8) -> Option<u16> {
         let byte = self.position / 8;
         let held = (0..4).fold(0, |held, index| {
             (held << 8) | u32::from(self.data.get(byte + index).copied().unwrap_or(0))
         });
-        // At most 16 bits are asked for.
+        // Callers ask for at most 16 bits.
         Some(((held << (self.position % 8)).checked_shr(32 - u32::from(bits))?) as u16)
     }
 

@@ -62,9 +62,9 @@ pub enum Compression {
     WebP,
     /// JPEG (code 7).
     Jpeg,
-    /// JPEG of before technical note 2 (code 6).
+    /// JPEG from before technical note 2 (code 6).
     OldJpeg,
-    /// Logarithms of light, 16 bits, or 32 with colour (code 34676).
+    /// Logarithms of luminance: 16 bits, or 32 with colour (code 34676).
     SgiLog,
     /// CCITT modified Huffman runs, rows on bytes (or on 16-bit words).
     CcittRle,
@@ -213,7 +213,7 @@ pub(crate) enum Decoded {
 /// A compression, with what else the directory says about it.
 #[derive(Debug, Clone)]
 pub(crate) enum BlockCodec {
-    /// One that knows nothing but bytes.
+    /// A codec that only handles bytes.
     Bytes(Compression),
     #[cfg(feature = "jpeg")]
     Jpeg {
@@ -275,7 +275,7 @@ impl BlockCodec {
         })
     }
 
-    /// Old-style JPEG with what its own tags say.
+    /// Old-style JPEG with the contents of its tags.
     #[cfg(feature = "jpeg")]
     pub(crate) fn of_old_jpeg(old_jpeg: OldJpeg) -> Self {
         BlockCodec::OldJpeg(Some(Arc::new(old_jpeg)))

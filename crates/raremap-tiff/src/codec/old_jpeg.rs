@@ -1,7 +1,7 @@
-//! Old-style JPEG (compression 6, TIFF 6.0, section 22): what writers made of it before technical note 2.
+//! Old-style JPEG (compression 6, TIFF 6.0, section 22), in the forms that writers used before technical note 2.
 //!
 //! The specification left open where the tables and headers are: in tags, in one stream that the tag JPEGInterchangeFormat points to,
-//! or at the start of the strips. All of these come down to tables, a frame header and a scan header, put before the coded data of a
+//! or at the start of the strips. In every case, this module puts tables, a frame header and a scan header before the coded data of a
 //! strip or of the whole image.
 
 use super::jpeg::{self, OldFrame};
@@ -17,7 +17,7 @@ use raremap_io::RangeSource;
 /// Headers are a few hundred bytes; some hold a thumbnail in an application segment.
 const MAX_HEADER_BYTES: u64 = 1 << 20;
 
-/// What all blocks of an image share.
+/// The parts that all blocks of an image share.
 #[derive(Debug, Clone)]
 pub(crate) struct OldJpeg {
     header: Header,
@@ -30,9 +30,9 @@ pub(crate) struct OldJpeg {
 struct Header {
     /// Tables and the restart interval, as whole segments.
     tables: Vec<u8>,
-    /// The frame header behind its length.
+    /// The frame header after its length.
     frame: Vec<u8>,
-    /// The scan header behind its length.
+    /// The scan header after its length.
     scan: Vec<u8>,
     /// Whether the frame is the whole image's, not a strip's.
     is_of_image: bool,
@@ -49,7 +49,8 @@ pub(crate) struct OldImage<'a> {
 }
 
 impl OldJpeg {
-    /// Finds the headers, for components that mean what `colors` says; gives with them where the coded data of the whole image is, or of the first strip behind a header of its own.
+    /// Finds the headers, for components that mean what `colors` says. Returns them with the place of the coded data: that of the whole image, or
+    /// of the first strip if it has a header of its own.
     pub(crate) async fn read<S: RangeSource>(
         reader: &mut MetadataReader<'_, S>,
         directory: &Directory,
@@ -66,7 +67,7 @@ impl OldJpeg {
         }
         if !matches!(image.samples, 1 | 3) {
             return Err(Unsupported::Feature {
-                feature: "old-style JPEG of other than one or three bands",
+                feature: "old-style JPEG with other than one or three bands",
             }
             .into());
         }
@@ -140,9 +141,9 @@ pub(crate) struct CodedBytes {
 pub(crate) enum Coded {
     /// In each strip.
     Strips,
-    /// In each strip; the first one's is here, behind a header.
+    /// In each strip; in the first one it is here, after a header.
     StripsBehind(CodedBytes),
-    /// All of the image's is here.
+    /// All coded data of the image is here.
     Image(CodedBytes),
 }
 
@@ -171,7 +172,7 @@ const QUANTIZATION_TABLES: u8 = 0xDB;
 const RESTART_INTERVAL: u8 = 0xDD;
 
 impl Header {
-    /// Reads segments from `start` up to the coded data, whose place is given; `None` if there is none before `end`.
+    /// Reads segments from `start` up to the coded data and returns its place; `None` if there is none before `end`.
     async fn read<S: RangeSource>(
         &mut self,
         reader: &mut MetadataReader<'_, S>,
@@ -184,7 +185,7 @@ impl Header {
             let marker = reader.bytes(WHAT, position, 2).await?;
             let [0xFF, marker] = *marker else { return Ok(None) };
             match marker {
-                // Coded data may start with this byte: it belongs to no header.
+                // Coded data may start with this byte, which does not belong to a header.
                 0x00 => return Ok(None),
                 0xFF => {
                     position += 1;
@@ -229,7 +230,7 @@ impl Header {
         Ok(None)
     }
 
-    /// One stream that strips point into restarts with every strip, whether it says so or not.
+    /// A stream that strips point into restarts with every strip, whether or not it says so.
     fn interval_of_strips(&self, image: &OldImage<'_>) -> Option<u16> {
         let is_said = self
             .tables
@@ -245,7 +246,7 @@ impl Header {
         u16::try_from(units(image.block_width, across) * units(image.block_height, down)).ok()
     }
 
-    /// Makes up the frame header that the tags describe; the height is each block's own.
+    /// Builds the frame header that the tags describe; each block sets its own height.
     async fn make_frame<S: RangeSource>(
         &mut self,
         reader: &mut MetadataReader<'_, S>,
@@ -268,7 +269,7 @@ impl Header {
         Ok(())
     }
 
-    /// Reads tables that tags point to, and makes up the scan header that goes with them.
+    /// Reads the tables that tags point to, and builds the scan header that goes with them.
     async fn read_tables<S: RangeSource>(
         &mut self,
         reader: &mut MetadataReader<'_, S>,
@@ -279,7 +280,7 @@ impl Header {
         const WHAT: &str = "a table of old-style JPEG";
         self.scan = vec![samples as u8];
         for component in 0..samples as u8 {
-            // Components are known by what the frame calls them.
+            // Components have the identifiers of the frame.
             let id = self.frame.get(6 + 3 * usize::from(component)).copied();
             self.scan
                 .extend_from_slice(&[id.unwrap_or(component), component << 4 | component]);
@@ -324,7 +325,7 @@ impl Header {
     /// The whole stream of one block.
     fn stream(&self, coded: &[u8], shape: &BlockShape) -> Vec<u8> {
         let mut frame = self.frame.clone();
-        // The frame of a strip is as high as the strip, whatever the one header says.
+        // The frame of a strip is as high as the strip, whatever the shared header says.
         if !self.is_of_image
             && let Some(height) = frame.get_mut(1..3)
         {

@@ -1,4 +1,4 @@
-//! SGI Log (compression 34676): light of high-dynamic-range pictures as logarithms, 16 bits each, or 32 with colour (LogLuv, G. W. Larson).
+//! SGI Log (compression 34676): luminance of high-dynamic-range pictures as logarithms of 16 bits, or 32 with colour (LogLuv, G. W. Larson).
 
 use super::{BlockShape, CodecError};
 use crate::samples::SampleType;
@@ -6,17 +6,18 @@ use crate::samples::SampleType;
 /// Steps of the colour coordinates u' and v' from 0 to 1.
 const COLOR_STEPS: f64 = 410.0;
 
-/// Decodes one strip or tile to 16-bit samples in native byte order: the logarithm of the light; with three samples u' and v' in 2^-15 too.
+/// Decodes one strip or tile to 16-bit samples in native byte order: the logarithm of the luminance and, with three samples, u' and v' in
+/// units of 2^-15.
 ///
-/// What is coded are the bytes of a row's numbers, most significant ones of all pixels first, in runs.
+/// Runs code the bytes of a row's numbers, the most significant bytes of all pixels first.
 pub(super) fn decode(compressed: &[u8], shape: &BlockShape) -> Result<Vec<u8>, CodecError> {
     if shape.sample_type != SampleType::I16 || !matches!(shape.samples, 1 | 3) {
         return Err(CodecError::Unsupported(
-            "SGI Log of other than one or three samples of 16 bits",
+            "SGI Log with other than one or three samples of 16 bits",
         ));
     }
     let number_bytes = if shape.samples == 1 { 2 } else { 4 };
-    // Two bytes code 129 at most.
+    // Two bytes code at most 129.
     if shape.width.saturating_mul(shape.rows).saturating_mul(number_bytes) > (compressed.len() + 1).saturating_mul(65) {
         return Err("it is too short for its SGI Log image".into());
     }
@@ -42,7 +43,7 @@ pub(super) fn decode(compressed: &[u8], shape: &BlockShape) -> Result<Vec<u8>, C
     Ok(decoded)
 }
 
-/// Decodes one byte of each of a row's numbers; gives what is left.
+/// Decodes one byte of each number in a row and returns the rest of the stream.
 fn decode_bytes<'a>(mut rest: &'a [u8], row: &mut [u32], shift: u32) -> Result<&'a [u8], &'static str> {
     const SHORT: &str = "its SGI Log data ends early";
     let mut done = 0;

@@ -81,7 +81,7 @@ pub fn foreign_format(start: &[u8]) -> Option<&'static str> {
         (
             0,
             b"version https://git-lfs.github.com/spec/",
-            "a Git LFS pointer, which stands for a file that was not fetched: `git lfs pull` fetches it",
+            "a Git LFS pointer in place of a file that was not fetched: `git lfs pull` fetches it",
         ),
         (0, b"\x89PNG\r\n\x1a\n", "a PNG image"),
         (0, b"\xff\xd8\xff", "a JPEG image"),
@@ -123,7 +123,7 @@ pub fn foreign_format(start: &[u8]) -> Option<&'static str> {
 
 /// The name of a text that is not TIFF, by its first characters.
 fn foreign_text(start: &[u8]) -> Option<&'static str> {
-    // As far as it is text: the last character may be cut.
+    // Only the valid part counts, because the last character may be cut.
     let text = match std::str::from_utf8(start) {
         Ok(text) => text,
         Err(error) if error.error_len().is_none() => std::str::from_utf8(start.get(..error.valid_up_to())?).ok()?,
@@ -134,9 +134,7 @@ fn foreign_text(start: &[u8]) -> Option<&'static str> {
         .iter()
         .any(|tag| text.starts_with(tag));
     if is_html || text.starts_with("<?xml") && text.contains("<html") {
-        return Some(
-            "a web page (HTML): the address gave a page, perhaps one that asks to log in, instead of the file",
-        );
+        return Some("a web page (HTML): the address returned a page, perhaps a login page, instead of the file");
     }
     if text.contains("<vrtdataset") {
         return Some(
@@ -154,7 +152,7 @@ fn foreign_text(start: &[u8]) -> Option<&'static str> {
 /// Number of bytes that [`foreign_format`] needs.
 pub const FOREIGN_FORMAT_BYTES: u64 = 262;
 
-/// The beginning of what looks like text, such as a server's complaint.
+/// The first line of a file that looks like text, such as a server's error.
 fn first_line(start: &[u8]) -> Option<&str> {
     let text = std::str::from_utf8(start.get(..start.len().min(60))?).ok()?;
     let line = text.lines().next()?.trim_end();
@@ -167,7 +165,7 @@ async fn not_a_tiff<S: RangeSource>(reader: &mut MetadataReader<'_, S>) -> Resul
     let start = reader.bytes("the header", 0, end).await?;
     let what = match foreign_format(&start) {
         Some(format) => format!("it is {format}"),
-        None if let Some(line) = first_line(&start) => format!("it is text, which begins with \"{line}\""),
+        None if let Some(line) = first_line(&start) => format!("it is text that begins with \"{line}\""),
         None => {
             let first = start.iter().take(8).map(|byte| format!("{byte:02x}"));
             format!("it starts with {}", first.collect::<Vec<_>>().join(" "))

@@ -35,7 +35,7 @@ pub(crate) struct StoredPixel {
 }
 
 impl ColorConversion {
-    /// Finds the conversion of what GDAL converts: colours of 8 bits. What it does not read either is refused.
+    /// Finds the conversion of the colours that GDAL converts, which have 8 bits. Colours that GDAL does not read are refused.
     pub(crate) async fn read<S: RangeSource>(
         reader: &mut MetadataReader<'_, S>,
         directory: &Directory,
@@ -113,7 +113,7 @@ impl ColorConversion {
     }
 }
 
-/// Reads what the codes mean; `subsampling` is luma samples across and down for one of each chroma.
+/// Reads the meaning of the codes; `subsampling` is luma samples across and down for one of each chroma.
 pub(crate) async fn read_ycbcr<S: RangeSource>(
     reader: &mut MetadataReader<'_, S>,
     directory: &Directory,

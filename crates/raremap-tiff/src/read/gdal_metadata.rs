@@ -150,7 +150,7 @@ pub(crate) fn append(text: &mut String, event: &Event<'_>) {
 
 fn unescape(text: &str) -> String {
     let mut plain = String::with_capacity(text.len());
-    // Here, a bracket is one: markup within a value was escaped before.
+    // A bracket is only a bracket here: markup within a value was already unescaped.
     let text = text.replace('<', "&lt;");
     let mut reader = reader(&text);
     while let Ok(event) = reader.read_event() {

@@ -1,4 +1,4 @@
-//! The tags that say where an image is.
+//! The tags that georeference an image.
 
 use raremap_geo::GeoTags;
 use raremap_io::RangeSource;

@@ -90,7 +90,7 @@ impl<S: RangeSource> GridRead<'_, S> {
             nodata: StoredNodata::NONE,
             ..*self
         };
-        // Of 8 bits each.
+        // Each has 8 bits.
         let stored: Samples<f32> = read.read_stored(planes).await?;
         let pixels = out.valid.len();
         let chunky: Vec<u8> = (0..pixels)
@@ -111,8 +111,8 @@ impl<S: RangeSource> GridRead<'_, S> {
         Ok(out)
     }
 
-    /// Fetches and decodes the touched blocks in bounded batches and copies the wanted pixels of what blocks hold: the bands, or
-    /// the planes that bands are made from.
+    /// Fetches and decodes the touched blocks in bounded batches and copies the wanted pixels: those of the bands, or of the planes that bands
+    /// are made from.
     async fn read_stored<T: SampleValue>(&self, band_count: usize) -> Result<Samples<T>, TiffError> {
         let layout = self.layout;
         let mut out = self.allocate(band_count)?;

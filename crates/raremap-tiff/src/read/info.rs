@@ -90,15 +90,15 @@ pub struct RasterInfo {
     pub crs: Option<Crs>,
     /// Whether the file's own coordinates refer to pixel centres (PixelIsPoint); the transform refers to corners all the same.
     pub pixel_is_point: bool,
-    /// Ground control points, of a file that has them instead of a transform. They place no pixel, but are written to results.
+    /// Ground control points of a file that has them instead of a transform. They do not place any pixel, but are written to results.
     pub gcp_count: usize,
     /// The tags of such a file: its points and system.
     #[serde(skip)]
     pub ground_control: Option<GeoTags>,
-    /// The tags of a system that the file names though nothing says where in it the pixels are.
+    /// The tags of a coordinate reference system that the file names without placing the pixels in it.
     #[serde(skip)]
     pub(crate) unplaced_system: Option<GeoTags>,
-    /// Wavelength of the middle of each band in nanometres, where the metadata say it.
+    /// Centre wavelength of each band in nanometres, if the metadata say it.
     pub wavelengths_nm: Vec<Option<f64>>,
 }
 
@@ -189,13 +189,13 @@ impl RasterInfo {
         })
     }
 
-    /// Takes note of a value that marks pixels without data.
+    /// Sets the value that marks pixels without data.
     pub(crate) fn set_nodata(&mut self, nodata: f64) {
         self.stated_nodata = Some(nodata);
         self.nodata = Some(nodata).filter(|nodata| can_hold(self.sample_type, *nodata));
     }
 
-    /// What the metadata say of the sensor, in no particular form.
+    /// What the metadata say about the sensor, in no particular form.
     pub fn described(&self) -> Vec<String> {
         const KEYS: &[&str] = &[
             "SENSOR",

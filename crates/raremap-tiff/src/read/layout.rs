@@ -76,7 +76,7 @@ impl Layout {
         let mut photometric = directory.first_unsigned(reader, tags::PHOTOMETRIC, 1, limits).await? as u16;
         let is_old_jpeg = compression == Compression::OldJpeg;
         if is_old_jpeg && (photometric == 2 || !directory.has(tags::PHOTOMETRIC)) {
-            // Its writers said red, green and blue where they stored luma and chroma, as libtiff found.
+            // As libtiff found, its writers said red, green and blue but stored luma and chroma.
             photometric = 6;
         }
         let usual_samples = if is_old_jpeg && photometric == 6 { 3 } else { 1 };
@@ -117,7 +117,7 @@ impl Layout {
         let band_count = conversion.bands(stored_samples);
         let sample_type = match conversion {
             ColorConversion::None => sample_type,
-            // Colours are unsigned, whatever the file says of its inks.
+            // Colours are unsigned, whatever the file says about its inks.
             _ => SampleType::U8,
         };
         let is_contiguous_ycbcr = photometric == 6 && !planar && stored_samples == 3;
@@ -363,7 +363,7 @@ impl Layout {
         }
     }
 
-    /// What becomes of the samples of one block; colours whose samples are in planes are converted when all of them are read.
+    /// What happens to the samples of one block. Colours in planes are converted when all planes are read.
     pub(crate) fn block_conversion(&self) -> &ColorConversion {
         if self.planar {
             &ColorConversion::None
@@ -372,7 +372,7 @@ impl Layout {
         }
     }
 
-    /// How many planes a converted pixel takes, and the conversion; `None` where blocks hold bands.
+    /// How many planes a converted pixel takes, and the conversion; `None` if blocks hold bands.
     pub(crate) fn plane_conversion(&self) -> Option<(usize, &ColorConversion)> {
         let is_converted = !matches!(self.conversion, ColorConversion::None);
         (self.planar && is_converted).then_some((self.stored_samples, &self.conversion))

@@ -91,7 +91,7 @@ struct Masked<'a, S> {
     mask: Option<Mask<'a, S>>,
 }
 
-/// What says which pixels are valid, of the same file or of one beside it.
+/// The mask of valid pixels, in the same file or in one beside it.
 struct Mask<'a, S> {
     source: &'a S,
     layout: &'a Layout,
@@ -139,16 +139,16 @@ impl<S: RangeSource> GeoTiff<S> {
         &self.info
     }
 
-    /// Takes a file beside this one for its mask, if it can be.
+    /// Uses a file beside this one as its mask, if possible.
     ///
     /// # Errors
-    /// The mask, where the file has one of its own, or its size or type is another's.
+    /// If the file has a mask of its own, or if the other file does not fit by size or type; returns the mask.
     pub fn set_mask_file(&mut self, mask: Self) -> Result<(), &'static str> {
         if self.mask.is_some() {
             return Err("the file has a mask of its own");
         }
         if !is_mask_of(&mask.layout, &self.layout) {
-            return Err("its size or type is not that of a mask of the file");
+            return Err("its size or type does not fit the file");
         }
         self.mask_file = Some(Box::new(mask));
         self.info.masked = true;

@@ -37,7 +37,7 @@ pub enum SampleType {
 }
 
 impl SampleType {
-    /// What it is called among people.
+    /// Its usual name.
     pub fn title(self) -> &'static str {
         match self {
             Self::U8 => "8-bit",

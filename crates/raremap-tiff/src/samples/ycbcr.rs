@@ -1,6 +1,6 @@
-//! Luma and chroma (TIFF 6.0, section 21) to red, green and blue, in the numbers of libtiff.
+//! Converts luma and chroma (TIFF 6.0, section 21) to red, green and blue, with libtiff's arithmetic.
 
-/// Units of `across * down` luma samples and one of each chroma, and what they mean.
+/// Units of `across * down` luma samples and one sample of each chroma, and their meaning.
 #[derive(Debug, Clone)]
 pub(crate) struct YCbCr {
     across: usize,
@@ -21,7 +21,7 @@ impl YCbCr {
         units.saturating_mul((self.across * self.down + 2) as u64)
     }
 
-    /// The same for strips, of which libtiff does not read all of units of 4 x 4 ([`YCbCr::bytes_read`]).
+    /// The same for strips, where libtiff does not read all units of 4 x 4 ([`YCbCr::bytes_read`]).
     pub(crate) fn in_strips(mut self) -> Self {
         self.drops_last_bytes = [self.across, self.down] == [4, 4];
         self
@@ -63,10 +63,10 @@ impl YCbCr {
         [y + of(&self.red_of_cr, cr), y + green, y + of(&self.blue_of_cb, cb)].map(|value| value.clamp(0, 255) as u8)
     }
 
-    /// Bytes of a block that count; those behind are 0.
+    /// Number of bytes of a block that count; the others are read as 0.
     ///
-    /// libtiff counts bytes by rows of pixels, rounded down: of units of 4 x 4 (18 bytes in four rows), an odd number side by
-    /// side, the last chroma is lost for each row of units. Readers are to agree on pixels, so it is here.
+    /// libtiff counts bytes by rows of pixels, rounded down. With an odd number of units of 4 x 4 (18 bytes in four rows) side by side, it loses
+    /// the last chroma of each row of units. Readers should agree on pixels, so this one does the same.
     fn bytes_read(&self, width: usize, rows: usize) -> usize {
         let unit_bytes = self.across * self.down + 2;
         let row_of_units = width.div_ceil(self.across) * unit_bytes;

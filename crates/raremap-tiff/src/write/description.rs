@@ -1,4 +1,4 @@
-//! What every written file says of its image, in tags.
+//! The tags that every written file has.
 
 use crate::codec::predictor::Predictor;
 use crate::error::{Misuse, TiffError};
@@ -8,7 +8,7 @@ use crate::tags;
 use crate::write::head::{Directory, Entry};
 use raremap_geo::GeoTags;
 
-/// What a file says of its image beside the pixels.
+/// The description of an image in its file.
 #[derive(Debug, Clone, PartialEq)]
 pub struct ImageDescription {
     /// Columns.
@@ -32,7 +32,7 @@ pub struct ImageDescription {
 }
 
 impl ImageDescription {
-    /// Describes an image by what is needed to read it, and no more.
+    /// Describes an image by only what is needed to read it.
     pub fn new(width: u32, height: u32, sample_type: SampleType, band_count: usize) -> Self {
         Self {
             width,
@@ -101,7 +101,7 @@ pub enum BandOrder {
 /// How an image is cut into blocks.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum BlockLayout {
-    /// Strips of so many rows.
+    /// Strips of this many rows.
     Strips(u32),
     /// Square tiles of this edge, a multiple of 16.
     Tiles(u32),
@@ -116,7 +116,7 @@ pub struct WriteOptions {
     pub band_order: BandOrder,
     /// Deflate, from 1 (fast) to 9 (small); `None` stores the samples as they are.
     pub deflate_level: Option<u8>,
-    /// What is done to samples before they are compressed.
+    /// Transformation of samples before they are compressed.
     pub predictor: Predictor,
     /// Whether the file has images of a half, a quarter... of the size, down to one tile.
     pub has_overviews: bool,
@@ -157,10 +157,10 @@ impl WriteOptions {
         }
         let is_float = image.sample_type == SampleType::F32;
         match self.predictor {
-            Predictor::Horizontal if is_float => bad("horizontal differences need whole numbers"),
+            Predictor::Horizontal if is_float => bad("horizontal differences need integer samples"),
             Predictor::FloatingPoint if !is_float => bad("differences of byte planes need floating point samples"),
             Predictor::Horizontal | Predictor::FloatingPoint if self.deflate_level.is_none() => {
-                bad("a predictor is of no use without compression")
+                bad("a predictor has no effect without compression")
             }
             _ => Ok(()),
         }

@@ -1,4 +1,4 @@
-//! Header and directories. They stand in front of the pixels, because their size is known before the first pixel is.
+//! Header and directories. They come before the pixels, because their size is known before the first pixel is.
 
 use crate::tags::Tag;
 

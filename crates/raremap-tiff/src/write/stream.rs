@@ -12,7 +12,7 @@ use raremap_geo::GeoReference;
 /// A part of the image that a block needs.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct BlockRequest {
-    /// 1 for the image itself; an overview's pixel stands for a square of so many.
+    /// 1 for the image itself; a pixel of an overview stands for a square of this many pixels a side.
     pub step_px: u32,
     /// Columns of this level that the image has.
     pub columns: Range<u32>,
@@ -23,7 +23,7 @@ pub struct BlockRequest {
 }
 
 impl BlockRequest {
-    /// For each column, the image's own that is in the middle of what it stands for; `width` is the image's.
+    /// For each column, the image's column in the middle of those that it stands for. `width` is that of the image.
     pub fn source_columns(&self, width: u32) -> impl Iterator<Item = u32> + Clone {
         middles(self.columns.clone(), self.step_px, width)
     }
@@ -42,7 +42,7 @@ fn middles(range: Range<u32>, step_px: u32, length: u32) -> impl Iterator<Item =
 /// Writes an image to a writer at its start. It calls `fill` for each block, which appends the samples row by row, in little-endian order.
 /// Overviews come first, the smallest before the others, and are asked for by their own columns and rows.
 ///
-/// Header and directories stand in front of the pixels. The tags of `georeference` are written as they were read, so an image on the same
+/// Header and directories come before the pixels. The tags of `georeference` are written as they were read, so an image on the same
 /// grid keeps its place exactly. The file becomes a BigTIFF if 4 GB might not be enough.
 ///
 /// # Errors

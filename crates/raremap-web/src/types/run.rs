@@ -51,7 +51,7 @@ pub struct TileCount {
 pub struct AfterTile {
     /// Whether to end here.
     pub cancel: bool,
-    /// The layer to draw of what is done.
+    /// The layer of the finished part to draw.
     #[tsify(type = "LayerRequest | null")]
     pub layer: Option<LayerRequest>,
 }

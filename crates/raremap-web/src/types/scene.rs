@@ -16,7 +16,7 @@ pub struct OpenedScene {
     pub scene: SceneFacts,
     /// Names of the bands that the model needs, in order.
     pub model_bands: Vec<String>,
-    /// Which of the scene's bands are those.
+    /// Which of the scene's bands these are.
     pub assignment: BandAssignment,
     /// What does not fit the model.
     pub warnings: Vec<Notice>,
@@ -36,20 +36,20 @@ pub struct OpenedScene {
 #[derive(Debug, Serialize, Tsify)]
 #[tsify(missing_as_null)]
 pub struct BandAssignment {
-    /// The scene's band, from 0, for each that the model needs; null if no band can be it.
+    /// The scene's band, from 0, for each that the model needs; null if no band fits.
     pub bands: Vec<Option<usize>>,
     /// How far to trust it.
     pub certainty: Certainty,
     /// Why, in one sentence.
     pub reason: String,
-    /// All that the bands could be, with the guess first; empty if nothing else comes into question.
+    /// Everything that the bands could be, the guess first; empty if there is no alternative.
     pub choices: Vec<BandChoice>,
 }
 
 /// One way to read the bands of a scene.
 #[derive(Debug, Serialize, Tsify)]
 pub struct BandChoice {
-    /// Whose bands are numbered or ordered so, for people.
+    /// The product or sensor whose bands are numbered or ordered like this, for people.
     pub product: String,
     /// The scene's band, from 0, for each that the model needs.
     pub bands: Vec<usize>,
@@ -82,7 +82,7 @@ pub enum Certainty {
     Named,
     /// It fits a known product.
     Likely,
-    /// Nothing says so; a person must confirm it.
+    /// The file does not say; a person must confirm it.
     Unknown,
 }
 

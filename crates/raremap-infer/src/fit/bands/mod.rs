@@ -119,7 +119,7 @@ const SUBSTITUTES: &[(&str, &str)] = &[("nir", "nir08"), ("nir08", "nir")];
 ///
 /// A name counts for more than a colour, which writers fill in by default. A band of opacity only stands for another one if its name says
 /// so, if it holds something else, or if there are no other bands left. A band that is known to be one colour never stands for
-/// another: where no band is left for a role, the guess has none.
+/// another: if no band is left for a role, the guess has none.
 ///
 /// # Errors
 /// [`InferError::TooFewBands`].

@@ -101,11 +101,11 @@ fn names_decide_where_there_are_any() {
         ),
         (&["b", "red", "nir", "green"], [3, 1, 2]),
         (&["red edge", "green", "red", "nir"], [1, 2, 3]),
-        // Another near infrared serves where there is no other.
+        // Narrow near infrared is used if there is no other.
         (&["B02", "B03", "B04", "B8A", "B11", "B12"], [1, 2, 3]),
         (&["blue", "green", "red", "nir08", "swir16", "swir22"], [1, 2, 3]),
         (&["B2_blue", "B3_green", "B4_red", "B8A"], [1, 2, 3]),
-        // By the sensors that write them so.
+        // These are spelled the way their sensors do.
         (&["B1", "B2", "B3N"], [0, 1, 2]),
         (&["ImageData3N", "ImageData2", "ImageData1"], [2, 1, 0]),
         (
@@ -192,7 +192,7 @@ fn numbers_that_are_other_colours_on_other_sensors_are_a_choice() {
         );
         assert_eq!(guess.bands, some(expected[0]), "{names:?}");
     }
-    // As LISS near infrared, as Sentinel-2 natural colours.
+    // Read as LISS, one of them is near infrared; read as Sentinel-2, they are natural colours.
     let rgb = guess(&["B2", "B3", "B4"]);
     assert_eq!((rgb.certainty, &rgb.bands), (Certainty::Unknown, &some([0, 1, 2])));
     assert!(
@@ -325,7 +325,7 @@ fn a_role_never_goes_to_a_band_that_is_known_to_be_another_colour() {
             "{error}"
         );
     }
-    // A band of which nothing is known may be it.
+    // A band that nothing is known about may be the one.
     for (names, expected) in [
         (&["red", "green", "blue", ""][..], [1, 0, 3]),
         (&["blue", "", "", ""], [1, 2, 3]),

@@ -18,7 +18,7 @@ pub(super) struct Expected {
     pub(super) may_be_higher: bool,
     pub(super) components: usize,
     pub(super) bits: u16,
-    /// Whether halved components are doubled by the transform; else their samples are repeated.
+    /// Whether the transform doubles halved components; otherwise their samples are repeated.
     pub(super) doubles_chroma: bool,
 }
 

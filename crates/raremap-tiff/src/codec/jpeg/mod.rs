@@ -72,15 +72,15 @@ pub(super) fn decode(
     Ok(decoded)
 }
 
-/// What old-style JPEG has of its own.
+/// The peculiarities of old-style JPEG.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct OldFrame<'a> {
     /// Converts three components to red, green and blue; `None` of gray images.
     pub(super) colors: Option<&'a YCbCr>,
 }
 
-/// As [`decode`], for old-style JPEG: the frame may be larger than the block, and chroma is repeated, not doubled by the transform, as
-/// in libtiff.
+/// Like [`decode`], for old-style JPEG: the frame may be larger than the block, and chroma is repeated rather than doubled by the transform,
+/// as in libtiff.
 pub(super) fn decode_old(
     tables: &[u8],
     stream: &[u8],
@@ -132,5 +132,5 @@ pub(super) fn decode_old(
     Ok(decoded)
 }
 
-/// By how much frames of old-style JPEG are padded.
+/// Padding of frames of old-style JPEG.
 const OLD_FRAME_UNIT_PX: usize = 64;

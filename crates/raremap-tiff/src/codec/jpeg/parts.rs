@@ -14,7 +14,7 @@ pub(super) struct Tables {
     pub(super) restart_interval: u32,
 }
 
-/// One component: its geometry and what is decoded of it.
+/// One component: its geometry and its decoded samples.
 #[derive(Debug)]
 pub(super) struct Component {
     pub(super) id: u8,
@@ -25,7 +25,7 @@ pub(super) struct Component {
     pub(super) quant: [u16; 64],
     /// Columns and rows of blocks that belong to the image.
     pub(super) own_blocks: [usize; 2],
-    /// What a block is transformed to.
+    /// Size that a block is transformed to.
     pub(super) block_size: BlockSize,
     /// How often a transformed sample is repeated across and down.
     pub(super) repeat: [usize; 2],
@@ -33,7 +33,7 @@ pub(super) struct Component {
     pub(super) blocks_across: usize,
     pub(super) blocks_down: usize,
     pub(super) samples: Vec<u16>,
-    /// Of progressive frames only.
+    /// Only in progressive frames.
     pub(super) coefficients: Vec<[i16; 64]>,
     pub(super) is_seen: bool,
 }
