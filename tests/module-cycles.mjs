@@ -323,7 +323,7 @@ export function cyclesOf(imports) {
     }
     if (low.get(path) !== index.get(path)) return;
     const group = stack.splice(stack.indexOf(path));
-    if (group.length > 1) cycles.push(group.sort());
+    if (group.length > 1) cycles.push(group.toSorted());
   };
   for (const path of imports.keys()) if (!index.has(path)) visit(path);
   return cycles;

@@ -7,7 +7,7 @@ import { cyclesOf, importsOf, neighbours, readCrate, tokens } from "./module-cyc
 const crateOf = (files) => readCrate("src/lib.rs", (file) => files[file.replace(/^src\//, "")]);
 
 /** All edges as `from -> to`. */
-const edgesOf = (files) => [...importsOf(crateOf(files))].flatMap(([from, edges]) => [...edges.keys()].map((to) => `${from} -> ${to}`)).sort();
+const edgesOf = (files) => [...importsOf(crateOf(files))].flatMap(([from, edges]) => [...edges.keys()].map((to) => `${from} -> ${to}`)).toSorted();
 
 const cyclesAt = (files, parent = "") => cyclesOf(neighbours(importsOf(crateOf(files)), parent));
 
