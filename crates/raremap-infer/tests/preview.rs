@@ -204,13 +204,24 @@ fn values_that_are_not_those_of_training_are_told() {
         &[0, 1, 2],
         2048,
     );
-    assert_eq!(fits.warnings, []);
+    assert_eq!((fits.warnings, fits.matching), (vec![], None));
     let far = preview(
-        &scene(&GREEN_RED_NIR, [20, 100], |_, _, x| 5000.0 + x as f32),
+        &scene(&GREEN_RED_NIR, [20, 100], |_, _, x| x as f32 / 10_000.0),
         &card,
         &[0, 1, 2],
         2048,
     );
-    assert!(!far.warnings.is_empty());
-    assert!(far.matching.is_some());
+    assert_eq!(
+        far.warnings.first().map(|warning| warning.code),
+        Some("values_reflectance")
+    );
+    assert!(far.matching.is_some_and(|text| text.contains("10000")));
+}
+
+#[test]
+fn a_scene_whose_bands_are_not_assigned_is_shown_and_compared_with_nothing() {
+    let scene = scene(&GREEN_RED_NIR, [20, 100], |_, _, x| x as f32 / 10_000.0);
+    let shown = preview(&scene, &card(&GREEN_RED_NIR), &[], 2048);
+    assert_eq!((shown.warnings, shown.matching), (vec![], None));
+    assert_eq!((shown.picture.width(), shown.picture.height()), (100, 20));
 }

@@ -83,7 +83,7 @@ fn logits(nodata_rows: usize) -> SceneLogits {
     let options = RunOptions {
         tiling: Tiling {
             tile_px: 64,
-            overlap_px: 16,
+            overlap_px: 32,
         },
         ..RunOptions::new(vec![0, 1])
     };
