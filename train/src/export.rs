@@ -35,6 +35,9 @@ pub struct ExportArgs {
     /// figures show (logit adjustment after training, arXiv:2007.07314, section 4.1). You can repeat this option.
     #[arg(long, value_name = "CLASS=LOGIT")]
     logit_shift: Vec<String>,
+    /// The same in the auxiliary head, for a rare class: the mask's threshold then means another probability. You can repeat this option.
+    #[arg(long, value_name = "CLASS=LOGIT")]
+    rare_logit_shift: Vec<String>,
     /// Split whose figures go into the card.
     #[arg(long, default_value = "val")]
     split: String,
@@ -66,8 +69,13 @@ pub fn run(args: &ExportArgs) -> Result<()> {
     let mut model = card.architecture.init(&device);
     load_module(&mut model, &args.run.join(BEST_WEIGHTS))?;
 
+    let classes: Vec<&str> = card.classes.iter().map(|class| class.name.as_str()).collect();
     for shift in &args.logit_shift {
-        shift_logit(&mut model, &card, shift)?;
+        shift_logit(&mut model, "heads.classifier.bias", &classes, shift)?;
+    }
+    let rare: Vec<&str> = card.rare_classes.iter().map(String::as_str).collect();
+    for shift in &args.rare_logit_shift {
+        shift_logit(&mut model, "heads.auxiliary.bias", &rare, shift)?;
     }
 
     let split = dataset.load_split(&args.split)?;
@@ -117,6 +125,7 @@ pub fn run(args: &ExportArgs) -> Result<()> {
         "threshold": THRESHOLD,
         // This was added to the main head's logits after training.
         "logit_shift": args.logit_shift,
+        "rare_logit_shift": args.rare_logit_shift,
         "seed": recipe.seed,
     });
     let bytes = file.to_bytes(!args.float)?;
@@ -137,14 +146,14 @@ pub fn run(args: &ExportArgs) -> Result<()> {
     Ok(())
 }
 
-/// Adds `CLASS=LOGIT` to the bias of the main head's classifier, which runs unquantized, so that no runtime has to know about it.
-fn shift_logit(model: &mut Network, card: &Card, shift: &str) -> Result<()> {
-    const BIAS: &str = "heads.classifier.bias";
+/// Adds `CLASS=LOGIT` to the parameter `bias` of a head with a channel for each of `classes`. Heads run unquantized, so no runtime has to
+/// know about it.
+fn shift_logit(model: &mut Network, bias_name: &str, classes: &[&str], shift: &str) -> Result<()> {
     let (name, value) = shift
         .split_once('=')
         .with_context(|| format!("--logit-shift {shift}: write CLASS=LOGIT"))?;
-    let class = card.classes.iter().position(|class| class.name == name);
-    let class = class.with_context(|| format!("--logit-shift {shift}: the model has no class {name}"))?;
+    let class = classes.iter().position(|class| *class == name);
+    let class = class.with_context(|| format!("--logit-shift {shift}: there is no class {name} in this head"))?;
     let value: f32 = value
         .parse()
         .ok()
@@ -152,12 +161,12 @@ fn shift_logit(model: &mut Network, card: &Card, shift: &str) -> Result<()> {
         .with_context(|| format!("--logit-shift {shift}: {value} is not a number"))?;
     let mut parameters = parameters_of(model)?;
     let bias = parameters
-        .get_mut(BIAS)
-        .with_context(|| format!("--logit-shift {shift}: the network has no {BIAS}"))?;
+        .get_mut(bias_name)
+        .with_context(|| format!("--logit-shift {shift}: the network has no {bias_name}"))?;
     let mut values = bias.try_to_vec::<f32>().map_err(|error| anyhow::anyhow!("{error}"))?;
     *values
         .get_mut(class)
-        .with_context(|| format!("{BIAS} has no entry {class}"))? += value;
+        .with_context(|| format!("{bias_name} has no entry {class}"))? += value;
     *bias = TensorData::new(values, bias.shape().to_vec());
     Ok(apply_parameters(model, &parameters)?)
 }
