@@ -47,8 +47,7 @@ install_crate() { # NAME VERSION OPTIONS...
   build=$(mktemp -d)
   CARGO_TARGET_DIR=$build CARGO_PROFILE_RELEASE_LTO=off CARGO_PROFILE_RELEASE_OPT_LEVEL=0 CARGO_PROFILE_RELEASE_DEBUG=0 \
     CARGO_PROFILE_RELEASE_CODEGEN_UNITS=16 CARGO_PROFILE_RELEASE_PANIC=abort CARGO_RESOLVER_INCOMPATIBLE_RUST_VERSIONS=fallback \
-    cargo install --quiet --root "$RAREMAP_TOOLS" "$name@$version" "$@"
-  rc=$?
+    cargo install --quiet --root "$RAREMAP_TOOLS" "$name@$version" "$@" && rc=0 || rc=$?
   rm -rf "$build"
   [ $rc -ne 0 ] || say "$name is installed, after $((SECONDS - began)) s"
   return $rc
