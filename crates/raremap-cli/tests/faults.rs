@@ -144,7 +144,7 @@ fn masks_that_lie_elsewhere_are_refused_by_check_and_before_the_first_step() {
         "allow_shift_px = 0.75",
         "allow_shift_px = -1.0",
     );
-    assert!(fail(&folder, &["check", "dataset.toml"]).contains("allow_shift_px must be 0 or more"));
+    assert!(fail(&folder, &["check", "dataset.toml"]).contains("allow_shift_px is -1; it must be 0 or more"));
 }
 
 #[test]
@@ -160,7 +160,7 @@ fn classes_that_no_mask_can_have_are_refused_by_their_key() {
         (
             "name = \"water\"",
             "name = \"land\"",
-            "classes: the name land stands twice",
+            "classes: the name land is used twice",
         ),
         (
             "value = 5",
@@ -180,7 +180,7 @@ fn classes_that_no_mask_can_have_are_refused_by_their_key() {
         (
             "name = \"nir\", index",
             "name = \"green\", index",
-            "bands: the name green stands twice",
+            "bands: the name green is used twice",
         ),
     ] {
         // With 255 for a class another value is ignored.

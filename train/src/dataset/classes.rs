@@ -45,7 +45,7 @@ pub(super) fn check_classes(classes: &[ClassConfig], ignore: u8) -> Result<()> {
         );
         let color = color_of(class)?;
         for other in before {
-            ensure!(other.name != *name, "classes: the name {name} stands twice");
+            ensure!(other.name != *name, "classes: the name {name} is used twice");
             ensure!(
                 other.value != value,
                 "classes: {} and {name} both have the value {value}",
