@@ -33,7 +33,7 @@ pub(super) fn read(config: &DatasetConfig, path: &Path) -> Result<Vec<Entry>> {
         .delimiter(delimiter)
         .trim(csv::Trim::All)
         .from_reader(text.as_bytes());
-    let bad_line = || format!("{} has a bad line", path.display());
+    let bad_line = || format!("{} has a line that cannot be read", path.display());
     let header = reader.headers().with_context(bad_line)?.clone();
     let column = |name: &str| {
         let found = header.iter().position(|title| title.eq_ignore_ascii_case(name));
