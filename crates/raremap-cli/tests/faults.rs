@@ -144,7 +144,7 @@ fn masks_that_lie_elsewhere_are_refused_by_check_and_before_the_first_step() {
         "allow_shift_px = 0.75",
         "allow_shift_px = -1.0",
     );
-    assert!(fail(&folder, &["check", "dataset.toml"]).contains("allow_shift_px must be 0 or more"));
+    assert!(fail(&folder, &["check", "dataset.toml"]).contains("allow_shift_px is -1; it must be 0 or more"));
 }
 
 #[test]
