@@ -13,12 +13,12 @@ test("an arrow of the architecture is allowed", () => {
   assert.deepEqual(checkDependencies(packages), []);
 });
 
-test("model and raster importing each other is refused", () => {
+test("model and tiff importing each other is refused", () => {
   const packages = [packageOf("raremap-model", ["raremap-tiff"]), packageOf("raremap-tiff", ["raremap-model"])];
   assert.equal(checkDependencies(packages).length, 2);
 });
 
-test("raster importing burn is refused, also as a build dependency", () => {
+test("tiff importing burn is refused, also as a build dependency", () => {
   assert.equal(checkDependencies([packageOf("raremap-tiff", ["burn-tensor", "build"])]).length, 1);
 });
 

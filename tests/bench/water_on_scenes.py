@@ -1,9 +1,10 @@
 """Water of a model on georeferenced scenes with labels, beside what NDWI finds on the same pixels, and whether the map depends on the tile.
 
     python3 -m pip install numpy rasterio
-    python3 tests/bench/water_on_scenes.py target/release/raremap web/models/default.raremap ../shared/data/scenes OUT [predict options]
+    python3 tests/bench/water_on_scenes.py target/release/raremap web/models/default.raremap SCENES OUT [predict options]
 
-OUT keeps the masks. The scenes are not part of the repository; one that is not there is skipped.
+SCENES is a folder of your own with the scenes and their labels, under the names below: they are not part of the repository, and one that is not
+there is skipped. OUT keeps the masks.
 """
 import json
 import os

@@ -9,7 +9,7 @@ export interface AfterTile {
      */
     cancel: boolean;
     /**
-     * The layer to draw of what is done.
+     * The layer of the finished part to draw.
      */
     layer: LayerRequest | null;
 }
@@ -54,7 +54,7 @@ export type Backend = "cpu" | "webgpu";
  */
 export interface BandAssignment {
     /**
-     * The scene's band, from 0, for each that the model needs; null if no band can be it.
+     * The scene's band, from 0, for each that the model needs; null if no band fits.
      */
     bands: (number | null)[];
     /**
@@ -66,7 +66,7 @@ export interface BandAssignment {
      */
     reason: string;
     /**
-     * All that the bands could be, with the guess first; empty if nothing else comes into question.
+     * Everything that the bands could be, the guess first; empty if there is no alternative.
      */
     choices: BandChoice[];
 }
@@ -76,7 +76,7 @@ export interface BandAssignment {
  */
 export interface BandChoice {
     /**
-     * Whose bands are numbered or ordered so, for people.
+     * The product or sensor whose bands are numbered or ordered like this, for people.
      */
     product: string;
     /**
@@ -343,7 +343,7 @@ export interface OpenedScene {
      */
     modelBands: string[];
     /**
-     * Which of the scene's bands are those.
+     * Which of the scene's bands these are.
      */
     assignment: BandAssignment;
     /**
@@ -367,7 +367,7 @@ export interface OpenedScene {
      */
     hasAreas: boolean;
     /**
-     * Whether zeros along its edge are taken for an empty border, without data.
+     * Whether zeros along its edge are treated as an empty border without data.
      */
     hasEmptyBorder: boolean;
 }
@@ -590,17 +590,17 @@ export class Session {
      */
     files(options: DecideOptions): ResultFile[];
     /**
-     * What the model is, and the result of its golden tile.
+     * The model, and the result of its golden tile.
      *
      * # Errors
-     * None in practice, because these values can always be written.
+     * None in practice, because everything here can be written.
      */
     info(): ModelInfo;
     /**
      * A picture of the result.
      *
      * # Errors
-     * `misuse` without a result, for a layer that does not exist, or for options out of range.
+     * `misuse` without a result, for a layer that is not there, or for options out of range.
      */
     layer(request: LayerRequest): Picture;
     /**

@@ -1,3 +1,3 @@
-//! What the tests of several crates share.
+//! Checks that the tests of several crates share.
 
 pub mod ring;

@@ -11,7 +11,7 @@ pub fn data_folder(part: &str) -> Option<PathBuf> {
         return Some(folder);
     }
     println!(
-        "skipped: {} is not there (RAREMAP_DATA names the folder with real files; README.md says which)",
+        "skipped: {} is not there (RAREMAP_DATA names a folder with real files; README.md says what its `tiff` holds)",
         folder.display()
     );
     None
