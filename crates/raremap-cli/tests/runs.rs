@@ -228,7 +228,7 @@ fn replicas_share_the_steps_and_resume_bit_for_bit() {
 
     let uneven = fail(&folder, &train("uneven", "0,0,0"));
     assert!(
-        uneven.contains("batch_size") && uneven.contains("3 devices"),
+        uneven.contains("a batch holds 4 crops") && uneven.contains("3 devices"),
         "{uneven}"
     );
 }

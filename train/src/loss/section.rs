@@ -276,7 +276,10 @@ mod tests {
             ("main = []", "loss.main needs at least one term"),
             ("[[main]]\nweight = 1", "kind"),
             ("[[main]]\nkind = 'dise'", "dise"),
-            ("[[main]]\nkind = 'dice'\nweight = 'a'", "weight must be a number"),
+            (
+                "[[main]]\nkind = 'dice'\nweight = 'a'",
+                "weight is \"a\"; it must be a number",
+            ),
             (
                 "[[main]]\nkind = 'dice'\nweight = 0",
                 "kind dice: weight must be positive",

@@ -324,7 +324,7 @@ fn maps_that_do_not_fit_are_refused_by_the_samples_name() {
         (vec![good()], "no saliency map for memory"),
         (vec![good(), Ok(vec![0.5; 3])], "has 3 pixels, the image 4"),
         (vec![good(), Ok(vec![0.5, f32::NAN, 0.5, 0.5])], "contains NaN"),
-        (vec![good(), Ok(vec![1.5; 4])], "holds 1.5"),
+        (vec![good(), Ok(vec![1.5; 4])], "contains 1.5"),
         (vec![good(), good(), good()], "more saliency maps"),
         (vec![Err(anyhow::anyhow!("out of memory"))], "out of memory"),
     ] {

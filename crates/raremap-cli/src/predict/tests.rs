@@ -420,7 +420,7 @@ fn what_fails_is_named_once_and_before_the_network_runs() {
     let cases = [
         (fails("scene.tif", "text/out"), "write_failed", "cannot write"),
         (fails("absent.tif", "out"), "source_failed", "absent.tif"),
-        (fails("text", "out"), "not_a_tiff", "text"),
+        (fails("text", "out"), "not_a_tiff", "text: this is not"),
     ];
     for ((code, message), expected, part) in cases {
         assert_eq!(code, expected, "{message}");

@@ -134,7 +134,7 @@ mod tests {
         assert_eq!(other_numbers(&declared(1e-4, 0.0), &card), None);
         let told = other_numbers(&declared(1e-4, -0.1), &card).expect("a warning");
         assert!(
-            told.code == "declared_scaling" && told.message.contains("stands for 0.0001 n - 0.1;"),
+            told.code == "declared_scaling" && told.message.contains("stands for 0.0001 n - 0.1,"),
             "{told:?}"
         );
         assert!(other_numbers(&declared(2.75e-5, -0.2), &card).is_some());

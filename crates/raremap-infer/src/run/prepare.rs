@@ -185,7 +185,7 @@ mod tests {
         let twice = about_bands(&card(), &[1, 0, 1], &guess(Certainty::Named));
         assert_eq!(codes(&twice), ["band_used_twice"]);
         assert!(
-            twice[0].message.starts_with("Band 2 is both green and nir"),
+            twice[0].message.starts_with("Band 2 serves as both green and nir"),
             "{twice:?}"
         );
     }

@@ -289,7 +289,7 @@ fn opacity_in_the_file_of_a_band_is_not_calibrated_and_8_bits_are_not_10() {
         origin: "a test".to_owned(),
     };
     let why = product.check_calibration(&calibration).expect_err("of more bits");
-    assert!(why.contains("BAND2.tif has 8 bits, and a test"), "{why}");
+    assert!(why.contains("BAND2.tif has 8 bits, but a test"), "{why}");
     calibration.is_of_8_bits = true;
     product.check_calibration(&calibration).expect("of 8 bits");
     product.calibrate(&calibration, 2.0).expect("two files");
