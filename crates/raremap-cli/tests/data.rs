@@ -413,7 +413,7 @@ fn faults_are_named_before_training() {
     with("", "");
 
     write_splits(&folder, &[&ROWS[..], &["9,p9,train"]].concat());
-    assert!(refusal(&folder).contains("images/9.tif is not there"));
+    assert!(refusal(&folder).contains("images/9.tif does not exist"));
     write_splits(&folder, &[&ROWS[..], &["0,p0,train"]].concat());
     assert!(refusal(&folder).contains("image 0 is listed twice"));
     write_splits(&folder, &[&ROWS[..], &["5,p0,train"]].concat());

@@ -282,7 +282,7 @@ mod tests {
             ),
             (
                 "[[main]]\nkind = 'dice'\nweight = 0",
-                "kind dice: weight must be positive",
+                "kind dice: weight is 0; it must be positive",
             ),
             ("[[main]]\nkind = 'arbt'\neta = 'a'", "`eta`"),
             ("[[main]]\nkind = 'arbt'\norientaton = 'as_written'", "orientaton"),
