@@ -5,6 +5,8 @@ use crate::georeference::GeoTags;
 
 /// Brackets may be nested at most this deep.
 const MAX_DEPTH: usize = 32;
+/// Longer texts are refused: a million short values would take a hundred times their own size. The longest systems take some kilobytes.
+const MAX_TEXT_BYTES: usize = 64 << 10;
 const USER_DEFINED: u16 = 32767;
 
 /// `KEYWORD["name", value, CHILD[...]]`
@@ -86,8 +88,11 @@ impl Node {
     }
 }
 
-/// The keys that describe the same coordinate reference system as `text`; `None` if the text does not describe one.
+/// The keys that describe the same coordinate reference system as `text`; `None` if the text does not describe one, or is longer than 64 KiB.
 pub fn geo_keys(text: &str) -> Option<GeoTags> {
+    if text.len() > MAX_TEXT_BYTES {
+        return None;
+    }
     let (root, _) = Node::read(text.trim().trim_start_matches('\u{feff}'), 0)?;
     let system = match root.keyword.as_str() {
         // The horizontal part comes first.
@@ -310,6 +315,14 @@ mod tests {
         assert_eq!((crs(coded).epsg, crs(coded).linear_unit_m), (Some(3035), Some(1.0)));
         let compound = format!(r#"COMPD_CS["both",{utm},VERT_CS["height",UNIT["metre",1]]]"#);
         assert_eq!(crs(&compound).epsg, Some(32633));
+    }
+
+    #[test]
+    fn texts_and_brackets_beyond_the_limits_are_refused() {
+        let padded = |bytes: usize| format!("{GEOGCS}{}", " ,".repeat(bytes / 2));
+        assert!(geo_keys(&padded(1 << 10)).is_some());
+        assert!(geo_keys(&padded(MAX_TEXT_BYTES)).is_none());
+        assert!(geo_keys(&"GEOGCS[".repeat(MAX_DEPTH + 2)).is_none());
     }
 
     #[test]
