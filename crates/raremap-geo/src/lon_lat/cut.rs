@@ -84,9 +84,12 @@ fn west_of(rings: &[Ring], line: f64, written: f64) -> Vec<Vec<Ring>> {
     }
     let mut polygons: Vec<Vec<Ring>> = outer.into_iter().map(|ring| vec![ring]).collect();
     for hole in holes {
-        let own = polygons
-            .iter()
-            .position(|polygon| polygon.first().is_some_and(|outer| holds(outer, &hole)));
+        let is_in = |polygon: &Vec<Ring>| polygon.first().is_some_and(|outer| holds(outer, &hole));
+        // A single polygon holds them all; asking would take the product of its corners and its holes.
+        let own = match polygons.len() {
+            1 => Some(0),
+            _ => polygons.iter().position(is_in),
+        };
         if let Some(polygon) = polygons.get_mut(own.unwrap_or(0)) {
             polygon.push(hole);
         }

@@ -11,8 +11,10 @@ const SMALL_PX: u64 = 4 << 20;
 const EDGE_PLACES: u32 = 64;
 /// Samples that are read at a time.
 const READ_SAMPLES: usize = 3 << 20;
-/// At most this many runs of zeros are kept per row, the longest ones, which bounds the memory. A border has one or two.
+/// At most this many runs of zeros are kept per row, the longest ones. A border has one or two.
 const MAX_RUNS: usize = 64;
+/// At most this many runs are kept in all, which bounds the memory (24 MiB) whatever height a file claims.
+const MAX_RUNS_IN_ALL: usize = 2 << 20;
 /// At most this many passes go down and up through the rows; the part of a border that winds more often is not found.
 const MAX_PASSES: usize = 16;
 
@@ -35,17 +37,22 @@ pub(super) struct Collar {
 }
 
 impl Collar {
-    /// Finds the border of a scene; `None` if it has none.
+    /// Finds the border of a scene; `None` if it has none, or so many rows that there is no room for two runs in each.
     pub(super) async fn find(scene: &impl Scene) -> Result<Option<Self>, SceneError> {
         let info = scene.scene_info();
+        let max_runs = (MAX_RUNS_IN_ALL / (info.height as usize).max(1)).min(MAX_RUNS);
+        if max_runs < 2 {
+            return Ok(None);
+        }
         let is_small = u64::from(info.width) * u64::from(info.height) <= SMALL_PX;
         if !is_small && !has_zero_at_edge(scene).await? {
             return Ok(None);
         }
         let judge = Judge::new(scene);
         let (width, height) = (info.width, info.height);
-        let columns = (READ_SAMPLES / judge.bands.len()).clamp(1, width as usize) as u32;
-        let rows_at_once = (READ_SAMPLES / (columns as usize * judge.bands.len())).clamp(1, height as usize) as u32;
+        let columns = (READ_SAMPLES / judge.bands.len().max(1)).clamp(1, width as usize) as u32;
+        let rows_at_once =
+            (READ_SAMPLES / (columns as usize * judge.bands.len().max(1))).clamp(1, height as usize) as u32;
         let mut rows: Vec<Vec<Run>> = Vec::with_capacity(height as usize);
         for y in (0..height).step_by(rows_at_once as usize) {
             let height = rows_at_once.min(height - y);
@@ -59,7 +66,7 @@ impl Collar {
                     add_runs(row, x, empty);
                 }
             }
-            rows.extend(block.into_iter().map(keep_longest));
+            rows.extend(block.into_iter().map(|row| keep_longest(row, max_runs)));
         }
         join(&mut rows, width);
         let rows: Vec<Box<[[u32; 2]]>> = rows
@@ -173,7 +180,7 @@ async fn has_zero_at_edge(scene: &impl Scene) -> Result<bool, SceneError> {
     let info = scene.scene_info();
     let judge = Judge::new(scene);
     let (width, height) = (info.width, info.height);
-    let columns = (READ_SAMPLES / judge.bands.len()).clamp(1, width as usize) as u32;
+    let columns = (READ_SAMPLES / judge.bands.len().max(1)).clamp(1, width as usize) as u32;
     let along = |y: u32| {
         (0..width).step_by(columns as usize).map(move |x| Window {
             x,
@@ -216,10 +223,10 @@ fn add_runs(row: &mut Vec<Run>, x: u32, empty: &[bool]) {
     }
 }
 
-fn keep_longest(mut row: Vec<Run>) -> Vec<Run> {
-    if row.len() > MAX_RUNS {
+fn keep_longest(mut row: Vec<Run>, max_runs: usize) -> Vec<Run> {
+    if row.len() > max_runs {
         row.sort_by_key(|run| std::cmp::Reverse(run.to - run.from));
-        row.truncate(MAX_RUNS);
+        row.truncate(max_runs);
         row.sort_by_key(|run| run.from);
     }
     row.shrink_to_fit();
@@ -302,11 +309,39 @@ mod tests {
         let mut row = Vec::new();
         let empty: Vec<bool> = (0..400).map(|x| x % 2 == 0 || x > 380).collect();
         add_runs(&mut row, 0, &empty);
-        let kept = keep_longest(row);
+        let kept = keep_longest(row, MAX_RUNS);
         assert_eq!(
             (kept.len(), kept.last().map(|run| run.to - run.from)),
             (MAX_RUNS, Some(20))
         );
         assert!(kept.is_sorted_by_key(|run| run.from));
+    }
+
+    /// A scene of which only the size is known.
+    struct Unread(crate::scene::SceneInfo);
+
+    impl Scene for Unread {
+        fn scene_info(&self) -> &crate::scene::SceneInfo {
+            &self.0
+        }
+
+        async fn read_window(&self, window: Window, _: &[usize]) -> Result<Samples, SceneError> {
+            panic!("{window:?} was read");
+        }
+
+        async fn read_preview(&self, _: u32, _: &[usize]) -> Result<Samples, SceneError> {
+            panic!("a preview was read");
+        }
+    }
+
+    #[test]
+    fn a_height_without_room_for_its_runs_is_not_searched() {
+        let pixel = raremap_tiff::OutputImage::new(1, 1, raremap_tiff::OutputSamples::U8(&[1]));
+        let file = raremap_tiff::encode_geotiff(&pixel, None).expect("encodes");
+        let source = raremap_io::BytesSource::new(file);
+        let tiff = crate::tiff::TiffScene::open(source, raremap_tiff::Limits::default());
+        let mut info = pollster::block_on(tiff).expect("opens").scene_info().clone();
+        info.height = u32::MAX;
+        assert_eq!(pollster::block_on(Collar::find(&Unread(info))).expect("no error"), None);
     }
 }
