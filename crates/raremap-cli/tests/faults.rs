@@ -67,22 +67,7 @@ fn at(left_m: f64, top_m: f64, epsg: u16) -> GeoReference {
 
 /// Gives all images one place and all masks another.
 fn georeference(folder: &Path, image: &GeoReference, mask: &GeoReference) {
-    for index in 0..6 {
-        let shore = 16 + 6 * index;
-        let water = |pixel: usize| pixel % EDGE < shore;
-        let noise = |pixel: usize| ((pixel * 7919 + index * 104_729) % 97) as f32;
-        let green: Vec<f32> = (0..EDGE * EDGE).map(|p| 800.0 + noise(p)).collect();
-        let nir: Vec<f32> = (0..EDGE * EDGE)
-            .map(|p| if water(p) { 300.0 } else { 2500.0 } + noise(p))
-            .collect();
-        let codes: Vec<u8> = (0..EDGE * EDGE).map(|p| if water(p) { 5 } else { 0 }).collect();
-        let file = |kind: &str| folder.join(format!("data/{kind}/{index}.tif"));
-        let bands = OutputSamples::F32 {
-            bands: vec![&green, &nir],
-        };
-        support::write_tiff(&file("images"), [EDGE; 2], bands, Some(image));
-        support::write_tiff(&file("masks"), [EDGE; 2], OutputSamples::U8(&codes), Some(mask));
-    }
+    support::shores(folder, Some([image, mask]));
 }
 
 /// Writes a mask whose file names a nodata value.

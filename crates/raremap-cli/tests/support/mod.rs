@@ -50,12 +50,8 @@ pub fn write_tiff(path: &Path, [height, width]: [usize; 2], samples: OutputSampl
     fs::write(path, encode_geotiff(&image, place).expect("encodes")).expect("writes");
 }
 
-/// Two bands; the left part is water, dark in the near infrared; the rest is land. How much is water differs by image.
-pub fn dataset(folder: &Path) {
-    for name in ["images", "masks"] {
-        fs::create_dir_all(folder.join("data").join(name)).expect("a folder");
-    }
-    let mut splits = "image,place,split\n".to_owned();
+/// Writes the images and masks of [`dataset`], in two places if there are any: the images' and the masks'.
+pub fn shores(folder: &Path, places: Option<[&GeoReference; 2]>) {
     for index in 0..6 {
         let shore = 16 + 6 * index;
         let water = |pixel: usize| pixel % EDGE < shore;
@@ -69,8 +65,24 @@ pub fn dataset(folder: &Path) {
         let bands = OutputSamples::F32 {
             bands: vec![&green, &nir],
         };
-        write_tiff(&file("images"), [EDGE; 2], bands, None);
-        write_tiff(&file("masks"), [EDGE; 2], OutputSamples::U8(&mask), None);
+        write_tiff(&file("images"), [EDGE; 2], bands, places.map(|[image, _]| image));
+        write_tiff(
+            &file("masks"),
+            [EDGE; 2],
+            OutputSamples::U8(&mask),
+            places.map(|[_, mask]| mask),
+        );
+    }
+}
+
+/// Two bands; the left part is water, dark in the near infrared; the rest is land. How much is water differs by image.
+pub fn dataset(folder: &Path) {
+    for name in ["images", "masks"] {
+        fs::create_dir_all(folder.join("data").join(name)).expect("a folder");
+    }
+    let mut splits = "image,place,split\n".to_owned();
+    shores(folder, None);
+    for index in 0..6 {
         splits += &format!("{index},place{index},{}\n", if index < 4 { "train" } else { "val" });
     }
     fs::write(folder.join("data/splits.csv"), splits).expect("writes");
