@@ -218,13 +218,9 @@ export function showLayerChoices(card, onChange) {
   byId("layer-choices").replaceChildren(...chips);
 }
 
-/** A map with this much of one class is not shown without a word; as the command has it. */
-const ONE_CLASS_PERCENT = 99;
-
 /** @param {Areas} areas */
 export function showTable(areas) {
   byId("area-unit").textContent = areas.validHectares === null ? "pixels" : "ha";
-  const one = areas.classes.find(({ percent }) => percent >= ONE_CLASS_PERCENT);
   const rows = areas.classes.map((row) => {
     const name = make("span", { class: "name" }, swatch(row.color), title(row.name));
     if (row.rare) name.append(make("span", { class: "rare" }, "rare"));
@@ -241,9 +237,8 @@ export function showTable(areas) {
   byId("result-note").textContent = [
     areas.validHectares === null ? "The scene has no georeferencing, so areas are counts of pixels." : "",
     areas.complete ? "" : "The table only counts the part that was finished.",
-    one && areas.complete
-      ? `Nearly all of the map is ${className(one.name)}. If the scene shows anything else, its bands or values are probably not what the model expects.`
-      : "",
+    // Part of a map may well be one class.
+    ...(areas.complete ? areas.warnings.map(({ message }) => message) : []),
     areas.nodataPixels > 0 && areas.complete ? `${number(areas.nodataPixels)} pixels have no data.` : "",
   ].join(" ");
 }

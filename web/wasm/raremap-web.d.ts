@@ -42,6 +42,10 @@ export interface Areas {
      * The most salient share of the scene.
      */
     topK: SalientShare;
+    /**
+     * What should be known before the map is trusted.
+     */
+    warnings: Notice[];
 }
 
 /**

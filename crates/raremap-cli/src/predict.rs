@@ -358,7 +358,6 @@ async fn predict(args: &PredictArgs) -> Result<()> {
 
     let started = Instant::now();
     let summary = logits.summary(&decide)?;
-    warnings.extend(summary.one_class());
     let decide_secs = started.elapsed().as_secs_f64();
 
     let started = Instant::now();
@@ -372,6 +371,8 @@ async fn predict(args: &PredictArgs) -> Result<()> {
         &warnings,
         &notices,
     );
+    // The files say how the scene was run; what the map is like depends on the threshold, too.
+    warnings.extend(summary.one_class());
     let results = Results {
         logits: &logits,
         card,

@@ -5,7 +5,7 @@ use raremap_output::Layer;
 use serde::{Deserialize, Serialize};
 use tsify::Tsify;
 
-use super::{Picture, SceneWindow};
+use super::{Notice, Picture, SceneWindow};
 use crate::error::SessionError;
 
 /// How a mask is decided from the result of a run; this needs no new run.
@@ -92,10 +92,13 @@ pub struct Areas {
     pub classes: Vec<ClassArea>,
     /// The most salient share of the scene.
     pub top_k: SalientShare,
+    /// What should be known before the map is trusted.
+    pub warnings: Vec<Notice>,
 }
 
 impl From<raremap_infer::Summary> for Areas {
     fn from(summary: raremap_infer::Summary) -> Self {
+        let warnings = summary.one_class().iter().map(Notice::from).collect();
         let cut = summary.top_k;
         Self {
             complete: summary.complete,
@@ -108,6 +111,7 @@ impl From<raremap_infer::Summary> for Areas {
                 threshold: (cut.threshold <= 1.0).then_some(cut.threshold),
                 pixels: cut.pixels,
             },
+            warnings,
         }
     }
 }
