@@ -306,3 +306,31 @@ fn a_system_with_heights_is_converted_as_what_lies_on_the_map() {
         (true, Some([78.0, 12.0]))
     );
 }
+
+#[test]
+fn the_border_of_a_large_scene_is_found_from_a_preview_and_ponds_stay() {
+    const LARGE: usize = 2100;
+    let is_border = |y: usize, x: usize| x + 2 * y < 900 || x >= LARGE - 2;
+    let is_pond = |y: usize, x: usize| (1000..1040).contains(&y) && (1000..1060).contains(&x);
+    let pixels: Vec<u8> = (0..LARGE * LARGE)
+        .map(|pixel| (pixel / LARGE, pixel % LARGE))
+        .map(|(y, x)| u8::from(!is_border(y, x) && !is_pond(y, x)))
+        .collect();
+    let file = OutputImage::new(LARGE as u32, LARGE as u32, OutputSamples::U8(&pixels));
+    let product = open(&[("large.tif", encode_geotiff(&file, Some(&place())).expect("encodes"))]);
+    let message = notice(&product, "empty_border");
+    // The corner and the strip, which is narrower than a cell, are 207,150 of 4.41 million pixels.
+    assert!(message.starts_with("About 4.7% of the scene"), "{message}");
+    let rows = Window {
+        x: 0,
+        y: 0,
+        width: LARGE as u32,
+        height: LARGE as u32,
+    };
+    let samples = block_on(product.read_window(rows, &[0])).expect("reads");
+    let wrong = (0..LARGE * LARGE).filter(|pixel| samples.valid[*pixel] == is_border(pixel / LARGE, pixel % LARGE));
+    assert_eq!(wrong.count(), 0);
+    let preview = block_on(product.read_preview(300, &[0])).expect("a preview");
+    let (row, column) = (1020 * preview.height / LARGE, 1030 * preview.width / LARGE);
+    assert!(!preview.valid[0] && preview.valid[row * preview.width + column]);
+}

@@ -245,8 +245,8 @@ impl<S: Scene> Product<S> {
     }
 
     /// Looks for an empty border in a scene that does not declare where it has data: pixels that are 0 in all bands and connected to the edge.
-    /// They count as missing from then on, and a notice says so. This reads the whole scene if there are such pixels at its edge. Call it
-    /// before [`Product::calibrate`].
+    /// They count as missing from then on, and a notice says so. Scenes of up to 4 million pixels are read completely for this, larger ones as a
+    /// preview if there are such pixels at their edge. Call it before [`Product::calibrate`].
     ///
     /// # Errors
     /// Those of reading windows.
@@ -263,8 +263,8 @@ impl<S: Scene> Product<S> {
             self.notices.push(Notice {
                 code: "empty_border",
                 message: format!(
-                    "{} pixels along the edge of the scene are 0 in all bands, so they are treated as an empty border without data. This can be switched off.",
-                    collar.pixels
+                    "{} 0 in all bands, so this is treated as an empty border without data. It can be switched off.",
+                    collar.extent()
                 ),
             });
         }
@@ -508,7 +508,7 @@ impl<S: Scene> Scene for Product<S> {
         }
         let mut samples = self.join(bands.len(), [height as usize, width as usize], parts);
         if let Some(collar) = &self.collar {
-            collar.apply(window, &mut samples);
+            collar.apply(window, bands, &mut samples);
         }
         self.scale(&mut samples, bands);
         Ok(samples)
@@ -541,7 +541,7 @@ impl<S: Scene> Scene for Product<S> {
         }
         let mut samples = self.join(bands.len(), size, parts);
         if let Some(collar) = &self.collar {
-            collar.apply_to_preview(&mut samples);
+            collar.apply_to_preview(bands, &mut samples);
         }
         self.scale(&mut samples, bands);
         Ok(samples)

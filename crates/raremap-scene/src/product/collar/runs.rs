@@ -1,16 +1,11 @@
-//! Finds an empty border that nothing marks: pixels that are 0 in all bands and connected to the edge of the scene, as warping leaves them.
+//! The border of a scene of moderate size, to the pixel: runs of zeros, row by row.
 
+use super::Judge;
 use crate::error::SceneError;
 use crate::scene::Scene;
+use raremap_tiff::Samples;
 use raremap_tiff::Window;
-use raremap_tiff::{SampleType, Samples};
 
-/// Scenes of at most this many pixels are read completely; larger ones are first sampled along their edges.
-const SMALL_PX: u64 = 4 << 20;
-/// Places that are sampled along the left and the right edge of a large scene.
-const EDGE_PLACES: u32 = 64;
-/// Samples that are read at a time.
-const READ_SAMPLES: usize = 3 << 20;
 /// At most this many runs of zeros are kept per row, the longest ones. A border has one or two.
 const MAX_RUNS: usize = 64;
 /// At most this many runs are kept in all, which bounds the memory (24 MiB) whatever height a file claims.
@@ -26,9 +21,9 @@ struct Run {
     is_joined: bool,
 }
 
-/// Which pixels of a scene are its empty border.
+/// Which columns of each row are the border.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Collar {
+pub(in crate::product) struct Runs {
     width: u32,
     /// By row: columns `from..to`, ascending.
     rows: Vec<Box<[[u32; 2]]>>,
@@ -36,23 +31,18 @@ pub(super) struct Collar {
     pub(super) pixels: u64,
 }
 
-impl Collar {
+impl Runs {
     /// Finds the border of a scene; `None` if it has none, or so many rows that there is no room for two runs in each.
-    pub(super) async fn find(scene: &impl Scene) -> Result<Option<Self>, SceneError> {
+    pub(super) async fn find(scene: &impl Scene, judge: &Judge) -> Result<Option<Self>, SceneError> {
         let info = scene.scene_info();
         let max_runs = (MAX_RUNS_IN_ALL / (info.height as usize).max(1)).min(MAX_RUNS);
         if max_runs < 2 {
             return Ok(None);
         }
-        let is_small = u64::from(info.width) * u64::from(info.height) <= SMALL_PX;
-        if !is_small && !has_zero_at_edge(scene).await? {
-            return Ok(None);
-        }
-        let judge = Judge::new(scene);
         let (width, height) = (info.width, info.height);
-        let columns = (READ_SAMPLES / judge.bands.len().max(1)).clamp(1, width as usize) as u32;
+        let columns = (super::READ_SAMPLES / judge.bands.len().max(1)).clamp(1, width as usize) as u32;
         let rows_at_once =
-            (READ_SAMPLES / (columns as usize * judge.bands.len().max(1))).clamp(1, height as usize) as u32;
+            (super::READ_SAMPLES / (columns as usize * judge.bands.len().max(1))).clamp(1, height as usize) as u32;
         let mut rows: Vec<Vec<Run>> = Vec::with_capacity(height as usize);
         for y in (0..height).step_by(rows_at_once as usize) {
             let height = rows_at_once.min(height - y);
@@ -61,7 +51,7 @@ impl Collar {
                 let width = columns.min(width - x);
                 let window = Window { x, y, width, height };
                 let samples = scene.read_window(window, &judge.bands).await?;
-                let empty = judge.empty(&samples);
+                let empty = judge.empty(&judge.bands, &samples);
                 for (row, empty) in block.iter_mut().zip(empty.chunks_exact(width as usize)) {
                     add_runs(row, x, empty);
                 }
@@ -137,75 +127,6 @@ impl Collar {
             }
         }
     }
-}
-
-/// What makes a pixel empty.
-struct Judge {
-    bands: Vec<usize>,
-    /// Position of the opacity band, if there is one, and its value for full opacity: a border may be opaque, too.
-    opaque: Option<(usize, f32)>,
-}
-
-impl Judge {
-    fn new(scene: &impl Scene) -> Self {
-        let info = scene.scene_info();
-        let full = match info.sample_type {
-            SampleType::U8 | SampleType::U16 => 2f32.powi(i32::from(info.bits_per_sample)) - 1.0,
-            _ => 1.0,
-        };
-        Self {
-            bands: (0..info.band_count()).collect(),
-            opaque: info
-                .alpha_band
-                .filter(|_| info.band_count() > 1)
-                .map(|alpha| (alpha, full)),
-        }
-    }
-
-    fn empty(&self, samples: &Samples) -> Vec<bool> {
-        let pixels = samples.valid.len();
-        let mut empty = vec![true; pixels];
-        for (band, plane) in samples.values.chunks_exact(pixels.max(1)).enumerate() {
-            let full = self.opaque.filter(|(alpha, _)| *alpha == band).map(|(_, full)| full);
-            for (empty, value) in empty.iter_mut().zip(plane) {
-                *empty &= *value == 0.0 || Some(*value) == full;
-            }
-        }
-        empty
-    }
-}
-
-/// Samples the first and the last row, and places along the sides.
-async fn has_zero_at_edge(scene: &impl Scene) -> Result<bool, SceneError> {
-    let info = scene.scene_info();
-    let judge = Judge::new(scene);
-    let (width, height) = (info.width, info.height);
-    let columns = (READ_SAMPLES / judge.bands.len().max(1)).clamp(1, width as usize) as u32;
-    let along = |y: u32| {
-        (0..width).step_by(columns as usize).map(move |x| Window {
-            x,
-            y,
-            width: columns.min(width - x),
-            height: 1,
-        })
-    };
-    let places = (0..EDGE_PLACES)
-        .map(|place| ((2 * u64::from(place) + 1) * u64::from(height) / (2 * u64::from(EDGE_PLACES))) as u32);
-    let sides = places.flat_map(|y| {
-        [0, width - 1].map(|x| Window {
-            x,
-            y,
-            width: 1,
-            height: 1,
-        })
-    });
-    for window in along(0).chain(along(height - 1)).chain(sides) {
-        let samples = scene.read_window(window, &judge.bands).await?;
-        if judge.empty(&samples).contains(&true) {
-            return Ok(true);
-        }
-    }
-    Ok(false)
 }
 
 /// Adds the runs of a part of a row that begins at column `x`.
@@ -342,6 +263,10 @@ mod tests {
         let tiff = crate::tiff::TiffScene::open(source, raremap_tiff::Limits::default());
         let mut info = pollster::block_on(tiff).expect("opens").scene_info().clone();
         info.height = u32::MAX;
-        assert_eq!(pollster::block_on(Collar::find(&Unread(info))).expect("no error"), None);
+        let judge = Judge::new(&info);
+        assert_eq!(
+            pollster::block_on(Runs::find(&Unread(info), &judge)).expect("no error"),
+            None
+        );
     }
 }
