@@ -27,7 +27,7 @@ export const RULES = {
   "raremap-infer": { members: ["raremap-model", ...READING], bans: [BROWSER, IMAGE_CODEC, HOST] },
   "raremap-output": { members: RUNNING, bans: [BROWSER, BURN, IMAGE_CODEC, HOST] },
   "raremap-device": { members: [], bans: [BROWSER, IMAGE_CODEC] },
-  "raremap-testing": { members: [], bans: [BROWSER, BURN, IMAGE_CODEC, HOST] },
+  "raremap-testing": { members: ["raremap-model"], bans: [BROWSER, BURN, IMAGE_CODEC, HOST] },
   "raremap-web": { members: [...RUNNING, "raremap-output"], bans: [HOST] },
   "raremap-train": { members: [...RUNNING, "raremap-output", "raremap-device"], bans: [BROWSER] },
   "raremap-cli": { members: [...RUNNING, "raremap-output", "raremap-device", "raremap-train"], bans: [BROWSER] },

@@ -12,8 +12,9 @@ use raremap_infer::{
     run_scene,
 };
 use raremap_io::{FileScratch, RangeSource, Scratch, SourceError};
-use raremap_model::{Band, BandSource, Card, Class, Training, UNetConfig};
+use raremap_model::{Card, UNetConfig};
 use raremap_scene::{Scene as _, TiffScene};
+use raremap_testing::card as testing;
 use raremap_tiff::Limits;
 
 const BANDS: usize = 3;
@@ -23,38 +24,12 @@ const DATA_OFFSET: usize = 1 << 20;
 const TILE_PX: usize = 256;
 const MIB: u64 = 1 << 20;
 
-/// Three classes, the last of them rare, one cell per pixel: the finest grid that any network has.
 fn card() -> Card {
-    let band = |name: &str| Band {
-        name: name.into(),
-        source: BandSource::Scene,
-        mean: 0.0,
-        std: 1.0,
-    };
-    let class = |value: u8, name: &str| Class {
-        value,
-        name: name.into(),
-        color: [value; 3],
-    };
+    let classes = [(1, "land"), (2, "water"), (3, "reed")];
     Card {
-        name: "stand-in".into(),
-        description: String::new(),
-        created: String::new(),
-        bands: vec![band("green"), band("red"), band("nir")],
-        value_scaling: "none".into(),
         tile_px: TILE_PX,
-        ground_resolution_m: 10.0,
-        classes: vec![class(1, "land"), class(2, "water"), class(3, "reed")],
-        rare_classes: vec!["reed".into()],
         architecture: UNetConfig::new(BANDS, 3, 1).into(),
-        training: Training {
-            dataset: String::new(),
-            provenance: String::new(),
-            class_pixels: vec![],
-            ground_resolution_range_m: None,
-        },
-        metrics: Default::default(),
-        quantization: String::new(),
+        ..testing::card(&["green", "red", "nir"], &classes, &["reed"])
     }
 }
 

@@ -3,43 +3,19 @@
 use pollster::block_on;
 use raremap_infer::{InferError, Preview};
 use raremap_io::BytesSource;
-use raremap_model::{Band, BandSource, Card, Class, SegformerConfig, Training, Variant};
+use raremap_model::Card;
 use raremap_scene::TiffScene;
+use raremap_testing::card as testing;
 use raremap_tiff::{Limits, OutputImage, OutputSamples, Window, encode_geotiff};
 
 const NODATA: f32 = -1.0;
 
 fn card(bands: &[&str]) -> Card {
-    let band = |name: &&str| Band {
-        name: (*name).into(),
-        source: BandSource::Scene,
-        mean: 50.0,
-        std: 25.0,
-    };
-    Card {
-        name: "toy".into(),
-        description: String::new(),
-        created: String::new(),
-        bands: bands.iter().map(band).collect(),
-        value_scaling: "none".into(),
-        tile_px: 64,
-        ground_resolution_m: 10.0,
-        classes: vec![Class {
-            value: 10,
-            name: "land".into(),
-            color: [10; 3],
-        }],
-        rare_classes: vec![],
-        architecture: SegformerConfig::new(Variant::B0, bands.len(), 1, 0).into(),
-        training: Training {
-            ground_resolution_range_m: None,
-            dataset: String::new(),
-            provenance: String::new(),
-            class_pixels: vec![],
-        },
-        metrics: Default::default(),
-        quantization: String::new(),
+    let mut card = testing::card(bands, &[(10, "land")], &[]);
+    for band in &mut card.bands {
+        (band.mean, band.std) = (50.0, 25.0);
     }
+    card
 }
 
 /// Bands whose names are given, and whose value at a pixel is `value(band, y, x)`.

@@ -8,46 +8,17 @@ use raremap_infer::{
     run_scene,
 };
 use raremap_io::BytesSource;
-use raremap_model::{Band, BandSource, Card, Class, SegformerConfig, Training, Variant};
+use raremap_model::Card;
 use raremap_scene::TiffScene;
+use raremap_testing::card as testing;
 use raremap_tiff::{Limits, OutputImage, OutputSamples, encode_geotiff};
 
 const NODATA: f32 = -1000.0;
 const LAND: u8 = 10;
 const WATER: u8 = 20;
 
-/// One scene band, land (10) and water (20), water rare.
 fn card() -> Card {
-    let class = |value: u8, name: &str| Class {
-        value,
-        name: name.into(),
-        color: [value; 3],
-    };
-    Card {
-        name: "toy".into(),
-        description: String::new(),
-        created: String::new(),
-        bands: vec![Band {
-            name: "wet".into(),
-            source: BandSource::Scene,
-            mean: 0.0,
-            std: 1.0,
-        }],
-        value_scaling: "none".into(),
-        tile_px: 64,
-        ground_resolution_m: 10.0,
-        classes: vec![class(LAND, "land"), class(WATER, "water")],
-        rare_classes: vec!["water".into()],
-        architecture: SegformerConfig::new(Variant::B0, 1, 2, 1).into(),
-        training: Training {
-            dataset: String::new(),
-            provenance: String::new(),
-            class_pixels: vec![],
-            ground_resolution_range_m: None,
-        },
-        metrics: Default::default(),
-        quantization: String::new(),
-    }
+    testing::card(&["wet"], &[(LAND, "land"), (WATER, "water")], &["water"])
 }
 
 /// The logit of water, in both heads, is the mean of the band over the cell of 4 x 4 pixels.

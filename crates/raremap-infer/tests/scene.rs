@@ -10,45 +10,16 @@ use raremap_infer::{
     Tiling, View, run_in_memory, run_scene,
 };
 use raremap_io::BytesSource;
-use raremap_model::{Band, BandSource, Card, Class, SegformerConfig, Training, Variant};
+use raremap_model::Card;
 use raremap_scene::TiffScene;
+use raremap_testing::card as testing;
 use raremap_tiff::{Limits, OutputImage, OutputSamples, encode_geotiff};
 
 const NODATA: f32 = -1.0;
 
-/// Two scene bands, three classes (land 10, water 20, reed 30), the last two rare.
 fn card() -> Card {
-    let band = |name: &str| Band {
-        name: name.into(),
-        source: BandSource::Scene,
-        mean: 0.0,
-        std: 1.0,
-    };
-    let class = |value: u8, name: &str| Class {
-        value,
-        name: name.into(),
-        color: [value; 3],
-    };
-    Card {
-        name: "toy".into(),
-        description: String::new(),
-        created: String::new(),
-        bands: vec![band("main"), band("rare")],
-        value_scaling: "none".into(),
-        tile_px: 64,
-        ground_resolution_m: 10.0,
-        classes: vec![class(10, "land"), class(20, "water"), class(30, "reed")],
-        rare_classes: vec!["reed".into(), "water".into()],
-        architecture: SegformerConfig::new(Variant::B0, 2, 3, 2).into(),
-        training: Training {
-            dataset: String::new(),
-            provenance: String::new(),
-            class_pixels: vec![],
-            ground_resolution_range_m: None,
-        },
-        metrics: Default::default(),
-        quantization: String::new(),
-    }
+    let classes = [(10, "land"), (20, "water"), (30, "reed")];
+    testing::card(&["main", "rare"], &classes, &["reed", "water"])
 }
 
 /// Main logits: land 0, water the first band, reed -100. Auxiliary logits: reed the second band, water its negative less one.

@@ -5,43 +5,17 @@ use raremap_infer::{
     DecideOptions, InferError, RunOptions, SceneInMemory, SceneLogits, TileLogits, TileModel, Tiling, View,
     run_in_memory,
 };
-use raremap_model::{Band, BandSource, Card, Class, SegformerConfig, Training, Variant};
+use raremap_model::Card;
 use raremap_output::{Layer, scale_color};
 use raremap_scene::Picture;
+use raremap_testing::card as testing;
 
-/// Two scene bands, classes land (10) and reed (30), which is rare.
 fn card() -> Card {
-    let band = |name: &str| Band {
-        name: name.into(),
-        source: BandSource::Scene,
-        mean: 0.0,
-        std: 1.0,
-    };
-    let class = |value: u8, name: &str| Class {
-        value,
-        name: name.into(),
-        color: [value, value + 1, value + 2],
-    };
-    Card {
-        name: "toy".into(),
-        description: String::new(),
-        created: String::new(),
-        bands: vec![band("main"), band("rare")],
-        value_scaling: "none".into(),
-        tile_px: 64,
-        ground_resolution_m: 10.0,
-        classes: vec![class(10, "land"), class(30, "reed")],
-        rare_classes: vec!["reed".into()],
-        architecture: SegformerConfig::new(Variant::B0, 2, 2, 1).into(),
-        training: Training {
-            dataset: String::new(),
-            provenance: String::new(),
-            class_pixels: vec![],
-            ground_resolution_range_m: None,
-        },
-        metrics: Default::default(),
-        quantization: String::new(),
+    let mut card = testing::card(&["main", "rare"], &[(10, "land"), (30, "reed")], &["reed"]);
+    for class in &mut card.classes {
+        class.color = [class.value, class.value + 1, class.value + 2];
     }
+    card
 }
 
 /// Main logits: land 0, reed -100. Auxiliary logit of reed: the second band. A cell only sees the mean of its own pixels.

@@ -12,9 +12,10 @@ use raremap_infer::{
     DecideOptions, InferError, RunOptions, SceneLogits, TileLogits, TileModel, Tiling, View, run_scene,
 };
 use raremap_io::{BytesSource, MemoryScratch};
-use raremap_model::{Band, BandSource, Card, Class, SegformerConfig, Training, Variant};
+use raremap_model::Card;
 use raremap_output::{OutputKind, OutputOptions, PolygonsCrs, ProbabilitySamples, Results, SceneName};
 use raremap_scene::TiffScene;
+use raremap_testing::card as testing;
 use raremap_tiff::{GeoTiff, Limits, OutputImage, OutputSamples, encode_geotiff};
 use serde_json::{Value, json};
 
@@ -22,37 +23,12 @@ const NODATA: f32 = -1000.0;
 const SIZE: [usize; 2] = [300, 430];
 
 fn card() -> Card {
-    let band = |name: &str| Band {
-        name: name.into(),
-        source: BandSource::Scene,
-        mean: 0.0,
-        std: 1.0,
-    };
-    let class = |value: u8, name: &str| Class {
-        value,
-        name: name.into(),
-        color: [value, 0, 255 - value],
-    };
-    Card {
-        name: "toy".into(),
-        description: String::new(),
-        created: String::new(),
-        bands: vec![band("main"), band("rare")],
-        value_scaling: "none".into(),
-        tile_px: 64,
-        ground_resolution_m: 10.0,
-        classes: vec![class(10, "land"), class(20, "open water"), class(30, "reed")],
-        rare_classes: vec!["reed".into()],
-        architecture: SegformerConfig::new(Variant::B0, 2, 3, 1).into(),
-        training: Training {
-            dataset: String::new(),
-            provenance: String::new(),
-            class_pixels: vec![],
-            ground_resolution_range_m: None,
-        },
-        metrics: Default::default(),
-        quantization: String::new(),
+    let classes = [(10, "land"), (20, "open water"), (30, "reed")];
+    let mut card = testing::card(&["main", "rare"], &classes, &["reed"]);
+    for class in &mut card.classes {
+        class.color = [class.value, 0, 255 - class.value];
     }
+    card
 }
 
 /// Main logits: land 0, water the first band, reed -100; the auxiliary logit of reed is the second band. A cell sees its first pixel.

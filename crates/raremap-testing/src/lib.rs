@@ -1,3 +1,5 @@
-//! Checks that the tests of several crates share.
+//! What the tests of several crates share.
 
+#[cfg(feature = "card")]
+pub mod card;
 pub mod ring;
