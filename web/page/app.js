@@ -5,6 +5,7 @@ import { Engine, EngineError, toEngineError } from "../engine/engine.js";
 import { addressOptions, fileNameOf, sceneUrl } from "./address.js";
 import { bindNumber, byId, make } from "./dom.js";
 import { acceptDrops, entriesOf } from "./drop.js";
+import { startOffline } from "./offline.js";
 import * as panel from "./panel.js";
 import { PICTURE_MAX_PX, ResultView } from "./result.js";
 import { TileTimer } from "./timer.js";
@@ -424,5 +425,5 @@ byId("about-open").addEventListener("click", () => about.showModal());
 byId("about-close").addEventListener("click", () => about.close());
 
 acceptDrops(openEntries, (cause) => showError("The folder could not be listed", new EngineError("folder_unreadable", String(cause))));
-boot();
+void startOffline(boot());
 if (address.scene) openAddress(address.scene);

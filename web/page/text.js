@@ -1,7 +1,19 @@
 // @ts-check
 // The page's texts: numbers, names, errors and states in its user's terms.
 
+import { en } from "./messages/en.js";
+
 const LOCALE = "en";
+
+/**
+ * A sentence of the page.
+ *
+ * @param {keyof typeof en} key
+ * @param {Record<string, string | number>} [values] fill in {names}
+ */
+export function t(key, values = {}) {
+  return en[key].replace(/\{(\w+)\}/g, (_, name) => String(values[name]));
+}
 
 /**
  * @param {number} value
