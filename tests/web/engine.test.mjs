@@ -60,16 +60,16 @@ test("the model, the wasm and the worker can lie elsewhere", () => {
   const [worker] = workers;
   assert.equal(worker.url, "https://b.example/w.js");
   assert.deepEqual(worker.options, { type: "module", name: "raremap" });
-  assert.deepEqual(worker.asked("load").params, { backend: "cpu", modelUrl: "https://a.example/m.raremap", wasmUrl: "https://a.example/w.wasm" });
+  assert.deepEqual(worker.asked("load").params, { backend: "cpu", model: "https://a.example/m.raremap", wasmUrl: "https://a.example/w.wasm" });
 });
 
 test("by default they lie beside the client", () => {
   void new Engine().load();
   const [worker] = workers;
-  const { backend, modelUrl, wasmUrl } = worker.asked("load").params;
+  const { backend, model, wasmUrl } = worker.asked("load").params;
   assert.equal(backend, "auto");
   assert.match(worker.url, /\/web\/worker\/worker\.js$/);
-  assert.match(modelUrl, /\/web\/models\/default\.raremap$/);
+  assert.match(model, /\/web\/models\/default\.raremap$/);
   assert.match(wasmUrl, /\/web\/wasm\/raremap-web_bg\.wasm$/);
 });
 

@@ -54,12 +54,13 @@ export class Engine {
   /**
    * Fetches the model, chooses a device for it, and checks the model's test tile there. Everything else needs this first.
    *
-   * @param {{backend?: WantedBackend, onProgress?: (progress: LoadProgress) => void}} [options]
+   * @param {{backend?: WantedBackend, model?: Blob, onProgress?: (progress: LoadProgress) => void}} [options] `model` is a weights file that is
+   *   taken instead of the one at `modelUrl`
    * @returns {Promise<LoadedModel>}
    */
-  load({ backend = "auto", onProgress } = {}) {
+  load({ backend = "auto", model, onProgress } = {}) {
     const { modelUrl, wasmUrl } = this.#options;
-    return this.#call("load", { backend, modelUrl, wasmUrl }, onProgress);
+    return this.#call("load", { backend, model: model ?? modelUrl, wasmUrl }, onProgress);
   }
 
   /**

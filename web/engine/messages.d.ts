@@ -79,7 +79,8 @@ export interface RunSummary extends Progress {
 /** The methods of the worker: the parameters, result and progress of each. */
 export interface Methods {
   load: {
-    params: { backend: WantedBackend; modelUrl: string; wasmUrl: string };
+    /** `model` is an address or the weights file itself. */
+    params: { backend: WantedBackend; model: string | Blob; wasmUrl: string };
     result: LoadedModel;
     progress: LoadProgress;
   };

@@ -2,15 +2,17 @@
 // The page: its states, and what happens when the user acts. The engine computes, in a worker.
 
 import { Engine, EngineError, toEngineError } from "../engine/engine.js";
-import { addressOptions, fileNameOf, sceneUrl } from "./address.js";
+import { addressOptions, fileNameOf, fileUrl } from "./address.js";
 import { bindNumber, byId, make } from "./dom.js";
 import { acceptDrops, entriesOf } from "./drop.js";
+import { isWeightsFile, labelModelElements, offerModel, showModelLine } from "./model.js";
 import { startOffline } from "./offline.js";
 import * as panel from "./panel.js";
 import { PICTURE_MAX_PX, ResultView } from "./result.js";
 import { TileTimer } from "./timer.js";
 import { Viewer } from "./viewer.js";
-import { backendText, bytesText, durationText, entriesName, explain, fileStem, number } from "./text.js";
+import { backendText, bytesText, durationText, entriesName, explain, fileStem, number, t } from "./text.js";
+import { readCard } from "./weights-file.js";
 
 /** Longest side of the pictures that show what the bands could be. */
 const CHOICE_MAX_PX = 120;
@@ -24,11 +26,14 @@ const MISSING = "A band that the model needs is missing: choose it under Bands."
  * @typedef {import("../wasm/raremap-web.js").OpenedScene} OpenedScene
  *
  * @typedef {{name: string, from: SceneSource}} Source where a scene comes from, and what the page calls it
+ * @typedef {{name: string, source: File | URL}} OwnModel a weights file in place of the default one
  * @typedef {"empty" | "reading" | "ready" | "running" | "done" | "cancelled" | "error"} State
  */
 
 const address = addressOptions(location.search);
-const engine = new Engine({ onCrash, onMemory: (bytes) => (byId("status").dataset.wasmBytes = String(bytes)) });
+/** The model of the user's that is in use. @type {OwnModel | undefined} */
+let own;
+let engine = newEngine(own);
 const viewer = new Viewer(/** @type {HTMLCanvasElement} */ (byId("canvas")), () => result.onView());
 const result = new ResultView(engine, viewer, showError, onMeasuring);
 
@@ -85,18 +90,29 @@ function setState(next, message) {
  * @param {unknown} cause
  */
 function showError(what, cause) {
+  if (!loaded) byId("backend").textContent = "";
+  setState("error", what);
+  showErrorBox(what, cause);
+}
+
+/**
+ * Says what is wrong, and leaves the page in its state.
+ *
+ * @param {string} what
+ * @param {unknown} cause
+ * @param {string} [instead] advice in place of the usual one for this code
+ */
+function showErrorBox(what, cause, instead) {
   const { code, cause: happened, advice, detail } = explain(toEngineError(cause));
   const box = byId("error");
   box.dataset.code = code;
   box.replaceChildren(
     make("strong", {}, what),
     make("p", {}, happened),
-    make("p", {}, advice),
+    make("p", {}, instead ?? advice),
     make("details", {}, make("summary", {}, "Details"), make("code", {}, detail)),
   );
   box.hidden = false;
-  if (!loaded) byId("backend").textContent = "";
-  setState("error", what);
   box.scrollIntoView({ block: "nearest" });
 }
 
@@ -107,21 +123,36 @@ function clearError() {
 
 // The model
 
+/** @param {OwnModel | undefined} model */
+function newEngine(model) {
+  const made = new Engine({
+    modelUrl: model?.source instanceof URL ? model.source : undefined,
+    onCrash: () => made === engine && onCrash(),
+    onMemory: (bytes) => (byId("status").dataset.wasmBytes = String(bytes)),
+  });
+  return made;
+}
+
 /**
- * Starts the engine with the model in it. If the address leaves the choice of device open and a graphics card brings the engine down, the
+ * Starts an engine with a model in it. If the address leaves the choice of device open and a graphics card brings the engine down, the
  * processor takes over.
  *
+ * @param {Engine} target
+ * @param {OwnModel | undefined} model
  * @param {boolean} isGpuSuspect it has brought the engine down before
+ * @returns {Promise<LoadedModel>}
  */
-async function load(isGpuSuspect) {
+async function load(target, model, isGpuSuspect) {
   const canFallBack = address.backend === "auto";
   const usesFallback = canFallBack && isGpuSuspect;
   isLoading = true;
   try {
-    loaded = await engine.load({ backend: usesFallback ? "cpu" : address.backend, onProgress: onLoadProgress });
+    const backend = usesFallback ? "cpu" : address.backend;
+    const file = model?.source instanceof File ? model.source : undefined;
+    loaded = await target.load({ backend, model: file, onProgress: onLoadProgress });
   } catch (cause) {
     if (!canFallBack || isGpuSuspect || toEngineError(cause).code !== "trap") throw cause;
-    return load(true);
+    return load(target, model, true);
   } finally {
     isLoading = false;
   }
@@ -149,7 +180,7 @@ async function boot() {
   /** @type {LoadedModel} */
   let model;
   try {
-    const first = load(false);
+    const first = load(engine, own, false);
     loading = first;
     model = await first;
   } catch (cause) {
@@ -157,13 +188,60 @@ async function boot() {
     if (state !== "reading") showError("The model could not be loaded", cause);
     return;
   }
+  showModel(model);
+  if (state === "empty") setState("empty", "The page is ready for an image.");
+}
+
+/** @param {LoadedModel} model */
+function showModel(model) {
   const { card } = model;
   result.scale = model.scale;
   panel.showRare(card, () => result.refresh());
   panel.showLayerChoices(card, (kind) => result.setKind(kind));
   panel.showAbout(model);
+  showModelLine(own?.name);
   /** @type {HTMLButtonElement} */ (byId("about-open")).disabled = false;
-  if (state === "empty") setState("empty", "The page is ready for an image.");
+}
+
+/** Shows what a weights file says of itself, and uses it if the user wants that. @param {OwnModel} next */
+async function considerModel(next) {
+  try {
+    if (await offerModel(next.name, await readCard(next.source))) await takeModel(next);
+  } catch (cause) {
+    showErrorBox(t("modelUnusable", { name: next.name }), cause, t("modelKept"));
+  }
+}
+
+/**
+ * Loads a model into an engine of its own. It takes the place of the one before only once it has been checked there.
+ *
+ * @param {OwnModel | undefined} next nothing for the default model
+ */
+async function takeModel(next) {
+  await loading.catch(() => {});
+  if (state === "running") await cancelRun();
+  const before = { state, message: byId("status").textContent ?? "" };
+  const scene = info && source;
+  clearError();
+  setState("reading", t("modelLoading", { name: next?.name ?? "default" }));
+  const trial = newEngine(next);
+  let model;
+  try {
+    model = await load(trial, next, false);
+  } catch (cause) {
+    trial.close();
+    setState(before.state, before.message);
+    throw cause;
+  }
+  engine.close();
+  engine = trial;
+  result.engine = trial;
+  own = next;
+  loading = Promise.resolve();
+  result.clear();
+  showModel(model);
+  if (scene) await openScene(scene);
+  else setState("empty", t("modelReady", { name: model.card.name }));
 }
 
 /** The worker is gone, the page goes on: a new one is loaded, and the scene opened again in it. */
@@ -179,13 +257,22 @@ function onCrash() {
 
 /** @param {boolean} isGpuSuspect */
 async function restart(isGpuSuspect) {
-  await load(isGpuSuspect);
+  await load(engine, own, isGpuSuspect);
   if (!info || !source) return;
   await engine.open(source.from);
   showPreview(await engine.preview({ bands: assigned(bands), maxPx: PICTURE_MAX_PX }));
 }
 
 // The scene
+
+/** Scenes, a weights file, or both. @param {Entry[]} entries */
+function takeEntries(entries) {
+  const isModel = (/** @type {Entry} */ { path }) => isWeightsFile(path);
+  const model = entries.find(isModel);
+  const scene = entries.filter((entry) => !isModel(entry));
+  if (model) void considerModel({ name: model.file.name, source: model.file });
+  if (scene.length > 0) void openEntries(scene);
+}
 
 /** @param {Entry[]} entries */
 function openEntries(entries) {
@@ -196,7 +283,7 @@ function openEntries(entries) {
 /** @param {string} text an address, relative to the page's or whole */
 async function openAddress(text) {
   try {
-    const url = sceneUrl(text, location.href);
+    const url = fileUrl(text, location.href);
     const name = fileNameOf(url);
     await openScene({ name, from: { url: url.href, name } });
   } catch (cause) {
@@ -394,11 +481,12 @@ function onMeasuring(done, total) {
 for (const [input, buttons] of [
   ["file-input", ["drop-zone", "open-another"]],
   ["folder-input", ["choose-folder", "open-folder"]],
+  ["model-input", ["model-choose"]],
 ]) {
   const dialog = /** @type {HTMLInputElement} */ (byId(/** @type {string} */ (input)));
   dialog.addEventListener("change", () => {
     const entries = entriesOf(dialog.files ?? []);
-    if (entries.length > 0) openEntries(entries);
+    takeEntries(entries);
     // The same file can be chosen again, for example after it was mended.
     dialog.value = "";
   });
@@ -422,8 +510,20 @@ bindNumber("opacity", () => viewer.setOpacity(result.opacity()));
 
 const about = /** @type {HTMLDialogElement} */ (byId("about"));
 byId("about-open").addEventListener("click", () => about.showModal());
-byId("about-close").addEventListener("click", () => about.close());
+for (const id of ["about-close", "model-choose"]) byId(id).addEventListener("click", () => about.close());
+byId("model-default").addEventListener("click", () => {
+  takeModel(undefined).catch((cause) => showErrorBox("The default model could not be loaded", cause));
+});
+labelModelElements();
 
-acceptDrops(openEntries, (cause) => showError("The folder could not be listed", new EngineError("folder_unreadable", String(cause))));
+acceptDrops(takeEntries, (cause) => showError("The folder could not be listed", new EngineError("folder_unreadable", String(cause))));
 void startOffline(boot());
 if (address.scene) openAddress(address.scene);
+if (address.model) {
+  try {
+    const source = fileUrl(address.model, location.href);
+    void considerModel({ name: fileNameOf(source), source });
+  } catch (cause) {
+    showErrorBox("The model's address could not be read", cause);
+  }
+}

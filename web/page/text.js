@@ -122,7 +122,7 @@ const WHAT_TO_TRY = [
   ["no_image_among_files", "Choose GeoTIFF files, or a folder or zip archive that contains some."],
   ["unsupported_jpeg_2000", "Convert the bands first, for example with gdal_translate in.jp2 out.tif."],
   ["folder_unreadable", "Choose the files themselves instead of the folder."],
-  ["bad_address", "Write the scene's address as https://..., or as a path on this site, after ?scene= in the page's address."],
+  ["bad_address", "Write the address as https://..., or as a path on this site, after ?scene= or ?model= in the page's address."],
   ["http_no_ranges", "Download the file and open it from this computer."],
   ["http_unreachable", "Check the address and the connection. This site may be limited to files on its own server."],
   ["http_", "Check the address, or download the file and open it from this computer."],

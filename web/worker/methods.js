@@ -61,10 +61,12 @@ function startWasm(url) {
 }
 
 /** @type {Implementation<"load">} */
-async function load({ backend, modelUrl, wasmUrl }, report) {
+async function load({ backend, model: given, wasmUrl }, report) {
   const [choice, model] = await Promise.all([
     chooseBackend(backend, navigator),
-    fetchModel(modelUrl, (loaded, total) => report({ phase: "model", loaded, total })),
+    typeof given === "string"
+      ? fetchModel(given, (loaded, total) => report({ phase: "model", loaded, total }))
+      : given.arrayBuffer().then((buffer) => new Uint8Array(buffer)),
     startWasm(wasmUrl),
   ]);
   report({ phase: "check" });
