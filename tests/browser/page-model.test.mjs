@@ -1,6 +1,7 @@
 // The built page with weights files of the user's in place of the default model.
 
 import assert from "node:assert/strict";
+import { execFileSync } from "node:child_process";
 import { cpSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -110,6 +111,33 @@ test("a model's address in the page's is read by a range request, and shown befo
     assert.deepEqual(await rareClasses(visit), ["water", "reed"]);
   }),
 );
+
+test("the site is saved as a folder with the user's model in it, and works on another server", { timeout: 5 * MINUTES }, async () => {
+  let archive;
+  await visiting({}, async (visit) => {
+    await offer(visit, "lake.raremap", lake);
+    await visit.page.click("#offer-take");
+    await visit.page.waitForSelector("#own-model:not([hidden])", { timeout: MINUTES });
+    archive = await visit.download("#site-folder", folder, MINUTES);
+  });
+  execFileSync(process.env.RAREMAP_PYTHON ?? "python3", ["-m", "zipfile", "-e", archive, folder]);
+  const other = await serve({ root: join(folder, "raremap-site"), prefix: "/intranet" });
+  const visit = await Visit.open(browser, other.url, { query: { backend: "cpu" } });
+  try {
+    await visit.page.waitForSelector('#offline[data-state="ready"]', { timeout: MINUTES });
+    assert.deepEqual(await rareClasses(visit), ["water", "reed"]);
+    assert.ok(await visit.page.isHidden("#own-model"));
+    // Its own service worker took the new model: the list in it has the model's digest.
+    await other.close();
+    await visit.page.reload();
+    await visit.page.waitForSelector("#backend[data-backend=cpu]", { timeout: MINUTES });
+    assert.deepEqual(await rareClasses(visit), ["water", "reed"]);
+    assert.deepEqual(visit.consoleErrors, []);
+  } finally {
+    await visit.close();
+    await other.close();
+  }
+});
 
 test("a damaged weights file is refused, and the page works on with its model", { timeout: 5 * MINUTES }, () =>
   visiting({}, async (visit) => {

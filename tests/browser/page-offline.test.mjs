@@ -30,13 +30,13 @@ class Host {
   }
 
   /** Publishes the site with `name` in its heading, and then damages it by `harm`. */
-  publish(name, harm = () => {}) {
+  async publish(name, harm = () => {}) {
     cpSync(DIST, this.folder, { recursive: true });
     const page = join(this.folder, "index.html");
     writeFileSync(page, readFileSync(page, "utf8").replace("<h1>raremap</h1>", `<h1>${name}</h1>`));
     // A file that only the worker reads, to see that page and worker are of one version.
     writeFileSync(join(this.folder, "version.txt"), name);
-    writeList(this.folder);
+    await writeList(this.folder);
     harm(this.folder);
   }
 
@@ -67,7 +67,7 @@ const update = (visit) =>
 
 async function hosting(steps) {
   const host = new Host();
-  host.publish("A");
+  await host.publish("A");
   await host.start();
   const visit = await Visit.open(browser, host.url, { query: { backend: "cpu" } });
   try {
@@ -100,7 +100,7 @@ test("a new version that was published while the page was offline is offered, an
   hosting(async (host, visit) => {
     await host.stop();
     await visit.context.setOffline(true);
-    host.publish("B");
+    await host.publish("B");
     await visit.page.reload();
     assert.equal(await heading(visit), "A");
     await host.start();
@@ -124,7 +124,7 @@ const harms = {
 for (const [what, harm] of Object.entries(harms)) {
   test(`an update that ${what} leaves the version before working, and is taken once it is whole`, { timeout: 5 * MINUTES }, () =>
     hosting(async (host, visit) => {
-      host.publish("B", harm);
+      await host.publish("B", harm);
       assert.equal(await update(visit), "redundant");
       assert.ok(await visit.page.isHidden("#update"), "half a version is offered");
       await visit.context.setOffline(true);
@@ -132,7 +132,7 @@ for (const [what, harm] of Object.entries(harms)) {
       assert.equal(await heading(visit), "A");
       assert.equal(await fetched(visit, "version.txt"), "A");
       await visit.context.setOffline(false);
-      host.publish("B");
+      await host.publish("B");
       assert.equal(await update(visit), "installed");
       await visit.page.waitForSelector("#update:not([hidden])");
       await Promise.all([visit.page.waitForNavigation(), visit.page.click("#update-reload")]);
@@ -143,7 +143,7 @@ for (const [what, harm] of Object.entries(harms)) {
 
 test("a first visit whose page cannot be saved works, and says why it will not without a network", { timeout: 5 * MINUTES }, async () => {
   const host = new Host();
-  host.publish("A");
+  await host.publish("A");
   await host.start();
   const visit = await Visit.open(browser, "about:blank");
   try {

@@ -3,12 +3,13 @@
 
 import { Engine, EngineError, toEngineError } from "../engine/engine.js";
 import { addressOptions, fileNameOf, fileUrl } from "./address.js";
-import { bindNumber, byId, make } from "./dom.js";
+import { bindNumber, byId, make, saveAs } from "./dom.js";
 import { acceptDrops, entriesOf } from "./drop.js";
 import { isWeightsFile, labelModelElements, offerModel, showModelLine } from "./model.js";
 import { startOffline } from "./offline.js";
 import * as panel from "./panel.js";
 import { PICTURE_MAX_PX, ResultView } from "./result.js";
+import { siteFolder } from "./site-folder.js";
 import { TileTimer } from "./timer.js";
 import { Viewer } from "./viewer.js";
 import { backendText, bytesText, durationText, entriesName, explain, fileStem, number, t } from "./text.js";
@@ -476,6 +477,23 @@ function onMeasuring(done, total) {
   byId("progress-left").textContent = "";
 }
 
+/** Saves the site with the model that is in use, for a server without this one. */
+async function saveSite() {
+  const button = /** @type {HTMLButtonElement} */ (byId("site-folder"));
+  const note = byId("offline");
+  button.disabled = true;
+  try {
+    const onProgress = (/** @type {number} */ done, /** @type {number} */ total) => (note.textContent = t("sitePacking", { done, total }));
+    saveAs(await siteFolder(own?.source, t("siteReadMe"), onProgress), "raremap-site.zip");
+    note.textContent = t("sitePacked");
+  } catch (cause) {
+    note.textContent = "";
+    showErrorBox(t("siteFailed"), cause);
+  } finally {
+    button.disabled = false;
+  }
+}
+
 // Wiring
 
 for (const [input, buttons] of [
@@ -515,6 +533,10 @@ byId("model-default").addEventListener("click", () => {
   takeModel(undefined).catch((cause) => showErrorBox("The default model could not be loaded", cause));
 });
 labelModelElements();
+byId("site-folder").textContent = t("siteFolder");
+byId("site-folder").addEventListener("click", saveSite);
+// Digests are only computed on secure pages.
+byId("site-folder").hidden = !isSecureContext;
 
 acceptDrops(takeEntries, (cause) => showError("The folder could not be listed", new EngineError("folder_unreadable", String(cause))));
 void startOffline(boot());

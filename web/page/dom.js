@@ -62,3 +62,16 @@ export function bindNumber(id, onInput) {
     if (!field.checkValidity() || field.value === "") field.value = range.value;
   });
 }
+
+/**
+ * Saves a blob as a file among the downloads.
+ *
+ * @param {Blob} blob
+ * @param {string} name
+ */
+export function saveAs(blob, name) {
+  const url = URL.createObjectURL(blob);
+  make("a", { href: url, download: name }).click();
+  // The browser reads the blob after the click returns, a large one for a while.
+  setTimeout(() => URL.revokeObjectURL(url), 10 * 60_000);
+}

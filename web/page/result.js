@@ -1,7 +1,7 @@
 // @ts-check
 // The result on the screen and as files: layers, legend, table, downloads. All of it follows the options without a new run.
 
-import { byId, make } from "./dom.js";
+import { byId, saveAs } from "./dom.js";
 import * as panel from "./panel.js";
 import { number } from "./text.js";
 
@@ -210,10 +210,7 @@ export class ResultView {
         if (epoch === this.#epoch) note.textContent = `Writing ${file.name}, row ${number(done)} of ${number(total)}`;
       };
       const { blob, notice } = await this.engine.file(file, this.options(), { onProgress });
-      const url = URL.createObjectURL(blob);
-      make("a", { href: url, download: name }).click();
-      // The browser reads the blob after the click returns, a large one for a while.
-      setTimeout(() => URL.revokeObjectURL(url), 10 * 60_000);
+      saveAs(blob, name);
       if (epoch === this.#epoch) note.textContent = notice ?? "";
       button.disabled = this.#phase !== "finished";
     } catch (cause) {

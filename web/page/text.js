@@ -134,6 +134,7 @@ const WHAT_TO_TRY = [
   ["model_fetch", "Check the connection, then reload the page."],
   ["model_", "The model file is incomplete or was altered. Reload the page without its cache."],
   ["golden_tile_differs", "On this device the model gives wrong numbers, so the page does not use it. Try another browser or computer."],
+  ["site_fetch", "Check the connection and try again."],
   ["sample_fetch", "Check the connection, or choose a file of your own."],
   ["misuse", "Check the options and the bands, then run again."],
   ["trap", "The page has restarted it. If this happens again, try a smaller scene, or add ?backend=cpu to the address."],

@@ -15,6 +15,13 @@ export const en = {
   updateReady: "A new version is ready. Reload when you have saved your results.",
   updateReload: "Reload",
 
+  siteFolder: "Download this site as a folder",
+  sitePacking: "Packing the site, {done} of {total} files.",
+  sitePacked: "Unpack the archive and put its folder on any static web server.",
+  siteFailed: "The site could not be packed",
+  siteReadMe:
+    "This folder is the raremap page with everything that it needs.\n\nPut it on any static web server, under any path. A browser cannot open it as files from a disk. Over https, or on the same computer, the page also works without a network after the first visit.\n",
+
   offerTitle: "Use the model “{name}”?",
   offerFile: "File",
   offerBands: "Bands it needs",
