@@ -8,7 +8,7 @@ import { acceptDrops, entriesOf } from "./drop.js";
 import * as panel from "./panel.js";
 import { PICTURE_MAX_PX, ResultView } from "./result.js";
 import { TileTimer } from "./timer.js";
-import { Viewer } from "./viewer.js";
+import { Viewer } from "../view/viewer.js";
 import { backendText, bytesText, durationText, entriesName, explain, fileStem, number } from "./text.js";
 
 /** Longest side of the pictures that show what the bands could be. */
