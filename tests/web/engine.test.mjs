@@ -4,41 +4,12 @@ import assert from "node:assert/strict";
 import { afterEach, beforeEach, test } from "node:test";
 
 import { Engine } from "../../web/engine/engine.js";
+import { FakeWorker } from "./fake-worker.mjs";
 
-/** @type {FakeWorker[]} */
-let workers = [];
-
-class FakeWorker extends EventTarget {
-  received = [];
-  isTerminated = false;
-
-  constructor(url, options) {
-    super();
-    this.url = String(url);
-    this.options = options;
-    workers.push(this);
-  }
-
-  postMessage(message) {
-    this.received.push(structuredClone(message));
-  }
-
-  terminate() {
-    this.isTerminated = true;
-  }
-
-  say(data) {
-    this.dispatchEvent(Object.assign(new Event("message"), { data }));
-  }
-
-  /** The last request of a method. */
-  asked(method) {
-    return this.received.findLast((message) => message.method === method);
-  }
-}
+let workers = FakeWorker.all;
 
 beforeEach(() => {
-  workers = [];
+  workers = FakeWorker.all = [];
   globalThis.Worker = FakeWorker;
 });
 afterEach(() => delete globalThis.Worker);

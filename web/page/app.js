@@ -11,7 +11,7 @@ import * as panel from "./panel.js";
 import { PICTURE_MAX_PX, ResultView } from "./result.js";
 import { siteFolder } from "./site-folder.js";
 import { TileTimer } from "./timer.js";
-import { Viewer } from "./viewer.js";
+import { Viewer } from "../view/viewer.js";
 import { backendText, bytesText, durationText, entriesName, explain, fileStem, number, t } from "./text.js";
 import { readCard } from "./weights-file.js";
 
@@ -236,7 +236,7 @@ async function takeModel(next) {
   }
   engine.close();
   engine = trial;
-  result.engine = trial;
+  result.setEngine(trial);
   own = next;
   loading = Promise.resolve();
   result.clear();

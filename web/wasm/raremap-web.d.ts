@@ -147,6 +147,21 @@ export interface DecideOptions {
 }
 
 /**
+ * Where the pixels of a scene are on the map.
+ */
+export interface Grid {
+    /**
+     * Six numbers a to f from a pixel's column and row, corner based, to map coordinates: `x = a * column + b * row + c`,
+     * `y = d * column + e * row + f`.
+     */
+    transform: [number, number, number, number, number, number];
+    /**
+     * EPSG code of the coordinate reference system; null if the file defines the system itself.
+     */
+    epsg: number | null;
+}
+
+/**
  * How far the model's numbers were from the expected ones.
  */
 export interface GoldenCheck {
@@ -196,6 +211,24 @@ export interface LayerRequest {
      * Picture pixels per scene pixel of a part's outlines, so that they stay thin where pixels are drawn large; 1 if absent.
      */
     zoom?: number | undefined;
+}
+
+/**
+ * The values of a layer, row by row.
+ */
+export interface LayerValues {
+    /**
+     * Columns.
+     */
+    width: number;
+    /**
+     * Rows.
+     */
+    height: number;
+    /**
+     * For the mask, the classes' values, 255 where there is no data; for other layers, numbers from 0 to 1, NaN where there is no data.
+     */
+    values: Uint8Array<ArrayBuffer> | Float32Array<ArrayBuffer>;
 }
 
 /**
@@ -510,6 +543,10 @@ export interface SceneFacts {
      * Size of a pixel, in words.
      */
     resolution: string | null;
+    /**
+     * Where its pixels are; null without georeferencing.
+     */
+    grid: Grid | null;
 }
 
 /**
@@ -608,6 +645,13 @@ export class Session {
      */
     layer(request: LayerRequest): Picture;
     /**
+     * Longitudes and latitudes, in turn, of places given by column and row in turn. Longitudes run on beyond 180 degrees within the scene.
+     *
+     * # Errors
+     * `misuse` without a scene, `no_georeference`, `unsupported_crs`, and `outside_crs_domain` for a scene that holds a pole.
+     */
+    lonLat(pixels: Float64Array): Float64Array;
+    /**
      * Makes a file of the result: see [`export::make`].
      *
      * # Errors
@@ -651,6 +695,13 @@ export class Session {
      * The codes of reading, of the network, and `misuse`.
      */
     run(options: RunOptions, hooks: RunHooks): Promise<TileCount>;
+    /**
+     * The values of a layer of the result.
+     *
+     * # Errors
+     * As [`Session::layer`].
+     */
+    values(request: LayerRequest): LayerValues;
 }
 
 /** What a session asks of its worker. */

@@ -2,9 +2,10 @@
 // What the worker does for each method. The model, the scene and the run are in wasm; everything that only the browser has is here.
 
 import init, { Session } from "../wasm/raremap-web.js";
+import { fetchModel } from "../engine/download.js";
 import { EngineError, toEngineError } from "../engine/errors.js";
 import { chooseBackend } from "./backend.js";
-import { fetchModel } from "./download.js";
+import { warpToMercator } from "./overlay.js";
 import { prepareScratchFiles, saveFile, takeScratchFile } from "./scratch-files.js";
 
 // A picture of a part costs a pass over the scene. It is drawn often enough to watch, and takes at most a tenth of the time.
@@ -28,6 +29,8 @@ let memory;
 /** The layer that pictures of an unfinished run show. @type {LayerRequest | null} */
 let partialLayer = null;
 let isCancelWanted = false;
+/** Height and width of the scene that was opened last. @type {[number, number]} */
+let sceneSize = [0, 0];
 /** Called for each row that areas and files are made of. @type {(row: number, rows: number) => void} */
 let onRow = () => {};
 
@@ -95,10 +98,17 @@ async function open(source, report) {
     last = performance.now();
     report({ done, total });
   };
-  if ("url" in source) return currentSession().openAddress(source.url, source.name, onUnpacked, source.emptyBorder);
-  const paths = source.entries.map(({ path }) => path);
-  const files = source.entries.map(({ file }) => file);
-  return currentSession().openFiles(paths, files, onUnpacked, source.emptyBorder);
+  const session = currentSession();
+  const opened = await ("url" in source
+    ? session.openAddress(source.url, source.name, onUnpacked, source.emptyBorder)
+    : session.openFiles(
+        source.entries.map(({ path }) => path),
+        source.entries.map(({ file }) => file),
+        onUnpacked,
+        source.emptyBorder,
+      ));
+  sceneSize = [opened.scene.height, opened.scene.width];
+  return opened;
 }
 
 /**
@@ -125,6 +135,11 @@ async function detail(window) {
 /** @type {Implementation<"read">} */
 async function read({ window, bands }) {
   return { values: await currentSession().read(window, Uint32Array.from(bands)) };
+}
+
+/** @type {Implementation<"lonLat">} */
+function lonLat({ pixels }) {
+  return { values: currentSession().lonLat(pixels) };
 }
 
 /** @type {Implementation<"showPartial">} */
@@ -179,6 +194,18 @@ async function layer(request) {
   return bitmapOf(currentSession().layer(request));
 }
 
+/** @type {Implementation<"values">} */
+function values(request) {
+  return currentSession().values(request);
+}
+
+/** @type {Implementation<"overlay">} */
+async function overlay(request) {
+  const session = currentSession();
+  const { rgba, width, height, extent } = warpToMercator(session.layer(request), sceneSize, (pixels) => session.lonLat(pixels));
+  return { bitmap: await createImageBitmap(new ImageData(rgba, width, height)), extent };
+}
+
 /**
  * Reports the progress of the passes over the scene's rows that `act` makes.
  *
@@ -225,4 +252,6 @@ async function file({ name, type, options }, report) {
 }
 
 /** @type {import("./dispatch.js").MethodTable} */
-export const METHODS = { load, open, preview, detail, read, showPartial, run, cancel, layer, areas, files, file };
+export const METHODS = {
+  load, open, preview, detail, read, lonLat, showPartial, run, cancel, layer, values, overlay, areas, files, file,
+};

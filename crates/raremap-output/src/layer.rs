@@ -41,6 +41,15 @@ pub enum Layer {
     RareOutline,
 }
 
+/// The values of a layer, row by row.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Values {
+    /// Values of classes, 255 where there is no data.
+    Classes(Vec<u8>),
+    /// Numbers from 0 to 1, NaN where there is no data.
+    Numbers(Vec<f32>),
+}
+
 impl FromStr for Layer {
     type Err = InferError;
 
@@ -84,14 +93,28 @@ impl Layer {
                 ))
             }
             Self::Saliency => draw_saliency(logits, options, view),
-            Self::Probability(name) => {
-                let rare = logits.rare_classes().position(|rare| rare == name);
-                let rare =
-                    rare.ok_or_else(|| InferError::Misuse(format!("{name} is not a rare class of this model")))?;
-                Ok(draw_scale(&logits.probability(rare, view)?, view))
-            }
+            Self::Probability(name) => Ok(draw_scale(&probability(logits, name, view)?, view)),
         }
     }
+
+    /// What the colours of the layer stand for.
+    ///
+    /// # Errors
+    /// As [`Layer::draw`], and [`InferError::Misuse`] for outlines, which have no values.
+    pub fn values(&self, logits: &SceneLogits, options: &DecideOptions, view: &View) -> Result<Values, InferError> {
+        match self {
+            Self::Mask => logits.mask(options, view).map(Values::Classes),
+            Self::Saliency => logits.saliency(view).map(Values::Numbers),
+            Self::Probability(name) => probability(logits, name, view).map(Values::Numbers),
+            Self::RareOutline => Err(InferError::Misuse("outlines have no values".into())),
+        }
+    }
+}
+
+fn probability(logits: &SceneLogits, name: &str, view: &View) -> Result<Vec<f32>, InferError> {
+    let rare = logits.rare_classes().position(|rare| rare == name);
+    let rare = rare.ok_or_else(|| InferError::Misuse(format!("{name} is not a rare class of this model")))?;
+    logits.probability(rare, view)
 }
 
 /// Colour of a value from 0 to 1 on the scale of probabilities and saliency.
