@@ -43,8 +43,10 @@ test("the default model's card says what it needs and how good it is", async () 
   assert.deepEqual(card.rareClasses, ["water", "wetland"]);
   assert.deepEqual(card.resolutionM, [5, 36]);
   assert.equal(card.sizeBytes, MODEL.length);
-  const wetland = card.figures.find(({ name }) => name === "wetland");
+  const wetland = card.figures.classes.find(({ name }) => name === "wetland");
   assert.ok(wetland && wetland.precision > 0 && wetland.precision < 0.5, JSON.stringify(wetland));
+  assert.ok(wetland.precisionInterval[0] < wetland.precision && wetland.precision < wetland.precisionInterval[1]);
+  assert.equal(card.figures.threshold, 0.5);
 });
 
 test("only the first bytes of a file on a server are asked for", () =>
@@ -92,7 +94,7 @@ test("a file that is no weights file is refused by its first bytes", async () =>
 
 test("whatever a card holds, what is shown of it is text and numbers of bounded size", () => {
   for (const card of [null, 1, "x", [], {}, { properties: null }, { properties: { "mlm:input": 3, "mlm:output": [null], gsd: "x" } }]) {
-    assert.deepEqual(describe(card).figures, []);
+    assert.deepEqual(describe(card).figures, { classes: [], threshold: null });
   }
   const classes = [null, 5, { name: {} }, { name: "n".repeat(1e6), color_hint: "red;}" }];
   const shown = describe({
@@ -105,5 +107,5 @@ test("whatever a card holds, what is shown of it is text and numbers of bounded 
   assert.equal(shown.name, "");
   assert.deepEqual(shown.classes.map(({ name }) => name.length), [0, 0, 0, 2000]);
   assert.equal(shown.classes[3].color, "");
-  assert.deepEqual(shown.figures, [{ name: "a", iou: null, precision: null, recall: 0.5 }]);
+  assert.deepEqual(shown.figures.classes, [{ name: "a", iou: null, precision: null, recall: 0.5, precisionInterval: null }]);
 });

@@ -13,7 +13,7 @@ import { siteFolder } from "./site-folder.js";
 import { TileTimer } from "./timer.js";
 import { Viewer } from "../view/viewer.js";
 import { backendText, bytesText, durationText, entriesName, explain, fileStem, number, t } from "./text.js";
-import { readCard } from "./weights-file.js";
+import { figuresOf, readCard } from "./weights-file.js";
 
 /** Longest side of the pictures that show what the bands could be. */
 const CHOICE_MAX_PX = 120;
@@ -197,6 +197,7 @@ async function boot() {
 function showModel(model) {
   const { card } = model;
   result.scale = model.scale;
+  result.figures = figuresOf(card.whole.metrics);
   panel.showRare(card, () => result.refresh());
   panel.showLayerChoices(card, (kind) => result.setKind(kind));
   panel.showAbout(model);

@@ -48,7 +48,7 @@ export function offerModel(name, model) {
     make("dl", {}, ...facts.flatMap(([term, about]) => (about === "" ? [] : [make("dt", {}, term), make("dd", {}, about)]))),
     make("h3", {}, t("offerClasses")),
     make("ul", { class: "classes" }, ...classes),
-    ...(model.figures.length > 0 ? [figuresTable(model.figures)] : [make("p", { class: "muted" }, t("offerNoFigures"))]),
+    ...(model.figures.classes.length > 0 ? [figuresTable(model.figures.classes)] : [make("p", { class: "muted" }, t("offerNoFigures"))]),
     make("p", { class: "muted hint" }, model.provenance),
   );
   dialog.returnValue = "";
@@ -87,6 +87,26 @@ export function figuresTable(figures) {
       ),
     ),
   );
+}
+
+/**
+ * Whether most of what a model marks as a rare class is wrong: then the page says "possible".
+ *
+ * @param {ClassFigures | undefined} figures
+ */
+export function isDoubtful(figures) {
+  return figures?.precision !== undefined && figures.precision !== null && figures.precision < 0.5;
+}
+
+/**
+ * The share of a class's pixels that were right, in percent: the interval if there is one.
+ *
+ * @param {ClassFigures | undefined} figures
+ */
+export function precisionText(figures) {
+  const percent = (/** @type {number} */ share) => number(Math.round(100 * share));
+  if (figures?.precisionInterval) return figures.precisionInterval.map(percent).join("–");
+  return typeof figures?.precision === "number" ? percent(figures.precision) : "–";
 }
 
 /**

@@ -2,7 +2,9 @@
 // The panel's parts that depend on the scene, the card and the result.
 
 import { byId, make, swatch } from "./dom.js";
-import { bandName, className, hectaresText, listing, number, percentText, title, warningText } from "./text.js";
+import { figuresTable, isDoubtful, precisionText } from "./model.js";
+import { bandName, className, hectaresText, listing, number, percentText, t, title, warningText } from "./text.js";
+import { figuresOf } from "./weights-file.js";
 
 /**
  * @typedef {import("../engine/messages.js").LoadedModel} LoadedModel
@@ -218,21 +220,37 @@ export function showLayerChoices(card, onChange) {
   byId("layer-choices").replaceChildren(...chips);
 }
 
-/** @param {Areas} areas */
-export function showTable(areas) {
+/** What a rare class is called if most of what the model marks as it is wrong. @param {string} name */
+function possible(name) {
+  return t("possible", { name: className(name) });
+}
+
+/**
+ * @param {Areas} areas
+ * @param {import("./weights-file.js").Figures} figures how well the model finds its classes
+ */
+export function showTable(areas, { classes, threshold }) {
+  byId("right-column").hidden = classes.length === 0;
   byId("area-unit").textContent = areas.validHectares === null ? "pixels" : "ha";
   const rows = areas.classes.map((row) => {
-    const name = make("span", { class: "name" }, swatch(row.color), title(row.name));
-    if (row.rare) name.append(make("span", { class: "rare" }, "rare"));
+    const known = classes.find(({ name }) => name === row.name);
+    const isPossible = row.rare && isDoubtful(known);
+    const name = make("span", { class: "name" }, swatch(row.color), isPossible ? possible(row.name) : title(row.name));
+    if (row.rare) name.append(make("span", { class: "rare" }, t("rare")));
+    const header = make("th", { scope: "row" }, name);
+    if (isPossible) header.append(make("span", { class: "doubt" }, t("lookAtEach")));
     const hectares = row.hectares ?? undefined;
     return make(
       "tr",
       { "data-class": row.name, "data-pixels": row.pixels, "data-hectares": hectares, "data-percent": row.percent },
-      make("th", { scope: "row" }, name),
+      header,
       make("td", { class: "number" }, hectares === undefined ? number(row.pixels) : hectaresText(hectares)),
       make("td", { class: "number" }, percentText(row.percent)),
+      ...(classes.length > 0 ? [make("td", { class: "number" }, precisionText(known))] : []),
     );
   });
+  const measured = threshold === null ? "" : t("rightThreshold", { threshold: number(threshold, 2) });
+  byId("right-note").textContent = classes.length > 0 ? `${t("rightNote")} ${measured}` : "";
   byId("class-table").replaceChildren(...rows);
   byId("result-note").textContent = [
     areas.validHectares === null ? "The scene has no georeferencing, so areas are counts of pixels." : "",
@@ -248,14 +266,17 @@ export function showTable(areas) {
  * @param {[number, number, number][]} scale colours of a continuous layer, low to high
  * @param {Areas} areas
  * @param {number} topK percent
+ * @param {import("./weights-file.js").Figures} figures how well the model finds its classes
  */
-export function showLegend(kind, scale, areas, topK) {
+export function showLegend(kind, scale, areas, topK, { classes }) {
   const legend = byId("legend");
   legend.hidden = kind === "none";
   if (kind === "mask") {
+    const nameOf = (/** @type {import("../wasm/raremap-web.js").ClassArea} */ { name, rare }) =>
+      rare && isDoubtful(classes.find((it) => it.name === name)) ? possible(name) : title(name);
     const present = areas.classes.filter(({ pixels }) => pixels > 0);
     legend.replaceChildren(
-      make("ul", { class: "classes" }, ...present.map((row) => make("li", {}, swatch(row.color), title(row.name)))),
+      make("ul", { class: "classes" }, ...present.map((row) => make("li", {}, swatch(row.color), nameOf(row)))),
     );
     legend.hidden = present.length === 0;
     return;
@@ -281,6 +302,7 @@ function ramp(scale) {
 
 /** @param {LoadedModel} model */
 export function showAbout({ card, golden }) {
+  const { classes } = figuresOf(card.whole.metrics);
   const [finest, coarsest] = card.groundResolutionRangeM;
   const trained = finest < coarsest ? [finest, coarsest] : [finest];
   const facts = [
@@ -299,6 +321,7 @@ export function showAbout({ card, golden }) {
   byId("about-body").replaceChildren(
     make("p", {}, card.description),
     make("dl", {}, ...facts.flatMap(([term, text]) => [make("dt", {}, term), make("dd", {}, text)])),
+    ...(classes.length > 0 ? [figuresTable(classes)] : []),
     make(
       "details",
       {},

@@ -31,13 +31,15 @@ export class ResultView {
     this.onError = onError;
     /** Colours of the continuous layers, low to high. @type {[number, number, number][]} */
     this.scale = [];
+    /** How well the model finds its classes. @type {import("./weights-file.js").Figures} */
+    this.figures = { classes: [], threshold: null };
     this.#layers = new Layers(engine, viewer, {
       options: () => this.options(),
       opacity: () => this.opacity(),
       hasOutline: () => /** @type {HTMLInputElement} */ (byId("outline")).checked,
       onAreas: (areas, kind, options) => {
-        panel.showTable(areas);
-        panel.showLegend(kind, this.scale, areas, options.topK);
+        panel.showTable(areas, this.figures);
+        panel.showLegend(kind, this.scale, areas, options.topK, this.figures);
       },
       onError: (cause) => onError("The result could not be drawn", cause),
       onMeasuring,

@@ -18,6 +18,11 @@ const MAX_ITEMS = 256;
  * @property {number | null} iou
  * @property {number | null} precision
  * @property {number | null} recall
+ * @property {[number, number] | null} precisionInterval within which 95% of resampled validation sets fall, for the mask as the page draws it
+ *
+ * @typedef {object} Figures
+ * @property {ClassFigures[]} classes
+ * @property {number | null} threshold at which the mask was measured
  *
  * @typedef {object} OfferedModel what a weights file says of itself
  * @property {string} name
@@ -28,7 +33,7 @@ const MAX_ITEMS = 256;
  * @property {[number, number] | null} resolutionM finest and coarsest pixels of the training data, in metres
  * @property {string} dataset
  * @property {string} provenance
- * @property {ClassFigures[]} figures
+ * @property {Figures} figures
  * @property {number} sizeBytes of the file; 0 if the server does not say
  */
 
@@ -152,22 +157,30 @@ export function describe(card) {
     resolutionM: resolution.every((metres) => typeof metres === "number" && metres > 0) ? /** @type {[number, number]} */ (resolution) : null,
     dataset: text(training.dataset),
     provenance: text(training.provenance),
-    figures: figuresOf(card),
+    figures: figuresOf(properties["raremap:metrics"]),
   };
 }
 
 /**
- * How well each class was found in the card's validation split, by the weights as they are in the file if that was measured.
+ * How well each class was found in the validation split, by the weights as they are in the file if that was measured.
  *
- * @param {any} card
- * @returns {ClassFigures[]} empty if the card has no such figures
+ * @param {any} metrics of a card
+ * @returns {Figures} without classes if there are none
  */
-export function figuresOf(card) {
-  const split = card?.properties?.["raremap:metrics"]?.val;
-  return list((split?.shipped ?? split?.float)?.classes).map((it) => ({
-    name: text(it?.name),
-    iou: share(it?.iou),
-    precision: share(it?.precision),
-    recall: share(it?.recall),
-  }));
+export function figuresOf(metrics) {
+  const split = metrics?.val?.shipped ?? metrics?.val?.float;
+  const intervals = list(split?.intervals?.with_threshold?.classes);
+  return {
+    threshold: share(metrics?.threshold),
+    classes: list(split?.classes).map((it) => {
+      const { low, high } = intervals.find((interval) => interval?.name === it?.name)?.precision ?? {};
+      return {
+        name: text(it?.name),
+        iou: share(it?.iou),
+        precision: share(it?.precision),
+        recall: share(it?.recall),
+        precisionInterval: share(low) === null || share(high) === null ? null : [low, high],
+      };
+    }),
+  };
 }
