@@ -74,7 +74,7 @@ need_nextest() {
   cargo nextest --version >/dev/null 2>&1 || install_crate cargo-nextest "$NEXTEST_VERSION" --locked
 }
 
-# The npm packages of tests/browser: playwright-core, typescript, oxlint.
+# The npm packages of tests/browser: playwright-core, axe-core, typescript, oxlint.
 need_npm() {
   local marker=tests/browser/node_modules/.installed
   need_apt node nodejs && need_apt npm npm || return

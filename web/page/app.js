@@ -5,10 +5,12 @@ import { Engine, EngineError, toEngineError } from "../engine/engine.js";
 import { addressOptions, fileNameOf, fileUrl } from "./address.js";
 import { bindNumber, byId, make, saveAs } from "./dom.js";
 import { acceptDrops, entriesOf } from "./drop.js";
+import { Inspector } from "./inspector.js";
 import { isWeightsFile, labelModelElements, offerModel, showModelLine } from "./model.js";
 import { startOffline } from "./offline.js";
 import * as panel from "./panel.js";
 import { PICTURE_MAX_PX, ResultView } from "./result.js";
+import { ReviewList } from "./review.js";
 import { siteFolder } from "./site-folder.js";
 import { TileTimer } from "./timer.js";
 import { Viewer } from "../view/viewer.js";
@@ -35,8 +37,20 @@ const address = addressOptions(location.search);
 /** The model of the user's that is in use. @type {OwnModel | undefined} */
 let own;
 let engine = newEngine(own);
-const viewer = new Viewer(/** @type {HTMLCanvasElement} */ (byId("canvas")), () => result.onView());
+const viewer = new Viewer(/** @type {HTMLCanvasElement} */ (byId("canvas")), onView);
 const result = new ResultView(engine, viewer, showError, onMeasuring);
+const review = new ReviewList({
+  read: async () => (await engine.file({ name: "review.geojson", type: "application/geo+json" }, result.options())).blob,
+  onPlace(window) {
+    viewer.show(window);
+    viewer.mark(window);
+  },
+  onError: (cause) => showErrorBox("The places could not be listed", cause),
+});
+const inspector = new Inspector(viewer, () => {
+  if (!info || !loaded || state === "running") return undefined;
+  return { engine, info, card: loaded.card, bands, options: result.isFinished ? result.options() : undefined };
+});
 
 /** @type {LoadedModel | undefined} */
 let loaded;
@@ -80,6 +94,7 @@ function setState(next, message) {
   /** @type {HTMLButtonElement} */ (byId("run")).disabled = !hasScene || next === "reading" || bands.includes(null);
   byId("result").hidden = !["running", "done", "cancelled"].includes(next);
   byId("incomplete").hidden = next !== "cancelled";
+  showSwipe();
   for (const button of byId("downloads").querySelectorAll("button")) button.disabled = next !== "done";
   for (const choice of document.querySelectorAll("#band-selects select, #offers input")) {
     /** @type {HTMLSelectElement | HTMLInputElement} */ (choice).disabled = next === "running";
@@ -120,6 +135,24 @@ function showErrorBox(what, cause, instead) {
 function clearError() {
   byId("error").hidden = true;
   byId("error").replaceChildren();
+}
+
+function onView() {
+  result.onView();
+  inspector.onView();
+}
+
+/** The scene, or how it is read, is another one. */
+function clearResult() {
+  result.clear();
+  review.clear();
+  inspector.hide();
+}
+
+/** The options have changed. */
+function refresh() {
+  review.refresh();
+  return result.refresh();
 }
 
 // The model
@@ -198,7 +231,7 @@ function showModel(model) {
   const { card } = model;
   result.scale = model.scale;
   result.figures = figuresOf(card.whole.metrics);
-  panel.showRare(card, () => result.refresh());
+  panel.showRare(card, refresh);
   panel.showLayerChoices(card, (kind) => result.setKind(kind));
   panel.showAbout(model);
   showModelLine(own?.name);
@@ -240,7 +273,7 @@ async function takeModel(next) {
   result.setEngine(trial);
   own = next;
   loading = Promise.resolve();
-  result.clear();
+  clearResult();
   showModel(model);
   if (scene) await openScene(scene);
   else setState("empty", t("modelReady", { name: model.card.name }));
@@ -299,7 +332,7 @@ async function openScene(next) {
   if (state === "running") await cancelRun();
   if (token !== opened) return;
   clearError();
-  result.clear();
+  clearResult();
   source = next;
   info = undefined;
   byId("reading-progress").removeAttribute("value");
@@ -364,7 +397,7 @@ async function onBands(chosen) {
   const token = opened;
   bands = chosen;
   clearError();
-  result.clear();
+  clearResult();
   setState("ready", chosen.includes(null) ? MISSING : "The bands have changed. Press Run to map the scene with them.");
   try {
     const picture = await engine.preview({ bands: assigned(chosen), maxPx: PICTURE_MAX_PX });
@@ -401,6 +434,8 @@ function run() {
 async function runScene() {
   const token = opened;
   clearError();
+  review.clear();
+  inspector.hide();
   result.startRun();
   showProgress(0, 0, "");
   setState("running", "Mapping the scene.");
@@ -426,8 +461,10 @@ async function runScene() {
     byId("status").dataset.seconds = String(secs);
     await result.finish();
     if (token !== opened) return;
-    await result.showFiles(fileStem(info?.scene.name ?? "scene"));
+    const stem = fileStem(info?.scene.name ?? "scene");
+    await result.showFiles(stem);
     if (token !== opened) return;
+    if (!cancelled && loaded?.card.rareClasses.length) review.offer(stem);
     if (cancelled) setState("cancelled", `Cancelled after ${number(done)} of ${number(total)} tiles.`);
     else setState("done", `Mapped in ${durationText(secs)}.`);
     byId("run").focus({ preventScroll: true });
@@ -478,6 +515,14 @@ function onMeasuring(done, total) {
   byId("progress-left").textContent = "";
 }
 
+/** Shows the result on the left of the slider, and the scene alone on its right. */
+function showSwipe() {
+  const slider = /** @type {HTMLInputElement} */ (byId("swipe"));
+  const isOn = /** @type {HTMLInputElement} */ (byId("compare")).checked && !byId("result").hidden;
+  slider.hidden = !isOn;
+  viewer.setSwipe(isOn ? slider.valueAsNumber / 100 : 1);
+}
+
 /** Saves the site with the model that is in use, for a server without this one. */
 async function saveSite() {
   const button = /** @type {HTMLButtonElement} */ (byId("site-folder"));
@@ -523,8 +568,11 @@ byId("border").addEventListener("change", () => {
   if (source) openScene({ ...source, from: { ...source.from, emptyBorder } });
 });
 byId("outline").addEventListener("change", () => result.refresh());
-bindNumber("threshold", () => result.refresh());
-bindNumber("top-k", () => result.refresh());
+bindNumber("threshold", refresh);
+bindNumber("top-k", refresh);
+byId("compare-text").textContent = t("compare");
+byId("swipe").setAttribute("aria-label", t("compareShare"));
+for (const id of ["compare", "swipe"]) byId(id).addEventListener("input", showSwipe);
 bindNumber("opacity", () => viewer.setOpacity(result.opacity()));
 
 const about = /** @type {HTMLDialogElement} */ (byId("about"));

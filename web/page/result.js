@@ -58,6 +58,10 @@ export class ResultView {
     return { threshold: value("threshold"), rare: panel.selectedRare(), topK: value("top-k") };
   }
 
+  get isFinished() {
+    return this.#layers.isFinished;
+  }
+
   opacity() {
     return /** @type {HTMLInputElement} */ (byId("opacity-range")).valueAsNumber / 100;
   }
