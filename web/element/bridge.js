@@ -52,6 +52,7 @@ const COMMANDS = {
     const { result } = map;
     if (!result) throw new EngineError("misuse", "nothing has been run yet");
     const { threshold, rare, topK } = map;
+    /** @type {Record<string, any>} */
     const options = { threshold, rare, topK, ...pick(params, RESULT_OPTIONS) };
     switch (what) {
       case "areas":

@@ -1,10 +1,11 @@
 // @ts-check
 // The script of embed.html: a <rare-map> that fills a frame, driven by the pages that embed it.
 
-import "./index.js";
 import { serveElement } from "./bridge.js";
+import { RareMap } from "./index.js";
 
-const map = /** @type {import("./rare-map.js").RareMap} */ (document.querySelector("rare-map"));
+const map = document.querySelector("rare-map");
+if (!(map instanceof RareMap)) throw new Error("embed.html has no <rare-map>");
 const allowed = document.querySelector('meta[name="raremap-origins"]')?.getAttribute("content") ?? "";
 const origins = allowed.split(/\s+/).filter(Boolean);
 

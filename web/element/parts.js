@@ -40,7 +40,7 @@ export function makeParts() {
   const facts = make("p", { class: "muted small", part: "facts", hidden: true });
   const warnings = make("ul", { class: "warnings small", part: "warnings" });
   const another = button("another", "");
-  const scene = make("div", { part: "scene", hidden: true }, facts, warnings, another);
+  const scene = make("div", { class: "group", part: "scene", hidden: true }, facts, warnings, another);
 
   const threshold = numberField("threshold", { max: 1, step: 0.01 });
   const topK = numberField("top-k", { max: 100, step: 1 });
@@ -51,8 +51,8 @@ export function makeParts() {
   const progress = make("progress", { part: "progress", value: 0, max: 1 });
   const tiles = make("p", { class: "muted small" });
   const cancel = button("cancel", "");
-  const running = make("div", { part: "running", hidden: true }, progress, tiles, cancel);
-  const options = make("div", { class: "panel-options", part: "options" }, threshold.field, rare, topK.field);
+  const running = make("div", { class: "group", part: "running", hidden: true }, progress, tiles, cancel);
+  const options = make("div", { class: "group", part: "options" }, threshold.field, rare, topK.field);
 
   const layerTitle = make("legend");
   const layerChecks = make("div", { class: "checks" });
@@ -63,7 +63,7 @@ export function makeParts() {
   const tableWrap = make("div", { class: "table", tabindex: 0, role: "region" }, table);
   const note = make("p", { class: "muted small", part: "note", role: "status" });
   const downloads = make("div", { class: "downloads", part: "downloads", role: "group" });
-  const result = make("div", { part: "result", hidden: true }, layers, tableWrap, note, downloads);
+  const result = make("div", { class: "group", part: "result", hidden: true }, layers, tableWrap, note, downloads);
 
   const panel = make("div", { class: "panel", part: "panel" }, make("slot", { name: "header" }), status, error, scene, options, run, running, result, make("slot", { name: "footer" }), files);
   const root = make("div", { class: "root", part: "root" }, viewer, panel);

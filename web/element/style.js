@@ -53,6 +53,9 @@ canvas:active { cursor: grabbing; }
 .tools { position: absolute; top: 8px; right: 8px; display: grid; gap: 4px; }
 .tools button { width: 36px; padding: 0; font-size: 18px; line-height: 1; }
 .panel { display: grid; gap: 14px; align-content: start; padding: 14px; min-width: 0; }
+.group { display: grid; gap: 10px; justify-items: stretch; }
+.group > button { justify-self: start; }
+::slotted(*) { margin: 0; }
 .muted { color: var(--_muted); }
 .small { font-size: 0.87em; }
 .error { padding: 8px 10px; border: 1px solid var(--_danger); border-radius: 6px; color: var(--_danger); overflow-wrap: anywhere; }
