@@ -315,10 +315,6 @@ export class Session {
     this.#engine.close();
   }
 
-  [Symbol.dispose]() {
-    this.free();
-  }
-
   #refuseIfFree() {
     if (this.#isFree) throw new EngineError("closed", "The session was freed.");
   }

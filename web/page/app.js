@@ -3,7 +3,7 @@
 
 import { Engine, EngineError, toEngineError } from "../engine/engine.js";
 import { addressOptions, fileNameOf, fileUrl } from "./address.js";
-import { bindNumber, byId, make, saveAs } from "./dom.js";
+import { bindNumber, byId, make } from "./dom.js";
 import { acceptDrops, entriesOf } from "./drop.js";
 import { Inspector } from "./inspector.js";
 import { isWeightsFile, labelModelElements, offerModel, showModelLine } from "./model.js";
@@ -13,6 +13,7 @@ import { PICTURE_MAX_PX, ResultView } from "./result.js";
 import { ReviewList } from "./review.js";
 import { siteFolder } from "./site-folder.js";
 import { TileTimer } from "./timer.js";
+import { save } from "../view/make.js";
 import { Viewer } from "../view/viewer.js";
 import { backendText, bytesText, durationText, entriesName, explain, fileStem, number, t } from "./text.js";
 import { figuresOf, readCard } from "./weights-file.js";
@@ -530,7 +531,7 @@ async function saveSite() {
   button.disabled = true;
   try {
     const onProgress = (/** @type {number} */ done, /** @type {number} */ total) => (note.textContent = t("sitePacking", { done, total }));
-    saveAs(await siteFolder(own?.source, t("siteReadMe"), onProgress), "raremap-site.zip");
+    save(await siteFolder(own?.source, t("siteReadMe"), onProgress), "raremap-site.zip");
     note.textContent = t("sitePacked");
   } catch (cause) {
     note.textContent = "";

@@ -2,7 +2,8 @@
 // The result on the page and as files: layers, legend, table, downloads. All of it follows the options without a new run.
 
 import { Layers } from "../view/layers.js";
-import { byId, saveAs } from "./dom.js";
+import { save } from "../view/make.js";
+import { byId } from "./dom.js";
 import * as panel from "./panel.js";
 import { number } from "./text.js";
 
@@ -129,7 +130,7 @@ export class ResultView {
         if (epoch === this.#layers.epoch) note.textContent = `Writing ${file.name}, row ${number(done)} of ${number(total)}`;
       };
       const { blob, notice } = await this.engine.file(file, this.options(), { onProgress });
-      saveAs(blob, name);
+      save(blob, name);
       if (epoch === this.#layers.epoch) note.textContent = notice ?? "";
       button.disabled = !this.#layers.isFinished;
     } catch (cause) {

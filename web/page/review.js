@@ -1,7 +1,8 @@
 // @ts-check
 // The places to look at first: the regions that top-k marks, ranked. Each is shown by a click, ticked off, and saved with its tick.
 
-import { byId, make, saveAs } from "./dom.js";
+import { save } from "../view/make.js";
+import { byId, make } from "./dom.js";
 import { hectaresText, number, t } from "./text.js";
 
 /** More would not be looked at one by one. */
@@ -113,6 +114,6 @@ export class ReviewList {
     const list = this.#list;
     if (!list) return;
     const features = list.features.map((place) => ({ ...place, properties: { ...place.properties, checked: this.#checked.has(keyOf(place)) } }));
-    saveAs(new Blob([JSON.stringify({ ...list, features })], { type: "application/geo+json" }), `${this.stem}_review-checked.geojson`);
+    save(new Blob([JSON.stringify({ ...list, features })], { type: "application/geo+json" }), `${this.stem}_review-checked.geojson`);
   }
 }

@@ -1,4 +1,5 @@
 // Made by crates/raremap-web/types.mjs from the Rust types of crates/raremap-web; not edited by hand.
+/// <reference lib="esnext.disposable" />
 
 /**
  * What a run should do after a tile.

@@ -11,6 +11,8 @@ const CELLS = 64;
 /** Between these pixels of the new picture, places are interpolated. */
 const BLOCK_PX = 32;
 const MAX_SIDE_PX = 4096;
+/** New pixels per pixel of the picture, along each axis: the nearest one is then at most a quarter of a pixel away. */
+const OVERSAMPLING = 2;
 
 /**
  * @typedef {object} Picture
@@ -139,7 +141,7 @@ export function warpToMercator(picture, [sceneHeight, sceneWidth], lonLat) {
     Math.hypot(middle.x.byColumn, middle.y.byColumn) * (shownWidth / picture.width),
     Math.hypot(middle.x.byRow, middle.y.byRow) * (shownHeight / picture.height),
   );
-  const step = Math.max(finest, Math.max(east - west, north - south) / MAX_SIDE_PX);
+  const step = Math.max(finest / OVERSAMPLING, Math.max(east - west, north - south) / MAX_SIDE_PX);
   const width = Math.max(1, Math.ceil((east - west) / step - 1e-9));
   const height = Math.max(1, Math.ceil((north - south) / step - 1e-9));
   const source = new Uint32Array(picture.rgba.buffer, picture.rgba.byteOffset, picture.width * picture.height);

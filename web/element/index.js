@@ -1,0 +1,8 @@
+// @ts-check
+// Registers <rare-map>. Importing this on a server does nothing.
+
+import { RareMap } from "./rare-map.js";
+
+export { RareMap };
+
+if (globalThis.customElements && !customElements.get("rare-map")) customElements.define("rare-map", RareMap);
