@@ -126,3 +126,26 @@ test("the sample is mapped, read and saved by the keyboard alone", { timeout: 5 
     await page.waitForSelector("#pixel", { state: "hidden" });
   }),
 );
+
+test("the page speaks Hindi where that is wanted, and changes to English", { timeout: 5 * MINUTES }, () =>
+  visiting({ query: { lang: "hi" } }, async (visit) => {
+    const { page } = visit;
+    const language = () => page.evaluate(() => document.documentElement.lang);
+    assert.equal(await language(), "hi");
+    assert.equal(await page.innerText("#run"), "चलाएँ");
+    assert.deepEqual(await findings(visit, "Hindi"), []);
+    await page.click("#sample");
+    assert.equal(await visit.state(["ready", "error"]), "ready", await visit.error());
+    assert.equal(await visit.run(), "done", await visit.error());
+    assert.match(await page.innerText("#status"), /मानचित्र बना/);
+    assert.match(await page.innerText('#class-table [data-class="water"]'), /जल/);
+    // A new start would close the scene, so it is left to the user.
+    await page.selectOption("#language", "en");
+    assert.ok(await page.isVisible("#language-note"));
+    assert.equal(await language(), "hi");
+    await page.reload();
+    assert.equal(await language(), "en");
+    await Promise.all([page.waitForNavigation(), page.selectOption("#language", "hi")]);
+    assert.equal(await language(), "hi");
+  }),
+);

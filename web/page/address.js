@@ -7,7 +7,7 @@ import { EngineError } from "../engine/errors.js";
 
 /**
  * @param {string} search the part of the page's address from `?` on
- * @returns {{backend: WantedBackend, tile: number | undefined, scene: string | undefined, model: string | undefined}} `auto` for a backend that does not exist
+ * @returns {{backend: WantedBackend, tile: number | undefined, scene: string | undefined, model: string | undefined, lang: string | undefined}} `auto` for a backend that does not exist
  */
 export function addressOptions(search) {
   const params = new URLSearchParams(search);
@@ -17,6 +17,7 @@ export function addressOptions(search) {
     tile: Number(params.get("tile")) || undefined,
     scene: params.get("scene") || undefined,
     model: params.get("model") || undefined,
+    lang: params.get("lang") || undefined,
   };
 }
 

@@ -6,7 +6,8 @@ import { addressOptions, fileNameOf, fileUrl } from "./address.js";
 import { bindNumber, byId, make } from "./dom.js";
 import { acceptDrops, entriesOf } from "./drop.js";
 import { Inspector } from "./inspector.js";
-import { isWeightsFile, labelModelElements, offerModel, showModelLine } from "./model.js";
+import { startLanguage } from "./language.js";
+import { isWeightsFile, offerModel, showModelLine } from "./model.js";
 import { startOffline } from "./offline.js";
 import * as panel from "./panel.js";
 import { PICTURE_MAX_PX, ResultView } from "./result.js";
@@ -20,7 +21,6 @@ import { figuresOf, readCard } from "./weights-file.js";
 
 /** Longest side of the pictures that show what the bands could be. */
 const CHOICE_MAX_PX = 120;
-const MISSING = "A band that the model needs is missing: choose it under Bands.";
 
 /**
  * @typedef {import("../engine/messages.js").Entry} Entry
@@ -35,6 +35,7 @@ const MISSING = "A band that the model needs is missing: choose it under Bands."
  */
 
 const address = addressOptions(location.search);
+startLanguage(address.lang);
 /** The model of the user's that is in use. @type {OwnModel | undefined} */
 let own;
 let engine = newEngine(own);
@@ -46,7 +47,7 @@ const review = new ReviewList({
     viewer.show(window);
     viewer.mark(window);
   },
-  onError: (cause) => showErrorBox("The places could not be listed", cause),
+  onError: (cause) => showErrorBox(t("placesNotListed"), cause),
 });
 const inspector = new Inspector(viewer, () => {
   if (!info || !loaded || state === "running") return undefined;
@@ -127,7 +128,7 @@ function showErrorBox(what, cause, instead) {
     make("strong", {}, what),
     make("p", {}, happened),
     make("p", {}, instead ?? advice),
-    make("details", {}, make("summary", {}, "Details"), make("code", {}, detail)),
+    make("details", {}, make("summary", {}, t("details")), make("code", {}, detail)),
   );
   box.hidden = false;
   box.scrollIntoView({ block: "nearest" });
@@ -200,12 +201,14 @@ async function load(target, model, isGpuSuspect) {
   return loaded;
 }
 
+/** @param {{loaded: number, total: number}} progress in bytes */
+function loadingText({ loaded, total }) {
+  return total ? t("loadingModelOf", { loaded: bytesText(loaded), total: bytesText(total) }) : t("loadingModel", { loaded: bytesText(loaded) });
+}
+
 /** @param {LoadProgress} progress */
 function onLoadProgress(progress) {
-  const text =
-    progress.phase === "check"
-      ? "Checking the model on this device."
-      : `Loading the model, ${bytesText(progress.loaded)}${progress.total ? ` of ${bytesText(progress.total)}` : ""}.`;
+  const text = progress.phase === "check" ? t("checkingModel") : loadingText(progress);
   if (state !== "empty" && state !== "reading") return;
   byId("status").textContent = text;
   byId("reading-text").textContent = text;
@@ -220,11 +223,11 @@ async function boot() {
     model = await first;
   } catch (cause) {
     // A file that is being opened waits for the same promise and tells about the failure itself.
-    if (state !== "reading") showError("The model could not be loaded", cause);
+    if (state !== "reading") showError(t("modelNotLoaded"), cause);
     return;
   }
   showModel(model);
-  if (state === "empty") setState("empty", "The page is ready for an image.");
+  if (state === "empty") setState("empty", t("ready"));
 }
 
 /** @param {LoadedModel} model */
@@ -259,7 +262,7 @@ async function takeModel(next) {
   const before = { state, message: byId("status").textContent ?? "" };
   const scene = info && source;
   clearError();
-  setState("reading", t("modelLoading", { name: next?.name ?? "default" }));
+  setState("reading", t("loadingNamed", { name: next?.name ?? "default" }));
   const trial = newEngine(next);
   let model;
   try {
@@ -287,7 +290,7 @@ function onCrash() {
   loading = restart(byId("backend").dataset.backend === "webgpu");
   loading.catch((cause) => {
     info = undefined;
-    showError("The engine could not be restarted", cause);
+    showError(t("notRestarted"), cause);
   });
 }
 
@@ -323,7 +326,7 @@ async function openAddress(text) {
     const name = fileNameOf(url);
     await openScene({ name, from: { url: url.href, name } });
   } catch (cause) {
-    showError("The scene's address could not be read", cause);
+    showError(t("sceneAddress"), cause);
   }
 }
 
@@ -337,11 +340,11 @@ async function openScene(next) {
   source = next;
   info = undefined;
   byId("reading-progress").removeAttribute("value");
-  setState("reading", `Reading ${next.name}.`);
+  setState("reading", t("reading", { name: next.name }));
   try {
     await loading;
     if (token !== opened) return;
-    setState("reading", `Reading ${next.name}.`);
+    setState("reading", t("reading", { name: next.name }));
     const opening = await engine.open(next.from, { onProgress: (progress) => onOpening(token, next, progress) });
     if (token !== opened) return;
     const choices = [];
@@ -358,12 +361,12 @@ async function openScene(next) {
     // Values in other units are matched unless that is switched off, as the command does; another resolution is an offer.
     /** @type {HTMLInputElement} */ (byId("resample")).checked = false;
     /** @type {HTMLInputElement} */ (byId("matching")).checked = true;
-    setState("ready", bands.includes(null) ? MISSING : `${next.name} is open.`);
+    setState("ready", bands.includes(null) ? t("bandMissing") : t("opened", { name: next.name }));
     byId("panel").scrollTop = 0;
     viewer.setScene(info.scene.width, info.scene.height);
     showPreview(picture);
   } catch (cause) {
-    if (token === opened) showError(`${next.name} could not be opened`, cause);
+    if (token === opened) showError(t("notOpened", { name: next.name }), cause);
   }
 }
 
@@ -377,7 +380,7 @@ function onOpening(token, next, { done, total }) {
   const bar = /** @type {HTMLProgressElement} */ (byId("reading-progress"));
   bar.max = total;
   bar.value = done;
-  byId("reading-text").textContent = `Unpacking ${next.name}, ${bytesText(done)} of ${bytesText(total)}.`;
+  byId("reading-text").textContent = t("unpacking", { name: next.name, done: bytesText(done), total: bytesText(total) });
 }
 
 /** @param {import("../engine/messages.js").Preview} preview */
@@ -399,12 +402,12 @@ async function onBands(chosen) {
   bands = chosen;
   clearError();
   clearResult();
-  setState("ready", chosen.includes(null) ? MISSING : "The bands have changed. Press Run to map the scene with them.");
+  setState("ready", t(chosen.includes(null) ? "bandMissing" : "bandsChanged"));
   try {
     const picture = await engine.preview({ bands: assigned(chosen), maxPx: PICTURE_MAX_PX });
     if (token === opened && bands === chosen) showPreview(picture);
   } catch (cause) {
-    if (token === opened) showError("The scene could not be drawn with these bands", cause);
+    if (token === opened) showError(t("notDrawnWithBands"), cause);
   }
 }
 
@@ -414,14 +417,14 @@ async function openSample() {
   try {
     if (state === "running") await cancelRun();
     clearError();
-    setState("reading", "Fetching the sample.");
+    setState("reading", t("fetchingSample"));
     const response = await fetch(new URL("../sample/scene.tif", import.meta.url));
     if (!response.ok) throw new EngineError("sample_fetch", `The sample could not be fetched: HTTP ${response.status}.`);
     const blob = await response.blob();
     if (token === opened) await openEntries([{ path: name, file: new File([blob], name, { type: "image/tiff" }) }]);
   } catch (cause) {
     const error = cause instanceof TypeError ? new EngineError("sample_fetch", cause.message) : cause;
-    if (token === opened) showError("The sample could not be opened", error);
+    if (token === opened) showError(t("sampleNotOpened"), error);
   }
 }
 
@@ -439,7 +442,7 @@ async function runScene() {
   inspector.hide();
   result.startRun();
   showProgress(0, 0, "");
-  setState("running", "Mapping the scene.");
+  setState("running", t("running"));
   byId("cancel").focus({ preventScroll: true });
   const timer = new TileTimer();
   cancelling = new AbortController();
@@ -448,7 +451,7 @@ async function runScene() {
     await loading;
     if (token !== opened) return;
     if (signal.aborted) {
-      setState("ready", "Cancelled before the first tile.");
+      setState("ready", t("cancelledEarly"));
       return;
     }
     const options = { bands: assigned(bands), tile: address.tile, ...panel.chosenOffers() };
@@ -466,19 +469,19 @@ async function runScene() {
     await result.showFiles(stem);
     if (token !== opened) return;
     if (!cancelled && loaded?.card.rareClasses.length) review.offer(stem);
-    if (cancelled) setState("cancelled", `Cancelled after ${number(done)} of ${number(total)} tiles.`);
-    else setState("done", `Mapped in ${durationText(secs)}.`);
+    if (cancelled) setState("cancelled", t("cancelled", { done: number(done), total: number(total) }));
+    else setState("done", t("done", { time: durationText(secs) }));
     byId("run").focus({ preventScroll: true });
     // The numbers are what was waited for: they come into sight where the panel is too short for all.
     byId("result").scrollIntoView({ block: "nearest" });
   } catch (cause) {
-    if (token === opened) showError(`${info?.scene.name ?? "The scene"} could not be mapped`, cause);
+    if (token === opened) showError(t("notMapped", { name: info?.scene.name ?? t("theScene") }), cause);
   }
 }
 
 async function cancelRun() {
   /** @type {HTMLButtonElement} */ (byId("cancel")).disabled = true;
-  byId("status").textContent = "Stopping after this tile.";
+  byId("status").textContent = t("stopping");
   cancelling.abort();
   await running;
   /** @type {HTMLButtonElement} */ (byId("cancel")).disabled = false;
@@ -493,7 +496,7 @@ function showProgress(done, total, left) {
   const bar = /** @type {HTMLProgressElement} */ (byId("progress"));
   bar.max = total || 1;
   bar.value = done;
-  byId("progress-tiles").textContent = total ? `${number(done)} of ${number(total)} tiles` : "Starting";
+  byId("progress-tiles").textContent = total ? t("tiles", { done: number(done), total: number(total) }) : t("starting");
   byId("progress-left").textContent = left;
 }
 
@@ -504,7 +507,7 @@ function showProgress(done, total, left) {
  * @param {number} total
  */
 function onMeasuring(done, total) {
-  const text = `Measuring areas, ${number(Math.floor((100 * done) / total))} %`;
+  const text = t("measuring", { percent: number(Math.floor((100 * done) / total)) });
   if (state !== "running") {
     byId("result-note").textContent = text;
     return;
@@ -535,7 +538,7 @@ async function saveSite() {
     note.textContent = t("sitePacked");
   } catch (cause) {
     note.textContent = "";
-    showErrorBox(t("siteFailed"), cause);
+    showErrorBox(t("siteNotPacked"), cause);
   } finally {
     button.disabled = false;
   }
@@ -571,8 +574,6 @@ byId("border").addEventListener("change", () => {
 byId("outline").addEventListener("change", () => result.refresh());
 bindNumber("threshold", refresh);
 bindNumber("top-k", refresh);
-byId("compare-text").textContent = t("compare");
-byId("swipe").setAttribute("aria-label", t("compareShare"));
 for (const id of ["compare", "swipe"]) byId(id).addEventListener("input", showSwipe);
 bindNumber("opacity", () => viewer.setOpacity(result.opacity()));
 
@@ -580,15 +581,13 @@ const about = /** @type {HTMLDialogElement} */ (byId("about"));
 byId("about-open").addEventListener("click", () => about.showModal());
 for (const id of ["about-close", "model-choose"]) byId(id).addEventListener("click", () => about.close());
 byId("model-default").addEventListener("click", () => {
-  takeModel(undefined).catch((cause) => showErrorBox("The default model could not be loaded", cause));
+  takeModel(undefined).catch((cause) => showErrorBox(t("defaultNotLoaded"), cause));
 });
-labelModelElements();
-byId("site-folder").textContent = t("siteFolder");
 byId("site-folder").addEventListener("click", saveSite);
 // Digests are only computed on secure pages.
 byId("site-folder").hidden = !isSecureContext;
 
-acceptDrops(takeEntries, (cause) => showError("The folder could not be listed", new EngineError("folder_unreadable", String(cause))));
+acceptDrops(takeEntries, (cause) => showError(t("folderNotListed"), new EngineError("folder_unreadable", String(cause))));
 void startOffline(boot());
 if (address.scene) openAddress(address.scene);
 if (address.model) {
@@ -596,6 +595,6 @@ if (address.model) {
     const source = fileUrl(address.model, location.href);
     void considerModel({ name: fileNameOf(source), source });
   } catch (cause) {
-    showErrorBox("The model's address could not be read", cause);
+    showErrorBox(t("modelAddress"), cause);
   }
 }

@@ -116,7 +116,7 @@ export class Inspector {
     const { engine, info, card, options } = subject;
     const window = { x, y, width: 1, height: 1 };
     /** @type {[string, string][]} */
-    const facts = [[t("pixelPlace"), t("pixelColumnRow", { column: number(x), row: number(y) })]];
+    const facts = [[t("pixel"), t("pixelColumnRow", { column: number(x), row: number(y) })]];
     if (info.scene.grid) {
       const [a, b, c, d, e, f] = info.scene.grid.transform;
       // The pixel's middle.
@@ -131,9 +131,9 @@ export class Inspector {
       const value = async (/** @type {LayerKind} */ kind) => (await engine.values({ kind, options, maxPx: 1, window })).values[0];
       const drawn = await value("mask");
       const found = card.classes.find((it) => it.value === drawn);
-      facts.push([t("classColumn"), drawn === NO_DATA || !found ? t("noData") : title(found.name)]);
+      facts.push([t("class"), drawn === NO_DATA || !found ? t("noData") : title(found.name)]);
       for (const name of drawn === NO_DATA ? [] : card.rareClasses) {
-        facts.push([t("pixelProbability", { name: className(name) }), number(await value(`probability:${name}`), 2)]);
+        facts.push([t("probabilityOf", { name: className(name) }), number(await value(`probability:${name}`), 2)]);
       }
     }
     const bands = subject.bands.flatMap((band) => (band === null ? [] : [band]));

@@ -32,10 +32,10 @@ export function offerModel(name, model) {
   const rare = new Set(model.rareClasses);
   /** @type {[string, string | Node][]} */
   const facts = [
-    [t("offerFile"), model.sizeBytes > 0 ? `${name}, ${bytesText(model.sizeBytes)}` : name],
-    [t("offerBands"), listing(model.bands.map(bandName))],
-    [t("offerResolution"), finest > 0 ? t("offerMetres", { metres }) : ""],
-    [t("offerDataset"), model.dataset],
+    [t("file"), model.sizeBytes > 0 ? `${name}, ${bytesText(model.sizeBytes)}` : name],
+    [t("neededBands"), listing(model.bands.map(bandName))],
+    [t("pixelSize"), finest > 0 ? t("trainedAt", { metres }) : ""],
+    [t("trainedOn"), model.dataset],
   ];
   const classes = model.classes.map(({ name, color }) => {
     const item = make("li", {}, ...(color ? [swatch(color)] : []), title(name));
@@ -46,9 +46,9 @@ export function offerModel(name, model) {
   byId("offer-body").replaceChildren(
     make("p", {}, model.description),
     make("dl", {}, ...facts.flatMap(([term, about]) => (about === "" ? [] : [make("dt", {}, term), make("dd", {}, about)]))),
-    make("h3", {}, t("offerClasses")),
+    make("h3", {}, t("classes")),
     make("ul", { class: "classes" }, ...classes),
-    ...(model.figures.classes.length > 0 ? [figuresTable(model.figures.classes)] : [make("p", { class: "muted" }, t("offerNoFigures"))]),
+    ...(model.figures.classes.length > 0 ? [figuresTable(model.figures.classes)] : [make("p", { class: "muted" }, t("noFigures"))]),
     make("p", { class: "muted hint" }, model.provenance),
   );
   dialog.returnValue = "";
@@ -72,7 +72,7 @@ export function figuresTable(figures) {
     make(
       "thead",
       {},
-      make("tr", {}, ...[t("classColumn"), t("precision"), t("recall"), "IoU"].map((name, i) => make("th", { scope: "col", class: i > 0 && "number" }, name))),
+      make("tr", {}, ...[t("class"), t("precision"), t("recall"), "IoU"].map((name, i) => make("th", { scope: "col", class: i > 0 && "number" }, name))),
     ),
     make(
       "tbody",
@@ -117,17 +117,4 @@ export function precisionText(figures) {
 export function showModelLine(name) {
   byId("own-model").hidden = name === undefined;
   byId("own-model-name").textContent = name === undefined ? "" : t("ownModel", { name });
-}
-
-/** Writes the words of these elements. */
-export function labelModelElements() {
-  for (const [id, key] of /** @type {const} */ ([
-    ["offer-take", "offerTake"],
-    ["offer-refuse", "offerRefuse"],
-    ["offer-trust", "offerTrust"],
-    ["model-choose", "chooseModel"],
-    ["model-default", "useDefaultModel"],
-  ])) {
-    byId(id).textContent = t(key);
-  }
 }

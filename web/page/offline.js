@@ -103,7 +103,6 @@ let reload = () => location.reload();
 function showUpdate(take) {
   reload = take;
   byId("update").hidden = false;
-  byId("update-text").textContent = t("updateReady");
 }
 
 /** Browsers that can install the page say so by an event. */
@@ -128,9 +127,6 @@ function offerInstallation() {
 export async function startOffline(loaded) {
   byId("update-reload").addEventListener("click", () => reload());
   byId("keep").addEventListener("click", () => void keep());
-  byId("keep").textContent = t("keep");
-  byId("install").textContent = t("install");
-  byId("update-reload").textContent = t("updateReload");
   offerInstallation();
   await loaded.catch(() => {});
   await saveForOffline({ onState: showState, onUpdate: showUpdate });

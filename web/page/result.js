@@ -5,7 +5,7 @@ import { Layers } from "../view/layers.js";
 import { save } from "../view/make.js";
 import { byId } from "./dom.js";
 import * as panel from "./panel.js";
-import { number } from "./text.js";
+import { number, t } from "./text.js";
 
 export { PICTURE_MAX_PX } from "../view/layers.js";
 
@@ -42,7 +42,7 @@ export class ResultView {
         panel.showTable(areas, this.figures);
         panel.showLegend(kind, this.scale, areas, options.topK, this.figures);
       },
-      onError: (cause) => onError("The result could not be drawn", cause),
+      onError: (cause) => onError(t("notDrawn"), cause),
       onMeasuring,
     });
   }
@@ -127,7 +127,7 @@ export class ResultView {
     button.disabled = true;
     try {
       const onProgress = (/** @type {{done: number, total: number}} */ { done, total }) => {
-        if (epoch === this.#layers.epoch) note.textContent = `Writing ${file.name}, row ${number(done)} of ${number(total)}`;
+        if (epoch === this.#layers.epoch) note.textContent = t("writing", { name: file.name, done: number(done), total: number(total) });
       };
       const { blob, notice } = await this.engine.file(file, this.options(), { onProgress });
       save(blob, name);
@@ -135,7 +135,7 @@ export class ResultView {
       button.disabled = !this.#layers.isFinished;
     } catch (cause) {
       note.textContent = "";
-      this.onError(`${name} could not be written`, cause);
+      this.onError(t("notWritten", { name }), cause);
     }
   }
 }

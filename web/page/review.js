@@ -35,8 +35,6 @@ export class ReviewList {
   constructor(hooks) {
     this.hooks = hooks;
     this.details = /** @type {HTMLDetailsElement} */ (byId("review"));
-    byId("review-title").textContent = t("reviewTitle");
-    byId("review-save").textContent = t("reviewSave");
     this.details.addEventListener("toggle", () => void this.#fill());
     byId("review-save").addEventListener("click", () => this.#save());
   }
@@ -87,7 +85,7 @@ export class ReviewList {
   /** @param {Place} place */
   #item(place) {
     const { rank, pixels, area_ha: hectares, mean_saliency: saliency, window_px: [x, y, width, height] } = place.properties;
-    const size = hectares === null ? t("pixels", { count: number(pixels) }) : `${hectaresText(hectares)} ha`;
+    const size = hectares === null ? t("pixels", { count: number(pixels) }) : `${hectaresText(hectares)} ${t("hectares")}`;
     const label = t("reviewPlace", { rank, size, saliency: number(saliency, 2) });
     const box = make("input", { type: "checkbox", "aria-label": t("reviewDone", { rank }) });
     const button = make("button", { type: "button", class: "quiet" }, label);
