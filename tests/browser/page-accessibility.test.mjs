@@ -145,7 +145,7 @@ test("the page speaks Hindi where that is wanted, and changes to English", { tim
     assert.equal(await language(), "hi");
     await page.reload();
     assert.equal(await language(), "en");
-    await Promise.all([page.waitForNavigation(), page.selectOption("#language", "hi")]);
+    await Promise.all([page.waitForEvent("load"), page.selectOption("#language", "hi")]);
     assert.equal(await language(), "hi");
   }),
 );
