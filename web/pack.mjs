@@ -21,7 +21,7 @@ export function pack({ site = join(ROOT, "dist"), out = join(ROOT, "target/npm")
   rmSync(stage, { recursive: true, force: true });
   mkdirSync(stage, { recursive: true });
   for (const folder of FOLDERS) {
-    const isModule = (path) => !/tsconfig\.json$|README\.md$|embed\.(html|css|js)$/.test(path);
+    const isModule = (path) => !/tsconfig\.json$|README\.md$|embed\.(css|js)$/.test(path);
     cpSync(join(WEB, folder), join(stage, folder), { recursive: true, filter: isModule });
   }
   mkdirSync(join(stage, "wasm"));

@@ -1,8 +1,11 @@
-import { Map } from "maplibre-gl";
+import { Map, setWorkerUrl } from "maplibre-gl";
+import workerUrl from "maplibre-gl/dist/maplibre-gl-worker.mjs?worker&url";
 import "maplibre-gl/dist/maplibre-gl.css";
 
 import { canvasOf, portal } from "./portal.js";
 
+// MapLibre does not find its worker in a bundle by itself.
+setWorkerUrl(workerUrl);
 const map = new Map({
   container: "map",
   style: { version: 8, sources: {}, layers: [{ id: "ground", type: "background", paint: { "background-color": "#dfe4df" } }] },

@@ -172,6 +172,20 @@ test("after a crash, opening a scene starts the engine anew with the same model"
   assert.equal(await FakeWorker.all[1].asked("load").params.model.text(), "weights");
 });
 
+test("a graphics card that brings the engine down while it is loaded is left for the processor, unless it was asked for", async () => {
+  let loads = [];
+  FakeWorker.answer = (worker, { id, method, params }) => {
+    if (method !== "load") return;
+    loads.push(params.backend);
+    queueMicrotask(() => worker.say(params.backend === "cpu" ? { id, result: answers.load() } : { crashed: "device lost" }));
+  };
+  assert.equal((await createSession({ model: MODEL })).model.backend, "cpu");
+  assert.deepEqual(loads, ["auto", "cpu"]);
+  loads = [];
+  await assert.rejects(createSession({ model: MODEL, backend: "webgpu" }), { code: "trap" });
+  assert.deepEqual(loads, ["webgpu"]);
+});
+
 test("values and files follow the options of the call, otherwise those of the run", async () => {
   const { result, worker } = await mapped({ threshold: 0.25 });
   assert.deepEqual((await result.mask({ rare: [] })).values, Uint8Array.of(4));

@@ -1,7 +1,7 @@
 // @ts-check
 // A session: a model in a worker of its own, and the scene that it maps.
 
-import { Engine, EngineError } from "../engine/engine.js";
+import { Engine, EngineError, toEngineError } from "../engine/engine.js";
 import { abortable } from "./abort.js";
 import { sharedModel } from "./models.js";
 import { Result } from "./result.js";
@@ -91,7 +91,7 @@ export async function createSession({ model, backend, signal, onProgress, modelU
     onCrash: () => session.onCrash(),
   });
   const weights = await weightsOf(model ?? engine.modelUrl, onProgress, signal);
-  const session = new Session(engine, () => engine.load({ backend, model: weights, onProgress }));
+  const session = new Session(engine, { backend, model: weights, onProgress });
   try {
     await abortable(session.load(), signal);
     return session;
@@ -123,7 +123,7 @@ async function weightsOf(model, onProgress, signal) {
 
 export class Session {
   #engine;
-  #load;
+  #options;
   /** @type {LoadedModel | undefined} */
   #model;
   /** @type {OpenedScene | undefined} */
@@ -140,16 +140,24 @@ export class Session {
   /**
    * @internal
    * @param {Engine} engine
-   * @param {() => Promise<LoadedModel>} load
+   * @param {{backend?: WantedBackend, model: Blob, onProgress?: (progress: LoadProgress) => void}} options
    */
-  constructor(engine, load) {
+  constructor(engine, options) {
     this.#engine = engine;
-    this.#load = load;
+    this.#options = options;
   }
 
   /** @internal */
   async load() {
-    this.#model = await this.#load();
+    const { backend = "auto" } = this.#options;
+    // A graphics card that has brought the engine down is not tried again, if the choice is left open.
+    const isGpuSuspect = this.#isLost && this.#model?.backend !== "cpu";
+    try {
+      this.#model = await this.#engine.load({ ...this.#options, backend: backend === "auto" && isGpuSuspect ? "cpu" : backend });
+    } catch (cause) {
+      if (backend !== "auto" || isGpuSuspect || toEngineError(cause).code !== "trap") throw cause;
+      this.#model = await this.#engine.load({ ...this.#options, backend: "cpu" });
+    }
     this.#isLost = false;
   }
 

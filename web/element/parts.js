@@ -37,7 +37,7 @@ export function makeParts() {
   const files = make("input", { type: "file", multiple: true, accept: ACCEPT, hidden: true });
   const status = make("p", { class: "status", part: "status", role: "status", "aria-live": "polite" });
   const error = make("div", { class: "error", part: "error", role: "alert", hidden: true });
-  const facts = make("p", { class: "muted small", part: "facts", hidden: true });
+  const facts = make("p", { class: "muted small", part: "facts" });
   const warnings = make("ul", { class: "warnings small", part: "warnings" });
   const another = button("another", "");
   const scene = make("div", { class: "group", part: "scene", hidden: true }, facts, warnings, another);

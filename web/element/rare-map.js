@@ -5,11 +5,10 @@ import { createSession, EngineError } from "../api/index.js";
 import { toEngineError } from "../engine/errors.js";
 import { droppedEntries, entriesOf } from "../view/entries.js";
 import { Layers, PICTURE_MAX_PX } from "../view/layers.js";
-import { make, save, swatch } from "../view/make.js";
+import { save } from "../view/make.js";
 import { Viewer } from "../view/viewer.js";
-import { makeParts } from "./parts.js";
+import { Panel } from "./panel.js";
 import { STYLE } from "./style.js";
-import { className, Words } from "./words.js";
 
 /**
  * @typedef {import("../api/result.js").Result} Result
@@ -22,9 +21,7 @@ import { className, Words } from "./words.js";
  * @typedef {import("../wasm/raremap-web.js").Areas} Areas
  * @typedef {import("../wasm/raremap-web.js").LayerKind} LayerKind
  * @typedef {import("../wasm/raremap-web.js").OpenedScene} OpenedScene
- * @typedef {import("../wasm/raremap-web.js").ResultFile} ResultFile
- *
- * @typedef {"idle" | "loading" | "reading" | "ready" | "running" | "done" | "cancelled" | "error"} State
+ * @typedef {import("./panel.js").State} State
  */
 
 const BACKENDS = ["auto", "cpu", "webgpu"];
@@ -50,15 +47,12 @@ function styleSheet() {
 export class RareMap extends Base {
   static observedAttributes = ["model", "src", "threshold", "rare", "top-k", "backend", "lang"];
 
-  #parts;
-  #viewer;
+  #panel = new Panel((name, button) => this.#download(name, button));
+  #viewer = new Viewer(this.#panel.parts.canvas, () => this.#layers?.onView());
   /** @type {Layers | undefined} */
   #layers;
-  #words = new Words("en");
   /** @type {State} */
   #state = "idle";
-  /** What the status says, to be said again in another language. @type {[string, Record<string, string | number>]} */
-  #said = ["empty", {}];
   /** @type {Promise<Session> | undefined} */
   #loading;
   #stopLoading = new AbortController();
@@ -74,8 +68,6 @@ export class RareMap extends Base {
   #run;
   /** @type {Result | undefined} */
   #result;
-  /** @type {ResultFile[]} */
-  #files = [];
   /** @type {Areas | undefined} */
   #areas;
   /** @type {LayerKind | "none"} */
@@ -89,11 +81,9 @@ export class RareMap extends Base {
 
   constructor() {
     super();
-    this.#parts = makeParts();
     const root = this.attachShadow({ mode: "open" });
     root.adoptedStyleSheets = [styleSheet()];
-    root.append(this.#parts.root);
-    this.#viewer = new Viewer(this.#parts.canvas, () => this.#layers?.onView());
+    root.append(this.#panel.parts.root);
     this.#listen();
   }
 
@@ -107,7 +97,7 @@ export class RareMap extends Base {
       Reflect.deleteProperty(this, name);
       Reflect.set(this, name, value);
     }
-    this.#label();
+    this.#speak();
     this.#showOptions();
     this.#start();
     if (this.src) this.#openSource(this.src);
@@ -125,7 +115,7 @@ export class RareMap extends Base {
   /** @param {string} name @param {string | null} before @param {string | null} value */
   attributeChangedCallback(name, before, value) {
     if (!this.#isStarted || before === value) return;
-    if (name === "lang") this.#label();
+    if (name === "lang") this.#speak();
     else if (name === "src") this.#openSource(value);
     else if (name === "model" || name === "backend") this.#restart();
     else {
@@ -246,10 +236,9 @@ export class RareMap extends Base {
       if (token !== this.#opened) throw new EngineError("superseded", "another scene was opened meanwhile");
       this.#scene = scene;
       this.#isLost = false;
-      this.#parts.canvas.hidden = false;
       this.#viewer.setScene(scene.scene.width, scene.scene.height);
       this.#viewer.setLayer("scene", picture);
-      this.#showScene(scene, [...scene.warnings, ...picture.warnings].map(({ message }) => message));
+      this.#panel.showScene(scene, [...scene.warnings, ...picture.warnings].map(({ message }) => message));
       if (assigned.includes(null)) {
         this.#setState("ready", "bandMissing", { bands: scene.modelBands.filter((_, i) => assigned[i] === null).join(", ") });
       } else this.#setState("ready", "ready", { name: scene.scene.name });
@@ -274,21 +263,22 @@ export class RareMap extends Base {
       const session = await this.session;
       if (!this.#scene) throw new EngineError("misuse", "no scene is open");
       if (this.#run) throw new EngineError("busy", "The element is in the middle of a run: wait for it, or cancel it.");
-      this.#clearError();
+      this.#panel.clearError();
+      this.#panel.showDownloads([]);
       this.#result = undefined;
       this.#areas = undefined;
       this.#layers?.startRun();
       const layer = this.#kind === "none" ? undefined : this.#kind;
       const run = session.run({ ...options, ...this.#decide(), layer, maxPx: PICTURE_MAX_PX });
       this.#run = run;
-      this.#showProgress(0, 0);
+      this.#panel.showProgress(0, 0);
       this.#setState("running", "running");
       try {
         for await (const { done, total, picture } of run) {
           if (token !== this.#opened) picture?.bitmap.close();
           else if (picture) this.#layers?.showPart(picture);
           else {
-            this.#showProgress(done, total);
+            this.#panel.showProgress(done, total);
             this.#fire("progress", { done, total });
           }
         }
@@ -298,18 +288,16 @@ export class RareMap extends Base {
       const result = await run;
       if (token !== this.#opened) return undefined;
       this.#result = result;
-      this.#parts.result.hidden = false;
       await this.#layers?.finish();
-      this.#files = result.complete ? await result.files(this.#decide()) : [];
+      const files = result.complete ? await result.files(this.#decide()) : [];
       if (token !== this.#opened) return undefined;
-      this.#showDownloads();
+      this.#panel.showDownloads(files);
       const { done, total } = result.tiles;
-      const [tilesDone, tiles] = [this.#words.number(done), this.#words.number(total)];
       if (result.complete) {
-        this.#setState("done", "done", { secs: this.#words.number(result.secs, result.secs < 10 ? 1 : 0) });
+        this.#setState("done", "done", { secs: Math.round(result.secs * 10) / 10 });
         this.#fire("result", { result, areas: this.#areas });
       } else {
-        this.#setState("cancelled", "cancelled", { done: tilesDone, total: tiles });
+        this.#setState("cancelled", "cancelled", { done, total });
         this.#fire("cancel", { done, total });
       }
       return result;
@@ -343,10 +331,11 @@ export class RareMap extends Base {
           hasOutline: () => this.#kind !== "none",
           onAreas: (areas) => this.#onAreas(areas),
           onError: (cause) => this.#fail(cause),
-          onMeasuring: (done, total) => (this.#parts.note.textContent = this.#say("measuring", { percent: Math.floor((100 * done) / total) })),
+          onMeasuring: (done, total) => this.#panel.showMeasuring(Math.floor((100 * done) / total)),
         });
         this.#layers.setKind(this.#kind);
-        this.#showOptions();
+        this.#panel.showRare(session.model.card, this.rare);
+        this.#panel.showLayers(session.model.card);
         if (this.#state === "loading") this.#setState("idle", "empty");
         this.#fire("ready", { model: session.model });
       },
@@ -392,15 +381,8 @@ export class RareMap extends Base {
     this.#scene = undefined;
     this.#result = undefined;
     this.#areas = undefined;
-    this.#files = [];
     this.#layers?.clear();
-    this.#clearError();
-    const { canvas, scene, result, note } = this.#parts;
-    canvas.hidden = true;
-    scene.hidden = true;
-    result.hidden = true;
-    note.textContent = "";
-    this.#showDownloads();
+    this.#panel.forget();
   }
 
   #decide() {
@@ -409,36 +391,19 @@ export class RareMap extends Base {
 
   // What is seen
 
-  /** @param {State} state @param {string} word @param {Record<string, string | number>} [values] */
+  /** @param {State} state @param {import("./words.js").Word} word @param {Record<string, string | number>} [values] */
   #setState(state, word, values = {}) {
-    const { root, empty, tools, run, running, status } = this.#parts;
     this.#state = state;
-    this.#said = [word, values];
-    root.dataset.state = state;
-    status.textContent = this.#say(word, values);
-    const hasScene = Boolean(this.#scene);
-    empty.hidden = hasScene;
-    tools.hidden = !hasScene;
-    run.hidden = state === "running";
-    run.disabled = !hasScene || Boolean(this.#scene?.assignment.bands.includes(null));
-    running.hidden = state !== "running";
+    this.#panel.setState(state, word, values, this.#scene);
   }
 
   /** @param {unknown} cause */
   #fail(cause) {
     const { code, message } = toEngineError(cause);
     if (code === "trap") this.#isLost = true;
-    const { error } = this.#parts;
-    error.dataset.code = code;
-    error.replaceChildren(make("p", {}, message), make("code", { class: "small" }, code));
-    error.hidden = false;
+    this.#panel.showError(code, message);
     this.#setState("error", "failed");
     this.#fire("error", { code, message });
-  }
-
-  #clearError() {
-    this.#parts.error.hidden = true;
-    this.#parts.error.replaceChildren();
   }
 
   /** @param {string} name @param {unknown} detail */
@@ -446,128 +411,22 @@ export class RareMap extends Base {
     this.dispatchEvent(new CustomEvent(name, { detail }));
   }
 
-  /** @param {string} word @param {Record<string, string | number>} [values] */
-  #say(word, values) {
-    return this.#words.say(word, values);
+  /** In the element's own language, or that of what is around it. */
+  #speak() {
+    this.#panel.speak(this.lang || this.closest("[lang]")?.getAttribute("lang") || document.documentElement.lang);
   }
 
-  /** Writes everything in the element's language. */
-  #label() {
-    this.#words = new Words(this.lang || this.closest("[lang]")?.getAttribute("lang") || document.documentElement.lang);
-    const parts = this.#parts;
-    parts.root.lang = this.#words.language;
-    /** @type {[Element, import("./words.js").Word][]} */
-    const texts = [
-      [parts.emptyTitle, "empty"], [parts.accepts, "accepts"], [parts.choose, "choose"], [parts.another, "another"], [parts.run, "run"],
-      [parts.cancel, "cancel"], [parts.threshold.label, "threshold"], [parts.topK.label, "topK"], [parts.rareTitle, "rare"],
-      [parts.layerTitle, "layer"], [parts.head.class, "class"], [parts.head.percent, "percent"],
-    ];
-    for (const [part, word] of texts) part.textContent = this.#say(word);
-    /** @type {[Element, import("./words.js").Word][]} */
-    const labels = [
-      [parts.canvas, "canvas"], [parts.zoom.in, "zoomIn"], [parts.zoom.out, "zoomOut"], [parts.zoom.fit, "zoomFit"], [parts.progress, "progress"],
-      [parts.threshold.range, "threshold"], [parts.topK.range, "topK"], [parts.tableWrap, "areas"], [parts.downloads, "downloads"],
-    ];
-    for (const [part, word] of labels) part.setAttribute("aria-label", this.#say(word));
-    parts.status.textContent = this.#say(...this.#said);
-    if (this.#model) this.#showLayers();
-    if (this.#areas) this.#showAreas(this.#areas);
-    this.#showDownloads();
-  }
-
-  /** Brings the fields to what the attributes say. */
   #showOptions() {
-    const { threshold, topK, rareChecks } = this.#parts;
-    for (const [{ number, range }, value] of /** @type {const} */ ([[threshold, this.threshold], [topK, this.topK]])) {
-      range.value = String(value);
-      // Not while someone types in it.
-      if (this.shadowRoot?.activeElement !== number) number.value = String(value);
-    }
-    if (!this.#model) return;
-    const { card } = this.#model;
-    const selected = this.rare;
-    const boxes = /** @type {HTMLInputElement[]} */ ([...rareChecks.querySelectorAll("input")]);
-    if (boxes.map(({ value }) => value).join() === card.rareClasses.join()) {
-      for (const box of boxes) box.checked = selected.includes(box.value);
-      return;
-    }
-    const labels = card.rareClasses.map((name) => {
-      const box = make("input", { type: "checkbox", name: "rare", value: name });
-      box.checked = selected.includes(name);
-      const color = card.classes.find((it) => it.name === name)?.color ?? [0, 0, 0];
-      return make("label", {}, box, swatch(color), className(name));
-    });
-    rareChecks.replaceChildren(...labels);
-    this.#showLayers();
-  }
-
-  #showLayers() {
-    const rareClasses = this.#model?.card.rareClasses ?? [];
-    /** @type {[LayerKind | "none", string][]} */
-    const kinds = [
-      ["mask", this.#say("classes")],
-      ...rareClasses.map((name) => /** @type {[LayerKind, string]} */ ([`probability:${name}`, className(name)])),
-      ...(rareClasses.length > 0 ? [/** @type {[LayerKind, string]} */ (["saliency", this.#say("saliency")])] : []),
-      ["none", this.#say("none")],
-    ];
-    const labels = kinds.map(([kind, text]) => {
-      const radio = make("input", { type: "radio", name: "layer", value: kind });
-      radio.checked = kind === this.#kind;
-      return make("label", {}, radio, text);
-    });
-    this.#parts.layerChecks.replaceChildren(...labels);
-  }
-
-  /** @param {OpenedScene} opened @param {string[]} warnings */
-  #showScene({ scene }, warnings) {
-    const parts = this.#parts;
-    const size = `${this.#words.number(scene.width)} × ${this.#words.number(scene.height)}`;
-    parts.facts.textContent = [scene.name, size, scene.crs, scene.resolution].filter(Boolean).join(" · ");
-    parts.facts.hidden = false;
-    parts.warnings.replaceChildren(...warnings.map((message) => make("li", {}, message)));
-    parts.scene.hidden = false;
-  }
-
-  /** @param {number} done @param {number} total */
-  #showProgress(done, total) {
-    const { progress, tiles } = this.#parts;
-    progress.max = total || 1;
-    progress.value = done;
-    tiles.textContent = total ? this.#say("tiles", { done: this.#words.number(done), total: this.#words.number(total) }) : "";
+    this.#panel.showNumbers(this, this.shadowRoot?.activeElement);
+    if (this.#model) this.#panel.selectRare(this.rare);
   }
 
   /** @param {Areas} areas */
   #onAreas(areas) {
     this.#areas = areas;
-    this.#parts.note.textContent = areas.complete ? areas.warnings.map(({ message }) => message).join(" ") : "";
-    this.#showAreas(areas);
+    this.#panel.showAreas(areas);
     // After a run, `result` tells of the areas.
     if (this.#state === "done") this.#fire("change", { areas });
-  }
-
-  /** @param {Areas} areas */
-  #showAreas(areas) {
-    const { head, rows } = this.#parts;
-    head.area.textContent = this.#say(areas.validHectares === null ? "pixels" : "hectares");
-    const lines = areas.classes.map(({ name, color, rare, pixels, percent, hectares }) =>
-      make(
-        "tr",
-        { part: rare ? "row rare" : "row", "data-class": name, "data-pixels": pixels, "data-percent": percent, "data-hectares": hectares ?? undefined },
-        make("th", { scope: "row" }, swatch(color), className(name)),
-        make("td", { class: "number" }, hectares === null ? this.#words.number(pixels) : this.#words.amount(hectares)),
-        make("td", { class: "number" }, this.#words.amount(percent)),
-      ),
-    );
-    rows.replaceChildren(...lines);
-  }
-
-  #showDownloads() {
-    const buttons = this.#files.map(({ name }) => {
-      const button = make("button", { type: "button", part: "button download", "data-file": name }, this.#say(name));
-      button.addEventListener("click", () => this.#download(name, button));
-      return button;
-    });
-    this.#parts.downloads.replaceChildren(...buttons);
   }
 
   /** @param {string} name @param {HTMLButtonElement} button */
@@ -585,7 +444,7 @@ export class RareMap extends Base {
   // What the user does
 
   #listen() {
-    const { root, choose, another, files, run, cancel, zoom, threshold, topK, rareChecks, layerChecks } = this.#parts;
+    const { root, choose, another, files, run, cancel, zoom, threshold, topK, rareChecks, layerChecks } = this.#panel.parts;
     for (const button of [choose, another]) button.addEventListener("click", () => files.click());
     files.addEventListener("change", () => {
       const entries = entriesOf(files.files ?? []);
@@ -605,10 +464,7 @@ export class RareMap extends Base {
       // Leaving the field with something that is no valid value puts the last valid one back.
       number.addEventListener("change", () => (number.value = range.value));
     }
-    rareChecks.addEventListener("change", () => {
-      const boxes = /** @type {HTMLInputElement[]} */ ([...rareChecks.querySelectorAll("input")]);
-      this.rare = boxes.filter(({ checked }) => checked).map(({ value }) => value);
-    });
+    rareChecks.addEventListener("change", () => (this.rare = this.#panel.selectedRare()));
     layerChecks.addEventListener("change", (event) => {
       this.#kind = /** @type {LayerKind | "none"} */ (/** @type {HTMLInputElement} */ (event.target).value);
       this.#layers?.setKind(this.#kind);

@@ -123,9 +123,9 @@ export class Words {
     return text.replace(/\{(\w+)\}/g, (_, name) => String(values[name] ?? ""));
   }
 
-  /** @param {number} value @param {number} [digits] decimals */
-  number(value, digits = 0) {
-    return value.toLocaleString(this.language, { minimumFractionDigits: digits, maximumFractionDigits: digits });
+  /** @param {number} value @param {number} [digits] decimals; one at most if absent */
+  number(value, digits) {
+    return value.toLocaleString(this.language, { minimumFractionDigits: digits, maximumFractionDigits: digits ?? 1 });
   }
 
   /** With more digits the smaller it is. @param {number} value hectares or percent */

@@ -6,7 +6,7 @@ use raremap_infer::{
     run_in_memory,
 };
 use raremap_model::Card;
-use raremap_output::{Layer, scale_color};
+use raremap_output::{Layer, Values, scale_color};
 use raremap_scene::Picture;
 use raremap_testing::card as testing;
 
@@ -108,6 +108,21 @@ fn probabilities_run_over_the_scale_from_dark_to_bright() {
     // 1 / (1 + exp(4)) and 1 / (1 + exp(-4)).
     assert_eq!(color(2), scale_color(0.017_986_2));
     assert_eq!(color(61), scale_color(0.982_013_8));
+}
+
+#[test]
+fn the_values_of_a_layer_are_what_its_colours_stand_for() {
+    let (logits, view) = (logits(0), View::whole([SIZE, SIZE]));
+    let values = |layer: Layer| layer.values(&logits, &options(), &view).expect("values");
+    let mask = logits.mask(&options(), &view).expect("a mask");
+    assert_eq!(values(Layer::Mask), Values::Classes(mask));
+    let reed = logits.probability(0, &view).expect("a probability");
+    assert_eq!(values(Layer::Probability("reed".into())), Values::Numbers(reed));
+    let saliency = logits.saliency(&view).expect("a saliency");
+    assert_eq!(values(Layer::Saliency), Values::Numbers(saliency));
+    let refused = |layer: Layer| layer.values(&logits, &options(), &view).map_err(|error| error.code());
+    assert_eq!(refused(Layer::RareOutline), Err("misuse"));
+    assert_eq!(refused(Layer::Probability("sand".into())), Err("misuse"));
 }
 
 #[test]

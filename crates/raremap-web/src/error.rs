@@ -41,7 +41,15 @@ macro_rules! with_own_code {
     )*};
 }
 
-with_own_code!(GeoError, InferError, IoError, OutputError, SceneError, SourceError, WeightsError);
+with_own_code!(
+    GeoError,
+    InferError,
+    IoError,
+    OutputError,
+    SceneError,
+    SourceError,
+    WeightsError
+);
 
 impl From<png::EncodingError> for SessionError {
     fn from(error: png::EncodingError) -> Self {

@@ -102,8 +102,11 @@ impl Scene {
         if !conversion.covers_scene() || matches!(conversion.longitudes, Longitudes::AroundPole { .. }) {
             return Err(GeoError::OutsideDomain.into());
         }
-        let pairs = pixels.chunks_exact(2);
-        Ok(pairs.flat_map(|pixel| conversion.coordinates(pixel[0], pixel[1])).collect())
+        let (pixels, _) = pixels.as_chunks::<2>();
+        let places = pixels
+            .iter()
+            .flat_map(|&[column, row]| conversion.coordinates(column, row));
+        Ok(places.collect())
     }
 
     /// See [`Preview::of`].

@@ -25,8 +25,8 @@ use crate::scene::Scene;
 use crate::scratch::ScratchPool;
 use crate::source::SceneFiles;
 use crate::types::{
-    Areas, Backend, DecideOptions, GoldenCheck, LayerRequest, LayerValues, ModelCard, ModelInfo, OpenedScene, Picture, ResultFile,
-    RunOptions, ScenePreview, SceneWindow, TileCount, from_js, to_js,
+    Areas, Backend, DecideOptions, GoldenCheck, LayerRequest, LayerValues, ModelCard, ModelInfo, OpenedScene, Picture,
+    ResultFile, RunOptions, ScenePreview, SceneWindow, TileCount, from_js, to_js,
 };
 
 /// Colours of the legend's scale.

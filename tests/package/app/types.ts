@@ -19,7 +19,7 @@ const [west]: number[] = (await result.overlay("saliency")).bounds;
 const file: File = await result.toGeoTIFF({ layer: "probability" });
 session.free();
 
-const map = new RareMap();
+const map: RareMap = document.createElement("rare-map");
 map.rare = ["water"];
 map.threshold = 0.25;
 serveElement(map, { origins: ["https://portal.example"] });
