@@ -14,7 +14,7 @@ const squeezed = (/** @type {string} */ text) => text.trim().replace(/\s+/g, " "
 const html = readFileSync("index.html", "utf8").replace(/<!--.*?-->/gs, "");
 const body = html.slice(html.indexOf("<body"));
 const fixed = new Set([
-  ...[/** @type {RegExpExecArray} */ (/<title>(.*?)<\/title>/.exec(html))[1]],
+  /** @type {RegExpExecArray} */ (/<title>(.*?)<\/title>/.exec(html))[1],
   ...[...body.matchAll(/>([^<]+)</g)].map(([, text]) => squeezed(text)),
   ...[...body.matchAll(/\s(?:aria-label|title|aria-roledescription)="([^"]+)"/g)].map(([, text]) => squeezed(text)),
 ].filter((text) => /[a-z]/i.test(text) && !UNTRANSLATED.has(text)));

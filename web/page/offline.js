@@ -1,6 +1,7 @@
 // @ts-check
 // The page without a network: its service worker saves it, and the page says so, and says when a newer version is there.
 
+import { trusted } from "../engine/start-worker.js";
 import { byId } from "./dom.js";
 import { t } from "./text.js";
 
@@ -13,7 +14,7 @@ import { t } from "./text.js";
  * @property {(reload: () => void) => void} onUpdate called when a newer version is saved completely
  */
 
-const SCRIPT = new URL("../../sw.js", import.meta.url);
+const SCRIPT = new URL("../../sw.js", import.meta.url).href;
 /** A page may stay open for days. */
 const CHECK_MS = 60 * 60_000;
 
@@ -30,7 +31,7 @@ async function saveForOffline({ onState, onUpdate }) {
     if (data?.offlineFailed) onState(registration?.active ? "ready" : "failed", data.offlineFailed);
   });
   try {
-    registration = await workers.register(SCRIPT, { updateViaCache: "none" });
+    registration = await workers.register(trusted(SCRIPT), { updateViaCache: "none" });
   } catch {
     // Private windows of some browsers have no service workers.
     onState("unsupported");
