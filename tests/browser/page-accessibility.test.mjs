@@ -73,6 +73,9 @@ for (const [what, viewport] of Object.entries({ "a desktop": undefined, "a phone
       await page.click("#bands > summary");
       await look("scene");
       assert.equal(await visit.run(), "done", await visit.error());
+      await page.click("#keep-result");
+      await page.waitForSelector("#kept:not([hidden])");
+      await page.click("#kept > summary");
       await page.click("#review-title");
       await page.waitForSelector("#review-list li");
       await page.check("#compare");

@@ -90,6 +90,25 @@ test("a pixel's place, class, probabilities and values are read under the pointe
   }),
 );
 
+test("a result is kept on the device, also after the page was closed, until it is deleted", { timeout: 5 * MINUTES }, () =>
+  mapped(async (visit) => {
+    const { page } = visit;
+    assert.ok(await page.isHidden("#kept"));
+    await page.click("#keep-result");
+    await page.waitForSelector("#kept:not([hidden])");
+    await page.close();
+    visit.page = await visit.context.newPage();
+    await visit.page.goto(`${site.url}?backend=cpu`);
+    await visit.page.waitForSelector("#kept:not([hidden])");
+    await visit.page.click("#kept > summary");
+    assert.match(await visit.page.innerText("#kept-list li"), /river\.tif[^]*water [\d.]+ ha/);
+    const mask = readFileSync(await visit.download('#kept-list [data-file="mask.tif"]', folder));
+    assert.equal(mask.subarray(0, 2).toString(), "II");
+    await visit.page.click("#kept-list [data-remove]");
+    await visit.page.waitForSelector("#kept", { state: "hidden" });
+  }),
+);
+
 test("the slider shows the scene alone on its right", { timeout: 5 * MINUTES }, () =>
   mapped(async (visit) => {
     const { page } = visit;

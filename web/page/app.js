@@ -6,6 +6,7 @@ import { addressOptions, fileNameOf, fileUrl } from "./address.js";
 import { bindNumber, byId, make } from "./dom.js";
 import { acceptDrops, entriesOf } from "./drop.js";
 import { Inspector } from "./inspector.js";
+import { keepResult, showKept } from "./kept.js";
 import { startLanguage } from "./language.js";
 import { isWeightsFile, offerModel, showModelLine } from "./model.js";
 import { startOffline } from "./offline.js";
@@ -98,6 +99,7 @@ function setState(next, message) {
   byId("incomplete").hidden = next !== "cancelled";
   showSwipe();
   for (const button of byId("downloads").querySelectorAll("button")) button.disabled = next !== "done";
+  byId("keep-result").hidden = next !== "done" || !navigator.storage?.getDirectory;
   for (const choice of document.querySelectorAll("#band-selects select, #offers input")) {
     /** @type {HTMLSelectElement | HTMLInputElement} */ (choice).disabled = next === "running";
   }
@@ -519,6 +521,33 @@ function onMeasuring(done, total) {
   byId("progress-left").textContent = "";
 }
 
+/** Keeps the result's main files in the browser's storage. */
+async function keepCurrentResult() {
+  const { areas } = result;
+  const scene = info?.scene.name;
+  if (!areas || !scene) return;
+  const button = /** @type {HTMLButtonElement} */ (byId("keep-result"));
+  const note = byId("download-note");
+  button.disabled = true;
+  try {
+    const options = result.options();
+    const files = await engine.files(options);
+    const rare = areas.classes.filter((it) => it.rare).map(({ name, pixels, hectares }) => ({ name, pixels, hectares }));
+    await keepResult({ scene, stem: fileStem(scene), date: new Date().toISOString(), rare }, async (name) => {
+      const file = files.find((it) => it.name === name);
+      note.textContent = t("keeping", { name });
+      return file && (await engine.file(file, options)).blob;
+    });
+    note.textContent = t("keptResult");
+    await showKept();
+  } catch (cause) {
+    note.textContent = "";
+    showErrorBox(t("notKeptResult"), cause);
+  } finally {
+    button.disabled = false;
+  }
+}
+
 /** Shows the result on the left of the slider, and the scene alone on its right. */
 function showSwipe() {
   const slider = /** @type {HTMLInputElement} */ (byId("swipe"));
@@ -584,6 +613,8 @@ byId("model-default").addEventListener("click", () => {
   takeModel(undefined).catch((cause) => showErrorBox(t("defaultNotLoaded"), cause));
 });
 byId("site-folder").addEventListener("click", saveSite);
+byId("keep-result").addEventListener("click", keepCurrentResult);
+void showKept();
 // Digests are only computed on secure pages.
 byId("site-folder").hidden = !isSecureContext;
 

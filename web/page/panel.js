@@ -208,6 +208,7 @@ export function showLayerChoices(card, onChange) {
     ["mask", t("classes")],
     ...card.rareClasses.map((name) => /** @type {[LayerKind, string]} */ ([`probability:${name}`, title(name)])),
     ["saliency", t("saliency")],
+    .../** @type {[LayerKind, string][]} */ (card.rareClasses.length > 0 ? [["disagreement", t("disagreement")]] : []),
     ["none", t("sceneOnly")],
   ];
   const chips = kinds.map(([kind, text], i) => {
@@ -262,6 +263,12 @@ export function showTable(areas, { classes, threshold }) {
   ].join(" ");
 }
 
+/** The colours of the layer, as raremap-output draws it. @type {[number[], import("./text.js").Message][]} */
+const DISAGREEMENT = [
+  [[230, 159, 0], "auxiliaryAlone"],
+  [[86, 180, 233], "mainAlone"],
+];
+
 /**
  * @param {LayerKind | "none"} kind of layer
  * @param {[number, number, number][]} scale colours of a continuous layer, low to high
@@ -280,6 +287,11 @@ export function showLegend(kind, scale, areas, topK, { classes }) {
       make("ul", { class: "classes" }, ...present.map((row) => make("li", {}, swatch(row.color), nameOf(row)))),
     );
     legend.hidden = present.length === 0;
+    return;
+  }
+  if (kind === "disagreement") {
+    const items = DISAGREEMENT.map(([color, message]) => make("li", {}, swatch(color), t(message)));
+    legend.replaceChildren(make("ul", { class: "classes" }, ...items));
     return;
   }
   const { threshold } = areas.topK;

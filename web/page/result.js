@@ -34,11 +34,14 @@ export class ResultView {
     this.scale = [];
     /** How well the model finds its classes. @type {import("./weights-file.js").Figures} */
     this.figures = { classes: [], threshold: null };
+    /** The numbers of what is drawn. @type {import("../wasm/raremap-web.js").Areas | undefined} */
+    this.areas = undefined;
     this.#layers = new Layers(engine, viewer, {
       options: () => this.options(),
       opacity: () => this.opacity(),
       hasOutline: () => /** @type {HTMLInputElement} */ (byId("outline")).checked,
       onAreas: (areas, kind, options) => {
+        this.areas = areas;
         panel.showTable(areas, this.figures);
         panel.showLegend(kind, this.scale, areas, options.topK, this.figures);
       },
@@ -75,6 +78,7 @@ export class ResultView {
   /** The scene or the way it is read has changed, so the result no longer holds. */
   clear() {
     this.#layers.clear();
+    this.areas = undefined;
     byId("legend").hidden = true;
     byId("class-table").replaceChildren();
     byId("result-note").textContent = "";

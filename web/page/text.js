@@ -69,6 +69,11 @@ export function durationText(secs) {
   return t("hours", { count: number(secs / 3600, 1) });
 }
 
+/** @param {string} instant RFC 3339 */
+export function dateText(instant) {
+  return new Date(instant).toLocaleString(locale, { dateStyle: "medium", timeStyle: "short" });
+}
+
 /** @param {number} bytes */
 export function bytesText(bytes) {
   if (bytes < 1e6) return `${number(Math.max(bytes / 1e3, 0.1), 1)} kB`;

@@ -68,6 +68,9 @@ export const en = {
   // The result
   classes: "Classes",
   saliency: "Saliency",
+  disagreement: "Disagreement",
+  auxiliaryAlone: "Found by the rare-class head alone",
+  mainAlone: "Found by the main head alone",
   sceneOnly: "Scene only",
   howLikely: "How likely each pixel is to be {name}",
   hectares: "ha",
@@ -92,6 +95,12 @@ export const en = {
   fileReview: "Look here first, GeoJSON",
   fileAreasCsv: "Areas, CSV",
   fileAreasJson: "Areas, JSON",
+
+  keeping: "Keeping {name}",
+  keptResult: "The result is kept on this device, until you delete it.",
+  notKeptResult: "The result could not be kept",
+  delete: "Delete",
+  deleteNamed: "Delete the result of {name}",
 
   // Places and pixels
   reviewReading: "Listing the places.",

@@ -64,6 +64,9 @@ export const hi = {
 
   classes: "वर्ग",
   saliency: "महत्व",
+  disagreement: "असहमति",
+  auxiliaryAlone: "केवल दुर्लभ-वर्ग हेड ने पाया",
+  mainAlone: "केवल मुख्य हेड ने पाया",
   sceneOnly: "केवल दृश्य",
   howLikely: "हर पिक्सेल के {name} होने की प्रायिकता",
   hectares: "हे.",
@@ -88,6 +91,12 @@ export const hi = {
   fileReview: "पहले यहाँ देखें, GeoJSON",
   fileAreasCsv: "क्षेत्रफल, CSV",
   fileAreasJson: "क्षेत्रफल, JSON",
+
+  keeping: "{name} सहेजी जा रही है",
+  keptResult: "परिणाम इस डिवाइस पर सहेजा गया है, जब तक आप उसे न हटाएँ।",
+  notKeptResult: "परिणाम सहेजा नहीं जा सका",
+  delete: "हटाएँ",
+  deleteNamed: "{name} का परिणाम हटाएँ",
 
   reviewReading: "स्थानों की सूची बन रही है।",
   reviewEmpty: "कोई स्थान चिह्नित नहीं है: शीर्ष-k बढ़ाएँ, या कोई दुर्लभ वर्ग चुनें।",
@@ -274,6 +283,8 @@ export const hiPage = {
   "Look here first": "पहले यहाँ देखें",
   "Save the list with its ticks": "सूची निशानों सहित सहेजें",
   Downloads: "डाउनलोड",
+  "Keep this result on this device": "यह परिणाम इस डिवाइस पर सहेजें",
+  "Results on this device": "इस डिवाइस पर सहेजे परिणाम",
   "Looking for the fastest device.": "सबसे तेज़ डिवाइस खोजा जा रहा है।",
   "Keep it on this device": "इस डिवाइस पर सहेजे रखें",
   Install: "इंस्टॉल करें",
