@@ -286,7 +286,7 @@ export const hiPage = {
   "Keep this result on this device": "यह परिणाम इस डिवाइस पर सहेजें",
   "Results on this device": "इस डिवाइस पर सहेजे परिणाम",
   "Looking for the fastest device.": "सबसे तेज़ डिवाइस खोजा जा रहा है।",
-  "Keep it on this device": "इस डिवाइस पर सहेजे रखें",
+  "Keep this page on this device": "यह पेज इस डिवाइस पर सहेजे रखें",
   Install: "इंस्टॉल करें",
   "Download this site as a folder": "यह साइट फ़ोल्डर के रूप में डाउनलोड करें",
   Language: "भाषा",
