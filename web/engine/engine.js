@@ -155,6 +155,15 @@ export class Engine {
   }
 
   /**
+   * The addresses of all that the worker has fetched, in order: the engine's files, the model, and each range of a scene on a server.
+   *
+   * @returns {Promise<string[]>}
+   */
+  requests() {
+    return this.#call("requests", {});
+  }
+
+  /**
    * Says which layer the pictures of an unfinished run should show.
    *
    * @param {LayerRequest | null} layer null for no pictures

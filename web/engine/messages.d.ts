@@ -97,6 +97,7 @@ export interface Methods {
   detail: { params: SceneWindow; result: Picture; progress: never };
   read: { params: { window: SceneWindow; bands: number[] }; result: { values: Float32Array }; progress: never };
   lonLat: { params: { pixels: Float64Array }; result: { values: Float64Array }; progress: never };
+  requests: { params: Record<string, never>; result: string[]; progress: never };
   showPartial: { params: { layer: LayerRequest | null }; result: void; progress: never };
   run: { params: { options: RunOptions }; result: RunSummary; progress: RunProgress };
   cancel: { params: Record<string, never>; result: void; progress: never };

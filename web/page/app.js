@@ -11,6 +11,7 @@ import { startLanguage } from "./language.js";
 import { isWeightsFile, offerModel, showModelLine } from "./model.js";
 import { startOffline } from "./offline.js";
 import * as panel from "./panel.js";
+import { showRequestsOnDemand } from "./requests.js";
 import { PICTURE_MAX_PX, ResultView } from "./result.js";
 import { ReviewList } from "./review.js";
 import { siteFolder } from "./site-folder.js";
@@ -615,6 +616,7 @@ byId("model-default").addEventListener("click", () => {
 byId("site-folder").addEventListener("click", saveSite);
 byId("keep-result").addEventListener("click", keepCurrentResult);
 void showKept();
+showRequestsOnDemand(() => engine.requests());
 // Digests are only computed on secure pages.
 byId("site-folder").hidden = !isSecureContext;
 

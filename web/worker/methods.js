@@ -142,6 +142,14 @@ function lonLat({ pixels }) {
   return { values: currentSession().lonLat(pixels) };
 }
 
+// A scene on a server is read in many ranges.
+performance.setResourceTimingBufferSize(100_000);
+
+/** @type {Implementation<"requests">} */
+function requests() {
+  return performance.getEntriesByType("resource").map(({ name }) => name);
+}
+
 /** @type {Implementation<"showPartial">} */
 function showPartial({ layer }) {
   partialLayer = layer;
@@ -253,5 +261,5 @@ async function file({ name, type, options }, report) {
 
 /** @type {import("./dispatch.js").MethodTable} */
 export const METHODS = {
-  load, open, preview, detail, read, lonLat, showPartial, run, cancel, layer, values, overlay, areas, files, file,
+  load, open, preview, detail, read, lonLat, requests, showPartial, run, cancel, layer, values, overlay, areas, files, file,
 };

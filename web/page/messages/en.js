@@ -155,6 +155,9 @@ export const en = {
   reasonFailed: "because the graphics card could not be started",
   reasonGolden: "because the graphics card gave wrong numbers on the model's test tile",
 
+  requests: "{count} requests, all to {host}:",
+  requestsElsewhere: "{count} requests, to {host}:",
+
   // Without a network
   offlineSaving: "Saving the page for use without a network.",
   offlineReady: "This page also works without a network.",

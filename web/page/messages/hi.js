@@ -148,6 +148,9 @@ export const hi = {
   reasonFailed: "क्योंकि ग्राफ़िक्स कार्ड शुरू नहीं हो सका",
   reasonGolden: "क्योंकि ग्राफ़िक्स कार्ड ने मॉडल की परीक्षण टाइल पर गलत संख्याएँ दीं",
 
+  requests: "{count} अनुरोध, सभी {host} को:",
+  requestsElsewhere: "{count} अनुरोध, {host} को:",
+
   offlineSaving: "पेज को बिना नेटवर्क के उपयोग के लिए सहेजा जा रहा है।",
   offlineReady: "यह पेज बिना नेटवर्क के भी काम करता है।",
   offlineFailed: "पेज बिना नेटवर्क के उपयोग के लिए सहेजा नहीं जा सका। फिर कोशिश करने के लिए पेज दोबारा लोड करें।",
@@ -285,6 +288,9 @@ export const hiPage = {
   Downloads: "डाउनलोड",
   "Keep this result on this device": "यह परिणाम इस डिवाइस पर सहेजें",
   "Results on this device": "इस डिवाइस पर सहेजे परिणाम",
+  "What leaves this device: nothing": "इस डिवाइस से क्या बाहर जाता है: कुछ नहीं",
+  "The page only fetches files, and sends none. Its policy lets it talk to no other server than those that its host names. This is all that it has fetched since it was opened.":
+    "पेज केवल फ़ाइलें लाता है, भेजता कोई नहीं। उसकी नीति उसे केवल उन्हीं सर्वरों से बात करने देती है जिन्हें उसका होस्ट बताता है। खुलने के बाद से उसने यही सब लाया है।",
   "Looking for the fastest device.": "सबसे तेज़ डिवाइस खोजा जा रहा है।",
   "Keep this page on this device": "यह पेज इस डिवाइस पर सहेजे रखें",
   Install: "इंस्टॉल करें",
