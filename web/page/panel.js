@@ -46,6 +46,7 @@ const FILES = {
   "review.geojson": "fileReview",
   "areas.csv": "fileAreasCsv",
   "areas.json": "fileAreasJson",
+  "item.json": "fileItem",
 };
 
 /**
@@ -54,8 +55,7 @@ const FILES = {
  */
 export function showFiles(files, onChoice) {
   const buttons = files.map((file) => {
-    // "STAC Item" is a name in every language.
-    const what = FILES[file.name] ? t(FILES[file.name]) : file.title;
+    const what = FILES[file.name] ? t(FILES[file.name]) : file.name;
     const button = make("button", { type: "button", id: downloadId(file.name), class: "secondary", title: file.title }, what);
     button.addEventListener("click", () => onChoice(file));
     return button;

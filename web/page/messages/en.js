@@ -95,6 +95,7 @@ export const en = {
   fileReview: "Look here first, GeoJSON",
   fileAreasCsv: "Areas, CSV",
   fileAreasJson: "Areas, JSON",
+  fileItem: "STAC Item",
 
   keeping: "Keeping {name}",
   keptResult: "The result is kept on this device, until you delete it.",

@@ -91,6 +91,7 @@ export const hi = {
   fileReview: "पहले यहाँ देखें, GeoJSON",
   fileAreasCsv: "क्षेत्रफल, CSV",
   fileAreasJson: "क्षेत्रफल, JSON",
+  fileItem: "STAC Item",
 
   keeping: "{name} सहेजी जा रही है",
   keptResult: "परिणाम इस डिवाइस पर सहेजा गया है, जब तक आप उसे न हटाएँ।",
