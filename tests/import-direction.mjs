@@ -74,6 +74,32 @@ export function checkSource(member, path, text) {
   );
 }
 
+/** Which folders of web/ a folder may import from, types included. */
+const WEB_RULES = {
+  engine: ["wasm"],
+  worker: ["engine", "wasm"],
+  view: ["engine", "wasm"],
+  api: ["engine", "wasm"],
+  element: ["api", "engine", "view", "wasm"],
+  page: ["api", "element", "engine", "view", "wasm"],
+};
+
+/** Violations in one module of a folder of web/. */
+export function checkModule(folder, path, text) {
+  const imported = text.matchAll(/(?:from|import\()\s*"\.\.\/(\w+)\//g);
+  return [...new Set([...imported].map(([, other]) => other))]
+    .filter((other) => !WEB_RULES[folder].includes(other))
+    .map((other) => `${path}: imports from web/${other}, which web/${folder} must not`);
+}
+
+function webViolations(root) {
+  return Object.keys(WEB_RULES).flatMap((folder) =>
+    readdirSync(join(root, "web", folder))
+      .filter((name) => /\.(js|ts)$/.test(name))
+      .flatMap((name) => checkModule(folder, `web/${folder}/${name}`, readFileSync(join(root, "web", folder, name), "utf8"))),
+  );
+}
+
 function* rustFiles(folder) {
   for (const entry of readdirSync(folder, { withFileTypes: true })) {
     const path = join(folder, entry.name);
@@ -94,8 +120,9 @@ function main() {
       violations.push(...checkSource(name, relative(root, path), readFileSync(path, "utf8")));
     }
   }
+  violations.push(...webViolations(root));
   for (const violation of violations) console.error(violation);
-  console.log(`import direction: ${packages.length} packages, ${violations.length} violations`);
+  console.log(`import direction: ${packages.length} packages and ${Object.keys(WEB_RULES).length} folders of web/, ${violations.length} violations`);
   process.exitCode = violations.length ? 1 : 0;
 }
 

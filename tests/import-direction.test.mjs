@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 
-import { checkDependencies, checkSource } from "./import-direction.mjs";
+import { checkDependencies, checkModule, checkSource } from "./import-direction.mjs";
 
 const packageOf = (name, ...dependencies) => ({
   name,
@@ -44,4 +44,10 @@ test("choosing a device is refused in the model's code and free in its tests and
 
 test("touching files is refused in the pipeline", () => {
   assert.equal(checkSource("raremap-infer", "a.rs", "use std::fs;").length, 1);
+});
+
+test("a folder of web/ imports only from those before it, types included", () => {
+  assert.deepEqual(checkModule("element", "a.js", 'import { Viewer } from "../view/viewer.js";'), []);
+  assert.equal(checkModule("view", "a.js", '/** @typedef {import("../page/text.js").X} X */').length, 1);
+  assert.equal(checkModule("api", "a.js", 'import { a } from "../element/a.js";\nimport { b } from "../element/b.js";').length, 1);
 });

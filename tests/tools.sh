@@ -74,13 +74,14 @@ need_nextest() {
   cargo nextest --version >/dev/null 2>&1 || install_crate cargo-nextest "$NEXTEST_VERSION" --locked
 }
 
-# The npm packages of tests/browser: playwright-core, typescript, oxlint.
-need_npm() {
-  local marker=tests/browser/node_modules/.installed
+# The npm packages of a folder: of tests/browser (playwright-core, axe-core, typescript, oxlint), or of tests/package (bundlers, map libraries).
+need_npm() { # [FOLDER]
+  local folder=${1:-tests/browser}
+  local marker=$folder/node_modules/.installed
   need_apt node nodejs && need_apt npm npm || return
-  cmp -s tests/browser/package-lock.json "$marker" && return
-  say "installing the packages of tests/browser (npm)"
-  (cd tests/browser && npm ci --ignore-scripts --no-audit --no-fund --loglevel=error) && cp tests/browser/package-lock.json "$marker"
+  cmp -s "$folder/package-lock.json" "$marker" && return
+  say "installing the packages of $folder (npm)"
+  (cd "$folder" && npm ci --ignore-scripts --no-audit --no-fund --loglevel=error) && cp "$folder/package-lock.json" "$marker"
 }
 
 npm_bin() { # COMMAND ARGUMENTS...

@@ -14,6 +14,7 @@ const GENERATED = join(ROOT, "dist/web/wasm/raremap-web.d.ts");
 const COMMITTED = join(ROOT, "web/wasm/raremap-web.d.ts");
 
 const HEADER = `// Made by crates/raremap-web/types.mjs from the Rust types of crates/raremap-web; not edited by hand.
+/// <reference lib="esnext.disposable" />
 `;
 
 /** The exports that the worker uses beside the classes. */

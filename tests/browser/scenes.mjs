@@ -28,7 +28,7 @@ function samples(width, height, bands) {
 const single = (values, band) => values.filter((_, i) => i % 3 === band);
 
 /** The bytes of a little-endian, uncompressed GeoTIFF in strips of 16 rows; with `band`, that one alone, from 0. */
-export function scene({ width = 128, height = 128, bands = 3, metres = 10, band } = {}) {
+export function scene({ width = 128, height = 128, bands = 3, metres = 10, origin = [500_000, 4_600_000], band } = {}) {
   if (band !== undefined) bands = 1;
   const values = band === undefined ? samples(width, height, bands) : single(samples(width, height, 3), band);
   const pixels = Buffer.from(values.buffer);
@@ -50,7 +50,7 @@ export function scene({ width = 128, height = 128, bands = 3, metres = 10, band 
     ...(bands > 1 ? [[338, SHORT, each(bands - 1, 0)]] : []),
     [339, SHORT, each(bands, 2)],
     [33550, DOUBLE, [metres, metres, 0]],
-    [33922, DOUBLE, [0, 0, 0, 500_000, 4_600_000, 0]],
+    [33922, DOUBLE, [0, 0, 0, ...origin, 0]],
     // Projected, pixel is area, EPSG:32630.
     [34735, SHORT, [1, 1, 0, 3, 1024, 0, 1, 1, 1025, 0, 1, 1, 3072, 0, 1, 32630]],
     [42113, ASCII, [..."-32768\0"].map((c) => c.charCodeAt(0))],

@@ -4,41 +4,12 @@ import assert from "node:assert/strict";
 import { afterEach, beforeEach, test } from "node:test";
 
 import { Engine } from "../../web/engine/engine.js";
+import { FakeWorker } from "./fake-worker.mjs";
 
-/** @type {FakeWorker[]} */
-let workers = [];
-
-class FakeWorker extends EventTarget {
-  received = [];
-  isTerminated = false;
-
-  constructor(url, options) {
-    super();
-    this.url = String(url);
-    this.options = options;
-    workers.push(this);
-  }
-
-  postMessage(message) {
-    this.received.push(structuredClone(message));
-  }
-
-  terminate() {
-    this.isTerminated = true;
-  }
-
-  say(data) {
-    this.dispatchEvent(Object.assign(new Event("message"), { data }));
-  }
-
-  /** The last request of a method. */
-  asked(method) {
-    return this.received.findLast((message) => message.method === method);
-  }
-}
+let workers = FakeWorker.all;
 
 beforeEach(() => {
-  workers = [];
+  workers = FakeWorker.all = [];
   globalThis.Worker = FakeWorker;
 });
 afterEach(() => delete globalThis.Worker);
@@ -60,16 +31,16 @@ test("the model, the wasm and the worker can lie elsewhere", () => {
   const [worker] = workers;
   assert.equal(worker.url, "https://b.example/w.js");
   assert.deepEqual(worker.options, { type: "module", name: "raremap" });
-  assert.deepEqual(worker.asked("load").params, { backend: "cpu", modelUrl: "https://a.example/m.raremap", wasmUrl: "https://a.example/w.wasm" });
+  assert.deepEqual(worker.asked("load").params, { backend: "cpu", model: "https://a.example/m.raremap", wasmUrl: "https://a.example/w.wasm" });
 });
 
 test("by default they lie beside the client", () => {
   void new Engine().load();
   const [worker] = workers;
-  const { backend, modelUrl, wasmUrl } = worker.asked("load").params;
+  const { backend, model, wasmUrl } = worker.asked("load").params;
   assert.equal(backend, "auto");
   assert.match(worker.url, /\/web\/worker\/worker\.js$/);
-  assert.match(modelUrl, /\/web\/models\/default\.raremap$/);
+  assert.match(model, /\/web\/models\/default\.raremap$/);
   assert.match(wasmUrl, /\/web\/wasm\/raremap-web_bg\.wasm$/);
 });
 

@@ -8,7 +8,7 @@ import { after, before, test } from "node:test";
 import { EngineError } from "../../web/engine/errors.js";
 import { chooseBackend } from "../../web/worker/backend.js";
 import { dispatcher } from "../../web/worker/dispatch.js";
-import { fetchModel } from "../../web/worker/download.js";
+import { fetchModel } from "../../web/engine/download.js";
 
 /** Gives one request to a dispatcher; gives all that it posts. */
 async function repliesTo(methods, request) {

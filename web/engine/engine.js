@@ -3,6 +3,7 @@
 
 import { EngineError } from "./errors.js";
 import { Requests } from "./requests.js";
+import { startWorker } from "./start-worker.js";
 
 export { EngineError, toEngineError } from "./errors.js";
 
@@ -12,6 +13,7 @@ export { EngineError, toEngineError } from "./errors.js";
  * @typedef {import("./messages.js").Reply} Reply
  * @typedef {import("./messages.js").LoadedModel} LoadedModel
  * @typedef {import("./messages.js").LoadProgress} LoadProgress
+ * @typedef {import("./messages.js").Overlay} Overlay
  * @typedef {import("./messages.js").Picture} Picture
  * @typedef {import("./messages.js").Preview} Preview
  * @typedef {import("./messages.js").Progress} Progress
@@ -21,17 +23,19 @@ export { EngineError, toEngineError } from "./errors.js";
  * @typedef {import("../wasm/raremap-web.js").Areas} Areas
  * @typedef {import("../wasm/raremap-web.js").DecideOptions} DecideOptions
  * @typedef {import("../wasm/raremap-web.js").LayerRequest} LayerRequest
+ * @typedef {import("../wasm/raremap-web.js").LayerValues} LayerValues
  * @typedef {import("../wasm/raremap-web.js").OpenedScene} OpenedScene
  * @typedef {import("../wasm/raremap-web.js").ResultFile} ResultFile
  * @typedef {import("../wasm/raremap-web.js").RunOptions} RunOptions
  * @typedef {import("../wasm/raremap-web.js").SceneWindow} SceneWindow
+ * @typedef {import("./start-worker.js").TrustedScriptUrl} TrustedScriptUrl
  */
 
 /**
  * @typedef {object} EngineOptions
  * @property {string | URL} [modelUrl] the weights file; the default model if absent
  * @property {string | URL} [wasmUrl] `raremap-web_bg.wasm`
- * @property {string | URL} [workerUrl] `worker.js`, of the page's own origin
+ * @property {string | URL | TrustedScriptUrl} [workerUrl] `worker.js`, of the page's own origin
  * @property {() => void} [onCrash] called after the worker died and was thrown away; the next call starts another
  * @property {(bytes: number) => void} [onMemory] called with the size of wasm's memory after each result
  */
@@ -51,15 +55,21 @@ export class Engine {
     };
   }
 
+  /** The address of the model that is loaded if no other one is given. */
+  get modelUrl() {
+    return this.#options.modelUrl;
+  }
+
   /**
    * Fetches the model, chooses a device for it, and checks the model's test tile there. Everything else needs this first.
    *
-   * @param {{backend?: WantedBackend, onProgress?: (progress: LoadProgress) => void}} [options]
+   * @param {{backend?: WantedBackend, model?: Blob, onProgress?: (progress: LoadProgress) => void}} [options] `model` is a weights file that is
+   *   taken instead of the one at `modelUrl`
    * @returns {Promise<LoadedModel>}
    */
-  load({ backend = "auto", onProgress } = {}) {
+  load({ backend = "auto", model, onProgress } = {}) {
     const { modelUrl, wasmUrl } = this.#options;
-    return this.#call("load", { backend, modelUrl, wasmUrl }, onProgress);
+    return this.#call("load", { backend, model: model ?? modelUrl, wasmUrl }, onProgress);
   }
 
   /**
@@ -107,6 +117,17 @@ export class Engine {
   }
 
   /**
+   * Longitudes and latitudes, in turn, of places in the scene.
+   *
+   * @param {ArrayLike<number>} pixels column and row in turn; the corner of the first pixel is 0, 0
+   * @returns {Promise<Float64Array>}
+   */
+  async lonLat(pixels) {
+    const { values } = await this.#call("lonLat", { pixels: Float64Array.from(pixels) });
+    return values;
+  }
+
+  /**
    * Maps the scene, tile by tile. The signal ends the run after the current tile: the part that is done then stays, and the result
    * says `cancelled`.
    *
@@ -135,6 +156,15 @@ export class Engine {
   }
 
   /**
+   * The addresses of all that the worker has fetched, in order: the engine's files, the model, and each range of a scene on a server.
+   *
+   * @returns {Promise<string[]>}
+   */
+  requests() {
+    return this.#call("requests", {});
+  }
+
+  /**
    * Says which layer the pictures of an unfinished run should show.
    *
    * @param {LayerRequest | null} layer null for no pictures
@@ -152,6 +182,26 @@ export class Engine {
    */
   layer(request) {
     return this.#call("layer", request);
+  }
+
+  /**
+   * The values of a layer, instead of their colours.
+   *
+   * @param {LayerRequest} request
+   * @returns {Promise<LayerValues>}
+   */
+  values(request) {
+    return this.#call("values", request);
+  }
+
+  /**
+   * Draws a layer of the result as a web map takes it.
+   *
+   * @param {LayerRequest} request
+   * @returns {Promise<Overlay>}
+   */
+  overlay(request) {
+    return this.#call("overlay", request);
   }
 
   /**
@@ -215,13 +265,7 @@ export class Engine {
   }
 
   #start() {
-    const { workerUrl } = this.#options;
-    /** @type {WorkerOptions} */
-    const options = { type: "module", name: "raremap" };
-    // Bundlers find the worker by this very expression.
-    const worker = workerUrl
-      ? new Worker(workerUrl, options)
-      : new Worker(new URL("../worker/worker.js", import.meta.url), { type: "module", name: "raremap" });
+    const worker = startWorker(this.#options.workerUrl);
     worker.addEventListener("message", (event) => this.#receive(worker, event.data));
     worker.addEventListener("error", (event) => {
       event.preventDefault();

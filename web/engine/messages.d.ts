@@ -4,6 +4,7 @@ import type {
   Areas,
   DecideOptions,
   LayerRequest,
+  LayerValues,
   ModelInfo,
   Notice,
   OpenedScene,
@@ -59,6 +60,13 @@ export interface Picture {
   extent: [number, number, number, number];
 }
 
+/** A layer of the result on the axes of Web Mercator (EPSG:3857), as web maps lay it over the ground without any further warping. */
+export interface Overlay {
+  bitmap: ImageBitmap;
+  /** West, south, east and north of the picture, in metres of EPSG:3857. */
+  extent: [number, number, number, number];
+}
+
 export interface Preview extends Picture {
   /** How its colours came about, in words. */
   note: string;
@@ -81,7 +89,8 @@ export interface RunSummary extends Progress {
 /** The methods of the worker: the parameters, result and progress of each. */
 export interface Methods {
   load: {
-    params: { backend: WantedBackend; modelUrl: string; wasmUrl: string };
+    /** `model` is an address or the weights file itself. */
+    params: { backend: WantedBackend; model: string | Blob; wasmUrl: string };
     result: LoadedModel;
     progress: LoadProgress;
   };
@@ -89,10 +98,14 @@ export interface Methods {
   preview: { params: { bands: number[]; maxPx: number }; result: Preview; progress: never };
   detail: { params: SceneWindow; result: Picture; progress: never };
   read: { params: { window: SceneWindow; bands: number[] }; result: { values: Float32Array }; progress: never };
+  lonLat: { params: { pixels: Float64Array }; result: { values: Float64Array }; progress: never };
+  requests: { params: Record<string, never>; result: string[]; progress: never };
   showPartial: { params: { layer: LayerRequest | null }; result: void; progress: never };
   run: { params: { options: RunOptions; workers?: number }; result: RunSummary; progress: RunProgress };
   cancel: { params: Record<string, never>; result: void; progress: never };
   layer: { params: LayerRequest; result: Picture; progress: never };
+  values: { params: LayerRequest; result: LayerValues; progress: never };
+  overlay: { params: LayerRequest; result: Overlay; progress: never };
   areas: { params: { options: DecideOptions }; result: Areas; progress: Progress };
   files: { params: { options: DecideOptions }; result: ResultFile[]; progress: never };
   file: {

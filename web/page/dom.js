@@ -1,6 +1,8 @@
 // @ts-check
 // Finding and making elements.
 
+export { make, swatch } from "../view/make.js";
+
 /**
  * An element of index.html; its absence is a mistake in the page, not a state of it.
  *
@@ -12,31 +14,6 @@ export function byId(id) {
   const element = document.getElementById(id);
   if (!element) throw new Error(`index.html has no #${id}`);
   return /** @type {T} */ (element);
-}
-
-/**
- * @template {keyof HTMLElementTagNameMap} K
- * @param {K} tag
- * @param {Record<string, string | number | boolean | undefined>} [attributes] `true` sets an empty attribute, `false` none
- * @param {(Node | string)[]} children
- * @returns {HTMLElementTagNameMap[K]}
- */
-export function make(tag, attributes = {}, ...children) {
-  const element = document.createElement(tag);
-  for (const [name, value] of Object.entries(attributes)) {
-    if (value === undefined || value === false) continue;
-    element.setAttribute(name, value === true ? "" : String(value));
-  }
-  element.append(...children);
-  return element;
-}
-
-/** @param {number[]} color red, green, blue */
-export function swatch(color) {
-  const element = make("span", { class: "swatch", "aria-hidden": "true" });
-  // Through the style object: an attribute would need 'unsafe-inline'.
-  element.style.backgroundColor = `rgb(${color.join(" ")})`;
-  return element;
 }
 
 /**

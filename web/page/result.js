@@ -1,40 +1,25 @@
 // @ts-check
-// The result on the screen and as files: layers, legend, table, downloads. All of it follows the options without a new run.
+// The result on the page and as files: layers, legend, table, downloads. All of it follows the options without a new run.
 
-import { byId, make } from "./dom.js";
+import { Layers } from "../view/layers.js";
+import { save } from "../view/make.js";
+import { byId } from "./dom.js";
 import * as panel from "./panel.js";
-import { number } from "./text.js";
+import { number, t } from "./text.js";
 
-// Long side of the pictures on the screen; the mask itself is always computed and saved at the scene's size.
-export const PICTURE_MAX_PX = 2048;
-// Between two drawings, the page reacts to its user.
-const REFRESH_MS = 30;
-const DETAIL_MS = 150;
-const MAX_ZOOM = 16;
+export { PICTURE_MAX_PX } from "../view/layers.js";
 
 /**
  * @typedef {import("../engine/engine.js").Engine} Engine
  * @typedef {import("../engine/messages.js").Picture} Picture
  * @typedef {import("../wasm/raremap-web.js").DecideOptions} DecideOptions
  * @typedef {import("../wasm/raremap-web.js").LayerKind} LayerKind
- * @typedef {import("../wasm/raremap-web.js").LayerRequest} LayerRequest
  * @typedef {import("../wasm/raremap-web.js").ResultFile} ResultFile
- * @typedef {import("./viewer.js").Viewer} Viewer
+ * @typedef {import("../view/viewer.js").Viewer} Viewer
  */
 
 export class ResultView {
-  /** What is drawn over the scene. @type {LayerKind | "none"} */
-  #kind = "mask";
-  /** @type {"none" | "running" | "finished"} */
-  #phase = "none";
-  /** Counts scenes and runs: an answer about an older one is dropped. */
-  #epoch = 0;
-  /** @type {Promise<void> | undefined} */
-  #refreshing;
-  #isStale = false;
-  #detailTimer = 0;
-  /** The detail's window and what it shows, to tell whether it is still right. */
-  #detailKey = "";
+  #layers;
 
   /**
    * @param {Engine} engine
@@ -44,11 +29,31 @@ export class ResultView {
    */
   constructor(engine, viewer, onError, onMeasuring) {
     this.engine = engine;
-    this.viewer = viewer;
     this.onError = onError;
-    this.onMeasuring = onMeasuring;
     /** Colours of the continuous layers, low to high. @type {[number, number, number][]} */
     this.scale = [];
+    /** How well the model finds its classes. @type {import("./weights-file.js").Figures} */
+    this.figures = { classes: [], threshold: null };
+    /** The numbers of what is drawn. @type {import("../wasm/raremap-web.js").Areas | undefined} */
+    this.areas = undefined;
+    this.#layers = new Layers(engine, viewer, {
+      options: () => this.options(),
+      opacity: () => this.opacity(),
+      hasOutline: () => /** @type {HTMLInputElement} */ (byId("outline")).checked,
+      onAreas: (areas, kind, options) => {
+        this.areas = areas;
+        panel.showTable(areas, this.figures);
+        panel.showLegend(kind, this.scale, areas, options.topK, this.figures);
+      },
+      onError: (cause) => onError(t("notDrawn"), cause),
+      onMeasuring,
+    });
+  }
+
+  /** Results come from another engine from now on. @param {Engine} engine */
+  setEngine(engine) {
+    this.engine = engine;
+    this.#layers.engine = engine;
   }
 
   /** How the result is decided. @returns {DecideOptions} */
@@ -57,13 +62,8 @@ export class ResultView {
     return { threshold: value("threshold"), rare: panel.selectedRare(), topK: value("top-k") };
   }
 
-  /** A picture of a layer of the whole scene. @param {LayerKind} kind @returns {LayerRequest} */
-  #request(kind) {
-    return { kind, options: this.options(), maxPx: PICTURE_MAX_PX };
-  }
-
-  #showPartial() {
-    return this.engine.showPartial(this.#kind === "none" ? null : this.#request(this.#kind));
+  get isFinished() {
+    return this.#layers.isFinished;
   }
 
   opacity() {
@@ -72,18 +72,13 @@ export class ResultView {
 
   /** @param {LayerKind | "none"} kind */
   setKind(kind) {
-    this.#kind = kind;
-    this.refresh();
+    this.#layers.setKind(kind);
   }
 
   /** The scene or the way it is read has changed, so the result no longer holds. */
   clear() {
-    this.#epoch += 1;
-    this.#phase = "none";
-    for (const name of /** @type {const} */ (["overlay", "overlay-detail", "outline", "outline-detail", "scene-detail"])) {
-      this.viewer.setLayer(name, undefined);
-    }
-    this.#detailKey = "";
+    this.#layers.clear();
+    this.areas = undefined;
     byId("legend").hidden = true;
     byId("class-table").replaceChildren();
     byId("result-note").textContent = "";
@@ -91,98 +86,27 @@ export class ResultView {
 
   startRun() {
     this.clear();
-    this.#phase = "running";
-    // If the worker is gone, the run fails.
-    this.#showPartial().catch(() => {});
+    this.#layers.startRun();
   }
 
   /** @param {Picture} picture of the part that is done */
   showPart(picture) {
-    this.viewer.setLayer("overlay", this.#kind === "none" ? undefined : picture, this.opacity());
+    this.#layers.showPart(picture);
   }
 
   /** Draws the result of a run; resolves when it is on the screen. */
-  async finish() {
-    this.#phase = "finished";
-    await this.refresh();
+  finish() {
+    return this.#layers.finish();
   }
 
-  /** After any option changed: the newest options win, and there are never two drawings at once. Resolves when they are on the screen. */
+  /** After any option changed; resolves when the newest options are on the screen. */
   refresh() {
-    this.#isStale = true;
-    this.#refreshing ??= this.#drawNewest().finally(() => (this.#refreshing = undefined));
-    return this.#refreshing;
+    return this.#layers.refresh();
   }
 
-  async #drawNewest() {
-    while (this.#isStale) {
-      this.#isStale = false;
-      const epoch = this.#epoch;
-      try {
-        if (this.#phase === "running") await this.#showPartial();
-        if (this.#phase === "finished") await this.#draw(epoch);
-      } catch (cause) {
-        if (epoch === this.#epoch) this.onError("The result could not be drawn", cause);
-      }
-      if (this.#isStale) await new Promise((resolve) => setTimeout(resolve, REFRESH_MS));
-    }
-  }
-
-  /** @param {number} epoch */
-  async #draw(epoch) {
-    const kind = this.#kind;
-    const options = this.options();
-    const overlay = kind === "none" ? undefined : await this.engine.layer(this.#request(kind));
-    if (epoch !== this.#epoch) return;
-    this.viewer.setLayer("overlay", overlay, this.opacity());
-    const outline = this.#hasOutline() ? await this.engine.layer(this.#request("rare-outline")) : undefined;
-    if (epoch !== this.#epoch) return;
-    this.viewer.setLayer("outline", outline);
-    // The numbers need a pass over every pixel; if newer options are waiting, they would be thrown away.
-    if (!this.#isStale) {
-      const onProgress = (/** @type {{done: number, total: number}} */ { done, total }) => {
-        if (epoch === this.#epoch) this.onMeasuring(done, total);
-      };
-      const areas = await this.engine.areas(options, { onProgress });
-      if (epoch !== this.#epoch) return;
-      panel.showTable(areas);
-      panel.showLegend(kind, this.scale, areas, options.topK);
-    }
-    this.#detailKey = "stale";
-    await this.#drawDetail();
-  }
-
-  #hasOutline() {
-    return /** @type {HTMLInputElement} */ (byId("outline")).checked;
-  }
-
-  /** Called when the view moves: what is in sight is drawn sharper once it rests. */
+  /** Called when the view moves. */
   onView() {
-    clearTimeout(this.#detailTimer);
-    this.#detailTimer = setTimeout(() => this.#drawDetail().catch(() => {}), DETAIL_MS);
-  }
-
-  async #drawDetail() {
-    const epoch = this.#epoch;
-    const { window, scale, isCoarse } = this.viewer.sight();
-    const isSmall = Math.min(window.width, window.height) > 0 && Math.max(window.width, window.height) <= PICTURE_MAX_PX;
-    const isSharper = isSmall && isCoarse;
-    // Lines of about two pixels of the screen, however large a pixel of the scene is drawn.
-    const zoom = isSmall ? Math.max(1, Math.min(MAX_ZOOM, Math.floor(scale / 2))) : 1;
-    const hasThinOutline = this.#hasOutline() && (isSharper || zoom > 1);
-    const key = isSharper || hasThinOutline ? JSON.stringify([window, zoom, isSharper, hasThinOutline, this.#phase]) : "";
-    if (key === this.#detailKey) return;
-    this.#detailKey = key;
-    /** @type {(name: import("./viewer.js").LayerName, picture: Promise<Picture> | false, opacity?: number) => Promise<void>} */
-    const show = async (name, picture, opacity) => {
-      const drawn = await picture;
-      if (epoch === this.#epoch && key === this.#detailKey) this.viewer.setLayer(name, drawn || undefined, opacity);
-    };
-    const isFinished = this.#phase === "finished";
-    const layer = (/** @type {LayerKind} */ kind) => this.engine.layer({ ...this.#request(kind), window, zoom });
-    await show("scene-detail", isSharper && this.engine.detail(window));
-    await show("overlay-detail", isFinished && isSharper && this.#kind !== "none" && layer(this.#kind), this.opacity());
-    await show("outline-detail", isFinished && hasThinOutline && layer("rare-outline"));
+    this.#layers.onView();
   }
 
   /**
@@ -191,9 +115,9 @@ export class ResultView {
    * @param {string} stem what their names begin with
    */
   async showFiles(stem) {
-    const epoch = this.#epoch;
+    const { epoch } = this.#layers;
     const files = await this.engine.files(this.options());
-    if (epoch === this.#epoch) panel.showFiles(files, (file) => this.#download(file, `${stem}_${file.name}`));
+    if (epoch === this.#layers.epoch) panel.showFiles(files, (file) => this.#download(file, `${stem}_${file.name}`));
   }
 
   /**
@@ -203,22 +127,19 @@ export class ResultView {
   async #download(file, name) {
     const button = /** @type {HTMLButtonElement} */ (byId(panel.downloadId(file.name)));
     const note = byId("download-note");
-    const epoch = this.#epoch;
+    const { epoch } = this.#layers;
     button.disabled = true;
     try {
       const onProgress = (/** @type {{done: number, total: number}} */ { done, total }) => {
-        if (epoch === this.#epoch) note.textContent = `Writing ${file.name}, row ${number(done)} of ${number(total)}`;
+        if (epoch === this.#layers.epoch) note.textContent = t("writing", { name: file.name, done: number(done), total: number(total) });
       };
       const { blob, notice } = await this.engine.file(file, this.options(), { onProgress });
-      const url = URL.createObjectURL(blob);
-      make("a", { href: url, download: name }).click();
-      // The browser reads the blob after the click returns, a large one for a while.
-      setTimeout(() => URL.revokeObjectURL(url), 10 * 60_000);
-      if (epoch === this.#epoch) note.textContent = notice ?? "";
-      button.disabled = this.#phase !== "finished";
+      save(blob, name);
+      if (epoch === this.#layers.epoch) note.textContent = notice ?? "";
+      button.disabled = !this.#layers.isFinished;
     } catch (cause) {
       note.textContent = "";
-      this.onError(`${name} could not be written`, cause);
+      this.onError(t("notWritten", { name }), cause);
     }
   }
 }

@@ -1,4 +1,5 @@
 // Made by crates/raremap-web/types.mjs from the Rust types of crates/raremap-web; not edited by hand.
+/// <reference lib="esnext.disposable" />
 
 /**
  * What a run should do after a tile.
@@ -147,6 +148,21 @@ export interface DecideOptions {
 }
 
 /**
+ * Where the pixels of a scene are on the map.
+ */
+export interface Grid {
+    /**
+     * Six numbers a to f from a pixel's column and row, corner based, to map coordinates: `x = a * column + b * row + c`,
+     * `y = d * column + e * row + f`.
+     */
+    transform: [number, number, number, number, number, number];
+    /**
+     * EPSG code of the coordinate reference system; null if the file defines the system itself.
+     */
+    epsg: number | null;
+}
+
+/**
  * How far the model's numbers were from the expected ones.
  */
 export interface GoldenCheck {
@@ -168,9 +184,10 @@ export interface InitOutput {
 }
 
 /**
- * Which layer of a result to draw: the mask, how likely each pixel is a rare class, how salient it is, or the rare classes' outlines.
+ * Which layer of a result to draw: the mask, how likely each pixel is a rare class, how salient it is, where the heads disagree, or the rare
+ * classes' outlines.
  */
-export type LayerKind = "mask" | `probability:${string}` | "saliency" | "rare-outline";
+export type LayerKind = "mask" | `probability:${string}` | "saliency" | "disagreement" | "rare-outline";
 
 /**
  * A picture of a result.
@@ -196,6 +213,24 @@ export interface LayerRequest {
      * Picture pixels per scene pixel of a part's outlines, so that they stay thin where pixels are drawn large; 1 if absent.
      */
     zoom?: number | undefined;
+}
+
+/**
+ * The values of a layer, row by row.
+ */
+export interface LayerValues {
+    /**
+     * Columns.
+     */
+    width: number;
+    /**
+     * Rows.
+     */
+    height: number;
+    /**
+     * For the mask, the classes' values, 255 where there is no data; for other layers, numbers from 0 to 1, NaN where there is no data.
+     */
+    values: Uint8Array<ArrayBuffer> | Float32Array<ArrayBuffer>;
 }
 
 /**
@@ -510,6 +545,10 @@ export interface SceneFacts {
      * Size of a pixel, in words.
      */
     resolution: string | null;
+    /**
+     * Where its pixels are; null without georeferencing.
+     */
+    grid: Grid | null;
 }
 
 /**
@@ -608,6 +647,13 @@ export class Session {
      */
     layer(request: LayerRequest): Picture;
     /**
+     * Longitudes and latitudes, in turn, of places given by column and row in turn. Longitudes run on beyond 180 degrees within the scene.
+     *
+     * # Errors
+     * `misuse` without a scene, `no_georeference`, `unsupported_crs`, and `outside_crs_domain` for a scene that holds a pole.
+     */
+    lonLat(pixels: Float64Array): Float64Array;
+    /**
      * Makes a file of the result: see [`export::make`].
      *
      * # Errors
@@ -651,6 +697,13 @@ export class Session {
      * The codes of reading, of the network, and `misuse`.
      */
     run(options: RunOptions, hooks: RunHooks): Promise<TileCount>;
+    /**
+     * The values of a layer of the result.
+     *
+     * # Errors
+     * As [`Session::layer`].
+     */
+    values(request: LayerRequest): LayerValues;
 }
 
 /** What a session asks of its worker. */

@@ -2,9 +2,10 @@
 // What the worker does for each method. The model, the scene and the run are in wasm; everything that only the browser has is here.
 
 import init, { Session } from "../wasm/raremap-web.js";
+import { fetchModel } from "../engine/download.js";
 import { EngineError, toEngineError } from "../engine/errors.js";
 import { chooseBackend } from "./backend.js";
-import { fetchModel } from "./download.js";
+import { warpToMercator } from "./overlay.js";
 import { prepareScratchFiles, saveFile, takeScratchFile } from "./scratch-files.js";
 import { TilePool, workersFor } from "./tile-pool.js";
 
@@ -31,12 +32,12 @@ let memory;
 /** The layer that pictures of an unfinished run show. @type {LayerRequest | null} */
 let partialLayer = null;
 let isCancelWanted = false;
+/** Height and width of the scene that was opened last. @type {[number, number]} */
+let sceneSize = [0, 0];
 /** Called for each row that areas and files are made of. @type {(row: number, rows: number) => void} */
 let onRow = () => {};
 /** What workers that compute tiles start from; none where the model runs on a GPU. @type {import("./tile-worker.js").Start | undefined} */
 let tileStart;
-/** Pixels of the open scene. */
-let scenePixels = 0;
 /** @type {Promise<TilePool> | undefined} */
 let tilePool;
 /** How many workers it was started with. */
@@ -65,7 +66,7 @@ function startWasm(url) {
       wasm.__wasm_call_ctors();
       memory = wasm.memory;
       // The compiled module, which other workers need not compile again.
-      wasmModule = /** @type {{__wbindgen_wasm_module?: WebAssembly.Module}} */ (init).__wbindgen_wasm_module;
+      wasmModule = Reflect.get(init, "__wbindgen_wasm_module");
     },
     (cause) => {
       starting = undefined;
@@ -76,10 +77,12 @@ function startWasm(url) {
 }
 
 /** @type {Implementation<"load">} */
-async function load({ backend, modelUrl, wasmUrl }, report) {
+async function load({ backend, model: given, wasmUrl }, report) {
   const [choice, model] = await Promise.all([
     chooseBackend(backend, navigator),
-    fetchModel(modelUrl, (loaded, total) => report({ phase: "model", loaded, total })),
+    typeof given === "string"
+      ? fetchModel(given, (loaded, total) => report({ phase: "model", loaded, total }))
+      : given.arrayBuffer().then((buffer) => new Uint8Array(buffer)),
     startWasm(wasmUrl),
   ]);
   report({ phase: "check" });
@@ -110,19 +113,19 @@ async function open(source, report) {
     last = performance.now();
     report({ done, total });
   };
-  const opened = await openSource(source, onUnpacked);
-  scenePixels = opened.width * opened.height;
+  const session = currentSession();
+  const opened = await ("url" in source
+    ? session.openAddress(source.url, source.name, onUnpacked, source.emptyBorder)
+    : session.openFiles(
+        source.entries.map(({ path }) => path),
+        source.entries.map(({ file }) => file),
+        onUnpacked,
+        source.emptyBorder,
+      ));
+  sceneSize = [opened.scene.height, opened.scene.width];
   // They start while the user looks at the scene.
   void startTilePool();
   return opened;
-}
-
-/** @param {import("../engine/messages.js").SceneSource} source @param {(done: number, total: number) => void} onUnpacked */
-function openSource(source, onUnpacked) {
-  if ("url" in source) return currentSession().openAddress(source.url, source.name, onUnpacked, source.emptyBorder);
-  const paths = source.entries.map(({ path }) => path);
-  const files = source.entries.map(({ file }) => file);
-  return currentSession().openFiles(paths, files, onUnpacked, source.emptyBorder);
 }
 
 /**
@@ -130,7 +133,7 @@ function openSource(source, onUnpacked) {
  *
  * @param {number} [count] as many as suit the device if not given
  */
-async function startTilePool(count = scenePixels < LEAST_PIXELS_FOR_WORKERS ? 0 : workersFor(navigator)) {
+async function startTilePool(count = sceneSize[0] * sceneSize[1] < LEAST_PIXELS_FOR_WORKERS ? 0 : workersFor(navigator)) {
   if (count !== tileCount) closeTilePool();
   if (!tileStart || count === 0) return undefined;
   tileCount = count;
@@ -168,6 +171,19 @@ async function detail(window) {
 /** @type {Implementation<"read">} */
 async function read({ window, bands }) {
   return { values: await currentSession().read(window, Uint32Array.from(bands)) };
+}
+
+/** @type {Implementation<"lonLat">} */
+function lonLat({ pixels }) {
+  return { values: currentSession().lonLat(pixels) };
+}
+
+// A scene on a server is read in many ranges.
+performance.setResourceTimingBufferSize(100_000);
+
+/** @type {Implementation<"requests">} */
+function requests() {
+  return performance.getEntriesByType("resource").map(({ name }) => name);
 }
 
 /** @type {Implementation<"showPartial">} */
@@ -231,6 +247,18 @@ async function layer(request) {
   return bitmapOf(currentSession().layer(request));
 }
 
+/** @type {Implementation<"values">} */
+function values(request) {
+  return currentSession().values(request);
+}
+
+/** @type {Implementation<"overlay">} */
+async function overlay(request) {
+  const session = currentSession();
+  const { rgba, width, height, extent } = warpToMercator(session.layer(request), sceneSize, (pixels) => session.lonLat(pixels));
+  return { bitmap: await createImageBitmap(new ImageData(rgba, width, height)), extent };
+}
+
 /**
  * Reports the progress of the passes over the scene's rows that `act` makes.
  *
@@ -277,4 +305,6 @@ async function file({ name, type, options }, report) {
 }
 
 /** @type {import("./dispatch.js").MethodTable} */
-export const METHODS = { load, open, preview, detail, read, showPartial, run, cancel, layer, areas, files, file };
+export const METHODS = {
+  load, open, preview, detail, read, lonLat, requests, showPartial, run, cancel, layer, values, overlay, areas, files, file,
+};

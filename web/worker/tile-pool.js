@@ -123,7 +123,7 @@ export class TilePool {
 
   /** Ends all workers; tiles that wait for one fail. */
   close() {
-    for (const worker of [...this.#all]) this.#discard(worker);
+    while (this.#all[0]) this.#discard(this.#all[0]);
   }
 
   /** @returns {Promise<TileWorker | undefined>} none if none is left */

@@ -19,7 +19,7 @@ mod stac;
 pub use error::OutputError;
 pub use file::OutputFile;
 pub use kind::OutputKind;
-pub use layer::{Layer, scale_color};
+pub use layer::{Layer, Values, scale_color};
 pub use name::SceneName;
 pub use options::{OutputOptions, PolygonsCrs, ProbabilitySamples};
 pub use results::Results;

@@ -6,7 +6,7 @@ use raremap_infer::{
     run_in_memory,
 };
 use raremap_model::Card;
-use raremap_output::{Layer, scale_color};
+use raremap_output::{Layer, Values, scale_color};
 use raremap_scene::Picture;
 use raremap_testing::card as testing;
 
@@ -111,6 +111,21 @@ fn probabilities_run_over_the_scale_from_dark_to_bright() {
 }
 
 #[test]
+fn the_values_of_a_layer_are_what_its_colours_stand_for() {
+    let (logits, view) = (logits(0), View::whole([SIZE, SIZE]));
+    let values = |layer: Layer| layer.values(&logits, &options(), &view).expect("values");
+    let mask = logits.mask(&options(), &view).expect("a mask");
+    assert_eq!(values(Layer::Mask), Values::Classes(mask));
+    let reed = logits.probability(0, &view).expect("a probability");
+    assert_eq!(values(Layer::Probability("reed".into())), Values::Numbers(reed));
+    let saliency = logits.saliency(&view).expect("a saliency");
+    assert_eq!(values(Layer::Saliency), Values::Numbers(saliency));
+    let refused = |layer: Layer| layer.values(&logits, &options(), &view).map_err(|error| error.code());
+    assert_eq!(refused(Layer::RareOutline), Err("misuse"));
+    assert_eq!(refused(Layer::Probability("sand".into())), Err("misuse"));
+}
+
+#[test]
 fn the_scale_grows_brighter_and_ends_where_it_should() {
     assert_eq!((scale_color(0.0), scale_color(1.0)), ([68, 1, 84], [253, 231, 37]));
     assert_eq!(
@@ -132,6 +147,45 @@ fn saliency_is_faded_where_top_k_does_not_mark_it() {
         .expect("a saliency");
     assert_eq!(pixel(&picture, 61, 10)[3], 255);
     assert_eq!(pixel(&picture, 2, 10)[3], 90);
+}
+
+#[test]
+fn the_heads_disagree_where_one_finds_a_rare_class_alone() {
+    let view = View::whole([SIZE, SIZE]);
+    let marks = |options: &DecideOptions| match Layer::Disagreement.values(&logits(8), options, &view) {
+        Ok(Values::Classes(marks)) => marks,
+        other => panic!("{other:?}"),
+    };
+    // The main head never finds reed, and the auxiliary head finds it in the right half.
+    let found = marks(&options());
+    assert_eq!(
+        (found[20 * SIZE + 2], found[20 * SIZE + 61]),
+        (0, Layer::AUXILIARY_ALONE)
+    );
+    assert_eq!(found[3 * SIZE + 61], Card::MASK_NODATA);
+    let picture = Layer::Disagreement
+        .draw(&logits(8), &options(), &view, 1)
+        .expect("a disagreement");
+    assert_eq!(pixel(&picture, 61, 20), [230, 159, 0, 255]);
+    assert_eq!((pixel(&picture, 2, 20), pixel(&picture, 61, 3)), ([0; 4], [0; 4]));
+    // With a threshold that the auxiliary head does not reach, and about classes that are not selected, there is nothing to disagree about.
+    for agreed in [
+        DecideOptions {
+            threshold: 0.99,
+            ..options()
+        },
+        DecideOptions {
+            rare: vec![],
+            ..options()
+        },
+    ] {
+        assert!(
+            marks(&agreed)
+                .iter()
+                .all(|mark| *mark == 0 || *mark == Card::MASK_NODATA),
+            "{agreed:?}"
+        );
+    }
 }
 
 #[test]
@@ -182,6 +236,7 @@ fn layers_have_names_and_others_are_refused() {
     for (text, layer) in [
         ("mask", Layer::Mask),
         ("saliency", Layer::Saliency),
+        ("disagreement", Layer::Disagreement),
         ("rare-outline", Layer::RareOutline),
         ("probability:reed", Layer::Probability("reed".into())),
     ] {

@@ -1,6 +1,7 @@
 //! Errors as JavaScript sees them: an `Error` with a sentence for people and a `code` for programs.
 
 use js_sys::Reflect;
+use raremap_geo::GeoError;
 use raremap_infer::InferError;
 use raremap_io::{IoError, SourceError};
 use raremap_model::WeightsError;
@@ -40,7 +41,15 @@ macro_rules! with_own_code {
     )*};
 }
 
-with_own_code!(InferError, IoError, OutputError, SceneError, SourceError, WeightsError);
+with_own_code!(
+    GeoError,
+    InferError,
+    IoError,
+    OutputError,
+    SceneError,
+    SourceError,
+    WeightsError
+);
 
 impl From<png::EncodingError> for SessionError {
     fn from(error: png::EncodingError) -> Self {

@@ -2,7 +2,7 @@
 
 use std::cell::Cell;
 
-use raremap_geo::pixel_areas;
+use raremap_geo::{Conversion, GeoError, Longitudes, pixel_areas};
 use raremap_infer::{
     BandGuess, Display, InferError, Preview, Warning, about_place, compare_resolution, refuse_missing_bands, resampling,
 };
@@ -12,7 +12,7 @@ use raremap_scene::Scene as _;
 
 use crate::error::SessionError;
 use crate::source::SceneImage;
-use crate::types::{Notice, OpenedScene, Picture, SceneBand, SceneFacts, ScenePreview, SceneWindow};
+use crate::types::{Grid, Notice, OpenedScene, Picture, SceneBand, SceneFacts, ScenePreview, SceneWindow};
 
 /// A scene that has been opened.
 pub struct Scene {
@@ -71,6 +71,7 @@ impl Scene {
                 sample_type: info.sample_type.title(),
                 crs: info.georeference.as_ref().map(|place| place.crs.describe()),
                 resolution: info.georeference.as_ref().map(|place| place.describe_pixel(size)),
+                grid: info.georeference.as_ref().map(Grid::from),
             },
             model_bands: needed.iter().map(|name| (*name).to_owned()).collect(),
             assignment: (&self.guess).into(),
@@ -86,6 +87,26 @@ impl Scene {
             has_areas: middle_ha.is_some(),
             has_empty_border: self.image.has_collar(),
         }
+    }
+
+    /// Longitude and latitude of places in pixels, column and row in turn. Longitudes run on beyond 180 degrees within the scene.
+    ///
+    /// # Errors
+    /// `no_georeference`, `unsupported_crs`, and `outside_crs_domain` for a scene that holds a pole or reaches over one.
+    pub fn lon_lat(&self, pixels: &[f64]) -> Result<Vec<f64>, SessionError> {
+        let info = self.image.scene_info();
+        let Some(place) = info.georeference.as_ref() else {
+            return Err(SessionError::new("no_georeference", "the scene has no georeferencing"));
+        };
+        let conversion = Conversion::of(place, [info.height as usize, info.width as usize])?;
+        if !conversion.covers_scene() || matches!(conversion.longitudes, Longitudes::AroundPole { .. }) {
+            return Err(GeoError::OutsideDomain.into());
+        }
+        let (pixels, _) = pixels.as_chunks::<2>();
+        let places = pixels
+            .iter()
+            .flat_map(|&[column, row]| conversion.coordinates(column, row));
+        Ok(places.collect())
     }
 
     /// See [`Preview::of`].

@@ -26,8 +26,8 @@ use crate::scratch::ScratchPool;
 use crate::source::SceneFiles;
 use crate::tiles::TileWorkers;
 use crate::types::{
-    Areas, Backend, DecideOptions, GoldenCheck, LayerRequest, ModelCard, ModelInfo, OpenedScene, Picture, ResultFile,
-    RunOptions, ScenePreview, SceneWindow, TileCount, from_js, to_js,
+    Areas, Backend, DecideOptions, GoldenCheck, LayerRequest, LayerValues, ModelCard, ModelInfo, OpenedScene, Picture,
+    ResultFile, RunOptions, ScenePreview, SceneWindow, TileCount, from_js, to_js,
 };
 
 /// Colours of the legend's scale.
@@ -213,6 +213,15 @@ impl Session {
         Ok(Float32Array::from(samples.values.as_slice()))
     }
 
+    /// Longitudes and latitudes, in turn, of places given by column and row in turn. Longitudes run on beyond 180 degrees within the scene.
+    ///
+    /// # Errors
+    /// `misuse` without a scene, `no_georeference`, `unsupported_crs`, and `outside_crs_domain` for a scene that holds a pole.
+    #[wasm_bindgen(js_name = lonLat)]
+    pub fn lon_lat(&self, pixels: &[f64]) -> Result<Vec<f64>, SessionError> {
+        self.scene()?.lon_lat(pixels)
+    }
+
     /// Runs the model over the scene, tile by tile.
     ///
     /// # Errors
@@ -263,6 +272,15 @@ impl Session {
     pub fn layer(&self, request: Ts<LayerRequest>) -> Result<Ts<Picture>, SessionError> {
         let request: LayerRequest = from_js(request)?;
         to_js(&request.draw(&self.result()?.logits)?)
+    }
+
+    /// The values of a layer of the result.
+    ///
+    /// # Errors
+    /// As [`Session::layer`].
+    pub fn values(&self, request: Ts<LayerRequest>) -> Result<Ts<LayerValues>, SessionError> {
+        let request: LayerRequest = from_js(request)?;
+        to_js(&request.values(&self.result()?.logits)?)
     }
 
     /// Area by class and the top-k cut.

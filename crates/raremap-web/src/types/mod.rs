@@ -12,9 +12,9 @@ use wasm_bindgen::JsValue;
 use crate::error::SessionError;
 
 pub use model::{Backend, GoldenCheck, ModelCard, ModelInfo};
-pub use result::{Areas, DecideOptions, LayerRequest, ResultFile};
+pub use result::{Areas, DecideOptions, LayerRequest, LayerValues, ResultFile};
 pub use run::{AfterTile, RunOptions, TileCount};
-pub use scene::{OpenedScene, Picture, SceneBand, SceneFacts, ScenePreview, SceneWindow};
+pub use scene::{Grid, OpenedScene, Picture, SceneBand, SceneFacts, ScenePreview, SceneWindow};
 
 /// Passes a value to JavaScript.
 ///

@@ -1,9 +1,11 @@
 //! A result, and the requests about it, as JavaScript sees them.
 
+use js_sys::{Float32Array, Uint8Array};
 use raremap_infer::{SceneLogits, View};
-use raremap_output::Layer;
+use raremap_output::{Layer, Values};
 use serde::{Deserialize, Serialize};
 use tsify::Tsify;
+use wasm_bindgen::JsValue;
 
 use super::{Notice, Picture, SceneWindow};
 use crate::error::SessionError;
@@ -30,9 +32,10 @@ impl From<DecideOptions> for raremap_infer::DecideOptions {
     }
 }
 
-/// Which layer of a result to draw: the mask, how likely each pixel is a rare class, how salient it is, or the rare classes' outlines.
+/// Which layer of a result to draw: the mask, how likely each pixel is a rare class, how salient it is, where the heads disagree, or the rare
+/// classes' outlines.
 #[derive(Debug, Clone, Deserialize, Tsify)]
-#[tsify(type = "\"mask\" | `probability:${string}` | \"saliency\" | \"rare-outline\"")]
+#[tsify(type = "\"mask\" | `probability:${string}` | \"saliency\" | \"disagreement\" | \"rare-outline\"")]
 pub struct LayerKind(pub String);
 
 /// A picture of a result.
@@ -60,7 +63,31 @@ impl LayerRequest {
     /// `misuse` for a layer that does not exist, and for options out of range.
     pub fn draw(self, logits: &SceneLogits) -> Result<Picture, SessionError> {
         let layer: Layer = self.kind.0.parse()?;
-        let view = match self.window {
+        let view = self.view(logits);
+        let picture = layer.draw(logits, &self.options.into(), &view, self.zoom.unwrap_or(1))?;
+        Ok(Picture::from(&picture))
+    }
+
+    /// Its values instead of their colours.
+    ///
+    /// # Errors
+    /// As [`LayerRequest::draw`], and `misuse` for outlines.
+    pub fn values(self, logits: &SceneLogits) -> Result<LayerValues, SessionError> {
+        let layer: Layer = self.kind.0.parse()?;
+        let view = self.view(logits);
+        let values = match layer.values(logits, &self.options.into(), &view)? {
+            Values::Classes(values) => Uint8Array::from(values.as_slice()).into(),
+            Values::Numbers(values) => Float32Array::from(values.as_slice()).into(),
+        };
+        Ok(LayerValues {
+            width: view.width,
+            height: view.height,
+            values,
+        })
+    }
+
+    fn view(&self, logits: &SceneLogits) -> View {
+        match self.window {
             Some(window) => View {
                 x: window.x as usize,
                 y: window.y as usize,
@@ -69,10 +96,21 @@ impl LayerRequest {
                 step: 1,
             },
             None => View::overview(logits.size(), self.max_px),
-        };
-        let picture = layer.draw(logits, &self.options.into(), &view, self.zoom.unwrap_or(1))?;
-        Ok(Picture::from(&picture))
+        }
     }
+}
+
+/// The values of a layer, row by row.
+#[derive(Debug, Serialize, Tsify)]
+pub struct LayerValues {
+    /// Columns.
+    pub width: usize,
+    /// Rows.
+    pub height: usize,
+    /// For the mask, the classes' values, 255 where there is no data; for other layers, numbers from 0 to 1, NaN where there is no data.
+    #[serde(with = "tsify::serde_wasm_bindgen::preserve")]
+    #[tsify(type = "Uint8Array<ArrayBuffer> | Float32Array<ArrayBuffer>")]
+    pub values: JsValue,
 }
 
 /// A result in numbers.

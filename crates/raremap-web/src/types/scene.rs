@@ -1,6 +1,7 @@
 //! A scene before the run, as JavaScript sees it.
 
 use js_sys::Uint8ClampedArray;
+use raremap_geo::{Affine, GeoReference};
 use raremap_tiff::Window;
 use serde::{Deserialize, Serialize};
 use tsify::Tsify;
@@ -105,6 +106,29 @@ pub struct SceneFacts {
     pub crs: Option<String>,
     /// Size of a pixel, in words.
     pub resolution: Option<String>,
+    /// Where its pixels are; null without georeferencing.
+    pub grid: Option<Grid>,
+}
+
+/// Where the pixels of a scene are on the map.
+#[derive(Debug, Serialize, Tsify)]
+#[tsify(missing_as_null)]
+pub struct Grid {
+    /// Six numbers a to f from a pixel's column and row, corner based, to map coordinates: `x = a * column + b * row + c`,
+    /// `y = d * column + e * row + f`.
+    pub transform: [f64; 6],
+    /// EPSG code of the coordinate reference system; null if the file defines the system itself.
+    pub epsg: Option<u16>,
+}
+
+impl From<&GeoReference> for Grid {
+    fn from(place: &GeoReference) -> Self {
+        let Affine { a, b, c, d, e, f } = place.model_from_pixel;
+        Self {
+            transform: [a, b, c, d, e, f],
+            epsg: place.crs.epsg,
+        }
+    }
 }
 
 /// A band of a scene.

@@ -1,17 +1,18 @@
 // @ts-check
 // The model's bytes from its server, with progress.
 
-import { EngineError } from "../engine/errors.js";
+import { EngineError } from "./errors.js";
 
 /**
  * @param {string} url
  * @param {(loaded: number, total: number) => void} onBytes total is 0 where the server does not say
+ * @param {AbortSignal} [signal]
  * @returns {Promise<Uint8Array<ArrayBuffer>>}
  */
-export async function fetchModel(url, onBytes) {
+export async function fetchModel(url, onBytes, signal) {
   const failed = (/** @type {unknown} */ reason) =>
     new EngineError("model_fetch", `${new URL(url).pathname} could not be fetched: ${reason}`);
-  const response = await fetch(url).catch((cause) => {
+  const response = await fetch(url, { signal }).catch((cause) => {
     throw failed(cause);
   });
   if (!response.ok || !response.body) throw failed(`HTTP ${response.status}`);
