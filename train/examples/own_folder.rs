@@ -115,11 +115,8 @@ fn make_dataset(folder: &Path) -> Result<(), Box<dyn Error>> {
             seed,
             width_px: 128,
             height_px: 128,
-<<<<<<< HEAD
-=======
             // Each lies elsewhere: ground in two splits would be a leak.
             left_m: 500_010.0 + 10_000.0 * seed as f64,
->>>>>>> trainlib
             ..SynthOptions::default()
         };
         let scene = folder.join("scene");

@@ -2,12 +2,7 @@
 
 use std::path::PathBuf;
 
-<<<<<<< HEAD
 use raremap_model::{Architecture, FAMILIES, SegformerConfig, Variant};
-=======
-use raremap_model::architecture::FAMILIES;
-use raremap_model::{Architecture, SegformerConfig, Variant};
->>>>>>> trainlib
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
