@@ -21,6 +21,7 @@ let browser, site;
 before(async () => {
   site = await portal(SITE, {
     "index.html": page(ELEMENT, '<rare-map id="one" backend="cpu" src="plain.tif" threshold="0.4" top-k="30"><p slot="header">Hello</p></rare-map><rare-map id="two" backend="cpu" rare="water" lang="hi"></rare-map>'),
+    "blank.html": page(""),
     "empty.html": page(ELEMENT),
     "plain.tif": scene(),
     "small.tif": scene({ width: 96, height: 64 }),
@@ -34,7 +35,7 @@ after(async () => {
 
 /** Runs `steps` on a fresh visit; then nothing may have gone to another origin or been complained about on the console. */
 async function visiting(path, steps, options) {
-  const visit = await Visit.open(browser, new URL("raremap/icon.svg", site.url).href, options);
+  const visit = await Visit.open(browser, new URL("blank.html", site.url).href, options);
   const requests = [];
   visit.context.on("request", (request) => requests.push(new URL(request.url()).pathname.split("/").at(-1)));
   await visit.page.goto(new URL(path, site.url).href);
