@@ -8,14 +8,14 @@ import { addressOptions, fileNameOf, fileUrl } from "../../web/page/address.js";
 const PAGE = "https://maps.example/portal/index.html?scene=x";
 
 test("the address chooses the device, the tile, the scene and the model", () => {
-  const wanted = { backend: "webgpu", tile: 128, scene: "a.tif", model: "b.raremap", lang: "hi" };
-  assert.deepEqual(addressOptions("?backend=webgpu&tile=128&scene=a.tif&model=b.raremap&lang=hi"), wanted);
+  const wanted = { backend: "webgpu", tile: 128, workers: 0, scene: "a.tif", model: "b.raremap", lang: "hi" };
+  assert.deepEqual(addressOptions("?backend=webgpu&tile=128&workers=0&scene=a.tif&model=b.raremap&lang=hi"), wanted);
 });
 
 test("options that are absent or make no sense are as if not given", () => {
-  const none = { backend: "auto", tile: undefined, scene: undefined, model: undefined, lang: undefined };
+  const none = { backend: "auto", tile: undefined, workers: undefined, scene: undefined, model: undefined, lang: undefined };
   assert.deepEqual(addressOptions(""), none);
-  assert.deepEqual(addressOptions("?backend=quantum&tile=wide&scene=&model="), none);
+  assert.deepEqual(addressOptions("?backend=quantum&tile=wide&workers=-1&scene=&model="), none);
   assert.deepEqual(addressOptions("?tile=0"), none);
 });
 

@@ -7,7 +7,8 @@ import { EngineError } from "../engine/errors.js";
 
 /**
  * @param {string} search the part of the page's address from `?` on
- * @returns {{backend: WantedBackend, tile: number | undefined, scene: string | undefined, model: string | undefined, lang: string | undefined}} `auto` for a backend that does not exist
+ * @returns {{backend: WantedBackend, tile: number | undefined, workers: number | undefined, scene: string | undefined, model: string | undefined,
+ *   lang: string | undefined}} `auto` for a backend that does not exist
  */
 export function addressOptions(search) {
   const params = new URLSearchParams(search);
@@ -15,6 +16,7 @@ export function addressOptions(search) {
   return {
     backend: backend === "cpu" || backend === "webgpu" ? backend : "auto",
     tile: Number(params.get("tile")) || undefined,
+    workers: /^\d{1,2}$/.test(params.get("workers") ?? "") ? Number(params.get("workers")) : undefined,
     scene: params.get("scene") || undefined,
     model: params.get("model") || undefined,
     lang: params.get("lang") || undefined,

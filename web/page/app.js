@@ -432,14 +432,15 @@ async function runScene() {
       return;
     }
     const options = { bands: assigned(bands), tile: address.tile, ...panel.chosenOffers() };
-    const { done, total, cancelled, secs } = await engine.run(options, {
+    const { done, total, cancelled, secs, workers } = await engine.run(options, {
       onProgress: ({ done, total }) => showProgress(done, total, timer.left(done, total)),
       onPicture: (picture) => result.showPart(picture),
       signal,
+      workers: address.workers,
     });
     // Another file waits for this run's end: what it left is of no interest.
     if (token !== opened) return;
-    byId("status").dataset.seconds = String(secs);
+    Object.assign(byId("status").dataset, { seconds: String(secs), workers: String(workers) });
     await result.finish();
     if (token !== opened) return;
     const stem = fileStem(info?.scene.name ?? "scene");

@@ -34,6 +34,7 @@ const MAX_ZOOM: usize = 16;
 
 /// What a layer shows.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum Layer {
     /// The classes in their colours.
     Mask,
