@@ -1,6 +1,8 @@
 // @ts-check
 // Workers that compute tiles side by side. They share no memory, so the page needs no headers that isolate it from other sites.
 
+import { trusted } from "../engine/start-worker.js";
+
 /** More would wait for memory rather than compute. */
 const MOST_WORKERS = 8;
 /** Each worker has an instance of wasm with the model and the activations of a tile: this many fit into a GiB of the device's memory. */
@@ -57,6 +59,14 @@ class TileWorker {
   }
 }
 
+/** Where the files are served as they are, a policy of Trusted Types sees the address; a bundle gives them other names. */
+function newTileWorker() {
+  const here = new URL(import.meta.url);
+  if (here.pathname.endsWith("/worker/tile-pool.js")) return new Worker(trusted(new URL("tile-worker.js", here).href), { type: "module" });
+  // Bundlers find the worker by this very expression.
+  return new Worker(new URL("./tile-worker.js", import.meta.url), { type: "module" });
+}
+
 export class TilePool {
   /** @type {TileWorker[]} */
   #all;
@@ -79,7 +89,7 @@ export class TilePool {
    * @param {() => WorkerLike} [newWorker]
    * @returns {Promise<TilePool>}
    */
-  static async start(count, start, newWorker = () => new Worker(new URL("./tile-worker.js", import.meta.url), { type: "module" })) {
+  static async start(count, start, newWorker = newTileWorker) {
     const starting = Array.from({ length: count }, async () => {
       const worker = new TileWorker(newWorker());
       try {
