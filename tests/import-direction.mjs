@@ -31,6 +31,7 @@ export const RULES = {
   "raremap-web": { members: [...RUNNING, "raremap-output"], bans: [HOST] },
   "raremap-train": { members: [...RUNNING, "raremap-output", "raremap-device"], bans: [BROWSER] },
   "raremap-cli": { members: [...RUNNING, "raremap-output", "raremap-device", "raremap-train"], bans: [BROWSER] },
+  "raremap-examples": { members: [...RUNNING, "raremap-output", "raremap-train"], bans: [] },
   "raremap-tests": { members: [...RUNNING, "raremap-output"], bans: [] },
 };
 

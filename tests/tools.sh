@@ -74,7 +74,7 @@ need_nextest() {
   cargo nextest --version >/dev/null 2>&1 || install_crate cargo-nextest "$NEXTEST_VERSION" --locked
 }
 
-# The npm packages of a folder: of tests/browser (playwright-core, typescript, oxlint), or of tests/package (bundlers, map libraries).
+# The npm packages of a folder: of tests/browser (playwright-core, axe-core, typescript, oxlint), or of tests/package (bundlers, map libraries).
 need_npm() { # [FOLDER]
   local folder=${1:-tests/browser}
   local marker=$folder/node_modules/.installed

@@ -1,6 +1,6 @@
 //! The entry point for weights files, like those that `entries.rs` has for images; it is separate because it brings burn along.
 
-use raremap_model::weights::read_card;
+use raremap_model::read_card;
 use raremap_model::{ModelFile, WeightsError};
 
 /// Parses a whole file, and its card alone; returns "read" or the code of the error.

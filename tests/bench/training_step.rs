@@ -8,7 +8,7 @@ use std::time::Instant;
 use burn::optim::{AdamWConfig, GradientsParams};
 use burn::tensor::activation::log_softmax;
 use burn::tensor::{Device, Distribution, Int, Tensor};
-use raremap_model::upsample::upsample_bilinear;
+use raremap_model::upsample_bilinear;
 use raremap_model::{Segformer, SegformerConfig, Variant};
 
 fn argument(index: usize, default: usize) -> usize {

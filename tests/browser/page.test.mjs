@@ -150,6 +150,20 @@ test("a scene of the same site is read by ranges", { timeout: 5 * MINUTES }, () 
   }),
 );
 
+test("the page tells all that it has fetched, its worker's ranges too, and all is of its own server", { timeout: 5 * MINUTES }, () =>
+  visiting({ backend: "cpu", scene: "web/sample/scene.tif" }, async (visit) => {
+    assert.equal(await visit.settled(), "ready", await visit.error());
+    await visit.page.click("#requests > summary");
+    await visit.page.waitForSelector("#requests-list li");
+    const told = (await visit.page.$$eval("#requests-list li", (items) => items.map((item) => item.textContent.replace(/ \(\d+\)$/, ""))));
+    for (const path of ["web/page/app.js", "web/models/default.raremap", "web/wasm/raremap-web_bg.wasm", "web/sample/scene.tif"]) {
+      assert.ok(told.some((address) => address.endsWith(path)), `${path} is not told`);
+    }
+    assert.deepEqual(told.filter((address) => !address.startsWith(site.url)), []);
+    assert.match(await visit.page.innerText("#requests-count"), /all to 127\.0\.0\.1/);
+  }),
+);
+
 test("an address without a scene gets a message", { timeout: 5 * MINUTES }, async () => {
   const visit = await Visit.open(browser, site.url, { query: { backend: "cpu", scene: "web/nothing.tif" } });
   assert.equal(await visit.settled(), "error");

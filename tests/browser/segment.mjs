@@ -1,5 +1,5 @@
 // Segments one scene on the built page in headless Chromium and writes what came of it.
-//   node tests/browser/segment.mjs --scene FILE [--bands green=2,red=3,nir=4] [--backend cpu|webgpu] [--tile N]
+//   node tests/browser/segment.mjs --scene FILE [--bands green=2,red=3,nir=4] [--backend cpu|webgpu] [--tile N] [--workers N]
 //     [--json OUT] [--downloads DIR] [--screenshot PNG] [--site dist|ADDRESS] [--timeout SECONDS] [--profile DIR]
 // With --profile the browser's storage is on the disk, as in a window that is not private: large scenes need it.
 // Exits 1 if there is no mask.
@@ -13,7 +13,7 @@ import { Visit, launch, launchWithProfile, openSite } from "./page.mjs";
 const text = { type: "string" };
 const { values: options } = parseArgs({
   options: {
-    scene: text, bands: text, backend: text, tile: text, json: text, downloads: text, screenshot: text, site: text, profile: text,
+    scene: text, bands: text, backend: text, tile: text, workers: text, json: text, downloads: text, screenshot: text, site: text, profile: text,
     timeout: { type: "string", default: "900" },
   },
 });
@@ -55,7 +55,7 @@ const site = await openSite(options.site);
 const browser = await (options.profile ? launchWithProfile(options.profile) : launch());
 const report = { scene: options.scene, tile: options.tile ? Number(options.tile) : null };
 try {
-  const visit = await Visit.open(browser, site.url, { query: { backend: options.backend, tile: options.tile } });
+  const visit = await Visit.open(browser, site.url, { query: { backend: options.backend, tile: options.tile, workers: options.workers } });
   try {
     await segment(visit, report);
   } catch (error) {
@@ -67,6 +67,7 @@ try {
     backend_text: await visit.page.innerText("#backend"),
     status: await visit.page.innerText("#status"),
     run_seconds: Number(await visit.page.getAttribute("#status", "data-seconds")) || null,
+    workers: Number(await visit.page.getAttribute("#status", "data-workers")),
     // Wasm's memory never shrinks: this is the most that it took.
     wasm_bytes: Number(await visit.page.getAttribute("#status", "data-wasm-bytes")) || null,
     error: await visit.error(),

@@ -7,9 +7,9 @@ use burn::module::{Module, ModuleVisitor, Param};
 use burn::optim::GradientsParams;
 use burn::tensor::activation::log_softmax;
 use burn::tensor::{Device, Int, Tensor, TensorData};
-use raremap_model::keys::{from_hugging_face, load_hugging_face};
-use raremap_model::upsample::upsample_bilinear;
+use raremap_model::upsample_bilinear;
 use raremap_model::{FoldedSegformer, Segformer, SegformerConfig, Variant};
+use raremap_model::{from_hugging_face, load_hugging_face};
 use safetensors::{Dtype, SafeTensors};
 
 const VALUE_TOLERANCE: f32 = 1e-4;

@@ -6,11 +6,11 @@ use std::path::Path;
 use burn::module::{Module, ModuleVisitor, Param};
 use burn::optim::GradientsParams;
 use burn::tensor::{Device, Tensor, TensorData};
-use raremap_model::weights::{apply_parameters, parameters_of};
 use raremap_model::{
     Architecture, DeepLabConfig, MaNetConfig, MultipathUNetConfig, Network, PspNetConfig, UNetConfig,
     UNetPlusPlusConfig, Upsampling,
 };
+use raremap_model::{apply_parameters, parameters_of};
 use safetensors::SafeTensors;
 
 const SHAPE: [usize; 4] = [3, 2, 64, 64];

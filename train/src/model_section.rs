@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use anyhow::{Context, Result, anyhow, bail, ensure};
-use raremap_model::architecture::FAMILIES;
+use raremap_model::FAMILIES;
 use raremap_model::{Architecture, SegformerConfig, Variant};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};

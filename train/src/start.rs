@@ -6,8 +6,8 @@ use std::path::Path;
 use anyhow::{Context, Result, anyhow, ensure};
 use burn::store::{BurnpackStore, ModuleStore, bridge};
 use burn::tensor::TensorData;
-use raremap_model::weights::{apply_parameters, parameters_of};
 use raremap_model::{ModelFile, Network};
+use raremap_model::{apply_parameters, parameters_of};
 
 type Parameters = BTreeMap<String, TensorData>;
 

@@ -136,11 +136,12 @@ export class Engine {
    * @param {(progress: Progress) => void} [hooks.onProgress] called after each tile
    * @param {(picture: Picture) => void} [hooks.onPicture] called with pictures of the part that is done: see `showPartial`
    * @param {AbortSignal} [hooks.signal]
+   * @param {number} [hooks.workers] how many workers compute tiles on the processor; as many as suit the device if absent, none at 0
    * @returns {Promise<RunSummary>}
    */
-  async run(options, { onProgress, onPicture, signal } = {}) {
+  async run(options, { onProgress, onPicture, signal, workers } = {}) {
     signal?.throwIfAborted();
-    const running = this.#call("run", { options }, (progress) => {
+    const running = this.#call("run", { options, workers }, (progress) => {
       if (progress.kind === "picture") onPicture?.(progress.picture);
       else onProgress?.(progress);
     });
@@ -152,6 +153,15 @@ export class Engine {
     } finally {
       signal?.removeEventListener("abort", cancel);
     }
+  }
+
+  /**
+   * The addresses of all that the worker has fetched, in order: the engine's files, the model, and each range of a scene on a server.
+   *
+   * @returns {Promise<string[]>}
+   */
+  requests() {
+    return this.#call("requests", {});
   }
 
   /**

@@ -82,6 +82,8 @@ export interface RunSummary extends Progress {
   /** Whether tiles are missing because the run was cancelled. */
   cancelled: boolean;
   secs: number;
+  /** How many workers computed tiles; 0 if the engine's own did. */
+  workers: number;
 }
 
 /** The methods of the worker: the parameters, result and progress of each. */
@@ -97,8 +99,9 @@ export interface Methods {
   detail: { params: SceneWindow; result: Picture; progress: never };
   read: { params: { window: SceneWindow; bands: number[] }; result: { values: Float32Array }; progress: never };
   lonLat: { params: { pixels: Float64Array }; result: { values: Float64Array }; progress: never };
+  requests: { params: Record<string, never>; result: string[]; progress: never };
   showPartial: { params: { layer: LayerRequest | null }; result: void; progress: never };
-  run: { params: { options: RunOptions }; result: RunSummary; progress: RunProgress };
+  run: { params: { options: RunOptions; workers?: number }; result: RunSummary; progress: RunProgress };
   cancel: { params: Record<string, never>; result: void; progress: never };
   layer: { params: LayerRequest; result: Picture; progress: never };
   values: { params: LayerRequest; result: LayerValues; progress: never };

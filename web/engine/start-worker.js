@@ -15,7 +15,7 @@ let policy;
  * @param {string} url
  * @returns {string | URL}
  */
-function trusted(url) {
+export function trusted(url) {
   /** @type {{createPolicy(name: string, rules: {createScriptURL(url: string): string}): Policy} | undefined} */
   const trustedTypes = Reflect.get(globalThis, "trustedTypes");
   if (!trustedTypes) return url;

@@ -2,18 +2,27 @@
 // The page: its states, and what happens when the user acts. The engine computes, in a worker.
 
 import { Engine, EngineError, toEngineError } from "../engine/engine.js";
-import { addressOptions, fileNameOf, sceneUrl } from "./address.js";
+import { addressOptions, fileNameOf, fileUrl } from "./address.js";
 import { bindNumber, byId, make } from "./dom.js";
 import { acceptDrops, entriesOf } from "./drop.js";
+import { Inspector } from "./inspector.js";
+import { keepResult, showKept } from "./kept.js";
+import { startLanguage } from "./language.js";
+import { isWeightsFile, offerModel, showModelLine } from "./model.js";
+import { startOffline } from "./offline.js";
 import * as panel from "./panel.js";
+import { showRequestsOnDemand } from "./requests.js";
 import { PICTURE_MAX_PX, ResultView } from "./result.js";
+import { ReviewList } from "./review.js";
+import { siteFolder } from "./site-folder.js";
 import { TileTimer } from "./timer.js";
+import { save } from "../view/make.js";
 import { Viewer } from "../view/viewer.js";
-import { backendText, bytesText, durationText, entriesName, explain, fileStem, number } from "./text.js";
+import { backendText, bytesText, durationText, entriesName, explain, fileStem, number, t } from "./text.js";
+import { figuresOf, readCard } from "./weights-file.js";
 
 /** Longest side of the pictures that show what the bands could be. */
 const CHOICE_MAX_PX = 120;
-const MISSING = "A band that the model needs is missing: choose it under Bands.";
 
 /**
  * @typedef {import("../engine/messages.js").Entry} Entry
@@ -23,13 +32,29 @@ const MISSING = "A band that the model needs is missing: choose it under Bands."
  * @typedef {import("../wasm/raremap-web.js").OpenedScene} OpenedScene
  *
  * @typedef {{name: string, from: SceneSource}} Source where a scene comes from, and what the page calls it
+ * @typedef {{name: string, source: File | URL}} OwnModel a weights file in place of the default one
  * @typedef {"empty" | "reading" | "ready" | "running" | "done" | "cancelled" | "error"} State
  */
 
 const address = addressOptions(location.search);
-const engine = new Engine({ onCrash, onMemory: (bytes) => (byId("status").dataset.wasmBytes = String(bytes)) });
-const viewer = new Viewer(/** @type {HTMLCanvasElement} */ (byId("canvas")), () => result.onView());
+startLanguage(address.lang);
+/** The model of the user's that is in use. @type {OwnModel | undefined} */
+let own;
+let engine = newEngine(own);
+const viewer = new Viewer(/** @type {HTMLCanvasElement} */ (byId("canvas")), onView);
 const result = new ResultView(engine, viewer, showError, onMeasuring);
+const review = new ReviewList({
+  read: async () => (await engine.file({ name: "review.geojson", type: "application/geo+json" }, result.options())).blob,
+  onPlace(window) {
+    viewer.show(window);
+    viewer.mark(window);
+  },
+  onError: (cause) => showErrorBox(t("placesNotListed"), cause),
+});
+const inspector = new Inspector(viewer, () => {
+  if (!info || !loaded || state === "running") return undefined;
+  return { engine, info, card: loaded.card, bands, options: result.isFinished ? result.options() : undefined };
+});
 
 /** @type {LoadedModel | undefined} */
 let loaded;
@@ -73,7 +98,9 @@ function setState(next, message) {
   /** @type {HTMLButtonElement} */ (byId("run")).disabled = !hasScene || next === "reading" || bands.includes(null);
   byId("result").hidden = !["running", "done", "cancelled"].includes(next);
   byId("incomplete").hidden = next !== "cancelled";
+  showSwipe();
   for (const button of byId("downloads").querySelectorAll("button")) button.disabled = next !== "done";
+  byId("keep-result").hidden = next !== "done" || !navigator.storage?.getDirectory;
   for (const choice of document.querySelectorAll("#band-selects select, #offers input")) {
     /** @type {HTMLSelectElement | HTMLInputElement} */ (choice).disabled = next === "running";
   }
@@ -84,18 +111,29 @@ function setState(next, message) {
  * @param {unknown} cause
  */
 function showError(what, cause) {
+  if (!loaded) byId("backend").textContent = "";
+  setState("error", what);
+  showErrorBox(what, cause);
+}
+
+/**
+ * Says what is wrong, and leaves the page in its state.
+ *
+ * @param {string} what
+ * @param {unknown} cause
+ * @param {string} [instead] advice in place of the usual one for this code
+ */
+function showErrorBox(what, cause, instead) {
   const { code, cause: happened, advice, detail } = explain(toEngineError(cause));
   const box = byId("error");
   box.dataset.code = code;
   box.replaceChildren(
     make("strong", {}, what),
     make("p", {}, happened),
-    make("p", {}, advice),
-    make("details", {}, make("summary", {}, "Details"), make("code", {}, detail)),
+    make("p", {}, instead ?? advice),
+    make("details", {}, make("summary", {}, t("details")), make("code", {}, detail)),
   );
   box.hidden = false;
-  if (!loaded) byId("backend").textContent = "";
-  setState("error", what);
   box.scrollIntoView({ block: "nearest" });
 }
 
@@ -104,23 +142,56 @@ function clearError() {
   byId("error").replaceChildren();
 }
 
+function onView() {
+  result.onView();
+  inspector.onView();
+}
+
+/** The scene, or how it is read, is another one. */
+function clearResult() {
+  result.clear();
+  review.clear();
+  inspector.hide();
+}
+
+/** The options have changed. */
+function refresh() {
+  review.refresh();
+  return result.refresh();
+}
+
 // The model
 
+/** @param {OwnModel | undefined} model */
+function newEngine(model) {
+  const made = new Engine({
+    modelUrl: model?.source instanceof URL ? model.source : undefined,
+    onCrash: () => made === engine && onCrash(),
+    onMemory: (bytes) => (byId("status").dataset.wasmBytes = String(bytes)),
+  });
+  return made;
+}
+
 /**
- * Starts the engine with the model in it. If the address leaves the choice of device open and a graphics card brings the engine down, the
+ * Starts an engine with a model in it. If the address leaves the choice of device open and a graphics card brings the engine down, the
  * processor takes over.
  *
+ * @param {Engine} target
+ * @param {OwnModel | undefined} model
  * @param {boolean} isGpuSuspect it has brought the engine down before
+ * @returns {Promise<LoadedModel>}
  */
-async function load(isGpuSuspect) {
+async function load(target, model, isGpuSuspect) {
   const canFallBack = address.backend === "auto";
   const usesFallback = canFallBack && isGpuSuspect;
   isLoading = true;
   try {
-    loaded = await engine.load({ backend: usesFallback ? "cpu" : address.backend, onProgress: onLoadProgress });
+    const backend = usesFallback ? "cpu" : address.backend;
+    const file = model?.source instanceof File ? model.source : undefined;
+    loaded = await target.load({ backend, model: file, onProgress: onLoadProgress });
   } catch (cause) {
     if (!canFallBack || isGpuSuspect || toEngineError(cause).code !== "trap") throw cause;
-    return load(true);
+    return load(target, model, true);
   } finally {
     isLoading = false;
   }
@@ -133,12 +204,14 @@ async function load(isGpuSuspect) {
   return loaded;
 }
 
+/** @param {{loaded: number, total: number}} progress in bytes */
+function loadingText({ loaded, total }) {
+  return total ? t("loadingModelOf", { loaded: bytesText(loaded), total: bytesText(total) }) : t("loadingModel", { loaded: bytesText(loaded) });
+}
+
 /** @param {LoadProgress} progress */
 function onLoadProgress(progress) {
-  const text =
-    progress.phase === "check"
-      ? "Checking the model on this device."
-      : `Loading the model, ${bytesText(progress.loaded)}${progress.total ? ` of ${bytesText(progress.total)}` : ""}.`;
+  const text = progress.phase === "check" ? t("checkingModel") : loadingText(progress);
   if (state !== "empty" && state !== "reading") return;
   byId("status").textContent = text;
   byId("reading-text").textContent = text;
@@ -148,21 +221,69 @@ async function boot() {
   /** @type {LoadedModel} */
   let model;
   try {
-    const first = load(false);
+    const first = load(engine, own, false);
     loading = first;
     model = await first;
   } catch (cause) {
     // A file that is being opened waits for the same promise and tells about the failure itself.
-    if (state !== "reading") showError("The model could not be loaded", cause);
+    if (state !== "reading") showError(t("modelNotLoaded"), cause);
     return;
   }
+  showModel(model);
+  if (state === "empty") setState("empty", t("ready"));
+}
+
+/** @param {LoadedModel} model */
+function showModel(model) {
   const { card } = model;
   result.scale = model.scale;
-  panel.showRare(card, () => result.refresh());
+  result.figures = figuresOf(card.whole.metrics);
+  panel.showRare(card, refresh);
   panel.showLayerChoices(card, (kind) => result.setKind(kind));
   panel.showAbout(model);
+  showModelLine(own?.name);
   /** @type {HTMLButtonElement} */ (byId("about-open")).disabled = false;
-  if (state === "empty") setState("empty", "The page is ready for an image.");
+}
+
+/** Shows what a weights file says of itself, and uses it if the user wants that. @param {OwnModel} next */
+async function considerModel(next) {
+  try {
+    if (await offerModel(next.name, await readCard(next.source))) await takeModel(next);
+  } catch (cause) {
+    showErrorBox(t("modelUnusable", { name: next.name }), cause, t("modelKept"));
+  }
+}
+
+/**
+ * Loads a model into an engine of its own. It takes the place of the one before only once it has been checked there.
+ *
+ * @param {OwnModel | undefined} next nothing for the default model
+ */
+async function takeModel(next) {
+  await loading.catch(() => {});
+  if (state === "running") await cancelRun();
+  const before = { state, message: byId("status").textContent ?? "" };
+  const scene = info && source;
+  clearError();
+  setState("reading", t("loadingNamed", { name: next?.name ?? "default" }));
+  const trial = newEngine(next);
+  let model;
+  try {
+    model = await load(trial, next, false);
+  } catch (cause) {
+    trial.close();
+    setState(before.state, before.message);
+    throw cause;
+  }
+  engine.close();
+  engine = trial;
+  result.setEngine(trial);
+  own = next;
+  loading = Promise.resolve();
+  clearResult();
+  showModel(model);
+  if (scene) await openScene(scene);
+  else setState("empty", t("modelReady", { name: model.card.name }));
 }
 
 /** The worker is gone, the page goes on: a new one is loaded, and the scene opened again in it. */
@@ -172,19 +293,28 @@ function onCrash() {
   loading = restart(byId("backend").dataset.backend === "webgpu");
   loading.catch((cause) => {
     info = undefined;
-    showError("The engine could not be restarted", cause);
+    showError(t("notRestarted"), cause);
   });
 }
 
 /** @param {boolean} isGpuSuspect */
 async function restart(isGpuSuspect) {
-  await load(isGpuSuspect);
+  await load(engine, own, isGpuSuspect);
   if (!info || !source) return;
   await engine.open(source.from);
   showPreview(await engine.preview({ bands: assigned(bands), maxPx: PICTURE_MAX_PX }));
 }
 
 // The scene
+
+/** Scenes, a weights file, or both. @param {Entry[]} entries */
+function takeEntries(entries) {
+  const isModel = (/** @type {Entry} */ { path }) => isWeightsFile(path);
+  const model = entries.find(isModel);
+  const scene = entries.filter((entry) => !isModel(entry));
+  if (model) void considerModel({ name: model.file.name, source: model.file });
+  if (scene.length > 0) void openEntries(scene);
+}
 
 /** @param {Entry[]} entries */
 function openEntries(entries) {
@@ -195,11 +325,11 @@ function openEntries(entries) {
 /** @param {string} text an address, relative to the page's or whole */
 async function openAddress(text) {
   try {
-    const url = sceneUrl(text, location.href);
+    const url = fileUrl(text, location.href);
     const name = fileNameOf(url);
     await openScene({ name, from: { url: url.href, name } });
   } catch (cause) {
-    showError("The scene's address could not be read", cause);
+    showError(t("sceneAddress"), cause);
   }
 }
 
@@ -209,15 +339,15 @@ async function openScene(next) {
   if (state === "running") await cancelRun();
   if (token !== opened) return;
   clearError();
-  result.clear();
+  clearResult();
   source = next;
   info = undefined;
   byId("reading-progress").removeAttribute("value");
-  setState("reading", `Reading ${next.name}.`);
+  setState("reading", t("reading", { name: next.name }));
   try {
     await loading;
     if (token !== opened) return;
-    setState("reading", `Reading ${next.name}.`);
+    setState("reading", t("reading", { name: next.name }));
     const opening = await engine.open(next.from, { onProgress: (progress) => onOpening(token, next, progress) });
     if (token !== opened) return;
     const choices = [];
@@ -234,12 +364,12 @@ async function openScene(next) {
     // Values in other units are matched unless that is switched off, as the command does; another resolution is an offer.
     /** @type {HTMLInputElement} */ (byId("resample")).checked = false;
     /** @type {HTMLInputElement} */ (byId("matching")).checked = true;
-    setState("ready", bands.includes(null) ? MISSING : `${next.name} is open.`);
+    setState("ready", bands.includes(null) ? t("bandMissing") : t("opened", { name: next.name }));
     byId("panel").scrollTop = 0;
     viewer.setScene(info.scene.width, info.scene.height);
     showPreview(picture);
   } catch (cause) {
-    if (token === opened) showError(`${next.name} could not be opened`, cause);
+    if (token === opened) showError(t("notOpened", { name: next.name }), cause);
   }
 }
 
@@ -253,7 +383,7 @@ function onOpening(token, next, { done, total }) {
   const bar = /** @type {HTMLProgressElement} */ (byId("reading-progress"));
   bar.max = total;
   bar.value = done;
-  byId("reading-text").textContent = `Unpacking ${next.name}, ${bytesText(done)} of ${bytesText(total)}.`;
+  byId("reading-text").textContent = t("unpacking", { name: next.name, done: bytesText(done), total: bytesText(total) });
 }
 
 /** @param {import("../engine/messages.js").Preview} preview */
@@ -274,13 +404,13 @@ async function onBands(chosen) {
   const token = opened;
   bands = chosen;
   clearError();
-  result.clear();
-  setState("ready", chosen.includes(null) ? MISSING : "The bands have changed. Press Run to map the scene with them.");
+  clearResult();
+  setState("ready", t(chosen.includes(null) ? "bandMissing" : "bandsChanged"));
   try {
     const picture = await engine.preview({ bands: assigned(chosen), maxPx: PICTURE_MAX_PX });
     if (token === opened && bands === chosen) showPreview(picture);
   } catch (cause) {
-    if (token === opened) showError("The scene could not be drawn with these bands", cause);
+    if (token === opened) showError(t("notDrawnWithBands"), cause);
   }
 }
 
@@ -290,14 +420,14 @@ async function openSample() {
   try {
     if (state === "running") await cancelRun();
     clearError();
-    setState("reading", "Fetching the sample.");
+    setState("reading", t("fetchingSample"));
     const response = await fetch(new URL("../sample/scene.tif", import.meta.url));
     if (!response.ok) throw new EngineError("sample_fetch", `The sample could not be fetched: HTTP ${response.status}.`);
     const blob = await response.blob();
     if (token === opened) await openEntries([{ path: name, file: new File([blob], name, { type: "image/tiff" }) }]);
   } catch (cause) {
     const error = cause instanceof TypeError ? new EngineError("sample_fetch", cause.message) : cause;
-    if (token === opened) showError("The sample could not be opened", error);
+    if (token === opened) showError(t("sampleNotOpened"), error);
   }
 }
 
@@ -311,9 +441,11 @@ function run() {
 async function runScene() {
   const token = opened;
   clearError();
+  review.clear();
+  inspector.hide();
   result.startRun();
   showProgress(0, 0, "");
-  setState("running", "Mapping the scene.");
+  setState("running", t("running"));
   byId("cancel").focus({ preventScroll: true });
   const timer = new TileTimer();
   cancelling = new AbortController();
@@ -322,35 +454,38 @@ async function runScene() {
     await loading;
     if (token !== opened) return;
     if (signal.aborted) {
-      setState("ready", "Cancelled before the first tile.");
+      setState("ready", t("cancelledEarly"));
       return;
     }
     const options = { bands: assigned(bands), tile: address.tile, ...panel.chosenOffers() };
-    const { done, total, cancelled, secs } = await engine.run(options, {
+    const { done, total, cancelled, secs, workers } = await engine.run(options, {
       onProgress: ({ done, total }) => showProgress(done, total, timer.left(done, total)),
       onPicture: (picture) => result.showPart(picture),
       signal,
+      workers: address.workers,
     });
     // Another file waits for this run's end: what it left is of no interest.
     if (token !== opened) return;
-    byId("status").dataset.seconds = String(secs);
+    Object.assign(byId("status").dataset, { seconds: String(secs), workers: String(workers) });
     await result.finish();
     if (token !== opened) return;
-    await result.showFiles(fileStem(info?.scene.name ?? "scene"));
+    const stem = fileStem(info?.scene.name ?? "scene");
+    await result.showFiles(stem);
     if (token !== opened) return;
-    if (cancelled) setState("cancelled", `Cancelled after ${number(done)} of ${number(total)} tiles.`);
-    else setState("done", `Mapped in ${durationText(secs)}.`);
+    if (!cancelled && loaded?.card.rareClasses.length) review.offer(stem);
+    if (cancelled) setState("cancelled", t("cancelled", { done: number(done), total: number(total) }));
+    else setState("done", t("done", { time: durationText(secs) }));
     byId("run").focus({ preventScroll: true });
     // The numbers are what was waited for: they come into sight where the panel is too short for all.
     byId("result").scrollIntoView({ block: "nearest" });
   } catch (cause) {
-    if (token === opened) showError(`${info?.scene.name ?? "The scene"} could not be mapped`, cause);
+    if (token === opened) showError(t("notMapped", { name: info?.scene.name ?? t("theScene") }), cause);
   }
 }
 
 async function cancelRun() {
   /** @type {HTMLButtonElement} */ (byId("cancel")).disabled = true;
-  byId("status").textContent = "Stopping after this tile.";
+  byId("status").textContent = t("stopping");
   cancelling.abort();
   await running;
   /** @type {HTMLButtonElement} */ (byId("cancel")).disabled = false;
@@ -365,7 +500,7 @@ function showProgress(done, total, left) {
   const bar = /** @type {HTMLProgressElement} */ (byId("progress"));
   bar.max = total || 1;
   bar.value = done;
-  byId("progress-tiles").textContent = total ? `${number(done)} of ${number(total)} tiles` : "Starting";
+  byId("progress-tiles").textContent = total ? t("tiles", { done: number(done), total: number(total) }) : t("starting");
   byId("progress-left").textContent = left;
 }
 
@@ -376,7 +511,7 @@ function showProgress(done, total, left) {
  * @param {number} total
  */
 function onMeasuring(done, total) {
-  const text = `Measuring areas, ${number(Math.floor((100 * done) / total))} %`;
+  const text = t("measuring", { percent: number(Math.floor((100 * done) / total)) });
   if (state !== "running") {
     byId("result-note").textContent = text;
     return;
@@ -388,16 +523,69 @@ function onMeasuring(done, total) {
   byId("progress-left").textContent = "";
 }
 
+/** Keeps the result's main files in the browser's storage. */
+async function keepCurrentResult() {
+  const { areas } = result;
+  const scene = info?.scene.name;
+  if (!areas || !scene) return;
+  const button = /** @type {HTMLButtonElement} */ (byId("keep-result"));
+  const note = byId("download-note");
+  button.disabled = true;
+  try {
+    const options = result.options();
+    const files = await engine.files(options);
+    const rare = areas.classes.filter((it) => it.rare).map(({ name, pixels, hectares }) => ({ name, pixels, hectares }));
+    await keepResult({ scene, stem: fileStem(scene), date: new Date().toISOString(), rare }, async (name) => {
+      const file = files.find((it) => it.name === name);
+      note.textContent = t("keeping", { name });
+      return file && (await engine.file(file, options)).blob;
+    });
+    note.textContent = t("keptResult");
+    await showKept();
+  } catch (cause) {
+    note.textContent = "";
+    showErrorBox(t("notKeptResult"), cause);
+  } finally {
+    button.disabled = false;
+  }
+}
+
+/** Shows the result on the left of the slider, and the scene alone on its right. */
+function showSwipe() {
+  const slider = /** @type {HTMLInputElement} */ (byId("swipe"));
+  const isOn = /** @type {HTMLInputElement} */ (byId("compare")).checked && !byId("result").hidden;
+  slider.hidden = !isOn;
+  viewer.setSwipe(isOn ? slider.valueAsNumber / 100 : 1);
+}
+
+/** Saves the site with the model that is in use, for a server without this one. */
+async function saveSite() {
+  const button = /** @type {HTMLButtonElement} */ (byId("site-folder"));
+  const note = byId("offline");
+  button.disabled = true;
+  try {
+    const onProgress = (/** @type {number} */ done, /** @type {number} */ total) => (note.textContent = t("sitePacking", { done, total }));
+    save(await siteFolder(own?.source, t("siteReadMe"), onProgress), "raremap-site.zip");
+    note.textContent = t("sitePacked");
+  } catch (cause) {
+    note.textContent = "";
+    showErrorBox(t("siteNotPacked"), cause);
+  } finally {
+    button.disabled = false;
+  }
+}
+
 // Wiring
 
 for (const [input, buttons] of [
   ["file-input", ["drop-zone", "open-another"]],
   ["folder-input", ["choose-folder", "open-folder"]],
+  ["model-input", ["model-choose"]],
 ]) {
   const dialog = /** @type {HTMLInputElement} */ (byId(/** @type {string} */ (input)));
   dialog.addEventListener("change", () => {
     const entries = entriesOf(dialog.files ?? []);
-    if (entries.length > 0) openEntries(entries);
+    takeEntries(entries);
     // The same file can be chosen again, for example after it was mended.
     dialog.value = "";
   });
@@ -415,14 +603,32 @@ byId("border").addEventListener("change", () => {
   if (source) openScene({ ...source, from: { ...source.from, emptyBorder } });
 });
 byId("outline").addEventListener("change", () => result.refresh());
-bindNumber("threshold", () => result.refresh());
-bindNumber("top-k", () => result.refresh());
+bindNumber("threshold", refresh);
+bindNumber("top-k", refresh);
+for (const id of ["compare", "swipe"]) byId(id).addEventListener("input", showSwipe);
 bindNumber("opacity", () => viewer.setOpacity(result.opacity()));
 
 const about = /** @type {HTMLDialogElement} */ (byId("about"));
 byId("about-open").addEventListener("click", () => about.showModal());
-byId("about-close").addEventListener("click", () => about.close());
+for (const id of ["about-close", "model-choose"]) byId(id).addEventListener("click", () => about.close());
+byId("model-default").addEventListener("click", () => {
+  takeModel(undefined).catch((cause) => showErrorBox(t("defaultNotLoaded"), cause));
+});
+byId("site-folder").addEventListener("click", saveSite);
+byId("keep-result").addEventListener("click", keepCurrentResult);
+void showKept();
+showRequestsOnDemand(() => engine.requests());
+// Digests are only computed on secure pages.
+byId("site-folder").hidden = !isSecureContext;
 
-acceptDrops(openEntries, (cause) => showError("The folder could not be listed", new EngineError("folder_unreadable", String(cause))));
-boot();
+acceptDrops(takeEntries, (cause) => showError(t("folderNotListed"), new EngineError("folder_unreadable", String(cause))));
+void startOffline(boot());
 if (address.scene) openAddress(address.scene);
+if (address.model) {
+  try {
+    const source = fileUrl(address.model, location.href);
+    void considerModel({ name: fileNameOf(source), source });
+  } catch (cause) {
+    showErrorBox(t("modelAddress"), cause);
+  }
+}

@@ -2,7 +2,9 @@
 // The panel's parts that depend on the scene, the card and the result.
 
 import { byId, make, swatch } from "./dom.js";
-import { bandName, className, hectaresText, listing, number, percentText, title, warningText } from "./text.js";
+import { figuresTable, isDoubtful, precisionText } from "./model.js";
+import { bandName, className, hectaresText, listing, number, percentText, t, title, warningText } from "./text.js";
+import { figuresOf } from "./weights-file.js";
 
 /**
  * @typedef {import("../engine/messages.js").LoadedModel} LoadedModel
@@ -20,10 +22,10 @@ import { bandName, className, hectaresText, listing, number, percentText, title,
 export function showScene(info) {
   byId("scene-name").textContent = info.name;
   const facts = [
-    ["Size", `${number(info.width)} x ${number(info.height)} pixels`],
-    ["Bands", `${info.bands.length}, ${info.sampleType}`],
-    ["CRS", info.crs ?? "none"],
-    ["Pixel", info.resolution ?? "size unknown"],
+    [t("size"), t("sizePixels", { width: number(info.width), height: number(info.height) })],
+    [t("bands"), `${info.bands.length}, ${info.sampleType}`],
+    [t("crs"), info.crs ?? t("noCrs")],
+    [t("pixel"), info.resolution ?? t("unknownSize")],
   ];
   byId("scene-facts").replaceChildren(...facts.flatMap(([term, text]) => [make("dt", {}, term), make("dd", {}, text)]));
   byId("scene").hidden = false;
@@ -34,17 +36,17 @@ export function downloadId(name) {
   return `download-${name.replace(".", "-")}`;
 }
 
-/** @type {Record<string, string>} what the files are in the user's words, by name */
+/** What the files are in the user's words, by name. @type {Record<string, import("./text.js").Message>} */
 const FILES = {
-  "mask.tif": "Mask, GeoTIFF",
-  "mask.png": "Mask, PNG",
-  "probability.tif": "Probability, GeoTIFF",
-  "saliency.tif": "Saliency, GeoTIFF",
-  "polygons.geojson": "Polygons, GeoJSON",
-  "review.geojson": "Look here first, GeoJSON",
-  "areas.csv": "Areas, CSV",
-  "areas.json": "Areas, JSON",
-  "item.json": "STAC Item",
+  "mask.tif": "fileMaskTif",
+  "mask.png": "fileMaskPng",
+  "probability.tif": "fileProbability",
+  "saliency.tif": "fileSaliency",
+  "polygons.geojson": "filePolygons",
+  "review.geojson": "fileReview",
+  "areas.csv": "fileAreasCsv",
+  "areas.json": "fileAreasJson",
+  "item.json": "fileItem",
 };
 
 /**
@@ -53,7 +55,8 @@ const FILES = {
  */
 export function showFiles(files, onChoice) {
   const buttons = files.map((file) => {
-    const button = make("button", { type: "button", id: downloadId(file.name), class: "secondary", title: file.title }, FILES[file.name] ?? file.name);
+    const what = FILES[file.name] ? t(FILES[file.name]) : file.name;
+    const button = make("button", { type: "button", id: downloadId(file.name), class: "secondary", title: file.title }, what);
     button.addEventListener("click", () => onChoice(file));
     return button;
   });
@@ -72,9 +75,9 @@ export function showOffers(info, matching) {
   const border = /** @type {HTMLInputElement} */ (byId("border"));
   byId("border-field").hidden = !info.hasEmptyBorder && border.checked;
   byId("resample-field").hidden = !info.canResample;
-  byId("resample-text").textContent = `Run at the model's ${number(info.modelResolutionM, info.modelResolutionM % 1 ? 1 : 0)} m; the mask keeps the scene's own pixels`;
+  byId("resample-text").textContent = t("resample", { metres: number(info.modelResolutionM, info.modelResolutionM % 1 ? 1 : 0) });
   byId("matching-field").hidden = !matching;
-  byId("matching-text").textContent = `Match the values to the training data's`;
+  byId("matching-text").textContent = t("matching");
   byId("matching-hint").textContent = matching ?? "";
 }
 
@@ -95,7 +98,7 @@ export function showWarnings(warnings) {
   const items = warnings.map(({ code, message }) => {
     const [short, figures] = warningText(code, message);
     const item = make("li", { "data-code": code }, short);
-    if (figures) item.append(make("details", {}, make("summary", {}, "Figures"), figures));
+    if (figures) item.append(make("details", {}, make("summary", {}, t("figures")), figures));
     return item;
   });
   byId("warnings").replaceChildren(...items);
@@ -139,26 +142,26 @@ function chooseBands(info, bands) {
  * @param {(bands: Bands) => void} onChange
  */
 export function showBands(info, onChange) {
-  const label = (/** @type {SceneBand} */ { index, name }) => (name ? `Band ${index + 1}: ${bandName(name)}` : `Band ${index + 1}`);
+  const label = (/** @type {SceneBand} */ { index, name }) => (name ? t("bandNamed", { number: index + 1, name: bandName(name) }) : t("bandNumber", { number: index + 1 }));
   const selects = info.modelBands.map((name, i) => {
     const select = make("select", { id: `band-${name}`, "data-band": name });
     const guessed = info.assignment.bands[i];
     // Only a person can say which band it is that the scene does not seem to have.
-    if (guessed === null) select.append(new Option("Choose a band", ""));
+    if (guessed === null) select.append(new Option(t("chooseBand"), ""));
     select.append(...info.scene.bands.map((band) => new Option(label(band), String(band.index))));
     select.value = guessed === null ? "" : String(guessed);
     return select;
   });
   const chosen = () => selects.map((select) => (select.value === "" ? null : Number(select.value)));
   const summarize = () => {
-    const number = (/** @type {number | null} */ band) => (band === null ? "missing" : String(band + 1));
+    const number = (/** @type {number | null} */ band) => (band === null ? t("missing") : String(band + 1));
     const parts = info.modelBands.map((name, i) => `${bandName(name)} ${number(chosen()[i])}`);
     byId("bands-summary").textContent = parts.join(", ");
   };
   for (const select of selects) {
     select.addEventListener("change", () => {
       summarize();
-      byId("bands-reason").textContent = "You chose these bands.";
+      byId("bands-reason").textContent = t("youChose");
       onChange(chosen());
     });
   }
@@ -202,68 +205,99 @@ export function selectedRare() {
 export function showLayerChoices(card, onChange) {
   /** @type {[LayerKind | "none", string][]} */
   const kinds = [
-    ["mask", "Classes"],
+    ["mask", t("classes")],
     ...card.rareClasses.map((name) => /** @type {[LayerKind, string]} */ ([`probability:${name}`, title(name)])),
-    ["saliency", "Saliency"],
-    ["none", "Scene only"],
+    ["saliency", t("saliency")],
+    .../** @type {[LayerKind, string][]} */ (card.rareClasses.length > 0 ? [["disagreement", t("disagreement")]] : []),
+    ["none", t("sceneOnly")],
   ];
   const chips = kinds.map(([kind, text], i) => {
     const radio = make("input", { type: "radio", name: "layer", value: kind });
     radio.checked = i === 0;
     radio.addEventListener("change", () => onChange(kind));
     const label = make("label", {}, radio, text);
-    if (kind.startsWith("probability:")) label.title = `How likely each pixel is to be ${text.toLowerCase()}`;
+    if (kind.startsWith("probability:")) label.title = t("howLikely", { name: text.toLowerCase() });
     return label;
   });
   byId("layer-choices").replaceChildren(...chips);
 }
 
-/** @param {Areas} areas */
-export function showTable(areas) {
-  byId("area-unit").textContent = areas.validHectares === null ? "pixels" : "ha";
+/** What a rare class is called if most of what the model marks as it is wrong. @param {string} name */
+function possible(name) {
+  return t("possible", { name: className(name) });
+}
+
+/**
+ * @param {Areas} areas
+ * @param {import("./weights-file.js").Figures} figures how well the model finds its classes
+ */
+export function showTable(areas, { classes, threshold }) {
+  byId("right-column").hidden = classes.length === 0;
+  byId("area-unit").textContent = t(areas.validHectares === null ? "pixelsUnit" : "hectares");
   const rows = areas.classes.map((row) => {
-    const name = make("span", { class: "name" }, swatch(row.color), title(row.name));
-    if (row.rare) name.append(make("span", { class: "rare" }, "rare"));
+    const known = classes.find(({ name }) => name === row.name);
+    const isPossible = row.rare && isDoubtful(known);
+    const name = make("span", { class: "name" }, swatch(row.color), isPossible ? possible(row.name) : title(row.name));
+    if (row.rare) name.append(make("span", { class: "rare" }, t("rare")));
+    const header = make("th", { scope: "row" }, name);
+    if (isPossible) header.append(make("span", { class: "doubt" }, t("lookAtEach")));
     const hectares = row.hectares ?? undefined;
     return make(
       "tr",
       { "data-class": row.name, "data-pixels": row.pixels, "data-hectares": hectares, "data-percent": row.percent },
-      make("th", { scope: "row" }, name),
+      header,
       make("td", { class: "number" }, hectares === undefined ? number(row.pixels) : hectaresText(hectares)),
       make("td", { class: "number" }, percentText(row.percent)),
+      ...(classes.length > 0 ? [make("td", { class: "number" }, precisionText(known))] : []),
     );
   });
+  const measured = threshold === null ? "" : t("rightThreshold", { threshold: number(threshold, 2) });
+  byId("right-note").textContent = classes.length > 0 ? `${t("rightNote")} ${measured}` : "";
   byId("class-table").replaceChildren(...rows);
   byId("result-note").textContent = [
-    areas.validHectares === null ? "The scene has no georeferencing, so areas are counts of pixels." : "",
-    areas.complete ? "" : "The table only counts the part that was finished.",
+    areas.validHectares === null ? t("noGeoreference") : "",
+    areas.complete ? "" : t("partOnly"),
     // Part of a map may well be one class.
     ...(areas.complete ? areas.warnings.map(({ message }) => message) : []),
-    areas.nodataPixels > 0 && areas.complete ? `${number(areas.nodataPixels)} pixels have no data.` : "",
+    areas.nodataPixels > 0 && areas.complete ? t("noDataPixels", { count: number(areas.nodataPixels) }) : "",
   ].join(" ");
 }
+
+/** The colours of the layer, as raremap-output draws it. @type {[number[], import("./text.js").Message][]} */
+const DISAGREEMENT = [
+  [[230, 159, 0], "auxiliaryAlone"],
+  [[86, 180, 233], "mainAlone"],
+];
 
 /**
  * @param {LayerKind | "none"} kind of layer
  * @param {[number, number, number][]} scale colours of a continuous layer, low to high
  * @param {Areas} areas
  * @param {number} topK percent
+ * @param {import("./weights-file.js").Figures} figures how well the model finds its classes
  */
-export function showLegend(kind, scale, areas, topK) {
+export function showLegend(kind, scale, areas, topK, { classes }) {
   const legend = byId("legend");
   legend.hidden = kind === "none";
   if (kind === "mask") {
+    const nameOf = (/** @type {import("../wasm/raremap-web.js").ClassArea} */ { name, rare }) =>
+      rare && isDoubtful(classes.find((it) => it.name === name)) ? possible(name) : title(name);
     const present = areas.classes.filter(({ pixels }) => pixels > 0);
     legend.replaceChildren(
-      make("ul", { class: "classes" }, ...present.map((row) => make("li", {}, swatch(row.color), title(row.name)))),
+      make("ul", { class: "classes" }, ...present.map((row) => make("li", {}, swatch(row.color), nameOf(row)))),
     );
     legend.hidden = present.length === 0;
     return;
   }
-  const caption =
-    kind === "saliency"
-      ? `Saliency. ${areas.topK.threshold === null ? "No pixel is marked" : `The top ${number(topK)}%, ${number(areas.topK.threshold, 2)} and above, are bright`}`
-      : `Probability of ${className(kind.replace("probability:", ""))}`;
+  if (kind === "disagreement") {
+    const items = DISAGREEMENT.map(([color, message]) => make("li", {}, swatch(color), t(message)));
+    legend.replaceChildren(make("ul", { class: "classes" }, ...items));
+    return;
+  }
+  const { threshold } = areas.topK;
+  const saliency = () =>
+    threshold === null ? t("legendNoSaliency") : t("legendSaliency", { percent: number(topK), threshold: number(threshold, 2) });
+  const caption = kind === "saliency" ? saliency() : t("probabilityOf", { name: className(kind.replace("probability:", "")) });
   legend.replaceChildren(caption, ramp(scale), make("div", { class: "ends" }, make("span", {}, "0"), make("span", {}, "1")));
 }
 
@@ -281,28 +315,30 @@ function ramp(scale) {
 
 /** @param {LoadedModel} model */
 export function showAbout({ card, golden }) {
+  const { classes } = figuresOf(card.whole.metrics);
   const [finest, coarsest] = card.groundResolutionRangeM;
   const trained = finest < coarsest ? [finest, coarsest] : [finest];
   const facts = [
-    ["Model", card.name],
-    ["Created", card.created.slice(0, 10)],
-    ["Inputs", listing(card.bands.map(bandName))],
-    ["Values", card.valueScaling],
-    ["Pixel size", `trained at ${trained.map((metres) => number(metres)).join(" to ")} m`],
-    ["Classes", listing(card.classes.map(({ name }) => className(name)))],
-    ["Rare classes", listing(card.rareClasses.map(className))],
-    ["Trained on", card.dataset],
-    ["Source", card.provenance],
-    ["Weights", card.quantization],
-    ["Test tile", `differs by at most ${golden.maxAbs.toExponential(1)}, where ${golden.tolerance.toExponential(1)} is allowed`],
+    [t("aboutModel"), card.name],
+    [t("aboutCreated"), card.created.slice(0, 10)],
+    [t("aboutInputs"), listing(card.bands.map(bandName))],
+    [t("aboutValues"), card.valueScaling],
+    [t("pixelSize"), t("trainedAt", { metres: trained.map((metres) => number(metres)).join("–") })],
+    [t("classes"), listing(card.classes.map(({ name }) => className(name)))],
+    [t("rareClasses"), listing(card.rareClasses.map(className))],
+    [t("trainedOn"), card.dataset],
+    [t("source"), card.provenance],
+    [t("weights"), card.quantization],
+    [t("testTile"), t("testTileDiffers", { difference: golden.maxAbs.toExponential(1), tolerance: golden.tolerance.toExponential(1) })],
   ];
   byId("about-body").replaceChildren(
     make("p", {}, card.description),
     make("dl", {}, ...facts.flatMap(([term, text]) => [make("dt", {}, term), make("dd", {}, text)])),
+    ...(classes.length > 0 ? [figuresTable(classes)] : []),
     make(
       "details",
       {},
-      make("summary", {}, "The whole card, with its figures"),
+      make("summary", {}, t("wholeCard")),
       make("pre", { tabindex: 0 }, JSON.stringify(card.whole, null, 2)),
     ),
   );

@@ -5,7 +5,7 @@ import { Layers } from "../view/layers.js";
 import { save } from "../view/make.js";
 import { byId } from "./dom.js";
 import * as panel from "./panel.js";
-import { number } from "./text.js";
+import { number, t } from "./text.js";
 
 export { PICTURE_MAX_PX } from "../view/layers.js";
 
@@ -32,23 +32,38 @@ export class ResultView {
     this.onError = onError;
     /** Colours of the continuous layers, low to high. @type {[number, number, number][]} */
     this.scale = [];
+    /** How well the model finds its classes. @type {import("./weights-file.js").Figures} */
+    this.figures = { classes: [], threshold: null };
+    /** The numbers of what is drawn. @type {import("../wasm/raremap-web.js").Areas | undefined} */
+    this.areas = undefined;
     this.#layers = new Layers(engine, viewer, {
       options: () => this.options(),
       opacity: () => this.opacity(),
       hasOutline: () => /** @type {HTMLInputElement} */ (byId("outline")).checked,
       onAreas: (areas, kind, options) => {
-        panel.showTable(areas);
-        panel.showLegend(kind, this.scale, areas, options.topK);
+        this.areas = areas;
+        panel.showTable(areas, this.figures);
+        panel.showLegend(kind, this.scale, areas, options.topK, this.figures);
       },
-      onError: (cause) => onError("The result could not be drawn", cause),
+      onError: (cause) => onError(t("notDrawn"), cause),
       onMeasuring,
     });
+  }
+
+  /** Results come from another engine from now on. @param {Engine} engine */
+  setEngine(engine) {
+    this.engine = engine;
+    this.#layers.engine = engine;
   }
 
   /** How the result is decided. @returns {DecideOptions} */
   options() {
     const value = (/** @type {string} */ id) => /** @type {HTMLInputElement} */ (byId(`${id}-range`)).valueAsNumber;
     return { threshold: value("threshold"), rare: panel.selectedRare(), topK: value("top-k") };
+  }
+
+  get isFinished() {
+    return this.#layers.isFinished;
   }
 
   opacity() {
@@ -63,6 +78,7 @@ export class ResultView {
   /** The scene or the way it is read has changed, so the result no longer holds. */
   clear() {
     this.#layers.clear();
+    this.areas = undefined;
     byId("legend").hidden = true;
     byId("class-table").replaceChildren();
     byId("result-note").textContent = "";
@@ -115,7 +131,7 @@ export class ResultView {
     button.disabled = true;
     try {
       const onProgress = (/** @type {{done: number, total: number}} */ { done, total }) => {
-        if (epoch === this.#layers.epoch) note.textContent = `Writing ${file.name}, row ${number(done)} of ${number(total)}`;
+        if (epoch === this.#layers.epoch) note.textContent = t("writing", { name: file.name, done: number(done), total: number(total) });
       };
       const { blob, notice } = await this.engine.file(file, this.options(), { onProgress });
       save(blob, name);
@@ -123,7 +139,7 @@ export class ResultView {
       button.disabled = !this.#layers.isFinished;
     } catch (cause) {
       note.textContent = "";
-      this.onError(`${name} could not be written`, cause);
+      this.onError(t("notWritten", { name }), cause);
     }
   }
 }

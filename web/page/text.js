@@ -1,14 +1,50 @@
 // @ts-check
 // The page's texts: numbers, names, errors and states in its user's terms.
 
-const LOCALE = "en";
+import { en } from "./messages/en.js";
+import { hi, hiNames, hiPage } from "./messages/hi.js";
+
+/**
+ * @typedef {object} Language
+ * @property {string} name as those who speak it write it
+ * @property {Record<keyof typeof en, string>} messages
+ * @property {Record<string, string>} names of classes and bands in data, where they are not those of the data
+ * @property {Record<string, string>} page the fixed texts of index.html, by the English ones
+ */
+
+/** By their tags. A language is one more message file and one more line here. @type {Record<string, Language>} */
+export const LANGUAGES = {
+  en: { name: "English", messages: en, names: {}, page: {} },
+  hi: { name: "हिन्दी", messages: hi, names: hiNames, page: hiPage },
+};
+
+let locale = "en";
+let language = LANGUAGES.en;
+
+/** @param {string} tag one of LANGUAGES */
+export function setLanguage(tag) {
+  locale = tag;
+  language = LANGUAGES[tag];
+}
+
+/** @typedef {keyof typeof en} Message */
+
+/**
+ * A sentence of the page.
+ *
+ * @param {Message} message
+ * @param {Record<string, string | number>} [values] fill in {names}
+ */
+export function t(message, values = {}) {
+  return language.messages[message].replace(/\{(\w+)\}/g, (_, name) => String(values[name]));
+}
 
 /**
  * @param {number} value
  * @param {number} [digits] decimals
  */
 export function number(value, digits = 0) {
-  return value.toLocaleString(LOCALE, { minimumFractionDigits: digits, maximumFractionDigits: digits });
+  return value.toLocaleString(locale, { minimumFractionDigits: digits, maximumFractionDigits: digits });
 }
 
 /** @param {number} hectares */
@@ -27,10 +63,15 @@ export function percentText(percent) {
 
 /** @param {number} secs */
 export function durationText(secs) {
-  if (secs < 1) return "under 1 s";
-  if (secs < 90) return `${Math.round(secs)} s`;
-  if (secs < 90 * 60) return `${Math.round(secs / 60)} min`;
-  return `${number(secs / 3600, 1)} h`;
+  if (secs < 1) return t("underSecond");
+  if (secs < 90) return t("seconds", { count: Math.round(secs) });
+  if (secs < 90 * 60) return t("minutes", { count: Math.round(secs / 60) });
+  return t("hours", { count: number(secs / 3600, 1) });
+}
+
+/** @param {string} instant RFC 3339 */
+export function dateText(instant) {
+  return new Date(instant).toLocaleString(locale, { dateStyle: "medium", timeStyle: "short" });
 }
 
 /** @param {number} bytes */
@@ -51,20 +92,20 @@ export function title(name) {
 
 /** The same within a sentence. @param {string} name */
 export function className(name) {
-  return name.replaceAll("_", " / ");
+  return language.names[name] ?? name.replaceAll("_", " / ");
 }
 
-/** @type {Record<string, string>} a band's common name as people write it */
-const BAND_NAMES = { nir: "near infrared", swir1: "short-wave infrared 1", swir2: "short-wave infrared 2" };
+/** @type {Record<string, Message>} */
+const BANDS = { nir: "band_nir", swir1: "band_swir1", swir2: "band_swir2" };
 
-/** @param {string} name */
+/** A band's common name as people write it. @param {string} name */
 export function bandName(name) {
-  return BAND_NAMES[name] ?? name.replaceAll("_", " ");
+  return BANDS[name] ? t(BANDS[name]) : (language.names[name] ?? name.replaceAll("_", " "));
 }
 
 /** @param {string[]} words */
 export function listing(words) {
-  return new Intl.ListFormat(LOCALE, { type: "conjunction" }).format(words);
+  return new Intl.ListFormat(locale, { type: "conjunction" }).format(words);
 }
 
 /**
@@ -76,7 +117,7 @@ export function entriesName(paths) {
   const [first] = paths;
   const folder = first.split("/")[0];
   if (paths.every((path) => path.startsWith(`${folder}/`))) return folder;
-  return paths.length > 1 ? `${first} and ${number(paths.length - 1)} more` : first;
+  return paths.length > 1 ? t("andMore", { first, count: number(paths.length - 1) }) : first;
 }
 
 /**
@@ -88,66 +129,67 @@ export function fileStem(sceneName) {
   return sceneName.split(", ")[0].replace(/\.[^.]+$/, "");
 }
 
-/** Causes in the page's own words, where the engine's would be about its inside. @type {Record<string, string>} */
-const WHAT_HAPPENED = {
-  not_a_tiff: "This is not a TIFF file.",
-  empty: "The file is empty.",
-  truncated: "The end of the file is missing.",
-  trap: "The engine stopped: it ran out of memory or has a bug.",
-  worker_missing: "The engine could not be started.",
-  wasm_start: "The engine could not be started in this browser.",
+/** Causes in the page's own words, where the engine's would be about its inside. @type {Record<string, Message>} */
+const CAUSES = {
+  not_a_tiff: "causeNotATiff",
+  empty: "causeEmpty",
+  truncated: "causeTruncated",
+  trap: "causeTrap",
+  worker_missing: "causeWorkerMissing",
+  wasm_start: "causeWasmStart",
 };
 
-const CONVERT = "Rewrite it as a plain GeoTIFF, for example with gdal_translate -co COMPRESS=DEFLATE, and open that file.";
-const DAMAGED = "The file is incomplete or damaged. Copy or download it again.";
-
-/** What to try, by the error's code or the beginning of it, the first that fits. @type {[string, string][]} */
-const WHAT_TO_TRY = [
-  ["not_a_tiff", "Choose a GeoTIFF (.tif). Other formats can be converted with QGIS or gdal_translate."],
-  ["too_few_bands", "Choose all band files of the scene together, or the folder or zip archive that holds them."],
-  ["several_products", "Choose the files of one of them."],
-  ["grids_differ", "First put the bands on one grid, for example with gdalwarp, and open the new files."],
-  ["no_image_among_files", "Choose GeoTIFF files, or a folder or zip archive that contains some."],
-  ["unsupported_jpeg_2000", "Convert the bands first, for example with gdal_translate in.jp2 out.tif."],
-  ["folder_unreadable", "Choose the files themselves instead of the folder."],
-  ["bad_address", "Write the scene's address as https://..., or as a path on this site, after ?scene= in the page's address."],
-  ["http_no_ranges", "Download the file and open it from this computer."],
-  ["http_unreachable", "Check the address and the connection. This site may be limited to files on its own server."],
-  ["http_", "Check the address, or download the file and open it from this computer."],
-  ["unsupported_", CONVERT],
-  ["limit_exceeded", "Cut out a part of the scene, or rewrite the scene in tiles (gdal_translate -co TILED=YES)."],
-  ["scene_too_large", "Cut out a part of the scene and open that."],
-  ["storage_full", "Free some disk space, or use a window that is not private."],
-  ["source_", "The file was moved or changed since it was opened. Open it again."],
-  ["model_fetch", "Check the connection, then reload the page."],
-  ["model_", "The model file is incomplete or was altered. Reload the page without its cache."],
-  ["golden_tile_differs", "On this device the model gives wrong numbers, so the page does not use it. Try another browser or computer."],
-  ["sample_fetch", "Check the connection, or choose a file of your own."],
-  ["misuse", "Check the options and the bands, then run again."],
-  ["trap", "The page has restarted it. If this happens again, try a smaller scene, or add ?backend=cpu to the address."],
-  ["worker_missing", "Reload the page. If that does not help, the site is incomplete or an extension blocks its scripts."],
-  ["wasm_start", "Use a current Chrome, Edge, Firefox or Safari: the page needs WebAssembly with SIMD."],
-  ...["empty", "truncated", "no_image", "missing_tag", "bad_tag", "bad_block"].map(
-    (code) => /** @type {[string, string]} */ ([code, DAMAGED]),
-  ),
-  ["", "Reload the page. If this happens again with the same file, please report it with the details below."],
+/** What to try, by the error's code or the beginning of it, the first that fits. @type {[string, Message][]} */
+const ADVICE = [
+  ["not_a_tiff", "tryGeoTiff"],
+  ["too_few_bands", "tryAllBands"],
+  ["several_products", "tryOneProduct"],
+  ["grids_differ", "tryOneGrid"],
+  ["no_image_among_files", "tryImages"],
+  ["unsupported_jpeg_2000", "tryJpeg2000"],
+  ["folder_unreadable", "tryFiles"],
+  ["bad_address", "tryAddress"],
+  ["http_no_ranges", "tryDownload"],
+  ["http_unreachable", "tryConnection"],
+  ["http_", "tryAddressOrDownload"],
+  ["unsupported_", "tryConvert"],
+  ["limit_exceeded", "tryTiles"],
+  ["scene_too_large", "tryPart"],
+  ["storage_full", "trySpace"],
+  ["source_", "tryOpenAgain"],
+  ["model_fetch", "tryModelFetch"],
+  ["model_", "tryModel"],
+  ["golden_tile_differs", "tryOtherDevice"],
+  ["site_fetch", "tryAgain"],
+  ["sample_fetch", "trySample"],
+  ["misuse", "tryOptions"],
+  ["trap", "tryCpu"],
+  ["worker_missing", "tryReload"],
+  ["wasm_start", "tryBrowser"],
+  ["empty", "tryCopy"],
+  ["truncated", "tryCopy"],
+  ["no_image", "tryCopy"],
+  ["missing_tag", "tryCopy"],
+  ["bad_tag", "tryCopy"],
+  ["bad_block", "tryCopy"],
+  ["", "tryReport"],
 ];
 
 /** @param {{code: string, message: string}} error */
 export function explain({ code, message }) {
-  const own = WHAT_HAPPENED[code];
-  const advice = WHAT_TO_TRY.find(([start]) => code.startsWith(start))?.[1] ?? "";
+  const own = CAUSES[code] && t(CAUSES[code]);
+  const advice = t(ADVICE.find(([start]) => code.startsWith(start))?.[1] ?? "tryReport");
   const sentence = message.charAt(0).toUpperCase() + message.slice(1);
   return { code, cause: own ?? (/[.!?]$/.test(sentence) ? sentence : `${sentence}.`), advice, detail: own ? `${code}: ${message}` : code };
 }
 
-/** What to do about a scene that does not fit the model, by the warning's code. @type {Record<string, string>} */
+/** What to do about a scene that does not fit the model, by the warning's code. @type {Record<string, Message>} */
 const WARNINGS = {
-  values_8_bit: "The values look like 8-bit display values. Match them to the model's, or use the original image if you have it.",
-  values_reflectance: "The values look like reflectances from 0 to 1. Multiply them by 10,000, or the result will be wrong.",
-  bands_swapped: "The bands may be in the wrong order, and then the result is wrong. Check them under Bands.",
-  values_hazy: "The values look like top-of-atmosphere reflectance, or a hazy day. Surface reflectance gives a better map, above all of wetland.",
-  values_unusual: "The values are unlike those of the training data, so the result may be wrong. Check the bands and the scaling.",
+  values_8_bit: "warn8Bit",
+  values_reflectance: "warnReflectance",
+  bands_swapped: "warnSwapped",
+  values_hazy: "warnHazy",
+  values_unusual: "warnUnusual",
 };
 
 /**
@@ -157,8 +199,19 @@ const WARNINGS = {
  * @param {string} message
  */
 export function warningText(code, message) {
-  return WARNINGS[code] ? [WARNINGS[code], message] : [message, ""];
+  return WARNINGS[code] ? [t(WARNINGS[code]), message] : [message, ""];
 }
+
+/** Why the model runs on the processor. @type {Record<string, Message>} */
+const REASONS = {
+  forced: "reasonForced",
+  missing: "reasonMissing",
+  fallback: "reasonFallback",
+  limits: "reasonLimits",
+  crashed: "reasonCrashed",
+  webgpu_failed: "reasonFailed",
+  golden_tile_differs: "reasonGolden",
+};
 
 /**
  * One calm line that says where the model runs, why it runs there, and what would be faster.
@@ -167,19 +220,9 @@ export function warningText(code, message) {
  */
 export function backendText({ backend, reason, adapter }) {
   if (backend === "webgpu") {
-    const name = adapter ? ` (${adapter})` : "";
-    if (reason === "fallback") return `The model runs on a software WebGPU adapter${name}, because the address asks for it.`;
-    return `The model runs on the graphics card${name}.`;
+    if (reason === "fallback") return t("onSoftwareAdapter");
+    return adapter ? t("onNamedAdapter", { adapter }) : t("onAdapter");
   }
-  /** @type {Record<string, string>} */
-  const why = {
-    forced: "because the address asks for it",
-    missing: "because this browser offers no WebGPU",
-    fallback: "because this browser only has WebGPU in software",
-    limits: "because the graphics card is too limited for the model",
-    crashed: "because the graphics card failed",
-    webgpu_failed: "because the graphics card could not be started",
-    golden_tile_differs: "because the graphics card gave wrong numbers on the model's test tile",
-  };
-  return `The model runs on the processor, ${why[reason] ?? reason}. A graphics card would be faster.`;
+  const why = REASONS[reason];
+  return t("onProcessor", { reason: why ? t(why) : reason });
 }

@@ -1,7 +1,7 @@
 // @ts-check
 // How long the rest of a run will take.
 
-import { durationText } from "./text.js";
+import { durationText, t } from "./text.js";
 
 export class TileTimer {
   #firstDone = 0;
@@ -17,6 +17,6 @@ export class TileTimer {
     if (done <= 1) this.#firstDone = now;
     if (done < 3) return "";
     const secsPerTile = (now - this.#firstDone) / 1000 / (done - 1);
-    return `${durationText(secsPerTile * (total - done))} left`;
+    return t("timeLeft", { time: durationText(secsPerTile * (total - done)) });
   }
 }

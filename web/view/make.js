@@ -18,11 +18,11 @@ export function make(tag, attributes = {}, ...children) {
   return element;
 }
 
-/** @param {number[]} color red, green, blue */
+/** @param {number[] | string} color red, green, blue; or as CSS has it */
 export function swatch(color) {
   const element = make("span", { class: "swatch", part: "swatch", "aria-hidden": "true" });
   // Through the style object: an attribute would need 'unsafe-inline'.
-  element.style.backgroundColor = `rgb(${color.join(" ")})`;
+  element.style.backgroundColor = typeof color === "string" ? color : `rgb(${color.join(" ")})`;
   return element;
 }
 

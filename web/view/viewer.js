@@ -15,6 +15,11 @@ const KEY_ZOOM = 1.5;
  * @typedef {import("../engine/messages.js").Picture} Picture
  */
 
+/** Space around a window that is shown, in multiples of its size. */
+const SURROUNDINGS = 3;
+/** A window of few pixels is not enlarged further. */
+const CLOSEST_SCALE = 12;
+
 /** A detail hides the part of the layer that it shows sharper. @type {[LayerName, LayerName][]} */
 const ORDER = [
   ["scene", "scene-detail"],
@@ -31,6 +36,10 @@ export class Viewer {
   #origin = { x: 0, y: 0 };
   #fitted = true;
   #frame = 0;
+  /** Right of this share of the canvas's width, the scene is shown without its result. */
+  #swipe = 1;
+  /** What is marked by a frame. @type {{x: number, y: number, width: number, height: number} | undefined} */
+  #marked;
   /** @type {Map<number, {x: number, y: number}>} */
   #pointers = new Map();
 
@@ -62,6 +71,7 @@ export class Viewer {
   setScene(width, height) {
     for (const { bitmap } of this.#layers.values()) bitmap.close();
     this.#layers.clear();
+    this.#marked = undefined;
     this.#scene = { width, height };
     this.fit();
   }
@@ -85,6 +95,49 @@ export class Viewer {
       if (layer) layer.opacity = opacity;
     }
     this.redraw();
+  }
+
+  /** @param {number} share of the width, from the left, that shows the result */
+  setSwipe(share) {
+    this.#swipe = share;
+    this.redraw();
+  }
+
+  /**
+   * Draws a frame around a part of the scene.
+   *
+   * @param {{x: number, y: number, width: number, height: number}} [window] in pixels of the scene; nothing removes the frame
+   */
+  mark(window) {
+    this.#marked = window;
+    this.redraw();
+  }
+
+  /**
+   * Shows a part of the scene with its surroundings.
+   *
+   * @param {{x: number, y: number, width: number, height: number}} window
+   */
+  show({ x, y, width, height }) {
+    const { clientWidth, clientHeight } = this.canvas;
+    const scale = Math.min(clientWidth / (SURROUNDINGS * width), clientHeight / (SURROUNDINGS * height), Math.max(CLOSEST_SCALE, this.#fitScale()));
+    this.#scale = Math.max(scale, this.#fitScale());
+    this.#origin = { x: x + width / 2 - clientWidth / 2 / this.#scale, y: y + height / 2 - clientHeight / 2 / this.#scale };
+    this.#fitted = false;
+    this.#keepInSight();
+  }
+
+  /**
+   * The scene's pixel at a place of the canvas.
+   *
+   * @param {number} x CSS pixels from the canvas's left edge
+   * @param {number} y CSS pixels from the canvas's top edge
+   * @returns {{x: number, y: number} | undefined} column and row; undefined beside the scene
+   */
+  pixelAt(x, y) {
+    const pixel = { x: Math.floor(this.#origin.x + x / this.#scale), y: Math.floor(this.#origin.y + y / this.#scale) };
+    const { width, height } = this.#scene;
+    return pixel.x >= 0 && pixel.y >= 0 && pixel.x < width && pixel.y < height ? pixel : undefined;
   }
 
   /**
@@ -212,6 +265,12 @@ export class Viewer {
       const layer = this.#layers.get(name);
       const detail = this.#layers.get(detailName);
       context.save();
+      if (name !== "scene" && this.#swipe < 1) {
+        context.beginPath();
+        context.rect(0, 0, Math.round(canvas.width * this.#swipe), canvas.height);
+        context.clip();
+      }
+      context.save();
       if (detail) {
         const hole = new Path2D();
         hole.rect(0, 0, canvas.width, canvas.height);
@@ -221,9 +280,32 @@ export class Viewer {
       if (layer) draw(layer);
       context.restore();
       if (detail) draw(detail);
+      context.restore();
     }
     context.globalAlpha = 1;
+    if (this.#swipe < 1) this.#line((path) => path.rect(Math.round(canvas.width * this.#swipe), -2, canvas.width, canvas.height + 4), ratio);
+    const marked = this.#marked;
+    if (marked) {
+      const { x, y, width, height } = marked;
+      this.#line((path) => path.rect((x - this.#origin.x) * scale, (y - this.#origin.y) * scale, width * scale, height * scale), ratio);
+    }
     this.onView();
+  }
+
+  /**
+   * A line that is seen on light and on dark ground.
+   *
+   * @param {(path: Path2D) => void} draw
+   * @param {number} ratio canvas pixels in a CSS pixel
+   */
+  #line(draw, ratio) {
+    const path = new Path2D();
+    draw(path);
+    for (const [color, width] of /** @type {const} */ ([["#000", 4], ["#fff", 2]])) {
+      this.context.strokeStyle = color;
+      this.context.lineWidth = width * ratio;
+      this.context.stroke(path);
+    }
   }
 
   /** @param {WheelEvent} event */

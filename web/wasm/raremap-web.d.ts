@@ -184,9 +184,10 @@ export interface InitOutput {
 }
 
 /**
- * Which layer of a result to draw: the mask, how likely each pixel is a rare class, how salient it is, or the rare classes' outlines.
+ * Which layer of a result to draw: the mask, how likely each pixel is a rare class, how salient it is, where the heads disagree, or the rare
+ * classes' outlines.
  */
-export type LayerKind = "mask" | `probability:${string}` | "saliency" | "rare-outline";
+export type LayerKind = "mask" | `probability:${string}` | "saliency" | "disagreement" | "rare-outline";
 
 /**
  * A picture of a result.

@@ -7,12 +7,15 @@ import { EngineError, toEngineError } from "../engine/errors.js";
 import { chooseBackend } from "./backend.js";
 import { warpToMercator } from "./overlay.js";
 import { prepareScratchFiles, saveFile, takeScratchFile } from "./scratch-files.js";
+import { TilePool, workersFor } from "./tile-pool.js";
 
 // A picture of a part costs a pass over the scene. It is drawn often enough to watch, and takes at most a tenth of the time.
 const PICTURE_MS = 700;
 const PICTURE_COST = 10;
 // Time between two reports of how far unpacking, or a pass over the rows of a scene, is.
 const PROGRESS_MS = 200;
+// A smaller scene is done before workers for its tiles have started.
+const LEAST_PIXELS_FOR_WORKERS = 1 << 19;
 
 /**
  * @typedef {import("../engine/messages.js").Methods} Methods
@@ -33,6 +36,12 @@ let isCancelWanted = false;
 let sceneSize = [0, 0];
 /** Called for each row that areas and files are made of. @type {(row: number, rows: number) => void} */
 let onRow = () => {};
+/** What workers that compute tiles start from; none where the model runs on a GPU. @type {import("./tile-worker.js").Start | undefined} */
+let tileStart;
+/** @type {Promise<TilePool> | undefined} */
+let tilePool;
+/** How many workers it was started with. */
+let tileCount = 0;
 
 /** Size of wasm's memory. It never shrinks, so this is the largest size so far. */
 export function wasmBytes() {
@@ -46,6 +55,8 @@ function currentSession() {
 
 /** @type {Promise<void> | undefined} */
 let starting;
+/** @type {WebAssembly.Module | undefined} */
+let wasmModule;
 
 /** Starts wasm, unless it was started before. @param {string} url */
 function startWasm(url) {
@@ -54,6 +65,8 @@ function startWasm(url) {
       // Once: crates/raremap-web/build.rs says why.
       wasm.__wasm_call_ctors();
       memory = wasm.memory;
+      // The compiled module, which other workers need not compile again.
+      wasmModule = Reflect.get(init, "__wbindgen_wasm_module");
     },
     (cause) => {
       starting = undefined;
@@ -86,6 +99,8 @@ async function load({ backend, model: given, wasmUrl }, report) {
     session = await Session.create(model, "cpu", hooks);
   }
   const info = session.info();
+  closeTilePool();
+  tileStart = info.backend === "cpu" && wasmModule ? { module: wasmModule, model } : undefined;
   return { ...info, reason, adapter: info.backend === "webgpu" ? choice.adapter : "" };
 }
 
@@ -108,7 +123,28 @@ async function open(source, report) {
         source.emptyBorder,
       ));
   sceneSize = [opened.scene.height, opened.scene.width];
+  // They start while the user looks at the scene.
+  void startTilePool();
   return opened;
+}
+
+/**
+ * Starts the workers that compute tiles, unless they run already or the scene is too small for them.
+ *
+ * @param {number} [count] as many as suit the device if not given
+ */
+async function startTilePool(count = sceneSize[0] * sceneSize[1] < LEAST_PIXELS_FOR_WORKERS ? 0 : workersFor(navigator)) {
+  if (count !== tileCount) closeTilePool();
+  if (!tileStart || count === 0) return undefined;
+  tileCount = count;
+  tilePool ??= TilePool.start(count, tileStart);
+  return tilePool;
+}
+
+/** Gives back the memory of the workers that compute tiles. */
+function closeTilePool() {
+  void tilePool?.then((pool) => pool.close());
+  tilePool = undefined;
 }
 
 /**
@@ -142,6 +178,14 @@ function lonLat({ pixels }) {
   return { values: currentSession().lonLat(pixels) };
 }
 
+// A scene on a server is read in many ranges.
+performance.setResourceTimingBufferSize(100_000);
+
+/** @type {Implementation<"requests">} */
+function requests() {
+  return performance.getEntriesByType("resource").map(({ name }) => name);
+}
+
 /** @type {Implementation<"showPartial">} */
 function showPartial({ layer }) {
   partialLayer = layer;
@@ -159,9 +203,9 @@ function nextTask() {
 }
 
 /** @type {Implementation<"run">} */
-async function run({ options }, report) {
+async function run({ options, workers }, report) {
   isCancelWanted = false;
-  await prepareScratchFiles();
+  const [pool] = await Promise.all([startTilePool(workers), prepareScratchFiles()]);
   const start = performance.now();
   let lastPicture = start;
   let pictureMs = 0;
@@ -179,9 +223,18 @@ async function run({ options }, report) {
       const drawn = await bitmapOf(picture);
       report({ kind: "picture", picture: drawn }, [drawn.bitmap]);
     },
+    tileWorkers: pool?.size ?? 0,
+    forwardTile(/** @type {Float32Array} */ input, /** @type {number} */ height, /** @type {number} */ width) {
+      return pool ? pool.forward(input, height, width) : Promise.reject(new Error("no workers"));
+    },
   };
-  const { done, total } = await currentSession().run(options, hooks);
-  return { done, total, cancelled: done < total, secs: (performance.now() - start) / 1000 };
+  try {
+    const { done, total } = await currentSession().run(options, hooks);
+    const secs = (performance.now() - start) / 1000;
+    return { done, total, cancelled: done < total, secs, workers: hooks.tileWorkers };
+  } finally {
+    closeTilePool();
+  }
 }
 
 /** @type {Implementation<"cancel">} */
@@ -253,5 +306,5 @@ async function file({ name, type, options }, report) {
 
 /** @type {import("./dispatch.js").MethodTable} */
 export const METHODS = {
-  load, open, preview, detail, read, lonLat, showPartial, run, cancel, layer, values, overlay, areas, files, file,
+  load, open, preview, detail, read, lonLat, requests, showPartial, run, cancel, layer, values, overlay, areas, files, file,
 };

@@ -14,13 +14,28 @@ const ready = [];
 let folder;
 let lastNumber = 0;
 
-/** The worker's folder. Files that earlier visits left are removed; files that other tabs have open stay. */
+/** The lock of a worker's folder, held as long as the worker lives. @param {string} name */
+const lockOf = (name) => `raremap ${name}`;
+
+/**
+ * The worker's own folder. Those of workers that have ended are removed; those of other tabs, and of other elements of a page, stay.
+ *
+ * @returns {Promise<FileSystemDirectoryHandle | undefined>}
+ */
 async function openFolder() {
   try {
     const root = await navigator.storage.getDirectory();
-    const opened = await root.getDirectoryHandle(FOLDER, { create: true });
-    for await (const name of opened.keys()) await opened.removeEntry(name).catch(() => {});
-    return opened;
+    const all = await root.getDirectoryHandle(FOLDER, { create: true });
+    const name = crypto.randomUUID();
+    await new Promise((held) => void navigator.locks.request(lockOf(name), () => (held(undefined), new Promise(() => {}))));
+    const own = await all.getDirectoryHandle(name, { create: true });
+    for await (const other of all.keys()) {
+      await navigator.locks.request(lockOf(other), { ifAvailable: true }, async (lock) => {
+        // Null while its worker lives.
+        if (lock) await all.removeEntry(other, { recursive: true }).catch(() => {});
+      });
+    }
+    return own;
   } catch {
     return undefined;
   }
@@ -29,7 +44,7 @@ async function openFolder() {
 /** @param {FileSystemDirectoryHandle} opened */
 function newFile(opened) {
   lastNumber += 1;
-  return opened.getFileHandle(`${crypto.randomUUID()}-${lastNumber}`, { create: true });
+  return opened.getFileHandle(String(lastNumber), { create: true });
 }
 
 /** @type {Promise<void> | undefined} */

@@ -1,12 +1,4 @@
-//! The devices that arithmetic can run on, by their names on the command line.
-//!
-//! ```
-//! use raremap_device::Backend;
-//!
-//! let device = Backend::Cpu.device()?;
-//! # let _ = device;
-//! # Ok::<(), raremap_device::DeviceError>(())
-//! ```
+#![doc = include_str!("../README.md")]
 #![cfg(not(target_arch = "wasm32"))]
 
 use burn::tensor::Device;

@@ -1,18 +1,4 @@
-//! Georeferencing of rasters: the coordinate reference system that the GeoTIFF keys name, longitude and latitude of pixels, their size on
-//! the ground, and the footprint.
-//!
-//! Everything here is arithmetic: no file is read. Functions of angles are those of `libm`, which give the same bits natively and in wasm.
-//!
-//! ```
-//! use raremap_geo::{Affine, CrsKind, GeoReference, Projection};
-//!
-//! // Ten-metre pixels in UTM zone 30 north.
-//! let transform = Affine { a: 10.0, b: 0.0, c: 500_000.0, d: 0.0, e: -10.0, f: 4_650_000.0 };
-//! let place = GeoReference::from_epsg(CrsKind::Projected, 32630, transform).expect("a known kind");
-//! let [longitude, latitude] = Projection::of(&place)?.lon_lat_deg(500_000.0, 4_650_000.0).expect("in the zone");
-//! assert!((longitude + 3.0).abs() < 1e-9 && (latitude - 42.0).abs() < 0.1);
-//! # Ok::<(), raremap_geo::GeoError>(())
-//! ```
+#![doc = include_str!("../README.md")]
 
 mod areas;
 mod crs;

@@ -5,6 +5,7 @@ use thiserror::Error;
 
 /// A scene that cannot be segmented as asked, and why.
 #[derive(Debug, Error)]
+#[non_exhaustive]
 pub enum InferError {
     /// The scene's file cannot be read.
     #[error(transparent)]

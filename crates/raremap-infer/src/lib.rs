@@ -1,9 +1,4 @@
-//! Turns a scene into a mask, in three steps.
-//!
-//! - `fit` checks whether the scene fits the model: which band is which, whether values and resolution are those that the model was trained
-//!   on, and what to do if they are not ([`guess_bands`], [`compare_statistics`], [`match_statistics`], [`resampling`]).
-//! - `run` sends overlapping windows through the network and blends them into logits that need not fit in memory ([`run_scene`]).
-//! - `decide` turns logits into classes, with a threshold for rare classes and the top-k of saliency ([`SceneLogits::decide_rows`]).
+#![doc = include_str!("../README.md")]
 
 mod decide;
 mod error;

@@ -2,6 +2,7 @@
 
 use std::cell::Cell;
 use std::ops::ControlFlow;
+use std::task::Poll;
 
 use pollster::block_on;
 use raremap_geo::{Affine, CrsKind, GeoReference};
@@ -109,6 +110,94 @@ fn tile_size_changes_no_pixel_of_a_translation_invariant_network() {
     let mask = |logits: &SceneLogits| logits.decide(&options(1.0, &[])).expect("a mask").mask;
     let differing = mask(&whole).iter().zip(mask(&tiled)).filter(|(a, b)| *a != b).count();
     assert!(differing < 5, "{differing} pixels on the verge of two classes differ");
+}
+
+/// [`Toy`] with several tiles at once, which are finished in another order than they were begun in.
+#[derive(Default)]
+struct Shuffled {
+    begun: Cell<u32>,
+    running: Cell<usize>,
+    most_running: Cell<usize>,
+}
+
+impl TileModel for Shuffled {
+    fn tiles_at_once(&self) -> usize {
+        3
+    }
+
+    async fn forward_tile(&self, input: Vec<f32>, height: usize, width: usize) -> Result<TileLogits, InferError> {
+        self.running.set(self.running.get() + 1);
+        self.most_running.set(self.most_running.get().max(self.running.get()));
+        self.begun.set(self.begun.get() + 1);
+        let mut waits = self.begun.get() * 7 % 5;
+        std::future::poll_fn(|context| match waits {
+            0 => Poll::Ready(()),
+            _ => {
+                waits -= 1;
+                context.waker().wake_by_ref();
+                Poll::Pending
+            }
+        })
+        .await;
+        self.running.set(self.running.get() - 1);
+        Toy.forward_tile(input, height, width).await
+    }
+}
+
+#[test]
+fn tiles_that_run_side_by_side_give_the_same_result_in_the_same_order() {
+    let size = [150, 203];
+    let values = |y: usize, x: usize| {
+        [
+            ((y * 13 + x * 7) % 41) as f32 - 20.0,
+            ((y * 5 + x * 3) % 37) as f32 - 18.0,
+        ]
+    };
+    // A part without data, whose tiles are not run.
+    let file = scene(size, None, |y, x| if x < 70 { [NODATA; 2] } else { values(y, x) });
+    let expected = run(file.clone(), 64, 32, &mut ()).expect("a run");
+    let model = Shuffled::default();
+    let mut order = Order::default();
+    let logits = block_on(async {
+        let scene = TiffScene::open(BytesSource::new(file), Limits::default())
+            .await
+            .expect("opens");
+        let options = RunOptions {
+            tiling: Tiling {
+                tile_px: 64,
+                overlap_px: 32,
+            },
+            ..RunOptions::new(vec![0, 1])
+        };
+        run_scene(&scene, &model, &card(), &options, &mut order)
+            .await
+            .expect("a run")
+    });
+    assert_eq!(model.most_running.get(), 3);
+    assert!(
+        order.0.is_sorted() && order.0.len() == logits.tiles().1,
+        "{:?}",
+        order.0
+    );
+    let view = View::whole(size);
+    assert_eq!(
+        logits.saliency(&view).expect("a view"),
+        expected.saliency(&view).expect("a view")
+    );
+    let options = options(0.5, &["reed"]);
+    let [ours, theirs] = [&logits, &expected].map(|logits| logits.decide(&options).expect("a mask"));
+    assert_eq!((ours.mask, ours.summary), (theirs.mask, theirs.summary));
+}
+
+/// The tiles that were reported.
+#[derive(Default)]
+struct Order(Vec<(usize, usize, usize)>);
+
+impl RunHooks for Order {
+    async fn after_tile(&mut self, progress: Progress, _: &SceneLogits) -> ControlFlow<()> {
+        self.0.push((progress.done, progress.tile.y, progress.tile.x));
+        ControlFlow::Continue(())
+    }
 }
 
 #[test]

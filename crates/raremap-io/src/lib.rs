@@ -1,16 +1,4 @@
-//! Byte ranges, wherever the bytes are: in memory, in a file, in a zip archive, on a server.
-//!
-//! A [`RangeSource`] provides ranges of its bytes, and never more than was asked for. [`Cached`] keeps the blocks of a slow source, [`Zip`]
-//! opens a file in an archive as a source of its own, and a [`Scratch`] takes what does not fit in memory.
-//!
-//! ```
-//! use raremap_io::{BytesSource, RangeSource};
-//!
-//! let source = BytesSource::new(vec![1, 2, 3, 4]);
-//! let middle = pollster::block_on(source.fetch_range(1..3))?;
-//! assert_eq!(middle.as_ref(), [2, 3]);
-//! # Ok::<(), raremap_io::SourceError>(())
-//! ```
+#![doc = include_str!("../README.md")]
 
 mod cached;
 mod error;

@@ -9,7 +9,8 @@ use crate::error::SourceError;
 
 /// Something that provides ranges of its bytes: a file, a `Blob`, a remote object.
 ///
-/// Futures need not be `Send`, because a `Blob` is read on the thread that owns it.
+/// Futures need not be `Send`, because a `Blob` is read on the thread that owns it. What reads from a source is `Send` if the source's own
+/// futures are.
 pub trait RangeSource {
     /// How many bytes there are.
     fn size_bytes(&self) -> u64;
@@ -69,6 +70,9 @@ pub struct FileSource {
 #[cfg(not(target_arch = "wasm32"))]
 impl FileSource {
     /// Opens a file. Its length is taken now, so a file that shrinks later gives [`SourceError::Changed`].
+    ///
+    /// # Errors
+    /// [`SourceError::Io`] if the file cannot be opened.
     pub fn open(path: impl AsRef<std::path::Path>) -> Result<Self, SourceError> {
         let file = std::fs::File::open(path)?;
         let size_bytes = file.metadata()?.len();

@@ -1,5 +1,6 @@
 //! SegFormer's variants, one table.
 
+use crate::error::ArchitectureError;
 use serde::{Deserialize, Serialize};
 
 /// Published sizes of the Mix Transformer encoder with its decoder (arXiv:2105.15203, table 6).
@@ -65,7 +66,7 @@ pub struct SegformerConfig {
     pub mlp_ratio: usize,
     /// Channels of the decoder's feature map.
     pub decoder_dim: usize,
-    /// Channels of the detail path ([`DetailPath`](crate::detail::DetailPath)), which gives the logits a cell per 2 x 2 pixels of
+    /// Channels of the detail path (`DetailPath`), which gives the logits a cell per 2 x 2 pixels of
     /// the first stage's input; 0 leaves it out, as SegFormer does.
     #[serde(default)]
     pub detail_dim: usize,
@@ -97,30 +98,34 @@ const fn unscaled() -> usize {
 }
 
 /// Checks that each count is one that a layer can have, and names the field otherwise.
-pub(crate) fn check_counts(fields: &[(&str, usize)]) -> Result<(), String> {
+pub(crate) fn check_counts(fields: &[(&str, usize)]) -> Result<(), ArchitectureError> {
     match fields.iter().find(|(_, value)| !(1..=MOST_CHANNELS).contains(value)) {
-        Some((name, value)) => Err(format!("{name} is {value}; it must be from 1 to {MOST_CHANNELS}")),
+        Some((name, value)) => Err(ArchitectureError::OutOfRange(format!(
+            "{name} is {value}; it must be from 1 to {MOST_CHANNELS}"
+        ))),
         None => Ok(()),
     }
 }
 
 /// Checks that the ends of a network, which are the same in every family, make sense.
-pub(crate) fn check_ends(in_channels: usize, num_classes: usize, num_rare: usize) -> Result<(), String> {
+pub(crate) fn check_ends(in_channels: usize, num_classes: usize, num_rare: usize) -> Result<(), ArchitectureError> {
     check_counts(&[("in_channels", in_channels), ("num_classes", num_classes)])?;
     if num_rare > num_classes {
-        return Err(format!(
+        return Err(ArchitectureError::OutOfRange(format!(
             "num_rare is {num_rare}, which is more than the {num_classes} classes"
-        ));
+        )));
     }
     Ok(())
 }
 
 /// Checks that `rate` is a probability with which something is dropped.
-pub(crate) fn check_rate(name: &str, rate: f64) -> Result<(), String> {
+pub(crate) fn check_rate(name: &str, rate: f64) -> Result<(), ArchitectureError> {
     if (0.0..1.0).contains(&rate) {
         return Ok(());
     }
-    Err(format!("{name} is {rate}; it must be at least 0 and below 1"))
+    Err(ArchitectureError::OutOfRange(format!(
+        "{name} is {rate}; it must be at least 0 and below 1"
+    )))
 }
 
 impl SegformerConfig {
@@ -161,56 +166,60 @@ impl SegformerConfig {
     ///
     /// # Errors
     /// The field's name and what it must be.
-    pub fn validate(&self) -> Result<(), String> {
+    pub fn validate(&self) -> Result<(), ArchitectureError> {
         check_ends(self.in_channels, self.num_classes, self.num_rare)?;
         check_counts(&[("mlp_ratio", self.mlp_ratio), ("decoder_dim", self.decoder_dim)])?;
         if ![1, 2, 4].contains(&self.input_upsampling) {
-            return Err(format!(
+            return Err(ArchitectureError::OutOfRange(format!(
                 "input_upsampling is {}; it must be 1, 2 or 4",
                 self.input_upsampling
-            ));
+            )));
         }
         if !self.attention_window_px.is_multiple_of(SIZE_MULTIPLE) || self.attention_window_px > MOST_CHANNELS {
-            return Err(format!(
+            return Err(ArchitectureError::OutOfRange(format!(
                 "attention_window_px is {}; it must be a multiple of {SIZE_MULTIPLE}, at most {MOST_CHANNELS}",
                 self.attention_window_px
-            ));
+            )));
         }
         if self.detail_dim > MOST_CHANNELS {
-            return Err(format!(
+            return Err(ArchitectureError::OutOfRange(format!(
                 "detail_dim is {}; it must be at most {MOST_CHANNELS}",
                 self.detail_dim
-            ));
+            )));
         }
         if self.detail_dim > 0 && self.input_upsampling > DETAIL_STRIDE {
-            return Err(format!(
+            return Err(ArchitectureError::OutOfRange(format!(
                 "input_upsampling is {}; with a detail path it must be 1 or 2",
                 self.input_upsampling
-            ));
+            )));
         }
         for stage in 0..4 {
             let (depth, dim) = (self.depths[stage], self.dims[stage]);
             let (heads, ratio) = (self.heads[stage], self.reduction[stage]);
             if depth == 0 || depth > 100 || dim == 0 || dim > MOST_CHANNELS {
-                return Err(format!("stage {stage} has depth {depth} and {dim} channels"));
+                return Err(ArchitectureError::OutOfRange(format!(
+                    "stage {stage} has depth {depth} and {dim} channels"
+                )));
             }
             if heads == 0 || dim % heads != 0 {
-                return Err(format!(
+                return Err(ArchitectureError::OutOfRange(format!(
                     "stage {stage}: {dim} channels cannot be divided among {heads} heads"
-                ));
+                )));
             }
             // A cell of stage s covers 2^(s+2) pixels: the reduced grid must still be whole at SIZE_MULTIPLE.
             if ratio == 0 || !(SIZE_MULTIPLE >> (stage + 2)).is_multiple_of(ratio) {
-                return Err(format!(
+                return Err(ArchitectureError::OutOfRange(format!(
                     "stage {stage}: the reduction ratio {ratio} does not divide {SIZE_MULTIPLE} pixels evenly"
-                ));
+                )));
             }
         }
         check_rate("drop_path", self.drop_path)?;
         check_rate("dropout", self.dropout)?;
         for (name, eps) in [("norm_eps", self.norm_eps), ("embed_norm_eps", self.embed_norm_eps)] {
             if !(eps > 0.0 && eps < 0.1) {
-                return Err(format!("{name} is {eps}; it must be small and positive"));
+                return Err(ArchitectureError::OutOfRange(format!(
+                    "{name} is {eps}; it must be small and positive"
+                )));
             }
         }
         Ok(())
@@ -242,16 +251,16 @@ mod tests {
             in_channels: 0,
             ..good.clone()
         };
-        assert!(no_bands.validate().unwrap_err().contains("in_channels"));
+        assert!(no_bands.validate().unwrap_err().to_string().contains("in_channels"));
         let odd_heads = SegformerConfig {
             heads: [1, 3, 5, 8],
             ..good.clone()
         };
-        assert!(odd_heads.validate().unwrap_err().contains("3 heads"));
+        assert!(odd_heads.validate().unwrap_err().to_string().contains("3 heads"));
         let huge = SegformerConfig {
             decoder_dim: usize::MAX,
             ..good
         };
-        assert!(huge.validate().unwrap_err().contains("decoder_dim"));
+        assert!(huge.validate().unwrap_err().to_string().contains("decoder_dim"));
     }
 }

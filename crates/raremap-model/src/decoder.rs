@@ -8,7 +8,7 @@ use burn::tensor::module::linear as linear_op;
 use burn::tensor::{Device, Tensor};
 
 use crate::config::SegformerConfig;
-use crate::conv::conv_norm::batch_norm;
+use crate::conv_norm::batch_norm;
 use crate::embed::{conv, linear, map_from_tokens};
 use crate::encoder::StageTokens;
 use crate::upsample::upsample_bilinear;

@@ -9,7 +9,7 @@ use burn::tensor::ops::ConvOptions;
 use burn::tensor::{Device, Tensor};
 
 use crate::config::SegformerConfig;
-use crate::conv::conv_norm::{ConvNorm, ConvNormConfig};
+use crate::conv_norm::{ConvNorm, ConvNormConfig};
 
 /// Strides of the convolutions: the first halves the map.
 const STRIDES: [usize; 3] = [2, 1, 1];

@@ -1,47 +1,41 @@
-//! Segmentation networks with a spatial-aware attention block and a rare-class head, in burn: SegFormer (arXiv:2105.15203) and the
-//! convolutional networks that it is compared with.
-//!
-//! The same forward pass trains, predicts natively and runs in the browser. Nothing here opens a file or chooses a device.
+#![doc = include_str!("../README.md")]
 
-pub mod architecture;
-pub mod attention;
-pub mod block;
-pub mod card;
-pub mod config;
-pub mod conv;
-pub mod decoder;
-pub mod deeplab;
-pub mod detail;
-pub mod drop_path;
-pub mod embed;
-pub mod encoder;
-pub mod error;
-pub mod folded;
-pub mod keys;
-pub mod manet;
-pub mod mix_ffn;
-pub mod multipath_unet;
-pub mod network;
-pub mod pspnet;
-pub mod quantize;
-pub mod segformer;
-pub mod unet;
-pub mod unet_plus_plus;
-pub mod upsample;
-pub mod weights;
+mod architecture;
+mod attention;
+mod block;
+mod card;
+#[cfg(feature = "comparison")]
+mod comparison;
+mod config;
+mod conv_norm;
+mod decoder;
+mod detail;
+mod drop_path;
+mod embed;
+mod encoder;
+mod error;
+mod folded;
+mod keys;
+mod mix_ffn;
+mod network;
+mod quantize;
+mod segformer;
+mod upsample;
+mod weights;
 
-pub use architecture::Architecture;
+pub use architecture::{Architecture, FAMILIES};
 pub use card::{Band, BandSource, Card, Class, Training};
-pub use config::{SegformerConfig, Variant};
-pub use conv::upsampler::Upsampling;
-pub use deeplab::DeepLabConfig;
-pub use error::WeightsError;
+#[cfg(feature = "comparison")]
+pub use comparison::{
+    conv::upsampler::Upsampling, deeplab::DeepLabConfig, manet::MaNetConfig, multipath_unet::MultipathUNetConfig,
+    pspnet::PspNetConfig, unet::UNetConfig, unet_plus_plus::UNetPlusPlusConfig,
+};
+pub use config::{SIZE_MULTIPLE, SegformerConfig, Variant};
+pub use error::{ArchitectureError, WeightsError};
 pub use folded::FoldedSegformer;
-pub use manet::MaNetConfig;
-pub use multipath_unet::MultipathUNetConfig;
+pub use keys::{from_hugging_face, load_hugging_face};
 pub use network::{InferenceNetwork, Network};
-pub use pspnet::PspNetConfig;
+pub use quantize::{Storage, storage_of};
 pub use segformer::{DualLogits, Segformer};
-pub use unet::UNetConfig;
-pub use unet_plus_plus::UNetPlusPlusConfig;
-pub use weights::{GoldenTile, ModelFile};
+pub use upsample::upsample_bilinear;
+pub use weights::{FORMAT, GoldenTile, MAX_HEADER_BYTES, ModelFile, apply_parameters, parameters_of, read_card};

@@ -3,9 +3,9 @@
 mod support;
 
 use burn::tensor::{Device, Distribution, Tensor, TensorData};
-use raremap_model::quantize::{Storage, storage_of};
-use raremap_model::weights::{FORMAT, parameters_of, read_card};
 use raremap_model::{Architecture, Card, GoldenTile, ModelFile, Network, SegformerConfig, Variant, WeightsError};
+use raremap_model::{FORMAT, parameters_of, read_card};
+use raremap_model::{Storage, storage_of};
 use serde_json::json;
 
 fn config() -> SegformerConfig {

@@ -2,6 +2,7 @@
 
 /// A file of a run.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+#[non_exhaustive]
 pub enum OutputKind {
     /// Class of each pixel.
     Mask,

@@ -25,11 +25,16 @@ const VIRIDIS: [[u8; 3]; 9] = [
     [253, 231, 37],
 ];
 
+/// Orange and sky blue, which colour-blind readers tell apart: where one head alone finds a rare class.
+const AUXILIARY_ALONE_COLOR: [u8; 4] = [230, 159, 0, OPAQUE];
+const MAIN_ALONE_COLOR: [u8; 4] = [86, 180, 233, OPAQUE];
+
 /// Most picture pixels per scene pixel of an outline, along each axis.
 const MAX_ZOOM: usize = 16;
 
 /// What a layer shows.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum Layer {
     /// The classes in their colours.
     Mask,
@@ -37,6 +42,8 @@ pub enum Layer {
     Probability(String),
     /// How salient each pixel is; what top-k does not mark is faded once the result is complete.
     Saliency,
+    /// Where the heads disagree about a selected rare class: one finds it, and the other does not.
+    Disagreement,
     /// The edges of the selected rare classes.
     RareOutline,
 }
@@ -44,7 +51,7 @@ pub enum Layer {
 /// The values of a layer, row by row.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Values {
-    /// Values of classes, 255 where there is no data.
+    /// Values of classes or marks of a disagreement, 255 where there is no data.
     Classes(Vec<u8>),
     /// Numbers from 0 to 1, NaN where there is no data.
     Numbers(Vec<f32>),
@@ -53,11 +60,12 @@ pub enum Values {
 impl FromStr for Layer {
     type Err = InferError;
 
-    /// `mask`, `probability:NAME`, `saliency` or `rare-outline`.
+    /// `mask`, `probability:NAME`, `saliency`, `disagreement` or `rare-outline`.
     fn from_str(text: &str) -> Result<Self, InferError> {
         match text {
             "mask" => Ok(Self::Mask),
             "saliency" => Ok(Self::Saliency),
+            "disagreement" => Ok(Self::Disagreement),
             "rare-outline" => Ok(Self::RareOutline),
             _ => match text.strip_prefix("probability:") {
                 Some(name) => Ok(Self::Probability(name.to_owned())),
@@ -68,6 +76,11 @@ impl FromStr for Layer {
 }
 
 impl Layer {
+    /// Mark of a disagreement: the auxiliary head's probability reaches the threshold, but the main head finds another class likelier.
+    pub const AUXILIARY_ALONE: u8 = 1;
+    /// Mark of a disagreement: the main head finds the rare class likeliest, but its auxiliary probability is below the threshold.
+    pub const MAIN_ALONE: u8 = 2;
+
     /// Draws the layer. `zoom` is how many picture pixels an outline has per pixel of the view, along each axis, so that it stays thin
     /// where pixels are drawn large; the other layers have one.
     ///
@@ -93,6 +106,7 @@ impl Layer {
                 ))
             }
             Self::Saliency => draw_saliency(logits, options, view),
+            Self::Disagreement => Ok(draw_disagreement(&disagreement(logits, options, view)?, view)),
             Self::Probability(name) => Ok(draw_scale(&probability(logits, name, view)?, view)),
         }
     }
@@ -105,10 +119,49 @@ impl Layer {
         match self {
             Self::Mask => logits.mask(options, view).map(Values::Classes),
             Self::Saliency => logits.saliency(view).map(Values::Numbers),
+            Self::Disagreement => disagreement(logits, options, view).map(Values::Classes),
             Self::Probability(name) => probability(logits, name, view).map(Values::Numbers),
             Self::RareOutline => Err(InferError::Misuse("outlines have no values".into())),
         }
     }
+}
+
+/// 0 where the heads agree about the selected rare classes, otherwise which of them finds one alone; 255 where there is no data. Where each
+/// finds another rare class, the auxiliary head counts, because the mask follows it.
+fn disagreement(logits: &SceneLogits, options: &DecideOptions, view: &View) -> Result<Vec<u8>, InferError> {
+    let by_main_alone = DecideOptions {
+        threshold: 1.0,
+        ..options.clone()
+    };
+    let main = logits.mask(&by_main_alone, view)?;
+    let mut marks: Vec<u8> = main
+        .iter()
+        .map(|value| if *value == Card::MASK_NODATA { *value } else { 0 })
+        .collect();
+    for class in logits
+        .classes()
+        .iter()
+        .filter(|class| options.rare.contains(&class.name))
+    {
+        let probabilities = probability(logits, &class.name, view)?;
+        for ((mark, main), probability) in marks.iter_mut().zip(&main).zip(probabilities) {
+            // Of no pixel without data is either true.
+            match (*main == class.value, probability >= options.threshold) {
+                (false, true) => *mark = Layer::AUXILIARY_ALONE,
+                (true, false) if *mark == 0 => *mark = Layer::MAIN_ALONE,
+                _ => {}
+            }
+        }
+    }
+    Ok(marks)
+}
+
+fn draw_disagreement(marks: &[u8], view: &View) -> Picture {
+    picture_of(view).paint(|index| match marks.get(index).copied() {
+        Some(Layer::AUXILIARY_ALONE) => Some(AUXILIARY_ALONE_COLOR),
+        Some(Layer::MAIN_ALONE) => Some(MAIN_ALONE_COLOR),
+        _ => None,
+    })
 }
 
 fn probability(logits: &SceneLogits, name: &str, view: &View) -> Result<Vec<f32>, InferError> {

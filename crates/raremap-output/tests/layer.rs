@@ -150,6 +150,45 @@ fn saliency_is_faded_where_top_k_does_not_mark_it() {
 }
 
 #[test]
+fn the_heads_disagree_where_one_finds_a_rare_class_alone() {
+    let view = View::whole([SIZE, SIZE]);
+    let marks = |options: &DecideOptions| match Layer::Disagreement.values(&logits(8), options, &view) {
+        Ok(Values::Classes(marks)) => marks,
+        other => panic!("{other:?}"),
+    };
+    // The main head never finds reed, and the auxiliary head finds it in the right half.
+    let found = marks(&options());
+    assert_eq!(
+        (found[20 * SIZE + 2], found[20 * SIZE + 61]),
+        (0, Layer::AUXILIARY_ALONE)
+    );
+    assert_eq!(found[3 * SIZE + 61], Card::MASK_NODATA);
+    let picture = Layer::Disagreement
+        .draw(&logits(8), &options(), &view, 1)
+        .expect("a disagreement");
+    assert_eq!(pixel(&picture, 61, 20), [230, 159, 0, 255]);
+    assert_eq!((pixel(&picture, 2, 20), pixel(&picture, 61, 3)), ([0; 4], [0; 4]));
+    // With a threshold that the auxiliary head does not reach, and about classes that are not selected, there is nothing to disagree about.
+    for agreed in [
+        DecideOptions {
+            threshold: 0.99,
+            ..options()
+        },
+        DecideOptions {
+            rare: vec![],
+            ..options()
+        },
+    ] {
+        assert!(
+            marks(&agreed)
+                .iter()
+                .all(|mark| *mark == 0 || *mark == Card::MASK_NODATA),
+            "{agreed:?}"
+        );
+    }
+}
+
+#[test]
 fn outlines_are_white_inside_and_black_outside_and_one_pixel_wide() {
     let view = View::whole([SIZE, SIZE]);
     let picture = Layer::RareOutline
@@ -197,6 +236,7 @@ fn layers_have_names_and_others_are_refused() {
     for (text, layer) in [
         ("mask", Layer::Mask),
         ("saliency", Layer::Saliency),
+        ("disagreement", Layer::Disagreement),
         ("rare-outline", Layer::RareOutline),
         ("probability:reed", Layer::Probability("reed".into())),
     ] {

@@ -1,7 +1,4 @@
-//! What can be segmented: one file, the files of a product, or either of them seen on another grid.
-//!
-//! A [`Scene`] provides windows of samples of several bands on one grid. [`TiffScene`] is one GeoTIFF. [`Product`] takes the files of a
-//! satellite's product as one scene, by their names, and turns stored numbers into reflectance. [`Resampled`] changes the resolution.
+#![doc = include_str!("../README.md")]
 
 mod error;
 mod picture;
@@ -11,7 +8,7 @@ mod scene;
 mod sensors;
 mod tiff;
 
-pub use error::{GridDifference, Misuse, NameList, ProductError, SceneError};
+pub use error::{GridDifference, Misuse, NameList, NeighbourError, ProductError, SceneError};
 pub use picture::{Picture, Stretch};
 pub use product::{
     Calibration, DeclaredScaling, Neighbour, NeighbourKind, Notice, Product, ProductBand, ProductFacts, ProductFile,
@@ -19,5 +16,5 @@ pub use product::{
 };
 pub use resample::{AxisGrid, Kernel, Resampled};
 pub use scene::{Scene, SceneInfo};
-pub use sensors::{LANDSAT_4, LANDSAT_8, LISS, Padding, SENSORS, SENTINEL_2, Sensor};
+pub use sensors::{LANDSAT_4_TO_7, LANDSAT_8, LISS, Padding, SENSORS, SENTINEL_2, Sensor};
 pub use tiff::TiffScene;

@@ -46,7 +46,7 @@ const NUMBERED: &[&str] = &["b", "band", "bd"];
 pub static SENSORS: &[Sensor] = &[
     SENTINEL_2,
     LANDSAT_8,
-    LANDSAT_4,
+    LANDSAT_4_TO_7,
     LISS,
     Sensor {
         name: "MODIS",
@@ -199,7 +199,7 @@ pub const LANDSAT_8: Sensor = Sensor {
 };
 
 /// TM of Landsat 4 and 5, ETM+ of 7.
-pub const LANDSAT_4: Sensor = Sensor {
+pub const LANDSAT_4_TO_7: Sensor = Sensor {
     name: "Landsat 4 to 7",
     spellings: &["b", "band", "bd", "srb", "toab", "srband", "toaband", "tab"],
     bands: "1:blue 2:green 3:red 4:nir 5:swir1 6:thermal 61:thermal 62:thermal 7:swir2 8:pan",
@@ -322,7 +322,7 @@ mod tests {
     #[test]
     fn a_number_is_another_colour_on_another_sensor() {
         let names =
-            |code: &str| [SENTINEL_2, LANDSAT_8, LANDSAT_4, LISS].map(|sensor| sensor.common(code).unwrap_or("-"));
+            |code: &str| [SENTINEL_2, LANDSAT_8, LANDSAT_4_TO_7, LISS].map(|sensor| sensor.common(code).unwrap_or("-"));
         assert_eq!(names("4"), ["red", "red", "nir", "nir"]);
         assert_eq!(names("05"), ["rededge1", "nir", "swir1", "swir1"]);
         assert_eq!(names("8a"), ["nir08", "-", "-", "-"]);

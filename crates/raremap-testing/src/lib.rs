@@ -1,4 +1,4 @@
-//! What the tests of several crates share.
+#![doc = include_str!("../README.md")]
 
 #[cfg(feature = "card")]
 pub mod card;

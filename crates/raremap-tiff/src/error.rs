@@ -199,6 +199,36 @@ impl Unsupported {
     }
 }
 
+/// Why a file that lies beside an image is not applied to it. The image itself is still usable.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum NotApplied {
+    /// A mask, of a file with its own.
+    #[error("the file has a mask of its own")]
+    OwnMask,
+    /// A mask of another size, or of another type than one bit or one byte.
+    #[error("its size or type does not fit the file")]
+    OtherSize,
+    /// Auxiliary XML without anything new.
+    #[error("it adds nothing to what the file itself says")]
+    NothingNew,
+    /// A world file, of a file with a transform.
+    #[error("the file itself says where it is")]
+    OwnPlace,
+    /// A world file of something else.
+    #[error("it does not hold six numbers")]
+    NotSixNumbers,
+    /// A world file whose pixels have no size.
+    #[error("its numbers do not form a transform")]
+    NotATransform,
+    /// A text that is no known form of a coordinate reference system.
+    #[error("it holds no coordinate reference system that can be read")]
+    UnreadableSystem,
+    /// A coordinate reference system, of a file that names its own.
+    #[error("the file itself names its coordinate reference system")]
+    OwnSystem,
+}
+
 /// The call asks for something that the image does not have.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]

@@ -1,5 +1,6 @@
 //! The functions of the worker that wasm calls.
 
+use js_sys::Float32Array;
 use tsify::Ts;
 use wasm_bindgen::prelude::*;
 
@@ -21,6 +22,13 @@ export interface RunHooks {
     onTile(done: number, total: number): Promise<AfterTile>;
     /** Called with the picture that `onTile` asked for. */
     onPicture(picture: Picture): void;
+    /** Number of workers that compute tiles; 0 if the session computes them itself. */
+    readonly tileWorkers: number;
+    /**
+     * Computes a tile in one of these workers: the logits of the main head, then those of the auxiliary head. If it fails, the session computes the
+     * tile itself.
+     */
+    forwardTile(input: Float32Array, height: number, width: number): Promise<Float32Array>;
 }
 "#;
 
@@ -43,6 +51,17 @@ extern "C" {
 
     #[wasm_bindgen(method, catch, js_name = onTile)]
     pub async fn on_tile(this: &RunHooks, done: usize, total: usize) -> Result<JsValue, JsValue>;
+
+    #[wasm_bindgen(method, getter, js_name = tileWorkers)]
+    pub fn tile_workers(this: &RunHooks) -> usize;
+
+    #[wasm_bindgen(method, catch, js_name = forwardTile)]
+    pub async fn forward_tile(
+        this: &RunHooks,
+        input: Float32Array,
+        height: usize,
+        width: usize,
+    ) -> Result<JsValue, JsValue>;
 
     #[wasm_bindgen(method, catch, js_name = onPicture)]
     pub fn on_picture(this: &RunHooks, picture: Ts<Picture>) -> Result<(), JsValue>;

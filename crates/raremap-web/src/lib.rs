@@ -1,6 +1,4 @@
-//! The browser's session: the model, a scene and a run, driven by a worker through wasm-bindgen.
-//!
-//! It is empty on every other target, so that a native build of the workspace does not compile a GPU stack for nothing.
+#![doc = include_str!("../README.md")]
 
 #[cfg(target_arch = "wasm32")]
 mod blob_source;
@@ -24,5 +22,7 @@ mod scratch;
 mod session;
 #[cfg(target_arch = "wasm32")]
 mod source;
+#[cfg(target_arch = "wasm32")]
+mod tiles;
 #[cfg(target_arch = "wasm32")]
 mod types;

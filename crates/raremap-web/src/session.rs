@@ -24,6 +24,7 @@ use crate::run::WorkerHooks;
 use crate::scene::Scene;
 use crate::scratch::ScratchPool;
 use crate::source::SceneFiles;
+use crate::tiles::TileWorkers;
 use crate::types::{
     Areas, Backend, DecideOptions, GoldenCheck, LayerRequest, LayerValues, ModelCard, ModelInfo, OpenedScene, Picture,
     ResultFile, RunOptions, ScenePreview, SceneWindow, TileCount, from_js, to_js,
@@ -80,7 +81,11 @@ impl Session {
                 .map_err(|error| SessionError::new("webgpu_failed", error.to_string()))?,
             Backend::Cpu => Device::flex(),
         };
-        let model = BurnTileModel::new(file.build(&device)?, file.card.architecture.in_channels());
+        let channels = file.card.architecture.in_channels();
+        let model = BurnTileModel::new(file.build(&device)?, channels).with_tiles_at_once(match backend {
+            Backend::WebGpu => 2,
+            Backend::Cpu => 1,
+        });
         let golden_difference = check_golden(&model, &file.golden, GOLDEN_TOLERANCE).await?;
         Ok(Self {
             backend,
@@ -238,11 +243,17 @@ impl Session {
         let backend = self.backend.name();
         let notes = run_notes(&self.card, &options, &files, &scene.guess, backend, &warnings, &notices);
         self.result.take();
+        let model = TileWorkers {
+            hooks: &hooks,
+            count: hooks.tile_workers(),
+            here: &self.model,
+            heads: [self.card.architecture.num_classes(), self.card.architecture.num_rare()],
+        };
         let mut hooks = WorkerHooks {
             hooks: &hooks,
             pool: &self.pool,
         };
-        let mut logits = run_scene(&scene.image, &self.model, &self.card, &options, &mut hooks).await?;
+        let mut logits = run_scene(&scene.image, &model, &self.card, &options, &mut hooks).await?;
         let hooks = self.hooks.clone();
         logits.watch(Box::new(move |row, rows| {
             // Progress that cannot be reported is no reason to stop.

@@ -29,7 +29,7 @@ mod properties;
 use anyhow::{Context, Result};
 use burn::tensor::{Bool, DType, Device, Int, Tensor};
 use raremap_model::DualLogits;
-use raremap_model::upsample::upsample_bilinear;
+use raremap_model::upsample_bilinear;
 
 use auxiliary::Auxiliary;
 use classes::Classes;

@@ -4,10 +4,13 @@ use raremap_model::Card;
 use raremap_tiff::Samples;
 use serde::Serialize;
 
-use crate::fit::statistics::{Look, PreviewStatistics, Warning, all_statistics, is_far, look_of, trained_bands};
+use crate::fit::statistics::{
+    PreviewStatistics, StoredUnits, Warning, all_statistics, is_far, trained_bands, units_of,
+};
 
 /// How values may be matched.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum MatchMode {
     /// By a factor between common units, if one explains the difference; an 8-bit picture by a factor of its own.
     Units,
@@ -51,7 +54,7 @@ pub fn match_statistics(samples: &Samples, card: &Card, mode: MatchMode) -> Opti
         return None;
     }
     let is_any_far = scene.iter().zip(&bands).any(|(scene, band)| is_far(scene, band));
-    let is_display = look_of(&scene, &bands) == Look::EightBit
+    let is_display = units_of(&scene, &bands) == StoredUnits::EightBit
         && samples
             .values
             .iter()

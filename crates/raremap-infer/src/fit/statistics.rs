@@ -95,24 +95,24 @@ pub(crate) fn is_far(scene: &PreviewStatistics, band: &Band) -> bool {
 
 /// What the values look like, if that explains why they are far off.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Look {
+pub(crate) enum StoredUnits {
     EightBit,
     Reflectance,
     Other,
 }
 
-pub(crate) fn look_of(scene: &[PreviewStatistics], bands: &[&Band]) -> Look {
+pub(crate) fn units_of(scene: &[PreviewStatistics], bands: &[&Band]) -> StoredUnits {
     let greatest = scene.iter().map(|band| band.max).fold(f64::MIN, f64::max);
     let trained = bands
         .iter()
         .map(|band| f64::from(band.mean + band.std))
         .fold(f64::MIN, f64::max);
     if greatest <= 255.0 && greatest > 2.0 && trained > 500.0 {
-        Look::EightBit
+        StoredUnits::EightBit
     } else if greatest <= 2.0 && trained > 20.0 {
-        Look::Reflectance
+        StoredUnits::Reflectance
     } else {
-        Look::Other
+        StoredUnits::Other
     }
 }
 
@@ -137,8 +137,8 @@ pub fn compare_statistics(samples: &Samples, card: &Card) -> Vec<Warning> {
             )
         })
         .collect();
-    let look = look_of(&scene, &bands);
-    let swapped = (far.is_empty() || look == Look::Other)
+    let units = units_of(&scene, &bands);
+    let swapped = (far.is_empty() || units == StoredUnits::Other)
         .then(|| swapped_order(samples, &scene, &bands))
         .flatten();
     if let Some(order) = swapped {
@@ -163,16 +163,16 @@ pub fn compare_statistics(samples: &Samples, card: &Card) -> Vec<Warning> {
     if far.is_empty() {
         return hazy(samples, card).into_iter().collect();
     }
-    let (code, cause) = match look {
-        Look::EightBit => (
+    let (code, cause) = match units {
+        StoredUnits::EightBit => (
             "values_8_bit",
             "The values look like 8-bit display values; matching their units helps.",
         ),
-        Look::Reflectance => (
+        StoredUnits::Reflectance => (
             "values_reflectance",
             "The values look like reflectances from 0 to 1; matching their units helps.",
         ),
-        Look::Other => (
+        StoredUnits::Other => (
             "values_unusual",
             "Check the order of the bands and how their values are scaled.",
         ),

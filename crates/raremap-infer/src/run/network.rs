@@ -16,8 +16,14 @@ pub struct TileLogits {
     pub auxiliary: Vec<f32>,
 }
 
-/// A network that runs one tile at a time.
+/// A network that runs tile by tile.
 pub trait TileModel {
+    /// How many tiles it gets before the first of them is finished: 1 where it computes on the caller's thread, more where it has other threads,
+    /// or a device that is busy with one tile while the next is uploaded.
+    fn tiles_at_once(&self) -> usize {
+        1
+    }
+
     /// # Shapes
     /// - `input`: `[channels, height, width]`, normalized, sizes multiples of 32
     ///
@@ -36,16 +42,30 @@ pub trait TileModel {
 pub struct BurnTileModel {
     network: InferenceNetwork,
     channels: usize,
+    tiles_at_once: usize,
 }
 
 impl BurnTileModel {
-    /// Wraps a network of `channels` input channels.
+    /// Wraps a network of `channels` input channels, which gets one tile at a time.
     pub fn new(network: InferenceNetwork, channels: usize) -> Self {
-        Self { network, channels }
+        Self {
+            network,
+            channels,
+            tiles_at_once: 1,
+        }
+    }
+
+    /// The same network with another [`TileModel::tiles_at_once`]; two suit a GPU.
+    pub fn with_tiles_at_once(self, tiles_at_once: usize) -> Self {
+        Self { tiles_at_once, ..self }
     }
 }
 
 impl TileModel for BurnTileModel {
+    fn tiles_at_once(&self) -> usize {
+        self.tiles_at_once
+    }
+
     async fn forward_tile(&self, input: Vec<f32>, height: usize, width: usize) -> Result<TileLogits, InferError> {
         if input.len() != self.channels * height * width {
             let expected = format!("{} channels of {width} x {height}", self.channels);

@@ -2,7 +2,10 @@
 
 use std::future::Future;
 use std::ops::ControlFlow;
+use std::pin::Pin;
 
+use futures_util::StreamExt as _;
+use futures_util::stream::FuturesOrdered;
 use raremap_geo::{PixelAreas, pixel_areas};
 use raremap_io::{MemoryScratch, Scratch};
 use raremap_model::Card;
@@ -15,7 +18,7 @@ use crate::fit::opacity::{Opacity, Opaque};
 use crate::fit::scaling::RATIOS;
 use crate::run::logits::SceneLogits;
 use crate::run::memory::SceneInMemory;
-use crate::run::network::TileModel;
+use crate::run::network::{TileLogits, TileModel};
 use crate::run::normalize::Normalizer;
 use crate::run::plan::{Tile, TilePlan, Tiling, reflect};
 
@@ -246,7 +249,7 @@ async fn run_windows(
         normalizer: Normalizer::new(&card.bands)?,
         size: plan.scene,
     };
-    let mut done = 0;
+    let mut running = RunningTiles::new(model, plan.len());
     let mut known_rows = 0;
     for &y in &plan.row_origins {
         if source.keeps_validity() {
@@ -260,25 +263,86 @@ async fn run_windows(
             for &x in origins {
                 let tile = plan.tile_at(y, x);
                 // Scenes are often turned in their grids, so that a third of the windows lies beside the swath.
-                if logits.has_data(tile) {
-                    let output = model.forward_tile(strip.cut(tile), tile.height, tile.width).await?;
-                    logits.add_tile(tile, &output.main, &output.auxiliary)?;
-                } else {
-                    logits.skip_tile(tile)?;
-                }
-                done += 1;
-                let progress = Progress {
-                    done,
-                    total: plan.len(),
-                    tile,
-                };
-                if hooks.after_tile(progress, &logits).await.is_break() {
-                    return Ok(logits);
+                running.push(tile, logits.has_data(tile).then(|| strip.cut(tile)));
+                while running.is_full() {
+                    if running.finish_first(&mut logits, hooks).await?.is_break() {
+                        return Ok(logits);
+                    }
                 }
             }
         }
     }
+    while !running.is_empty() {
+        if running.finish_first(&mut logits, hooks).await?.is_break() {
+            break;
+        }
+    }
     Ok(logits)
+}
+
+type RunningTile<'m> = Pin<Box<dyn Future<Output = Result<(Tile, Option<TileLogits>), InferError>> + 'm>>;
+
+/// Tiles that the network is computing. They are blended in the order of the plan, whichever is finished first, so that the result is the same
+/// bit for bit.
+struct RunningTiles<'m, M> {
+    model: &'m M,
+    tiles: FuturesOrdered<RunningTile<'m>>,
+    done: usize,
+    total: usize,
+}
+
+impl<'m, M: TileModel> RunningTiles<'m, M> {
+    fn new(model: &'m M, total: usize) -> Self {
+        Self {
+            model,
+            tiles: FuturesOrdered::new(),
+            done: 0,
+            total,
+        }
+    }
+
+    fn is_empty(&self) -> bool {
+        self.tiles.is_empty()
+    }
+
+    fn is_full(&self) -> bool {
+        self.tiles.len() >= self.model.tiles_at_once().max(1)
+    }
+
+    /// Takes the next tile, with its channels if any of its pixels has data.
+    fn push(&mut self, tile: Tile, input: Option<Vec<f32>>) {
+        let model = self.model;
+        self.tiles.push_back(Box::pin(async move {
+            let logits = match input {
+                Some(input) => Some(model.forward_tile(input, tile.height, tile.width).await?),
+                None => None,
+            };
+            Ok((tile, logits))
+        }));
+    }
+
+    /// Waits for the first tile of those that run, and blends it.
+    async fn finish_first(
+        &mut self,
+        logits: &mut SceneLogits,
+        hooks: &mut impl RunHooks,
+    ) -> Result<ControlFlow<()>, InferError> {
+        let Some(finished) = self.tiles.next().await else {
+            return Ok(ControlFlow::Continue(()));
+        };
+        let (tile, output) = finished?;
+        match output {
+            Some(output) => logits.add_tile(tile, &output.main, &output.auxiliary)?,
+            None => logits.skip_tile(tile)?,
+        }
+        self.done += 1;
+        let progress = Progress {
+            done: self.done,
+            total: self.total,
+            tile,
+        };
+        Ok(hooks.after_tile(progress, logits).await)
+    }
 }
 
 /// Splits a row of windows into groups whose strip stays within [`STRIP_SAMPLES`].

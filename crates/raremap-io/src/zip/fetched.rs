@@ -1,6 +1,6 @@
 //! Runs a parser that reads synchronously over a source that does not: what it lacks is fetched, and it starts again.
 
-use std::cell::{Cell, RefCell};
+use std::cell::Cell;
 use std::io;
 
 use bytes::Bytes;
@@ -17,7 +17,7 @@ const MAX_BYTES: u64 = 32 << 20;
 
 /// What was fetched from a source.
 pub(super) struct Fetched<'a> {
-    chunks: &'a RefCell<Vec<(u64, Bytes)>>,
+    chunks: &'a [(u64, Bytes)],
     missing: &'a Cell<Option<u64>>,
     size_bytes: u64,
 }
@@ -33,7 +33,7 @@ impl ReaderAt for Fetched<'_> {
         if offset >= self.size_bytes || buffer.is_empty() {
             return Ok(0);
         }
-        for (start, bytes) in self.chunks.borrow().iter() {
+        for (start, bytes) in self.chunks {
             let at = offset.checked_sub(*start).and_then(|at| usize::try_from(at).ok());
             if let Some(bytes) = at.and_then(|at| bytes.get(at..)).filter(|bytes| !bytes.is_empty()) {
                 let count = bytes.len().min(buffer.len());
@@ -57,7 +57,7 @@ pub(super) async fn read<T>(
     let end_start = size_bytes.saturating_sub(CHUNK_BYTES) / CHUNK_BYTES * CHUNK_BYTES;
     let end = fetch_exactly(source, end_start, size_bytes).await?;
     let mut fetched_bytes = end.len() as u64;
-    let chunks = RefCell::new(vec![(end_start, end)]);
+    let mut chunks = vec![(end_start, end)];
     loop {
         let missing = Cell::new(None);
         let result = parse(&Fetched {
@@ -79,6 +79,6 @@ pub(super) async fn read<T>(
         let start = offset / CHUNK_BYTES * CHUNK_BYTES;
         let chunk = fetch_exactly(source, start, size_bytes.min(start + CHUNK_BYTES)).await?;
         fetched_bytes += chunk.len() as u64;
-        chunks.borrow_mut().push((start, chunk));
+        chunks.push((start, chunk));
     }
 }

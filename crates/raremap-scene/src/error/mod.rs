@@ -5,7 +5,7 @@ mod product;
 pub use product::{GridDifference, NameList, ProductError};
 
 use raremap_io::{ArchiveError, IoError, LimitExceeded, SourceError};
-use raremap_tiff::TiffError;
+use raremap_tiff::{NotApplied, TiffError};
 
 /// Any failure of opening or reading a scene.
 ///
@@ -61,6 +61,21 @@ impl SceneError {
             SceneError::Misuse(error) => error.code(),
         }
     }
+}
+
+/// Why a file that lies beside an image is not used.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum NeighbourError {
+    /// A file that other programs read but this crate does not, in words.
+    #[error("{0}")]
+    Unread(&'static str),
+    /// The file cannot be read.
+    #[error(transparent)]
+    Scene(#[from] SceneError),
+    /// The file does not fit the image, or adds nothing to it.
+    #[error(transparent)]
+    NotApplied(#[from] NotApplied),
 }
 
 /// The call asks for something that the scene does not have.

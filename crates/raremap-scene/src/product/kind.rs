@@ -3,11 +3,12 @@
 use serde::Serialize;
 
 use super::zero::ZeroFill;
-use crate::sensors::{LANDSAT_4, LANDSAT_8, LISS, SENTINEL_2, Sensor};
+use crate::sensors::{LANDSAT_4_TO_7, LANDSAT_8, LISS, SENTINEL_2, Sensor};
 
 /// A kind of product.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
+#[non_exhaustive]
 pub enum ProductKind {
     /// LISS-III, LISS-IV or AWiFS of the Resourcesat satellites.
     Liss,
@@ -43,7 +44,7 @@ impl ProductKind {
             Self::Liss => Some(&LISS),
             Self::Sentinel2 | Self::Harmonized => Some(&SENTINEL_2),
             Self::Landsat8And9 => Some(&LANDSAT_8),
-            Self::Landsat4To7 => Some(&LANDSAT_4),
+            Self::Landsat4To7 => Some(&LANDSAT_4_TO_7),
             Self::Other => None,
         }
     }

@@ -1,12 +1,13 @@
 //! Finds the files that lie beside an image and describe it, by their names, and applies them to the image.
 
-use crate::error::SceneError;
+use crate::error::{NeighbourError, SceneError};
 use raremap_io::RangeSource;
 use raremap_tiff::GeoTiff;
 use raremap_tiff::Limits;
 
 /// What a file beside an image is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum NeighbourKind {
     /// Which pixels are valid (`.msk`).
     Mask,
@@ -89,32 +90,31 @@ const MAX_TEXT_BYTES: u64 = 4 << 20;
 /// Applies a file that lies beside an image to it, and names in a word or two what was taken from the file.
 ///
 /// # Errors
-/// The reason why the file is not used, in words. The image itself is still usable.
+/// [`NeighbourError`]: why the file is not used. The image itself is still usable.
 pub async fn apply_neighbour<R: RangeSource>(
     image: &mut GeoTiff<R>,
     kind: NeighbourKind,
     source: Result<R, SceneError>,
     limits: &Limits,
-) -> Result<&'static str, String> {
+) -> Result<&'static str, NeighbourError> {
     if let NeighbourKind::Unread(what) = kind {
-        return Err(what.to_owned());
+        return Err(NeighbourError::Unread(what));
     }
-    let source = source.map_err(|error| error.to_string())?;
+    let source = source?;
     if kind == NeighbourKind::Mask {
-        let mask = GeoTiff::open(source, limits.clone())
-            .await
-            .map_err(|error| error.to_string())?;
-        return image.set_mask_file(mask).map(|()| "mask").map_err(str::to_owned);
+        let mask = GeoTiff::open(source, limits.clone()).await.map_err(SceneError::from)?;
+        image.set_mask_file(mask)?;
+        return Ok("mask");
     }
     let end = source.size_bytes().min(MAX_TEXT_BYTES);
-    let bytes = source.fetch_range(0..end).await.map_err(|error| error.to_string())?;
+    let bytes = source.fetch_range(0..end).await.map_err(SceneError::from)?;
     let text = String::from_utf8_lossy(&bytes);
     let used = match kind {
         NeighbourKind::Auxiliary => image.apply_auxiliary(&text),
         NeighbourKind::WorldFile => image.apply_world_file(&text),
         NeighbourKind::System | NeighbourKind::Mask | NeighbourKind::Unread(_) => image.apply_system(&text),
     };
-    used.map_err(str::to_owned)
+    Ok(used?)
 }
 
 /// Finds the files of a list that lie beside its images; `images` are indices into the list.

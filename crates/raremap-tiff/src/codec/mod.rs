@@ -17,6 +17,7 @@ mod old_jpeg;
 #[cfg(feature = "packbits")]
 mod packbits;
 pub(crate) mod predictor;
+#[cfg(feature = "sgi_log")]
 mod sgi_log;
 #[cfg(feature = "webp")]
 mod webp;
@@ -125,7 +126,7 @@ impl Compression {
             Compression::WebP => ("WebP", cfg!(feature = "webp")),
             Compression::Jpeg => ("JPEG", cfg!(feature = "jpeg")),
             Compression::OldJpeg => ("old-style JPEG", cfg!(feature = "jpeg")),
-            Compression::SgiLog => ("SGI Log", true),
+            Compression::SgiLog => ("SGI Log", cfg!(feature = "sgi_log")),
             Compression::CcittRle => ("CCITT modified Huffman", cfg!(feature = "ccitt")),
             Compression::CcittGroup3 => ("CCITT group 3", cfg!(feature = "ccitt")),
             Compression::CcittGroup4 => ("CCITT group 4", cfg!(feature = "ccitt")),
@@ -224,6 +225,7 @@ pub(crate) enum BlockCodec {
     },
     #[cfg(feature = "jpeg")]
     OldJpeg(Option<Arc<OldJpeg>>),
+    #[cfg(feature = "sgi_log")]
     SgiLog,
     #[cfg(feature = "webp")]
     WebP,
@@ -270,6 +272,7 @@ impl BlockCodec {
             Compression::CcittGroup4 => BlockCodec::Fax(fax::Options::group4()),
             #[cfg(feature = "jpeg")]
             Compression::OldJpeg => BlockCodec::OldJpeg(None),
+            #[cfg(feature = "sgi_log")]
             Compression::SgiLog => BlockCodec::SgiLog,
             compression => BlockCodec::Bytes(compression),
         })
@@ -294,6 +297,7 @@ impl BlockCodec {
             BlockCodec::OldJpeg(None) => Err(CodecError::Unsupported(
                 "old-style JPEG outside of an image's own directory",
             )),
+            #[cfg(feature = "sgi_log")]
             BlockCodec::SgiLog => sgi_log::decode(compressed, shape).map(Decoded::Samples),
             #[cfg(feature = "webp")]
             BlockCodec::WebP => webp::decode(compressed, shape).map(Decoded::Samples),

@@ -5,6 +5,7 @@ use crate::directory::header::ByteOrder;
 /// The transformation that was applied to the samples before compression.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize)]
 #[serde(rename_all = "snake_case")]
+#[non_exhaustive]
 pub enum Predictor {
     /// Samples are stored as they are.
     None,

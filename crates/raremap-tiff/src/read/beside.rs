@@ -6,18 +6,16 @@ use raremap_io::RangeSource;
 
 use super::GeoTiff;
 use super::gdal_metadata::{append, reader};
+use crate::error::NotApplied;
 use crate::samples::nodata::parse_nodata;
-
-/// What was taken from a file beside the image.
-pub type Used = Result<&'static str, &'static str>;
 
 impl<S: RangeSource> GeoTiff<S> {
     /// Takes what GDAL's auxiliary XML (`.aux.xml`) adds: nodata and band names if the file has none, and georeferencing, which takes precedence
     /// over the file's own.
     ///
     /// # Errors
-    /// The reason why nothing was taken.
-    pub fn apply_auxiliary(&mut self, xml: &str) -> Used {
+    /// [`NotApplied::NothingNew`].
+    pub fn apply_auxiliary(&mut self, xml: &str) -> Result<&'static str, NotApplied> {
         let found = Auxiliary::parse(xml);
         let mut used = Vec::new();
         let system = found.system.as_deref().and_then(geo_keys);
@@ -43,43 +41,39 @@ impl<S: RangeSource> GeoTiff<S> {
             self.set_nodata(nodata);
             used.push("no data");
         }
-        used.first()
-            .copied()
-            .ok_or("it adds nothing to what the file itself says")
+        used.first().copied().ok_or(NotApplied::NothingNew)
     }
 
-    /// Takes a transform from a world file, for the centre of the first pixel.
+    /// Takes a transform from a world file, for the centre of the first pixel. Like its siblings, names in a word or two what was taken.
     ///
     /// # Errors
-    /// The reason why it was not taken.
-    pub fn apply_world_file(&mut self, text: &str) -> Used {
+    /// [`NotApplied::OwnPlace`], [`NotApplied::NotSixNumbers`] or [`NotApplied::NotATransform`].
+    pub fn apply_world_file(&mut self, text: &str) -> Result<&'static str, NotApplied> {
         if self.info.georeference.is_some() {
-            return Err("the file itself says where it is");
+            return Err(NotApplied::OwnPlace);
         }
         let numbers: Vec<f64> = text
             .split_whitespace()
             .filter_map(|number| number.replace(',', ".").parse().ok())
             .collect();
         let [a, d, b, e, x, y] = numbers[..] else {
-            return Err("it does not hold six numbers");
+            return Err(NotApplied::NotSixNumbers);
         };
         let (c, f) = (x - 0.5 * (a + b), y - 0.5 * (d + e));
         let is_placed = self.place(Affine { a, b, c, d, e, f }, None);
-        is_placed
-            .then_some("place")
-            .ok_or("its numbers do not form a transform")
+        is_placed.then_some("place").ok_or(NotApplied::NotATransform)
     }
 
     /// Takes a coordinate reference system as text, if the file names none.
     ///
     /// # Errors
-    /// The reason why it was not taken.
-    pub fn apply_system(&mut self, text: &str) -> Used {
-        let system = geo_keys(text).ok_or("it holds no coordinate reference system that can be read")?;
+    /// [`NotApplied::UnreadableSystem`] or [`NotApplied::OwnSystem`].
+    pub fn apply_system(&mut self, text: &str) -> Result<&'static str, NotApplied> {
+        let system = geo_keys(text).ok_or(NotApplied::UnreadableSystem)?;
         self.set_system(system).map(|()| "coordinate reference system")
     }
 
-    fn set_system(&mut self, system: GeoTags) -> Result<(), &'static str> {
+    fn set_system(&mut self, system: GeoTags) -> Result<(), NotApplied> {
         let own = self
             .info
             .georeference
@@ -87,7 +81,7 @@ impl<S: RangeSource> GeoTiff<S> {
             .map(|place| &place.tags)
             .or(self.info.ground_control.as_ref());
         if own.is_some_and(is_known) || self.info.crs.as_ref().is_some_and(|crs| crs.kind != CrsKind::Unknown) {
-            return Err("the file itself names its coordinate reference system");
+            return Err(NotApplied::OwnSystem);
         }
         self.info.crs = system.crs();
         if let Some(place) = &self.info.georeference {

@@ -14,6 +14,7 @@ use raremap_io::RangeSource;
 /// What the samples of a colour channel show.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
+#[non_exhaustive]
 pub enum ColorInterpretation {
     /// Black to white, or the first band of a multispectral image.
     Gray,

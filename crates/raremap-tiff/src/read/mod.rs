@@ -19,7 +19,7 @@ use std::sync::Mutex;
 use crate::directory::Directory;
 use crate::directory::header::{Header, read_header};
 use crate::directory::metadata_reader::MetadataReader;
-use crate::error::{Misuse, TiffError};
+use crate::error::{Misuse, NotApplied, TiffError};
 use crate::limits::Limits;
 use crate::read::blocks::BlockCache;
 use crate::read::grid::{Axis, GridRead};
@@ -110,6 +110,9 @@ impl<S> std::fmt::Debug for GeoTiff<S> {
 
 impl<S: RangeSource> GeoTiff<S> {
     /// Reads the header and the directories: what the first image is, and where its mask and overviews are. It reads no pixels yet.
+    ///
+    /// # Errors
+    /// [`TiffError`]: the source fails, the file is no TIFF, contradicts itself, uses something that is not read, or claims more than the limits.
     pub async fn open(source: S, limits: Limits) -> Result<Self, TiffError> {
         let mut reader = MetadataReader::new(&source);
         let header = read_header(&mut reader).await?;
@@ -142,13 +145,13 @@ impl<S: RangeSource> GeoTiff<S> {
     /// Uses a file beside this one as its mask, if possible.
     ///
     /// # Errors
-    /// If the file has a mask of its own, or if the other file does not fit by size or type; returns the mask.
-    pub fn set_mask_file(&mut self, mask: Self) -> Result<(), &'static str> {
+    /// [`NotApplied::OwnMask`] or [`NotApplied::OtherSize`].
+    pub fn set_mask_file(&mut self, mask: Self) -> Result<(), NotApplied> {
         if self.mask.is_some() {
-            return Err("the file has a mask of its own");
+            return Err(NotApplied::OwnMask);
         }
         if !is_mask_of(&mask.layout, &self.layout) {
-            return Err("its size or type does not fit the file");
+            return Err(NotApplied::OtherSize);
         }
         self.mask_file = Some(Box::new(mask));
         self.info.masked = true;
@@ -162,11 +165,17 @@ impl<S: RangeSource> GeoTiff<S> {
     }
 
     /// Reads `bands` (0-based, in any order) of a window that lies inside the image.
+    ///
+    /// # Errors
+    /// [`Misuse`](crate::Misuse) for a window or a band that does not exist; otherwise the source's errors, and those of damaged blocks.
     pub async fn read_window(&self, window: Window, bands: &[usize]) -> Result<Samples, TiffError> {
         self.read_window_as(window, bands).await
     }
 
     /// As [`GeoTiff::read_window`], into another type; `f64` holds every stored value exactly.
+    ///
+    /// # Errors
+    /// As [`GeoTiff::read_window`].
     pub async fn read_window_as<T: SampleValue>(
         &self,
         window: Window,
@@ -191,6 +200,9 @@ impl<S: RangeSource> GeoTiff<S> {
     /// overview that is large enough.
     ///
     /// Memory stays bounded by the result and a few blocks, whatever the size of the image.
+    ///
+    /// # Errors
+    /// As [`GeoTiff::read_window`].
     pub async fn read_preview(&self, max_px: u32, bands: &[usize]) -> Result<Samples, TiffError> {
         let max_px = max_px.max(1);
         // Overviews know nothing of a mask in another file.

@@ -32,9 +32,10 @@ impl From<DecideOptions> for raremap_infer::DecideOptions {
     }
 }
 
-/// Which layer of a result to draw: the mask, how likely each pixel is a rare class, how salient it is, or the rare classes' outlines.
+/// Which layer of a result to draw: the mask, how likely each pixel is a rare class, how salient it is, where the heads disagree, or the rare
+/// classes' outlines.
 #[derive(Debug, Clone, Deserialize, Tsify)]
-#[tsify(type = "\"mask\" | `probability:${string}` | \"saliency\" | \"rare-outline\"")]
+#[tsify(type = "\"mask\" | `probability:${string}` | \"saliency\" | \"disagreement\" | \"rare-outline\"")]
 pub struct LayerKind(pub String);
 
 /// A picture of a result.

@@ -27,8 +27,8 @@ pub(super) struct Coded {
 type Code = (String, String);
 
 /// The parts of a name, in lower case, that could be a code: `b` and `03` of `t31ucs_20200101_b03_10m`, `srb` and `4` of `sr_b4`.
-fn candidates(lower: &str) -> Vec<Code> {
-    let words: Vec<&str> = lower
+fn candidates(lowercase: &str) -> Vec<Code> {
+    let words: Vec<&str> = lowercase
         .split(|c: char| !c.is_ascii_alphanumeric())
         .filter(|word| !word.is_empty())
         .collect();
@@ -67,8 +67,8 @@ fn are_counts(codes: &[Option<&Code>]) -> bool {
 
 /// The sensors that all coded names fit, in the order of the table. `described` are the texts that may name the sensor, the most specific
 /// first; `told` is what words already say about the bands.
-pub(super) fn read_codes(lower: &[String], described: &[String], told: &[Option<String>]) -> Vec<Coded> {
-    let found: Vec<Vec<Code>> = lower.iter().map(|name| candidates(name)).collect();
+pub(super) fn read_codes(lowercase: &[String], described: &[String], told: &[Option<String>]) -> Vec<Coded> {
+    let found: Vec<Vec<Code>> = lowercase.iter().map(|name| candidates(name)).collect();
     let counted: Vec<Option<&Code>> = found
         .iter()
         .map(|codes| codes.iter().find(|(spelling, _)| SHARED.contains(&spelling.as_str())))

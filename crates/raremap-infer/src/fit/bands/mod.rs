@@ -5,6 +5,7 @@
 
 mod codes;
 mod layouts;
+mod readings;
 mod values;
 mod words;
 
@@ -16,6 +17,7 @@ use crate::error::InferError;
 use crate::fit::certainty::Certainty;
 use codes::read_codes;
 use layouts::{LAYOUTS, Layout};
+use readings::{Reading, choose_reading};
 pub use values::guess_scene_bands;
 
 /// The scene's bands in the order that the model needs, and the reason.
@@ -130,8 +132,8 @@ pub fn guess_bands(clues: BandClues<'_>, needed: &[&str]) -> Result<BandGuess, I
         return Ok(certain(bands, "The file names its bands.".to_owned()));
     }
     // The bands' own names may name the sensor.
-    let described: Vec<String> = told.lower.iter().chain(clues.described).cloned().collect();
-    let coded = read_codes(&told.lower, &described, &told.words);
+    let described: Vec<String> = told.lowercase.iter().chain(clues.described).cloned().collect();
+    let coded = read_codes(&told.lowercase, &described, &told.words);
     let mut readings: Vec<Reading> = coded
         .iter()
         .map(|coded| Reading::of_codes(coded, &told.words, needed))
@@ -163,128 +165,14 @@ pub fn guess_bands(clues: BandClues<'_>, needed: &[&str]) -> Result<BandGuess, I
     Ok(by_count(&told, &described, needed))
 }
 
-/// One way to read bands that have codes.
-#[derive(Debug, Clone)]
-struct Reading {
-    product: &'static str,
-    common: Vec<Option<String>>,
-    /// The needed bands, if all are present.
-    bands: Option<Vec<usize>>,
-    is_whole: bool,
-    is_named: bool,
-    is_count: bool,
-}
-
-impl Reading {
-    /// Whether the file calls exactly those bands red, green and blue.
-    fn has_colors(&self, colors: &[ColorInterpretation]) -> bool {
-        let of = |(color, name)| {
-            let color = colors.iter().position(|found| *found == color);
-            color.is_some_and(|band| self.common.get(band).and_then(Option::as_deref) == Some(name))
-        };
-        use ColorInterpretation::{Blue, Green, Red};
-        [(Red, "red"), (Green, "green"), (Blue, "blue")].into_iter().all(of)
-    }
-
-    fn of_codes(coded: &codes::Coded, words: &[Option<String>], needed: &[&str]) -> Self {
-        let of_band = |(word, code): (&Option<String>, &Option<String>)| code.clone().or_else(|| word.clone());
-        let common: Vec<Option<String>> = words.iter().zip(&coded.common).map(of_band).collect();
-        Self {
-            product: coded.sensor.name,
-            bands: find_all(&common, needed),
-            common,
-            is_whole: coded.is_whole,
-            is_named: coded.is_named,
-            is_count: coded.is_count,
-        }
-    }
-}
-
 fn certain(bands: Vec<usize>, reason: String) -> BandGuess {
     BandGuess::assigned(bands, &reason)
-}
-
-/// Chooses among readings of which at least one has all bands.
-fn choose_reading(mut readings: Vec<Reading>, names: &[&str]) -> BandGuess {
-    // LISS delivers its bands as BAND2, BAND3 and BAND4, in this spelling; no stack of another sensor does.
-    let is_delivered = names.len() == 3 && ["BAND2", "BAND3", "BAND4"].iter().all(|name| names.contains(name));
-    if is_delivered {
-        readings.retain(|reading| reading.product == raremap_scene::LISS.name);
-    }
-    // The sort is stable, so of equal readings the more common sensor comes first.
-    readings.sort_by_key(|reading| (reading.bands.is_none(), !reading.is_whole));
-    let has_rival = readings
-        .iter()
-        .any(|reading| reading.bands.is_none() && reading.is_whole);
-    let is_only = readings.len() == 1;
-    let mut choices: Vec<BandChoice> = Vec::new();
-    // If the numbers are exactly those of one sensor, sensors that have only some of them are not offered as choices.
-    let whole = readings
-        .iter()
-        .filter(|reading| reading.is_whole && reading.bands.is_some())
-        .count();
-    let counts = |reading: &&Reading| whole == 0 || reading.is_whole;
-    for reading in readings.iter().filter(counts) {
-        let Some(bands) = &reading.bands else { continue };
-        match choices.iter_mut().find(|choice| choice.bands == *bands) {
-            Some(choice) if choice.product != reading.product => {
-                choice.product = format!("{} or {}", choice.product, reading.product);
-            }
-            Some(_) => {}
-            None => choices.push(BandChoice {
-                product: reading.product.to_owned(),
-                bands: bands.clone(),
-            }),
-        }
-    }
-    let Some(first) = choices.first().cloned() else {
-        return BandGuess {
-            bands: Vec::new(),
-            certainty: Certainty::Unknown,
-            reason: String::new(),
-            choices,
-        };
-    };
-    let product = &first.product;
-    if choices.len() > 1 {
-        let products: Vec<&str> = choices.iter().map(|choice| choice.product.as_str()).collect();
-        return BandGuess {
-            bands: first.bands.iter().copied().map(Some).collect(),
-            certainty: Certainty::Unknown,
-            reason: format!("The bands' numbers could be those of {}.", products.join(", or of ")),
-            choices,
-        };
-    }
-    if has_rival {
-        let other = readings
-            .iter()
-            .find(|reading| reading.bands.is_none() && reading.is_whole);
-        let other = other.map_or("another sensor", |reading| reading.product);
-        return BandGuess {
-            bands: first.bands.iter().copied().map(Some).collect(),
-            certainty: Certainty::Unknown,
-            reason: format!(
-                "The bands' numbers could be those of {product}; read as those of {other}, they would lack a band that the model needs."
-            ),
-            choices: Vec::new(),
-        };
-    }
-    let is_named = readings.first().is_some_and(|reading| reading.is_named);
-    if is_named || whole > 0 || is_only {
-        return certain(first.bands, format!("The file's band names are those of {product}."));
-    }
-    BandGuess {
-        bands: first.bands.into_iter().map(Some).collect(),
-        certainty: Certainty::Likely,
-        reason: format!("The file's band names look like those of {product}, but other products use some of them too."),
-        choices: Vec::new(),
-    }
 }
 
 /// What the bands' names in words, wavelengths and colours say.
 struct Told {
     names: Vec<Option<String>>,
-    lower: Vec<String>,
+    lowercase: Vec<String>,
     /// The common name of each band by words or wavelength.
     words: Vec<Option<String>>,
     /// Bands that are not opacity.
@@ -295,25 +183,25 @@ struct Told {
 
 impl Told {
     fn new(clues: BandClues<'_>, needed: &[&str]) -> Self {
-        let lower: Vec<String> = clues
+        let lowercase: Vec<String> = clues
             .names
             .iter()
             .map(|name| name.as_deref().unwrap_or_default().trim().to_lowercase())
             .collect();
-        let wavelengths: Vec<Option<f64>> = (0..lower.len())
+        let wavelengths: Vec<Option<f64>> = (0..lowercase.len())
             .map(|band| {
-                let of_name = || lower.get(band).and_then(|name| words::wavelength_in(name));
+                let of_name = || lowercase.get(band).and_then(|name| words::wavelength_in(name));
                 clues.wavelengths_nm.get(band).copied().flatten().or_else(of_name)
             })
             .collect();
         let by_wavelength = words::by_wavelength(&wavelengths);
-        let letters = words::by_letters(&lower);
+        let letters = words::by_letters(&lowercase);
         // A model may name its bands freely: a band with exactly that name is the one it needs.
         let word = |name: &String| match needed.contains(&name.as_str()) {
             true => Some(name.clone()),
             false => words::word_of(name),
         };
-        let words: Vec<Option<String>> = lower
+        let words: Vec<Option<String>> = lowercase
             .iter()
             .zip(letters)
             .zip(by_wavelength)
@@ -324,10 +212,10 @@ impl Told {
             let is_named = words.get(*band).is_some_and(Option::is_some);
             is_named || !is_opacity
         };
-        let (spectral, alpha): (Vec<usize>, Vec<usize>) = (0..lower.len()).partition(is_spectral);
+        let (spectral, alpha): (Vec<usize>, Vec<usize>) = (0..lowercase.len()).partition(is_spectral);
         Self {
             names: clues.names.to_vec(),
-            lower,
+            lowercase,
             words,
             order: spectral.iter().copied().chain(alpha).collect(),
             spectral,
@@ -369,7 +257,7 @@ impl Told {
     fn by_colors(&self, bands: Vec<usize>, clues: BandClues<'_>, needed: &[&str]) -> BandGuess {
         let is_by_name = self.words.iter().any(Option::is_some);
         let has_opacity = clues.alpha_is_data && clues.colors.contains(&ColorInterpretation::Alpha);
-        let reason = match (is_by_name, self.lower.len()) {
+        let reason = match (is_by_name, self.lowercase.len()) {
             (true, _) => "The file's band names and colours say so.",
             (false, 4) if has_opacity => {
                 "The file's colours are red, green and blue; the fourth band is called opacity but has other values, so it is assumed to be near infrared."
@@ -386,7 +274,7 @@ impl Told {
         // Writers give these colours to the first three of four 8-bit bands, whatever they are.
         let usual = LAYOUTS.iter().find(|layout| layout.common().len() == 4);
         let other = usual
-            .filter(|_| !is_by_name && self.lower.len() == 4)
+            .filter(|_| !is_by_name && self.lowercase.len() == 4)
             .and_then(|layout| layout.choice(&self.spectral, needed));
         let other: Vec<BandChoice> = other.into_iter().filter(|other| other.bands != bands).collect();
         BandGuess {

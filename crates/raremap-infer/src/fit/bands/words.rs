@@ -68,14 +68,14 @@ const LETTERS: &[(&str, &str)] = &[
 ];
 
 /// The common name that a band's name, in lower case, spells out in words.
-pub(super) fn word_of(lower: &str) -> Option<String> {
-    let words: Vec<&str> = lower
+pub(super) fn word_of(lowercase: &str) -> Option<String> {
+    let words: Vec<&str> = lowercase
         .split(|c: char| !c.is_alphanumeric())
         .filter(|word| !word.is_empty())
         .collect();
     let has = |wanted: &str| words.contains(&wanted);
-    let infrared = lower.contains("infrared") || lower.contains("infra-red");
-    if lower.contains("rededge") || has("edge") {
+    let infrared = lowercase.contains("infrared") || lowercase.contains("infra-red");
+    if lowercase.contains("rededge") || has("edge") {
         return Some("rededge1".to_owned());
     }
     if (has("water") && has("vapour")) || (has("water") && has("vapor")) {
@@ -92,7 +92,7 @@ pub(super) fn word_of(lower: &str) -> Option<String> {
     if infrared && has("narrow") {
         return Some("nir08".to_owned());
     }
-    if infrared && (has("near") || lower.contains("near-infra") || has("nearinfrared")) {
+    if infrared && (has("near") || lowercase.contains("near-infra") || has("nearinfrared")) {
         return Some("nir".to_owned());
     }
     // This is the first, narrower green band of PlanetScope.
@@ -106,7 +106,7 @@ pub(super) fn word_of(lower: &str) -> Option<String> {
 }
 
 /// What names of one letter, such as `B`, `G`, `R` and `N`, mean: nothing unless red and green are among them.
-pub(super) fn by_letters(lower: &[String]) -> Vec<Option<String>> {
+pub(super) fn by_letters(lowercase: &[String]) -> Vec<Option<String>> {
     let letter = |name: &String| {
         let mut own = name
             .split(|c: char| !c.is_alphanumeric())
@@ -119,12 +119,12 @@ pub(super) fn by_letters(lower: &[String]) -> Vec<Option<String>> {
             .find(|(known, _)| *known == word)
             .map(|(_, color)| (*color).to_owned())
     };
-    let found: Vec<Option<String>> = lower.iter().map(letter).collect();
+    let found: Vec<Option<String>> = lowercase.iter().map(letter).collect();
     let has = |color: &str| found.iter().any(|found| found.as_deref() == Some(color));
     if has("red") && has("green") {
         found
     } else {
-        vec![None; lower.len()]
+        vec![None; lowercase.len()]
     }
 }
 
@@ -171,9 +171,9 @@ pub(super) fn by_wavelength(wavelengths_nm: &[Option<f64>]) -> Vec<Option<String
 }
 
 /// The wavelength in nanometres that a name contains, such as `842 nm`, `0.842 \u{b5}m`, `842.0 Nanometers`.
-pub(super) fn wavelength_in(lower: &str) -> Option<f64> {
+pub(super) fn wavelength_in(lowercase: &str) -> Option<f64> {
     let is_number = |c: char| c.is_ascii_digit() || c == '.';
-    let mut rest = lower;
+    let mut rest = lowercase;
     while let Some(start) = rest.find(|c: char| c.is_ascii_digit()) {
         let from = rest.get(start..)?;
         let end = from.find(|c: char| !is_number(c)).unwrap_or(from.len());

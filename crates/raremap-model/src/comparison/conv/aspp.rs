@@ -3,7 +3,7 @@
 use burn::module::Module;
 use burn::tensor::{Device, Tensor};
 
-use crate::conv::conv_norm::{ConvNorm, ConvNormConfig};
+use crate::conv_norm::{ConvNorm, ConvNormConfig};
 
 /// Rates for an encoder of output stride 16 (arXiv:1706.05587, section 3.3).
 pub const RATES: [usize; 3] = [6, 12, 18];

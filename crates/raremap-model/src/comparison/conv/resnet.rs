@@ -5,9 +5,10 @@ use burn::tensor::module::max_pool2d;
 use burn::tensor::ops::MaxPoolOptions;
 use burn::tensor::{Device, Tensor};
 
+use crate::comparison::conv::double_conv::{DoubleConv, DoubleConvConfig};
 use crate::config::check_counts;
-use crate::conv::conv_norm::{ConvNorm, ConvNormConfig};
-use crate::conv::double_conv::{DoubleConv, DoubleConvConfig};
+use crate::conv_norm::{ConvNorm, ConvNormConfig};
+use crate::error::ArchitectureError;
 
 /// Shape of a [`ResNet`].
 #[derive(Debug, Clone, PartialEq)]
@@ -32,13 +33,18 @@ impl ResNetConfig {
     ///
     /// # Errors
     /// The field's name and what it must be.
-    pub fn validate(&self) -> Result<(), String> {
+    pub fn validate(&self) -> Result<(), ArchitectureError> {
         check_counts(&[("in_channels", self.in_channels)])?;
         if self.width == 0 || self.width > 512 {
-            return Err(format!("width is {}; it must be from 1 to 512", self.width));
+            return Err(ArchitectureError::OutOfRange(format!(
+                "width is {}; it must be from 1 to 512",
+                self.width
+            )));
         }
         match self.depths.iter().find(|depth| !(1..=100).contains(*depth)) {
-            Some(depth) => Err(format!("depths has {depth}; each must be from 1 to 100")),
+            Some(depth) => Err(ArchitectureError::OutOfRange(format!(
+                "depths has {depth}; each must be from 1 to 100"
+            ))),
             None => Ok(()),
         }
     }

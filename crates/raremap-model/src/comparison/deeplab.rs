@@ -5,11 +5,12 @@ use burn::nn::{Dropout, DropoutConfig};
 use burn::tensor::{Device, Tensor};
 use serde::{Deserialize, Serialize};
 
+use crate::comparison::conv::aspp::{Aspp, RATES};
+use crate::comparison::conv::double_conv::{DoubleConv, DoubleConvConfig};
+use crate::comparison::conv::resnet::{ResNet, ResNetConfig};
 use crate::config::{check_counts, check_ends, check_rate};
-use crate::conv::aspp::{Aspp, RATES};
-use crate::conv::conv_norm::{ConvNorm, ConvNormConfig};
-use crate::conv::double_conv::{DoubleConv, DoubleConvConfig};
-use crate::conv::resnet::{ResNet, ResNetConfig};
+use crate::conv_norm::{ConvNorm, ConvNormConfig};
+use crate::error::ArchitectureError;
 use crate::segformer::{DualLogits, Heads};
 use crate::upsample::upsample_bilinear;
 
@@ -66,7 +67,7 @@ impl DeepLabConfig {
     ///
     /// # Errors
     /// The field's name and what it must be.
-    pub fn validate(&self) -> Result<(), String> {
+    pub fn validate(&self) -> Result<(), ArchitectureError> {
         check_ends(self.in_channels, self.num_classes, self.num_rare)?;
         self.encoder().validate()?;
         check_rate("dropout", self.dropout)?;
@@ -129,7 +130,7 @@ impl DeepLab {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::conv::trainable;
+    use crate::comparison::conv::trainable;
 
     #[test]
     fn on_resnet_18_it_has_these_parameters() {

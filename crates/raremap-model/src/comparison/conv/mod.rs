@@ -1,14 +1,13 @@
 //! The blocks that the convolutional families are built from; each block is here once and used by several.
 
-pub mod aspp;
-pub mod attention_gate;
-pub mod conv_norm;
-pub mod double_conv;
-pub mod global_context;
-pub mod position_attention;
-pub mod resnet;
-pub mod squeeze_excitation;
-pub mod upsampler;
+pub(crate) mod aspp;
+pub(crate) mod attention_gate;
+pub(crate) mod double_conv;
+pub(crate) mod global_context;
+pub(crate) mod position_attention;
+pub(crate) mod resnet;
+pub(crate) mod squeeze_excitation;
+pub(crate) mod upsampler;
 
 /// Number of trainable parameters of `module`, on a device with autodiff, as papers count them. burn counts batch norm's running means and
 /// variances as well.

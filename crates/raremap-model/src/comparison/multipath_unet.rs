@@ -5,14 +5,15 @@ use burn::tensor::activation::relu;
 use burn::tensor::{Device, Tensor};
 use serde::{Deserialize, Serialize};
 
+use crate::comparison::conv::double_conv::{DoubleConv, DoubleConvConfig, halve};
+use crate::comparison::conv::global_context::GlobalContext;
+use crate::comparison::conv::squeeze_excitation::SqueezeExcitation;
+use crate::comparison::conv::upsampler::Upsampling;
+use crate::comparison::unet::{Expansion, check_levels};
 use crate::config::check_ends;
-use crate::conv::conv_norm::{ConvNorm, ConvNormConfig};
-use crate::conv::double_conv::{DoubleConv, DoubleConvConfig, halve};
-use crate::conv::global_context::GlobalContext;
-use crate::conv::squeeze_excitation::SqueezeExcitation;
-use crate::conv::upsampler::Upsampling;
+use crate::conv_norm::{ConvNorm, ConvNormConfig};
+use crate::error::ArchitectureError;
 use crate::segformer::{DualLogits, Heads};
-use crate::unet::{Expansion, check_levels};
 
 /// Shape of a [`MultipathUNet`].
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -51,7 +52,7 @@ impl MultipathUNetConfig {
     ///
     /// # Errors
     /// The field's name and what it must be.
-    pub fn validate(&self) -> Result<(), String> {
+    pub fn validate(&self) -> Result<(), ArchitectureError> {
         check_ends(self.in_channels, self.num_classes, self.num_rare)?;
         check_levels(&self.channels)
     }
@@ -185,7 +186,7 @@ impl MultipathUNet {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::conv::trainable;
+    use crate::comparison::conv::trainable;
 
     #[test]
     fn the_default_has_these_parameters() {

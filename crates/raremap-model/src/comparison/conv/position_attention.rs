@@ -6,7 +6,7 @@ use burn::nn::conv::Conv2d;
 use burn::tensor::activation::softmax;
 use burn::tensor::{Device, Tensor};
 
-use crate::conv::conv_norm::pointwise;
+use crate::conv_norm::pointwise;
 use crate::embed::{map_from_tokens, tokens_from_map};
 
 /// Channels per channel of queries and keys (arXiv:1809.02983, section 3.2).

@@ -5,7 +5,7 @@ use burn::nn::conv::Conv2d;
 use burn::tensor::activation::{relu, sigmoid};
 use burn::tensor::{Device, Tensor};
 
-use crate::conv::conv_norm::{ConvNorm, ConvNormConfig, pointwise};
+use crate::conv_norm::{ConvNorm, ConvNormConfig, pointwise};
 
 /// Lets the coarser level say where a skip connection matters (arXiv:1804.03999, eq. 1):
 /// `a = sigmoid(psi(relu(W_x x + W_g g)))`, the skip becomes `x * a`.

@@ -6,7 +6,7 @@ use burn::tensor::module::max_pool2d;
 use burn::tensor::ops::MaxPoolOptions;
 use burn::tensor::{Device, Tensor};
 
-use crate::conv::conv_norm::{ConvNorm, ConvNormConfig};
+use crate::conv_norm::{ConvNorm, ConvNormConfig};
 
 /// Shape of a [`DoubleConv`].
 #[derive(Debug, Clone, Copy)]

@@ -6,9 +6,10 @@ use burn::nn::{Dropout, DropoutConfig};
 use burn::tensor::{Device, Tensor, TensorData};
 use serde::{Deserialize, Serialize};
 
+use crate::comparison::conv::resnet::{ResNet, ResNetConfig};
 use crate::config::{check_ends, check_rate};
-use crate::conv::conv_norm::{ConvNorm, ConvNormConfig, pointwise};
-use crate::conv::resnet::{ResNet, ResNetConfig};
+use crate::conv_norm::{ConvNorm, ConvNormConfig, pointwise};
+use crate::error::ArchitectureError;
 use crate::segformer::{DualLogits, Heads};
 use crate::upsample::upsample_bilinear;
 
@@ -66,7 +67,7 @@ impl PspNetConfig {
     ///
     /// # Errors
     /// The field's name and what it must be.
-    pub fn validate(&self) -> Result<(), String> {
+    pub fn validate(&self) -> Result<(), ArchitectureError> {
         check_ends(self.in_channels, self.num_classes, self.num_rare)?;
         self.encoder().validate()?;
         check_rate("dropout", self.dropout)
@@ -159,7 +160,7 @@ impl PspNet {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::conv::trainable;
+    use crate::comparison::conv::trainable;
 
     #[test]
     fn on_resnet_18_it_has_these_parameters() {

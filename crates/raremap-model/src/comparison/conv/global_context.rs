@@ -6,7 +6,7 @@ use burn::nn::{LayerNorm, LayerNormConfig, Linear, LinearConfig};
 use burn::tensor::activation::{relu, softmax};
 use burn::tensor::{Device, Tensor};
 
-use crate::conv::conv_norm::{HE, pointwise};
+use crate::conv_norm::{HE, pointwise};
 
 /// Channels per hidden unit (arXiv:1904.11492, section 4.1).
 const REDUCTION: usize = 16;

@@ -5,12 +5,13 @@ use burn::nn::conv::Conv2d;
 use burn::tensor::{Device, Tensor};
 use serde::{Deserialize, Serialize};
 
+use crate::comparison::conv::double_conv::{DoubleConv, DoubleConvConfig, halve};
+use crate::comparison::conv::upsampler::{Upsampler, Upsampling};
+use crate::comparison::unet::check_levels;
 use crate::config::check_ends;
-use crate::conv::conv_norm::pointwise;
-use crate::conv::double_conv::{DoubleConv, DoubleConvConfig, halve};
-use crate::conv::upsampler::{Upsampler, Upsampling};
+use crate::conv_norm::pointwise;
+use crate::error::ArchitectureError;
 use crate::segformer::{DualLogits, Heads};
-use crate::unet::check_levels;
 
 /// Shape of a [`UNetPlusPlus`].
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -47,7 +48,7 @@ impl UNetPlusPlusConfig {
     ///
     /// # Errors
     /// The field's name and what it must be.
-    pub fn validate(&self) -> Result<(), String> {
+    pub fn validate(&self) -> Result<(), ArchitectureError> {
         check_ends(self.in_channels, self.num_classes, self.num_rare)?;
         check_levels(&self.channels)
     }
@@ -153,7 +154,7 @@ impl UNetPlusPlus {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::conv::trainable;
+    use crate::comparison::conv::trainable;
 
     #[test]
     fn the_papers_grid_has_the_papers_parameters() {

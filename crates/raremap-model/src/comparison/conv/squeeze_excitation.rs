@@ -5,7 +5,7 @@ use burn::nn::{Linear, LinearConfig};
 use burn::tensor::activation::{relu, sigmoid};
 use burn::tensor::{Device, Tensor};
 
-use crate::conv::conv_norm::HE;
+use crate::conv_norm::HE;
 
 /// Channels per hidden unit (arXiv:1709.01507, section 6.1).
 const REDUCTION: usize = 16;

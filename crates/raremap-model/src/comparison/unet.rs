@@ -5,14 +5,15 @@ use burn::nn::conv::Conv2d;
 use burn::tensor::{Device, Tensor};
 use serde::{Deserialize, Serialize};
 
+use crate::comparison::conv::aspp::Aspp;
+use crate::comparison::conv::attention_gate::AttentionGate;
+use crate::comparison::conv::double_conv::{DoubleConv, DoubleConvConfig, halve};
+use crate::comparison::conv::position_attention::PositionAttention;
+use crate::comparison::conv::squeeze_excitation::SqueezeExcitation;
+use crate::comparison::conv::upsampler::{Upsampler, Upsampling};
 use crate::config::{check_counts, check_ends};
-use crate::conv::aspp::Aspp;
-use crate::conv::attention_gate::AttentionGate;
-use crate::conv::conv_norm::pointwise;
-use crate::conv::double_conv::{DoubleConv, DoubleConvConfig, halve};
-use crate::conv::position_attention::PositionAttention;
-use crate::conv::squeeze_excitation::SqueezeExcitation;
-use crate::conv::upsampler::{Upsampler, Upsampling};
+use crate::conv_norm::pointwise;
+use crate::error::ArchitectureError;
 use crate::segformer::{DualLogits, Heads};
 
 /// Shape of a [`UNet`].
@@ -47,12 +48,12 @@ pub struct UNetConfig {
 const MOST_LEVELS: usize = 6;
 
 /// Checks that a U-Net can have these channels, under the field's name `channels`.
-pub(crate) fn check_levels(channels: &[usize]) -> Result<(), String> {
+pub(crate) fn check_levels(channels: &[usize]) -> Result<(), ArchitectureError> {
     if !(2..=MOST_LEVELS).contains(&channels.len()) {
-        return Err(format!(
+        return Err(ArchitectureError::OutOfRange(format!(
             "channels has {} levels; there must be from 2 to {MOST_LEVELS}",
             channels.len()
-        ));
+        )));
     }
     channels
         .iter()
@@ -92,12 +93,16 @@ impl UNetConfig {
     ///
     /// # Errors
     /// The field's name and what it must be.
-    pub fn validate(&self) -> Result<(), String> {
+    pub fn validate(&self) -> Result<(), ArchitectureError> {
         check_ends(self.in_channels, self.num_classes, self.num_rare)?;
         check_levels(&self.channels)?;
         match self.aspp_rates.iter().find(|rate| !(1..=64).contains(*rate)) {
-            Some(rate) => Err(format!("aspp_rates has {rate}; each must be from 1 to 64")),
-            None if self.aspp_rates.len() > 8 => Err("aspp_rates has more than 8 rates".into()),
+            Some(rate) => Err(ArchitectureError::OutOfRange(format!(
+                "aspp_rates has {rate}; each must be from 1 to 64"
+            ))),
+            None if self.aspp_rates.len() > 8 => {
+                Err(ArchitectureError::OutOfRange("aspp_rates has more than 8 rates".into()))
+            }
             None => Ok(()),
         }
     }
@@ -219,7 +224,7 @@ impl UNet {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::conv::trainable;
+    use crate::comparison::conv::trainable;
 
     #[test]
     fn the_documents_sizes_have_these_parameters() {
@@ -285,7 +290,7 @@ mod tests {
         let refused = |change: &dyn Fn(&mut UNetConfig)| {
             let mut config = UNetConfig::new(3, 5, 0);
             change(&mut config);
-            config.validate().expect_err("refused")
+            config.validate().expect_err("refused").to_string()
         };
         assert!(refused(&|config| config.channels = vec![8]).contains("channels"));
         assert!(refused(&|config| config.channels = vec![8; 7]).contains("channels"));

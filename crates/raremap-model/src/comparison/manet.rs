@@ -4,12 +4,13 @@ use burn::module::Module;
 use burn::tensor::{Device, Tensor};
 use serde::{Deserialize, Serialize};
 
+use crate::comparison::conv::double_conv::{DoubleConv, DoubleConvConfig};
+use crate::comparison::conv::position_attention::PositionAttention;
+use crate::comparison::conv::resnet::{ResNet, ResNetConfig};
+use crate::comparison::conv::squeeze_excitation::SqueezeExcitation;
 use crate::config::{check_counts, check_ends};
-use crate::conv::conv_norm::{ConvNorm, ConvNormConfig};
-use crate::conv::double_conv::{DoubleConv, DoubleConvConfig};
-use crate::conv::position_attention::PositionAttention;
-use crate::conv::resnet::{ResNet, ResNetConfig};
-use crate::conv::squeeze_excitation::SqueezeExcitation;
+use crate::conv_norm::{ConvNorm, ConvNormConfig};
+use crate::error::ArchitectureError;
 use crate::segformer::{DualLogits, Heads};
 use crate::upsample::upsample_nearest;
 
@@ -57,7 +58,7 @@ impl MaNetConfig {
     ///
     /// # Errors
     /// The field's name and what it must be.
-    pub fn validate(&self) -> Result<(), String> {
+    pub fn validate(&self) -> Result<(), ArchitectureError> {
         check_ends(self.in_channels, self.num_classes, self.num_rare)?;
         self.encoder().validate()?;
         check_counts(&self.decoder_channels.map(|count| ("decoder_channels", count)))
@@ -160,7 +161,7 @@ impl MaNet {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::conv::trainable;
+    use crate::comparison::conv::trainable;
 
     #[test]
     fn on_resnet_18_it_has_these_parameters() {
