@@ -148,6 +148,20 @@ export interface DecideOptions {
 }
 
 /**
+ * How far the model's numbers were from the expected ones.
+ */
+export interface GoldenCheck {
+    /**
+     * Largest difference of a logit.
+     */
+    maxAbs: number;
+    /**
+     * Largest difference that is allowed.
+     */
+    tolerance: number;
+}
+
+/**
  * Where the pixels of a scene are on the map.
  */
 export interface Grid {
@@ -160,20 +174,6 @@ export interface Grid {
      * EPSG code of the coordinate reference system; null if the file defines the system itself.
      */
     epsg: number | null;
-}
-
-/**
- * How far the model's numbers were from the expected ones.
- */
-export interface GoldenCheck {
-    /**
-     * Largest difference of a logit.
-     */
-    maxAbs: number;
-    /**
-     * Largest difference that is allowed.
-     */
-    tolerance: number;
 }
 
 export type InitInput = RequestInfo | URL | Response | BufferSource | WebAssembly.Module;
@@ -457,6 +457,13 @@ export interface RunHooks {
     onTile(done: number, total: number): Promise<AfterTile>;
     /** Called with the picture that `onTile` asked for. */
     onPicture(picture: Picture): void;
+    /** Number of workers that compute tiles; 0 if the session computes them itself. */
+    readonly tileWorkers: number;
+    /**
+     * Computes a tile in one of these workers: the logits of the main head, then those of the auxiliary head. If it fails, the session computes the
+     * tile itself.
+     */
+    forwardTile(input: Float32Array, height: number, width: number): Promise<Float32Array>;
 }
 
 /**
@@ -652,7 +659,7 @@ export class Session {
      * # Errors
      * `misuse` without a scene, `no_georeference`, `unsupported_crs`, and `outside_crs_domain` for a scene that holds a pole.
      */
-    lonLat(pixels: Float64Array): Float64Array;
+    lonLat(pixels: Float64Array | number[]): Float64Array;
     /**
      * Makes a file of the result: see [`export::make`].
      *
@@ -728,6 +735,29 @@ export interface TileCount {
      * All tiles of the scene.
      */
     total: number;
+}
+
+/**
+ * The model on the processor of one of the workers that compute tiles.
+ */
+export class TileRunner {
+    private constructor();
+    free(): void;
+    [Symbol.dispose](): void;
+    /**
+     * Reads a weights file and checks its golden tile.
+     *
+     * # Errors
+     * As [`Session::create`](crate::session::Session::create).
+     */
+    static create(model: Uint8Array | number[]): Promise<TileRunner>;
+    /**
+     * The logits of a tile: the main head's, then the auxiliary head's.
+     *
+     * # Errors
+     * `misuse` for an input of another size.
+     */
+    forward(input: Float32Array | number[], height: number, width: number): Promise<Float32Array>;
 }
 
 /**

@@ -1,6 +1,8 @@
 // @ts-check
 // Workers that compute tiles side by side. They share no memory, so the page needs no headers that isolate it from other sites.
 
+import { servedBeside, trusted } from "../engine/start-worker.js";
+
 /** More would wait for memory rather than compute. */
 const MOST_WORKERS = 8;
 /** Each worker has an instance of wasm with the model and the activations of a tile: this many fit into a GiB of the device's memory. */
@@ -57,6 +59,15 @@ class TileWorker {
   }
 }
 
+/** @returns {Worker} */
+function newTileWorker() {
+  const url = servedBeside(import.meta.url, "worker/tile-pool.js", "worker/tile-worker.js");
+  // What a policy made of the address; the DOM's types do not know that it is taken like a string.
+  if (url) return new Worker(/** @type {string} */ (trusted(url)), { type: "module" });
+  // Bundlers find the worker by this very expression.
+  return new Worker(new URL("./tile-worker.js", import.meta.url), { type: "module" });
+}
+
 export class TilePool {
   /** @type {TileWorker[]} */
   #all;
@@ -79,7 +90,7 @@ export class TilePool {
    * @param {() => WorkerLike} [newWorker]
    * @returns {Promise<TilePool>}
    */
-  static async start(count, start, newWorker = () => new Worker(new URL("./tile-worker.js", import.meta.url), { type: "module" })) {
+  static async start(count, start, newWorker = newTileWorker) {
     const starting = Array.from({ length: count }, async () => {
       const worker = new TileWorker(newWorker());
       try {
