@@ -48,7 +48,7 @@ test("a scene is opened from an address, a file, bytes and a list, inspected, ru
       names.push((await session.open(source)).scene.name);
     }
     const inspection = await session.inspect();
-    const run = session.run({ bands: [0, 1, 2], layer: "mask", tile: 64 });
+    const run = session.run({ bands: [0, 1, 2], layer: "mask", tile: 64, workers: 2 });
     const events = [];
     for await (const { done, total, picture } of run) {
       if (!picture) events.push(`${done}/${total}`);
@@ -76,6 +76,7 @@ test("a scene is opened from an address, a file, bytes and a list, inspected, ru
       card: inspection.card.rareClasses,
       events,
       complete: result.complete,
+      workers: result.workers,
       mask: [mask.width, mask.height, mask.values.constructor.name],
       uncounted: Object.values(counted).filter(Boolean),
       water: [water.width, water.height, water.values.every((value) => value >= 0 && value <= 1)],
@@ -92,6 +93,7 @@ test("a scene is opened from an address, a file, bytes and a list, inspected, ru
   assert.deepEqual(seen.stac, seen.grid.transform);
   assert.match(seen.crs, /^EPSG:32630/);
   assert.deepEqual(seen.events, Array.from({ length: seen.events.length }, (_, i) => `${i + 1}/${seen.events.length}`));
+  assert.equal(seen.workers, 2);
   assert.ok(seen.complete && seen.polygons && seen.events.length > 1);
   assert.deepEqual(seen.mask, [128, 128, "Uint8Array"]);
   assert.deepEqual(seen.uncounted, [], "the mask's values are those that the areas count");

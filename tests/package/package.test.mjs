@@ -63,11 +63,12 @@ async function visiting(root, path, steps) {
 /** Maps a scene in a built app, with the API and the element. */
 async function mapsScene(root) {
   writeFileSync(join(root, "scene.tif"), scene());
-  const { api, element } = await visiting(root, "index.html", async (page) => {
+  const { api, element, workers } = await visiting(root, "index.html", async (page) => {
     await page.waitForFunction(() => window.mapScene);
     return page.evaluate(() => window.mapScene("scene.tif"));
   });
   assert.ok(api.complete);
+  assert.equal(workers, 2);
   assert.equal(api.classes.reduce((sum, { pixels }) => sum + pixels, 0), 128 * 128);
   assert.deepEqual(element, api);
 }
