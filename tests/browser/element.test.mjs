@@ -14,7 +14,7 @@ import { serve } from "./serve.mjs";
 const MINUTES = 60_000;
 const SITE = process.env.RAREMAP_SITE ?? "dist";
 /** The default model's. */
-const RARE = ["wetland", "water"];
+const RARE = ["water", "wetland"];
 const ELEMENT = '<script type="module" src="raremap/element/index.js"></script>';
 let browser, site;
 
@@ -135,7 +135,7 @@ test("a person opens, runs, looks, cancels and saves", { timeout: 5 * MINUTES },
     await page.locator("#one [part~=run]").click();
     await state(page, "#one", ["done", "error"]);
     const { length } = requests;
-    await page.locator("#one").getByLabel("Saliency").check();
+    await page.locator("#one").getByRole("radio", { name: "Saliency" }).check();
     await page.waitForTimeout(500);
     const [download] = await Promise.all([page.waitForEvent("download"), page.locator("#one").getByRole("button", { name: "Mask, GeoTIFF" }).click()]);
     assert.equal(download.suggestedFilename(), "plain_mask.tif");

@@ -253,7 +253,7 @@ export class RareMap extends Base {
   /**
    * Maps the scene with the element's options.
    *
-   * @param {Pick<RunOptions, "bands" | "tile" | "resample" | "matching">} [options]
+   * @param {Pick<RunOptions, "bands" | "tile" | "resample" | "matching" | "workers">} [options]
    * @returns {Promise<Result | undefined>} nothing if another scene was opened meanwhile
    */
   async run(options = {}) {

@@ -35,11 +35,17 @@ export function trusted(url) {
   }
 }
 
-/** Where the worker lies if this file is served as it is; undefined in a bundle, which gives files other names. */
-function besideThisFile() {
-  const here = new URL(import.meta.url);
-  if (!/^https?:$/.test(here.protocol) || !here.pathname.endsWith("/engine/start-worker.js")) return undefined;
-  here.pathname = here.pathname.replace(/engine\/start-worker\.js$/, "worker/worker.js");
+/**
+ * The address of a module that lies beside another one, if they are served as they are; undefined in a bundle, which gives files other names.
+ *
+ * @param {string} url of the module that asks
+ * @param {string} own the end of its path in this repository
+ * @param {string} other the other module's in its place
+ */
+export function servedBeside(url, own, other) {
+  const here = new URL(url);
+  if (!/^https?:$/.test(here.protocol) || !here.pathname.endsWith(`/${own}`)) return undefined;
+  here.pathname = here.pathname.slice(0, -own.length) + other;
   return here.href;
 }
 
@@ -50,7 +56,7 @@ function besideThisFile() {
 export function startWorker(workerUrl) {
   const isAddress = typeof workerUrl === "string" || workerUrl instanceof URL;
   if (workerUrl && !isAddress) return new Worker(/** @type {string} */ (/** @type {unknown} */ (workerUrl)), OPTIONS);
-  const url = workerUrl ? String(workerUrl) : besideThisFile();
+  const url = workerUrl ? String(workerUrl) : servedBeside(import.meta.url, "engine/start-worker.js", "worker/worker.js");
   if (url) return new Worker(trusted(url), OPTIONS);
   // Bundlers find the worker by this very expression.
   return new Worker(new URL("../worker/worker.js", import.meta.url), { type: "module", name: "raremap" });

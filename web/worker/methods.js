@@ -58,15 +58,28 @@ let starting;
 /** @type {WebAssembly.Module | undefined} */
 let wasmModule;
 
+/** Compiles the wasm at an address, while it arrives if the server says what it is. @param {string} url */
+async function compileWasm(url) {
+  const response = await fetch(url);
+  if (!response.ok) throw new Error(`HTTP ${response.status}`);
+  const isKnown = response.headers.get("content-type")?.startsWith("application/wasm");
+  return isKnown ? WebAssembly.compileStreaming(response) : WebAssembly.compile(await response.arrayBuffer());
+}
+
+/** @param {string} url */
+async function instantiate(url) {
+  // Kept, so that the workers that compute tiles need not compile it again.
+  wasmModule = await compileWasm(url);
+  return init({ module_or_path: wasmModule });
+}
+
 /** Starts wasm, unless it was started before. @param {string} url */
 function startWasm(url) {
-  starting ??= init({ module_or_path: url }).then(
+  starting ??= instantiate(url).then(
     (wasm) => {
       // Once: crates/raremap-web/build.rs says why.
       wasm.__wasm_call_ctors();
       memory = wasm.memory;
-      // The compiled module, which other workers need not compile again.
-      wasmModule = Reflect.get(init, "__wbindgen_wasm_module");
     },
     (cause) => {
       starting = undefined;

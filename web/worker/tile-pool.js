@@ -1,7 +1,7 @@
 // @ts-check
 // Workers that compute tiles side by side. They share no memory, so the page needs no headers that isolate it from other sites.
 
-import { trusted } from "../engine/start-worker.js";
+import { servedBeside, trusted } from "../engine/start-worker.js";
 
 /** More would wait for memory rather than compute. */
 const MOST_WORKERS = 8;
@@ -59,10 +59,11 @@ class TileWorker {
   }
 }
 
-/** Where the files are served as they are, a policy of Trusted Types sees the address; a bundle gives them other names. */
+/** @returns {Worker} */
 function newTileWorker() {
-  const here = new URL(import.meta.url);
-  if (here.pathname.endsWith("/worker/tile-pool.js")) return new Worker(trusted(new URL("tile-worker.js", here).href), { type: "module" });
+  const url = servedBeside(import.meta.url, "worker/tile-pool.js", "worker/tile-worker.js");
+  // What a policy made of the address; the DOM's types do not know that it is taken like a string.
+  if (url) return new Worker(/** @type {string} */ (trusted(url)), { type: "module" });
   // Bundlers find the worker by this very expression.
   return new Worker(new URL("./tile-worker.js", import.meta.url), { type: "module" });
 }
