@@ -116,6 +116,20 @@ test("a model's address in the page's is read by a range request, and shown befo
   }
 });
 
+test("a model on another server, or on none, is refused, and the page works on", { timeout: 5 * MINUTES }, async () => {
+  for (const [model, said] of Object.entries({ "nothing.raremap": /HTTP 404/, "https://elsewhere.example/x.raremap": /limited to files on its own server/ })) {
+    const visit = await Visit.open(browser, site.url, { query: { backend: "cpu", model } });
+    try {
+      await visit.page.waitForSelector('#error[data-code="model_fetch"]');
+      assert.match(await visit.error(), said);
+      await visit.page.click("#sample");
+      assert.equal(await visit.state(["ready", "error"]), "ready", await visit.error());
+    } finally {
+      await visit.close();
+    }
+  }
+});
+
 test("the site is saved as a folder with the user's model in it, and works on another server", { timeout: 5 * MINUTES }, async () => {
   let archive;
   await visiting({}, async (visit) => {

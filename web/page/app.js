@@ -224,7 +224,8 @@ async function considerModel(next) {
   try {
     if (await offerModel(next.name, await readCard(next.source))) await takeModel(next);
   } catch (cause) {
-    showErrorBox(t("modelUnusable", { name: next.name }), cause, t("modelKept"));
+    const isOutOfReach = toEngineError(cause).code === "model_fetch";
+    showErrorBox(t("modelUnusable", { name: next.name }), cause, t(isOutOfReach ? "tryConnection" : "modelKept"));
   }
 }
 
