@@ -2,6 +2,7 @@
 
 import assert from "node:assert/strict";
 import { mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
+import { createRequire } from "node:module";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, before, test } from "node:test";
@@ -159,6 +160,45 @@ test("a person opens, runs, looks, cancels and saves", { timeout: 5 * MINUTES },
     assert.equal(await page.locator("#one [part=error]").isVisible(), false);
   }),
 );
+
+test("files dropped on an element are opened by it, and by nothing else on the page", { timeout: 5 * MINUTES }, () =>
+  visiting("index.html", async (page) => {
+    await state(page, "#one", ["ready", "error"]);
+    await page.evaluate(() => {
+      window.drops = 0;
+      addEventListener("drop", () => (window.drops += 1));
+    });
+    const { x, y, width } = await page.locator("#two").boundingBox();
+    const session = await page.context().newCDPSession(page);
+    const data = { items: [], files: [join(site.folder, "small.tif")], dragOperationsMask: 1 };
+    for (const type of ["dragEnter", "dragOver", "drop"]) await session.send("Input.dispatchDragEvent", { type, x: x + width / 3, y: y + 60, data });
+    await state(page, "#two", ["ready", "error"]);
+    assert.deepEqual(await page.evaluate(() => [document.querySelector("#two").scene.scene.name, document.querySelector("#one").scene.scene.name, window.drops]), ["small.tif", "plain.tif", 0]);
+  }),
+);
+
+test("axe-core finds nothing to complain about, in no state and no scheme", { timeout: 5 * MINUTES }, async () => {
+  const axe = readFileSync(createRequire(import.meta.url).resolve("axe-core/axe.min.js"), "utf8");
+  for (const colorScheme of ["light", "dark"]) {
+    const context = await browser.newContext({ colorScheme, bypassCSP: true, viewport: { width: 390, height: 844 } });
+    try {
+      const page = await context.newPage();
+      await page.goto(new URL("index.html", site.url).href);
+      await page.addScriptTag({ content: axe });
+      const check = async (wanted, act) => {
+        await page.evaluate(act);
+        await state(page, "#one", wanted);
+        const { violations } = await page.evaluate(() => window.axe.run("rare-map"));
+        assert.deepEqual(violations.map(({ id, nodes }) => [id, nodes.map(({ target }) => String(target))]), [], `${colorScheme}, ${wanted}`);
+      };
+      await check("ready", () => {});
+      await check("done", () => document.querySelector("#one").run());
+      await check("error", () => document.querySelector("#one").open(new Blob(["no"])).catch(() => {}));
+    } finally {
+      await context.close();
+    }
+  }
+});
 
 test("it is usable from 320 pixels on", { timeout: 5 * MINUTES }, () =>
   visiting(
