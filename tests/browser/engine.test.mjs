@@ -67,7 +67,7 @@ test("a scene is opened, drawn, run and measured with typed answers", { timeout:
   assert.equal(seen.certainty, "named");
   assert.match(seen.crs, /^EPSG:/);
   assert.deepEqual(seen.preview, [64, 64, [0, 0, 512, 512], null]);
-  assert.deepEqual({ ...seen.summary, secs: 0 }, { done: 9, total: 9, cancelled: false, secs: 0 });
+  assert.deepEqual({ ...seen.summary, secs: 0 }, { done: 9, total: 9, cancelled: false, secs: 0, workers: 0 });
   assert.equal(seen.pictures, 0);
   assert.ok(Math.abs(seen.percent - 100) < 1e-6, `${seen.percent}%`);
   assert.deepEqual(seen.noneMarked, { percent: 0, threshold: null, pixels: 0 });
@@ -75,6 +75,28 @@ test("a scene is opened, drawn, run and measured with typed answers", { timeout:
   assert.deepEqual(seen.values, ["Float32Array", 12]);
   assert.deepEqual(seen.file, [true, null]);
   assert.deepEqual(seen.whole, ["name", "description"]);
+});
+
+test("workers that compute tiles side by side change no byte of the result", { timeout: 5 * MINUTES }, async () => {
+  const seen = await withEngine(async ({ engine, model, scene }) => {
+    const opened = await engine.open(scene);
+    const options = { threshold: 0.5, rare: model.card.rareClasses, topK: 20 };
+    const files = [];
+    for (const workers of [0, 2]) {
+      const summary = await engine.run({ bands: opened.assignment.bands, tile: 256 }, { workers });
+      const kinds = await engine.files(options);
+      const made = kinds.filter(({ name }) => /mask.tif|probability.tif|areas.csv/.test(name)).map((kind) => engine.file(kind, options));
+      const texts = (await Promise.all(made)).map(async ({ blob }) => {
+        const digest = await crypto.subtle.digest("SHA-256", await blob.arrayBuffer());
+        return [...new Uint8Array(digest)].join();
+      });
+      files.push({ workers: summary.workers, digests: await Promise.all(texts) });
+    }
+    return files;
+  });
+  assert.deepEqual(seen.map(({ workers }) => workers), [0, 2]);
+  assert.equal(seen[0].digests.length, 3);
+  assert.deepEqual(seen[1].digests, seen[0].digests);
 });
 
 test("a signal ends the run after the tile at hand, and what is done can be looked at", { timeout: 5 * MINUTES }, async () => {
