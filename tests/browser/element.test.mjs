@@ -25,6 +25,7 @@ before(async () => {
     "blank.html": page(""),
     "empty.html": page(ELEMENT),
     "plain.tif": scene(),
+    ...Object.fromEntries([0, 1, 2].map((band) => [`band-${band}.tif`, scene({ band })])),
     "small.tif": scene({ width: 96, height: 64 }),
   });
   browser = await launch();
@@ -158,6 +159,32 @@ test("a person opens, runs, looks, cancels and saves", { timeout: 5 * MINUTES },
     assert.equal(await page.locator("#one [part=error]").getAttribute("data-code"), "not_a_tiff");
     await page.evaluate(() => document.querySelector("#one").open("small.tif"));
     assert.equal(await page.locator("#one [part=error]").isVisible(), false);
+  }),
+);
+
+test("bands that the scene does not name are chosen by hand", { timeout: 5 * MINUTES }, () =>
+  visiting("empty.html", async (page) => {
+    await page.evaluate(async () => {
+      const map = Object.assign(document.createElement("rare-map"), { id: "one", backend: "cpu" });
+      document.body.append(map);
+      // By their names these are blue, green and red.
+      const fileOf = async (_, i) => new File([await (await fetch(`band-${i}.tif`)).blob()], `LC08_L2SP_144052_20230101_20230110_02_T1_SR_B${i + 2}.TIF`);
+      await map.open(await Promise.all(Array.from({ length: 3 }, fileOf)));
+    });
+    const { length } = await page.evaluate(() => document.querySelector("#one").scene.assignment.bands.filter((band) => band === null));
+    assert.equal(length, 1);
+    const run = page.locator("#one [part~=run]");
+    assert.ok(await run.isDisabled());
+    for (const [i, name] of ["green", "red", "nir"].entries()) await page.locator("#one").getByLabel(name).selectOption(String(i));
+    assert.ok(await run.isEnabled());
+    await run.click();
+    await state(page, "#one", ["done", "error"]);
+    assert.equal(await page.locator("#one [part~=row]").count(), 7);
+    // With other bands it is another map.
+    await page.locator("#one").getByLabel("green").selectOption("1");
+    await state(page, "#one", "ready");
+    assert.equal(await page.evaluate(() => document.querySelector("#one").result), undefined);
+    assert.equal(await page.locator("#one [part=result]").isVisible(), false);
   }),
 );
 
