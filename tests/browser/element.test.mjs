@@ -261,6 +261,27 @@ test("an element that is removed frees its worker, and one that is moved keeps i
   }),
 );
 
+test("the engine's files can lie elsewhere, and a missing one is an error with a code", { timeout: 5 * MINUTES }, () =>
+  visiting("empty.html", async (page, requests) => {
+    const seen = await page.evaluate(async () => {
+      const { RareMap } = await import(new URL("raremap/element/index.js", location.href));
+      const files = { worker: "raremap/worker/worker.js", wasm: "raremap/wasm/raremap-web_bg.wasm", model: "raremap/models/default.raremap" };
+      const [workerUrl, wasmUrl, modelUrl] = Object.values(files).map((path) => `${path}?elsewhere`);
+      RareMap.assets = { workerUrl, wasmUrl, modelUrl };
+      const map = Object.assign(document.createElement("rare-map"), { backend: "cpu" });
+      document.body.append(map);
+      const { backend } = (await map.session).model;
+      RareMap.assets = { workerUrl: "raremap/icon.svg" };
+      const other = Object.assign(document.createElement("rare-map"), { backend: "cpu" });
+      const failing = new Promise((resolve) => other.addEventListener("error", ({ detail }) => resolve(detail.code)));
+      document.body.append(other);
+      return { backend, code: await failing };
+    });
+    assert.deepEqual(seen, { backend: "cpu", code: "worker_missing" });
+    assert.equal(requests.filter((name) => name === "worker.js").length, 1);
+  }),
+);
+
 test("in a frame, pages of allowed origins drive it and others do not", { timeout: 5 * MINUTES }, async () => {
   // The portals have no policy that would forbid them a frame of another origin, which a port makes.
   const root = mkdtempSync(join(tmpdir(), "raremap-frame-"));

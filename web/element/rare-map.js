@@ -45,6 +45,12 @@ function styleSheet() {
  * the result), `cancel` ({done, total}) and `error` ({code, message}); none of them bubbles.
  */
 export class RareMap extends Base {
+  /**
+   * Where the engine's files lie, for all elements, if neither a bundler nor the modules' own place tells.
+   *
+   * @type {Pick<import("../api/session.js").SessionOptions, "modelUrl" | "wasmUrl" | "workerUrl">}
+   */
+  static assets = {};
   static observedAttributes = ["model", "src", "threshold", "rare", "top-k", "backend", "lang"];
 
   #panel = new Panel((name, button) => this.#download(name, button));
@@ -320,7 +326,7 @@ export class RareMap extends Base {
     this.#setState("loading", "loading");
     this.#stopLoading = new AbortController();
     const model = this.model ?? undefined;
-    const loading = createSession({ model, backend: this.backend, signal: this.#stopLoading.signal });
+    const loading = createSession({ ...RareMap.assets, model, backend: this.backend, signal: this.#stopLoading.signal });
     this.#loading = loading;
     loading.then(
       (session) => {
