@@ -261,6 +261,34 @@ test("an element that is removed frees its worker, and one that is moved keeps i
   }),
 );
 
+test("after a crash of the engine the next run opens the scene again", { timeout: 5 * MINUTES }, () =>
+  visiting("empty.html", async (page) => {
+    const seen = await page.evaluate(async () => {
+      const workers = [];
+      window.Worker = class extends Worker {
+        constructor(...given) {
+          super(...given);
+          workers.push(this);
+        }
+      };
+      const map = Object.assign(document.createElement("rare-map"), { backend: "cpu" });
+      document.body.append(map);
+      await map.open("plain.tif");
+      const first = await map.run();
+      // What a dying worker says last.
+      const crash = () => workers.at(-1).dispatchEvent(new MessageEvent("message", { data: { crashed: "unreachable" } }));
+      map.addEventListener("progress", crash, { once: true });
+      const code = await map.run({ tile: 64 }).then(() => "none", (cause) => cause.code);
+      const failed = { code, state: map.state, result: map.result, isShown: !map.shadowRoot.querySelector("[part=result]").hidden };
+      const gone = await first.areas().then(() => "there", (cause) => cause.code);
+      const { complete } = await map.run();
+      return { failed, gone, complete, state: map.state, workers: workers.length };
+    });
+    assert.deepEqual(seen.failed, { code: "trap", state: "error", result: undefined, isShown: false });
+    assert.deepEqual([seen.gone, seen.complete, seen.state, seen.workers], ["stale_result", true, "done", 2]);
+  }),
+);
+
 test("the engine's files can lie elsewhere, and a missing one is an error with a code", { timeout: 5 * MINUTES }, () =>
   visiting("empty.html", async (page, requests) => {
     const seen = await page.evaluate(async () => {
