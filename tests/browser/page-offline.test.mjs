@@ -80,6 +80,15 @@ async function hosting(steps) {
   }
 }
 
+test("the page can be installed", { timeout: 5 * MINUTES }, () =>
+  hosting(async (_, visit) => {
+    const session = await visit.context.newCDPSession(visit.page);
+    const { installabilityErrors } = await session.send("Page.getInstallabilityErrors");
+    // The windows of these tests are private ones.
+    assert.deepEqual(installabilityErrors.filter(({ errorId }) => errorId !== "in-incognito"), []);
+  }),
+);
+
 test("after one visit the sample is mapped without a network", { timeout: 10 * MINUTES }, () =>
   hosting(async (host, visit) => {
     await host.stop();
