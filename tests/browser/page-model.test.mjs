@@ -70,7 +70,9 @@ test("a weights file's card is shown, its model maps the scene, and one click br
     assert.equal(await visit.state(["ready", "error"]), "ready", await visit.error());
     await offer(visit, "lake.raremap", lake);
     const card = await page.innerText("#offer");
-    for (const said of ["lakes", "lake.raremap", "green, red, and near infrared", "5–36 m", "Reed", "1.8 MB"]) assert.ok(card.includes(said), `${said}: ${card}`);
+    for (const said of ["lakes", "lake.raremap", "green, red, and near infrared", "5–36 m", "Reed", "1.8 MB"]) {
+      assert.ok(card.includes(said), `${said}: ${card}`);
+    }
     // Precision of wetland, as the card's figures have it.
     assert.match(card, /wetland\s+12\.3/);
     assert.deepEqual(await rareClasses(visit), ["water", "wetland"]);
@@ -117,7 +119,8 @@ test("a model's address in the page's is read by a range request, and shown befo
 });
 
 test("a model on another server, or on none, is refused, and the page works on", { timeout: 5 * MINUTES }, async () => {
-  for (const [model, said] of Object.entries({ "nothing.raremap": /HTTP 404/, "https://elsewhere.example/x.raremap": /limited to files on its own server/ })) {
+  const models = { "nothing.raremap": /HTTP 404/, "https://elsewhere.example/x.raremap": /limited to files on its own server/ };
+  for (const [model, said] of Object.entries(models)) {
     const visit = await Visit.open(browser, site.url, { query: { backend: "cpu", model } });
     try {
       await visit.page.waitForSelector('#error[data-code="model_fetch"]');

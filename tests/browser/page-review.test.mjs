@@ -62,7 +62,8 @@ test("places to look at are listed, shown, ticked off, and saved with their tick
     assert.deepEqual(saved.features.map(({ properties }) => properties.checked), saved.features.map((_, i) => i === 0));
     // With nothing marked there is nothing to look at.
     await page.fill("#top-k", "0");
-    await page.waitForFunction(() => document.querySelectorAll("#review-list li").length === 0 && document.getElementById("review-note").textContent.startsWith("No place"));
+    await page.waitForFunction(() => document.getElementById("review-note").textContent.startsWith("No place"));
+    assert.equal(await page.locator("#review-list li").count(), 0);
   }),
 );
 

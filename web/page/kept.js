@@ -116,7 +116,8 @@ function item(result) {
     button.addEventListener("click", () => void saveFile(result, name));
     return button;
   });
-  const remove = make("button", { type: "button", class: "quiet", "data-remove": true, "aria-label": t("deleteNamed", { name: result.scene }) }, t("delete"));
+  const label = t("deleteNamed", { name: result.scene });
+  const remove = make("button", { type: "button", class: "quiet", "data-remove": true, "aria-label": label }, t("delete"));
   remove.addEventListener("click", async () => {
     await (await root()).removeEntry(result.id, { recursive: true });
     await showKept();
