@@ -17,6 +17,7 @@ const TSC = join(ROOT, "tests/browser/node_modules/.bin/tsc");
 export function pack({ site = join(ROOT, "dist"), out = join(ROOT, "target/npm") } = {}) {
   const wasm = join(site, "web/wasm");
   if (!existsSync(join(wasm, "raremap-web_bg.wasm"))) throw new Error(`${wasm} has no wasm: ./run --build-only makes it`);
+  if (!existsSync(TSC)) throw new Error("TypeScript is missing: `npm ci` in tests/browser installs it");
   const stage = join(out, "package");
   rmSync(stage, { recursive: true, force: true });
   mkdirSync(stage, { recursive: true });

@@ -30,7 +30,10 @@ function keyOf(path) {
  * @param {string} path
  */
 async function download(path) {
-  const response = await fetch(new URL(path, ROOT), { cache: "no-cache", integrity: SITE.files[path] });
+  const url = new URL(path, ROOT);
+  const integrity = SITE.files[path];
+  // The page has just fetched most files. If what the browser's cache holds is of another version, the server is asked.
+  const response = await fetch(url, { integrity }).catch(() => fetch(url, { cache: "reload", integrity }));
   if (!response.ok) throw new Error(`${path}: HTTP ${response.status}`);
   // A browser refuses a page that was redirected if a service worker hands it over.
   return response.redirected ? new Response(response.body, { headers: response.headers }) : response;

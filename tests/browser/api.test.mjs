@@ -1,23 +1,21 @@
 // The package's API in a browser, from the modules as they are served: under a path, a strict policy and Trusted Types.
 
 import assert from "node:assert/strict";
-import { execFileSync } from "node:child_process";
-import { writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { after, before, test } from "node:test";
 
 import { Visit, launch } from "./page.mjs";
+import { agreement, placesOf } from "./places.mjs";
 import { portal } from "./portal.mjs";
 import { scene } from "./scenes.mjs";
 
 const MINUTES = 60_000;
-const PYTHON = process.env.RAREMAP_PYTHON ?? "python3";
 // Far from the zone's middle and far north, where the grid is turned by some degrees.
 const TURNED = scene({ width: 192, height: 160, origin: [780_000, 6_900_000] });
 let browser, site;
 
 before(async () => {
-  site = await portal(process.env.RAREMAP_SITE ?? "dist", { "turned.tif": TURNED, "plain.tif": scene() });
+  site = await portal(process.env.RAREMAP_SITE ?? "dist", { "turned.tif": TURNED, "plain.tif": scene(), "agreement.js": `export ${agreement}` });
   browser = await launch();
 });
 after(async () => {
@@ -50,7 +48,7 @@ test("a scene is opened from an address, a file, bytes and a list, inspected, ru
       names.push((await session.open(source)).scene.name);
     }
     const inspection = await session.inspect();
-    const run = session.run({ bands: [0, 1, 2], layer: "mask", tile: 64 });
+    const run = session.run({ bands: [0, 1, 2], layer: "mask", tile: 64, workers: 2 });
     const events = [];
     for await (const { done, total, picture } of run) {
       if (!picture) events.push(`${done}/${total}`);
@@ -78,6 +76,7 @@ test("a scene is opened from an address, a file, bytes and a list, inspected, ru
       card: inspection.card.rareClasses,
       events,
       complete: result.complete,
+      workers: result.workers,
       mask: [mask.width, mask.height, mask.values.constructor.name],
       uncounted: Object.values(counted).filter(Boolean),
       water: [water.width, water.height, water.values.every((value) => value >= 0 && value <= 1)],
@@ -94,6 +93,7 @@ test("a scene is opened from an address, a file, bytes and a list, inspected, ru
   assert.deepEqual(seen.stac, seen.grid.transform);
   assert.match(seen.crs, /^EPSG:32630/);
   assert.deepEqual(seen.events, Array.from({ length: seen.events.length }, (_, i) => `${i + 1}/${seen.events.length}`));
+  assert.equal(seen.workers, 2);
   assert.ok(seen.complete && seen.polygons && seen.events.length > 1);
   assert.deepEqual(seen.mask, [128, 128, "Uint8Array"]);
   assert.deepEqual(seen.uncounted, [], "the mask's values are those that the areas count");
@@ -111,48 +111,37 @@ test("a scene is opened from an address, a file, bytes and a list, inspected, ru
 });
 
 test("a map overlay has each pixel where PROJ puts it, also in a turned UTM grid", { timeout: 5 * MINUTES }, async () => {
-  const { seen } = await withSession(async ({ session }) => {
-    await session.open("turned.tif");
-    const result = await session.run();
-    const { bitmap, extent, bounds, corners } = await result.overlay();
-    const canvas = new OffscreenCanvas(bitmap.width, bitmap.height);
-    const context = canvas.getContext("2d");
-    context.drawImage(bitmap, 0, 0);
-    const { data } = context.getImageData(0, 0, bitmap.width, bitmap.height);
-    const mask = [...new Uint8Array(await (await result.toGeoTIFF()).arrayBuffer())];
-    const middles = Array.from({ length: 160 }, (_, i) => [i + 0.5, i + 0.5]).flat();
-    return {
-      size: [bitmap.width, bitmap.height], extent, bounds, corners, rgba: [...data], mask,
-      lonLat: [...(await session.lonLat(middles))], classes: session.model.card.classes,
-    };
-  });
-  const paths = ["turned.tif", "turned_mask.tif"].map((name) => join(site.folder, name));
-  writeFileSync(paths[1], Buffer.from(seen.mask));
-  const places = JSON.parse(execFileSync(PYTHON, ["tests/browser/places.py", ...paths, "1"], { encoding: "utf8", maxBuffer: 1 << 26 }));
-  const [width, height] = seen.size;
-  const [west, south, east, north] = seen.extent;
-  const RADIUS_M = 6378137;
-  /** Share of the scene's pixels whose middle, moved by some pixels, has the colour of their class. */
-  const agreement = (columns, rows) => {
-    const at = new Map(places.map(([column, row, ...rest]) => [`${column},${row}`, rest]));
-    let [same, all] = [0, 0];
-    for (const [column, row, longitude, latitude] of places) {
-      const moved = at.get(`${column + columns},${row + rows}`);
-      const x = (RADIUS_M * longitude * Math.PI) / 180;
-      const y = RADIUS_M * Math.log(Math.tan(Math.PI / 4 + (latitude * Math.PI) / 360));
-      const pixel = 4 * (Math.floor(((north - y) / (north - south)) * height) * width + Math.floor(((x - west) / (east - west)) * width));
-      if (!moved) continue;
-      const color = seen.classes.find(({ value }) => value === moved[2])?.color ?? [0, 0, 0];
-      all += 1;
-      if (color.every((channel, i) => seen.rgba[pixel + i] === channel)) same += 1;
-    }
-    return same / all;
-  };
-  assert.equal(agreement(0, 0), 1);
-  // Otherwise the scene would be too plain to show an error of a pixel.
-  for (const [columns, rows] of [[1, 0], [-1, 0], [0, 1], [0, -1]]) assert.ok(agreement(columns, rows) < 0.995, `${columns}, ${rows}`);
-  const wanted = places.filter(([column, row]) => column === row).flatMap(([, , ...lonLat]) => lonLat.slice(0, 2));
-  seen.lonLat.forEach((degrees, i) => assert.ok(Math.abs(degrees - wanted[i]) < 1e-8, `${degrees} is not ${wanted[i]}`));
+  const places = placesOf(join(site.folder, "turned.tif"));
+  const { seen } = await withSession(
+    async ({ session, argument }) => {
+      const { agreement } = await import(new URL("agreement.js", location.href));
+      await session.open("turned.tif");
+      const result = await session.run();
+      const { bitmap, extent, bounds, corners } = await result.overlay();
+      const context = new OffscreenCanvas(bitmap.width, bitmap.height).getContext("2d");
+      context.drawImage(bitmap, 0, 0);
+      const [west, south, east, north] = extent;
+      const RADIUS_M = 6378137;
+      const inPicture = argument.map(([longitude, latitude]) => {
+        const x = (RADIUS_M * longitude * Math.PI) / 180;
+        const y = RADIUS_M * Math.log(Math.tan(Math.PI / 4 + (latitude * Math.PI) / 360));
+        return [((x - west) / (east - west)) * bitmap.width, ((north - y) / (north - south)) * bitmap.height];
+      });
+      const colors = Object.fromEntries(session.model.card.classes.map(({ value, color }) => [value, color]));
+      const middles = Array.from({ length: 160 }, (_, i) => [i + 0.5, i + 0.5]).flat();
+      return {
+        bounds, corners, lonLat: [...(await session.lonLat(middles))],
+        shares: agreement(await result.mask(), colors, inPicture, context.getImageData(0, 0, bitmap.width, bitmap.height)),
+      };
+    },
+    places,
+  );
+  const [right, ...moved] = seen.shares;
+  assert.equal(right, 1);
+  for (const share of moved) assert.ok(share < 0.995, `${share} after a pixel`);
+  for (let i = 0; i < 160; i++) {
+    places[i * 192 + i].forEach((degrees, k) => assert.ok(Math.abs(seen.lonLat[2 * i + k] - degrees) < 1e-8, `pixel ${i}: ${degrees}`));
+  }
   assert.deepEqual(seen.corners[0], [seen.bounds[0], seen.bounds[3]]);
 });
 
@@ -208,7 +197,7 @@ test("sessions share a model, each has its worker, and what fails has a code", {
       one.free();
       return { codes, sizes: sizes.map(({ width }) => width), freed: await codeOf(one.open("plain.tif")), sha: own.model.sha256 === two.model.sha256 };
     });
-    assert.deepEqual(seen.codes.slice(0, 5), ["misuse", "misuse", "not_a_tiff", "http_status", "bad_address"].map((code) => `EngineError ${code}`));
+    assert.deepEqual(seen.codes.slice(0, 5), ["misuse", "misuse", "not_a_tiff", "http_not_found", "bad_address"].map((code) => `EngineError ${code}`));
     for (const code of seen.codes.slice(5, 7)) assert.match(code, /^EngineError model_/);
     assert.equal(seen.codes[7], "EngineError model_fetch");
     assert.deepEqual([seen.sizes, seen.freed, seen.sha], [[128, 192], "EngineError closed", true]);

@@ -2,6 +2,7 @@
 
 import assert from "node:assert/strict";
 import { mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
+import { createRequire } from "node:module";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, before, test } from "node:test";
@@ -14,15 +15,17 @@ import { serve } from "./serve.mjs";
 const MINUTES = 60_000;
 const SITE = process.env.RAREMAP_SITE ?? "dist";
 /** The default model's. */
-const RARE = ["wetland", "water"];
+const RARE = ["water", "wetland"];
 const ELEMENT = '<script type="module" src="raremap/element/index.js"></script>';
 let browser, site;
 
 before(async () => {
   site = await portal(SITE, {
     "index.html": page(ELEMENT, '<rare-map id="one" backend="cpu" src="plain.tif" threshold="0.4" top-k="30"><p slot="header">Hello</p></rare-map><rare-map id="two" backend="cpu" rare="water" lang="hi"></rare-map>'),
+    "blank.html": page(""),
     "empty.html": page(ELEMENT),
     "plain.tif": scene(),
+    ...Object.fromEntries([0, 1, 2].map((band) => [`band-${band}.tif`, scene({ band })])),
     "small.tif": scene({ width: 96, height: 64 }),
   });
   browser = await launch();
@@ -34,7 +37,7 @@ after(async () => {
 
 /** Runs `steps` on a fresh visit; then nothing may have gone to another origin or been complained about on the console. */
 async function visiting(path, steps, options) {
-  const visit = await Visit.open(browser, new URL("raremap/icon.svg", site.url).href, options);
+  const visit = await Visit.open(browser, new URL("blank.html", site.url).href, options);
   const requests = [];
   visit.context.on("request", (request) => requests.push(new URL(request.url()).pathname.split("/").at(-1)));
   await visit.page.goto(new URL(path, site.url).href);
@@ -134,7 +137,7 @@ test("a person opens, runs, looks, cancels and saves", { timeout: 5 * MINUTES },
     await page.locator("#one [part~=run]").click();
     await state(page, "#one", ["done", "error"]);
     const { length } = requests;
-    await page.locator("#one").getByLabel("Saliency").check();
+    await page.locator("#one").getByRole("radio", { name: "Saliency" }).check();
     await page.waitForTimeout(500);
     const [download] = await Promise.all([page.waitForEvent("download"), page.locator("#one").getByRole("button", { name: "Mask, GeoTIFF" }).click()]);
     assert.equal(download.suggestedFilename(), "plain_mask.tif");
@@ -158,6 +161,71 @@ test("a person opens, runs, looks, cancels and saves", { timeout: 5 * MINUTES },
     assert.equal(await page.locator("#one [part=error]").isVisible(), false);
   }),
 );
+
+test("bands that the scene does not name are chosen by hand", { timeout: 5 * MINUTES }, () =>
+  visiting("empty.html", async (page) => {
+    await page.evaluate(async () => {
+      const map = Object.assign(document.createElement("rare-map"), { id: "one", backend: "cpu" });
+      document.body.append(map);
+      // By their names these are blue, green and red.
+      const fileOf = async (_, i) => new File([await (await fetch(`band-${i}.tif`)).blob()], `LC08_L2SP_144052_20230101_20230110_02_T1_SR_B${i + 2}.TIF`);
+      await map.open(await Promise.all(Array.from({ length: 3 }, fileOf)));
+    });
+    const { length } = await page.evaluate(() => document.querySelector("#one").scene.assignment.bands.filter((band) => band === null));
+    assert.equal(length, 1);
+    const run = page.locator("#one [part~=run]");
+    assert.ok(await run.isDisabled());
+    for (const [i, name] of ["green", "red", "nir"].entries()) await page.locator("#one").getByLabel(name).selectOption(String(i));
+    assert.ok(await run.isEnabled());
+    await run.click();
+    await state(page, "#one", ["done", "error"]);
+    assert.equal(await page.locator("#one [part~=row]").count(), 7);
+    // With other bands it is another map.
+    await page.locator("#one").getByLabel("green").selectOption("1");
+    await state(page, "#one", "ready");
+    assert.equal(await page.evaluate(() => document.querySelector("#one").result), undefined);
+    assert.equal(await page.locator("#one [part=result]").isVisible(), false);
+  }),
+);
+
+test("files dropped on an element are opened by it, and by nothing else on the page", { timeout: 5 * MINUTES }, () =>
+  visiting("index.html", async (page) => {
+    await state(page, "#one", ["ready", "error"]);
+    await page.evaluate(() => {
+      window.drops = 0;
+      addEventListener("drop", () => (window.drops += 1));
+    });
+    const { x, y, width } = await page.locator("#two").boundingBox();
+    const session = await page.context().newCDPSession(page);
+    const data = { items: [], files: [join(site.folder, "small.tif")], dragOperationsMask: 1 };
+    for (const type of ["dragEnter", "dragOver", "drop"]) await session.send("Input.dispatchDragEvent", { type, x: x + width / 3, y: y + 60, data });
+    await state(page, "#two", ["ready", "error"]);
+    assert.deepEqual(await page.evaluate(() => [document.querySelector("#two").scene.scene.name, document.querySelector("#one").scene.scene.name, window.drops]), ["small.tif", "plain.tif", 0]);
+  }),
+);
+
+test("axe-core finds nothing to complain about, in no state and no scheme", { timeout: 5 * MINUTES }, async () => {
+  const axe = readFileSync(createRequire(import.meta.url).resolve("axe-core/axe.min.js"), "utf8");
+  for (const colorScheme of ["light", "dark"]) {
+    const context = await browser.newContext({ colorScheme, bypassCSP: true, viewport: { width: 390, height: 844 } });
+    try {
+      const page = await context.newPage();
+      await page.goto(new URL("index.html", site.url).href);
+      await page.addScriptTag({ content: axe });
+      const check = async (wanted, act) => {
+        await page.evaluate(act);
+        await state(page, "#one", wanted);
+        const { violations } = await page.evaluate(() => window.axe.run("rare-map"));
+        assert.deepEqual(violations.map(({ id, nodes }) => [id, nodes.map(({ target }) => String(target))]), [], `${colorScheme}, ${wanted}`);
+      };
+      await check("ready", () => {});
+      await check("done", () => document.querySelector("#one").run());
+      await check("error", () => document.querySelector("#one").open(new Blob(["no"])).catch(() => {}));
+    } finally {
+      await context.close();
+    }
+  }
+});
 
 test("it is usable from 320 pixels on", { timeout: 5 * MINUTES }, () =>
   visiting(
@@ -190,6 +258,55 @@ test("an element that is removed frees its worker, and one that is moved keeps i
       return { moved, freed, name: scene.name };
     });
     assert.deepEqual(seen, { moved: true, freed: "closed", name: "plain.tif" });
+  }),
+);
+
+test("after a crash of the engine the next run opens the scene again", { timeout: 5 * MINUTES }, () =>
+  visiting("empty.html", async (page) => {
+    const seen = await page.evaluate(async () => {
+      const workers = [];
+      window.Worker = class extends Worker {
+        constructor(...given) {
+          super(...given);
+          workers.push(this);
+        }
+      };
+      const map = Object.assign(document.createElement("rare-map"), { backend: "cpu" });
+      document.body.append(map);
+      await map.open("plain.tif");
+      const first = await map.run();
+      // What a dying worker says last.
+      const crash = () => workers.at(-1).dispatchEvent(new MessageEvent("message", { data: { crashed: "unreachable" } }));
+      map.addEventListener("progress", crash, { once: true });
+      const code = await map.run({ tile: 64 }).then(() => "none", (cause) => cause.code);
+      const failed = { code, state: map.state, result: map.result, isShown: !map.shadowRoot.querySelector("[part=result]").hidden };
+      const gone = await first.areas().then(() => "there", (cause) => cause.code);
+      const { complete } = await map.run();
+      return { failed, gone, complete, state: map.state, workers: workers.length };
+    });
+    assert.deepEqual(seen.failed, { code: "trap", state: "error", result: undefined, isShown: false });
+    assert.deepEqual([seen.gone, seen.complete, seen.state, seen.workers], ["stale_result", true, "done", 2]);
+  }),
+);
+
+test("the engine's files can lie elsewhere, and a missing one is an error with a code", { timeout: 5 * MINUTES }, () =>
+  visiting("empty.html", async (page, requests) => {
+    const seen = await page.evaluate(async () => {
+      const { RareMap } = await import(new URL("raremap/element/index.js", location.href));
+      const files = { worker: "raremap/worker/worker.js", wasm: "raremap/wasm/raremap-web_bg.wasm", model: "raremap/models/default.raremap" };
+      const [workerUrl, wasmUrl, modelUrl] = Object.values(files).map((path) => `${path}?elsewhere`);
+      RareMap.assets = { workerUrl, wasmUrl, modelUrl };
+      const map = Object.assign(document.createElement("rare-map"), { backend: "cpu" });
+      document.body.append(map);
+      const { backend } = (await map.session).model;
+      RareMap.assets = { workerUrl: "raremap/icon.svg" };
+      const other = Object.assign(document.createElement("rare-map"), { backend: "cpu" });
+      const failing = new Promise((resolve) => other.addEventListener("error", ({ detail }) => resolve(detail.code)));
+      document.body.append(other);
+      return { backend, code: await failing };
+    });
+    assert.deepEqual(seen, { backend: "cpu", code: "worker_missing" });
+    assert.equal(requests.filter((name) => name === "worker.js").length, 1);
   }),
 );
 

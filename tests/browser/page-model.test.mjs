@@ -16,6 +16,15 @@ const folder = mkdtempSync(join(tmpdir(), "raremap-model-"));
 const root = join(folder, "site");
 let browser, site;
 
+/** The default model under another name, with a class that it does not have. */
+const lake = weights((card) => {
+  card.properties["mlm:name"] = "lakes";
+  for (const output of card.properties["mlm:output"]) {
+    for (const it of output["classification:classes"]) if (it.name === "wetland") it.name = it.title = "reed";
+  }
+  card.properties["raremap:rare_classes"] = ["water", "reed"];
+});
+
 before(async () => {
   cpSync(process.env.RAREMAP_SITE ?? "dist", root, { recursive: true });
   writeFileSync(join(root, "lake.raremap"), lake);
@@ -39,14 +48,6 @@ async function visiting(query, steps) {
   }
 }
 
-const lake = weights((card) => {
-  card.properties["mlm:name"] = "lakes";
-  for (const output of card.properties["mlm:output"]) {
-    for (const it of output["classification:classes"]) if (it.name === "wetland") it.name = it.title = "reed";
-  }
-  card.properties["raremap:rare_classes"] = ["water", "reed"];
-});
-
 const fileOf = (name, bytes) => {
   const path = join(folder, name);
   writeFileSync(path, bytes);
@@ -69,7 +70,9 @@ test("a weights file's card is shown, its model maps the scene, and one click br
     assert.equal(await visit.state(["ready", "error"]), "ready", await visit.error());
     await offer(visit, "lake.raremap", lake);
     const card = await page.innerText("#offer");
-    for (const said of ["lakes", "lake.raremap", "green, red, and near infrared", "5–36 m", "Reed", "1.8 MB"]) assert.ok(card.includes(said), `${said}: ${card}`);
+    for (const said of ["lakes", "lake.raremap", "green, red, and near infrared", "5–36 m", "Reed", "1.8 MB"]) {
+      assert.ok(card.includes(said), `${said}: ${card}`);
+    }
     // Precision of wetland, as the card's figures have it.
     assert.match(card, /wetland\s+12\.3/);
     assert.deepEqual(await rareClasses(visit), ["water", "wetland"]);
@@ -98,19 +101,37 @@ test("a model that is not wanted changes nothing", { timeout: 5 * MINUTES }, () 
   }),
 );
 
-test("a model's address in the page's is read by a range request, and shown before the rest is fetched", { timeout: 5 * MINUTES }, () =>
-  visiting({ model: "lake.raremap" }, async (visit) => {
-    const requests = [];
-    visit.page.on("request", (request) => request.url().endsWith("lake.raremap") && requests.push(request));
-    await visit.page.reload();
-    await visit.page.waitForSelector("#offer[open]", { timeout: MINUTES });
-    const ranges = await Promise.all(requests.map((request) => request.headerValue("range")));
+test("a model's address in the page's is read by a range request, and shown before the rest is fetched", { timeout: 5 * MINUTES }, async () => {
+  const visit = await Visit.open(browser, "about:blank");
+  const { page } = visit;
+  const ranges = [];
+  page.on("request", (request) => request.url().endsWith("/lake.raremap") && ranges.push(request.headers().range));
+  try {
+    await page.goto(`${site.url}?backend=cpu&model=lake.raremap`);
+    await page.waitForSelector("#offer[open]", { timeout: MINUTES });
     assert.deepEqual(ranges, ["bytes=0-131071"]);
-    await visit.page.click("#offer-take");
-    await visit.page.waitForSelector("#own-model:not([hidden])", { timeout: MINUTES });
+    await page.click("#offer-take");
+    await page.waitForSelector("#own-model:not([hidden])", { timeout: MINUTES });
     assert.deepEqual(await rareClasses(visit), ["water", "reed"]);
-  }),
-);
+  } finally {
+    await visit.close();
+  }
+});
+
+test("a model on another server, or on none, is refused, and the page works on", { timeout: 5 * MINUTES }, async () => {
+  const models = { "nothing.raremap": /HTTP 404/, "https://elsewhere.example/x.raremap": /limited to files on its own server/ };
+  for (const [model, said] of Object.entries(models)) {
+    const visit = await Visit.open(browser, site.url, { query: { backend: "cpu", model } });
+    try {
+      await visit.page.waitForSelector('#error[data-code="model_fetch"]');
+      assert.match(await visit.error(), said);
+      await visit.page.click("#sample");
+      assert.equal(await visit.state(["ready", "error"]), "ready", await visit.error());
+    } finally {
+      await visit.close();
+    }
+  }
+});
 
 test("the site is saved as a folder with the user's model in it, and works on another server", { timeout: 5 * MINUTES }, async () => {
   let archive;

@@ -80,6 +80,15 @@ async function hosting(steps) {
   }
 }
 
+test("the page can be installed", { timeout: 5 * MINUTES }, () =>
+  hosting(async (_, visit) => {
+    const session = await visit.context.newCDPSession(visit.page);
+    const { installabilityErrors } = await session.send("Page.getInstallabilityErrors");
+    // The windows of these tests are private ones.
+    assert.deepEqual(installabilityErrors.filter(({ errorId }) => errorId !== "in-incognito"), []);
+  }),
+);
+
 test("after one visit the sample is mapped without a network", { timeout: 10 * MINUTES }, () =>
   hosting(async (host, visit) => {
     await host.stop();
@@ -108,10 +117,16 @@ test("a new version that was published while the page was offline is offered, an
     assert.equal(await update(visit), "installed");
     // Until it is asked for, the open page and its files stay what they were.
     assert.equal(await fetched(visit, "version.txt"), "A");
+    const other = await visit.context.newPage();
+    await other.goto(host.url);
+    assert.equal(await other.innerText("h1"), "A");
     await visit.page.waitForSelector("#update:not([hidden])");
     await Promise.all([visit.page.waitForNavigation(), visit.page.click("#update-reload")]);
     assert.equal(await heading(visit), "B");
     assert.equal(await fetched(visit, "version.txt"), "B");
+    // Another tab, which may be in the middle of a run, is told and left as it is.
+    await other.waitForSelector("#update:not([hidden])");
+    assert.equal(await other.innerText("h1"), "A");
     // The files of A are gone.
     assert.equal(await visit.page.evaluate(async () => (await caches.keys()).length), 1);
   }),

@@ -62,7 +62,8 @@ test("places to look at are listed, shown, ticked off, and saved with their tick
     assert.deepEqual(saved.features.map(({ properties }) => properties.checked), saved.features.map((_, i) => i === 0));
     // With nothing marked there is nothing to look at.
     await page.fill("#top-k", "0");
-    await page.waitForFunction(() => document.querySelectorAll("#review-list li").length === 0 && document.getElementById("review-note").textContent.startsWith("No place"));
+    await page.waitForFunction(() => document.getElementById("review-note").textContent.startsWith("No place"));
+    assert.equal(await page.locator("#review-list li").count(), 0);
   }),
 );
 
@@ -80,8 +81,8 @@ test("a pixel's place, class, probabilities and values are read under the pointe
     );
     // 10 m pixels from 500,000, 4,600,000 on, in UTM zone 30N: the central meridian is 3 degrees west.
     assert.equal(facts.Map, "500,505.0, 4,598,995.0");
-    const [latitude, longitude] = facts["Latitude, longitude"].split(", ").map(parseFloat);
-    assert.ok(Math.abs(latitude - 41.54145) < 0.001 && Math.abs(longitude - -2.99394) < 0.001, facts["Latitude, longitude"]);
+    // As PROJ has it: 41.5426119, -2.9939454.
+    assert.equal(facts["Latitude, longitude"], "41.54261°, -2.99395°");
     assert.ok(facts.Class.length > 3, JSON.stringify(facts));
     for (const name of ["water", "wetland"]) assert.match(facts[`Probability of ${name}`], /^[01]\.\d\d$/);
     assert.ok(["Green", "Red", "Near infrared"].every((band) => Number(facts[band].replace(",", "")) > 0), JSON.stringify(facts));
@@ -106,6 +107,17 @@ test("a result is kept on the device, also after the page was closed, until it i
     assert.equal(mask.subarray(0, 2).toString(), "II");
     await visit.page.click("#kept-list [data-remove]");
     await visit.page.waitForSelector("#kept", { state: "hidden" });
+  }),
+);
+
+test("the layer of disagreement shows something else than the classes, and says what", { timeout: 5 * MINUTES }, () =>
+  mapped(async (visit) => {
+    const { page } = visit;
+    const classes = await picture(visit);
+    await page.check("input[name=layer][value=disagreement]");
+    await page.waitForFunction(() => document.getElementById("legend").innerText.includes("rare-class head alone"));
+    await page.waitForTimeout(300);
+    assert.notEqual(await picture(visit), classes);
   }),
 );
 

@@ -50,7 +50,10 @@ test("a second tab leaves the first one's files alone, and clears those of tabs 
     assert.equal(await folders(first), 2);
     // The file that the first tab made before the second began, and one that it makes now.
     assert.match(await first.evaluate(() => globalThis.blob.text()), /^class,value,color/);
-    const size = await first.evaluate(async () => (await globalThis.engine.file({ name: "mask.tif", type: "image/tiff" }, globalThis.options)).blob.size);
+    const size = await first.evaluate(async () => {
+      const { blob } = await globalThis.engine.file({ name: "mask.tif", type: "image/tiff" }, globalThis.options);
+      return blob.size;
+    });
     assert.ok(size > 1000, `the mask has ${size} bytes`);
     await first.close();
     await second.close();

@@ -10,6 +10,7 @@ import { after, before, test } from "node:test";
 import { fileURLToPath, pathToFileURL } from "node:url";
 
 import { Visit, launch } from "../browser/page.mjs";
+import { agreement, placesOf } from "../browser/places.mjs";
 import { scene } from "../browser/scenes.mjs";
 import { serve } from "../browser/serve.mjs";
 import { pack } from "../../web/pack.mjs";
@@ -17,7 +18,6 @@ import { pack } from "../../web/pack.mjs";
 const MINUTES = 60_000;
 const HERE = fileURLToPath(new URL(".", import.meta.url));
 const ROOT = resolve(HERE, "../..");
-const PYTHON = process.env.RAREMAP_PYTHON ?? "python3";
 const folder = mkdtempSync(join(tmpdir(), "raremap-package-"));
 const modules = join(folder, "node_modules");
 let browser;
@@ -45,12 +45,6 @@ function project(source, name) {
   return copy;
 }
 
-/** Builds a Vite project into a folder, with its own configuration. */
-async function buildWithVite(root, outDir) {
-  const { build } = await load("vite");
-  await build({ root, logLevel: "error", build: { outDir, emptyOutDir: true, reportCompressedSize: false } });
-}
-
 /** Opens a built project under a path; nothing may be fetched from elsewhere or complained about. */
 async function visiting(root, path, steps) {
   const site = await serve({ root, prefix: "/some/path" });
@@ -69,11 +63,12 @@ async function visiting(root, path, steps) {
 /** Maps a scene in a built app, with the API and the element. */
 async function mapsScene(root) {
   writeFileSync(join(root, "scene.tif"), scene());
-  const { api, element } = await visiting(root, "index.html", async (page) => {
+  const { api, element, workers } = await visiting(root, "index.html", async (page) => {
     await page.waitForFunction(() => window.mapScene);
     return page.evaluate(() => window.mapScene("scene.tif"));
   });
   assert.ok(api.complete);
+  assert.equal(workers, 2);
   assert.equal(api.classes.reduce((sum, { pixels }) => sum + pixels, 0), 128 * 128);
   assert.deepEqual(element, api);
 }
@@ -149,64 +144,47 @@ test("Vite serves it while a project is developed, if it is not pre-bundled", { 
   }
 });
 
-/** In the page of each map library: where a place is on the screen, in pixels of its own. */
+/** In the page of each map library: where places are on the screen, in pixels from the map's corner. */
 const PROJECT = {
   maplibre: (places) => places.map(([longitude, latitude]) => Object.values(window.map.project([longitude, latitude]))),
-  leaflet: (places) => places.map(([longitude, latitude]) => Object.values(window.map.latLngToContainerPoint([latitude, longitude], window.map.getZoom()))),
+  leaflet: (places) => places.map(([longitude, latitude]) => Object.values(window.map.latLngToContainerPoint([latitude, longitude]))),
   openlayers: (places) =>
     places.map(([longitude, latitude]) => {
       const RADIUS_M = 6378137;
-      const x = (RADIUS_M * longitude * Math.PI) / 180;
-      return window.map.getPixelFromCoordinate([x, RADIUS_M * Math.log(Math.tan(Math.PI / 4 + (latitude * Math.PI) / 360))]);
+      const y = RADIUS_M * Math.log(Math.tan(Math.PI / 4 + (latitude * Math.PI) / 360));
+      return window.map.getPixelFromCoordinate([(RADIUS_M * longitude * Math.PI) / 180, y]);
     }),
 };
 
 test("on MapLibre GL, OpenLayers and Leaflet each pixel of a UTM scene is where PROJ puts it", { timeout: 8 * MINUTES }, async () => {
-  const maps = project(join(ROOT, "examples/maps"), "maps");
   const built = join(folder, "maps-built");
-  await buildWithVite(maps, built);
+  const { build } = await load("vite");
+  await build({ root: project(join(ROOT, "examples/maps"), "maps"), logLevel: "error", build: { outDir: built, emptyOutDir: true, reportCompressedSize: false } });
   // Far from the zone's middle and far north, where the grid is turned by some degrees.
   writeFileSync(join(built, "scene.tif"), scene({ width: 96, height: 80, origin: [780_000, 6_900_000] }));
-  for (const library of Object.keys(PROJECT)) {
-    const { mask, png, box, classes, places } = await visiting(built, `${library}.html?scene=scene.tif&backend=cpu`, async (page) => {
-      await page.waitForFunction(() => / ha|found/.test(document.querySelector("#status").textContent), null, { timeout: 2 * MINUTES });
-      await page.waitForTimeout(1500);
-      const { bytes, classes } = await page.evaluate(async () => ({
-        bytes: [...new Uint8Array(await (await window.result.toGeoTIFF()).arrayBuffer())],
-        classes: (await window.result.areas()).classes.map(({ value, color }) => [value, color]),
-      }));
-      writeFileSync(join(folder, "mask.tif"), Buffer.from(bytes));
-      const found = JSON.parse(execFileSync(PYTHON, [join(ROOT, "tests/browser/places.py"), join(built, "scene.tif"), join(folder, "mask.tif"), "1"], { encoding: "utf8", maxBuffer: 1 << 26 }));
-      const screen = await page.evaluate(`(${PROJECT[library]})(${JSON.stringify(found.map(([, , ...lonLat]) => lonLat.slice(0, 2)))})`);
-      const places = found.map(([column, row, , , value], i) => ({ column, row, value, at: screen[i] }));
-      const box = await page.locator("#map").boundingBox();
-      const shot = await page.screenshot({ clip: box, path: process.env.RAREMAP_SHOTS && join(process.env.RAREMAP_SHOTS, `${library}.png`) });
-      // The page's own decoder tells the screenshot's pixels.
-      const png = await page.evaluate(async (base64) => {
-        const bitmap = await createImageBitmap(new Blob([Uint8Array.from(atob(base64), (c) => c.charCodeAt(0))]));
-        const canvas = new OffscreenCanvas(bitmap.width, bitmap.height);
-        canvas.getContext("2d").drawImage(bitmap, 0, 0);
-        return { width: bitmap.width, data: [...canvas.getContext("2d").getImageData(0, 0, bitmap.width, bitmap.height).data] };
-      }, shot.toString("base64"));
-      return { mask: bytes.length, png, box, classes: Object.fromEntries(classes), places };
+  writeFileSync(join(built, "agreement.js"), `export ${agreement}`);
+  const places = placesOf(join(built, "scene.tif"));
+  for (const [library, toScreen] of Object.entries(PROJECT)) {
+    const [right, ...moved] = await visiting(built, `${library}.html?scene=scene.tif&backend=cpu`, async (page) => {
+      await page.waitForFunction(() => window.result && /: \d|found/.test(document.querySelector("#status").textContent), null, { timeout: 2 * MINUTES });
+      // The map draws when it likes.
+      await page.waitForTimeout(1000);
+      const shot = await page.screenshot({ clip: await page.locator("#map").boundingBox(), path: process.env.RAREMAP_SHOTS && join(process.env.RAREMAP_SHOTS, `${library}.png`) });
+      const screen = await page.evaluate(toScreen, places);
+      return page.evaluate(
+        async ([screen, base64]) => {
+          const { agreement } = await import(new URL("agreement.js", location.href));
+          const bitmap = await createImageBitmap(new Blob([Uint8Array.from(atob(base64), (char) => char.charCodeAt(0))]));
+          const context = new OffscreenCanvas(bitmap.width, bitmap.height).getContext("2d");
+          context.drawImage(bitmap, 0, 0);
+          const { classes } = await window.result.areas();
+          const colors = Object.fromEntries(classes.map(({ value, color }) => [value, color]));
+          return agreement(await window.result.mask(), colors, screen, context.getImageData(0, 0, bitmap.width, bitmap.height));
+        },
+        [screen, shot.toString("base64")],
+      );
     });
-    assert.ok(mask > 0 && box.width > 500);
-    const values = new Map(places.map(({ column, row, value }) => [`${column},${row}`, value]));
-    /** Share of the scene's pixels that show their class, if the scene's were moved by some pixels. */
-    const agreement = (columns, rows) => {
-      const seen = places.flatMap(({ column, row, at: [x, y] }) => {
-        const value = values.get(`${column + columns},${row + rows}`);
-        if (value === undefined) return [];
-        const at = 4 * (Math.floor(y) * png.width + Math.floor(x));
-        return [classes[value].every((channel, i) => Math.abs(png.data[at + i] - channel) <= 3)];
-      });
-      return seen.filter(Boolean).length / seen.length;
-    };
-    const right = agreement(0, 0);
     assert.ok(right > 0.999, `${library}: ${right}`);
-    for (const [columns, rows] of [[1, 0], [-1, 0], [0, 1], [0, -1]]) {
-      const moved = agreement(columns, rows);
-      assert.ok(moved < right - 0.005, `${library}: moved by ${columns}, ${rows}: ${moved}`);
-    }
+    for (const share of moved) assert.ok(share < right - 0.005, `${library}: ${share} after a pixel, ${right} before`);
   }
 });

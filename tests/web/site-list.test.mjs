@@ -16,8 +16,9 @@ test("a service worker lists all that a visitor's browser may ask for, with dige
   const folder = mkdtempSync(join(tmpdir(), "raremap-list-"));
   try {
     mkdirSync(join(folder, "web/wasm"), { recursive: true });
-    const files = { "index.html": "page", "web/a.js": "a", "web/wasm/b.wasm": "b", "web/wasm/b.d.ts": "types", "web/README.md": "about", "sw.js": SCRIPT };
-    for (const [path, text] of Object.entries(files)) writeFileSync(join(folder, path), text);
+    const listed = { "index.html": "page", "web/a.js": "a", "web/wasm/b.wasm": "b" };
+    const others = { "web/wasm/b.d.ts": "types", "web/README.md": "about", "sw.js": SCRIPT };
+    for (const [path, text] of Object.entries({ ...listed, ...others })) writeFileSync(join(folder, path), text);
     await writeList(folder);
     const written = readFileSync(join(folder, "sw.js"), "utf8");
     const list = listIn(written);

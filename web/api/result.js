@@ -80,6 +80,8 @@ export class Result {
     this.tiles = { done: summary.done, total: summary.total };
     /** How long the run took, in seconds. */
     this.secs = summary.secs;
+    /** How many workers computed tiles; 0 if the session's own did. */
+    this.workers = summary.workers;
   }
 
   /** @param {Decide} [decide] @returns {DecideOptions} */

@@ -67,6 +67,7 @@ const INSPECT_MAX_PX = 512;
  * @property {number} [tile] edge of a tile in pixels, a multiple of 32
  * @property {boolean} [resample] whether to run at the model's resolution
  * @property {boolean} [matching] whether to make the values like those of training where they are not; true if absent
+ * @property {number} [workers] how many workers compute tiles on the processor; as many as suit the device if absent, none at 0
  * @property {LayerKind} [layer] which layer the pictures of the finished part show; none are made if absent
  * @property {number} [maxPx] longest side of these pictures
  * @property {number} [threshold] see `DecideOptions`, as for the following; 0.5 if absent
@@ -282,7 +283,7 @@ export class Session {
    */
   run(options = {}) {
     return new Run(async ({ signal, emit, cancel }) => {
-      const { bands = this.#assigned(), tile, resample = false, matching = true, layer, maxPx = 1024 } = options;
+      const { bands = this.#assigned(), tile, resample = false, matching = true, workers, layer, maxPx = 1024 } = options;
       options.signal?.throwIfAborted();
       const { scene } = this.#opened();
       if (!bands) throw new EngineError("misuse", "A band that the model needs is not known: say which bands of the scene they are.");
@@ -300,6 +301,7 @@ export class Session {
           { bands: [...bands], tile, resample, matching },
           {
             signal: ended,
+            workers,
             onProgress: (progress) => emit({ ...({ done, total } = progress), picture: null }),
             onPicture: (picture) => emit({ done, total, picture }),
           },

@@ -13,7 +13,7 @@ import { Requests } from "../engine/requests.js";
 
 const EVENTS = /** @type {const} */ (["ready", "scene", "progress", "result", "change", "cancel", "error"]);
 const OPTIONS = /** @type {const} */ (["threshold", "rare", "topK", "lang"]);
-const RUN_OPTIONS = /** @type {const} */ (["bands", "tile", "resample", "matching"]);
+const RUN_OPTIONS = /** @type {const} */ (["bands", "tile", "resample", "matching", "workers"]);
 const RESULT_OPTIONS = /** @type {const} */ (["threshold", "rare", "topK", "window", "maxPx"]);
 
 /**
@@ -167,7 +167,7 @@ export class RareMapFrame extends EventTarget {
     return this.#ask("set", options);
   }
 
-  /** @param {{bands?: number[], tile?: number, resample?: boolean, matching?: boolean}} [options] @returns {Promise<any>} */
+  /** @param {{bands?: number[], tile?: number, resample?: boolean, matching?: boolean, workers?: number}} [options] @returns {Promise<any>} */
   run(options) {
     return this.#ask("run", options);
   }

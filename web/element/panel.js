@@ -43,7 +43,7 @@ export class Panel {
     /** @type {[Element, Word][]} */
     const texts = [
       [parts.emptyTitle, "empty"], [parts.accepts, "accepts"], [parts.choose, "choose"], [parts.another, "another"], [parts.run, "run"],
-      [parts.cancel, "cancel"], [parts.threshold.label, "threshold"], [parts.topK.label, "topK"], [parts.rareTitle, "rare"],
+      [parts.cancel, "cancel"], [parts.bandsTitle, "bands"], [parts.threshold.label, "threshold"], [parts.topK.label, "topK"], [parts.rareTitle, "rare"],
       [parts.layerTitle, "layer"], [parts.head.class, "class"], [parts.head.percent, "percent"],
     ];
     for (const [part, word] of texts) part.textContent = this.#words.say(word);
@@ -64,29 +64,37 @@ export class Panel {
    * @param {State} state
    * @param {Word} word what the status says
    * @param {Record<string, string | number>} values in it; numbers are written as the language does
-   * @param {OpenedScene | undefined} scene
+   * @param {boolean} hasScene
+   * @param {boolean} canRun
    */
-  setState(state, word, values, scene) {
+  setState(state, word, values, hasScene, canRun) {
     const { root, empty, tools, run, running, status } = this.parts;
     const written = Object.entries(values).map(([name, value]) => [name, typeof value === "number" ? this.#words.number(value) : value]);
     this.#shown.status = [word, Object.fromEntries(written)];
     root.dataset.state = state;
     status.textContent = this.#words.say(...this.#shown.status);
-    empty.hidden = Boolean(scene);
-    tools.hidden = !scene;
+    empty.hidden = hasScene;
+    tools.hidden = !hasScene;
     run.hidden = state === "running";
-    run.disabled = !scene || scene.assignment.bands.includes(null);
+    run.disabled = !canRun;
     running.hidden = state !== "running";
+    for (const select of this.parts.bandSelects.querySelectorAll("select")) select.disabled = state === "running";
   }
 
   /** The scene is gone, and what was made of it. */
   forget() {
-    const { canvas, scene, result, note } = this.parts;
-    for (const part of [canvas, scene, result]) part.hidden = true;
+    const { canvas, scene } = this.parts;
+    for (const part of [canvas, scene]) part.hidden = true;
+    this.forgetResult();
+    this.clearError();
+  }
+
+  forgetResult() {
+    const { result, note } = this.parts;
+    result.hidden = true;
     note.textContent = "";
     this.#shown.areas = undefined;
     this.showDownloads([]);
-    this.clearError();
   }
 
   /** @param {string} code @param {string} message */
@@ -169,6 +177,33 @@ export class Panel {
     list.replaceChildren(...warnings.map((message) => make("li", {}, message)));
     canvas.hidden = false;
     part.hidden = false;
+  }
+
+  /**
+   * A choice for each band that the model needs; open, if the scene does not say which bands it has.
+   *
+   * @param {OpenedScene} opened
+   * @param {(number | null)[]} assigned
+   */
+  showBands({ scene, modelBands, assignment }, assigned) {
+    const { bands, bandSelects } = this.parts;
+    const choices = modelBands.flatMap((name, i) => {
+      const select = make("select", { id: `band-${name}`, "data-band": name });
+      if (assigned[i] === null) select.append(new Option(this.#words.say("chooseBand"), ""));
+      for (const band of scene.bands) {
+        const number = this.#words.say("band", { number: band.index + 1 });
+        select.append(new Option(band.name ? `${number}: ${band.name}` : number, String(band.index)));
+      }
+      select.value = String(assigned[i] ?? "");
+      return [make("label", { for: select.id }, name), select];
+    });
+    bandSelects.replaceChildren(...choices);
+    bands.open = assignment.certainty === "unknown" || assigned.includes(null);
+  }
+
+  /** The bands that are chosen. @returns {(number | null)[]} null where none is */
+  chosenBands() {
+    return [...this.parts.bandSelects.querySelectorAll("select")].map(({ value }) => (value === "" ? null : Number(value)));
   }
 
   /** @param {number} done @param {number} total */

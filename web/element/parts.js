@@ -39,8 +39,11 @@ export function makeParts() {
   const error = make("div", { class: "error", part: "error", role: "alert", hidden: true });
   const facts = make("p", { class: "muted small", part: "facts" });
   const warnings = make("ul", { class: "warnings small", part: "warnings" });
+  const bandsTitle = make("summary");
+  const bandSelects = make("div", { class: "bands" });
+  const bands = make("details", { part: "bands" }, bandsTitle, bandSelects);
   const another = button("another", "");
-  const scene = make("div", { class: "group", part: "scene", hidden: true }, facts, warnings, another);
+  const scene = make("div", { class: "group", part: "scene", hidden: true }, facts, warnings, bands, another);
 
   const threshold = numberField("threshold", { max: 1, step: 0.01 });
   const topK = numberField("top-k", { max: 100, step: 1 });
@@ -68,7 +71,8 @@ export function makeParts() {
   const panel = make("div", { class: "panel", part: "panel" }, make("slot", { name: "header" }), status, error, scene, options, run, running, result, make("slot", { name: "footer" }), files);
   const root = make("div", { class: "root", part: "root" }, viewer, panel);
   return {
-    root, viewer, canvas, empty, emptyTitle, accepts, choose, tools, zoom, files, status, error, scene, facts, warnings, another, threshold, topK,
+    root, viewer, canvas, empty, emptyTitle, accepts, choose, tools, zoom, files, status, error, scene, facts, warnings, bands, bandsTitle, bandSelects,
+    another, threshold, topK,
     rareTitle, rareChecks, run, running, progress, tiles, cancel, layerTitle, layerChecks, result, head, rows, tableWrap, note, downloads,
   };
 }

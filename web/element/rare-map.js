@@ -45,6 +45,12 @@ function styleSheet() {
  * the result), `cancel` ({done, total}) and `error` ({code, message}); none of them bubbles.
  */
 export class RareMap extends Base {
+  /**
+   * Where the engine's files lie, for all elements, if neither a bundler nor the modules' own place tells.
+   *
+   * @type {Pick<import("../api/session.js").SessionOptions, "modelUrl" | "wasmUrl" | "workerUrl">}
+   */
+  static assets = {};
   static observedAttributes = ["model", "src", "threshold", "rare", "top-k", "backend", "lang"];
 
   #panel = new Panel((name, button) => this.#download(name, button));
@@ -64,6 +70,8 @@ export class RareMap extends Base {
   #source;
   /** @type {OpenedScene | undefined} */
   #scene;
+  /** The scene's band for each that the model needs; null as long as it is not known. @type {(number | null)[]} */
+  #bands = [];
   /** @type {Run | undefined} */
   #run;
   /** @type {Result | undefined} */
@@ -230,18 +238,16 @@ export class RareMap extends Base {
     try {
       const session = await this.session;
       const scene = await session.open(source);
-      const assigned = scene.assignment.bands;
-      const bands = assigned.flatMap((band) => (assigned.includes(null) || band === null ? [] : [band]));
-      const picture = await session.preview({ bands, maxPx: PICTURE_MAX_PX });
+      const { bands } = scene.assignment;
+      const picture = await session.preview({ bands: known(bands), maxPx: PICTURE_MAX_PX });
       if (token !== this.#opened) throw new EngineError("superseded", "another scene was opened meanwhile");
       this.#scene = scene;
       this.#isLost = false;
       this.#viewer.setScene(scene.scene.width, scene.scene.height);
-      this.#viewer.setLayer("scene", picture);
-      this.#panel.showScene(scene, [...scene.warnings, ...picture.warnings].map(({ message }) => message));
-      if (assigned.includes(null)) {
-        this.#setState("ready", "bandMissing", { bands: scene.modelBands.filter((_, i) => assigned[i] === null).join(", ") });
-      } else this.#setState("ready", "ready", { name: scene.scene.name });
+      this.#bands = bands;
+      this.#showPicture(scene, picture);
+      this.#panel.showBands(scene, bands);
+      this.#setReady(scene);
       this.#fire("scene", { scene });
       return scene;
     } catch (cause) {
@@ -253,7 +259,7 @@ export class RareMap extends Base {
   /**
    * Maps the scene with the element's options.
    *
-   * @param {Pick<RunOptions, "bands" | "tile" | "resample" | "matching">} [options]
+   * @param {Pick<RunOptions, "bands" | "tile" | "resample" | "matching" | "workers">} [options]
    * @returns {Promise<Result | undefined>} nothing if another scene was opened meanwhile
    */
   async run(options = {}) {
@@ -269,7 +275,8 @@ export class RareMap extends Base {
       this.#areas = undefined;
       this.#layers?.startRun();
       const layer = this.#kind === "none" ? undefined : this.#kind;
-      const run = session.run({ ...options, ...this.#decide(), layer, maxPx: PICTURE_MAX_PX });
+      const bands = options.bands ?? known(this.#bands);
+      const run = session.run({ ...options, bands, ...this.#decide(), layer, maxPx: PICTURE_MAX_PX });
       this.#run = run;
       this.#panel.showProgress(0, 0);
       this.#setState("running", "running");
@@ -319,7 +326,7 @@ export class RareMap extends Base {
     this.#setState("loading", "loading");
     this.#stopLoading = new AbortController();
     const model = this.model ?? undefined;
-    const loading = createSession({ model, backend: this.backend, signal: this.#stopLoading.signal });
+    const loading = createSession({ ...RareMap.assets, model, backend: this.backend, signal: this.#stopLoading.signal });
     this.#loading = loading;
     loading.then(
       (session) => {
@@ -385,6 +392,38 @@ export class RareMap extends Base {
     this.#panel.forget();
   }
 
+  /** @param {OpenedScene} scene @param {import("../engine/messages.js").Preview} picture */
+  #showPicture(scene, picture) {
+    this.#viewer.setLayer("scene", picture);
+    this.#panel.showScene(scene, [...scene.warnings, ...picture.warnings].map(({ message }) => message));
+  }
+
+  /** @param {OpenedScene} opened */
+  #setReady({ scene, modelBands }) {
+    const missing = modelBands.filter((_, i) => this.#bands[i] === null);
+    if (missing.length > 0) this.#setState("ready", "bandMissing", { bands: missing.join(", ") });
+    else this.#setState("ready", "ready", { name: scene.name });
+  }
+
+  /** The reader says which bands the scene's are: what was made with others no longer holds. */
+  async #chooseBands() {
+    const [scene, bands, token] = [this.#scene, this.#panel.chosenBands(), this.#opened];
+    if (!scene) return;
+    this.#bands = bands;
+    this.#result = undefined;
+    this.#areas = undefined;
+    this.#layers?.clear();
+    this.#panel.forgetResult();
+    this.#setReady(scene);
+    try {
+      const picture = await (await this.session).preview({ bands: known(bands), maxPx: PICTURE_MAX_PX });
+      if (token === this.#opened && bands === this.#bands) this.#showPicture(scene, picture);
+      else picture.bitmap.close();
+    } catch (cause) {
+      if (token === this.#opened) this.#fail(cause);
+    }
+  }
+
   #decide() {
     return { threshold: this.threshold, rare: this.rare, topK: this.topK };
   }
@@ -394,13 +433,19 @@ export class RareMap extends Base {
   /** @param {State} state @param {import("./words.js").Word} word @param {Record<string, string | number>} [values] */
   #setState(state, word, values = {}) {
     this.#state = state;
-    this.#panel.setState(state, word, values, this.#scene);
+    this.#panel.setState(state, word, values, Boolean(this.#scene), Boolean(this.#scene) && !this.#bands.includes(null));
   }
 
   /** @param {unknown} cause */
   #fail(cause) {
     const { code, message } = toEngineError(cause);
-    if (code === "trap") this.#isLost = true;
+    if (code === "trap") {
+      // The result was in the worker that is gone; the next run opens the scene again.
+      this.#isLost = true;
+      this.#result = undefined;
+      this.#layers?.clear();
+      this.#panel.forgetResult();
+    }
     this.#panel.showError(code, message);
     this.#setState("error", "failed");
     this.#fire("error", { code, message });
@@ -444,7 +489,7 @@ export class RareMap extends Base {
   // What the user does
 
   #listen() {
-    const { root, choose, another, files, run, cancel, zoom, threshold, topK, rareChecks, layerChecks } = this.#panel.parts;
+    const { root, choose, another, files, run, cancel, zoom, threshold, topK, bandSelects, rareChecks, layerChecks } = this.#panel.parts;
     for (const button of [choose, another]) button.addEventListener("click", () => files.click());
     files.addEventListener("change", () => {
       const entries = entriesOf(files.files ?? []);
@@ -464,6 +509,7 @@ export class RareMap extends Base {
       // Leaving the field with something that is no valid value puts the last valid one back.
       number.addEventListener("change", () => (number.value = range.value));
     }
+    bandSelects.addEventListener("change", () => this.#chooseBands());
     rareChecks.addEventListener("change", () => (this.rare = this.#panel.selectedRare()));
     layerChecks.addEventListener("change", (event) => {
       this.#kind = /** @type {LayerKind | "none"} */ (/** @type {HTMLInputElement} */ (event.target).value);
@@ -507,6 +553,9 @@ export class RareMap extends Base {
     return text !== null && text.trim() !== "" && value >= 0 && value <= max ? value : fallback;
   }
 }
+
+/** What a picture or a run is made with: nothing, as long as a band is missing. @param {(number | null)[]} bands */
+const known = (bands) => bands.flatMap((band) => (bands.includes(null) || band === null ? [] : [band]));
 
 /** What the element calls a scene until it is read. @param {Source} source */
 function nameOf(source) {

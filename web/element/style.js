@@ -61,7 +61,7 @@ canvas:active { cursor: grabbing; }
 .error { padding: 8px 10px; border: 1px solid var(--_danger); border-radius: 6px; color: var(--_danger); overflow-wrap: anywhere; }
 .status { overflow-wrap: anywhere; }
 .warnings li { padding: 6px 0; border-top: 1px solid var(--_line); }
-button, input { font: inherit; font-variant-numeric: inherit; color: inherit; }
+button, input, select { font: inherit; font-variant-numeric: inherit; color: inherit; }
 button {
   min-height: 36px;
   padding: 6px 12px;
@@ -95,6 +95,8 @@ progress { width: 100%; height: 8px; }
   forced-color-adjust: none;
 }
 .checks .swatch { margin-right: 0; }
+.bands { display: grid; grid-template-columns: auto minmax(0, 1fr); gap: 6px 12px; align-items: center; padding-top: 6px; }
+select { min-height: 34px; padding: 4px 8px; border: 1px solid var(--_line-strong); border-radius: 6px; background: var(--_raised); }
 .table { overflow-x: auto; }
 table { width: 100%; border-collapse: collapse; }
 th, td { padding: 5px 4px; border-bottom: 1px solid var(--_line); text-align: start; font-weight: 400; }

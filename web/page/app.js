@@ -3,10 +3,11 @@
 
 import { Engine, EngineError, toEngineError } from "../engine/engine.js";
 import { addressOptions, fileNameOf, fileUrl } from "./address.js";
-import { bindNumber, byId, make } from "./dom.js";
+import { bindNumber, byId } from "./dom.js";
 import { acceptDrops, entriesOf } from "./drop.js";
+import { clearError, showErrorBox } from "./error-box.js";
 import { Inspector } from "./inspector.js";
-import { keepResult, showKept } from "./kept.js";
+import { keepOnDemand } from "./kept.js";
 import { startLanguage } from "./language.js";
 import { isWeightsFile, offerModel, showModelLine } from "./model.js";
 import { startOffline } from "./offline.js";
@@ -14,11 +15,10 @@ import * as panel from "./panel.js";
 import { showRequestsOnDemand } from "./requests.js";
 import { PICTURE_MAX_PX, ResultView } from "./result.js";
 import { ReviewList } from "./review.js";
-import { siteFolder } from "./site-folder.js";
+import { offerSiteFolder } from "./site-folder.js";
 import { TileTimer } from "./timer.js";
-import { save } from "../view/make.js";
 import { Viewer } from "../view/viewer.js";
-import { backendText, bytesText, durationText, entriesName, explain, fileStem, number, t } from "./text.js";
+import { backendText, bytesText, durationText, entriesName, fileStem, number, t } from "./text.js";
 import { figuresOf, readCard } from "./weights-file.js";
 
 /** Longest side of the pictures that show what the bands could be. */
@@ -114,32 +114,6 @@ function showError(what, cause) {
   if (!loaded) byId("backend").textContent = "";
   setState("error", what);
   showErrorBox(what, cause);
-}
-
-/**
- * Says what is wrong, and leaves the page in its state.
- *
- * @param {string} what
- * @param {unknown} cause
- * @param {string} [instead] advice in place of the usual one for this code
- */
-function showErrorBox(what, cause, instead) {
-  const { code, cause: happened, advice, detail } = explain(toEngineError(cause));
-  const box = byId("error");
-  box.dataset.code = code;
-  box.replaceChildren(
-    make("strong", {}, what),
-    make("p", {}, happened),
-    make("p", {}, instead ?? advice),
-    make("details", {}, make("summary", {}, t("details")), make("code", {}, detail)),
-  );
-  box.hidden = false;
-  box.scrollIntoView({ block: "nearest" });
-}
-
-function clearError() {
-  byId("error").hidden = true;
-  byId("error").replaceChildren();
 }
 
 function onView() {
@@ -250,7 +224,8 @@ async function considerModel(next) {
   try {
     if (await offerModel(next.name, await readCard(next.source))) await takeModel(next);
   } catch (cause) {
-    showErrorBox(t("modelUnusable", { name: next.name }), cause, t("modelKept"));
+    const isOutOfReach = toEngineError(cause).code === "model_fetch";
+    showErrorBox(t("modelUnusable", { name: next.name }), cause, t(isOutOfReach ? "tryConnection" : "modelKept"));
   }
 }
 
@@ -523,56 +498,12 @@ function onMeasuring(done, total) {
   byId("progress-left").textContent = "";
 }
 
-/** Keeps the result's main files in the browser's storage. */
-async function keepCurrentResult() {
-  const { areas } = result;
-  const scene = info?.scene.name;
-  if (!areas || !scene) return;
-  const button = /** @type {HTMLButtonElement} */ (byId("keep-result"));
-  const note = byId("download-note");
-  button.disabled = true;
-  try {
-    const options = result.options();
-    const files = await engine.files(options);
-    const rare = areas.classes.filter((it) => it.rare).map(({ name, pixels, hectares }) => ({ name, pixels, hectares }));
-    await keepResult({ scene, stem: fileStem(scene), date: new Date().toISOString(), rare }, async (name) => {
-      const file = files.find((it) => it.name === name);
-      note.textContent = t("keeping", { name });
-      return file && (await engine.file(file, options)).blob;
-    });
-    note.textContent = t("keptResult");
-    await showKept();
-  } catch (cause) {
-    note.textContent = "";
-    showErrorBox(t("notKeptResult"), cause);
-  } finally {
-    button.disabled = false;
-  }
-}
-
 /** Shows the result on the left of the slider, and the scene alone on its right. */
 function showSwipe() {
   const slider = /** @type {HTMLInputElement} */ (byId("swipe"));
   const isOn = /** @type {HTMLInputElement} */ (byId("compare")).checked && !byId("result").hidden;
   slider.hidden = !isOn;
   viewer.setSwipe(isOn ? slider.valueAsNumber / 100 : 1);
-}
-
-/** Saves the site with the model that is in use, for a server without this one. */
-async function saveSite() {
-  const button = /** @type {HTMLButtonElement} */ (byId("site-folder"));
-  const note = byId("offline");
-  button.disabled = true;
-  try {
-    const onProgress = (/** @type {number} */ done, /** @type {number} */ total) => (note.textContent = t("sitePacking", { done, total }));
-    save(await siteFolder(own?.source, t("siteReadMe"), onProgress), "raremap-site.zip");
-    note.textContent = t("sitePacked");
-  } catch (cause) {
-    note.textContent = "";
-    showErrorBox(t("siteNotPacked"), cause);
-  } finally {
-    button.disabled = false;
-  }
 }
 
 // Wiring
@@ -614,12 +545,9 @@ for (const id of ["about-close", "model-choose"]) byId(id).addEventListener("cli
 byId("model-default").addEventListener("click", () => {
   takeModel(undefined).catch((cause) => showErrorBox(t("defaultNotLoaded"), cause));
 });
-byId("site-folder").addEventListener("click", saveSite);
-byId("keep-result").addEventListener("click", keepCurrentResult);
-void showKept();
+offerSiteFolder(() => own?.source);
+keepOnDemand(() => ({ engine, areas: result.areas, options: result.options(), scene: info?.scene.name }));
 showRequestsOnDemand(() => engine.requests());
-// Digests are only computed on secure pages.
-byId("site-folder").hidden = !isSecureContext;
 
 acceptDrops(takeEntries, (cause) => showError(t("folderNotListed"), new EngineError("folder_unreadable", String(cause))));
 void startOffline(boot());

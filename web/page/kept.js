@@ -4,7 +4,8 @@
 import { EngineError } from "../engine/errors.js";
 import { save } from "../view/make.js";
 import { byId, make } from "./dom.js";
-import { className, dateText, hectaresText, number, t } from "./text.js";
+import { showErrorBox } from "./error-box.js";
+import { className, dateText, fileStem, hectaresText, number, t } from "./text.js";
 
 const FOLDER = "raremap-results";
 const ABOUT = "about.json";
@@ -20,6 +21,12 @@ const FILES = ["mask.tif", "areas.csv", "review.geojson"];
  * @property {string[]} files
  *
  * @typedef {About & {id: string}} Kept
+ *
+ * @typedef {object} Current the result at hand
+ * @property {import("../engine/engine.js").Engine} engine
+ * @property {import("../wasm/raremap-web.js").Areas | undefined} areas
+ * @property {import("../wasm/raremap-web.js").DecideOptions} options
+ * @property {string | undefined} scene
  */
 
 /** @returns {Promise<FileSystemDirectoryHandle>} */
@@ -44,7 +51,7 @@ async function write(folder, name, content) {
  * @param {Omit<About, "files">} about
  * @param {(name: string) => Promise<Blob | undefined>} fileOf makes a file of the result; nothing if it has none of this name
  */
-export async function keepResult(about, fileOf) {
+async function keepResult(about, fileOf) {
   const all = await root();
   const id = crypto.randomUUID();
   const folder = await all.getDirectoryHandle(id, { create: true });
@@ -89,7 +96,7 @@ async function saveFile({ id, stem }, name) {
 }
 
 /** Lists what is kept; nothing is shown while there is nothing, or no private file system. */
-export async function showKept() {
+async function showKept() {
   const section = /** @type {HTMLDetailsElement} */ (byId("kept"));
   /** @type {Kept[]} */
   const results = await keptResults().catch(() => []);
@@ -109,7 +116,8 @@ function item(result) {
     button.addEventListener("click", () => void saveFile(result, name));
     return button;
   });
-  const remove = make("button", { type: "button", class: "quiet", "data-remove": true, "aria-label": t("deleteNamed", { name: result.scene }) }, t("delete"));
+  const label = t("deleteNamed", { name: result.scene });
+  const remove = make("button", { type: "button", class: "quiet", "data-remove": true, "aria-label": label }, t("delete"));
   remove.addEventListener("click", async () => {
     await (await root()).removeEntry(result.id, { recursive: true });
     await showKept();
@@ -121,4 +129,36 @@ function item(result) {
     make("span", { class: "muted" }, [dateText(result.date), ...rare].join(", ")),
     make("span", {}, ...buttons, remove),
   );
+}
+
+/**
+ * Lists what is kept, and keeps the result at hand when its button is pressed.
+ *
+ * @param {() => Current} current
+ */
+export function keepOnDemand(current) {
+  const button = /** @type {HTMLButtonElement} */ (byId("keep-result"));
+  const note = byId("download-note");
+  button.addEventListener("click", async () => {
+    const { engine, areas, options, scene } = current();
+    if (!areas || !scene) return;
+    button.disabled = true;
+    try {
+      const files = await engine.files(options);
+      const rare = areas.classes.filter((it) => it.rare).map(({ name, pixels, hectares }) => ({ name, pixels, hectares }));
+      await keepResult({ scene, stem: fileStem(scene), date: new Date().toISOString(), rare }, async (name) => {
+        const file = files.find((it) => it.name === name);
+        note.textContent = t("keeping", { name });
+        return file && (await engine.file(file, options)).blob;
+      });
+      note.textContent = t("keptResult");
+      await showKept();
+    } catch (cause) {
+      note.textContent = "";
+      showErrorBox(t("notKeptResult"), cause);
+    } finally {
+      button.disabled = false;
+    }
+  });
+  void showKept();
 }

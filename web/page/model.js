@@ -65,15 +65,12 @@ export function offerModel(name, model) {
  */
 export function figuresTable(figures) {
   const percent = (/** @type {number | null} */ share) => (share === null ? "–" : percentText(100 * share));
+  const columns = [t("class"), t("precision"), t("recall"), "IoU"];
   return make(
     "table",
     { class: "figures" },
     make("caption", {}, t("figuresCaption")),
-    make(
-      "thead",
-      {},
-      make("tr", {}, ...[t("class"), t("precision"), t("recall"), "IoU"].map((name, i) => make("th", { scope: "col", class: i > 0 && "number" }, name))),
-    ),
+    make("thead", {}, make("tr", {}, ...columns.map((name, i) => make("th", { scope: "col", class: i > 0 && "number" }, name)))),
     make(
       "tbody",
       {},

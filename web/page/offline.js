@@ -18,6 +18,20 @@ const SCRIPT = new URL("../../sw.js", import.meta.url).href;
 /** A page may stay open for days. */
 const CHECK_MS = 60 * 60_000;
 
+/**
+ * When another tab takes a new version, this one's scripts are of the old one. That may be at any moment after they were loaded.
+ *
+ * @param {OfflineHooks["onUpdate"]} onUpdate
+ */
+function followOtherTabs(onUpdate) {
+  const workers = navigator.serviceWorker;
+  let isControlled = Boolean(workers?.controller);
+  workers?.addEventListener("controllerchange", () => {
+    if (isControlled) onUpdate(() => location.reload());
+    isControlled = true;
+  });
+}
+
 /** @param {OfflineHooks} hooks */
 async function saveForOffline({ onState, onUpdate }) {
   const workers = navigator.serviceWorker;
@@ -56,12 +70,6 @@ async function saveForOffline({ onState, onUpdate }) {
   if (registration.waiting && registration.active) offer(registration.waiting);
   follow(registration.installing);
   registration.addEventListener("updatefound", () => follow(registration.installing));
-  // When another tab takes the new version, this one's scripts are of the old one.
-  let isControlled = workers.controller !== null;
-  workers.addEventListener("controllerchange", () => {
-    if (isControlled) onUpdate(() => location.reload());
-    isControlled = true;
-  });
   setInterval(() => void registration.update().catch(() => {}), CHECK_MS);
 }
 
@@ -129,6 +137,7 @@ export async function startOffline(loaded) {
   byId("update-reload").addEventListener("click", () => reload());
   byId("keep").addEventListener("click", () => void keep());
   offerInstallation();
+  followOtherTabs(showUpdate);
   await loaded.catch(() => {});
   await saveForOffline({ onState: showState, onUpdate: showUpdate });
 }

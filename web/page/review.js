@@ -11,8 +11,14 @@ const SHOWN = 50;
 /**
  * @typedef {{x: number, y: number, width: number, height: number}} SceneWindow
  *
- * @typedef {object} Place a feature of review.geojson
- * @property {{rank: number, pixels: number, area_ha: number | null, mean_saliency: number, window_px: [number, number, number, number], checked?: boolean}} properties
+ * @typedef {object} PlaceProperties
+ * @property {number} rank
+ * @property {number} pixels
+ * @property {number | null} area_ha
+ * @property {number} mean_saliency
+ * @property {[number, number, number, number]} window_px left, top, width and height in pixels of the scene
+ *
+ * @typedef {{properties: PlaceProperties}} Place a feature of review.geojson
  *
  * @typedef {object} Hooks
  * @property {() => Promise<Blob>} read makes review.geojson

@@ -2,7 +2,11 @@
 // The whole site as a zip archive, with the model that is in use as its default one: a folder for any static server.
 
 import { EngineError } from "../engine/errors.js";
+import { save } from "../view/make.js";
+import { byId } from "./dom.js";
+import { showErrorBox } from "./error-box.js";
 import { integrityOf, listIn, withList } from "./site-list.js";
+import { t } from "./text.js";
 import { zip } from "./zip.js";
 
 const ROOT = new URL("../../", import.meta.url);
@@ -27,7 +31,7 @@ async function bytesOf(path) {
  * @param {(done: number, total: number) => void} onProgress called with files
  * @returns {Promise<Blob>}
  */
-export async function siteFolder(model, readMe, onProgress) {
+async function siteFolder(model, readMe, onProgress) {
   const script = new TextDecoder().decode(await bytesOf("sw.js"));
   const files = listIn(script);
   const text = (/** @type {string} */ content) => new TextEncoder().encode(content);
@@ -46,4 +50,25 @@ export async function siteFolder(model, readMe, onProgress) {
     yield { path: `${FOLDER}README.txt`, bytes: text(readMe) };
   }
   return zip(contents());
+}
+
+/** @param {() => File | URL | undefined} model that is in use, if it is not the default one */
+export function offerSiteFolder(model) {
+  const button = /** @type {HTMLButtonElement} */ (byId("site-folder"));
+  const note = byId("offline");
+  // Digests are only computed on secure pages.
+  button.hidden = !isSecureContext;
+  button.addEventListener("click", async () => {
+    button.disabled = true;
+    try {
+      const archive = await siteFolder(model(), t("siteReadMe"), (done, total) => (note.textContent = t("sitePacking", { done, total })));
+      save(archive, "raremap-site.zip");
+      note.textContent = t("sitePacked");
+    } catch (cause) {
+      note.textContent = "";
+      showErrorBox(t("siteNotPacked"), cause);
+    } finally {
+      button.disabled = false;
+    }
+  });
 }

@@ -52,7 +52,10 @@ export async function zip(files) {
     const name = new TextEncoder().encode(path);
     const packed = await new Response(new Blob([bytes]).stream().pipeThrough(new CompressionStream("deflate-raw"))).blob();
     /** @type {[2 | 4, number][]} the same in both headers */
-    const entry = [[2, VERSION], [2, UTF8_NAMES], [2, DEFLATE], [2, 0], [2, DATE], [4, crc32(bytes)], [4, packed.size], [4, bytes.length], [2, name.length], [2, 0]];
+    const entry = [
+      [2, VERSION], [2, UTF8_NAMES], [2, DEFLATE], [2, 0], [2, DATE],
+      [4, crc32(bytes)], [4, packed.size], [4, bytes.length], [2, name.length], [2, 0],
+    ];
     const central = numbers([[4, 0x02014b50], [2, VERSION], ...entry, [2, 0], [2, 0], [2, 0], [4, 0], [4, size]]);
     directory.push(central, name);
     directorySize += central.byteLength + name.length;

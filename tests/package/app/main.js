@@ -7,10 +7,10 @@ import "raremap/element";
 window.mapScene = async (url) => {
   const session = await createSession({ backend: "cpu" });
   await session.open(url);
-  const result = await session.run();
+  const result = await session.run({ workers: 2 });
   const map = Object.assign(document.createElement("rare-map"), { backend: "cpu" });
   document.body.append(map);
   await map.open(url);
   await map.run();
-  return { api: await result.areas(), element: map.areas };
+  return { api: await result.areas(), element: map.areas, workers: result.workers };
 };

@@ -84,7 +84,7 @@ export const en = {
   probabilityOf: "Probability of {name}",
   rare: "rare",
   possible: "Possible {name}",
-  lookAtEach: "Most of it is wrong: look at each place.",
+  lookAtEach: "Look at each place.",
   rightNote: "Right: of 100 pixels marked as the class, how many were, on images that the model was not trained on.",
   rightThreshold: "Measured with a threshold of {threshold}.",
   fileMaskTif: "Mask, GeoTIFF",

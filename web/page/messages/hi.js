@@ -80,7 +80,7 @@ export const hi = {
   probabilityOf: "{name} की प्रायिकता",
   rare: "दुर्लभ",
   possible: "संभावित {name}",
-  lookAtEach: "इसका अधिकांश गलत होता है: हर स्थान देखें।",
+  lookAtEach: "हर स्थान देखें।",
   rightNote: "सही: वर्ग के रूप में चिह्नित 100 पिक्सेलों में से कितने सही थे, ऐसे चित्रों पर जिन पर मॉडल प्रशिक्षित नहीं हुआ था।",
   rightThreshold: "{threshold} की सीमा पर मापा गया।",
   fileMaskTif: "मास्क, GeoTIFF",
