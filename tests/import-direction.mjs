@@ -29,7 +29,7 @@ export const RULES = {
   "raremap-device": { members: [], bans: [BROWSER, IMAGE_CODEC] },
   "raremap-testing": { members: ["raremap-model"], bans: [BROWSER, BURN, IMAGE_CODEC, HOST] },
   "raremap-web": { members: [...RUNNING, "raremap-output"], bans: [HOST] },
-  "raremap-train": { members: [...RUNNING, "raremap-output", "raremap-device"], bans: [BROWSER] },
+  "raremap-train": { members: [...RUNNING, "raremap-output", "raremap-device"], bans: [BROWSER, HOST, /^(ratatui|crossterm)$/] },
   "raremap-cli": { members: [...RUNNING, "raremap-output", "raremap-device", "raremap-train"], bans: [BROWSER] },
   "raremap-examples": { members: [...RUNNING, "raremap-output", "raremap-train"], bans: [] },
   "raremap-tests": { members: [...RUNNING, "raremap-output"], bans: [] },

@@ -27,6 +27,11 @@ test("a library importing train or tests is refused, even for its tests", () => 
   assert.equal(checkDependencies(packages).length, 1);
 });
 
+test("the training library parsing a command line or drawing on a terminal is refused", () => {
+  const library = packageOf("raremap-train", ["clap"], ["ratatui"], ["raremap-infer"]);
+  assert.equal(checkDependencies([library, packageOf("raremap-infer")]).length, 2);
+});
+
 test("a development dependency from outside is free", () => {
   assert.deepEqual(checkDependencies([packageOf("raremap-infer", ["tokio", "dev"])]), []);
 });

@@ -8,11 +8,12 @@ use std::collections::BTreeMap;
 use std::fs::File;
 use std::path::{Path, PathBuf};
 
-use anyhow::{Context, Result, bail, ensure};
 use burn::module::Module;
 use burn::store::{BurnpackStore, ModuleSnapshot};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
+
+use crate::error::{Context, Result, bail, ensure, failure};
 
 /// Format that this code writes and reads.
 const VERSION: u32 = 1;
@@ -103,6 +104,7 @@ fn verify(folder: &Path) -> Result<()> {
     let text = std::fs::read(&path).with_context(|| format!("cannot read {}", path.display()))?;
     let manifest: Manifest = serde_json::from_slice(&text).with_context(|| format!("{} is damaged", path.display()))?;
     ensure!(
+        Checkpoint,
         manifest.version == VERSION,
         "{} has version {}; this command reads version {VERSION}",
         path.display(),
@@ -112,8 +114,12 @@ fn verify(folder: &Path) -> Result<()> {
     for (name, digest) in &manifest.files {
         match found.get(name) {
             Some(other) if other == digest => {}
-            Some(_) => bail!("{} is damaged: its digest differs", folder.join(name).display()),
-            None => bail!("{} is missing", folder.join(name).display()),
+            Some(_) => bail!(
+                Checkpoint,
+                "{} is damaged: its digest differs",
+                folder.join(name).display()
+            ),
+            None => bail!(Checkpoint, "{} is missing", folder.join(name).display()),
         }
     }
     Ok(())
@@ -141,6 +147,9 @@ pub fn hex(bytes: &[u8]) -> String {
 }
 
 /// Makes a file or a folder's entries survive a power cut.
+///
+/// # Errors
+/// If the file system cannot.
 pub fn flush(path: &Path) -> Result<()> {
     let handle = File::open(path).and_then(|file| file.sync_all());
     handle.with_context(|| format!("cannot flush {}", path.display()))
@@ -156,23 +165,29 @@ fn remove(folder: &Path) -> Result<()> {
 }
 
 /// Writes all tensors of `model` with their identities, which the optimizer's state refers to.
+///
+/// # Errors
+/// If the file cannot be written.
 pub fn save_module<M: Module>(model: &M, path: &Path) -> Result<()> {
     let mut store = BurnpackStore::from_file(path).overwrite(true);
     // A running statistic hides its newest value from visitors until it is read; leaving autodiff reads it.
     model
         .valid()
         .save_into(&mut store)
-        .map_err(|error| anyhow::anyhow!("cannot write {}: {error}", path.display()))
+        .map_err(|error| failure!(Checkpoint, "cannot write {}: {error}", path.display()))
 }
 
 /// Reads all tensors of `model`.
+///
+/// # Errors
+/// If the file cannot be read, or does not have exactly the tensors of `model`.
 pub fn load_module<M: Module>(model: &mut M, path: &Path) -> Result<()> {
     let mut store = BurnpackStore::from_file(path);
     let result = model
         .load_from(&mut store)
-        .map_err(|error| anyhow::anyhow!("{}: {error}", path.display()))?;
+        .map_err(|error| failure!(Checkpoint, "{}: {error}", path.display()))?;
     match result.errors.first() {
-        Some(error) => bail!("{}: {error}", path.display()),
+        Some(error) => bail!(Checkpoint, "{}: {error}", path.display()),
         None => Ok(()),
     }
 }
@@ -218,7 +233,7 @@ mod tests {
         save(&checkpoints, "one");
         let failing = |folder: &Path| {
             std::fs::write(folder.join("state"), "half")?;
-            bail!("the disk is full")
+            bail!(Checkpoint, "the disk is full")
         };
         assert!(checkpoints.save(failing).is_err());
         assert_eq!(state(&checkpoints), ("one".into(), false));

@@ -2,10 +2,10 @@
 
 use std::path::{Path, PathBuf};
 
-use anyhow::{Context, Result, ensure};
 use serde::{Deserialize, Serialize};
 
 use crate::augment::AugmentSection;
+use crate::error::{Context, Result, ensure};
 use crate::loss::LossSection;
 use crate::model_section::ModelSection;
 use crate::optim::OptimizerSection;
@@ -108,11 +108,13 @@ impl ScheduleSection {
         for &edge in &self.larger_crops_px {
             let ratio = edge / self.crop_px;
             ensure!(
+                Recipe,
                 edge > self.crop_px && edge.is_multiple_of(self.crop_px) && edge <= 4096,
                 "schedule.larger_crops_px contains {edge}, which is not a larger multiple of crop_px, {}",
                 self.crop_px
             );
             ensure!(
+                Recipe,
                 self.batch_size.is_multiple_of(ratio * ratio),
                 "schedule.batch_size is {}, which does not fill whole crops of {edge} pixels: each takes the place of {} crops of {}",
                 self.batch_size,
@@ -121,11 +123,13 @@ impl ScheduleSection {
             );
         }
         ensure!(
+            Recipe,
             (0.0..=1.0).contains(&self.larger_share),
             "schedule.larger_share is {}; it must be from 0 to 1",
             self.larger_share
         );
         ensure!(
+            Recipe,
             self.larger_share == 0.0 || !self.larger_crops_px.is_empty(),
             "schedule.larger_share needs schedule.larger_crops_px"
         );
@@ -183,7 +187,7 @@ impl TrainConfig {
             ("evaluate_every_epochs", schedule.evaluate_every_epochs),
             ("workers", schedule.workers),
         ] {
-            ensure!(value > 0, "schedule.{name} must be positive");
+            ensure!(Recipe, value > 0, "schedule.{name} must be positive");
         }
         // This is far more than any machine has room for, and few enough that products of them do not overflow.
         for (name, value, most) in [
@@ -193,15 +197,17 @@ impl TrainConfig {
             ("schedule.workers", schedule.workers, 64),
             ("optimizer.accumulate_steps", self.optimizer.accumulate_steps, 4096),
         ] {
-            ensure!(value <= most, "{name} is {value}; it must be at most {most}");
+            ensure!(Recipe, value <= most, "{name} is {value}; it must be at most {most}");
         }
         ensure!(
+            Recipe,
             schedule.crop_px > 0 && schedule.crop_px.is_multiple_of(32),
             "schedule.crop_px is {}; it must be a multiple of 32",
             schedule.crop_px
         );
         schedule.check_larger_crops()?;
         ensure!(
+            Recipe,
             (0.0..1.0).contains(&schedule.ema_decay),
             "schedule.ema_decay must be at least 0 and below 1"
         );

@@ -1,10 +1,10 @@
 //! Turns a run's weights into a file that is shipped.
 
+use std::fmt;
 use std::path::{Path, PathBuf};
+use std::str::FromStr;
 
-use anyhow::{Context, Result, ensure};
 use burn::tensor::{Device, Tensor, TensorData};
-use clap::Args;
 use raremap_infer::{BurnTileModel, Normalizer};
 use raremap_model::{Card, GoldenTile, InferenceNetwork, ModelFile, Network};
 use raremap_model::{apply_parameters, parameters_of};
@@ -13,38 +13,9 @@ use serde_json::{Value, json};
 use crate::checkpoint::load_module;
 use crate::config::TrainConfig;
 use crate::dataset::{DatasetConfig, Sample};
-use crate::evaluate::{Bootstrap, Scenes, ScoreOptions, figures_and_choices, score};
+use crate::error::{Context, Result, TrainError, ensure, failure};
+use crate::evaluate::{Bootstrap, Evaluation, Scenes, ScoreOptions, VALIDATION, figures_and_choices, score};
 use crate::run::{BEST_WEIGHTS, CARD, RECIPE};
-use raremap_io::write_whole;
-
-/// Writes a run's best weights as a weights file, evaluated and with a golden tile.
-#[derive(Debug, Args)]
-pub struct ExportArgs {
-    /// Folder of the run.
-    run: PathBuf,
-    /// The weights file to write.
-    #[arg(long)]
-    out: PathBuf,
-    /// Keep the weights in float instead of int8.
-    #[arg(long)]
-    float: bool,
-    /// What the model is for and what it cannot do, for its card [default: the recipe's].
-    #[arg(long)]
-    description: Option<String>,
-    /// Add to a class's logit in the main head, such as `wetland=2`: the model then finds more of a rare class, at a cost that the printed
-    /// figures show (logit adjustment after training, arXiv:2007.07314, section 4.1). You can repeat this option.
-    #[arg(long, value_name = "CLASS=LOGIT")]
-    logit_shift: Vec<String>,
-    /// The same in the auxiliary head, for a rare class: the mask's threshold then means another probability. You can repeat this option.
-    #[arg(long, value_name = "CLASS=LOGIT")]
-    rare_logit_shift: Vec<String>,
-    /// Split whose figures go into the card.
-    #[arg(long, default_value = "val")]
-    split: String,
-    /// Look for the dataset's files in this folder.
-    #[arg(long)]
-    root: Option<PathBuf>,
-}
 
 /// Edge of the golden tile in pixels: it is small, and yet every stage sees more than one cell.
 const GOLDEN_PX: usize = 64;
@@ -55,40 +26,119 @@ const BOOTSTRAP: Bootstrap = Bootstrap {
     seed: 0,
 };
 
-/// Runs `raremap export`.
-pub fn run(args: &ExportArgs) -> Result<()> {
+/// What is exported, and how.
+#[derive(Debug, Clone, PartialEq)]
+pub struct ExportOptions {
+    /// Keep the weights in float instead of int8.
+    pub float: bool,
+    /// What the model is for and what it cannot do, for its card; `None` for the recipe's.
+    pub description: Option<String>,
+    /// Added to logits of the main head.
+    pub logit_shifts: Vec<LogitShift>,
+    /// Added to logits of the auxiliary head; the mask's threshold then means another probability.
+    pub rare_logit_shifts: Vec<LogitShift>,
+    /// Split whose figures go into the card.
+    pub split: String,
+    /// Folder of the dataset's files; `None` for the one that the dataset names.
+    pub root: Option<PathBuf>,
+}
+
+impl Default for ExportOptions {
+    /// int8 weights as they were trained, with the figures of the validation split.
+    fn default() -> Self {
+        Self {
+            float: false,
+            description: None,
+            logit_shifts: Vec::new(),
+            rare_logit_shifts: Vec::new(),
+            split: VALIDATION.to_owned(),
+            root: None,
+        }
+    }
+}
+
+/// A number that is added to a class's logit: the model then finds more of the class, at a cost that the figures show (logit adjustment
+/// after training, arXiv:2007.07314, section 4.1). As text, it is `CLASS=LOGIT`.
+#[derive(Debug, Clone, PartialEq)]
+pub struct LogitShift {
+    /// Name of the class.
+    pub class: String,
+    /// What is added; finite.
+    pub logit: f32,
+}
+
+impl FromStr for LogitShift {
+    type Err = TrainError;
+
+    fn from_str(text: &str) -> Result<Self> {
+        let (class, logit) = text
+            .split_once('=')
+            .ok_or_else(|| failure!(Misuse, "--logit-shift {text}: write CLASS=LOGIT"))?;
+        let parsed = logit.parse().ok().filter(|logit: &f32| logit.is_finite());
+        Ok(Self {
+            class: class.to_owned(),
+            logit: parsed.ok_or_else(|| failure!(Misuse, "--logit-shift {text}: {logit} is not a number"))?,
+        })
+    }
+}
+
+impl fmt::Display for LogitShift {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}={}", self.class, self.logit)
+    }
+}
+
+/// A run as a weights file.
+#[derive(Debug, Clone)]
+pub struct Export {
+    /// The weights file.
+    pub bytes: Vec<u8>,
+    /// The digest that it states.
+    pub sha256: String,
+    /// Figures of the weights as they were trained, with their logit shifts.
+    pub float: Evaluation,
+    /// Figures of the weights in the file, which are rounded unless [`ExportOptions::float`] is set.
+    pub shipped: Evaluation,
+}
+
+/// Turns the best weights of the run in `run` into a weights file, evaluated and with a golden tile.
+///
+/// # Errors
+/// If `run` is not a run's folder, if its dataset cannot be read, if a logit shift names a class that its head does not have, or if no sample
+/// of the split has the 64 x 64 pixels of a golden tile.
+pub fn export(run: &Path, options: &ExportOptions) -> Result<Export> {
     let device = Device::flex();
-    let recipe_path = args.run.join(RECIPE);
+    let recipe_path = run.join(RECIPE);
     let recipe: TrainConfig = toml::from_str(&read_text(&recipe_path)?)
         .with_context(|| format!("{} is not a run's recipe", recipe_path.display()))?;
-    let dataset = DatasetConfig::read(&recipe.dataset, args.root.as_deref())?;
-    let card_path = args.run.join(CARD);
+    let dataset = DatasetConfig::read(&recipe.dataset, options.root.as_deref())?;
+    let card_path = run.join(CARD);
     let stac: Value =
         serde_json::from_str(&read_text(&card_path)?).with_context(|| format!("{} is damaged", card_path.display()))?;
     let mut card = Card::from_stac(&stac).with_context(|| card_path.display().to_string())?;
     let mut model = card.architecture.init(&device);
-    load_module(&mut model, &args.run.join(BEST_WEIGHTS))?;
+    load_module(&mut model, &run.join(BEST_WEIGHTS))?;
 
     let classes: Vec<&str> = card.classes.iter().map(|class| class.name.as_str()).collect();
-    for shift in &args.logit_shift {
+    for shift in &options.logit_shifts {
         shift_logit(&mut model, "heads.classifier.bias", &classes, shift)?;
     }
     let rare: Vec<&str> = card.rare_classes.iter().map(String::as_str).collect();
-    for shift in &args.rare_logit_shift {
+    for shift in &options.rare_logit_shifts {
         shift_logit(&mut model, "heads.auxiliary.bias", &rare, shift)?;
     }
 
-    let split = dataset.load_split(&args.split)?;
+    let split = dataset.load_split(&options.split)?;
     let golden_input = golden_input(&card, &split.samples)?;
-    let scenes = Scenes::loaded(&dataset, &args.split, &split.entries, &split.samples)?;
-    let options = ScoreOptions {
+    let scenes = Scenes::loaded(&dataset, &options.split, &split.entries, &split.samples)?;
+    let scoring = ScoreOptions {
         probabilities: true,
         background: dataset.background.clone(),
         ..ScoreOptions::at(THRESHOLD)
     };
     let evaluate = |network: InferenceNetwork, card: &Card| {
         let model = BurnTileModel::new(network, card.bands.len());
-        figures_and_choices(score(&model, card, &scenes, &options)?, BOOTSTRAP)
+        figures_and_choices(score(&model, card, &scenes, &scoring)?, BOOTSTRAP)
     };
     let (float, _) = evaluate(model.clone().fold(), &card)?;
     let cells = GOLDEN_PX / card.architecture.cell_px();
@@ -99,8 +149,8 @@ pub fn run(args: &ExportArgs) -> Result<()> {
         auxiliary: zeros(card.architecture.num_rare()),
     };
     card.created = jiff::Timestamp::now().to_string();
-    card.description = args.description.clone().unwrap_or(recipe.description);
-    card.quantization = if args.float {
+    card.description = options.description.clone().unwrap_or(recipe.description);
+    card.quantization = if options.float {
         "none: all weights are float32".into()
     } else {
         "int8, symmetric, per output channel: linear weights and dense convolutions; float32: first patch embedding, \
@@ -109,7 +159,7 @@ pub fn run(args: &ExportArgs) -> Result<()> {
     };
 
     // What the file will hold after rounding is what is measured, and what the golden tile states.
-    let draft = ModelFile::from_model(&model, card.clone(), golden)?.to_bytes(!args.float)?;
+    let draft = ModelFile::from_model(&model, card.clone(), golden)?.to_bytes(!options.float)?;
     let mut file = ModelFile::from_bytes(&draft)?;
     let network = file.build(&device)?;
     let (shipped, chosen) = evaluate(network.clone(), &card)?;
@@ -119,54 +169,43 @@ pub fn run(args: &ExportArgs) -> Result<()> {
         file.golden.auxiliary = auxiliary.into_data();
     }
     file.card.metrics = json!({
-        args.split.clone(): { "shipped": shipped.summary(), "float": float.summary() },
+        options.split.clone(): { "shipped": shipped.summary(), "float": float.summary() },
         // Temperatures and thresholds of the weights as shipped, chosen on the validation split; null for the figures of another split.
         "chosen": chosen,
         "threshold": THRESHOLD,
         // This was added to the main head's logits after training.
-        "logit_shift": args.logit_shift,
-        "rare_logit_shift": args.rare_logit_shift,
+        "logit_shift": texts(&options.logit_shifts),
+        "rare_logit_shift": texts(&options.rare_logit_shifts),
         "seed": recipe.seed,
     });
-    let bytes = file.to_bytes(!args.float)?;
+    let bytes = file.to_bytes(!options.float)?;
     let written = ModelFile::from_bytes(&bytes)?;
-    write_whole(&args.out, &bytes)?;
-    println!(
-        "{}: {} bytes, sha256 {}",
-        args.out.display(),
-        bytes.len(),
-        written.sha256
-    );
-    for (name, evaluation) in [("float", &float), ("as shipped", &shipped)] {
-        let mean_iou = evaluation.figures.mean_iou;
-        let mean_iou = mean_iou.map_or("-".to_owned(), |mean_iou| format!("{mean_iou:.4}"));
-        println!("{name}: mean IoU {mean_iou}");
-        print!("{}", crate::metrics::table(&evaluation.figures.classes));
-    }
-    Ok(())
+    Ok(Export {
+        bytes,
+        sha256: written.sha256,
+        float,
+        shipped,
+    })
 }
 
-/// Adds `CLASS=LOGIT` to the parameter `bias` of a head with a channel for each of `classes`. Heads run unquantized, so no runtime has to
-/// know about it.
-fn shift_logit(model: &mut Network, bias_name: &str, classes: &[&str], shift: &str) -> Result<()> {
-    let (name, value) = shift
-        .split_once('=')
-        .with_context(|| format!("--logit-shift {shift}: write CLASS=LOGIT"))?;
-    let class = classes.iter().position(|class| *class == name);
-    let class = class.with_context(|| format!("--logit-shift {shift}: there is no class {name} in this head"))?;
-    let value: f32 = value
-        .parse()
-        .ok()
-        .filter(|value: &f32| value.is_finite())
-        .with_context(|| format!("--logit-shift {shift}: {value} is not a number"))?;
+fn texts(shifts: &[LogitShift]) -> Vec<String> {
+    shifts.iter().map(LogitShift::to_string).collect()
+}
+
+/// Adds to the parameter `bias` of a head with a channel for each of `classes`. Heads run unquantized, so no runtime has to know about it.
+fn shift_logit(model: &mut Network, bias_name: &str, classes: &[&str], shift: &LogitShift) -> Result<()> {
+    let LogitShift { class: name, logit } = shift;
+    let class = classes.iter().position(|class| class == name);
+    let class =
+        class.ok_or_else(|| failure!(Misuse, "--logit-shift {shift}: there is no class {name} in this head"))?;
     let mut parameters = parameters_of(model)?;
     let bias = parameters
         .get_mut(bias_name)
-        .with_context(|| format!("--logit-shift {shift}: the network has no {bias_name}"))?;
-    let mut values = bias.try_to_vec::<f32>().map_err(|error| anyhow::anyhow!("{error}"))?;
+        .ok_or_else(|| failure!(Misuse, "--logit-shift {shift}: the network has no {bias_name}"))?;
+    let mut values = bias.try_to_vec::<f32>().map_err(|error| failure!(Misuse, "{error}"))?;
     *values
         .get_mut(class)
-        .with_context(|| format!("{bias_name} has no entry {class}"))? += value;
+        .ok_or_else(|| failure!(Misuse, "{bias_name} has no entry {class}"))? += logit;
     *bias = TensorData::new(values, bias.shape().to_vec());
     Ok(apply_parameters(model, &parameters)?)
 }
@@ -187,8 +226,12 @@ fn golden_input(card: &Card, samples: &[Sample]) -> Result<TensorData> {
         classes.dedup();
         classes.len()
     });
-    let sample = sample
-        .with_context(|| format!("no sample has the {GOLDEN_PX} x {GOLDEN_PX} pixels that a golden tile needs"))?;
+    let sample = sample.ok_or_else(|| {
+        failure!(
+            Dataset,
+            "no sample has the {GOLDEN_PX} x {GOLDEN_PX} pixels that a golden tile needs"
+        )
+    })?;
     let pixels = corner(sample);
     let values: Vec<f32> = sample
         .values
@@ -198,6 +241,7 @@ fn golden_input(card: &Card, samples: &[Sample]) -> Result<TensorData> {
     let valid: Vec<bool> = pixels.iter().map(|&pixel| sample.valid[pixel]).collect();
     let input = Normalizer::new(&card.bands)?.normalize(&values, &valid)?;
     ensure!(
+        Misuse,
         input.iter().all(|value| value.is_finite()),
         "{} contains NaN",
         sample.path.display()

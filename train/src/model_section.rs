@@ -2,11 +2,11 @@
 
 use std::path::PathBuf;
 
-use anyhow::{Context, Result, anyhow, bail, ensure};
-use raremap_model::FAMILIES;
-use raremap_model::{Architecture, SegformerConfig, Variant};
+use raremap_model::{Architecture, FAMILIES, SegformerConfig, Variant};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
+
+use crate::error::{Result, bail, ensure, failure};
 
 /// Network shape and first weights.
 ///
@@ -42,6 +42,7 @@ impl ModelSection {
     /// Names the key that is unknown or wrong.
     pub fn check(&self) -> Result<()> {
         ensure!(
+            Recipe,
             self.start_from.is_some() || self.start_without.is_empty(),
             "model.start_without needs model.start_from"
         );
@@ -58,27 +59,32 @@ impl ModelSection {
         let family = match fields.remove("family") {
             None => FAMILIES[0].to_owned(),
             Some(Value::String(family)) => family,
-            Some(other) => bail!("model.family is {other}; it must be one of {}", FAMILIES.join(", ")),
+            Some(other) => bail!(
+                Recipe,
+                "model.family is {other}; it must be one of {}",
+                FAMILIES.join(", ")
+            ),
         };
-        let mut architecture =
-            Architecture::of_family(&family, bands, classes, rare).map_err(|why| anyhow!("model.family: {why}"))?;
+        let mut architecture = Architecture::of_family(&family, bands, classes, rare)
+            .map_err(|why| failure!(Recipe, "model.family: {why}"))?;
         if let Architecture::Segformer(_) = architecture {
             let variant = fields
                 .remove("variant")
-                .context("model.variant is missing; set it to one of b0 to b5")?;
-            let variant = Variant::deserialize(variant).map_err(|error| anyhow!("model.variant: {error}"))?;
+                .ok_or_else(|| failure!(Recipe, "model.variant is missing; set it to one of b0 to b5"))?;
+            let variant = Variant::deserialize(variant).map_err(|error| failure!(Recipe, "model.variant: {error}"))?;
             architecture = SegformerConfig::new(variant, bands, classes, rare).into();
         }
         for (name, value) in fields {
             ensure!(
+                Recipe,
                 !OF_THE_DATASET.contains(&name.as_str()),
                 "model.{name} follows from the dataset, so leave it out"
             );
             architecture = architecture
                 .with_field(&name, value)
-                .map_err(|why| anyhow!("model.{why}"))?;
+                .map_err(|why| failure!(Recipe, "model.{why}"))?;
         }
-        architecture.validate().map_err(|why| anyhow!("model.{why}"))?;
+        architecture.validate().map_err(|why| failure!(Recipe, "model.{why}"))?;
         Ok(architecture)
     }
 }

@@ -1,7 +1,8 @@
 //! Implements `--set KEY=VALUE`, which changes some values of a recipe without another file.
 
-use anyhow::{Context, Result, bail};
 use toml::{Table, Value};
+
+use crate::error::{Context, Result, bail, failure};
 
 /// Puts `assignment` (`optimizer.learning_rate=1e-3`, `loss.main.0.weight=2`) into `recipe`, as [`put`] does.
 ///
@@ -10,7 +11,7 @@ use toml::{Table, Value};
 pub fn set(recipe: &mut Table, assignment: &str) -> Result<()> {
     let (key, text) = assignment
         .split_once('=')
-        .with_context(|| format!("--set {assignment}: write KEY=VALUE"))?;
+        .ok_or_else(|| failure!(Recipe, "--set {assignment}: write KEY=VALUE"))?;
     put(recipe, key.trim(), value(text.trim())).with_context(|| format!("--set {assignment}"))
 }
 
@@ -22,17 +23,17 @@ pub fn put(recipe: &mut Table, key: &str, value: Value) -> Result<()> {
     let parts: Vec<&str> = key.split('.').collect();
     let (last, path) = match parts.split_last() {
         Some((last, path)) if !parts.contains(&"") => (*last, path),
-        _ => bail!("{key:?} is not a key"),
+        _ => bail!(Recipe, "{key:?} is not a key"),
     };
     let mut place = Entry::Table(recipe);
     for part in path {
         place = place
             .enter(part)
-            .with_context(|| format!("{part} is not a section of the recipe"))?;
+            .ok_or_else(|| failure!(Recipe, "{part} is not a section of the recipe"))?;
     }
     place
         .put(last, value)
-        .with_context(|| format!("there is no {last} to set"))
+        .ok_or_else(|| failure!(Recipe, "there is no {last} to set"))
 }
 
 /// Where a key has led so far.

@@ -3,11 +3,12 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
-use anyhow::{Context, Result, anyhow, ensure};
 use burn::store::{BurnpackStore, ModuleStore, bridge};
 use burn::tensor::TensorData;
 use raremap_model::{ModelFile, Network};
 use raremap_model::{apply_parameters, parameters_of};
+
+use crate::error::{Context, Result, ensure, failure};
 
 type Parameters = BTreeMap<String, TensorData>;
 
@@ -26,6 +27,7 @@ pub fn start_from(model: &mut Network, path: &Path, without: &[String]) -> Resul
     let left_out = |name: &String| without.iter().any(|beginning| name.starts_with(beginning.as_str()));
     for beginning in without {
         ensure!(
+            Recipe,
             own.keys()
                 .chain(stored.keys())
                 .any(|name| name.starts_with(beginning.as_str())),
@@ -39,7 +41,8 @@ pub fn start_from(model: &mut Network, path: &Path, without: &[String]) -> Resul
             0 => String::new(),
             count => format!("; and {count} more"),
         };
-        return Err(anyhow!(
+        return Err(failure!(
+            Recipe,
             "model.start_from: the weights in {} do not fit this network: {listed}{more}. List what should stay random in \
              model.start_without, such as [\"heads.\"]",
             path.display()
@@ -78,12 +81,12 @@ fn read_parameters(path: &Path) -> Result<Parameters> {
         let file = ModelFile::from_bytes(&std::fs::read(path)?)?;
         return Ok(file.parameters().clone());
     }
-    ensure!(path.is_file(), "there is no such file");
+    ensure!(Recipe, path.is_file(), "there is no such file");
     let mut store = BurnpackStore::from_file(path);
-    let tensors = store.get_all_tensors().map_err(|error| anyhow!("{error}"))?;
+    let tensors = store.get_all_tensors().map_err(|error| failure!(Recipe, "{error}"))?;
     let named = tensors.iter().filter(|(name, _)| !name.ends_with(".training"));
     let named = named.map(|(name, tensor)| {
-        let data = bridge::into_data(tensor.clone()).map_err(|error| anyhow!("{name}: {error}"))?;
+        let data = bridge::into_data(tensor.clone()).map_err(|error| failure!(Recipe, "{name}: {error}"))?;
         Ok((bare(name).to_owned(), data))
     });
     named.collect()

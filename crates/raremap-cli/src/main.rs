@@ -1,16 +1,34 @@
 //! The `raremap` command.
 
+#[cfg(feature = "train")]
+mod ablate;
 mod arguments;
+#[cfg(feature = "train")]
+mod check;
+#[cfg(feature = "train")]
+mod evaluate;
+#[cfg(feature = "train")]
+mod export;
 mod inspect;
+#[cfg(feature = "train")]
+mod interrupt;
 mod log;
 mod neighbours;
 mod predict;
+#[cfg(feature = "train")]
+mod split;
+#[cfg(feature = "train")]
+mod stats;
+#[cfg(feature = "train")]
+mod synth;
+#[cfg(feature = "train")]
+mod train;
+#[cfg(feature = "train")]
+mod tune;
 
 use std::process::ExitCode;
 
 use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
-#[cfg(feature = "train")]
-use raremap_train::{ablate, check, evaluate, export, run as train, split, stats, synth, tune};
 
 use crate::arguments::Refused;
 
@@ -34,7 +52,8 @@ enum Command {
     Ablate(ablate::AblateArgs),
     #[cfg(feature = "train")]
     Evaluate(evaluate::EvaluateArgs),
-    Predict(predict::PredictArgs),
+    // By far the largest.
+    Predict(Box<predict::PredictArgs>),
     #[cfg(feature = "train")]
     Export(export::ExportArgs),
     Inspect(inspect::InspectArgs),
@@ -59,39 +78,42 @@ fn main() -> ExitCode {
         }
     };
     if let Err(error) = verbosity.start() {
-        eprintln!("raremap: {error:#}");
-        return ExitCode::from(2);
+        return failed(&error);
     }
-    let result = match command {
+    match command {
         #[cfg(feature = "train")]
-        Command::Train(args) => train::run(&args),
+        Command::Train(args) => ended(train::run(&args)),
         #[cfg(feature = "train")]
-        Command::Tune(args) => tune::run(&args),
+        Command::Tune(args) => ended(tune::run(&args)),
         #[cfg(feature = "train")]
-        Command::Ablate(args) => ablate::run(&args),
+        Command::Ablate(args) => ended(ablate::run(&args)),
         #[cfg(feature = "train")]
-        Command::Evaluate(args) => evaluate::run(&args),
-        Command::Predict(args) => return predict::run(&args),
+        Command::Evaluate(args) => ended(evaluate::run(&args)),
+        Command::Predict(args) => predict::run(&args),
         #[cfg(feature = "train")]
-        Command::Export(args) => export::run(&args),
-        Command::Inspect(args) => return inspect::run(&args),
+        Command::Export(args) => ended(export::run(&args)),
+        Command::Inspect(args) => inspect::run(&args),
         #[cfg(feature = "train")]
-        Command::Check(args) => match check::run(&args) {
-            Ok(code) => return code,
-            Err(error) => Err(error),
-        },
+        Command::Check(args) => check::run(&args).unwrap_or_else(|error| failed(&error)),
         #[cfg(feature = "train")]
-        Command::Stats(args) => stats::run(&args),
+        Command::Stats(args) => ended(stats::run(&args)),
         #[cfg(feature = "train")]
-        Command::Split(args) => split::run(&args),
+        Command::Split(args) => ended(split::run(&args)),
         #[cfg(feature = "train")]
-        Command::Synth(args) => synth::run(&args).map_err(Into::into),
-    };
+        Command::Synth(args) => ended(synth::run(&args)),
+    }
+}
+
+#[cfg(feature = "train")]
+fn ended(result: anyhow::Result<()>) -> ExitCode {
     match result {
         Ok(()) => ExitCode::SUCCESS,
-        Err(error) => {
-            eprintln!("raremap: {error:#}");
-            ExitCode::from(2)
-        }
+        Err(error) => failed(&error),
     }
+}
+
+/// Prints the error that ended the command.
+fn failed(error: &anyhow::Error) -> ExitCode {
+    eprintln!("raremap: {error:#}");
+    ExitCode::from(2)
 }

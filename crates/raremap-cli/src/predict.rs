@@ -1,12 +1,14 @@
 //! `raremap predict` computes a scene's mask, probabilities, polygons, review list and areas, as the page does.
 
+mod arguments;
 mod input;
 mod output;
+mod progress;
 mod report;
 #[cfg(test)]
 mod tests;
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -14,180 +16,25 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Instant;
 
 use anyhow::{Context, Result, bail};
-use clap::{Args, ValueEnum};
-use indicatif::{ProgressBar, ProgressStyle};
 use raremap_geo::pixel_areas;
 use raremap_infer::{
-    BandChoice, BandGuess, BurnTileModel, DecideOptions, GOLDEN_TOLERANCE, InferError, MatchMode, OpenOptions,
-    Progress, RunHooks, RunOptions, SceneLogits, Tiling, Warning, check_golden, guess_scene_bands, not_resampled,
-    parse_bands, prepare_run, refuse_missing_bands, resampling, run_notes, run_scene,
+    BandChoice, BandGuess, BurnTileModel, GOLDEN_TOLERANCE, InferError, OpenOptions, RunOptions, Tiling, Warning,
+    check_golden, guess_scene_bands, not_resampled, parse_bands, prepare_run, refuse_missing_bands, resampling,
+    run_notes, run_scene,
 };
-use raremap_io::{IoError, Scratch, SourceError, Unwritten};
+use raremap_io::{IoError, SourceError, Unwritten};
 use raremap_model::{Card, ModelFile, WeightsError};
-use raremap_output::{OutputError, OutputOptions, PolygonsCrs, ProbabilitySamples, Results, SceneName};
+use raremap_output::{OutputError, Results, SceneName};
 use raremap_scene::{ProductFacts, Scene, SceneError};
 use serde_json::json;
-use tracing::Level;
 
-use crate::log;
+pub use arguments::PredictArgs;
+
+use arguments::{EmptyBorder, Reflectance, Resample, decide_options, match_mode};
 use input::{InputScene, Opened, open_scene};
-use output::{CannotWrite, check_folder, refuse_inputs, scratch_in, write_all, write_summary};
-use raremap_device::Backend;
+use output::{CannotWrite, check_folder, refuse_inputs, write_all, write_summary};
+use progress::Reporter;
 use report::{Options, Report, Resampled, Timings, print_table};
-
-/// Maps a scene: writes the mask, probabilities and saliency as cloud-optimized GeoTIFFs, polygons and a review list as GeoJSON, areas as
-/// CSV and JSON, a STAC Item, and summary.json.
-#[derive(Debug, Args)]
-pub struct PredictArgs {
-    /// A weights file.
-    model: PathBuf,
-    /// The scene: a GeoTIFF, the files of a product, or a folder or zip archive that contains them.
-    #[arg(required = true)]
-    input: Vec<PathBuf>,
-    /// Folder for the results; created if it does not exist.
-    #[arg(long)]
-    out: PathBuf,
-    /// Which band is which, by number from 1 or by file, such as green=2,red=3,nir=BAND4.tif [default: guessed].
-    #[arg(long)]
-    bands: Option<String>,
-    /// A pixel takes a rare class if its probability is at least this; 1 switches this off.
-    #[arg(long, default_value_t = 0.5)]
-    threshold: f32,
-    /// Rare classes to look for, separated by commas, or `none` [default: all of the model's].
-    #[arg(long, value_delimiter = ',')]
-    rare: Option<Vec<String>>,
-    /// Share of the scene that top-k marks, in percent.
-    #[arg(long, default_value_t = 20.0)]
-    top_k: f32,
-    /// Tile edge in pixels, a multiple of 32 [default: the model's].
-    #[arg(long)]
-    tile: Option<usize>,
-    /// Pixels that neighbouring tiles share, a multiple of 32 [default: a quarter of the tile].
-    #[arg(long)]
-    overlap: Option<usize>,
-    /// Whether to convert the numbers of a known product to reflectance, if its metadata say how and the model needs it.
-    #[arg(long, value_enum, default_value = "auto")]
-    reflectance: Reflectance,
-    /// How to treat pixels at the edge of the scene, and those connected to them, that are 0 in all bands, if neither a nodata value nor a
-    /// mask says where there is data.
-    #[arg(long, value_enum, default_value = "auto")]
-    empty_border: EmptyBorder,
-    /// Whether to run at the model's resolution: if the scene's differs by more than 25 % (auto), always (on), or never (off). Results are
-    /// on the scene's own grid.
-    #[arg(long, value_enum, default_value = "off")]
-    resample: Resample,
-    /// How to make the values like those of training: by units if they explain the difference (auto), each band by its percentiles, or not
-    /// at all (off).
-    #[arg(long = "match", value_enum, default_value = "auto")]
-    matching: Match,
-    /// Device to run on.
-    #[arg(long, value_enum, default_value = "cpu")]
-    device: Backend,
-    #[command(flatten)]
-    files: FileArgs,
-    /// Print the summary and any error as JSON.
-    #[arg(long)]
-    json: bool,
-}
-
-/// Options for the result files.
-#[derive(Debug, Args)]
-struct FileArgs {
-    /// Samples of probability.tif and saliency.tif: u8 in steps of 1/254 (255 is no data), or f32.
-    #[arg(long, value_enum, default_value = "u8")]
-    probability: StoredAs,
-    /// Coordinates of polygons.geojson and review.geojson: longitude and latitude, or the scene's own.
-    #[arg(long, value_enum, default_value = "wgs84")]
-    polygons_crs: Coordinates,
-    /// Leave out polygons smaller than this, in hectares.
-    #[arg(long, default_value_t = 0.0)]
-    min_area_ha: f64,
-    /// Largest number of places in the review list.
-    #[arg(long, default_value_t = 200)]
-    review_limit: usize,
-    /// When the scene was taken, such as 2024-02-03T05:06:07Z, for the STAC Item [default: what the product says].
-    #[arg(long)]
-    datetime: Option<jiff::Timestamp>,
-    /// When the files were made, for the STAC Item; without it, equal runs give equal files.
-    #[arg(long)]
-    created: Option<jiff::Timestamp>,
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-enum StoredAs {
-    U8,
-    F32,
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-enum Coordinates {
-    Wgs84,
-    Scene,
-}
-
-impl FileArgs {
-    fn options(&self, product: &ProductFacts) -> OutputOptions {
-        OutputOptions {
-            probability: match self.probability {
-                StoredAs::U8 => ProbabilitySamples::U8,
-                StoredAs::F32 => ProbabilitySamples::F32,
-            },
-            polygons_crs: match self.polygons_crs {
-                Coordinates::Wgs84 => PolygonsCrs::Wgs84,
-                Coordinates::Scene => PolygonsCrs::Scene,
-            },
-            min_area_ha: self.min_area_ha,
-            review_limit: self.review_limit,
-            datetime: self
-                .datetime
-                .map(|time| time.to_string())
-                .or_else(|| product.acquired.clone()),
-            created: self.created.map(|time| time.to_string()),
-        }
-    }
-}
-
-/// What to do with the stored numbers.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-enum Reflectance {
-    /// Convert them if it is known how.
-    Auto,
-    /// Use them as they are.
-    Off,
-}
-
-/// How to treat zeros along the edge of a scene.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-enum EmptyBorder {
-    /// As missing data, because warping leaves such borders.
-    Auto,
-    /// As values.
-    Off,
-}
-
-/// When to run at the model's resolution.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
-enum Resample {
-    /// If the scene's resolution differs by more than 25 %.
-    Auto,
-    /// Always.
-    On,
-    /// Never; a warning says where it may help.
-    Off,
-}
-
-/// How to change values.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
-enum Match {
-    /// Not at all; a warning says where it may help.
-    Off,
-    /// By a factor between units, if one explains the difference.
-    Units,
-    /// Each band by its own median and spread.
-    Percentiles,
-    /// By units if they explain the difference, otherwise not at all.
-    Auto,
-}
 
 /// Set by Ctrl-C.
 static INTERRUPTED: AtomicBool = AtomicBool::new(false);
@@ -500,101 +347,5 @@ fn assign(spec: Option<&str>, scene: &InputScene, card: &Card, guess: &BandGuess
     })
 }
 
-fn decide_options(args: &PredictArgs, card: &Card) -> Result<DecideOptions> {
-    let rare: Vec<String> = match &args.rare {
-        None => card.rare_classes.clone(),
-        Some(names) if names.iter().all(|name| name == "none" || name.is_empty()) => Vec::new(),
-        Some(names) => names.iter().map(|name| name.trim().to_owned()).collect(),
-    };
-    let mut known = BTreeSet::new();
-    if let Some(name) = rare.iter().find(|name| !known.insert(*name)) {
-        bail!("--rare names {name} twice");
-    }
-    Ok(DecideOptions {
-        threshold: args.threshold,
-        rare,
-        top_k_percent: args.top_k,
-    })
-}
-
-fn match_mode(asked: Match) -> Option<MatchMode> {
-    match asked {
-        Match::Off => None,
-        Match::Units => Some(MatchMode::Units),
-        Match::Percentiles => Some(MatchMode::Percentiles),
-        Match::Auto => Some(MatchMode::Auto),
-    }
-}
-
 /// More bytes of logits than this go to a temporary file.
 const MAX_LOGITS_BYTES: u64 = 64 << 20;
-
-/// Shows a progress bar on a terminal, and JSON lines elsewhere, at most one a second. It shows nothing under `--quiet`.
-struct Reporter<'a> {
-    bar: Option<ProgressBar>,
-    last: Instant,
-    /// Folder of the results; what does not fit into memory is kept on its disk during the run.
-    out: &'a Path,
-}
-
-impl<'a> Reporter<'a> {
-    fn new(out: &'a Path) -> Self {
-        let is_seen = std::io::IsTerminal::is_terminal(&std::io::stderr()) && tracing::enabled!(Level::INFO);
-        let bar = is_seen.then(|| {
-            let template = "{elapsed_precise} {wide_bar} tile {pos}/{len}, {eta} left";
-            ProgressBar::new(0)
-                .with_style(ProgressStyle::with_template(template).unwrap_or_else(|_| ProgressStyle::default_bar()))
-        });
-        Self {
-            bar,
-            last: Instant::now(),
-            out,
-        }
-    }
-}
-
-impl Reporter<'_> {
-    /// Shows which file is being made, as often as it is called.
-    fn file(&mut self, name: &str, done: usize, total: usize) {
-        match &self.bar {
-            Some(bar) => {
-                if bar.length() != Some(total as u64) || bar.position() != done as u64 {
-                    let template = "{elapsed_precise} {wide_bar} {msg}, file {pos} of {len}";
-                    bar.set_style(
-                        ProgressStyle::with_template(template).unwrap_or_else(|_| ProgressStyle::default_bar()),
-                    );
-                    bar.set_length(total as u64);
-                    bar.set_position(done as u64);
-                }
-                bar.set_message(name.to_owned());
-            }
-            None if self.last.elapsed().as_secs() >= 1 => {
-                self.last = Instant::now();
-                log::progress(&json!({ "event": "file", "file": name, "done": done, "total": total }));
-            }
-            None => {}
-        }
-    }
-}
-
-impl RunHooks for Reporter<'_> {
-    async fn after_tile(&mut self, progress: Progress, _: &SceneLogits) -> ControlFlow<()> {
-        let Progress { done, total, .. } = progress;
-        match &self.bar {
-            Some(bar) => {
-                bar.set_length(total as u64);
-                bar.set_position(done as u64);
-            }
-            None if done == total || self.last.elapsed().as_secs() >= 1 => {
-                self.last = Instant::now();
-                log::progress(&json!({ "event": "tile", "done": done, "total": total }));
-            }
-            None => {}
-        }
-        or_break(go_on())
-    }
-
-    async fn scratch(&mut self, _: u64) -> Result<Option<Box<dyn Scratch>>, InferError> {
-        Ok(Some(scratch_in(self.out)?))
-    }
-}

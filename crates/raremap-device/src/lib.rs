@@ -2,7 +2,6 @@
 #![cfg(not(target_arch = "wasm32"))]
 
 use burn::tensor::Device;
-use clap::ValueEnum;
 
 /// A device that is not available.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -25,7 +24,8 @@ pub enum DeviceError {
 }
 
 /// A backend, by its name on the command line.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[cfg_attr(feature = "clap", derive(clap::ValueEnum))]
 pub enum Backend {
     /// The CPU, in Rust.
     Cpu,

@@ -130,11 +130,9 @@ impl<S: RangeSource> RangeSource for Cached<S> {
     }
 
     async fn fetch_range(&self, range: Range<u64>) -> Result<Bytes, SourceError> {
-        let Range { start, end } = range;
         let size_bytes = self.size_bytes();
-        if start > end || end > size_bytes {
-            return Err(SourceError::OutOfRange { start, end, size_bytes });
-        }
+        SourceError::check_range(&range, size_bytes)?;
+        let Range { start, end } = range;
         let block_bytes = self.options.block_bytes;
         let most_blocks = (self.options.max_request_bytes / block_bytes).max(1);
         let mut out = BytesMut::new();

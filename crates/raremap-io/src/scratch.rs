@@ -47,11 +47,10 @@ impl<S: Scratch + ?Sized> Scratch for Box<S> {
 }
 
 pub(crate) fn check_range(start: u64, length: usize, size_bytes: u64) -> Result<(), IoError> {
-    let end = start.saturating_add(length as u64);
-    if end > size_bytes {
-        return Err(SourceError::OutOfRange { start, end, size_bytes }.into());
-    }
-    Ok(())
+    Ok(SourceError::check_range(
+        &(start..start.saturating_add(length as u64)),
+        size_bytes,
+    )?)
 }
 
 /// [`Scratch`] in memory, for scenes that are small, and for tests.

@@ -46,14 +46,7 @@ impl RangeSource for BytesSource {
     }
 
     async fn fetch_range(&self, range: Range<u64>) -> Result<Bytes, SourceError> {
-        let size_bytes = self.size_bytes();
-        if range.start > range.end || range.end > size_bytes {
-            return Err(SourceError::OutOfRange {
-                start: range.start,
-                end: range.end,
-                size_bytes,
-            });
-        }
+        SourceError::check_range(&range, self.size_bytes())?;
         // Both ends are at most the length, which is a usize.
         Ok(self.0.slice(range.start as usize..range.end as usize))
     }
@@ -92,14 +85,8 @@ impl RangeSource for FileSource {
     async fn fetch_range(&self, range: Range<u64>) -> Result<Bytes, SourceError> {
         use std::io::{Read, Seek, SeekFrom};
 
+        SourceError::check_range(&range, self.size_bytes)?;
         let Range { start, end } = range;
-        if start > end || end > self.size_bytes {
-            return Err(SourceError::OutOfRange {
-                start,
-                end,
-                size_bytes: self.size_bytes,
-            });
-        }
         // A poisoned lock holds nothing worse than a file position, and every read seeks first.
         let mut file = self.file.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
         file.seek(SeekFrom::Start(start))?;

@@ -272,7 +272,8 @@ impl Card {
     /// Checks that the parts fit each other.
     fn validate(&self) -> Result<(), WeightsError> {
         let arch = &self.architecture;
-        arch.validate().map_err(|why| malformed("mlm:hyperparameters", &why.to_string()))?;
+        arch.validate()
+            .map_err(|why| malformed("mlm:hyperparameters", &why.to_string()))?;
         // This comes first: what follows compares each name with each, and a forged header may hold a hundred thousand.
         let counts = [
             ("bands", self.bands.len(), arch.in_channels()),

@@ -30,14 +30,8 @@ impl RangeSource for BlobSource {
     }
 
     async fn fetch_range(&self, range: Range<u64>) -> Result<Bytes, SourceError> {
+        SourceError::check_range(&range, self.size_bytes)?;
         let Range { start, end } = range;
-        if start > end || end > self.size_bytes {
-            return Err(SourceError::OutOfRange {
-                start,
-                end,
-                size_bytes: self.size_bytes,
-            });
-        }
         let expected = end - start;
         let refused = |reason| SourceError::Failed(format!("{reason:?}"));
         let slice = self

@@ -49,11 +49,8 @@ impl RangeSource for HttpSource {
     }
 
     async fn fetch_range(&self, range: Range<u64>) -> Result<Bytes, SourceError> {
+        SourceError::check_range(&range, self.file.size_bytes)?;
         let Range { start, end } = range;
-        let size_bytes = self.file.size_bytes;
-        if start > end || end > size_bytes {
-            return Err(SourceError::OutOfRange { start, end, size_bytes });
-        }
         if start == end {
             return Ok(Bytes::new());
         }

@@ -1,4 +1,4 @@
-//! `raremap ablate` repeats a training with one thing changed at a time, over several seeds, and writes a page that compares the results.
+//! Repeats a training with one thing changed at a time, over several seeds, and writes a page that compares the results.
 
 mod page;
 mod plot;
@@ -6,40 +6,14 @@ mod runs;
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::AtomicBool;
 
-use anyhow::{Context, Result, ensure};
-use clap::Args;
 use serde::{Deserialize, Serialize};
 
 use raremap_io::write_whole;
 use runs::{Job, RunResult};
 
-/// Trains every row of a table over several seeds and writes the comparison; continues where it stopped.
-#[derive(Debug, Args)]
-pub struct AblateArgs {
-    /// The table, a TOML file.
-    table: PathBuf,
-    /// Folder for the runs.
-    #[arg(long, default_value = "runs/ablation")]
-    out: PathBuf,
-    /// How many runs to train at the same time.
-    #[arg(long, default_value_t = 1)]
-    jobs: usize,
-    /// Train only rows whose name contains this.
-    #[arg(long)]
-    only: Option<String>,
-    /// List every run, the digest of its recipe and data, and whether its result is there; train nothing.
-    #[arg(long)]
-    list: bool,
-    /// Write the page from the results that are there; train nothing.
-    #[arg(long)]
-    report_only: bool,
-    /// Look for the dataset's files in this folder.
-    #[arg(long)]
-    root: Option<PathBuf>,
-}
+use crate::error::{Context, Result, ensure};
 
 /// The TOML file.
 #[derive(Debug, Clone, Deserialize)]
@@ -79,12 +53,18 @@ impl Table {
         let text = std::fs::read_to_string(path).with_context(|| format!("cannot read {}", path.display()))?;
         let mut table: Self =
             toml::from_str(&text).with_context(|| format!("{} is not a table of rows", path.display()))?;
-        ensure!(!table.seeds.is_empty(), "{}: seeds is empty", path.display());
+        ensure!(Ablation, !table.seeds.is_empty(), "{}: seeds is empty", path.display());
         for row in &table.rows {
             let slug = row.slug();
-            ensure!(!slug.is_empty(), "{}: a row needs a name", path.display());
+            ensure!(Ablation, !slug.is_empty(), "{}: a row needs a name", path.display());
             let same = table.rows.iter().filter(|other| other.slug() == slug).count();
-            ensure!(same == 1, "{}: row {} is listed twice", path.display(), row.name);
+            ensure!(
+                Ablation,
+                same == 1,
+                "{}: row {} is listed twice",
+                path.display(),
+                row.name
+            );
         }
         let folder = path.parent().unwrap_or(Path::new(""));
         for relative in [&mut table.recipe, &mut table.results, &mut table.page] {
@@ -122,35 +102,98 @@ struct Results {
     runs: Vec<RunResult>,
 }
 
-/// Runs `raremap ablate`.
-pub fn run(args: &AblateArgs) -> Result<()> {
-    let table = Table::read(&args.table)?;
-    let mut results = read_results(&table.results)?;
-    let mut jobs = Vec::new();
-    // All rows run with one seed before the next: a table that is stopped early has every row once.
-    for &seed in &table.seeds {
-        for row in &table.rows {
-            let chosen = args.only.as_ref().is_none_or(|only| row.name.contains(only.as_str()));
-            let job = Job::new(&table, row, seed, &args.out, args.root.as_deref())?;
-            let done = results.runs.iter().any(|run| job.made(run));
-            if args.list {
-                println!("{}", job.line(done));
-            }
-            if chosen && !done {
-                jobs.push(job);
-            }
+/// How an ablation runs.
+#[derive(Debug, Clone, PartialEq)]
+pub struct AblateOptions {
+    /// The `raremap` command, which trains each run as `PROGRAM train ...`.
+    pub program: PathBuf,
+    /// Folder for the runs.
+    pub out: PathBuf,
+    /// Train only rows whose name contains this.
+    pub only: Option<String>,
+    /// Folder of the dataset's files; `None` for the one that the dataset names.
+    pub root: Option<PathBuf>,
+}
+
+impl AblateOptions {
+    /// All rows, trained by `program` into `runs/ablation`.
+    pub fn new(program: impl Into<PathBuf>) -> Self {
+        Self {
+            program: program.into(),
+            out: Path::new("runs").join("ablation"),
+            only: None,
+            root: None,
         }
     }
-    if args.list {
-        return Ok(());
+}
+
+/// One run of a table, and whether its result is there.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PlannedRun {
+    /// Name of the row.
+    pub row: String,
+    /// Seed of the run.
+    pub seed: u64,
+    /// Digest of its recipe and data, in hexadecimal digits.
+    pub sha256: String,
+    /// Whether its result is there.
+    pub is_done: bool,
+}
+
+/// A table with the results that are there.
+pub struct Ablation {
+    table: Table,
+    results: Results,
+    jobs: Vec<Job>,
+    only: Option<String>,
+}
+
+impl Ablation {
+    /// Reads the table in the file `table`, its results, and every recipe and dataset that it names.
+    ///
+    /// # Errors
+    /// If one of them cannot be read; the message names the row.
+    pub fn open(table: &Path, options: &AblateOptions) -> Result<Self> {
+        let table = Table::read(table)?;
+        let results = read_results(&table.results)?;
+        let mut jobs = Vec::new();
+        // All rows run with one seed before the next: a table that is stopped early has every row once.
+        for &seed in &table.seeds {
+            for row in &table.rows {
+                jobs.push(Job::new(&table, row, seed, options)?);
+            }
+        }
+        Ok(Self {
+            table,
+            results,
+            jobs,
+            only: options.only.clone(),
+        })
     }
-    if !args.report_only {
-        let stop = Arc::new(AtomicBool::new(false));
-        let signal = Arc::clone(&stop);
-        ctrlc::set_handler(move || signal.store(true, Ordering::SeqCst)).context("cannot catch Ctrl-C")?;
-        let total = jobs.len();
+
+    /// Every run of the table, in the order in which they are trained.
+    pub fn runs(&self) -> Vec<PlannedRun> {
+        let planned = |job: &Job| job.planned(self.is_done(job));
+        self.jobs.iter().map(planned).collect()
+    }
+
+    fn is_done(&self, job: &Job) -> bool {
+        self.results.runs.iter().any(|run| job.made(run))
+    }
+
+    /// Trains what has no result yet, `parallel` runs at a time, and writes every result as it comes. Setting `stop` ends it; what is done is
+    /// kept.
+    ///
+    /// # Errors
+    /// If a run fails, after the others have run, and if a result cannot be written.
+    pub fn train(&mut self, parallel: usize, stop: &AtomicBool) -> Result<()> {
+        let is_chosen = |job: &&Job| self.only.as_ref().is_none_or(|only| job.row().contains(only.as_str()));
+        let todo = self.jobs.iter().filter(is_chosen).filter(|job| !self.is_done(job));
+        let todo: Vec<Job> = todo.cloned().collect();
+        let total = todo.len();
         let mut count = 0;
-        runs::run_all(jobs, args.jobs.max(1), &stop, |result| {
+        let (table, results) = (&self.table, &mut self.results);
+        runs::run_all(todo, parallel.max(1), stop, |result| {
             count += 1;
             tracing::info!("{count}/{total}: {}", result.summary());
             // A result that another recipe made is out of date.
@@ -158,11 +201,18 @@ pub fn run(args: &AblateArgs) -> Result<()> {
                 .runs
                 .retain(|run| (&run.row, run.seed) != (&result.row, result.seed));
             results.runs.push(result);
-            write_results(&table, &mut results)
-        })?;
+            write_results(table, results)
+        })
     }
-    write_results(&table, &mut results)?;
-    page::write(&table, &results.runs)
+
+    /// Writes the results that are there, and the page that compares them.
+    ///
+    /// # Errors
+    /// If a file cannot be written, or if the page lacks the markers of its tables.
+    pub fn write_page(&mut self) -> Result<()> {
+        write_results(&self.table, &mut self.results)?;
+        page::write(&self.table, &self.results.runs)
+    }
 }
 
 fn read_results(path: &Path) -> Result<Results> {

@@ -2,12 +2,12 @@
 
 use std::path::Path;
 
-use anyhow::{Context, Result, ensure};
 use serde_json::Value;
 
 use super::plot::{Dots, dots};
 use super::runs::RunResult;
 use super::{Row, Table};
+use crate::error::{Context, Result, bail, ensure};
 use raremap_io::write_whole;
 
 const BEGIN: &str = "<!-- tables: begin -->";
@@ -185,12 +185,13 @@ fn put(path: &Path, title: &str, text: &str) -> Result<()> {
     };
     let begin = page.find(BEGIN).map(|at| at + BEGIN.len());
     let (Some(begin), Some(end)) = (begin, page.find(END)) else {
-        anyhow::bail!(
+        bail!(
+            Ablation,
             "{} lacks the lines {BEGIN} and {END} that enclose the tables",
             path.display()
         );
     };
-    ensure!(begin <= end, "{}: {END} comes before {BEGIN}", path.display());
+    ensure!(Ablation, begin <= end, "{}: {END} comes before {BEGIN}", path.display());
     let page = format!("{}\n{text}\n{}", &page[..begin], &page[end..]);
     Ok(write_whole(path, page.as_bytes())?)
 }

@@ -1,7 +1,8 @@
 //! Draws one plot, with a line per row, a dot per seed, and a bar at their mean.
 
-use anyhow::Result;
 use plotters::prelude::*;
+
+use crate::error::{Result, failure};
 
 /// The values of one row.
 pub(super) struct Dots {
@@ -22,7 +23,7 @@ pub(super) fn dots(title: &str, rows: &[Dots]) -> Result<String> {
     let mut svg = String::new();
     {
         let area = SVGBackend::with_string(&mut svg, (WIDTH_PX, height)).into_drawing_area();
-        let failed = |error: &dyn std::fmt::Display| anyhow::anyhow!("cannot draw {title}: {error}");
+        let failed = |error: &dyn std::fmt::Display| failure!(Drawing, "cannot draw {title}: {error}");
         area.fill(&WHITE).map_err(|error| failed(&error))?;
         let lines = rows.len() as f64;
         let mut chart = ChartBuilder::on(&area)

@@ -1,18 +1,18 @@
 //! Trains each row in a process of its own.
 
 use std::collections::VecDeque;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::{Command, Stdio};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, mpsc};
 
-use anyhow::{Context, Result, bail};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
-use super::{Row, Table};
+use super::{AblateOptions, PlannedRun, Row, Table};
 use crate::config::TrainConfig;
 use crate::dataset::DatasetConfig;
+use crate::error::{Context, Result, bail};
 use crate::run::{EVALUATION, run_digest};
 
 /// One row with one seed.
@@ -24,6 +24,7 @@ pub(super) struct Job {
     set: Vec<String>,
     run: PathBuf,
     root: Option<PathBuf>,
+    program: PathBuf,
     /// Digest of recipe and data: a result belongs to what made it.
     digest: String,
 }
@@ -54,13 +55,14 @@ impl RunResult {
 }
 
 impl Job {
-    pub(super) fn new(table: &Table, row: &Row, seed: u64, out: &Path, root: Option<&Path>) -> Result<Self> {
+    pub(super) fn new(table: &Table, row: &Row, seed: u64, options: &AblateOptions) -> Result<Self> {
         let recipe = row.recipe.clone().unwrap_or_else(|| table.recipe.clone());
         let mut set = vec![format!("seed={seed}")];
         set.extend(row.set.iter().map(|(key, value)| format!("{key}={value}")));
         // Every row is read now, so that a typo in the last one does not wait for the others.
         let config = TrainConfig::read(&recipe, &set).with_context(|| format!("row {}", row.name))?;
-        let dataset = DatasetConfig::read(&config.dataset, root).with_context(|| format!("row {}", row.name))?;
+        let dataset = DatasetConfig::read(&config.dataset, options.root.as_deref())
+            .with_context(|| format!("row {}", row.name))?;
         let digest = run_digest(&config, &dataset)?;
         Ok(Self {
             row: row.name.clone(),
@@ -68,15 +70,24 @@ impl Job {
             recipe,
             set,
             // A changed row gets a run of its own, because the old run's checkpoint does not fit it.
-            run: out.join(format!("{}-{seed}-{}", row.slug(), &digest[..8])),
-            root: root.map(Path::to_owned),
+            run: options.out.join(format!("{}-{seed}-{}", row.slug(), &digest[..8])),
+            root: options.root.clone(),
+            program: options.program.clone(),
             digest,
         })
     }
 
-    pub(super) fn line(&self, done: bool) -> String {
-        let state = if done { "done" } else { "to do" };
-        format!("{}\t{}\t{}\t{state}", self.row, self.seed, self.digest)
+    pub(super) fn row(&self) -> &str {
+        &self.row
+    }
+
+    pub(super) fn planned(&self, is_done: bool) -> PlannedRun {
+        PlannedRun {
+            row: self.row.clone(),
+            seed: self.seed,
+            sha256: self.digest.clone(),
+            is_done,
+        }
     }
 
     /// Whether `result` belongs to this job.
@@ -84,8 +95,8 @@ impl Job {
         (&result.row, result.seed, &result.sha256) == (&self.row, self.seed, &self.digest)
     }
 
-    fn command(&self) -> Result<Command> {
-        let mut command = Command::new(std::env::current_exe().context("cannot find this command's own file")?);
+    fn command(&self) -> Command {
+        let mut command = Command::new(&self.program);
         command
             .arg("train")
             .arg(&self.recipe)
@@ -102,15 +113,15 @@ impl Job {
             .stdin(Stdio::null())
             .stdout(Stdio::null())
             .stderr(Stdio::piped());
-        Ok(command)
+        command
     }
 
     fn run(&self) -> Result<RunResult> {
-        let output = self.command()?.output().context("cannot start this command again")?;
+        let output = self.command().output().context("cannot start this command again")?;
         if !output.status.success() {
             let text = String::from_utf8_lossy(&output.stderr);
             let last = text.lines().last().unwrap_or("it printed no message");
-            bail!("row {} seed {} failed: {last}", self.row, self.seed);
+            bail!(Run, "row {} seed {} failed: {last}", self.row, self.seed);
         }
         let path = self.run.join(EVALUATION);
         let bytes = std::fs::read(&path).with_context(|| format!("cannot read {}", path.display()))?;

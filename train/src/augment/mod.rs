@@ -10,10 +10,10 @@ mod targeted;
 #[cfg(test)]
 mod tests;
 
-use anyhow::{Result, ensure};
 use rand::rngs::StdRng;
 
 use crate::dataset::{IGNORE, Sample};
+use crate::error::{Result, ensure};
 use crate::sample::{Draw, TrainingSplit};
 use geometry::{Geometry, Placement, draw_step};
 use mosaic::Mosaic;
@@ -102,6 +102,7 @@ impl Augmenter {
     ) -> Result<Self> {
         section.check()?;
         ensure!(
+            Recipe,
             section.atmosphere.probability == 0.0 || statistics.wavelength_um.iter().any(Option::is_some),
             "augment.atmosphere needs bands of known wavelengths: blue, green, red, nir, swir1, swir2"
         );

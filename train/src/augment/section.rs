@@ -1,7 +1,8 @@
 //! How crops are varied: the section `[augment]` of a recipe.
 
-use anyhow::{Result, ensure};
 use serde::{Deserialize, Serialize};
+
+use crate::error::{Result, ensure};
 
 /// Mirrorings, each drawn with probability one half.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -158,7 +159,10 @@ impl Default for TargetedCutMixSection {
 }
 
 impl AugmentSection {
-    /// Refuses values that mean nothing, and names their key.
+    /// Checks the values.
+    ///
+    /// # Errors
+    /// If a value means nothing; the message names its key.
     pub fn check(&self) -> Result<()> {
         for (name, value) in [
             ("gain", self.gain),
@@ -171,6 +175,7 @@ impl AugmentSection {
             ("eight_bit.band_gain", self.eight_bit.band_gain),
         ] {
             ensure!(
+                Recipe,
                 (0.0..=2.0).contains(&value),
                 "augment.{name} is {value}; it must be from 0 to 2"
             );
@@ -184,32 +189,38 @@ impl AugmentSection {
             ("targeted_cutmix.target_share", self.targeted_cutmix.target_share),
         ] {
             ensure!(
+                Recipe,
                 (0.0..=1.0).contains(&value),
                 "augment.{name} is {value}; it must be from 0 to 1"
             );
         }
         let is_range = |[from, to]: [f32; 2]| from.is_finite() && to.is_finite() && from <= to;
         ensure!(
+            Recipe,
             is_range(self.atmosphere.path_radiance),
             "augment.atmosphere.path_radiance is {:?}; it needs two numbers, the smaller first",
             self.atmosphere.path_radiance
         );
         if let Some(range) = self.ground_resolution_m {
             ensure!(
+                Recipe,
                 is_range(range) && range[0] > 0.0,
                 "augment.ground_resolution_m is {range:?}; it needs two positive numbers, the finer first"
             );
             ensure!(
+                Recipe,
                 self.zoom == 0.0,
                 "augment.ground_resolution_m says how far to zoom: leave out augment.zoom"
             );
         }
         ensure!(
+            Recipe,
             self.cutmix.alpha > 0.0 && self.cutmix.alpha.is_finite(),
             "augment.cutmix.alpha is {}; it must be positive",
             self.cutmix.alpha
         );
         ensure!(
+            Recipe,
             !self.symmetries || self.flip == Flip::None,
             "augment.symmetries already includes all flips: leave out augment.flip"
         );

@@ -1,4 +1,4 @@
-//! `raremap check` reports what is wrong, or looks wrong, with a dataset.
+//! Finds what is wrong, or looks wrong, with a dataset.
 
 mod copies;
 mod digest;
@@ -7,35 +7,14 @@ mod radiometry;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
-use std::process::ExitCode;
 
-use anyhow::{Result, ensure};
-use clap::Args;
 use serde::Serialize;
 
 use self::digest::Digest;
-use crate::dataset::{DatasetConfig, EntryProblem, Misplaced, SplitClasses, Vanished, vanished};
-use crate::run::VALIDATION;
+use crate::dataset::{DatasetConfig, EntryProblem, SplitClasses, Vanished, vanished};
+use crate::error::{Misplaced, Result, TrainError, ensure};
+use crate::evaluate::VALIDATION;
 use crate::sample::TRAIN;
-
-/// Looks for problems in a dataset: leaks between splits, copies, blank masks, strange values, swapped bands.
-///
-/// Exits with 0 if there is no error (hints and warnings do not count), with 1 if there is one, and with 2 if the dataset cannot be read at
-/// all.
-#[derive(Debug, Args)]
-pub struct CheckArgs {
-    /// The dataset's TOML file.
-    dataset: PathBuf,
-    /// Look for the dataset's files in this folder.
-    #[arg(long)]
-    root: Option<PathBuf>,
-    /// Compare at most this many pairs of images in different splits at all offsets; further pairs are compared without an offset.
-    #[arg(long, default_value_t = 50_000)]
-    most_pairs: usize,
-    /// Print JSON instead of text.
-    #[arg(long)]
-    json: bool,
-}
 
 /// How bad a finding is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
@@ -64,44 +43,37 @@ pub struct Finding {
     pub advice: String,
 }
 
-/// How many files are listed in text; JSON has all.
-const LISTED_FILES: usize = 6;
+/// What was found in a dataset.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Examination {
+    /// The findings, worst first.
+    pub findings: Vec<Finding>,
+    /// Number of samples that could be read.
+    pub samples: usize,
+}
 
-/// Runs `raremap check`.
-pub fn run(args: &CheckArgs) -> Result<ExitCode> {
-    let config = DatasetConfig::read(&args.dataset, args.root.as_deref())?;
+impl Examination {
+    /// How many findings are of this severity.
+    pub fn count(&self, severity: Severity) -> usize {
+        self.findings
+            .iter()
+            .filter(|finding| finding.severity == severity)
+            .count()
+    }
+}
+
+/// Looks for problems in a dataset. At most `most_pairs` pairs of images in different splits are compared at all offsets, the others without
+/// an offset.
+///
+/// # Errors
+/// If the dataset is a mix, or its list cannot be read. A file that cannot be read is a finding.
+pub fn examine(config: &DatasetConfig, most_pairs: usize) -> Result<Examination> {
     ensure!(
+        Dataset,
         !config.is_mix(),
         "{} is a mix of other datasets: check each of them on its own",
         config.name
     );
-    let (findings, samples) = examine(&config, args.most_pairs)?;
-    let count = |severity| findings.iter().filter(|finding| finding.severity == severity).count();
-    let (errors, warnings, hints) = (count(Severity::Error), count(Severity::Warning), count(Severity::Hint));
-    if args.json {
-        let report = serde_json::json!({
-            "dataset": config.name, "samples": samples, "errors": errors, "warnings": warnings, "hints": hints,
-            "findings": findings,
-        });
-        println!("{}", serde_json::to_string_pretty(&report)?);
-    } else {
-        for finding in &findings {
-            print_finding(finding);
-        }
-        println!(
-            "{}: {samples} samples checked; {errors} error(s), {warnings} warning(s), {hints} hint(s)",
-            config.name
-        );
-    }
-    Ok(if errors > 0 {
-        ExitCode::from(1)
-    } else {
-        ExitCode::SUCCESS
-    })
-}
-
-/// All findings, worst first, and the number of samples that could be read.
-pub fn examine(config: &DatasetConfig, most_pairs: usize) -> Result<(Vec<Finding>, usize)> {
     let listed = config.unchecked_entries()?;
     let mut findings: Vec<Finding> = Vec::new();
     let mut missing = Vec::new();
@@ -159,9 +131,14 @@ pub fn examine(config: &DatasetConfig, most_pairs: usize) -> Result<(Vec<Finding
                     footprints.push(config.footprint(&entry.image)?);
                     digests.push(Digest::of(config, entry, &sample, edge));
                 }
-                Err(error) => match error.downcast::<Misplaced>() {
-                    Ok(found) => misplaced.entry(found.difference.clone()).or_default().push(found),
-                    Err(error) => findings.push(unusable(&error)),
+                Err(error) => match error.root() {
+                    TrainError::Misplaced(found) => {
+                        misplaced
+                            .entry(found.difference.clone())
+                            .or_default()
+                            .push(found.clone());
+                    }
+                    _ => findings.push(unusable(&error)),
                 },
             }
         }
@@ -180,7 +157,10 @@ pub fn examine(config: &DatasetConfig, most_pairs: usize) -> Result<(Vec<Finding
     findings.extend(radiometry::value_ranges(config, &digests));
     findings.extend(radiometry::band_order(config, &digests));
     findings.sort_by_key(|finding| finding.severity);
-    Ok((findings, digests.len()))
+    Ok(Examination {
+        findings,
+        samples: digests.len(),
+    })
 }
 
 /// Masks that do not lie where their images lie, all with the same difference.
@@ -232,28 +212,12 @@ fn vanished_classes(config: &DatasetConfig, classes: &[SplitClasses]) -> Vec<Fin
 }
 
 /// Reports a sample that would stop a training.
-fn unusable(error: &anyhow::Error) -> Finding {
+fn unusable(error: &TrainError) -> Finding {
     Finding {
         severity: Severity::Error,
         kind: "unusable-file",
         files: Vec::new(),
-        seen: format!("{error:#}"),
+        seen: error.to_string(),
         advice: "a training would stop here: repair the file or remove its line".into(),
     }
-}
-
-fn print_finding(finding: &Finding) {
-    let severity = match finding.severity {
-        Severity::Error => "error",
-        Severity::Warning => "warning",
-        Severity::Hint => "hint",
-    };
-    println!("{severity} [{}]: {}", finding.kind, finding.seen);
-    for file in finding.files.iter().take(LISTED_FILES) {
-        println!("    {file}");
-    }
-    if finding.files.len() > LISTED_FILES {
-        println!("    and {} more", finding.files.len() - LISTED_FILES);
-    }
-    println!("  -> {}\n", finding.advice);
 }

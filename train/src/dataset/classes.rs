@@ -1,10 +1,10 @@
 //! Checks the classes of a dataset: masks and models must be able to hold them.
 
-use anyhow::{Context, Result, bail, ensure};
 use raremap_model::Card;
 use serde::{Deserialize, Deserializer, Serialize};
 
 use super::sample::IGNORE;
+use crate::error::{Result, bail, ensure, failure};
 
 /// A class.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -26,6 +26,7 @@ pub struct ClassConfig {
 pub(super) fn check_classes(classes: &[ClassConfig], ignore: u8) -> Result<()> {
     let most = usize::from(IGNORE) - 1;
     ensure!(
+        Dataset,
         (1..=most).contains(&classes.len()),
         "classes: there are {}; a mask has room for 1 to {most}",
         classes.len()
@@ -33,20 +34,28 @@ pub(super) fn check_classes(classes: &[ClassConfig], ignore: u8) -> Result<()> {
     let mut colors = Vec::new();
     for (index, class) in classes.iter().enumerate() {
         let (name, value, before) = (&class.name, class.value, classes.iter().take(index));
-        ensure!(!name.trim().is_empty(), "classes: number {} has no name", index + 1);
         ensure!(
+            Dataset,
+            !name.trim().is_empty(),
+            "classes: number {} has no name",
+            index + 1
+        );
+        ensure!(
+            Dataset,
             value != Card::MASK_NODATA,
             "classes: {name} has the value {value}, which marks pixels without data in the masks that a model writes; give it another, \
              from 0 to 254, here and in the mask files"
         );
         ensure!(
+            Dataset,
             value != ignore,
             "classes: {name} has the value {value}, which is also the value of `ignore`"
         );
         let color = color_of(class)?;
         for other in before {
-            ensure!(other.name != *name, "classes: the name {name} is used twice");
+            ensure!(Dataset, other.name != *name, "classes: the name {name} is used twice");
             ensure!(
+                Dataset,
                 other.value != value,
                 "classes: {} and {name} both have the value {value}",
                 other.name
@@ -54,6 +63,7 @@ pub(super) fn check_classes(classes: &[ClassConfig], ignore: u8) -> Result<()> {
         }
         if let Some(same) = colors.iter().position(|other| *other == color) {
             bail!(
+                Dataset,
                 "classes: {} and {name} both have the color {}, so nobody could tell them apart in a mask",
                 classes[same].name,
                 class.color
@@ -80,10 +90,12 @@ pub(super) fn color_of(class: &ClassConfig) -> Result<[u8; 3]> {
         .ok()
         .filter(|_| class.color.len() == 6);
     let [_, r, g, b] = digits
-        .with_context(|| {
-            format!(
+        .ok_or_else(|| {
+            failure!(
+                Dataset,
                 "classes: the color of {} must be RRGGBB, but it is {:?}",
-                class.name, class.color
+                class.name,
+                class.color
             )
         })?
         .to_be_bytes();

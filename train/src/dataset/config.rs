@@ -1,16 +1,16 @@
 //! The TOML file that describes a dataset.
 
-use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-use anyhow::{Context, Result, bail, ensure};
 use raremap_model::Class;
 use serde::{Deserialize, Serialize};
 
 use super::arrays::NpzCache;
 use super::classes::{ClassConfig, check_classes, color_of, mask_value};
+use super::npz_section::NpzConfig;
 use super::shore::Shore;
 use super::shore_section::ShoreSection;
+use crate::error::{Context, Result, bail, ensure};
 
 /// The TOML file.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -132,48 +132,6 @@ impl Default for DropSection {
     }
 }
 
-/// An array of images in a `.npz` file, its masks, and how its images are split.
-///
-/// Without `splits` in the dataset, exactly one of `split`, `ranges` and `fractions` says where an image belongs. With `splits`, the CSV
-/// file does, and it calls image 17 of the array `x` `x/17`, counted from 0.
-#[derive(Debug, Clone, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct NpzConfig {
-    /// The file, under `root`.
-    pub file: String,
-    /// Array of the images: `[n, h, w]`, `[n, h, w, bands]` or `[n, bands, h, w]`, integers or floats.
-    pub images: String,
-    /// Array of the masks: `[n, h, w]`, with or without an axis of 1.
-    pub masks: Option<String>,
-    /// Used instead of `masks`: the band of `images`, from 1, that holds the mask.
-    pub mask_band: Option<usize>,
-    /// Order of the axes of 4-dimensional `images`, needed where the sizes leave it open.
-    pub layout: Option<Layout>,
-    /// Array `[n]` of integers or text that says which place an image shows.
-    pub places: Option<String>,
-    /// The split that all images belong to.
-    pub split: Option<String>,
-    /// First index and one past the last, by split.
-    #[serde(default)]
-    pub ranges: BTreeMap<String, [usize; 2]>,
-    /// Share of the images by split; the images of one place stay together.
-    #[serde(default)]
-    pub fractions: BTreeMap<String, f64>,
-    /// Seed of `fractions`.
-    #[serde(default)]
-    pub seed: u64,
-}
-
-/// Order of the axes of an array of images.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Layout {
-    /// Bands last.
-    Nhwc,
-    /// Bands first.
-    Nchw,
-}
-
 /// Largest `upsample`.
 const MAX_UPSAMPLE: usize = 4;
 
@@ -182,13 +140,18 @@ const fn unscaled() -> usize {
 }
 
 impl DatasetConfig {
-    /// Reads and checks a dataset's description; `root` overrides the one in the file.
+    /// Reads and checks a dataset's description; `root`, the folder of its files, overrides the one in the file.
+    ///
+    /// # Errors
+    /// If the description cannot be read or contradicts itself, or if a folder or file that it names does not exist; the message names the file
+    /// and the key.
     pub fn read(path: &Path, root: Option<&Path>) -> Result<Self> {
         // Errors name files by their whole paths.
         let path = &std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
         let mut config = Self::parse(path)?;
         if config.is_mix() {
             ensure!(
+                Dataset,
                 root.is_none(),
                 "{} is a mix of datasets, each with its own folder, so --root does not apply",
                 path.display()
@@ -202,6 +165,7 @@ impl DatasetConfig {
         };
         config.root = std::path::absolute(&config.root).unwrap_or(config.root);
         ensure!(
+            Dataset,
             config.root.is_dir(),
             "the data folder {} of {} does not exist (use --root to name another)",
             config.root.display(),
@@ -211,6 +175,7 @@ impl DatasetConfig {
             for (key, folder) in [("images", &config.images), ("masks", &config.masks)] {
                 let folder = config.root.join(folder);
                 ensure!(
+                    Dataset,
                     folder.is_dir(),
                     "the folder {} does not exist; {} names it as `{key}`",
                     folder.display(),
@@ -221,6 +186,7 @@ impl DatasetConfig {
         for arrays in &config.npz {
             let file = config.root.join(&arrays.file);
             ensure!(
+                Dataset,
                 file.is_file(),
                 "the file {} does not exist; {} names it in [[npz]]",
                 file.display(),
@@ -245,44 +211,52 @@ impl DatasetConfig {
         check_classes(&self.classes, self.ignore)?;
         self.check_bands()?;
         ensure!(
+            Dataset,
             (1..=MAX_UPSAMPLE).contains(&self.upsample),
             "upsample is {}; it must be from 1 to {MAX_UPSAMPLE}",
             self.upsample
         );
         if let Some(edge) = self.window_px {
-            ensure!(edge >= 32, "window_px is {edge}; it must be at least 32");
+            ensure!(Dataset, edge >= 32, "window_px is {edge}; it must be at least 32");
             ensure!(
+                Dataset,
                 self.format == Format::Geotiff,
                 "window_px only works with format = \"geotiff\""
             );
         }
         if let Some(shift) = self.allow_shift_px {
             ensure!(
+                Dataset,
                 shift >= 0.0 && shift.is_finite(),
                 "allow_shift_px is {shift}; it must be 0 or more"
             );
             ensure!(
+                Dataset,
                 self.format == Format::Geotiff,
                 "allow_shift_px only works with format = \"geotiff\": other files do not say where they lie"
             );
         }
         if let Some(name) = &self.background {
             ensure!(
+                Dataset,
                 self.background_class().is_some(),
                 "background is {name}, which is not a class of this dataset"
             );
         }
         if let Some(share) = self.drop.background_above {
             ensure!(
+                Dataset,
                 (0.0..=1.0).contains(&share),
                 "drop.background_above must be from 0 to 1"
             );
             ensure!(
+                Dataset,
                 self.background.is_some(),
                 "drop.background_above needs `background` to name a class"
             );
         }
         ensure!(
+            Dataset,
             self.drop.identical_masks_from.is_none_or(|count| count >= 2),
             "drop.identical_masks_from must be at least 2"
         );
@@ -294,22 +268,23 @@ impl DatasetConfig {
         }
         match self.format {
             Format::Geotiff | Format::Png => {
-                ensure!(self.npz.is_empty(), "[[npz]] needs format = \"npz\"");
+                ensure!(Dataset, self.npz.is_empty(), "[[npz]] needs format = \"npz\"");
                 for (key, value) in [
                     ("images", &self.images),
                     ("masks", &self.masks),
                     ("splits", &self.splits),
                 ] {
-                    ensure!(!value.is_empty(), "{key} is missing");
+                    ensure!(Dataset, !value.is_empty(), "{key} is missing");
                 }
             }
             Format::Npz => {
-                ensure!(!self.npz.is_empty(), "format = \"npz\" needs [[npz]]");
+                ensure!(Dataset, !self.npz.is_empty(), "format = \"npz\" needs [[npz]]");
                 for (index, arrays) in self.npz.iter().enumerate() {
                     arrays
                         .check(self.splits.is_empty())
                         .with_context(|| format!("[[npz]] number {}", index + 1))?;
                     ensure!(
+                        Dataset,
                         self.npz.iter().filter(|a| a.images == arrays.images).count() == 1,
                         "[[npz]]: two arrays are called {}: their images would have the same names",
                         arrays.images
@@ -323,27 +298,33 @@ impl DatasetConfig {
     fn check_bands(&self) -> Result<()> {
         let scene = self.scene_bands();
         ensure!(
+            Dataset,
             !scene.is_empty(),
             "bands: no band has an index; at least one must be read from the files"
         );
         for (index, band) in self.bands.iter().enumerate() {
             let is_known = self.bands.iter().take(index).any(|other| other.name == band.name);
-            ensure!(!is_known, "bands: the name {} is used twice", band.name);
+            ensure!(Dataset, !is_known, "bands: the name {} is used twice", band.name);
         }
         for band in &self.bands {
             match (&band.index, &band.normalized_difference) {
-                (Some(0), None) => bail!("band {}: index counts from 1", band.name),
+                (Some(0), None) => bail!(Dataset, "band {}: index counts from 1", band.name),
                 (Some(_), None) => {}
                 (None, Some(pair)) => {
                     for name in pair {
                         ensure!(
+                            Dataset,
                             scene.iter().any(|(n, _)| n == name),
                             "band {}: {name} has no index",
                             band.name
                         );
                     }
                 }
-                _ => bail!("band {} needs either index or normalized_difference", band.name),
+                _ => bail!(
+                    Dataset,
+                    "band {} needs either index or normalized_difference",
+                    band.name
+                ),
             }
         }
         Ok(())
@@ -368,6 +349,7 @@ impl DatasetConfig {
     pub(super) fn check_band_count(&self, band_count: usize, what: &dyn std::fmt::Display) -> Result<()> {
         for (name, index) in self.scene_bands() {
             ensure!(
+                Dataset,
                 index < band_count,
                 "{what} has {band_count} band(s), but the dataset says that {name} is band {}",
                 index + 1
@@ -377,6 +359,9 @@ impl DatasetConfig {
     }
 
     /// The classes in the form that the card has.
+    ///
+    /// # Errors
+    /// If a class's colour is not `RRGGBB`.
     pub fn card_classes(&self) -> Result<Vec<Class>> {
         let class = |c: &ClassConfig| {
             Ok(Class {
@@ -405,56 +390,6 @@ impl DatasetConfig {
     }
 }
 
-impl NpzConfig {
-    fn check(&self, needs_rule: bool) -> Result<()> {
-        ensure!(
-            self.masks.is_some() != self.mask_band.is_some(),
-            "give either masks or mask_band"
-        );
-        ensure!(self.mask_band != Some(0), "mask_band counts from 1");
-        let rules = [
-            self.split.is_some(),
-            !self.ranges.is_empty(),
-            !self.fractions.is_empty(),
-        ];
-        let rules = rules.iter().filter(|given| **given).count();
-        if needs_rule {
-            ensure!(
-                rules == 1,
-                "{rules} of split, ranges and fractions are given; give exactly one (or `splits`)"
-            );
-        } else {
-            ensure!(
-                rules == 0,
-                "the dataset has `splits`, which split, ranges and fractions would contradict"
-            );
-        }
-        for (name, [first, end]) in &self.ranges {
-            ensure!(first < end, "ranges.{name} is empty: {first} to {end}");
-            let overlaps = |(other, [from, to]): (&String, &[usize; 2])| other != name && from < end && first < to;
-            ensure!(
-                !self.ranges.iter().any(overlaps),
-                "ranges.{name} overlaps another: an image would be in two splits"
-            );
-        }
-        check_fractions(&self.fractions)
-    }
-}
-
-/// Refuses shares that are not positive or do not add up to 1; an empty list is fine.
-pub fn check_fractions(fractions: &BTreeMap<String, f64>) -> Result<()> {
-    if fractions.is_empty() {
-        return Ok(());
-    }
-    let sum: f64 = fractions.values().sum();
-    ensure!(
-        fractions.values().all(|share| *share > 0.0),
-        "fractions must be positive"
-    );
-    ensure!((sum - 1.0).abs() < 1e-6, "fractions add up to {sum}, not to 1");
-    Ok(())
-}
-
 /// Resolves a relative root, which is relative to the dataset's file, like all other paths. Older datasets, whose root is relative to the
 /// working folder or to the folder that holds `Cargo.lock`, still work.
 fn root_of(path: &Path, root: &Path) -> PathBuf {
@@ -467,8 +402,8 @@ fn root_of(path: &Path, root: &Path) -> PathBuf {
     let Some(found) = before.into_iter().flatten().find(|folder| folder.exists()) else {
         return beside;
     };
-    eprintln!(
-        "raremap: {} does not exist, so the data is read from {}. `root` is relative to the dataset's file",
+    tracing::warn!(
+        "{} does not exist, so the data is read from {}. `root` is relative to the dataset's file",
         beside.display(),
         found.display()
     );

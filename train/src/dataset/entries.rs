@@ -3,11 +3,10 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 
-use anyhow::{Result, bail, ensure};
-
 use super::config::{DatasetConfig, Format};
 use super::entry::{Entry, EntryProblem};
 use super::{list, npz, tiff};
+use crate::error::{Result, bail, ensure};
 
 impl DatasetConfig {
     /// Where the entries come from, for messages.
@@ -29,12 +28,15 @@ impl DatasetConfig {
         }
         let entries = self.unchecked_entries()?;
         if let Some(problem) = self.entry_problems(&entries).first() {
-            bail!("{}", problem.sentence(&self.entries_file()));
+            bail!(Dataset, "{}", problem.sentence(&self.entries_file()));
         }
         self.cut(entries)
     }
 
     /// The entries as listed, without the places that the dataset leaves out, and unchecked; scenes are not cut.
+    ///
+    /// # Errors
+    /// If the list cannot be read.
     pub fn unchecked_entries(&self) -> Result<Vec<Entry>> {
         if self.is_mix() {
             return self.entries_of_sources(Self::unchecked_entries);
@@ -44,6 +46,7 @@ impl DatasetConfig {
         let rules = &self.drop;
         for place in &rules.places {
             ensure!(
+                Dataset,
                 entries.iter().any(|entry| entry.place == *place),
                 "drop.places names {place}, which {} does not list",
                 self.entries_file().display()
@@ -127,6 +130,9 @@ impl DatasetConfig {
     }
 
     /// The entries of `split`.
+    ///
+    /// # Errors
+    /// If the list cannot be read, contradicts itself or its files, or has no such split.
     pub fn entries_of(&self, split: &str) -> Result<Vec<Entry>> {
         let (chosen, others): (Vec<_>, Vec<_>) = self
             .entries()?
@@ -134,6 +140,7 @@ impl DatasetConfig {
             .partition(|entry| entry.split.eq_ignore_ascii_case(split));
         let known: BTreeSet<&str> = others.iter().map(|entry| entry.split.as_str()).collect();
         ensure!(
+            Dataset,
             !chosen.is_empty(),
             "{} has no split {split}; it has {}",
             self.entries_file().display(),

@@ -1,9 +1,8 @@
 //! Finds out where an image lies on the map.
 
-use anyhow::Result;
-
 use super::config::{DatasetConfig, Format};
 use super::tiff;
+use crate::error::Result;
 
 /// The rectangle that an image, or a window of one, covers: on the map if the file says where, otherwise in pixels of its scene.
 #[derive(Debug, Clone, PartialEq)]
@@ -32,6 +31,9 @@ impl Footprint {
 
 impl DatasetConfig {
     /// Where an image lies: the bounding rectangle if it is rotated, `None` if nothing says where.
+    ///
+    /// # Errors
+    /// If the image's file cannot be read.
     pub fn footprint(&self, image: &str) -> Result<Option<Footprint>> {
         if self.format != Format::Geotiff {
             return Ok(None);

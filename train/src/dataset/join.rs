@@ -1,11 +1,10 @@
 //! How an image and its mask become a sample.
 
-use anyhow::{Result, bail, ensure};
-
 use super::config::DatasetConfig;
 use super::sample::{IGNORE, Image, Mask, Names, Sample};
 use super::upsample::upsample_sample;
 use super::vanished::Hidden;
+use crate::error::{Result, bail, ensure};
 
 /// Joins an image and its mask: checks the sizes, turns codes into class indices, applies nodata and upsampling. Pixels of classes that are
 /// not labelled are counted in `hidden`.
@@ -17,6 +16,7 @@ pub(super) fn join(
     hidden: &mut Hidden,
 ) -> Result<Sample> {
     ensure!(
+        Sample,
         (mask.height, mask.width) == (image.height, image.width),
         "{} has {} x {} pixels, but its image has {} x {}",
         names.mask.display(),
@@ -39,6 +39,7 @@ pub(super) fn join(
         let code = value as u8;
         if labelled && (f32::from(code) != value || !known[usize::from(code)]) {
             bail!(
+                Sample,
                 "{} contains {value}, which is neither a class nor the ignore value",
                 names.mask.display()
             );

@@ -2,10 +2,9 @@
 
 use std::path::Path;
 
-use anyhow::{Context, Result, ensure};
-
 use super::config::{DatasetConfig, Format};
 use super::entry::Entry;
+use crate::error::{Context, Result, ensure, failure};
 
 /// Columns that the file must have.
 const COLUMNS: [&str; 3] = ["image", "place", "split"];
@@ -20,8 +19,9 @@ const OTHER_WORDS: [(&str, &str); 4] = [
 /// Reads the lines of `path`: fields between commas, semicolons or tabs, columns in any order, names of columns and splits in any case.
 pub(super) fn read(config: &DatasetConfig, path: &Path) -> Result<Vec<Entry>> {
     let bytes = std::fs::read(path).with_context(|| format!("cannot read {}", path.display()))?;
-    let text = String::from_utf8(bytes).ok().with_context(|| {
-        format!(
+    let text = String::from_utf8(bytes).ok().ok_or_else(|| {
+        failure!(
+            Dataset,
             "{} is not UTF-8 text: save a spreadsheet as CSV (UTF-8) first",
             path.display()
         )
@@ -37,8 +37,9 @@ pub(super) fn read(config: &DatasetConfig, path: &Path) -> Result<Vec<Entry>> {
     let header = reader.headers().with_context(bad_line)?.clone();
     let column = |name: &str| {
         let found = header.iter().position(|title| title.eq_ignore_ascii_case(name));
-        found.with_context(|| {
-            format!(
+        found.ok_or_else(|| {
+            failure!(
+                Dataset,
                 "{} has no column `{name}`: its first line names {}, but {} are needed",
                 path.display(),
                 header.iter().collect::<Vec<_>>().join(", "),
@@ -61,6 +62,7 @@ pub(super) fn read(config: &DatasetConfig, path: &Path) -> Result<Vec<Entry>> {
             split: field(split),
         };
         ensure!(
+            Dataset,
             !entry.image.is_empty() && !entry.place.is_empty() && !entry.split.is_empty(),
             "{} has a line with an empty image, place or split ({entry:?})",
             path.display()

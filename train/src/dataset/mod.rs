@@ -10,6 +10,7 @@ mod footprint;
 mod join;
 mod list;
 mod npz;
+mod npz_section;
 mod place;
 mod png;
 mod sample;
@@ -22,19 +23,20 @@ mod vanished;
 
 use std::path::PathBuf;
 
-use anyhow::{Result, ensure};
 use raremap_model::{Band, BandSource};
 
-#[cfg(test)]
 pub use classes::ClassConfig;
-pub use config::{DatasetConfig, Format, check_fractions};
+pub use config::{BandConfig, DatasetConfig, DropSection, Format, SourceConfig};
 pub use drop::Dropped;
 pub use entry::{Entry, EntryProblem};
 pub use footprint::Footprint;
-pub use place::Misplaced;
+pub use npz_section::{Layout, NpzConfig, check_fractions};
 pub use sample::{IGNORE, Sample};
+pub use shore_section::ShoreSection;
 pub use sources::SourceSamples;
 pub use vanished::{Hidden, SplitClasses, Vanished, vanished};
+
+use crate::error::{Result, ensure};
 
 /// A split in memory, without what the dataset's rules leave out.
 #[derive(Debug, Clone)]
@@ -85,6 +87,7 @@ impl Loader<'_> {
         };
         let sample = join::join(self.config, &names, pixels, &mask, &mut self.hidden)?;
         ensure!(
+            Dataset,
             corner.is_some() || sample.valid.contains(&true),
             "{} has no valid pixel: all are nodata or NaN",
             sample.path.display()
@@ -133,6 +136,7 @@ impl DatasetConfig {
         let (kept, dropped) = drop::apply(self, split, loaded);
         let (entries, samples): (Vec<_>, Vec<_>) = kept.into_iter().unzip();
         ensure!(
+            Dataset,
             !samples.is_empty(),
             "nothing is left of split {split} of {}: {}",
             self.name,
@@ -153,6 +157,9 @@ impl DatasetConfig {
     }
 
     /// Reads an image and its mask.
+    ///
+    /// # Errors
+    /// As [`Loader::load`].
     pub fn load_sample(&self, image: &str) -> Result<Sample> {
         self.loader().load(image)
     }
@@ -183,6 +190,9 @@ pub fn class_pixels(samples: &[Sample], classes: usize) -> Vec<u64> {
 }
 
 /// The card's bands with mean and standard deviation over the valid pixels of `samples`. Only the training split may be used here.
+///
+/// # Errors
+/// If no pixel is valid, or if a band is constant.
 pub fn measure_bands(config: &DatasetConfig, samples: &[Sample]) -> Result<Vec<Band>> {
     let identity = config.bands.iter().map(|band| Band {
         name: band.name.clone(),
@@ -211,12 +221,17 @@ pub fn measure_bands(config: &DatasetConfig, samples: &[Sample]) -> Result<Vec<B
             }
         }
     }
-    ensure!(count > 1, "the training split has no valid pixel");
+    ensure!(Dataset, count > 1, "the training split has no valid pixel");
     for (band, (sum, squares)) in bands.iter_mut().zip(sums) {
         let mean = sum / count as f64;
         band.mean = mean as f32;
         band.std = (squares / count as f64 - mean * mean).max(0.0).sqrt() as f32;
-        ensure!(band.std > 0.0, "band {} is constant over the training split", band.name);
+        ensure!(
+            Dataset,
+            band.std > 0.0,
+            "band {} is constant over the training split",
+            band.name
+        );
     }
     Ok(bands)
 }

@@ -4,15 +4,16 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, PoisonError};
 
-use anyhow::{Context, Result, bail, ensure};
 use npyz::npz::NpzArchive;
 use npyz::{DType, NpyFile, TypeChar};
 use sha2::{Digest, Sha256};
 
 use super::arrays::{Array, Arrays};
-use super::config::{DatasetConfig, Layout, NpzConfig};
+use super::config::DatasetConfig;
 use super::entry::Entry;
+use super::npz_section::{Layout, NpzConfig};
 use super::sample::{Image, Mask, Names};
+use crate::error::{Context, Result, bail, ensure, failure};
 
 /// An array has at most this many numbers, so that a forged header cannot exhaust memory.
 const MAX_NUMBERS: u64 = 1 << 31;
@@ -21,7 +22,10 @@ const MAX_BANDS: usize = 16;
 
 /// The arrays of `[[npz]]` number `index`, from the cache or the file.
 fn arrays_of(config: &DatasetConfig, index: usize) -> Result<Arc<Arrays>> {
-    let settings = config.npz.get(index).context("there is no such [[npz]]")?;
+    let settings = config
+        .npz
+        .get(index)
+        .ok_or_else(|| failure!(Dataset, "there is no such [[npz]]"))?;
     let path = config.root.join(&settings.file);
     let key = format!("{}\0{}", path.display(), settings.images);
     let mut cache = config.npz_cache.0.lock().unwrap_or_else(PoisonError::into_inner);
@@ -42,12 +46,17 @@ impl Arrays {
         let what = format!("the array {}", settings.images);
         config.check_band_count(bands, &what)?;
         if let Some(band) = settings.mask_band {
-            ensure!(band <= bands, "{what} has {bands} band(s), but mask_band is {band}");
+            ensure!(
+                Sample,
+                band <= bands,
+                "{what} has {bands} band(s), but mask_band is {band}"
+            );
         }
         let masks = match &settings.masks {
             Some(name) => {
                 let masks = read_array(&mut archive, name, None)?;
                 ensure!(
+                    Sample,
                     masks.shape == [count, 1, height, width],
                     "the array {name} has the sizes {:?} [n, bands, h, w], but its images have {:?}",
                     masks.shape,
@@ -62,6 +71,7 @@ impl Arrays {
                 let places =
                     read_places(open_array(&mut archive, name)?).with_context(|| format!("the array {name}"))?;
                 ensure!(
+                    Sample,
                     places.len() == count,
                     "the array {name} has {} places for {count} images",
                     places.len()
@@ -109,7 +119,7 @@ fn open_array<'a>(archive: &'a mut Archive, name: &str) -> Result<NpyFile<impl s
     known.sort_unstable();
     let known = known.join(", ");
     let array = archive.by_name(name).with_context(|| format!("the array {name}"))?;
-    array.with_context(|| format!("there is no array {name}; there is {known}"))
+    array.ok_or_else(|| failure!(Sample, "there is no array {name}; there is {known}"))
 }
 
 fn read_array(archive: &mut Archive, name: &str, layout: Option<Layout>) -> Result<Array> {
@@ -121,6 +131,7 @@ fn read_array(archive: &mut Archive, name: &str, layout: Option<Layout>) -> Resu
         .iter()
         .try_fold(1u64, |count, &size| count.checked_mul(size));
     ensure!(
+        Sample,
         count.is_some_and(|count| count <= MAX_NUMBERS),
         "the array {name} has the sizes {:?}, which are too many numbers",
         file.shape()
@@ -134,8 +145,14 @@ fn read_array(archive: &mut Archive, name: &str, layout: Option<Layout>) -> Resu
         (&[_, second, _, last], None) if second <= MAX_BANDS && last > MAX_BANDS => Some(Layout::Nchw),
         (&[_, _, _, 1], None) => Some(Layout::Nhwc),
         (&[_, 1, _, _], None) => Some(Layout::Nchw),
-        (&[_, _, _, _], None) => bail!("the array {name} has the sizes {shape:?}: set layout to nhwc or nchw"),
-        _ => bail!("the array {name} has the sizes {shape:?}; it needs [n, h, w] or four axes"),
+        (&[_, _, _, _], None) => bail!(
+            Sample,
+            "the array {name} has the sizes {shape:?}: set layout to nhwc or nchw"
+        ),
+        _ => bail!(
+            Sample,
+            "the array {name} has the sizes {shape:?}; it needs [n, h, w] or four axes"
+        ),
     };
     let order = |of: &[usize], band: usize| match (axes, of) {
         (Some(Layout::Nhwc), &[n, h, w, c]) => [n, c, h, w],
@@ -144,9 +161,10 @@ fn read_array(archive: &mut Archive, name: &str, layout: Option<Layout>) -> Resu
         _ => [0; 4],
     };
     let (shape, strides) = (order(&shape, 1), order(&strides, 0));
-    ensure!(shape.iter().all(|size| *size > 0), "the array {name} is empty");
+    ensure!(Sample, shape.iter().all(|size| *size > 0), "the array {name} is empty");
     let numbers = read_numbers(file).with_context(refused)?;
     ensure!(
+        Sample,
         numbers.len() == shape.iter().product::<usize>(),
         "the array {name} is cut short"
     );
@@ -159,7 +177,7 @@ fn read_array(archive: &mut Archive, name: &str, layout: Option<Layout>) -> Resu
 
 fn read_numbers(file: NpyFile<impl std::io::Read>) -> Result<Vec<f32>> {
     let DType::Plain(kind) = file.dtype() else {
-        bail!("it contains records, not numbers");
+        bail!(Sample, "it contains records, not numbers");
     };
     macro_rules! numbers {
         ($type:ty) => {
@@ -181,14 +199,17 @@ fn read_numbers(file: NpyFile<impl std::io::Read>) -> Result<Vec<f32>> {
         (TypeChar::Int, 8) => numbers!(i64),
         (TypeChar::Float, 4) => numbers!(f32),
         (TypeChar::Float, 8) => numbers!(f64),
-        _ => bail!("numbers of type {kind} cannot be read; use integers, or floats of 32 or 64 bits"),
+        _ => bail!(
+            Sample,
+            "numbers of type {kind} cannot be read; use integers, or floats of 32 or 64 bits"
+        ),
     })
 }
 
 fn read_places(file: NpyFile<impl std::io::Read>) -> Result<Vec<String>> {
-    ensure!(file.len() <= MAX_NUMBERS, "it has too many entries");
+    ensure!(Sample, file.len() <= MAX_NUMBERS, "it has too many entries");
     let DType::Plain(kind) = file.dtype() else {
-        bail!("it contains records, not places");
+        bail!(Sample, "it contains records, not places");
     };
     let text = |number: f32| number.to_string();
     Ok(match kind.type_char() {
@@ -200,7 +221,7 @@ fn read_places(file: NpyFile<impl std::io::Read>) -> Result<Vec<String>> {
                 .collect()
         }
         TypeChar::Int | TypeChar::Uint => read_numbers(file)?.into_iter().map(text).collect(),
-        _ => bail!("places must be integers or text, not {kind}"),
+        _ => bail!(Sample, "places must be integers or text, not {kind}"),
     })
 }
 
@@ -238,7 +259,8 @@ fn splits_of(settings: &NpzConfig, places: &[String]) -> Result<Vec<Option<Strin
         let mut splits = vec![settings.ranges.is_empty().then(String::new); count];
         for (split, [first, end]) in &settings.ranges {
             let range = splits.get_mut(*first..*end);
-            let range = range.with_context(|| format!("ranges.{split} ends at {end}, but there are {count} images"))?;
+            let range =
+                range.ok_or_else(|| failure!(Dataset, "ranges.{split} ends at {end}, but there are {count} images"))?;
             range.fill(Some(split.clone()));
         }
         return Ok(splits);
@@ -264,7 +286,7 @@ fn splits_of(settings: &NpzConfig, places: &[String]) -> Result<Vec<Option<Strin
     for (_, images) in order {
         let middle = done as f64 + images.len() as f64 / 2.0;
         let split = bounds.iter().find(|(_, bound)| middle < *bound).or(bounds.last());
-        let (split, _) = split.context("there are no fractions")?;
+        let (split, _) = split.ok_or_else(|| failure!(Dataset, "there are no fractions"))?;
         done += images.len();
         images
             .into_iter()
@@ -272,6 +294,7 @@ fn splits_of(settings: &NpzConfig, places: &[String]) -> Result<Vec<Option<Strin
     }
     for split in settings.fractions.keys() {
         ensure!(
+            Sample,
             splits.iter().flatten().any(|name| name == split),
             "fractions.{split} gets none of the {count} images, because there are too few places"
         );
@@ -281,14 +304,20 @@ fn splits_of(settings: &NpzConfig, places: &[String]) -> Result<Vec<Option<Strin
 
 /// Reads image `NAME/INDEX`.
 pub(super) fn read(config: &DatasetConfig, image: &str) -> Result<(Names, Image, Mask)> {
-    let unknown = || format!("{image} is not an image of {}: names are ARRAY/INDEX", config.name);
-    let (array, position) = image.rsplit_once('/').with_context(unknown)?;
-    let position: usize = position.parse().ok().with_context(unknown)?;
+    let unknown = || {
+        failure!(
+            Dataset,
+            "{image} is not an image of {}: names are ARRAY/INDEX",
+            config.name
+        )
+    };
+    let (array, position) = image.rsplit_once('/').ok_or_else(unknown)?;
+    let position: usize = position.parse().ok().ok_or_else(unknown)?;
     let index = config.npz.iter().position(|settings| settings.images == array);
-    let index = index.with_context(unknown)?;
+    let index = index.ok_or_else(unknown)?;
     let arrays = arrays_of(config, index)?;
     let [count, _, height, width] = arrays.images.shape;
-    ensure!(position < count, "{image}: the array has {count} images");
+    ensure!(Sample, position < count, "{image}: the array has {count} images");
     let values = config.scene_bands().into_iter();
     let values = values
         .flat_map(|(_, band)| arrays.images.plane(position, band))

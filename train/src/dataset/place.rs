@@ -1,26 +1,16 @@
 //! Whether an image and its mask lie on the same ground.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use raremap_geo::{Affine, Crs, CrsKind, GeoReference, Projection};
 use raremap_tiff::RasterInfo;
+
+use crate::error::Misplaced;
 
 /// Masks may be shifted by this many pixels, because writers round transforms.
 const SAME_PLACE_PX: f64 = 0.05;
 /// Metres of a degree of latitude.
 const DEGREE_M: f64 = 111_320.0;
-
-/// A mask that does not lie where its image lies.
-#[derive(Debug, Clone, PartialEq, thiserror::Error)]
-#[error("{} does not lie where its image {} lies: {difference}", mask.display(), image.display())]
-pub struct Misplaced {
-    /// The image's file.
-    pub image: PathBuf,
-    /// The mask's file.
-    pub mask: PathBuf,
-    /// How they differ, as the second half of a sentence.
-    pub difference: String,
-}
 
 /// Compares the places of an image and its mask of the same size. If one of them is not georeferenced, there is nothing to compare.
 ///

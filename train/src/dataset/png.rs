@@ -4,12 +4,12 @@ use std::fs::File;
 use std::io::BufReader;
 use std::path::Path;
 
-use anyhow::{Context, Result, bail, ensure};
 use png::{BitDepth, ColorType, Decoder, Limits, Transformations};
 
 use super::classes::color_of;
 use super::config::DatasetConfig;
 use super::sample::{Image, Mask};
+use crate::error::{Context, Result, bail, ensure, failure};
 
 /// A decoded file has at most this many bytes, so that a forged header cannot exhaust memory.
 const MAX_BYTES: usize = 1 << 30;
@@ -68,6 +68,7 @@ pub(super) fn read_mask(config: &DatasetConfig, path: &Path) -> Result<Mask> {
                     Some((_, value)) => u16::from(*value),
                     None if labelled.last() == Some(&false) => 0,
                     None => bail!(
+                        Sample,
                         "{} contains the colour {r:02X}{g:02X}{b:02X}, which no class has",
                         path.display()
                     ),
@@ -93,12 +94,12 @@ fn decode(path: &Path, transformations: Transformations) -> Result<Pixels> {
         decoder.set_transformations(transformations);
         let mut reader = decoder.read_info()?;
         let size = reader.output_buffer_size().filter(|size| *size <= MAX_BYTES);
-        let mut bytes = vec![0; size.context("it is too large")?];
+        let mut bytes = vec![0; size.ok_or_else(|| failure!(Sample, "it is too large"))?];
         let frame = reader.next_frame(&mut bytes)?;
         let (height, width) = (frame.height as usize, frame.width as usize);
         let channels = frame.color_type.samples();
         let row_samples = width * channels;
-        ensure!(row_samples > 0 && height > 0, "it has no pixel");
+        ensure!(Sample, row_samples > 0 && height > 0, "it has no pixel");
         let mut samples = Vec::with_capacity(row_samples * height);
         for row in bytes.chunks_exact(frame.line_size).take(height) {
             match frame.bit_depth {
@@ -114,7 +115,7 @@ fn decode(path: &Path, transformations: Transformations) -> Result<Pixels> {
                 }
             }
         }
-        ensure!(samples.len() == row_samples * height, "the file is cut short");
+        ensure!(Sample, samples.len() == row_samples * height, "the file is cut short");
         Ok(Pixels {
             height,
             width,

@@ -1,10 +1,9 @@
 //! Adds labels along the edge of a class, where labellers who only label what they are sure of leave none.
 
-use anyhow::{Context, Result, ensure};
-
 use super::classes::ClassConfig;
 use super::sample::{IGNORE, Sample};
 use super::shore_section::ShoreSection;
+use crate::error::{Result, ensure, failure};
 use raremap_infer::normalized_difference;
 
 /// Largest `reach_px`.
@@ -29,18 +28,25 @@ impl Shore {
     /// If a value makes no sense; the error names its key.
     pub fn new(classes: &[ClassConfig], scene: &[&str], section: &ShoreSection) -> Result<Self> {
         let class = classes.iter().position(|class| class.name == section.class);
-        let class =
-            class.with_context(|| format!("shore.class is {}, which is not a class of this dataset", section.class))?;
+        let class = class.ok_or_else(|| {
+            failure!(
+                Dataset,
+                "shore.class is {}, which is not a class of this dataset",
+                section.class
+            )
+        })?;
         let band = |name: &String| {
             let found = scene.iter().position(|band| band == name);
-            found.with_context(|| format!("shore.index names {name}, which is not a band of the files"))
+            found.ok_or_else(|| failure!(Dataset, "shore.index names {name}, which is not a band of the files"))
         };
         ensure!(
+            Dataset,
             (1..=MOST_REACH_PX).contains(&section.reach_px),
             "shore.reach_px is {}; it must be from 1 to {MOST_REACH_PX}",
             section.reach_px
         );
         ensure!(
+            Dataset,
             section.others_below <= section.class_above,
             "shore.others_below must not be above shore.class_above"
         );

@@ -3,13 +3,12 @@
 use std::ops::Range;
 use std::path::{Path, PathBuf};
 
-use anyhow::{Context, Result, ensure};
-
 use super::Split;
 use super::config::{BandConfig, DatasetConfig, SourceConfig};
 use super::drop::Dropped;
 use super::entry::Entry;
 use super::vanished::SplitClasses;
+use crate::error::{Context, Result, ensure, failure};
 
 /// The samples of a split that come from one source.
 #[derive(Debug, Clone, PartialEq)]
@@ -41,7 +40,7 @@ impl DatasetConfig {
         for source in &mut self.sources {
             let file = folder.join(&source.dataset);
             let mut config = read(&file)?;
-            ensure!(!config.is_mix(), "{} is a mix itself", file.display());
+            ensure!(Dataset, !config.is_mix(), "{} is a mix itself", file.display());
             config.bands = mix
                 .bands
                 .iter()
@@ -56,6 +55,7 @@ impl DatasetConfig {
                     .collect::<Vec<_>>()
             };
             ensure!(
+                Dataset,
                 classes(&config) == classes(&mix),
                 "the classes of {} are {}, but those of {} are {}",
                 config.name,
@@ -77,11 +77,12 @@ impl DatasetConfig {
             .iter()
             .find(|own| own.name == band.name && own.index.is_some());
         own.cloned()
-            .with_context(|| format!("{} has no band {}", self.name, band.name))
+            .ok_or_else(|| failure!(Dataset, "{} has no band {}", self.name, band.name))
     }
 
     pub(super) fn check_sources(&self) -> Result<()> {
         ensure!(
+            Dataset,
             self.images.is_empty()
                 && self.masks.is_empty()
                 && self.splits.is_empty()
@@ -96,6 +97,7 @@ impl DatasetConfig {
         );
         for (index, source) in self.sources.iter().enumerate() {
             ensure!(
+                Dataset,
                 source.share > 0.0 && source.share.is_finite(),
                 "sources: the share of {} is {}; it must be positive",
                 source.dataset.display(),
@@ -103,6 +105,7 @@ impl DatasetConfig {
             );
             let same = |other: &SourceConfig| other.name() == source.name();
             ensure!(
+                Dataset,
                 !self.sources[..index].iter().any(same),
                 "sources: {} is listed twice",
                 source.name()

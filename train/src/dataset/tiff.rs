@@ -2,13 +2,13 @@
 
 use std::path::{Path, PathBuf};
 
-use anyhow::{Context, Result, ensure};
 use raremap_io::FileSource;
 use raremap_tiff::{GeoTiff, Limits, Samples, Window};
 
 use super::config::DatasetConfig;
 use super::place;
 use super::sample::{Image, Mask};
+use crate::error::{Context, Result, ensure, failure};
 
 /// A larger scene is not read as one sample: as float it would take a gigabyte with four bands.
 const MAX_SAMPLE_PIXELS: u64 = 1 << 26;
@@ -34,7 +34,7 @@ impl OpenPair {
             check_pair(config, &opened.0, &opened.1, &opened.2, &opened.3)?;
             self.pair = Some(opened);
         }
-        let (_, image_file, _, mask_file) = self.pair.as_ref().context("a pair is open")?;
+        let (_, image_file, _, mask_file) = self.pair.as_ref().ok_or_else(|| failure!(Sample, "no pair is open"))?;
         let bands: Vec<usize> = config.scene_bands().iter().map(|(_, index)| *index).collect();
         let window = window_of(config, image, image_file, corner)?;
         let pixels = read(image, image_file, window, &bands)?;
@@ -81,6 +81,7 @@ fn check_pair(
 ) -> Result<()> {
     let (image_info, mask_info) = (image_file.info(), mask_file.info());
     ensure!(
+        Sample,
         (image_info.width, image_info.height) == (mask_info.width, mask_info.height),
         "{} has {} x {} pixels, but its image has {} x {}",
         mask.display(),
@@ -106,6 +107,7 @@ fn window_of(
     let (width, height) = (file.info().width, file.info().height);
     let Some(([y, x], edge)) = corner.zip(config.window_px) else {
         ensure!(
+            Sample,
             u64::from(width) * u64::from(height) <= MAX_SAMPLE_PIXELS,
             "{} has {width} x {height} pixels, too many for one sample (set window_px to cut it)",
             path.display()
@@ -118,6 +120,7 @@ fn window_of(
         });
     };
     ensure!(
+        Sample,
         x < width && y < height,
         "{} has {width} x {height} pixels: the window at row {y}, column {x} lies outside",
         path.display()

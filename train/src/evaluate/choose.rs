@@ -1,13 +1,13 @@
 //! Chooses temperatures and thresholds on the validation split and on no other.
 
-use anyhow::{Result, ensure};
 use serde::Serialize;
 
 use super::score::Scores;
 use super::sweep::{GRID, Selection};
+use crate::error::{Result, ensure};
 use crate::metrics::{Figures, TemperatureFit};
 
-/// The split on which choices are made.
+/// The split on which the best weights, temperatures and thresholds are chosen.
 pub const VALIDATION: &str = "val";
 
 /// Scores of the validation split, the only ones that choices can be made on.
@@ -64,11 +64,13 @@ impl ValidationScores {
     /// If the scores are of another split, or hold no probabilities to choose by.
     pub fn new(scores: Scores) -> Result<Self> {
         ensure!(
+            Misuse,
             scores.split == VALIDATION,
             "thresholds and temperatures are chosen on {VALIDATION} alone, and these scores are of {}",
             scores.split
         );
         ensure!(
+            Misuse,
             scores.probabilities.is_some(),
             "nothing can be chosen, because the scores hold no probabilities"
         );
@@ -141,6 +143,21 @@ impl Chosen {
     /// Name of the split that the choices were made on.
     pub fn split(&self) -> &str {
         &self.split
+    }
+
+    /// Temperature of the main head's softmax; `None` if no pixel was scored.
+    pub fn temperature(&self) -> Option<TemperatureFit> {
+        self.temperature
+    }
+
+    /// Thresholds of the mask; `None` without an auxiliary head.
+    pub fn mask(&self) -> Option<ChosenMask> {
+        self.mask
+    }
+
+    /// Choices for each channel of the auxiliary head.
+    pub fn rare(&self) -> &[ChosenRare] {
+        &self.rare
     }
 
     /// Whether the choices are for logits that are averaged over flips.

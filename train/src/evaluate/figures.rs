@@ -1,6 +1,5 @@
 //! Computes the figures of a split from what a pass has counted.
 
-use anyhow::{Result, ensure};
 use raremap_infer::sigmoid;
 
 use super::choose::Chosen;
@@ -11,6 +10,7 @@ use super::evaluation::{
 use super::indices::IndexCounts;
 use super::score::{PlaceCounts, Probabilities, Scores, softmax_into};
 use super::sweep::{GRID, Selection};
+use crate::error::{Result, ensure};
 use crate::metrics::{ClassFigures, Interval, Reliability, ScoreHistogram, TemperatureFit, resample_places};
 
 /// Thresholds of the auxiliary head that are always reported.
@@ -149,6 +149,7 @@ impl Scores {
 
     fn at_chosen(&self, chosen: &Chosen) -> Result<AtChosen> {
         ensure!(
+            Misuse,
             chosen.rare.len() == self.auxiliary.len() && chosen.flips() == self.options.flips,
             "the thresholds were chosen for another model, or with other flips"
         );

@@ -1,10 +1,10 @@
 //! Computes the logits of a scene, and their average over its mirror images.
 
-use anyhow::{Context, Result};
 use raremap_infer::{RowUpsampler, RunOptions, SceneInMemory, SceneLogits, TileModel, View, run_in_memory};
 use raremap_model::Card;
 
 use crate::dataset::Sample;
+use crate::error::{Context, Result};
 
 /// A mirror image.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -1,11 +1,11 @@
 //! Finds out where a model expects rare classes in a scene.
 
-use anyhow::{Context, Result};
 use raremap_infer::{SceneInMemory, TileModel, View, run_in_memory};
 use raremap_model::Card;
 
 use super::scenes::Layout;
 use crate::dataset::{DatasetConfig, Sample};
+use crate::error::{Context, Result};
 
 /// Probability of any rare class at each pixel of a sample, from 0 to 1. It is 0 where there is no data, and without an auxiliary head.
 ///

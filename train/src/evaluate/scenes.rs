@@ -2,12 +2,12 @@
 
 use std::borrow::Cow;
 
-use anyhow::{Context, Result, ensure};
 use raremap_infer::{MatchMode, Matching, RunOptions, Tiling, match_statistics};
 use raremap_model::Card;
 use raremap_tiff::Samples;
 
 use crate::dataset::{DatasetConfig, Entry, Sample};
+use crate::error::{Result, ensure, failure};
 use crate::metrics::Roles;
 
 /// How many scenes, spread over the split, and how many pixels of each are read to find their units.
@@ -43,6 +43,7 @@ impl<'a> Scenes<'a> {
     /// If there are not as many samples as entries.
     pub fn loaded(dataset: &'a DatasetConfig, split: &str, entries: &[Entry], samples: &'a [Sample]) -> Result<Self> {
         ensure!(
+            Misuse,
             samples.len() == entries.len(),
             "there are {} samples for the split {split} of {}, which has {}",
             samples.len(),
@@ -115,7 +116,10 @@ impl<'a> Scenes<'a> {
     /// # Errors
     /// If its file cannot be read, or if there is no scene of that index.
     pub fn sample(&self, index: usize) -> Result<Cow<'a, Sample>> {
-        let entry = self.entries.get(index).context("there is no such scene")?;
+        let entry = self
+            .entries
+            .get(index)
+            .ok_or_else(|| failure!(Misuse, "there is no such scene"))?;
         match self.loaded.and_then(|samples| samples.get(index)) {
             Some(sample) => Ok(Cow::Borrowed(sample)),
             None => self.dataset.load_sample(&entry.image).map(Cow::Owned),
@@ -157,12 +161,19 @@ impl Layout {
         // Positions within a sample, which only holds the scene bands, in the dataset's order.
         let band = |name: &str| {
             let found = scene.iter().position(|(band, _)| *band == name);
-            found.with_context(|| format!("the model needs the band {name}, which {} does not have", dataset.name))
+            found.ok_or_else(|| {
+                failure!(
+                    Misuse,
+                    "the model needs the band {name}, which {} does not have",
+                    dataset.name
+                )
+            })
         };
         let bands = card.scene_bands().into_iter().map(band).collect::<Result<_>>()?;
         let names: Vec<String> = card.classes.iter().map(|class| class.name.clone()).collect();
         let theirs: Vec<&str> = dataset.classes.iter().map(|class| class.name.as_str()).collect();
         ensure!(
+            Misuse,
             names == theirs,
             "the model's classes are {}, the dataset's {}",
             names.join(", "),
@@ -170,8 +181,9 @@ impl Layout {
         );
         let background = background.map(|name| {
             let found = names.iter().position(|class| class == name);
-            found.with_context(|| {
-                format!(
+            found.ok_or_else(|| {
+                failure!(
+                    Misuse,
                     "the background {name} is not a class; the classes are {}",
                     names.join(", ")
                 )

@@ -3,7 +3,6 @@
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
-use anyhow::Result;
 use raremap_infer::{Matching, TileModel, logit, sigmoid};
 use raremap_model::Card;
 use serde::Serialize;
@@ -13,6 +12,7 @@ use super::indices::IndexCounts;
 use super::scenes::{Layout, Scenes};
 use super::sweep::MaskSweep;
 use crate::dataset::Sample;
+use crate::error::Result;
 use crate::metrics::{Binary, Confusion, LogitSample, Reliability, Roles, ScoreHistogram};
 
 /// What a pass does.

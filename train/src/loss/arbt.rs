@@ -1,6 +1,5 @@
 //! ARBT, the adaptive rare-class balanced Tversky loss (docs/sources.md).
 
-use anyhow::{Result, ensure};
 use burn::tensor::Tensor;
 use serde::{Deserialize, Serialize};
 
@@ -8,6 +7,7 @@ use super::Term;
 use super::classes::Classes;
 use super::dice::check_positive;
 use super::prediction::{Activation, Overlap, Prediction};
+use crate::error::{Result, ensure};
 
 /// Which of the two errors a rare class's large weight falls on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
@@ -66,10 +66,16 @@ impl ArbtConfig {
         let finite = [self.eta, self.delta, self.residual_gamma]
             .iter()
             .all(|v| v.is_finite());
-        ensure!(finite, "eta, delta and residual_gamma must be finite");
-        ensure!(self.eta > 0.0, "eta is {}; it must be positive", self.eta);
-        ensure!(self.delta >= 0.0, "delta is {}; it must not be negative", self.delta);
+        ensure!(Recipe, finite, "eta, delta and residual_gamma must be finite");
+        ensure!(Recipe, self.eta > 0.0, "eta is {}; it must be positive", self.eta);
         ensure!(
+            Recipe,
+            self.delta >= 0.0,
+            "delta is {}; it must not be negative",
+            self.delta
+        );
+        ensure!(
+            Recipe,
             (0.0..=1.0).contains(&self.fn_weight_min)
                 && (0.0..=1.0).contains(&self.fn_weight_max)
                 && self.fn_weight_min <= self.fn_weight_max,
@@ -78,16 +84,19 @@ impl ArbtConfig {
             self.fn_weight_max
         );
         ensure!(
+            Recipe,
             self.class_weight_cap >= 1.0,
             "class_weight_cap is {}; it must be at least 1",
             self.class_weight_cap
         );
         ensure!(
+            Recipe,
             self.residual_weight.is_finite() && self.residual_weight >= 0.0,
             "residual_weight is {}; it must not be negative",
             self.residual_weight
         );
         ensure!(
+            Recipe,
             self.residual_gamma >= 1.0,
             "residual_gamma is {}; it must be at least 1",
             self.residual_gamma

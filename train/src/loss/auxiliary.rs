@@ -1,10 +1,10 @@
 //! Loss of the auxiliary saliency head.
 
-use anyhow::{Result, ensure};
 use burn::tensor::{Int, Tensor};
 
 use super::classes::{Classes, PerClass};
 use super::prediction::{Target, channel_indices, log_true_binary};
+use crate::error::{Result, ensure};
 
 /// `sum_r mean_i -[p_r 1(Y_i = r) log S_i^r + (1 - 1(Y_i = r)) log(1 - S_i^r)]` over scored pixels, S the sigmoid of the auxiliary logits
 /// and r the rare classes. (With p = 1, this is the auxiliary loss of the spatial-aware SegFormer.)
@@ -16,10 +16,14 @@ pub struct Auxiliary {
 }
 
 impl Auxiliary {
-    /// `rare` are the classes of the head's channels, at least one. It is an error if the loss ignores one of them.
+    /// `rare` are the classes of the head's channels, at least one.
+    ///
+    /// # Errors
+    /// If the loss ignores one of them, or if there are other than one weight for each.
     pub fn new(pos_weight: &PerClass, rare: &[usize], classes: &Classes) -> Result<Self> {
         for class in rare {
             ensure!(
+                Recipe,
                 !classes.ignored.contains(class),
                 "loss.ignore_classes contains class {class}, which the auxiliary head looks for"
             );

@@ -1,12 +1,12 @@
 //! Binary cross entropy of each class against the rest.
 
-use anyhow::Result;
 use burn::tensor::Tensor;
 use serde::{Deserialize, Serialize};
 
 use super::Term;
 use super::classes::{ClassRef, Classes, PerClass, indicator};
 use super::prediction::Prediction;
+use crate::error::Result;
 
 /// Settings of the binary cross entropy.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -56,6 +56,9 @@ pub struct BinaryWeights {
 impl BinaryWeights {
     /// Resolves the weights for the dataset's classes. A class that the loss ignores keeps its channel: it has no pixel of its own, so the
     /// channel learns to stay below the others, as it does under a softmax.
+    ///
+    /// # Errors
+    /// If a list of weights is not as long as that of the classes, or if a class is unknown.
     pub fn new(positive: &PerClass, negative: &PerClass, selection: &[ClassRef], classes: &Classes) -> Result<Self> {
         let counted = match selection {
             [] => vec![true; classes.len()],

@@ -1,6 +1,5 @@
 //! Focal loss on sigmoids, each class against the rest.
 
-use anyhow::Result;
 use burn::tensor::Tensor;
 use serde::{Deserialize, Serialize};
 
@@ -9,6 +8,7 @@ use super::bce::BinaryWeights;
 use super::classes::{ClassRef, Classes, PerClass};
 use super::focal::{check_gamma, focus};
 use super::prediction::Prediction;
+use crate::error::Result;
 
 /// Settings of the binary focal loss.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]

@@ -1,8 +1,9 @@
 //! Resolves classes as the loss settings name them.
 
-use anyhow::{Context, Result, ensure};
 use burn::tensor::{Device, Tensor};
 use serde::{Deserialize, Serialize};
+
+use crate::error::{Context, Result, ensure, failure};
 
 /// A class in a recipe.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -26,12 +27,16 @@ pub enum PerClass {
 
 impl PerClass {
     /// Checks that all numbers are positive.
+    ///
+    /// # Errors
+    /// Names `key` if one is not.
     pub fn check(&self, key: &str) -> Result<()> {
         let values = match self {
             Self::All(value) => std::slice::from_ref(value),
             Self::Each(values) => values,
         };
         ensure!(
+            Recipe,
             values.iter().all(|value| value.is_finite() && *value > 0.0),
             "{key} must be positive: {values:?}"
         );
@@ -39,11 +44,15 @@ impl PerClass {
     }
 
     /// One number for each of `count` classes.
+    ///
+    /// # Errors
+    /// Names `key` if there are other than `count` numbers.
     pub fn resolve(&self, key: &str, count: usize) -> Result<Vec<f32>> {
         match self {
             Self::All(value) => Ok(vec![*value as f32; count]),
             Self::Each(values) => {
                 ensure!(
+                    Recipe,
                     values.len() == count,
                     "{key} has {} numbers for {count} classes",
                     values.len()
@@ -66,9 +75,13 @@ pub struct Classes<'a> {
 }
 
 impl<'a> Classes<'a> {
-    /// Resolves `ignore`. It is an error if a class is unknown, or if no class is left.
+    /// Resolves `ignore`.
+    ///
+    /// # Errors
+    /// If a class is unknown, or if no class is left.
     pub fn new(pixels: &[u64], names: &'a [String], ignore: &[ClassRef], device: &'a Device) -> Result<Self> {
         ensure!(
+            Recipe,
             pixels.len() == names.len(),
             "{} pixel counts for {} classes",
             pixels.len(),
@@ -90,6 +103,7 @@ impl<'a> Classes<'a> {
             classes.pixels[index] = 0;
         }
         ensure!(
+            Recipe,
             classes.ignored.len() < names.len(),
             "loss.ignore_classes leaves no class"
         );
@@ -105,6 +119,7 @@ impl<'a> Classes<'a> {
         match class {
             ClassRef::Index(index) => {
                 ensure!(
+                    Recipe,
                     *index < self.len(),
                     "there is no class {index}: classes count from 0 to {}",
                     self.len() - 1
@@ -113,12 +128,21 @@ impl<'a> Classes<'a> {
             }
             ClassRef::Name(name) => {
                 let found = self.names.iter().position(|known| known == name);
-                found.with_context(|| format!("there is no class {name:?}: there are {}", self.names.join(", ")))
+                found.ok_or_else(|| {
+                    failure!(
+                        Recipe,
+                        "there is no class {name:?}: there are {}",
+                        self.names.join(", ")
+                    )
+                })
             }
         }
     }
 
     /// For each class, whether a term counts it: those of `selection` (all if it is empty) that the loss does not ignore.
+    ///
+    /// # Errors
+    /// If a class is unknown, or if none counts.
     pub fn counted(&self, selection: &[ClassRef]) -> Result<Vec<bool>> {
         let mut counted = vec![selection.is_empty(); self.len()];
         for class in selection {
@@ -128,7 +152,7 @@ impl<'a> Classes<'a> {
         for &index in &self.ignored {
             counted[index] = false;
         }
-        ensure!(counted.contains(&true), "classes: the loss ignores all of them");
+        ensure!(Recipe, counted.contains(&true), "classes: the loss ignores all of them");
         Ok(counted)
     }
 

@@ -1,6 +1,5 @@
 //! Cross entropy.
 
-use anyhow::{Result, ensure};
 use burn::tensor::Tensor;
 use serde::{Deserialize, Serialize};
 
@@ -8,6 +7,7 @@ use super::Term;
 use super::classes::Classes;
 use super::frequency::ClassWeights;
 use super::prediction::Prediction;
+use crate::error::{Result, ensure};
 
 /// Settings of the cross entropy.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -35,6 +35,7 @@ impl CrossEntropyConfig {
     pub(super) fn check(&self) -> Result<()> {
         self.class_weights.check(self.class_weight_cap)?;
         ensure!(
+            Recipe,
             (0.0..1.0).contains(&self.label_smoothing),
             "label_smoothing is {}; it must be at least 0 and below 1",
             self.label_smoothing

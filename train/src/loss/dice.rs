@@ -1,12 +1,12 @@
 //! Soft Dice.
 
-use anyhow::{Result, ensure};
 use burn::tensor::Tensor;
 use serde::{Deserialize, Serialize};
 
 use super::Term;
 use super::classes::{ClassRef, Classes, indicator};
 use super::prediction::{Activation, Prediction};
+use crate::error::{Result, ensure};
 
 /// Settings of the Dice loss.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -48,8 +48,12 @@ impl DiceConfig {
 const LEAST_DENOMINATOR: f64 = 1e-12;
 
 /// Whether `value` can keep a denominator from 0.
+///
+/// # Errors
+/// Names `key` if it cannot.
 pub fn check_positive(key: &str, value: f64) -> Result<()> {
     ensure!(
+        Recipe,
         value.is_finite() && value >= LEAST_DENOMINATOR,
         "{key} is {value}; it must be at least {LEAST_DENOMINATOR:e}"
     );

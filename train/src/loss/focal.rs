@@ -1,6 +1,5 @@
 //! Focal loss on the softmax.
 
-use anyhow::{Result, ensure};
 use burn::tensor::Tensor;
 use serde::{Deserialize, Serialize};
 
@@ -8,6 +7,7 @@ use super::Term;
 use super::classes::Classes;
 use super::frequency::ClassWeights;
 use super::prediction::{Prediction, power};
+use crate::error::{Result, ensure};
 
 /// Settings of the focal loss.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -48,8 +48,12 @@ impl FocalConfig {
 }
 
 /// Whether `gamma` can be a focal loss's exponent.
+///
+/// # Errors
+/// If it cannot.
 pub fn check_gamma(gamma: f64) -> Result<()> {
     ensure!(
+        Recipe,
         gamma.is_finite() && gamma >= 0.0,
         "gamma is {gamma}; it must not be negative"
     );

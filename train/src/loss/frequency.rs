@@ -1,7 +1,8 @@
 //! Class weights from the training split's pixel counts.
 
-use anyhow::{Result, ensure};
 use serde::{Deserialize, Serialize};
+
+use crate::error::{Result, ensure};
 
 /// A rule for class weights, by the class's share `f_c` of the training split's pixels.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -36,17 +37,23 @@ impl Default for ClassWeights {
 
 impl ClassWeights {
     /// Checks what needs no dataset: `cap` is the largest weight over the smallest, for the rules.
+    ///
+    /// # Errors
+    /// If `cap` is below 1, or if a weight is negative or all are 0.
     pub fn check(&self, cap: f64) -> Result<()> {
         ensure!(
+            Recipe,
             cap >= 1.0 && cap.is_finite(),
             "class_weight_cap is {cap}; it must be at least 1"
         );
         if let Self::Explicit(weights) = self {
             ensure!(
+                Recipe,
                 weights.iter().all(|weight| weight.is_finite() && *weight >= 0.0),
                 "class_weights must not be negative: {weights:?}"
             );
             ensure!(
+                Recipe,
                 weights.iter().any(|weight| *weight > 0.0),
                 "class_weights are all 0, so that nothing would be learned"
             );
@@ -55,11 +62,15 @@ impl ClassWeights {
     }
 
     /// One weight per class, computed from its pixels in the training split.
+    ///
+    /// # Errors
+    /// If explicit weights are not as many as the classes.
     pub fn resolve(&self, cap: f64, pixels: &[u64]) -> Result<Vec<f32>> {
         match self {
             Self::Rule(rule) => Ok(by_frequency(*rule, cap as f32, pixels)),
             Self::Explicit(weights) => {
                 ensure!(
+                    Recipe,
                     weights.len() == pixels.len(),
                     "class_weights has {} numbers, but the dataset has {} classes",
                     weights.len(),

@@ -1,6 +1,5 @@
 //! Soft Jaccard (intersection over union).
 
-use anyhow::{Result, ensure};
 use burn::tensor::Tensor;
 use serde::{Deserialize, Serialize};
 
@@ -8,6 +7,7 @@ use super::Term;
 use super::classes::{ClassRef, Classes, indicator};
 use super::dice::check_positive;
 use super::prediction::{Activation, Prediction};
+use crate::error::{Result, ensure};
 
 /// Settings of the Jaccard loss.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -41,11 +41,13 @@ impl JaccardConfig {
     pub(super) fn check(&self) -> Result<()> {
         for (key, weight) in [("pos_weight", self.pos_weight), ("neg_weight", self.neg_weight)] {
             ensure!(
+                Recipe,
                 weight.is_finite() && weight >= 0.0,
                 "{key} is {weight}; it must not be negative"
             );
         }
         ensure!(
+            Recipe,
             self.pos_weight + self.neg_weight > 0.0,
             "pos_weight and neg_weight are both 0, so that nothing would be learned"
         );

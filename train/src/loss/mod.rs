@@ -26,7 +26,6 @@ mod golden;
 #[cfg(test)]
 mod properties;
 
-use anyhow::{Context, Result};
 use burn::tensor::{Bool, DType, Device, Int, Tensor};
 use raremap_model::DualLogits;
 use raremap_model::upsample_bilinear;
@@ -35,6 +34,8 @@ use auxiliary::Auxiliary;
 use classes::Classes;
 use prediction::{Prediction, Target};
 pub use section::LossSection;
+
+use crate::error::{Context, Result};
 
 /// A term of the loss on the main head.
 trait Term: Send {
@@ -85,8 +86,10 @@ pub struct Objective {
 impl Objective {
     /// Prepares a loss.
     ///
-    /// `class_pixels` are the training split's pixels per class, and `rare` are the classes of the auxiliary head's channels. Errors name
-    /// the key if it names a class that the dataset does not have, or if a list is not as long as that of the classes.
+    /// `class_pixels` are the training split's pixels per class, and `rare` are the classes of the auxiliary head's channels.
+    ///
+    /// # Errors
+    /// If a key names a class that the dataset does not have, or if its list is not as long as that of the classes; the message names the key.
     pub fn new(
         config: &LossSection,
         class_pixels: &[u64],
@@ -123,6 +126,11 @@ impl Objective {
     ///
     /// `total = main + deep_supervision_weight * mean(deep) + auxiliary_weight * auxiliary`, where `deep` is the main loss of each
     /// of [`DualLogits::deep`].
+    ///
+    /// # Shapes
+    /// - `logits.main`: `[batch, classes, h / c, w / c]`, where `c` is the size of a cell in pixels
+    /// - `logits.auxiliary`: `[batch, rare, h / c, w / c]`
+    /// - `labels`: `[batch, 1, h, w]`
     pub fn evaluate(&self, logits: DualLogits, labels: &Labels) -> Loss {
         let [_, _, height, width] = labels.classes.dims();
         let full = |logits: Tensor<4>| upsample_bilinear(single_precision(logits), [height, width]);

@@ -1,6 +1,5 @@
 //! The `[loss]` section of a recipe: weighted terms on the main head, and the auxiliary head's loss.
 
-use anyhow::{Context, Result, bail, ensure};
 use serde::de::{DeserializeOwned, Error as _};
 use serde::ser::Error as _;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
@@ -15,6 +14,7 @@ use super::dice::DiceConfig;
 use super::focal::FocalConfig;
 use super::jaccard::JaccardConfig;
 use super::tversky::{FocalTverskyConfig, TverskyConfig};
+use crate::error::{Context, Result, TrainError, bail, ensure};
 
 /// What is minimized: `sum_k weight_k * term_k(main) + auxiliary_weight * BCE(auxiliary)`, and the same terms on deeper outputs if the
 /// network has them.
@@ -51,22 +51,27 @@ impl Default for LossSection {
 }
 
 impl LossSection {
-    /// Checks what needs no dataset; errors name the key.
+    /// Checks what needs no dataset.
+    ///
+    /// # Errors
+    /// If a value means nothing; the message names its key.
     pub fn check(&self) -> Result<()> {
         for (key, value) in [
             ("auxiliary_weight", self.auxiliary_weight),
             ("deep_supervision_weight", self.deep_supervision_weight),
         ] {
             ensure!(
+                Recipe,
                 value.is_finite() && value >= 0.0,
                 "loss.{key} is {value}; it must not be negative"
             );
         }
         self.auxiliary_pos_weight.check("loss.auxiliary_pos_weight")?;
-        ensure!(!self.main.is_empty(), "loss.main needs at least one term");
+        ensure!(Recipe, !self.main.is_empty(), "loss.main needs at least one term");
         for WeightedTerm { weight, term } in &self.main {
             let place = || format!("loss.main, kind {}", term.name());
             ensure!(
+                Recipe,
                 weight.is_finite() && *weight > 0.0,
                 "{}: weight is {weight}; it must be positive",
                 place()
@@ -140,7 +145,7 @@ impl TermConfig {
             "tversky" => Self::Tversky(config(settings)?),
             "focal_tversky" => Self::FocalTversky(config(settings)?),
             "arbt" => Self::Arbt(config(settings)?),
-            _ => bail!("there is no such kind; the kinds are {}", KINDS.join(", ")),
+            _ => bail!(Recipe, "there is no such kind; the kinds are {}", KINDS.join(", ")),
         })
     }
 
@@ -215,7 +220,7 @@ impl<'de> Deserialize<'de> for WeightedTerm {
             }
         };
         // toml's own message has a line break before the key.
-        let message = |error: anyhow::Error| error.to_string().trim_end().replace('\n', " ");
+        let message = |error: TrainError| error.to_string().trim_end().replace('\n', " ");
         let term = TermConfig::read(&kind, table)
             .map_err(|error| D::Error::custom(format!("loss.main, kind {kind}: {}", message(error))))?;
         Ok(Self { weight, term })

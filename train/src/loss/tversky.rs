@@ -1,6 +1,5 @@
 //! Tversky and focal Tversky.
 
-use anyhow::{Result, ensure};
 use burn::tensor::Tensor;
 use serde::{Deserialize, Serialize};
 
@@ -8,6 +7,7 @@ use super::Term;
 use super::classes::{ClassRef, Classes, indicator};
 use super::dice::check_positive;
 use super::prediction::{Activation, Prediction, power};
+use crate::error::{Result, ensure};
 
 /// Settings of the Tversky loss.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -42,6 +42,7 @@ impl TverskyConfig {
     pub(super) fn check(&self) -> Result<()> {
         for (key, weight) in [("fp_weight", self.fp_weight), ("fn_weight", self.fn_weight)] {
             ensure!(
+                Recipe,
                 weight.is_finite() && weight >= 0.0,
                 "{key} is {weight}; it must not be negative"
             );
@@ -113,6 +114,7 @@ impl FocalTverskyConfig {
 
     pub(super) fn check(&self) -> Result<()> {
         ensure!(
+            Recipe,
             self.gamma.is_finite() && self.gamma > 0.0,
             "gamma is {}; it must be positive",
             self.gamma

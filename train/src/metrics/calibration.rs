@@ -113,7 +113,7 @@ impl LogitSample {
         }
     }
 
-    /// Offers a pixel.
+    /// Offers a pixel with its logits, one for each channel, and the index of its class.
     pub fn add(&mut self, logits: &[f32], label: u8) {
         debug_assert_eq!(logits.len(), self.channels);
         self.seen += 1;

@@ -176,7 +176,7 @@ impl Confusion {
         changed
     }
 
-    /// The figures.
+    /// The figures, ratios from 0 to 1. `names` has a name for each class.
     pub fn figures(&self, names: &[String], roles: &Roles) -> Figures {
         let pixels = self.counts.iter().flatten().sum::<u64>();
         let classes: Vec<ClassFigures> = names

@@ -11,7 +11,6 @@ pub mod sharpness;
 
 use std::path::Path;
 
-use anyhow::{Result, anyhow, ensure};
 use burn::lr_scheduler::module_lr_scheduler::ModuleLrScheduler;
 use burn::module::{Module, ModuleVisitor, Param, ParamGroup};
 use burn::optim::decay::WeightDecayConfig;
@@ -24,6 +23,8 @@ use burn::tensor::Tensor;
 use serde::{Deserialize, Serialize};
 
 use sharpness::Sharpness;
+
+use crate::error::{Result, ensure, failure};
 
 /// The update rule.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -93,16 +94,19 @@ impl OptimizerSection {
         let positive = |value: f64| value.is_finite() && value > 0.0;
         let not_negative = |value: f64| value.is_finite() && value >= 0.0;
         ensure!(
+            Recipe,
             positive(self.learning_rate),
             "optimizer.learning_rate is {}; it must be positive",
             self.learning_rate
         );
         ensure!(
+            Recipe,
             positive(self.head_learning_rate_factor),
             "optimizer.head_learning_rate_factor is {}; it must be positive",
             self.head_learning_rate_factor
         );
         ensure!(
+            Recipe,
             not_negative(f64::from(self.weight_decay)),
             "optimizer.weight_decay is {}; it must not be negative",
             self.weight_decay
@@ -113,20 +117,24 @@ impl OptimizerSection {
             ("momentum", self.momentum),
         ] {
             ensure!(
+                Recipe,
                 (0.0..1.0).contains(&value),
                 "optimizer.{key} is {value}; it must be at least 0 and below 1"
             );
         }
         ensure!(
+            Recipe,
             !self.nesterov || (self.kind == Kind::Sgd && self.momentum > 0.0),
             "optimizer.nesterov needs optimizer.kind = \"sgd\" and a momentum above 0"
         );
         ensure!(
+            Recipe,
             not_negative(self.clip_norm),
             "optimizer.clip_norm is {}; it must not be negative",
             self.clip_norm
         );
         ensure!(
+            Recipe,
             self.accumulate_steps > 0,
             "optimizer.accumulate_steps must be at least 1"
         );
@@ -140,6 +148,7 @@ impl OptimizerSection {
     pub fn check_rare_classes(&self, rare_classes: usize) -> Result<()> {
         let needs_them = self.sharpness.as_ref().is_some_and(Sharpness::needs_rare_classes);
         ensure!(
+            Recipe,
             !needs_them || rare_classes > 0,
             "optimizer.sharpness.kind is a CASM, whose radius follows the share of rare classes, but the network has none: no class of the dataset has rare = true, or model.auxiliary_head is false"
         );
@@ -209,6 +218,7 @@ impl Optimizer {
         }?;
         let encoder = group(ENCODER)?;
         ensure!(
+            Recipe,
             section.head_learning_rate_factor == 1.0 || matches_any(model, &encoder),
             "optimizer.head_learning_rate_factor is {}, but the network has no encoder from which its heads could differ",
             section.head_learning_rate_factor
@@ -229,10 +239,13 @@ impl Optimizer {
     }
 
     /// Writes the state (averages of gradients, counts of steps) to a file.
+    ///
+    /// # Errors
+    /// If the file cannot be written.
     pub fn save(&self, path: &Path) -> Result<()> {
         self.rule
             .save(path)
-            .map_err(|error| anyhow!("cannot write {}: {error}", path.display()))
+            .map_err(|error| failure!(Checkpoint, "cannot write {}: {error}", path.display()))
     }
 
     /// Restores the state from a file into this optimizer. The state belongs to parameters by their identity, which
@@ -241,11 +254,13 @@ impl Optimizer {
     /// # Errors
     /// A file that cannot be read, or the state of another update rule.
     pub fn load(self, path: &Path) -> Result<Self> {
-        let record = OptimizerRecord::load(path).map_err(|error| anyhow!("{}: {error}", path.display()))?;
+        let record =
+            OptimizerRecord::load(path).map_err(|error| failure!(Checkpoint, "{}: {error}", path.display()))?;
         let tensors = record.len();
         let rule = self.rule.load_record(record);
         // burn leaves out what it cannot use, and would start those averages again.
         ensure!(
+            Checkpoint,
             rule.to_record().len() == tensors,
             "{} is not the state of this optimizer",
             path.display()
@@ -266,7 +281,7 @@ fn grouped<O: ParameterOptimizer>(decayed: O, undecayed: O) -> Result<ModuleOpti
 }
 
 fn group(pattern: &str) -> Result<ParamGroup> {
-    ParamGroup::from_regex(pattern).map_err(|error| anyhow!("{error:?}"))
+    ParamGroup::from_regex(pattern).map_err(|error| failure!(Recipe, "{error:?}"))
 }
 
 fn matches_any<M: Module>(model: &M, group: &ParamGroup) -> bool {

@@ -5,12 +5,12 @@
 
 use std::panic::resume_unwind;
 
-use anyhow::Result;
 use burn::module::Module;
 use burn::optim::GradientsParams;
 use burn::tensor::Device;
 
 use super::accumulate::Accumulator;
+use crate::error::Result;
 
 /// What a replica found in its share of a step.
 pub struct Share<T> {
@@ -89,7 +89,7 @@ mod tests {
     use super::super::sharpness::sharpness_aware;
     use super::super::{Optimizer, OptimizerSection};
     use super::*;
-    use anyhow::{bail, ensure};
+    use crate::error::{bail, ensure};
     use burn::nn::conv::{Conv2d, Conv2dConfig};
     use burn::tensor::activation::log_softmax;
     use burn::tensor::{Distribution, Int, Tensor};
@@ -213,8 +213,8 @@ mod tests {
     fn a_replica_that_fails_fails_the_step() {
         let net = Net::init(&Device::flex().autodiff());
         let pass = |_: &Net, index: usize| -> Result<Share<()>> {
-            ensure!(index == 0, "replica {index} failed");
-            bail!("the first one failed")
+            ensure!(Recipe, index == 0, "replica {index} failed");
+            bail!(Recipe, "the first one failed")
         };
         let Err(error) = data_parallel(&net, &cpu(2), [0, 1], pass) else {
             panic!("both fail");

@@ -1,9 +1,10 @@
 //! Mixed precision (arXiv:1710.03740): forward and backward in half precision, weights and their updates in f32.
 
-use anyhow::{Result, ensure};
 use burn::module::{Module, ModuleMapper, Param};
 use burn::tensor::{Device, FloatDType, Tensor};
 use serde::{Deserialize, Serialize};
+
+use crate::error::{Result, ensure};
 
 /// What the forward and backward passes compute in. The weights that are stored and updated are always f32.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
@@ -47,6 +48,7 @@ impl PrecisionSection {
     /// Names the key whose value makes no sense.
     pub fn check(&self) -> Result<()> {
         ensure!(
+            Recipe,
             self.loss_scale.is_finite() && self.loss_scale >= 1.0,
             "precision.loss_scale is {}; it must be at least 1",
             self.loss_scale
@@ -70,6 +72,7 @@ impl Compute {
     pub fn check_device(self, device: &Device) -> Result<()> {
         if let Some(dtype) = self.half() {
             ensure!(
+                Recipe,
                 device.supports_dtype(dtype),
                 "precision.compute is {}, which the device cannot compute in: use f32",
                 self.name()
@@ -99,7 +102,7 @@ impl Compute {
         }
     }
 
-    /// `input` as the weights of [`Self::of_weights`] need it.
+    /// `input`, of any shape, as the weights of [`Self::of_weights`] need it.
     pub fn of_input<const D: usize>(self, input: Tensor<D>) -> Tensor<D> {
         match self.half() {
             None => input,
@@ -163,6 +166,7 @@ impl LossScale {
     /// If gradients are not finite at a factor of 1, where no smaller one would help.
     pub fn observe(&mut self, is_finite: bool) -> Result<()> {
         ensure!(
+            Recipe,
             is_finite || self.factor > 1.0,
             "the gradients overflow f16 even without a factor on the loss: use precision.compute = \"bf16\" or \"f32\""
         );

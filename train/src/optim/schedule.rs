@@ -1,8 +1,8 @@
 //! Learning rate over time.
 
-use anyhow::{Result, ensure};
 use serde::{Deserialize, Serialize};
 
+use crate::error::{Result, ensure};
 use crate::watch::Mode;
 
 /// Learning rate by step, under the optimizer's peak rate.
@@ -117,6 +117,7 @@ impl LearningRateSection {
     pub fn check(&self) -> Result<()> {
         let positive = |key: &str, value: f64| {
             ensure!(
+                Recipe,
                 value.is_finite() && value > 0.0,
                 "learning_rate.decay.{key} is {value}; it must be positive"
             );
@@ -124,6 +125,7 @@ impl LearningRateSection {
         };
         let share = |key: &str, value: f64| {
             ensure!(
+                Recipe,
                 (0.0..=1.0).contains(&value),
                 "learning_rate.decay.{key} is {value}; it must be from 0 to 1"
             );
@@ -131,6 +133,7 @@ impl LearningRateSection {
         };
         let falling = |key: &str, value: f64| {
             ensure!(
+                Recipe,
                 value > 0.0 && value < 1.0,
                 "learning_rate.decay.{key} is {value}; it must be between 0 and 1"
             );
@@ -145,6 +148,7 @@ impl LearningRateSection {
                 end_divisor,
             } => {
                 ensure!(
+                    Recipe,
                     self.warmup_steps == 0,
                     "learning_rate.warmup_steps is {}, but one_cycle is its own warm-up (learning_rate.decay.rising)",
                     self.warmup_steps
@@ -154,7 +158,11 @@ impl LearningRateSection {
                 positive("end_divisor", *end_divisor)
             }
             Decay::Step { every_epochs, gamma } => {
-                ensure!(*every_epochs > 0, "learning_rate.decay.every_epochs must be at least 1");
+                ensure!(
+                    Recipe,
+                    *every_epochs > 0,
+                    "learning_rate.decay.every_epochs must be at least 1"
+                );
                 falling("gamma", *gamma)
             }
             Decay::ReduceOnPlateau {
@@ -165,6 +173,7 @@ impl LearningRateSection {
             } => {
                 falling("factor", *factor)?;
                 ensure!(
+                    Recipe,
                     min_delta.is_finite() && *min_delta >= 0.0,
                     "learning_rate.decay.min_delta is {min_delta}; it must not be negative"
                 );

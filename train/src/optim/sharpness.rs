@@ -3,13 +3,13 @@
 //! SAM (arXiv:2010.01412) climbs by a fixed radius: `theta+ = theta + e * g / (|g| + eps')`, with |g| over all parameters. CASM
 //! lets the radius e follow the share of rare-class pixels in the batch.
 
-use anyhow::{Result, ensure};
 use burn::module::{Module, ModuleMapper, Param};
 use burn::optim::GradientsParams;
 use burn::tensor::Tensor;
 use serde::{Deserialize, Serialize};
 
 use super::clip::global_norm;
+use crate::error::{Result, ensure};
 
 /// What the radius follows.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -59,16 +59,19 @@ impl Sharpness {
     pub fn check(&self) -> Result<()> {
         for (key, value) in [("radius", self.radius), ("cap", self.cap)] {
             ensure!(
+                Recipe,
                 value.is_finite() && value > 0.0,
                 "optimizer.sharpness.{key} is {value}; it must be positive"
             );
         }
         ensure!(
+            Recipe,
             self.kappa.is_finite() && self.kappa >= 0.0,
             "optimizer.sharpness.kappa is {}; it must not be negative",
             self.kappa
         );
         ensure!(
+            Recipe,
             self.kappa > 0.0 || self.kind != SharpnessKind::CasmRareDensity,
             "optimizer.sharpness.kappa = 0 leaves casm_rare_density without any ascent"
         );
@@ -143,6 +146,9 @@ impl ModuleMapper for Ascent<'_> {
 ///
 /// `pass` runs forward and backward, over all batches of the step if these are accumulated; it sets the device's seed itself, the same one
 /// each time. The model's parameters are not touched: stepping it with these gradients is SAM's update.
+///
+/// # Errors
+/// Those of `pass`.
 pub fn sharpness_aware<M: Module, T>(
     model: &M,
     radius: Option<f64>,

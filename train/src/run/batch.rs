@@ -4,7 +4,6 @@ use std::ops::Range;
 use std::sync::mpsc::{Receiver, sync_channel};
 use std::thread::Scope;
 
-use anyhow::{Context, Result};
 use burn::tensor::{Bool, Device, Int, Tensor, TensorData};
 use rand::rngs::StdRng;
 use rand::{Rng, SeedableRng};
@@ -14,6 +13,7 @@ use raremap_model::Card;
 use crate::augment::{Augmenter, BandStatistics};
 use crate::config::{ScheduleSection, TrainConfig};
 use crate::dataset::IGNORE;
+use crate::error::{Result, failure};
 use crate::loss::Labels;
 use crate::sample::{EpochOrder, Sampler, TrainingSplit};
 
@@ -201,7 +201,9 @@ impl Loader {
 
     /// The next batch.
     pub(super) fn next(&mut self) -> Result<HostBatch> {
-        let batch = self.workers[self.next].recv().context("a data worker ended early")?;
+        let batch = self.workers[self.next]
+            .recv()
+            .map_err(|_| failure!(Run, "a data worker ended early"))?;
         self.next = (self.next + 1) % self.workers.len();
         batch
     }

@@ -2,7 +2,6 @@
 
 use std::path::Path;
 
-use anyhow::{Result, anyhow};
 use burn::module::Module;
 use burn::tensor::Device;
 use raremap_model::{Card, Network};
@@ -12,6 +11,7 @@ use super::replicas::Replicas;
 use super::step_loss::{StepLoss, scalar};
 use crate::checkpoint::{load_module, save_module};
 use crate::config::TrainConfig;
+use crate::error::{Result, failure};
 use crate::optim::average::Average;
 use crate::optim::clip::clip_global_norm;
 use crate::optim::precision::LossScale;
@@ -44,7 +44,9 @@ impl Learner {
     /// Puts a network on the first of `devices`, which share its steps; all of them have autodiff.
     pub(super) fn new(config: &TrainConfig, card: &Card, devices: Vec<Device>, steps: [usize; 2]) -> Result<Self> {
         let [total_steps, steps_per_epoch] = steps;
-        let device = devices.first().ok_or_else(|| anyhow!("training needs a device"))?;
+        let device = devices
+            .first()
+            .ok_or_else(|| failure!(Recipe, "training needs a device"))?;
         device.seed(config.seed);
         let mut model = card.architecture.init(device);
         if let Some(path) = &config.model.start_from {

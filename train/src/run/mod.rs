@@ -1,4 +1,4 @@
-//! `raremap train` turns a recipe and a dataset into a run's folder.
+//! Turns a recipe and a dataset into a run's folder.
 
 mod batch;
 mod learner;
@@ -8,11 +8,8 @@ mod step_loss;
 mod trainer;
 
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::AtomicBool;
 
-use anyhow::{Context, Result, bail, ensure};
-use clap::Args;
 use raremap_model::{Card, Training};
 use serde_json::json;
 use sha2::{Digest, Sha256};
@@ -20,43 +17,14 @@ use sha2::{Digest, Sha256};
 use crate::checkpoint::{Checkpoints, hex};
 use crate::config::TrainConfig;
 use crate::dataset::{DatasetConfig, SplitClasses, Vanished, class_pixels, measure_bands, vanished};
+use crate::error::{Context, Result, bail, ensure};
+use crate::evaluate::VALIDATION;
 use crate::sample::{TRAIN, TrainingSplit};
+use crate::watch::Observer;
 use batch::Data;
 use raremap_device::Backend;
 use raremap_io::write_whole;
 use trainer::Trainer;
-
-/// Trains a model as a recipe says.
-#[derive(Debug, Args)]
-pub struct TrainArgs {
-    /// The recipe, a TOML file.
-    config: PathBuf,
-    /// Folder for the run: resolved recipe, log, report, checkpoints, best weights [default: runs/NAME].
-    #[arg(long)]
-    out: Option<PathBuf>,
-    /// Continue from the run's checkpoint, if there is one.
-    #[arg(long)]
-    resume: bool,
-    /// Device to train on.
-    #[arg(long, value_enum, default_value = "cpu")]
-    device: Backend,
-    /// Numbers of the devices that share each batch, separated by commas, such as `0,1`; naming one device twice runs two replicas on it
-    /// [default: one device].
-    #[arg(long, value_delimiter = ',')]
-    devices: Vec<usize>,
-    /// Look for the dataset's files in this folder.
-    #[arg(long)]
-    root: Option<PathBuf>,
-    /// Change a key of the recipe, such as `seed=2` or `loss.main.0.weight=0.5`; you can repeat this option.
-    #[arg(long, value_name = "KEY=VALUE")]
-    set: Vec<String>,
-    /// Show curves, figures and findings in the terminal.
-    #[arg(long)]
-    watch: bool,
-}
-
-/// Split that the best weights are chosen on.
-pub const VALIDATION: &str = "val";
 
 /// Weights with the best validation score, and the card that `raremap export` completes.
 pub const BEST_WEIGHTS: &str = "best.bpk";
@@ -67,47 +35,126 @@ pub const RECIPE: &str = "recipe.toml";
 /// The figures of the best weights, written once the run is done.
 pub const EVALUATION: &str = "evaluation.json";
 
-/// Runs `raremap train`.
-pub fn run(args: &TrainArgs) -> Result<()> {
-    let config = TrainConfig::read(&args.config, &args.set)?;
-    let dataset = DatasetConfig::read(&config.dataset, args.root.as_deref())?;
-    let run = args.out.clone().unwrap_or_else(|| Path::new("runs").join(&config.name));
-    let recipe = toml::to_string(&config)?;
-    let digest = run_digest(&config, &dataset)?;
-    let checkpoints = Checkpoints::of_run(&run);
-    ensure!(
-        args.resume || !checkpoints.exist(),
-        "{} already contains a run: use --resume to continue it, or --out to start another",
-        run.display()
-    );
-    // Everything that can be wrong is found before the first step, and before a file is written.
-    let validation = dataset.load_split(VALIDATION)?;
-    let split = TrainingSplit::load(&dataset)?;
-    tell_vanished(&dataset, split.classes(), &validation.classes)?;
-    let card = card(&config, &dataset, &split)?;
-    // Faults of the card are found here, not when the first weights are saved.
-    Card::from_stac(&card.to_stac()).context("this recipe and this dataset do not make a valid model")?;
-    if validation.dropped.total() > 0 {
-        tracing::info!("{}", validation.dropped.sentence(VALIDATION));
-    }
-    let images = split.len();
-    let mut data = Data::new(&config, &card, split)?;
-    let devices = args.device.devices(&args.devices)?;
-    let mut trainer = Trainer::new(config, card, &dataset, images, validation, devices, digest)?;
-
-    std::fs::create_dir_all(&run).with_context(|| format!("cannot create {}", run.display()))?;
-    if checkpoints.exist() {
-        trainer.resume(&checkpoints, &mut data)?;
-    }
-    write_whole(&run.join(RECIPE), recipe.as_bytes())?;
-    write_whole(&run.join(CARD), &serde_json::to_vec_pretty(&trainer.card().to_stac())?)?;
-    let stop = Arc::new(AtomicBool::new(false));
-    let signal = Arc::clone(&stop);
-    ctrlc::set_handler(move || signal.store(true, Ordering::SeqCst)).context("cannot catch Ctrl-C")?;
-    trainer.train(&mut data, &run, &checkpoints, args.watch, args.device, &stop)
+/// How a run uses the machine and its folder.
+#[derive(Debug, Clone, PartialEq)]
+pub struct RunOptions {
+    /// Continue from the folder's checkpoint, if there is one.
+    pub resume: bool,
+    /// Device to train on.
+    pub device: Backend,
+    /// Numbers of the devices that share each batch; naming one device twice runs two replicas on it. Empty for the default device.
+    pub devices: Vec<usize>,
 }
 
-/// Says on stderr which classes have no labelled pixel, and the likely reason.
+impl Default for RunOptions {
+    /// A new run on the CPU.
+    fn default() -> Self {
+        Self {
+            resume: false,
+            device: Backend::Cpu,
+            devices: Vec::new(),
+        }
+    }
+}
+
+/// How a run ended.
+#[derive(Debug, Clone, Copy, PartialEq)]
+#[non_exhaustive]
+pub enum RunEnd {
+    /// All steps are done, or a rule of the recipe stopped the run; the best weights are evaluated.
+    Done {
+        /// Mean IoU of the best weights on the validation split, 0 to 1; `None` if none of its pixels is labelled.
+        best_mean_iou: Option<f64>,
+    },
+    /// The caller stopped it, and its checkpoint was saved.
+    Interrupted,
+}
+
+/// A run that is ready to train.
+pub struct Run<'a> {
+    folder: PathBuf,
+    recipe: String,
+    checkpoints: Checkpoints,
+    device: Backend,
+    data: Data,
+    trainer: Trainer<'a>,
+}
+
+impl<'a> Run<'a> {
+    /// Reads the training and validation splits of `dataset` and makes the network that `config` describes. Writes nothing.
+    ///
+    /// # Errors
+    /// If `folder` has a run that is not to be resumed, if a file of the dataset cannot be read, if the recipe does not fit the dataset, if there
+    /// is nothing to learn, or if the device is not available.
+    pub fn prepare(
+        config: TrainConfig,
+        dataset: &'a DatasetConfig,
+        folder: &Path,
+        options: &RunOptions,
+    ) -> Result<Self> {
+        let recipe = toml::to_string(&config)?;
+        let digest = run_digest(&config, dataset)?;
+        let checkpoints = Checkpoints::of_run(folder);
+        ensure!(
+            Checkpoint,
+            options.resume || !checkpoints.exist(),
+            "{} already contains a run: use --resume to continue it, or --out to start another",
+            folder.display()
+        );
+        // Everything that can be wrong is found before the first step, and before a file is written.
+        let validation = dataset.load_split(VALIDATION)?;
+        let split = TrainingSplit::load(dataset)?;
+        tell_vanished(dataset, split.classes(), &validation.classes)?;
+        let card = card(&config, dataset, &split)?;
+        // Faults of the card are found here, not when the first weights are saved.
+        Card::from_stac(&card.to_stac()).context("this recipe and this dataset do not make a valid model")?;
+        if validation.dropped.total() > 0 {
+            tracing::info!("{}", validation.dropped.sentence(VALIDATION));
+        }
+        let images = split.len();
+        let data = Data::new(&config, &card, split)?;
+        let devices = options.device.devices(&options.devices)?;
+        let trainer = Trainer::new(config, card, dataset, images, validation, devices, digest)?;
+        Ok(Self {
+            folder: folder.to_owned(),
+            recipe,
+            checkpoints,
+            device: options.device,
+            data,
+            trainer,
+        })
+    }
+
+    /// The card of the model that is trained; it has no figures yet.
+    pub fn card(&self) -> &Card {
+        self.trainer.card()
+    }
+
+    /// Trains, and writes the resolved recipe, the card, the log, the report, checkpoints, the best weights and their evaluation into the
+    /// folder. `observer` sees every event; setting `stop` ends the run after the step that it is in, with a checkpoint.
+    ///
+    /// # Errors
+    /// If a file cannot be written, if the checkpoint does not fit the recipe or the data, or if the loss is not a number any more.
+    pub fn train(mut self, observer: &mut dyn Observer, stop: &AtomicBool) -> Result<RunEnd> {
+        std::fs::create_dir_all(&self.folder).with_context(|| format!("cannot create {}", self.folder.display()))?;
+        if self.checkpoints.exist() {
+            self.trainer.resume(&self.checkpoints, &mut self.data)?;
+        }
+        write_whole(&self.folder.join(RECIPE), self.recipe.as_bytes())?;
+        let card = serde_json::to_vec_pretty(&self.trainer.card().to_stac())?;
+        write_whole(&self.folder.join(CARD), &card)?;
+        self.trainer.train(
+            &mut self.data,
+            &self.folder,
+            &self.checkpoints,
+            observer,
+            self.device,
+            stop,
+        )
+    }
+}
+
+/// Warns which classes have no labelled pixel, and the likely reason.
 ///
 /// # Errors
 /// If the training split has no labelled pixel at all.
@@ -118,13 +165,13 @@ fn tell_vanished(dataset: &DatasetConfig, training: Option<&SplitClasses>, valid
         let found = vanished(dataset, of, &others);
         if of.split == TRAIN && of.labelled() == 0 {
             let seen = found.first().map_or("it has no samples", |found| &found.seen);
-            bail!("nothing can be learned: {seen}");
+            bail!(Dataset, "nothing can be learned: {seen}");
         }
         for Vanished { seen, advice } in &found {
-            eprintln!("raremap: warning: {seen}. {}", capitalized(advice));
+            tracing::warn!("warning: {seen}. {}", capitalized(advice));
         }
         if of.split == VALIDATION && of.labelled() == 0 {
-            eprintln!("raremap: warning: there will be no figures, and the newest weights count as the best");
+            tracing::warn!("warning: there will be no figures, and the newest weights count as the best");
         }
     }
     Ok(())
@@ -140,7 +187,10 @@ fn capitalized(advice: &str) -> String {
 }
 
 /// Digest of what decides a run besides this program: the recipe without the path of its dataset, the dataset's description, and which
-/// image is in which split.
+/// image is in which split. In hexadecimal digits.
+///
+/// # Errors
+/// If the dataset's list cannot be read, or lacks the training or validation split.
 pub fn run_digest(config: &TrainConfig, dataset: &DatasetConfig) -> Result<String> {
     let mut hasher = Sha256::new();
     hasher.update(toml::to_string(&TrainConfig {

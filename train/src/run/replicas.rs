@@ -2,7 +2,6 @@
 
 use std::sync::{Mutex, PoisonError};
 
-use anyhow::{Result, ensure};
 use burn::optim::GradientsParams;
 use burn::tensor::{Device, Tensor};
 use raremap_model::{Card, DualLogits, Network};
@@ -10,6 +9,7 @@ use raremap_model::{Card, DualLogits, Network};
 use super::batch::{HostBatch, Stream, mix};
 use super::step_loss::StepLoss;
 use crate::config::TrainConfig;
+use crate::error::{Result, ensure};
 use crate::loss::Objective;
 use crate::optim::accumulate::{Accumulator, scaled};
 use crate::optim::parallel::{Share, data_parallel};
@@ -31,8 +31,9 @@ impl Replicas {
     pub(super) fn new(config: &TrainConfig, card: &Card, devices: Vec<Device>) -> Result<Self> {
         let schedule = &config.schedule;
         let (count, batch) = (devices.len(), schedule.crops_of(schedule.largest_crop_px()));
-        ensure!(count > 0, "training needs a device");
+        ensure!(Recipe, count > 0, "training needs a device");
         ensure!(
+            Recipe,
             batch.is_multiple_of(count),
             "a batch holds {batch} crops, which cannot be divided equally among {count} devices"
         );
@@ -142,6 +143,6 @@ fn pass(
         accumulator.add(model, gradients, weight);
         losses.push((StepLoss::of(loss), weight));
     }
-    ensure!(!losses.is_empty(), "a step needs at least one batch");
+    ensure!(Recipe, !losses.is_empty(), "a step needs at least one batch");
     Ok((StepLoss::mean(losses), accumulator.take_mean(model)))
 }

@@ -5,7 +5,6 @@ use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Instant;
 
-use anyhow::{Result, bail, ensure};
 use burn::module::Module;
 use burn::tensor::Device;
 use raremap_infer::BurnTileModel;
@@ -16,14 +15,15 @@ use sha2::{Digest, Sha256};
 use super::batch::{Data, HostBatch, Loader};
 use super::learner::Learner;
 use super::state::Progress;
-use super::{BEST_WEIGHTS, EVALUATION, VALIDATION};
+use super::{BEST_WEIGHTS, EVALUATION, RunEnd};
 use crate::checkpoint::{Checkpoints, flush, load_module, save_module};
 use crate::config::TrainConfig;
 use crate::dataset::{DatasetConfig, Entry, Sample, Split};
-use crate::evaluate::{Evaluation, Scenes, ScoreOptions, saliency_map, score};
+use crate::error::{Result, bail, ensure};
+use crate::evaluate::{Evaluation, Scenes, ScoreOptions, VALIDATION, saliency_map, score};
 use crate::sample::TRAIN;
 use crate::watch::{
-    BestMetric, Done, EarlyStopping, Epoch, Metric, Monitor, RunEvent, SaliencyRefresh, Start, Step, Stopped,
+    BestMetric, Done, EarlyStopping, Epoch, Metric, Monitor, Observer, RunEvent, SaliencyRefresh, Start, Step, Stopped,
     Validation, choose_samples, sample_pictures,
 };
 use raremap_device::Backend;
@@ -81,6 +81,7 @@ impl<'a> Trainer<'a> {
         let plateau = config.learning_rate.plateau_metric();
         if let Some(first) = config.sampling.first_refresh() {
             ensure!(
+                Recipe,
                 first < steps[0],
                 "sampling.first_refresh_step is {first}, but the run has {} steps: it would never use saliency",
                 steps[0]
@@ -124,6 +125,7 @@ impl<'a> Trainer<'a> {
         }
         let progress: Progress = serde_json::from_slice(&std::fs::read(folder.join(PROGRESS))?)?;
         ensure!(
+            Checkpoint,
             progress.digest == self.progress.digest,
             "the recipe, the seed or the data are not those that the run was started with, so its checkpoint does not fit"
         );
@@ -160,12 +162,12 @@ impl<'a> Trainer<'a> {
         data: &mut Data,
         run: &Path,
         checkpoints: &Checkpoints,
-        watch: bool,
+        observer: &mut dyn Observer,
         device: Backend,
         stop: &AtomicBool,
-    ) -> Result<()> {
+    ) -> Result<RunEnd> {
         let total = self.total_steps();
-        let mut monitor = Monitor::open(run, &self.config.watch, watch, total, self.progress.step)?;
+        let mut monitor = Monitor::open(run, &self.config.watch, observer, total, self.progress.step)?;
         monitor.record(&RunEvent::Start(Start {
             step: self.progress.step,
             total_steps: total,
@@ -188,12 +190,13 @@ impl<'a> Trainer<'a> {
                 reason: reason.clone(),
             }))?;
             if stop.load(Ordering::SeqCst) {
-                return Ok(());
+                return Ok(RunEnd::Interrupted);
             }
         }
         self.write_evaluation(run)?;
         let best_mean_iou = self.progress.best_mean_iou;
-        monitor.record(&RunEvent::Done(Done { step, best_mean_iou }))
+        monitor.record(&RunEvent::Done(Done { step, best_mean_iou }))?;
+        Ok(RunEnd::Done { best_mean_iou })
     }
 
     /// Runs steps until the end. The maps that guide the sampling only change between two rounds of workers.
@@ -202,7 +205,7 @@ impl<'a> Trainer<'a> {
         data: &mut Data,
         run: &Path,
         checkpoints: &Checkpoints,
-        monitor: &mut Monitor,
+        monitor: &mut Monitor<'_>,
         stop: &AtomicBool,
     ) -> Result<End> {
         let total = self.total_steps();
@@ -247,7 +250,7 @@ impl<'a> Trainer<'a> {
         batches: &[HostBatch],
         began: Instant,
         waited: f64,
-        monitor: &mut Monitor,
+        monitor: &mut Monitor<'_>,
         run: &Path,
     ) -> Result<()> {
         let step = self.progress.step;
@@ -273,6 +276,7 @@ impl<'a> Trainer<'a> {
         }))?;
         if !loss.total.is_finite() {
             bail!(
+                Diverged,
                 "the loss became {} at step {step}; the last checkpoint is in {}",
                 loss.total,
                 run.display()
@@ -298,7 +302,7 @@ impl<'a> Trainer<'a> {
         data: &Data,
         run: &Path,
         checkpoints: &Checkpoints,
-        monitor: &mut Monitor,
+        monitor: &mut Monitor<'_>,
         stop: &AtomicBool,
     ) -> Result<Option<End>> {
         let step = self.progress.step;
@@ -322,7 +326,7 @@ impl<'a> Trainer<'a> {
     }
 
     /// Evaluates the candidate, saves it if it is the best, and says whether the run should end.
-    fn validate(&mut self, epoch: usize, data: &Data, run: &Path, monitor: &mut Monitor) -> Result<Option<String>> {
+    fn validate(&mut self, epoch: usize, data: &Data, run: &Path, monitor: &mut Monitor<'_>) -> Result<Option<String>> {
         let step = self.progress.step;
         let candidate = self.learner.candidate();
         let model = BurnTileModel::new(candidate.clone().fold(), self.card.bands.len());
@@ -395,7 +399,7 @@ impl<'a> Trainer<'a> {
     }
 
     /// Maps of the auxiliary head for every scene of the training split.
-    fn refresh_saliency(&mut self, data: &mut Data, monitor: &mut Monitor) -> Result<()> {
+    fn refresh_saliency(&mut self, data: &mut Data, monitor: &mut Monitor<'_>) -> Result<()> {
         let began = Instant::now();
         let model = BurnTileModel::new(self.learner.candidate().fold(), self.card.bands.len());
         let split = data.split.clone();

@@ -7,7 +7,6 @@ pub mod testing;
 #[cfg(test)]
 mod tests;
 
-use anyhow::{Result, ensure};
 use rand::Rng;
 use rand::rngs::StdRng;
 use rand::seq::SliceRandom;
@@ -16,6 +15,8 @@ use serde::{Deserialize, Serialize};
 pub use places::{ClassPlaces, class_probabilities};
 pub use saliency::SaliencyMaps;
 pub use split::{TRAIN, TrainingSplit};
+
+use crate::error::{Result, ensure};
 
 /// How places are chosen.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -83,29 +84,37 @@ impl Default for SamplingSection {
 }
 
 impl SamplingSection {
-    /// Refuses values that mean nothing, and names their key.
+    /// Checks the values.
+    ///
+    /// # Errors
+    /// If a value means nothing; the message names its key.
     pub fn check(&self) -> Result<()> {
         for (name, share) in [("share", self.share), ("label_share", self.label_share)] {
             ensure!(
+                Recipe,
                 (0.0..=1.0).contains(&share),
                 "sampling.{name} is {share}; it must be from 0 to 1"
             );
         }
         ensure!(
+            Recipe,
             self.kind != SamplingKind::Mixed || self.share + self.label_share <= 1.0,
             "sampling.share and sampling.label_share add up to {}; together they must not exceed 1",
             self.share + self.label_share
         );
         ensure!(
+            Recipe,
             self.top_percent > 0.0 && self.top_percent <= 100.0,
             "sampling.top_percent is {}; it must be above 0 and at most 100",
             self.top_percent
         );
         ensure!(
+            Recipe,
             self.refresh_every_steps > 0,
             "sampling.refresh_every_steps must be positive"
         );
         ensure!(
+            Recipe,
             self.temperature > 0.0 && self.temperature.is_finite(),
             "sampling.temperature is {}; it must be positive",
             self.temperature
@@ -197,12 +206,14 @@ impl Sampler {
         section.check()?;
         let (saliency, label) = section.shares();
         ensure!(
+            Recipe,
             saliency == 0.0 || !rare.is_empty(),
             "sampling.kind needs saliency, but there is no auxiliary head: no class of the dataset has rare = true, or model.auxiliary_head is false"
         );
         let places = ClassPlaces::new(split, if label > 0.0 { classes } else { 0 });
         let probabilities = class_probabilities(&places.pixels(), section.temperature);
         ensure!(
+            Recipe,
             label == 0.0 || probabilities.iter().sum::<f64>() > 0.0,
             "sampling.kind needs label frequency, but no pixel of the training split is labelled"
         );

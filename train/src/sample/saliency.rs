@@ -1,11 +1,11 @@
 //! Saliency maps of the training scenes, and the regions that they point at.
 
-use anyhow::{Context, Result, ensure};
 use rand::Rng;
 use rand::rngs::StdRng;
 
 use super::{SaliencyScope, TrainingSplit};
 use crate::dataset::IGNORE;
+use crate::error::{Result, ensure, failure};
 use crate::sample::places::RowCounts;
 
 /// Level of a pixel that is never chosen because it is invalid or not scored.
@@ -127,8 +127,9 @@ impl SaliencyMaps {
             let path = sample.path.display();
             let map = maps
                 .next()
-                .with_context(|| format!("there is no saliency map for {path}"))??;
+                .ok_or_else(|| failure!(Checkpoint, "there is no saliency map for {path}"))??;
             ensure!(
+                Checkpoint,
                 map.len() == sample.labels.len(),
                 "the saliency map of {path} has {} pixels, the image {}",
                 map.len(),
@@ -140,6 +141,7 @@ impl SaliencyMaps {
                     return Ok(UNSCORED);
                 }
                 ensure!(
+                    Checkpoint,
                     (0.0..=1.0).contains(&value),
                     "the saliency map of {path} contains {value}"
                 );
@@ -148,6 +150,7 @@ impl SaliencyMaps {
             levels.push(quantized.collect::<Result<Vec<u16>>>()?);
         }
         ensure!(
+            Checkpoint,
             maps.next().is_none(),
             "there are more saliency maps than training samples"
         );
@@ -236,14 +239,19 @@ impl SaliencyMaps {
     /// # Errors
     /// If the bytes are damaged or belong to other samples.
     pub fn from_bytes(split: &TrainingSplit, scope: SaliencyScope, top_percent: f64, bytes: &[u8]) -> Result<Self> {
-        let mut rest = bytes.strip_prefix(MAGIC).context("these are not saliency maps")?;
+        let mut rest = bytes
+            .strip_prefix(MAGIC)
+            .ok_or_else(|| failure!(Checkpoint, "these are not saliency maps"))?;
         let number = |rest: &mut &[u8]| -> Result<u64> {
-            let (number, tail) = rest.split_first_chunk().context("the saliency maps are cut short")?;
+            let (number, tail) = rest
+                .split_first_chunk()
+                .ok_or_else(|| failure!(Checkpoint, "the saliency maps are cut short"))?;
             *rest = tail;
             Ok(u64::from_le_bytes(*number))
         };
         let scenes = number(&mut rest)?;
         ensure!(
+            Checkpoint,
             scenes == split.len() as u64,
             "the saliency maps are of {scenes} scenes, the training split has {}",
             split.len()
@@ -253,13 +261,14 @@ impl SaliencyMaps {
             let pixels = number(&mut rest)?;
             let path = sample.path.display();
             ensure!(
+                Checkpoint,
                 pixels == sample.labels.len() as u64,
                 "the saliency map of {path} has {pixels} pixels, the image {}",
                 sample.labels.len()
             );
             let (map, tail) = rest
                 .split_at_checked(2 * sample.labels.len())
-                .context("the saliency maps are cut short")?;
+                .ok_or_else(|| failure!(Checkpoint, "the saliency maps are cut short"))?;
             rest = tail;
             levels.push(
                 map.chunks_exact(2)
@@ -267,7 +276,11 @@ impl SaliencyMaps {
                     .collect(),
             );
         }
-        ensure!(rest.is_empty(), "the saliency maps continue after the last scene");
+        ensure!(
+            Checkpoint,
+            rest.is_empty(),
+            "the saliency maps continue after the last scene"
+        );
         Ok(Self::of_levels(split, scope, top_percent, levels))
     }
 }

@@ -2,9 +2,8 @@
 
 use std::sync::Arc;
 
-use anyhow::Result;
-
 use crate::dataset::{DatasetConfig, Sample, SourceSamples, SplitClasses};
+use crate::error::Result;
 
 /// Name of the split that a model learns from.
 pub const TRAIN: &str = "train";
@@ -32,7 +31,7 @@ impl TrainingSplit {
     pub fn load(dataset: &DatasetConfig) -> Result<Self> {
         let (split, sources) = dataset.load_sources(TRAIN)?;
         if split.dropped.total() > 0 {
-            eprintln!("raremap: {}", split.dropped.sentence(TRAIN));
+            tracing::info!("{}", split.dropped.sentence(TRAIN));
         }
         Ok(Self {
             samples: split.samples.into(),

@@ -3,6 +3,7 @@ use rand::SeedableRng;
 use super::testing::sample;
 use super::*;
 use crate::dataset::IGNORE;
+use crate::error::failure;
 
 /// Every draw of `count`, over epochs.
 fn draws(sampler: &Sampler, split: &TrainingSplit, count: usize, seed: u64) -> Vec<Draw> {
@@ -326,7 +327,7 @@ fn maps_that_do_not_fit_are_refused_by_the_samples_name() {
         (vec![good(), Ok(vec![0.5, f32::NAN, 0.5, 0.5])], "contains NaN"),
         (vec![good(), Ok(vec![1.5; 4])], "contains 1.5"),
         (vec![good(), good(), good()], "more saliency maps"),
-        (vec![Err(anyhow::anyhow!("out of memory"))], "out of memory"),
+        (vec![Err(failure!(Recipe, "out of memory"))], "out of memory"),
     ] {
         let error = sampler.refresh(maps).expect_err(message);
         assert!(error.to_string().contains(message), "{error}");

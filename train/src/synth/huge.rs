@@ -5,12 +5,13 @@ use std::io::BufWriter;
 use std::path::{Path, PathBuf};
 
 use super::class::CLASSES;
+use super::error::{SynthError, unwritten};
 use super::liss4::{self, Calibration};
 use super::mosaic::Mosaic;
+use super::options::{Compression, Layout, Product, SynthOptions};
 use super::sensor::TRUTH_NODATA;
-use super::write::{NorthUpGrid, Raster};
+use super::write::Raster;
 use super::zip::write_zip;
-use super::{Compression, Layout, Product, SynthArgs, SynthError, unwritten};
 use raremap_tiff::{BandOrder, BlockLayout};
 
 /// Strips are short: wide scenes are delivered so.
@@ -29,36 +30,33 @@ pub struct Written {
     pub class_pixels: [u64; CLASSES.len()],
 }
 
-/// Writes a scene of `size` (columns, rows) into a folder that is there, without ever holding it.
+/// Writes a scene of `[width_px, height_px]` into the folder `out`, which is there, without ever holding it.
 ///
 /// # Errors
 /// Whatever the file system reports.
-pub fn write(
-    arguments: &SynthArgs,
-    [width_px, height_px]: [usize; 2],
-    place: NorthUpGrid,
-) -> Result<Written, SynthError> {
-    let mosaic = Mosaic::lay(arguments.seed, width_px, height_px, arguments.footprint);
+pub fn write(out: &Path, options: &SynthOptions, [width_px, height_px]: [usize; 2]) -> Result<Written, SynthError> {
+    let place = options.grid();
+    let mosaic = Mosaic::lay(options.seed, width_px, height_px, options.cuts_corners);
     let raster = Raster {
         width_px,
         height_px,
         bits: 16,
         bands: &["green", "red", "nir"],
         nodata: 0,
-        blocks: match arguments.layout {
+        blocks: match options.layout {
             Layout::Tiles => BlockLayout::Tiles(TILE_PX),
             Layout::Cog => BlockLayout::Tiles(COG_TILE_PX),
             _ => BlockLayout::Strips(STRIP_ROWS),
         },
         band_order: BandOrder::ByPixel,
-        deflate_level: (arguments.compression == Compression::Deflate).then_some(DEFLATE_LEVEL),
-        has_overviews: arguments.layout == Layout::Cog,
+        deflate_level: (options.compression == Compression::Deflate).then_some(DEFLATE_LEVEL),
+        has_overviews: options.layout == Layout::Cog,
         place,
         pixel: &|x, y, row| row.extend(mosaic.pixel(x, y).0),
     };
     let mut files = Vec::new();
     let mut save = |name: &str, raster: &Raster<'_>| -> Result<(), SynthError> {
-        let path = arguments.out.join(name);
+        let path = out.join(name);
         let file = File::create(&path).map_err(at(&path))?;
         raster
             .write(BufWriter::with_capacity(1 << 20, file))
@@ -66,7 +64,7 @@ pub fn write(
         files.push(path);
         Ok(())
     };
-    match arguments.product {
+    match options.product {
         None => save("scene.tif", &raster)?,
         Some(Product::Liss4) => {
             let calibration = Calibration::new();
@@ -105,13 +103,13 @@ pub fn write(
             *count += 1;
         }
     }
-    if arguments.product == Some(Product::Liss4) {
-        let path = arguments.out.join(liss4::METADATA);
+    if options.product == Some(Product::Liss4) {
+        let path = out.join(liss4::METADATA);
         let text = liss4::metadata(width_px, height_px, place.pixel_m, place.epsg);
         std::fs::write(&path, text).map_err(at(&path))?;
         files.insert(files.len() - 1, path);
-        if arguments.zip {
-            let zip = arguments.out.join(format!("{}.zip", liss4::PRODUCT_ID));
+        if options.zips {
+            let zip = out.join(format!("{}.zip", liss4::PRODUCT_ID));
             let truth = files.pop();
             pack(&zip, &files)?;
             files = [zip].into_iter().chain(truth).collect();
@@ -122,15 +120,15 @@ pub fn write(
 
 /// Puts files into an archive, in the product's folder, and removes them.
 fn pack(archive: &Path, files: &[PathBuf]) -> Result<(), SynthError> {
-    write_zip(archive, liss4::PRODUCT_ID, files).map_err(|(path, source)| SynthError::Write { path, source })?;
+    write_zip(archive, liss4::PRODUCT_ID, files).map_err(|(path, error)| SynthError::Write { path, error })?;
     files
         .iter()
         .try_for_each(|path| std::fs::remove_file(path).map_err(at(path)))
 }
 
 fn at(path: &Path) -> impl FnOnce(std::io::Error) -> SynthError + '_ {
-    move |source| SynthError::Write {
+    move |error| SynthError::Write {
         path: path.to_owned(),
-        source,
+        error,
     }
 }

@@ -1,4 +1,4 @@
-//! `raremap tune` searches for the hyperparameters with the highest rare-class recall that cost no mean IoU.
+//! Searches for the hyperparameters with the highest rare-class recall that cost no mean IoU.
 
 mod process;
 mod sampler;
@@ -10,15 +10,14 @@ use std::fs::File;
 use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::AtomicBool;
 
-use anyhow::{Context, Result, ensure};
-use clap::Args;
 use serde::{Deserialize, Serialize};
 use toml::Table;
 
 use crate::config::TrainConfig;
 use crate::dataset::DatasetConfig;
+use crate::error::{Context, Result, ensure, failure};
 use crate::watch::{BestMetric, BestSection, Metric};
 use process::ProcessRunner;
 use raremap_device::Backend;
@@ -27,30 +26,6 @@ use search::{End, Search, Trial};
 use space::SearchConfig;
 
 use crate::overrides::put;
-
-/// Searches hyperparameters for the highest recall of rare classes, with a mean IoU no more than a margin below the recipe's.
-#[derive(Debug, Args)]
-pub struct TuneArgs {
-    /// The recipe to start from, a TOML file.
-    recipe: PathBuf,
-    /// What to search, a TOML file.
-    search: PathBuf,
-    /// Number of trials, including the baseline [default: the search file's].
-    #[arg(long)]
-    trials: Option<usize>,
-    /// Folder for the trials, their table and best.toml [default: runs/NAME-tune].
-    #[arg(long)]
-    out: Option<PathBuf>,
-    /// Continue the folder's search; it may have more trials now.
-    #[arg(long)]
-    resume: bool,
-    /// Device to train on.
-    #[arg(long, value_enum, default_value = "cpu")]
-    device: Backend,
-    /// Look for the dataset's files in this folder.
-    #[arg(long)]
-    root: Option<PathBuf>,
-}
 
 /// What must be the same for a search to continue in a folder.
 #[derive(Debug, PartialEq, Serialize, Deserialize)]
@@ -64,46 +39,94 @@ const TRIALS: &str = "trials.jsonl";
 /// What was searched, in the search's folder.
 const SEARCH: &str = "search.json";
 
-/// Runs `raremap tune`.
-pub fn run(args: &TuneArgs) -> Result<()> {
-    let mut config = SearchConfig::read(&args.search)?;
-    config.trials = args.trials.unwrap_or(config.trials);
-    ensure!(config.trials > 0, "--trials must be positive");
-    let checked = TrainConfig::read(&args.recipe, &[])?;
-    let dataset = DatasetConfig::read(&checked.dataset, args.root.as_deref())?;
-    let recipe = recipe_table(&args.recipe, &checked.dataset)?;
-    check_space(&config, &recipe).with_context(|| format!("{} does not fit the recipe", args.search.display()))?;
+/// How a search runs.
+#[derive(Debug, Clone, PartialEq)]
+pub struct TuneOptions {
+    /// The `raremap` command, which trains each trial as `PROGRAM train ...`.
+    pub program: PathBuf,
+    /// Folder for the trials, their table and `best.toml`; `None` for `runs/NAME-tune`.
+    pub out: Option<PathBuf>,
+    /// Number of trials, including the baseline, at least 1; `None` for the search file's.
+    pub trials: Option<usize>,
+    /// Continue the folder's search; it may have more trials now.
+    pub resume: bool,
+    /// Device to train on.
+    pub device: Backend,
+    /// Folder of the dataset's files; `None` for the one that the dataset names.
+    pub root: Option<PathBuf>,
+}
+
+impl TuneOptions {
+    /// A new search on the CPU, of trials that `program` trains.
+    pub fn new(program: impl Into<PathBuf>) -> Self {
+        Self {
+            program: program.into(),
+            out: None,
+            trials: None,
+            resume: false,
+            device: Backend::Cpu,
+            root: None,
+        }
+    }
+}
+
+/// A search that has ended.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Tuned {
+    /// Folder of the search.
+    pub out: PathBuf,
+    /// How many trials are done.
+    pub trials: usize,
+    /// Whether it was interrupted before its last trial.
+    pub is_interrupted: bool,
+    /// The best trial, described in one line, and the file with its recipe; `None` if no trial keeps the mean IoU.
+    pub best: Option<(String, PathBuf)>,
+}
+
+/// Searches hyperparameters around the recipe in the file `recipe` for the highest recall of rare classes, with a mean IoU no more than a
+/// margin below the recipe's. The file `search` says what to search. Setting `stop` ends the search where it can continue.
+///
+/// # Errors
+/// If a file cannot be read or does not fit the others, if the folder has another search, if a result cannot be written, and if the recipe
+/// itself or three trials in succession fail.
+pub fn tune(recipe: &Path, search: &Path, options: &TuneOptions, stop: &Arc<AtomicBool>) -> Result<Tuned> {
+    let (recipe_path, search_path) = (recipe, search);
+    let mut config = SearchConfig::read(search_path)?;
+    config.trials = options.trials.unwrap_or(config.trials);
+    ensure!(Search, config.trials > 0, "--trials must be positive");
+    let checked = TrainConfig::read(recipe_path, &[])?;
+    let dataset = DatasetConfig::read(&checked.dataset, options.root.as_deref())?;
+    let recipe = recipe_table(recipe_path, &checked.dataset)?;
+    check_space(&config, &recipe).with_context(|| format!("{} does not fit the recipe", search_path.display()))?;
 
     let classes: Vec<String> = dataset.classes.iter().map(|class| class.name.clone()).collect();
     let rare = dataset.rare_classes();
     let objective = Metric::parse("objective", &config.objective, &classes, &rare)
-        .with_context(|| args.search.display().to_string())?;
+        .with_context(|| search_path.display().to_string())?;
     let best: BestSection = match recipe.get("best") {
         Some(section) => section
             .clone()
             .try_into()
-            .with_context(|| format!("best of {}", args.recipe.display()))?,
+            .with_context(|| format!("best of {}", recipe_path.display()))?,
         None => BestSection::default(),
     };
     let best = BestMetric::new(&best, &classes, &rare)?;
 
-    let out = args
+    let out = options
         .out
         .clone()
         .unwrap_or_else(|| Path::new("runs").join(format!("{}-tune", checked.name)));
     std::fs::create_dir_all(&out).with_context(|| format!("cannot create {}", out.display()))?;
-    let done = begin(&out, args.resume, &config, &recipe)?;
-    let stop = Arc::new(AtomicBool::new(false));
-    let signal = Arc::clone(&stop);
-    ctrlc::set_handler(move || signal.store(true, Ordering::SeqCst)).context("cannot catch Ctrl-C")?;
+    let done = begin(&out, options.resume, &config, &recipe)?;
     let mut runner = ProcessRunner {
         out: out.clone(),
-        device: args.device,
-        root: args.root.clone(),
+        device: options.device,
+        root: options.root.clone(),
         halving: config.halving.is_some(),
         objective,
         best,
-        stop,
+        program: options.program.clone(),
+        stop: Arc::clone(stop),
     };
     let log = out.join(TRIALS);
     let file = File::options().create(true).append(true).open(&log);
@@ -119,17 +142,15 @@ pub fn run(args: &TuneArgs) -> Result<()> {
         table::write(&out, &checked.name, search)
     })?;
     table::write(&out, &checked.name, &search)?;
-    if end == End::Interrupted {
-        tracing::warn!(
-            "interrupted after {} trials; use --resume to continue in {}",
-            search.trials().len(),
-            out.display()
-        );
-    } else if let Some(best) = search.best() {
-        println!("{}", table::line(&search, best));
-        println!("its recipe is {}", out.join(table::BEST).display());
-    }
-    Ok(())
+    let best = search
+        .best()
+        .map(|best| (table::line(&search, best), out.join(table::BEST)));
+    Ok(Tuned {
+        trials: search.trials().len(),
+        is_interrupted: end == End::Interrupted,
+        best,
+        out,
+    })
 }
 
 /// The recipe as written, with a path to its dataset that is also valid from other folders.
@@ -139,7 +160,7 @@ fn recipe_table(path: &Path, dataset: &Path) -> Result<Table> {
     let dataset = std::path::absolute(dataset).with_context(|| dataset.display().to_string())?;
     let dataset = dataset
         .to_str()
-        .with_context(|| format!("{} is not UTF-8", dataset.display()))?;
+        .ok_or_else(|| failure!(Search, "{} is not UTF-8", dataset.display()))?;
     recipe.insert("dataset".to_owned(), dataset.into());
     Ok(recipe)
 }
@@ -175,6 +196,7 @@ fn begin(out: &Path, resume: bool, config: &SearchConfig, recipe: &Table) -> Res
         return Ok(Vec::new());
     }
     ensure!(
+        Search,
         resume,
         "{} already contains a search: use --resume to continue it, or --out to start another",
         out.display()
@@ -182,6 +204,7 @@ fn begin(out: &Path, resume: bool, config: &SearchConfig, recipe: &Table) -> Res
     let text = std::fs::read(&path).with_context(|| format!("cannot read {}", path.display()))?;
     // These are compared as text, because a number that is read back from JSON may differ in its last digit.
     ensure!(
+        Search,
         text == serde_json::to_vec_pretty(&fixed)?,
         "the recipe or the search is not what {} was started with, so its trials do not fit",
         out.display()

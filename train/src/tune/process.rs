@@ -1,4 +1,4 @@
-//! Trials are runs of this command, each in a folder of its own.
+//! Trials are runs of the `raremap` command, each in a folder of its own.
 
 use std::fs::File;
 use std::path::{Path, PathBuf};
@@ -7,12 +7,12 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use anyhow::{Context, Result};
 use toml::Table;
 
 use super::search::{Figures, Outcome, Runner};
 use super::space::Values;
 use crate::checkpoint::Checkpoints;
+use crate::error::{Context, Result};
 use crate::watch::{BestMetric, History, LOG, Metric, RunEvent};
 use raremap_device::Backend;
 use raremap_io::write_whole;
@@ -38,6 +38,8 @@ pub struct ProcessRunner {
     pub objective: Metric,
     /// Which weights a run saves as its best.
     pub best: BestMetric,
+    /// The command.
+    pub program: PathBuf,
     /// Set when a person wants to stop the search.
     pub stop: Arc<AtomicBool>,
 }
@@ -48,7 +50,7 @@ impl ProcessRunner {
     }
 
     fn command(&self, run: &Path) -> Result<Command> {
-        let mut command = Command::new(std::env::current_exe().context("cannot find this command's own file")?);
+        let mut command = Command::new(&self.program);
         command.arg("train").arg(run.join(RECIPE)).arg("--out").arg(run);
         command.args(["--device", &self.device.to_string()]);
         if let Some(root) = &self.root {

@@ -1,12 +1,12 @@
 //! Proposals by tree-structured Parzen estimators (Bergstra et al., NIPS 2011), one per parameter.
 
-use anyhow::Result;
 use rand_for_tpe::rngs::StdRng;
 use rand_for_tpe::{RngExt, SeedableRng};
 use tpe::density_estimation::DefaultEstimatorBuilder;
 use tpe::{TpeOptimizer, TpeOptimizerBuilder, histogram_estimator, parzen_estimator};
 
 use super::space::{Parameter, SearchConfig, Values};
+use crate::error::{Result, failure};
 
 /// Share of the trials that count as good.
 const GOOD: f64 = 0.25;
@@ -31,9 +31,9 @@ impl Sampler {
                 Parameter::Choice(_) => histogram_estimator(),
                 _ => parzen_estimator(),
             };
-            let range = tpe::range(low, high).map_err(|error| anyhow::anyhow!("space.{key:?}: {error:?}"))?;
+            let range = tpe::range(low, high).map_err(|error| failure!(Search, "space.{key:?}: {error:?}"))?;
             let optimizer = TpeOptimizerBuilder::new().gamma(GOOD).build(estimator, range);
-            let optimizer = optimizer.map_err(|error| anyhow::anyhow!("{error}"))?;
+            let optimizer = optimizer.map_err(|error| failure!(Search, "{error}"))?;
             axes.push((key.clone(), parameter.clone(), optimizer));
         }
         Ok(Self {
@@ -58,7 +58,9 @@ impl Sampler {
             let at = if trial <= self.startup {
                 low + (high - low) * random.random::<f64>()
             } else {
-                optimizer.ask(&mut random)?
+                optimizer
+                    .ask(&mut random)
+                    .map_err(|error| failure!(Search, "space.{key:?}: {error}"))?
             };
             values.insert(key.clone(), parameter.value(at));
         }
@@ -72,7 +74,8 @@ impl Sampler {
     pub fn tell(&mut self, values: &Values, cost: f64) -> Result<()> {
         for (key, parameter, optimizer) in &mut self.axes {
             let at = values.get(key).and_then(|value| parameter.place(value));
-            optimizer.tell(at.unwrap_or(f64::NAN), cost)?;
+            let told = optimizer.tell(at.unwrap_or(f64::NAN), cost);
+            told.map_err(|error| failure!(Search, "space.{key:?}: {error}"))?;
         }
         Ok(())
     }

@@ -1,11 +1,11 @@
 //! The search decides which trial runs for how long, which results are allowed, and which is the best.
 
-use anyhow::{Result, bail};
 use serde::{Deserialize, Serialize};
 use toml::Table;
 
 use super::sampler::Sampler;
 use super::space::{SearchConfig, Values, get};
+use crate::error::{Result, bail, failure};
 use crate::overrides::put;
 
 /// Runs recipes.
@@ -135,7 +135,7 @@ impl Search {
             };
             let failure = trial.rungs.last().and_then(|rung| rung.failure.clone());
             if let (0, Some(failure)) = (index, &failure) {
-                bail!("the recipe itself fails: {failure}");
+                bail!(Run, "the recipe itself fails: {failure}");
             }
             self.add(trial.clone())?;
             done(self, &trial)?;
@@ -143,7 +143,7 @@ impl Search {
             if let (Some(failure), Some(last)) = (failure, self.trials.last_chunk::<FAILURES>())
                 && last.iter().all(failed)
             {
-                bail!("{FAILURES} trials in succession have failed; the last: {failure}");
+                bail!(Run, "{FAILURES} trials in succession have failed; the last: {failure}");
             }
         }
         Ok(End::Complete)
@@ -176,7 +176,8 @@ impl Search {
         };
         for (level, &epochs) in self.rungs.iter().enumerate() {
             if self.rungs.len() > 1 {
-                put(&mut recipe, "schedule.epochs", i64::try_from(epochs)?.into())?;
+                let epochs = i64::try_from(epochs).map_err(|_| failure!(Search, "{epochs} epochs are too many"))?;
+                put(&mut recipe, "schedule.epochs", epochs.into())?;
             }
             let (figures, failure) = match runner.run(index, &trial.values, &recipe, epochs)? {
                 Outcome::Interrupted => return Ok(None),

@@ -3,9 +3,10 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
-use anyhow::{Context, Result, ensure};
 use serde::{Deserialize, Serialize};
 use toml::{Table, Value};
+
+use crate::error::{Context, Result, ensure};
 
 /// Values of a trial, by dotted key of the recipe.
 pub type Values = BTreeMap<String, Value>;
@@ -95,19 +96,21 @@ impl SearchConfig {
     }
 
     fn check(&self) -> Result<()> {
-        ensure!(self.trials > 0, "trials must be positive");
+        ensure!(Search, self.trials > 0, "trials must be positive");
         ensure!(
+            Search,
             (0.0..1.0).contains(&self.margin),
             "margin must be at least 0 and below 1"
         );
-        ensure!(!self.space.is_empty(), "space must name at least one parameter");
+        ensure!(Search, !self.space.is_empty(), "space must name at least one parameter");
         for (key, parameter) in &self.space {
             parameter.check().with_context(|| format!("space.{key:?}"))?;
         }
         if let Some(halving) = &self.halving {
-            ensure!(halving.min_epochs > 0, "halving.min_epochs must be positive");
-            ensure!(halving.factor >= 2, "halving.factor must be at least 2");
+            ensure!(Search, halving.min_epochs > 0, "halving.min_epochs must be positive");
+            ensure!(Search, halving.factor >= 2, "halving.factor must be at least 2");
             ensure!(
+                Search,
                 !self.space.contains_key("schedule.epochs"),
                 "halving chooses schedule.epochs, so the space cannot contain it"
             );
@@ -135,18 +138,24 @@ impl Parameter {
         match self {
             Self::Log([low, high]) => {
                 ensure!(
+                    Search,
                     *low > 0.0 && low < high && high.is_finite(),
                     "log needs two positive numbers, the lower one first"
                 );
             }
             Self::Uniform([low, high]) => {
                 ensure!(
+                    Search,
                     low < high && (high - low).is_finite(),
                     "uniform needs two numbers, the lower one first"
                 );
             }
-            Self::Integer([low, high]) => ensure!(low < high, "integer needs two whole numbers, the lower one first"),
-            Self::Choice(values) => ensure!(values.len() >= 2, "choice needs at least two values"),
+            Self::Integer([low, high]) => ensure!(
+                Search,
+                low < high,
+                "integer needs two whole numbers, the lower one first"
+            ),
+            Self::Choice(values) => ensure!(Search, values.len() >= 2, "choice needs at least two values"),
         }
         Ok(())
     }

@@ -2,12 +2,12 @@
 
 use std::path::Path;
 
-use anyhow::Result;
 use maud::{DOCTYPE, PreEscaped, html};
 use serde_json::json;
 use toml::Table;
 
 use super::search::{Search, Trial};
+use crate::error::Result;
 use raremap_io::write_whole;
 
 /// The recipe with the winning values, in the search's folder.

@@ -1,7 +1,8 @@
 //! Draws line charts as SVG text, to be put into a page.
 
-use anyhow::{Result, anyhow};
 use plotters::prelude::*;
+
+use crate::error::{Result, failure};
 
 /// Colours of series, readable on white and on black.
 pub const PALETTE: [&str; 8] = [
@@ -92,7 +93,7 @@ pub fn line_chart(x_name: &str, series: &[Series], span: Span) -> Result<String>
 
     let mut svg = String::new();
     {
-        let failed = |error: &dyn std::fmt::Display| anyhow!("cannot draw a chart: {error}");
+        let failed = |error: &dyn std::fmt::Display| failure!(Drawing, "cannot draw a chart: {error}");
         let area = SVGBackend::with_string(&mut svg, (640, 260)).into_drawing_area();
         let mut chart = ChartBuilder::on(&area)
             .margin(6)

@@ -354,7 +354,7 @@ mod optional_number {
         Text(String),
     }
 
-    pub fn serialize<S: Serializer>(value: &Option<f64>, serializer: S) -> Result<S::Ok, S::Error> {
+    pub(super) fn serialize<S: Serializer>(value: &Option<f64>, serializer: S) -> Result<S::Ok, S::Error> {
         value
             .map(|value| match value.is_finite() {
                 true => Number::Finite(value),
@@ -363,7 +363,7 @@ mod optional_number {
             .serialize(serializer)
     }
 
-    pub fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<f64>, D::Error> {
+    pub(super) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<f64>, D::Error> {
         Ok(match Option::<Number>::deserialize(deserializer)? {
             None => None,
             Some(Number::Finite(value)) => Some(value),
@@ -378,11 +378,11 @@ mod number {
 
     use super::optional_number;
 
-    pub fn serialize<S: Serializer>(value: &f64, serializer: S) -> Result<S::Ok, S::Error> {
+    pub(super) fn serialize<S: Serializer>(value: &f64, serializer: S) -> Result<S::Ok, S::Error> {
         optional_number::serialize(&Some(*value), serializer)
     }
 
-    pub fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<f64, D::Error> {
+    pub(super) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<f64, D::Error> {
         Ok(optional_number::deserialize(deserializer)?.unwrap_or(f64::NAN))
     }
 }

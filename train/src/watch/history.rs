@@ -2,9 +2,8 @@
 
 use std::path::Path;
 
-use anyhow::{Context, Result};
-
 use super::event::{Epoch, Finding, RunEvent, SaliencyRefresh, Samples, Start, Step, Validation};
+use crate::error::{Context, Result};
 
 /// The events of a run that are still valid.
 #[derive(Debug, Clone, Default, PartialEq)]

@@ -1,39 +1,41 @@
 //! Watches a run: its log, what people see of it while it lasts, and what is wrong with it.
 //!
-//! A run reports what happens as [`RunEvent`]s to its [`Monitor`]. That keeps the [`History`], looks for findings, and passes every event
-//! on: to `log.jsonl`, to the terminal, to TensorBoard's event files and into `report.html`.
+//! A run reports what happens as [`RunEvent`]s to its monitor. That keeps the [`History`], looks for findings, and passes every event on: to
+//! `log.jsonl`, to TensorBoard's event files, into `report.html`, and to the caller's [`Observer`].
 
 mod chart;
-mod console;
 mod event;
 mod findings;
 mod history;
+mod observer;
 mod picture;
 mod report;
 mod samples;
 mod stopping;
 mod tensorboard;
-mod terminal;
 
 use std::fs::File;
 use std::io::{Read, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 
-use anyhow::{Context, Result, ensure};
 use serde::{Deserialize, Serialize};
 
-pub use console::Console;
+pub use chart::short;
 pub use event::{
-    Done, Epoch, Finding, RunEvent, SaliencyRefresh, SampleFiles, Samples, Start, Step, Stopped, Validation,
+    AuxiliaryScore, ClassScore, Done, Epoch, Finding, FindingKind, RunEvent, SaliencyRefresh, SampleFiles, Samples,
+    Start, Step, Stopped, Validation,
 };
 pub use history::History;
+pub use observer::Observer;
 pub use picture::Picture;
 pub use samples::{choose_samples, sample_pictures};
 pub use stopping::{BestMetric, BestSection, EarlyStopping, Metric, Mode, StoppingSection, StoppingState};
 
 use raremap_io::write_whole;
 use tensorboard::EventFile;
+
+use crate::error::{Context, Result, ensure};
 
 /// The log of a run, in its folder.
 pub const LOG: &str = "log.jsonl";
@@ -69,7 +71,11 @@ impl WatchSection {
     /// # Errors
     /// If a value makes no sense; the message names its key.
     pub fn check(&self) -> Result<()> {
-        ensure!(self.log_every_steps > 0, "watch.log_every_steps must be positive");
+        ensure!(
+            Recipe,
+            self.log_every_steps > 0,
+            "watch.log_every_steps must be positive"
+        );
         Ok(())
     }
 }
@@ -90,28 +96,27 @@ pub struct SamplePictures {
 }
 
 /// Passes a run's events on to everything that shows them.
-pub struct Monitor {
+pub struct Monitor<'a> {
     run: PathBuf,
     settings: WatchSection,
     log: File,
     history: History,
     current: Vec<Finding>,
-    console: Console,
+    observer: &'a mut dyn Observer,
     events: Option<EventFile>,
     /// When the page was last written.
     reported: Option<Instant>,
 }
 
-impl Monitor {
-    /// Opens the log of the run in `run`, with its events up to step `resumed_at`. With `watch`, the terminal shows the whole run, if there
-    /// is a terminal.
+impl<'a> Monitor<'a> {
+    /// Opens the log of the run in `run`, with its events up to step `resumed_at`.
     ///
     /// # Errors
     /// If a file cannot be read or written.
     pub fn open(
         run: &Path,
         settings: &WatchSection,
-        watch: bool,
+        observer: &'a mut dyn Observer,
         total_steps: usize,
         resumed_at: usize,
     ) -> Result<Self> {
@@ -138,7 +143,7 @@ impl Monitor {
             current: findings::findings(&history),
             history,
             events: events.transpose()?,
-            console: Console::open(watch, total_steps, resumed_at)?,
+            observer,
             reported: None,
         })
     }
@@ -150,7 +155,7 @@ impl Monitor {
     }
 
     /// Takes an event. Only every n-th step is logged (`watch.log_every_steps`), and the first, the last, and those that are not finite;
-    /// all steps move the progress bar. Findings are looked for with every logged step and every validation.
+    /// all steps reach the observer. Findings are looked for with every logged step and every validation.
     ///
     /// # Errors
     /// If a file cannot be written.
@@ -158,7 +163,7 @@ impl Monitor {
         if let RunEvent::Step(step) = event
             && !self.keeps(step)
         {
-            self.console.step(&self.history, &self.current, step);
+            self.observer.event(event, &self.history, &self.current);
             return Ok(());
         }
         self.pass_on(event)?;
@@ -233,7 +238,7 @@ impl Monitor {
         if let Some(events) = &mut self.events {
             events.record(&self.run, event)?;
         }
-        self.console.event(&self.history, &self.current, event, line.trim_end());
+        self.observer.event(event, &self.history, &self.current);
         Ok(())
     }
 }
@@ -255,7 +260,6 @@ fn cut_torn_line(log: &mut File) -> Result<()> {
 
 #[cfg(test)]
 mod tests {
-    use super::event::FindingKind;
     use super::*;
 
     fn step(step: usize, loss: f64) -> RunEvent {
@@ -264,6 +268,18 @@ mod tests {
             loss,
             ..Step::default()
         })
+    }
+
+    /// The steps that came.
+    #[derive(Default)]
+    struct Seen(Vec<usize>);
+
+    impl Observer for Seen {
+        fn event(&mut self, event: &RunEvent, _: &History, _: &[Finding]) {
+            if let RunEvent::Step(step) = event {
+                self.0.push(step.step);
+            }
+        }
     }
 
     fn kept(run: &Path) -> Vec<(usize, f64)> {
@@ -287,17 +303,20 @@ mod tests {
                 ..Start::default()
             })
         };
-        let mut monitor = Monitor::open(run, &settings, false, 9, 0).expect("opens");
+        let mut seen = Seen::default();
+        let mut monitor = Monitor::open(run, &settings, &mut seen, 9, 0).expect("opens");
         monitor.record(&start(0)).expect("records");
         for index in 1..=6 {
             monitor.record(&step(index, index as f64)).expect("records");
         }
         assert_eq!(kept(run), [(1, 1.0), (2, 2.0), (4, 4.0), (6, 6.0)]);
         drop(monitor);
+        assert_eq!(seen.0, [1, 2, 3, 4, 5, 6], "steps that are not logged are seen, too");
         let mut log = File::options().append(true).open(run.join(LOG)).expect("opens");
         log.write_all(b"{\"event\":\"st").expect("writes");
 
-        let mut monitor = Monitor::open(run, &settings, false, 9, 3).expect("opens");
+        let mut nobody = ();
+        let mut monitor = Monitor::open(run, &settings, &mut nobody, 9, 3).expect("opens");
         monitor.record(&start(3)).expect("records");
         monitor.record(&step(4, 40.0)).expect("records");
         monitor.record(&step(5, f64::NAN)).expect("records");

@@ -2,9 +2,9 @@
 
 use std::path::Path;
 
-use anyhow::{Context, Result, ensure};
-
 use raremap_io::write_whole;
+
+use crate::error::{Context, Result, ensure, failure};
 
 /// 8-bit RGB, row by row from the top.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -28,6 +28,9 @@ impl Picture {
     }
 
     /// Draws classes in their colours; a label without one (ignored, nodata) is grey.
+    ///
+    /// # Shapes
+    /// - `labels`: `[height, width]`
     pub fn of_classes(width: usize, height: usize, labels: &[u8], colors: &[[u8; 3]]) -> Self {
         let color = |index: usize| labels.get(index).and_then(|&label| colors.get(usize::from(label)));
         Self::from_fn(width, height, |index| color(index).copied().unwrap_or([128; 3]))
@@ -35,6 +38,9 @@ impl Picture {
 
     /// Draws bands of one image as red, green and blue, each stretched from its 2nd to its 98th percentile; the same band may be used three
     /// times. Values that are not finite are black.
+    ///
+    /// # Shapes
+    /// - `bands[i]`: `[height, width]`
     pub fn of_bands(width: usize, height: usize, bands: [&[f32]; 3]) -> Self {
         let ranges = bands.map(|band| {
             let mut sorted: Vec<f32> = band.iter().copied().filter(|value| value.is_finite()).collect();
@@ -53,7 +59,10 @@ impl Picture {
         })
     }
 
-    /// Draws probabilities from black over orange to white.
+    /// Draws probabilities, 0 to 1, from black over orange to white.
+    ///
+    /// # Shapes
+    /// - `probability`: `[height, width]`
     pub fn of_probability(width: usize, height: usize, probability: &[f32]) -> Self {
         Self::from_fn(width, height, |index| {
             let p = probability.get(index).copied().unwrap_or(0.0).clamp(0.0, 1.0);
@@ -67,6 +76,7 @@ impl Picture {
     /// If the sizes do not fit the bytes.
     pub fn encode_png(&self) -> Result<Vec<u8>> {
         ensure!(
+            Drawing,
             self.rgb.len() == self.width * self.height * 3 && !self.rgb.is_empty(),
             "a picture of {} x {} has {} bytes",
             self.width,
@@ -74,7 +84,9 @@ impl Picture {
             self.rgb.len()
         );
         let mut bytes = Vec::new();
-        let mut encoder = png::Encoder::new(&mut bytes, u32::try_from(self.width)?, u32::try_from(self.height)?);
+        let side =
+            |px: usize| u32::try_from(px).map_err(|_| failure!(Drawing, "{px} pixels are too many for a picture"));
+        let mut encoder = png::Encoder::new(&mut bytes, side(self.width)?, side(self.height)?);
         encoder.set_color(png::ColorType::Rgb);
         encoder.set_depth(png::BitDepth::Eight);
         let mut writer = encoder.write_header()?;
@@ -93,6 +105,9 @@ impl Picture {
     }
 
     /// Writes a PNG file.
+    ///
+    /// # Errors
+    /// If the picture is empty, or if the file cannot be written.
     pub fn write(&self, path: &Path) -> Result<()> {
         Ok(write_whole(
             path,

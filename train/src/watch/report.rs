@@ -3,7 +3,6 @@
 use std::path::Path;
 use std::time::Duration;
 
-use anyhow::Result;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use maud::{DOCTYPE, Markup, PreEscaped, html};
@@ -11,6 +10,7 @@ use maud::{DOCTYPE, Markup, PreEscaped, html};
 use super::chart::{PALETTE, Series, Span, line_chart, short};
 use super::event::{Finding, RunEvent, Samples, Validation};
 use super::history::History;
+use crate::error::Result;
 
 /// How long an open page waits before it reloads.
 pub const REFRESH: Duration = Duration::from_secs(15);

@@ -1,12 +1,12 @@
 //! Makes pictures of validation images, with the same pipeline that predicts.
 
-use anyhow::{Context, Result};
 use raremap_infer::{DecideOptions, SceneInMemory, TileModel, View, run_in_memory};
 use raremap_model::Card;
 
 use super::SamplePictures;
 use super::picture::Picture;
 use crate::dataset::{DatasetConfig, Sample};
+use crate::error::{Context, Result};
 use crate::evaluate::Layout;
 
 /// Indices of the `count` samples with the most pixels of `rare` classes, most first, because those are worth looking at.

@@ -1,9 +1,9 @@
 //! Which validation figure decides which weights are the best, and whether a run ends early.
 
-use anyhow::{Result, bail, ensure};
 use serde::{Deserialize, Serialize};
 
 use super::event::{AuxiliaryScore, ClassScore, Validation};
+use crate::error::{Result, bail, ensure};
 
 /// Whether a higher or a lower figure is better.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -118,6 +118,7 @@ impl Metric {
     pub fn parse(key: &str, name: &str, classes: &[String], rare: &[String]) -> Result<Self> {
         let names = Self::names(classes, rare);
         ensure!(
+            Recipe,
             names.iter().any(|known| known == name),
             "{key}: there is no figure {name:?}; the figures are {}",
             names.join(", ")
@@ -136,7 +137,7 @@ impl Metric {
                 "loss_training" => Self::LossTraining,
                 "rare_recall" => Self::RareRecall,
                 "rare_iou" => Self::RareIou,
-                _ => bail!("{key}: {name:?} is not a figure"),
+                _ => bail!(Recipe, "{key}: {name:?} is not a figure"),
             },
         })
     }
@@ -205,6 +206,7 @@ impl EarlyStopping {
     pub fn new(section: &StoppingSection, classes: &[String], rare: &[String]) -> Result<Self> {
         let metric = Metric::parse("stopping.metric", &section.metric, classes, rare)?;
         ensure!(
+            Recipe,
             section.min_delta >= 0.0 && section.min_delta.is_finite(),
             "stopping.min_delta must be 0 or more"
         );
@@ -280,6 +282,7 @@ impl BestMetric {
     /// If the figure is unknown or the floor is not an IoU.
     pub fn new(section: &BestSection, classes: &[String], rare: &[String]) -> Result<Self> {
         ensure!(
+            Recipe,
             (0.0..1.0).contains(&section.mean_iou_floor),
             "best.mean_iou_floor must be at least 0 and below 1"
         );

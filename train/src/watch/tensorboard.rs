@@ -7,11 +7,11 @@ use std::io::Write;
 use std::path::Path;
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use anyhow::{Context, Result};
 use prost::Message;
 
 use super::event::{RunEvent, Samples, Step, Validation};
 use super::picture::Picture;
+use crate::error::{Context, Result};
 
 /// `tensorflow.Event`.
 #[derive(Clone, PartialEq, Message)]
@@ -156,6 +156,9 @@ impl EventFile {
     }
 
     /// Writes what TensorBoard can show of an event; `run` is where a sample's pictures are.
+    ///
+    /// # Errors
+    /// If the file cannot be written, or if a picture cannot be read.
     pub fn record(&mut self, run: &Path, event: &RunEvent) -> Result<()> {
         match event {
             RunEvent::Step(step) => self.summary(step.step, step_scalars(step)),
@@ -244,8 +247,9 @@ fn sample_images(run: &Path, samples: &Samples) -> Result<Vec<SummaryValue>> {
                 tag: format!("samples/{}/{kind}", sample.name),
                 simple_value: None,
                 image: Some(SummaryImage {
-                    height: i32::try_from(height)?,
-                    width: i32::try_from(width)?,
+                    // The sides of a PNG file fit into 31 bits.
+                    height: i32::try_from(height).unwrap_or(i32::MAX),
+                    width: i32::try_from(width).unwrap_or(i32::MAX),
                     colorspace: 3,
                     encoded_image_string: bytes,
                 }),

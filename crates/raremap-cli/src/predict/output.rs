@@ -10,7 +10,11 @@ use raremap_output::{OutputFile, OutputKind, Results};
 /// What a run did. It is written last: where it is, the other files are.
 const SUMMARY: &str = "summary.json";
 
-/// Refuses to overwrite or delete a file that is read: any file of a run, whether or not this run makes it, replaces one of its name.
+/// Checks that no file that is read would be overwritten or deleted: any file of a run, whether or not this run makes it, replaces one of its
+/// name.
+///
+/// # Errors
+/// If an input has the name of a result in `out`.
 pub fn refuse_inputs<'p>(out: &Path, inputs: impl Iterator<Item = &'p Path>) -> Result<()> {
     let names = OutputKind::ALL.map(OutputKind::file_name).into_iter().chain([SUMMARY]);
     let own: Vec<PathBuf> = names.filter_map(|name| out.join(name).canonicalize().ok()).collect();
@@ -32,6 +36,9 @@ pub fn refuse_inputs<'p>(out: &Path, inputs: impl Iterator<Item = &'p Path>) -> 
 pub struct CannotWrite(pub PathBuf);
 
 /// Makes the folder of the results and a file in it, so that a folder that cannot be written is known before the network runs.
+///
+/// # Errors
+/// [`CannotWrite`].
 pub fn check_folder(out: &Path) -> Result<()> {
     let file = std::fs::create_dir_all(out).and_then(|()| tempfile::tempfile_in(out));
     file.with_context(|| CannotWrite(out.to_owned()))?;
@@ -39,6 +46,9 @@ pub fn check_folder(out: &Path) -> Result<()> {
 }
 
 /// A temporary file in the folder of the results, not in the system's folder for such files, which may be in memory.
+///
+/// # Errors
+/// If the file cannot be made.
 pub fn scratch_in(folder: &Path) -> Result<Box<dyn Scratch>, IoError> {
     let file = tempfile::tempfile_in(folder);
     Ok(Box::new(FileScratch::new(file.map_err(IoError::Write)?)))
@@ -48,8 +58,10 @@ pub fn scratch_in(folder: &Path) -> Result<Box<dyn Scratch>, IoError> {
 ///
 /// The item and summary of an earlier run are removed first, and so are files that this run does not make: if this run fails, nobody takes
 /// files of both for one result. `go_on` is called often with the file that is being made, the number of files that are done and the number
-/// of all files. If it fails, writing ends without a half-written file.
-/// fails with ends the writing, without a part of a file.
+/// of all files.
+///
+/// # Errors
+/// If a file cannot be made or written, and what `go_on` fails with: writing then ends without a half-written file.
 pub fn write_all(
     results: &Results<'_>,
     out: &Path,
@@ -74,6 +86,9 @@ pub fn write_all(
 }
 
 /// Writes the summary: the results are then complete.
+///
+/// # Errors
+/// If the file cannot be written.
 pub fn write_summary(out: &Path, text: &str) -> Result<()> {
     Ok(write_whole(&out.join(SUMMARY), text.as_bytes())?)
 }

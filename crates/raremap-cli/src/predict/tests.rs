@@ -1,7 +1,9 @@
 //! A prediction from files to files.
 
+use super::arguments::{Coordinates, FileArgs, Match, StoredAs};
 use super::*;
 use burn::tensor::{Device, TensorData};
+use raremap_device::Backend;
 use raremap_geo::{Affine, CrsKind, GeoReference};
 use raremap_io::FileSource;
 use raremap_model::{Architecture, Band, BandSource, Class, GoldenTile, SegformerConfig, Training, Variant};

@@ -4,6 +4,8 @@ mod archive;
 mod http;
 mod limit;
 
+use std::ops::Range;
+
 pub use archive::ArchiveError;
 pub use http::HttpProblem;
 pub use limit::{LimitExceeded, checked_len};
@@ -83,6 +85,18 @@ impl From<std::io::Error> for SourceError {
 }
 
 impl SourceError {
+    /// Refuses a range that is not inside a source of `size_bytes`.
+    ///
+    /// # Errors
+    /// [`SourceError::OutOfRange`].
+    pub fn check_range(range: &Range<u64>, size_bytes: u64) -> Result<(), SourceError> {
+        let Range { start, end } = *range;
+        if start <= end && end <= size_bytes {
+            return Ok(());
+        }
+        Err(SourceError::OutOfRange { start, end, size_bytes })
+    }
+
     /// A short name of the failure, which is stable between versions.
     pub fn code(&self) -> &'static str {
         match self {

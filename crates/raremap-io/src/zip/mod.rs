@@ -285,7 +285,7 @@ impl<S: RangeSource, W: Scratch> RangeSource for EntrySource<S, W> {
     async fn fetch_range(&self, range: Range<u64>) -> Result<Bytes, SourceError> {
         match self {
             EntrySource::Stored { archive, range: own } => {
-                check(&range, self.size_bytes())?;
+                SourceError::check_range(&range, self.size_bytes())?;
                 archive
                     .fetch_range(own.start + range.start..own.start + range.end)
                     .await
@@ -305,7 +305,7 @@ impl<W: Scratch> RangeSource for ScratchSource<W> {
     }
 
     async fn fetch_range(&self, range: Range<u64>) -> Result<Bytes, SourceError> {
-        check(&range, self.size_bytes())?;
+        SourceError::check_range(&range, self.size_bytes())?;
         let length = usize::try_from(range.end - range.start);
         let mut bytes = vec![0; length.map_err(|error| SourceError::Failed(error.to_string()))?];
         self.0.read_at(range.start, &mut bytes).map_err(|error| match error {
@@ -314,17 +314,6 @@ impl<W: Scratch> RangeSource for ScratchSource<W> {
         })?;
         Ok(bytes.into())
     }
-}
-
-fn check(range: &Range<u64>, size_bytes: u64) -> Result<(), SourceError> {
-    if range.start > range.end || range.end > size_bytes {
-        return Err(SourceError::OutOfRange {
-            start: range.start,
-            end: range.end,
-            size_bytes,
-        });
-    }
-    Ok(())
 }
 
 #[cfg(test)]

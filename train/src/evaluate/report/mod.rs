@@ -3,7 +3,6 @@
 mod pictures;
 mod plots;
 
-use anyhow::Result;
 use maud::{DOCTYPE, Markup, PreEscaped, html};
 use raremap_infer::TileModel;
 use raremap_model::Card;
@@ -16,6 +15,7 @@ use super::evaluation::{
 use super::scenes::Scenes;
 use super::{Chosen, tables};
 use crate::dataset::DatasetConfig;
+use crate::error::Result;
 use crate::metrics::{ClassFigures, Figures, Interval, ReliabilityBin};
 
 const STYLE: &str = "\

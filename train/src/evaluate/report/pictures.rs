@@ -1,12 +1,12 @@
 //! Draws a scene, its labels and the model's results as pictures.
 
-use anyhow::Result;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use raremap_infer::{TileModel, sigmoid};
 use raremap_model::Card;
 
 use crate::dataset::{DatasetConfig, Sample};
+use crate::error::Result;
 use crate::evaluate::flips::MeanLogits;
 use crate::evaluate::scenes::Layout;
 use crate::evaluate::score::{Decisions, for_pixels};

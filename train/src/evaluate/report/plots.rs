@@ -1,7 +1,8 @@
 //! Draws line charts on axes from 0 to 1, as SVG.
 
-use anyhow::{Result, anyhow};
 use plotters::prelude::*;
+
+use crate::error::{Result, failure};
 
 /// Width and height of a chart in pixels.
 const SIZE: (u32, u32) = (376, 300);
@@ -35,7 +36,7 @@ pub const COLORS: [[u8; 3]; 6] = [
 /// If the drawing library fails.
 pub fn chart(x: &str, y: &str, lines: &[Line], diagonal: bool) -> Result<String> {
     let mut svg = String::new();
-    draw(&mut svg, x, y, lines, diagonal).map_err(|error| anyhow!("cannot draw {y} over {x}: {error}"))?;
+    draw(&mut svg, x, y, lines, diagonal).map_err(|error| failure!(Drawing, "cannot draw {y} over {x}: {error}"))?;
     Ok(svg)
 }
 

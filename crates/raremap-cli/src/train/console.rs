@@ -2,16 +2,23 @@
 
 use std::io::IsTerminal;
 
-use anyhow::Result;
 use indicatif::{ProgressBar, ProgressStyle};
+use raremap_train::watch::{Finding, History, Observer, RunEvent, Start, Step};
 use tracing::Level;
 
-use super::event::{Finding, RunEvent, Step};
-use super::history::History;
 use super::terminal::TerminalView;
 
-/// How a run shows itself on the terminal.
-pub enum Console {
+/// Progress is of the library's run, whose level is set by this name.
+const TARGET: &str = "raremap_train::watch";
+
+/// How a run shows itself on the terminal, from its start.
+pub struct Console {
+    /// Whether the whole view was asked for.
+    watch: bool,
+    shown: Shown,
+}
+
+enum Shown {
     /// A bar, with events above it.
     Bar(ProgressBar),
     /// The view of `--watch`.
@@ -21,68 +28,89 @@ pub enum Console {
 }
 
 impl Console {
-    /// The view if it was asked for and there is a terminal, otherwise the bar; lines if there is no terminal at all.
-    ///
-    /// # Errors
-    /// If the terminal fails.
-    pub fn open(watch: bool, total_steps: usize, done: usize) -> Result<Self> {
-        if watch && let Some(view) = TerminalView::open()? {
-            return Ok(Self::View(Box::new(view)));
+    /// The view if `watch` asks for it and there is a terminal, otherwise the bar; lines if there is no terminal at all.
+    pub fn new(watch: bool) -> Self {
+        Self {
+            watch,
+            shown: Shown::Lines,
         }
-        if !std::io::stderr().is_terminal() || !tracing::enabled!(Level::INFO) {
-            return Ok(Self::Lines);
-        }
-        let bar = ProgressBar::new(total_steps as u64).with_position(done as u64);
-        let template = "{elapsed_precise} {wide_bar} step {pos}/{len}, {eta} left  {msg}";
-        let style = ProgressStyle::with_template(template).unwrap_or_else(|_| ProgressStyle::default_bar());
-        Ok(Self::Bar(bar.with_style(style)))
     }
 
-    /// A step that is not logged.
-    pub fn step(&mut self, history: &History, findings: &[Finding], step: &Step) {
-        match self {
-            Self::Bar(bar) => {
+    fn open(&mut self, start: &Start) {
+        if self.watch {
+            match TerminalView::open() {
+                Ok(Some(view)) => {
+                    self.shown = Shown::View(Box::new(view));
+                    return;
+                }
+                Ok(None) => {}
+                Err(error) => tracing::warn!("there is no terminal view: {error:#}"),
+            }
+        }
+        if std::io::stderr().is_terminal() && is_told() {
+            let bar = ProgressBar::new(start.total_steps as u64).with_position(start.step as u64);
+            let template = "{elapsed_precise} {wide_bar} step {pos}/{len}, {eta} left  {msg}";
+            let style = ProgressStyle::with_template(template).unwrap_or_else(|_| ProgressStyle::default_bar());
+            self.shown = Shown::Bar(bar.with_style(style));
+        }
+    }
+
+    fn step(&mut self, history: &History, findings: &[Finding], step: &Step) {
+        match &mut self.shown {
+            Shown::Bar(bar) => {
                 bar.set_position(step.step as u64);
                 bar.set_message(format!("loss {:.4}", step.loss));
             }
-            Self::View(_) => self.draw(history, step.step, findings, false),
-            Self::Lines => {}
+            Shown::View(_) => self.draw(history, step.step, findings, false),
+            Shown::Lines => {}
         }
     }
 
     /// Draws the view. A terminal that fails (because it was closed, say) does not end a run; the run continues with lines.
     fn draw(&mut self, history: &History, step: usize, findings: &[Finding], at_once: bool) {
-        if let Self::View(view) = self
+        if let Shown::View(view) = &mut self.shown
             && let Err(error) = view.draw(history, step, findings, at_once)
         {
-            *self = Self::Lines;
+            self.shown = Shown::Lines;
             tracing::warn!("the terminal view failed and is closed: {error:#}");
         }
     }
+}
 
-    /// Shows an event that is logged as `line`.
-    pub fn event(&mut self, history: &History, findings: &[Finding], event: &RunEvent, line: &str) {
-        if let RunEvent::Step(step) = event {
-            return self.step(history, findings, step);
+impl Observer for Console {
+    fn event(&mut self, event: &RunEvent, history: &History, findings: &[Finding]) {
+        match event {
+            RunEvent::Start(start) => self.open(start),
+            RunEvent::Step(step) => return self.step(history, findings, step),
+            _ => {}
         }
-        match self {
-            Self::Bar(bar) => bar.println(summary(event).unwrap_or_else(|| line.to_owned())),
-            Self::View(_) => self.draw(history, history.step(), findings, true),
+        match &self.shown {
+            Shown::Bar(bar) => bar.println(summary(event).unwrap_or_else(|| line(event))),
+            Shown::View(_) => self.draw(history, history.step(), findings, true),
             // Programs read this, so it does not look like a log message.
-            Self::Lines if tracing::enabled!(Level::INFO) => eprintln!("{line}"),
-            Self::Lines => {}
+            Shown::Lines if is_told() => eprintln!("{}", line(event)),
+            Shown::Lines => {}
         }
-        if matches!(self, Self::View(_)) && matches!(event, RunEvent::Stopped(_) | RunEvent::Done(_)) {
+        if matches!(self.shown, Shown::View(_)) && matches!(event, RunEvent::Stopped(_) | RunEvent::Done(_)) {
             // The terminal is restored, and what matters stays on it.
-            *self = Self::Lines;
+            self.shown = Shown::Lines;
             let newest = history.validations.last().cloned().map(RunEvent::Validation);
             let findings = findings.iter().cloned().map(RunEvent::Finding);
             for kept in newest.into_iter().chain(findings).filter_map(|event| summary(&event)) {
-                tracing::info!("{kept}");
+                tracing::info!(target: TARGET, "{kept}");
             }
-            eprintln!("{line}");
+            eprintln!("{}", line(event));
         }
     }
+}
+
+fn is_told() -> bool {
+    tracing::enabled!(target: TARGET, Level::INFO)
+}
+
+/// An event as the log has it.
+fn line(event: &RunEvent) -> String {
+    serde_json::to_string(event).unwrap_or_default()
 }
 
 /// A sentence for people, if the line would be too long to read.
@@ -116,7 +144,7 @@ fn summary(event: &RunEvent) -> Option<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::watch::event::{ClassScore, Validation};
+    use raremap_train::watch::{ClassScore, Validation};
 
     #[test]
     fn a_validation_is_one_readable_line() {

@@ -4,6 +4,7 @@ use std::io::{IsTerminal, Stdout, stdout};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result};
+use raremap_train::watch::{Finding, History, Step, short};
 use ratatui::backend::CrosstermBackend;
 use ratatui::crossterm::cursor::{Hide, Show};
 use ratatui::crossterm::execute;
@@ -14,10 +15,6 @@ use ratatui::symbols::Marker;
 use ratatui::text::Line;
 use ratatui::widgets::{Axis, Block, Cell, Chart, Dataset, Gauge, GraphType, Paragraph, Row, Table, Wrap};
 use ratatui::{Frame, Terminal};
-
-use super::chart::short;
-use super::event::Finding;
-use super::history::History;
 
 /// Shortest time between two drawings of steps.
 const FRAME: Duration = Duration::from_millis(250);
@@ -103,7 +100,7 @@ pub fn view(frame: &mut Frame<'_>, history: &History, step: usize, findings: &[F
         Constraint::Percentage(25),
     ])
     .areas(charts);
-    let figure = |of: fn(&super::event::Step) -> f64| -> Vec<(f64, f64)> {
+    let figure = |of: fn(&Step) -> f64| -> Vec<(f64, f64)> {
         let points = history.steps.iter().map(|step| (step.step as f64, of(step)));
         points.filter(|point| point.1.is_finite()).collect()
     };
@@ -244,8 +241,43 @@ mod tests {
     use ratatui::backend::TestBackend;
 
     use super::*;
-    use crate::watch::event::FindingKind;
-    use crate::watch::findings::tests::healthy;
+    use raremap_train::watch::{ClassScore, FindingKind, RunEvent, Start, Validation};
+
+    /// A run of `epochs` epochs of 20 logged steps, whose loss falls.
+    fn healthy(epochs: usize) -> History {
+        let mut history = History::default();
+        history.push(&RunEvent::Start(Start {
+            total_steps: 20 * epochs,
+            name: "healthy".into(),
+            ..Start::default()
+        }));
+        for step in 1..=20 * epochs {
+            history.push(&RunEvent::Step(Step {
+                step,
+                epoch: step.div_ceil(20),
+                loss: 0.3 + 1.2 * (-(step as f64) / 60.0).exp() + 0.01 * (step * 7919 % 13) as f64,
+                learning_rate: 1e-3 * (1.0 - step as f64 / (20 * epochs) as f64),
+                gradient_norm: Some(1.0 + (step * 31 % 7) as f64 / 7.0),
+                ..Step::default()
+            }));
+        }
+        let class = |name: &str, pixels| ClassScore {
+            name: name.into(),
+            rare: name == "wetland",
+            pixels,
+            iou: Some(0.5),
+            recall: Some(0.6),
+            precision: Some(0.5),
+        };
+        history.push(&RunEvent::Validation(Validation {
+            epoch: epochs,
+            step: 20 * epochs,
+            mean_iou: Some(0.5),
+            classes: vec![class("land", 980), class("wetland", 20)],
+            ..Validation::default()
+        }));
+        history
+    }
 
     fn drawn(width: u16, height: u16, history: &History, findings: &[Finding]) -> String {
         let mut terminal = Terminal::new(TestBackend::new(width, height)).expect("a terminal");

@@ -1,0 +1,73 @@
+//! `raremap export` turns a run's weights into a file that is shipped.
+
+use std::path::PathBuf;
+
+use anyhow::Result;
+use clap::Args;
+use raremap_io::write_whole;
+use raremap_train::TrainError;
+use raremap_train::export::{ExportOptions, LogitShift, export};
+use raremap_train::metrics::table;
+
+/// Writes a run's best weights as a weights file, evaluated and with a golden tile.
+#[derive(Debug, Args)]
+pub struct ExportArgs {
+    /// Folder of the run.
+    run: PathBuf,
+    /// The weights file to write.
+    #[arg(long)]
+    out: PathBuf,
+    /// Keep the weights in float instead of int8.
+    #[arg(long)]
+    float: bool,
+    /// What the model is for and what it cannot do, for its card [default: the recipe's].
+    #[arg(long)]
+    description: Option<String>,
+    /// Add to a class's logit in the main head, such as `wetland=2`: the model then finds more of a rare class, at a cost that the printed
+    /// figures show (logit adjustment after training, arXiv:2007.07314, section 4.1). You can repeat this option.
+    #[arg(long, value_name = "CLASS=LOGIT")]
+    logit_shift: Vec<String>,
+    /// The same in the auxiliary head, for a rare class: the mask's threshold then means another probability. You can repeat this option.
+    #[arg(long, value_name = "CLASS=LOGIT")]
+    rare_logit_shift: Vec<String>,
+    /// Split whose figures go into the card.
+    #[arg(long, default_value = "val")]
+    split: String,
+    /// Look for the dataset's files in this folder.
+    #[arg(long)]
+    root: Option<PathBuf>,
+}
+
+/// Runs `raremap export`.
+///
+/// # Errors
+/// If the run or its dataset cannot be read, if a logit shift names no class of its head, or if the file cannot be written.
+pub fn run(args: &ExportArgs) -> Result<()> {
+    let shifts = |texts: &[String]| {
+        let parsed = texts.iter().map(|text| text.parse());
+        parsed.collect::<Result<Vec<LogitShift>, TrainError>>()
+    };
+    let options = ExportOptions {
+        float: args.float,
+        description: args.description.clone(),
+        logit_shifts: shifts(&args.logit_shift)?,
+        rare_logit_shifts: shifts(&args.rare_logit_shift)?,
+        split: args.split.clone(),
+        root: args.root.clone(),
+    };
+    let exported = export(&args.run, &options)?;
+    write_whole(&args.out, &exported.bytes)?;
+    println!(
+        "{}: {} bytes, sha256 {}",
+        args.out.display(),
+        exported.bytes.len(),
+        exported.sha256
+    );
+    for (name, evaluation) in [("float", &exported.float), ("as shipped", &exported.shipped)] {
+        let mean_iou = evaluation.figures.mean_iou;
+        let mean_iou = mean_iou.map_or("-".to_owned(), |mean_iou| format!("{mean_iou:.4}"));
+        println!("{name}: mean IoU {mean_iou}");
+        print!("{}", table(&evaluation.figures.classes));
+    }
+    Ok(())
+}
