@@ -10,6 +10,8 @@ use raremap_model::{apply_parameters, parameters_of};
 
 use crate::error::{Context, Result, ensure, failure};
 
+use crate::error::{Context, Result, ensure, failure};
+
 type Parameters = BTreeMap<String, TensorData>;
 
 /// A weights file's name ends like this; anything else is a run's.

@@ -249,7 +249,7 @@ impl Optimizer {
     }
 
     /// Restores the state from a file into this optimizer. The state belongs to parameters by their identity, which
-    /// [`crate::checkpoint::load_module`] restores.
+    /// the model's file in the checkpoint restores.
     ///
     /// # Errors
     /// A file that cannot be read, or the state of another update rule.

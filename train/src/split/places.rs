@@ -83,7 +83,10 @@ pub(super) fn blocks(config: &DatasetConfig, entries: Vec<Entry>, block_px: u32)
     );
     let mut placed = Vec::new();
     for entry in config.cut(entries)? {
-        let footprint = config.footprint(&entry.image)?.ok_or_else(|| { failure!(Misuse, "{} is not georeferenced, and without window_px in the dataset it is one sample, so it cannot be divided into blocks",
+        let footprint = config.footprint(&entry.image)?.ok_or_else(|| {
+            failure!(
+                Misuse,
+                "{} is not georeferenced, and without window_px in the dataset it is one sample, so it cannot be divided into blocks",
                 config.image_path(&entry.image).display()
             )
         })?;

@@ -1,11 +1,11 @@
 //! Turns a scene into its logits.
 
-use std::future::Future;
+use std::collections::VecDeque;
+use std::future::{Future, poll_fn};
 use std::ops::ControlFlow;
 use std::pin::Pin;
+use std::task::{Context, Poll};
 
-use futures_util::StreamExt as _;
-use futures_util::stream::FuturesOrdered;
 use raremap_geo::{PixelAreas, pixel_areas};
 use raremap_io::{MemoryScratch, Scratch};
 use raremap_model::Card;
@@ -280,13 +280,31 @@ async fn run_windows(
     Ok(logits)
 }
 
-type RunningTile<'m> = Pin<Box<dyn Future<Output = Result<(Tile, Option<TileLogits>), InferError>> + 'm>>;
+type TileFuture<'m> = Pin<Box<dyn Future<Output = Result<Option<TileLogits>, InferError>> + 'm>>;
+
+/// A tile, until it is blended.
+enum RunningTile<'m> {
+    Computing(TileFuture<'m>),
+    Computed(Result<Option<TileLogits>, InferError>),
+}
+
+impl RunningTile<'_> {
+    fn poll(&mut self, context: &mut Context<'_>) {
+        if let Self::Computing(future) = self
+            && let Poll::Ready(logits) = future.as_mut().poll(context)
+        {
+            *self = Self::Computed(logits);
+        }
+    }
+}
 
 /// Tiles that the network is computing. They are blended in the order of the plan, whichever is finished first, so that the result is the same
 /// bit for bit.
+///
+/// futures-util has such a queue, but would switch on a feature of futures-core that nothing else needs, and burn be compiled twice.
 struct RunningTiles<'m, M> {
     model: &'m M,
-    tiles: FuturesOrdered<RunningTile<'m>>,
+    tiles: VecDeque<(Tile, RunningTile<'m>)>,
     done: usize,
     total: usize,
 }
@@ -295,7 +313,7 @@ impl<'m, M: TileModel> RunningTiles<'m, M> {
     fn new(model: &'m M, total: usize) -> Self {
         Self {
             model,
-            tiles: FuturesOrdered::new(),
+            tiles: VecDeque::new(),
             done: 0,
             total,
         }
@@ -312,13 +330,13 @@ impl<'m, M: TileModel> RunningTiles<'m, M> {
     /// Takes the next tile, with its channels if any of its pixels has data.
     fn push(&mut self, tile: Tile, input: Option<Vec<f32>>) {
         let model = self.model;
-        self.tiles.push_back(Box::pin(async move {
-            let logits = match input {
-                Some(input) => Some(model.forward_tile(input, tile.height, tile.width).await?),
-                None => None,
-            };
-            Ok((tile, logits))
-        }));
+        let running = match input {
+            Some(input) => RunningTile::Computing(Box::pin(async move {
+                model.forward_tile(input, tile.height, tile.width).await.map(Some)
+            })),
+            None => RunningTile::Computed(Ok(None)),
+        };
+        self.tiles.push_back((tile, running));
     }
 
     /// Waits for the first tile of those that run, and blends it.
@@ -327,11 +345,20 @@ impl<'m, M: TileModel> RunningTiles<'m, M> {
         logits: &mut SceneLogits,
         hooks: &mut impl RunHooks,
     ) -> Result<ControlFlow<()>, InferError> {
-        let Some(finished) = self.tiles.next().await else {
+        let finished = poll_fn(|context| {
+            for (_, tile) in &mut self.tiles {
+                tile.poll(context);
+            }
+            let is_first_pending = matches!(self.tiles.front(), Some((_, RunningTile::Computing(_))));
+            match is_first_pending {
+                true => Poll::Pending,
+                false => Poll::Ready(self.tiles.pop_front()),
+            }
+        });
+        let Some((tile, RunningTile::Computed(output))) = finished.await else {
             return Ok(ControlFlow::Continue(()));
         };
-        let (tile, output) = finished?;
-        match output {
+        match output? {
             Some(output) => logits.add_tile(tile, &output.main, &output.auxiliary)?,
             None => logits.skip_tile(tile)?,
         }
