@@ -6,8 +6,7 @@ use std::str::FromStr;
 
 use burn::tensor::{Device, Tensor, TensorData};
 use raremap_infer::{BurnTileModel, Normalizer};
-use raremap_model::{Card, GoldenTile, InferenceNetwork, ModelFile, Network};
-use raremap_model::{apply_parameters, parameters_of};
+use raremap_model::{Card, GoldenTile, InferenceNetwork, ModelFile, Network, apply_parameters, parameters_of};
 use serde_json::{Value, json};
 
 use crate::checkpoint::load_module;

@@ -5,10 +5,7 @@ use std::path::Path;
 
 use burn::store::{BurnpackStore, ModuleStore, bridge};
 use burn::tensor::TensorData;
-use raremap_model::{ModelFile, Network};
-use raremap_model::{apply_parameters, parameters_of};
-
-use crate::error::{Context, Result, ensure, failure};
+use raremap_model::{ModelFile, Network, apply_parameters, parameters_of};
 
 use crate::error::{Context, Result, ensure, failure};
 

@@ -3,10 +3,10 @@
 
 import { createSession, EngineError } from "../api/index.js";
 import { toEngineError } from "../engine/errors.js";
-import { droppedEntries, entriesOf } from "../view/entries.js";
 import { Layers, PICTURE_MAX_PX } from "../view/layers.js";
 import { save } from "../view/make.js";
 import { Viewer } from "../view/viewer.js";
+import { listen } from "./controls.js";
 import { Panel } from "./panel.js";
 import { STYLE } from "./style.js";
 
@@ -25,7 +25,6 @@ import { STYLE } from "./style.js";
  */
 
 const BACKENDS = ["auto", "cpu", "webgpu"];
-const ZOOM = 1.5;
 
 // Importing this where there is no document, as a server that renders pages does, must not fail.
 const Base = /** @type {typeof HTMLElement} */ (globalThis.HTMLElement ?? class {});
@@ -489,53 +488,23 @@ export class RareMap extends Base {
   // What the user does
 
   #listen() {
-    const { root, choose, another, files, run, cancel, zoom, threshold, topK, bandSelects, rareChecks, layerChecks } = this.#panel.parts;
-    for (const button of [choose, another]) button.addEventListener("click", () => files.click());
-    files.addEventListener("change", () => {
-      const entries = entriesOf(files.files ?? []);
-      // The same file can be chosen again, for example after it was mended.
-      files.value = "";
-      this.#openEntries(entries);
+    listen(this.#panel.parts, {
+      onEntries: (entries) => {
+        if (entries.length > 0) this.open(entries).catch(() => {});
+      },
+      onUnreadable: (cause) => this.#fail(new EngineError("folder_unreadable", String(cause))),
+      // What goes wrong is shown.
+      onRun: () => void this.run().catch(() => {}),
+      onCancel: () => this.cancel(),
+      onZoom: (factor) => (factor ? this.#viewer.zoom(factor) : this.#viewer.fit()),
+      onNumber: (name, value) => this.setAttribute(name, value),
+      onRare: () => (this.rare = this.#panel.selectedRare()),
+      onBands: () => this.#chooseBands(),
+      onLayer: (kind) => {
+        this.#kind = kind;
+        this.#layers?.setKind(kind);
+      },
     });
-    // What goes wrong is shown.
-    run.addEventListener("click", () => this.run().catch(() => {}));
-    cancel.addEventListener("click", () => this.cancel());
-    zoom.in.addEventListener("click", () => this.#viewer.zoom(ZOOM));
-    zoom.out.addEventListener("click", () => this.#viewer.zoom(1 / ZOOM));
-    zoom.fit.addEventListener("click", () => this.#viewer.fit());
-    for (const [name, { number, range }] of /** @type {const} */ ([["threshold", threshold], ["top-k", topK]])) {
-      range.addEventListener("input", () => this.setAttribute(name, range.value));
-      number.addEventListener("input", () => number.value !== "" && number.checkValidity() && this.setAttribute(name, number.value));
-      // Leaving the field with something that is no valid value puts the last valid one back.
-      number.addEventListener("change", () => (number.value = range.value));
-    }
-    bandSelects.addEventListener("change", () => this.#chooseBands());
-    rareChecks.addEventListener("change", () => (this.rare = this.#panel.selectedRare()));
-    layerChecks.addEventListener("change", (event) => {
-      this.#kind = /** @type {LayerKind | "none"} */ (/** @type {HTMLInputElement} */ (event.target).value);
-      this.#layers?.setKind(this.#kind);
-    });
-    root.addEventListener("dragenter", () => root.classList.add("dropping"));
-    root.addEventListener("dragleave", (event) => {
-      if (!root.contains(/** @type {Node | null} */ (event.relatedTarget))) root.classList.remove("dropping");
-    });
-    root.addEventListener("dragover", (event) => event.preventDefault());
-    root.addEventListener("drop", (event) => {
-      event.preventDefault();
-      // A page that takes drops itself has nothing to do with this one.
-      event.stopPropagation();
-      root.classList.remove("dropping");
-      if (!event.dataTransfer?.types.includes("Files")) return;
-      droppedEntries(event.dataTransfer).then(
-        (entries) => this.#openEntries(entries),
-        (cause) => this.#fail(new EngineError("folder_unreadable", String(cause))),
-      );
-    });
-  }
-
-  /** @param {import("../engine/messages.js").Entry[]} entries */
-  #openEntries(entries) {
-    if (entries.length > 0) this.open(entries).catch(() => {});
   }
 
   // Attributes

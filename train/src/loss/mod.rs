@@ -27,8 +27,7 @@ mod golden;
 mod properties;
 
 use burn::tensor::{Bool, DType, Device, Int, Tensor};
-use raremap_model::DualLogits;
-use raremap_model::upsample_bilinear;
+use raremap_model::{DualLogits, upsample_bilinear};
 
 use auxiliary::Auxiliary;
 use classes::Classes;
