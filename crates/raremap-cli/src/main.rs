@@ -3,7 +3,6 @@
 mod arguments;
 mod inspect;
 mod log;
-mod neighbours;
 mod predict;
 
 use std::process::ExitCode;
