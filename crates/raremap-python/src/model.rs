@@ -34,7 +34,8 @@ const PREVIEW_PX: usize = 512;
 #[pyclass(frozen, module = "raremap._native")]
 pub(crate) struct Model {
     bytes: Vec<u8>,
-    model: raremap_files::Model,
+    // In a box: a network's memory is aligned for vectors, an object of Python's is not.
+    model: Box<raremap_files::Model>,
 }
 
 /// First row, first column and step of the pixels from which statistics of a scene are taken.
@@ -423,7 +424,10 @@ impl Model {
     fn verified(bytes: Vec<u8>, path: PathBuf) -> Result<Self, Failure> {
         let model = raremap_files::Model::from_bytes(&bytes, &path, Backend::Cpu)?;
         block_on(model.network())?;
-        Ok(Self { bytes, model })
+        Ok(Self {
+            bytes,
+            model: Box::new(model),
+        })
     }
 
     fn card_of(&self) -> &Card {

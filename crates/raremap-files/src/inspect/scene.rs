@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use raremap_geo::{M2_PER_HA, pixel_areas};
 use raremap_io::FileSource;
 use raremap_scene::{NeighbourKind, SceneError, apply_neighbour, neighbour_kind};
-use raremap_tiff::{GeoTiff, Limits, RasterInfo, SampleStatistics, TiffError};
+use raremap_tiff::{GeoTiff, Limits, RasterInfo, SampleStatistics};
 use serde_json::{Map, Value, json};
 
 use crate::error::FilesError;

@@ -21,7 +21,7 @@ class Model:
     path: Any
     sha256: str
     card: str
-    classes: list[tuple[int, str, list[int]]]
+    classes: list[tuple[int, str, bytes]]
     rare_classes: list[str]
     scene_bands: list[str]
     @staticmethod

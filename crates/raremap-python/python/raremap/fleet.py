@@ -106,7 +106,7 @@ def predict(
     folder = Path(out).resolve()
     folder.mkdir(parents=True, exist_ok=True)
     for left_over in folder.glob(_PARTIAL + "*"):
-        shutil.rmtree(left_over, ignore_errors=True)
+        shutil.rmtree(left_over, ignore_errors=True) if left_over.is_dir() else left_over.unlink(missing_ok=True)
     scenes = _with_own_ids([_scene(item, model, options) for item in items])
     report = Report(folder / "collection.json")
     todo = []
