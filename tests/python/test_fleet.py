@@ -2,10 +2,10 @@
 
 import json
 import os
-import shutil
 import signal
 import threading
 import time
+from datetime import datetime, timezone
 
 import numpy as np
 import pystac
@@ -21,7 +21,7 @@ OPTIONS = {"tile": 64, "overlap": 0}
 
 @pytest.fixture(scope="module")
 def client():
-    cluster = LocalCluster(n_workers=2, threads_per_worker=1, dashboard_address=None, env={"RAYON_NUM_THREADS": "1"})
+    cluster = LocalCluster(n_workers=2, threads_per_worker=1, dashboard_address=":0", env={"RAYON_NUM_THREADS": "1"})
     with cluster, Client(cluster) as client:
         yield client
 
@@ -73,9 +73,9 @@ def test_items_of_a_catalogue_are_scenes_and_broken_ones_are_listed(model, scene
     for name, band in zip(("green", "red", "nir"), scene):
         write_scene(tmp_path / f"{name}.tif", band[None], [name])
 
-    def item(name, assets, **more):
-        made = pystac.Item(name, {"type": "Point", "coordinates": [1, 2]}, [1, 2, 1, 2], datetime=None, properties={
-            "start_datetime": "2024-01-02T03:04:05Z", "end_datetime": "2024-01-02T03:04:05Z", "datetime": "2024-01-02T03:04:05Z"})
+    def item(name, assets):
+        taken = datetime(2024, 1, 2, 3, 4, 5, tzinfo=timezone.utc)
+        made = pystac.Item(name, {"type": "Point", "coordinates": [1, 2]}, [1, 2, 1, 2], datetime=taken, properties={})
         for key, (href, role) in assets.items():
             made.add_asset(key, pystac.Asset(str(href), roles=[role]))
         made.set_self_href(str(tmp_path / f"{name}.json"))
@@ -123,12 +123,14 @@ def test_workers_that_are_killed_lose_no_scene_and_leave_no_half(model, scenes, 
     def kill():
         while len(killed) < 5 and not ended.is_set():
             finished = len(list(out.glob("scene*"))) if out.exists() else 0
-            workers = client.scheduler_info(n_workers=-1)["workers"]
-            pids = [pid for pid in client.run(os.getpid).values()] if workers else []
+            try:
+                pids = list(client.run(os.getpid).values())
+            except (OSError, KeyError, ValueError):
+                pids = []
             if finished >= len(killed) and pids:
                 os.kill(pids[len(killed) % len(pids)], signal.SIGKILL)
                 killed.append(finished)
-            time.sleep(0.7)
+            time.sleep(0.2)
 
     thread = threading.Thread(target=kill)
     thread.start()
@@ -137,10 +139,9 @@ def test_workers_that_are_killed_lose_no_scene_and_leave_no_half(model, scenes, 
     finally:
         ended.set()
         thread.join()
-    assert killed and report.failed == [] and len(report.done) == 12
+    assert len(killed) > 2 and report.failed == [] and len(report.done) == 12
     calm = raremap.fleet.predict(scenes, model, tmp_path / "calm", client, **OPTIONS)
     assert len(calm.done) == 12
-    shutil.rmtree(tmp_path / "ignored", ignore_errors=True)
     mine = {name: bytes for name, bytes in content(out).items() if ".partial" not in name}
     assert mine == content(tmp_path / "calm")
 

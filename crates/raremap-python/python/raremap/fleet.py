@@ -149,7 +149,7 @@ def _client(client: Client | None) -> Iterator[Client]:
     cores = os.process_cpu_count() if hasattr(os, "process_cpu_count") else len(os.sched_getaffinity(0))
     # One scene a core: the network's own threads gain less.
     cluster = LocalCluster(
-        n_workers=cores, threads_per_worker=1, dashboard_address=None, env={"RAYON_NUM_THREADS": "1"}
+        n_workers=cores, threads_per_worker=1, dashboard_address=":0", env={"RAYON_NUM_THREADS": "1"}
     )
     with cluster, Client(cluster) as own:
         yield own
