@@ -102,8 +102,15 @@ fn every_block_comes_out_as_in_the_whole_scene() {
             for x in (0..SIZE[1]).step_by(wide) {
                 let (height, width) = (high.min(SIZE[0] - y), wide.min(SIZE[1] - x));
                 let part = plan.part([y..y + height, x..x + width]).expect("a block");
-                let found = run_plan(&scene(&part), &part.plan, &Slanted, &card(), &options(), &mut ());
-                let found = block_on(found).expect("a run");
+                let found = block_on(run_plan(
+                    &scene(&part),
+                    &part.plan,
+                    &Slanted,
+                    &card(),
+                    &options(),
+                    &mut (),
+                ));
+                let found = found.expect("a run");
                 let view = |y: usize, x: usize| View {
                     x,
                     y,

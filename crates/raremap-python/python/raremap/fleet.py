@@ -126,13 +126,15 @@ def predict(
                 running.submit(_run, shared, scene, str(folder), pure=False, retries=retries): scene for scene in todo
             }
             try:
-                for future in as_completed(futures):
-                    scene = futures[future]
+                for future in as_completed(list(futures)):
+                    # Let go of: what a worker held when it died would be computed again as long as somebody wants it.
+                    scene = futures.pop(future)
                     failure = _failure(future, scene)
+                    future.release()
                     report.failed.append(failure) if failure else report.done.append(scene.id)
                     _check_failures(report, max_failures)
             finally:
-                running.cancel([future for future in futures if not future.done()])
+                running.cancel(list(futures))
     _write_collection(folder, [scene for scene in scenes if isinstance(scene, _Scene)], title)
     _write_json(folder / "failures.json", [failure.__dict__ for failure in sorted(report.failed, key=lambda f: f.id)])
     report.done.sort()
@@ -267,6 +269,9 @@ def _run(model: Model, scene: _Scene, out: str) -> Failed | None:
     """Maps one scene, on a worker."""
     folder = Path(out)
     digest = _digest(scene, model.sha256)
+    # The worker that made it may have died before it could say so.
+    if _is_done(folder, scene, digest):
+        return None
     partial = Path(tempfile.mkdtemp(prefix=f"{_PARTIAL}{scene.id}-", dir=folder))
     try:
         summary = model.segment_file(scene.paths, partial, **scene.options)
@@ -308,11 +313,12 @@ def _add_links(path: Path, scene: _Scene) -> None:
 
 
 def _failure(future: Any, scene: _Scene) -> Failed | None:
-    if future.status == "finished":
-        return future.result()
     if future.status == "cancelled":
         return Failed(scene.id, "cancelled", "the scheduler cancelled the scene")
+    # Waits, if the worker died that held the outcome.
     error = future.exception()
+    if error is None:
+        return future.result()
     code = getattr(error, "code", None)
     if code is None:
         code = "worker_lost" if type(error).__name__ == "KilledWorker" else "source_failed" if isinstance(error, OSError) else "failed"
