@@ -1,5 +1,5 @@
 # Adds up the tests in the log of a stage of ./test, and prints PASSED FAILED SKIPPED: nextest's summary, rustdoc's results, the totals of
-# node's runner, and lines that start with `skipped:`. In nextest's output, where what a test printed is indented, a test with such a
+# node's runner, pytest's last line, and lines that start with `skipped:`. In nextest's output, where what a test printed is indented, a test with such a
 # line is one that passed without having run.
 
 /^ *Summary \[/ {
@@ -17,6 +17,13 @@
 }
 /^skipped: / { skipped++ }
 /^test result: / { passed += $4; failed += $6; skipped += $8 }
+/^=* ?[0-9]+ (passed|failed|skipped|errors?).* in [0-9.]+s/ {
+  for (i = 2; i <= NF; i++) {
+    if ($i ~ /^passed/) passed += $(i - 1)
+    if ($i ~ /^(failed|errors?)/) failed += $(i - 1)
+    if ($i ~ /^skipped/) skipped += $(i - 1)
+  }
+}
 /^# pass [0-9]+$/ { passed += $3 }
 /^# (fail|cancelled) [0-9]+$/ { failed += $3 }
 END { print passed + 0, failed + 0, skipped + 0 }

@@ -33,6 +33,11 @@ test("rustdoc's results and node's totals are added", () => {
   assert.equal(counts("# pass 3\n# fail 1\n# cancelled 1\nskipped: a test (needs a thing)\n"), "3 2 1");
 });
 
+test("pytest's last line is counted, framed or not", () => {
+  assert.equal(counts("....s [100%]\n4 passed, 1 skipped, 2 warnings in 5.31s\n"), "4 0 1");
+  assert.equal(counts("==== 2 failed, 10 passed, 1 error in 65.10s (0:01:05) ====\n"), "10 3 0");
+});
+
 test("a part of a stage that cannot run is one that was skipped", () => {
   assert.equal(counts("skipped: cuda (needs LLVM)\n"), "0 0 1");
 });

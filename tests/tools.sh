@@ -101,15 +101,28 @@ find_python() {
   cmp -s tests/requirements.txt "$venv/.installed" && export RAREMAP_PYTHON=$venv/bin/python
 }
 
+need_venv() { # FOLDER
+  need_apt python3 python3 || return
+  [ ! -x "$1/bin/pip" ] || return 0
+  python3 -m venv "$1" 2>/dev/null || { need_apt python3-venv python3-venv && python3 -m venv "$1"; } ||
+    missing "python3's venv" "apt-get install python3-venv (as root)"
+}
+
 need_python() {
   local venv=$RAREMAP_CACHE/py
   find_python && return
-  need_apt python3 python3 || return
-  if [ ! -x "$venv/bin/pip" ]; then
-    python3 -m venv "$venv" 2>/dev/null || { need_apt python3-venv python3-venv && python3 -m venv "$venv"; } ||
-      { missing "python3's venv" "apt-get install python3-venv (as root)"; return; }
-  fi
+  need_venv "$venv" || return
   say "installing $(grep -v '^#' tests/requirements.txt | tr '\n' ' ')(PyPI); this takes some minutes"
   "$venv/bin/pip" install --quiet --disable-pip-version-check -r tests/requirements.txt &&
     cp tests/requirements.txt "$venv/.installed" && export RAREMAP_PYTHON=$venv/bin/python
+}
+
+# Sets RAREMAP_PYTHON_PACKAGE to the folder of an interpreter with the packages of tests/python/requirements.txt.
+need_python_package() {
+  local venv=$RAREMAP_CACHE/python-package wanted=tests/python/requirements.txt
+  export RAREMAP_PYTHON_PACKAGE=$venv/bin
+  cmp -s "$wanted" "$venv/.installed" && return
+  need_venv "$venv" || return
+  say "installing $(grep -v '^#' "$wanted" | tr '\n' ' ')(PyPI)"
+  "$venv/bin/pip" install --quiet --disable-pip-version-check -r "$wanted" && cp "$wanted" "$venv/.installed"
 }

@@ -2,18 +2,14 @@
 
 mod scene;
 
-use std::fmt::Write as _;
-use std::fs::File;
-use std::io::{ErrorKind, Read, Write as _};
+use std::fmt::{self, Write as _};
+use std::io::{ErrorKind, Write as _};
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use anyhow::{Context, Result};
 use clap::Args;
-use raremap_io::SourceError;
-use raremap_model::{BandSource, Card, MAX_HEADER_BYTES, ModelFile, read_card};
-use raremap_tiff::TiffError;
-use raremap_tiff::foreign_format;
+use raremap_files::{FilesError, Inspected, InspectedModel};
+use raremap_model::{BandSource, Card};
 use serde_json::json;
 
 /// Describes a GeoTIFF or a weights file.
@@ -37,7 +33,10 @@ pub struct InspectArgs {
 pub fn run(args: &InspectArgs) -> ExitCode {
     let text = match inspect(args) {
         Ok(text) => text,
-        Err(error) => return fail(args, code_of(&error), &format!("{error:#}")),
+        Err(error) => {
+            let code = error.code();
+            return fail(args, code, &format!("{:#}", anyhow::Error::new(error)));
+        }
     };
     let mut out = std::io::stdout().lock();
     match out.write_all(text.as_bytes()).and_then(|()| out.flush()) {
@@ -61,55 +60,23 @@ fn fail(args: &InspectArgs, code: &str, message: &str) -> ExitCode {
     ExitCode::from(2)
 }
 
-/// A stable name of the failure: for a GeoTIFF, the reader's own code.
-fn code_of(error: &anyhow::Error) -> &'static str {
-    let mut causes = error.chain();
-    let of = |cause: &(dyn std::error::Error + 'static)| {
-        let tiff = cause.downcast_ref::<TiffError>().map(TiffError::code);
-        tiff.or_else(|| cause.downcast_ref::<SourceError>().map(SourceError::code))
-    };
-    if let Some(code) = causes.find_map(of) {
-        return code;
-    }
-    if error.chain().any(|cause| cause.is::<std::io::Error>()) {
-        return "source_failed";
-    }
-    "not_recognized"
-}
-
 /// The report.
-fn inspect(args: &InspectArgs) -> Result<String> {
-    let mut file = File::open(&args.file)?;
-    // A weights file's header comes first, so anything else is refused without reading it all.
-    let mut bytes = Vec::new();
-    Read::by_ref(&mut file)
-        .take(MAX_HEADER_BYTES as u64 + 8)
-        .read_to_end(&mut bytes)?;
-    let is_tiff = matches!(
-        bytes.get(..4),
-        Some([b'I', b'I', 42 | 43, 0] | [b'M', b'M', 0, 42 | 43])
-    );
-    if is_tiff || bytes.is_empty() {
-        return scene::inspect(args);
+fn inspect(args: &InspectArgs) -> Result<String, FilesError> {
+    let inspected = raremap_files::inspect(&args.file, args.checksums, args.statistics)?;
+    if args.json {
+        return Ok(serde_json::to_string_pretty(&inspected.to_json())? + "\n");
     }
-    if let Err(error) = read_card(&bytes) {
-        // The raster reader recognizes what people mistake for a GeoTIFF.
-        return match foreign_format(&bytes) {
-            Some(_) => scene::inspect(args),
-            None => Err(error).context("this is neither a GeoTIFF nor a weights file"),
-        };
-    }
-    file.read_to_end(&mut bytes)?;
-    inspect_model(&bytes, args.json)
+    let mut text = String::new();
+    // Writing to a string does not fail.
+    let _ = match &inspected {
+        Inspected::Scene(scene) => scene::write_report(&mut text, scene),
+        Inspected::Model(model) => write_model(&mut text, model),
+        _ => Ok(()),
+    };
+    Ok(text)
 }
 
-fn inspect_model(bytes: &[u8], json: bool) -> Result<String> {
-    let file = ModelFile::from_bytes(bytes)?;
-    if json {
-        let report =
-            json!({ "kind": "model", "bytes": bytes.len(), "sha256": file.sha256, "card": file.card.to_stac() });
-        return Ok(serde_json::to_string_pretty(&report)? + "\n");
-    }
+fn write_model(out: &mut String, model: &InspectedModel) -> fmt::Result {
     let Card {
         name,
         description,
@@ -119,23 +86,22 @@ fn inspect_model(bytes: &[u8], json: bool) -> Result<String> {
         rare_classes,
         training,
         ..
-    } = &file.card;
-    let mut out = String::new();
+    } = &model.card;
     writeln!(
         out,
         "{name}, a weights file of {} bytes, exported {created}",
-        bytes.len()
+        model.bytes
     )?;
     if !description.is_empty() {
         writeln!(out, "{description}")?;
     }
-    writeln!(out, "sha256        {}", file.sha256)?;
-    writeln!(out, "quantization  {}", file.card.quantization)?;
-    writeln!(out, "values        {}", file.card.value_scaling)?;
+    writeln!(out, "sha256        {}", model.sha256)?;
+    writeln!(out, "quantization  {}", model.card.quantization)?;
+    writeln!(out, "values        {}", model.card.value_scaling)?;
     writeln!(
         out,
         "tile          {} px of {} m",
-        file.card.tile_px, file.card.ground_resolution_m
+        model.card.tile_px, model.card.ground_resolution_m
     )?;
     for band in bands {
         let source = match &band.source {
@@ -164,6 +130,5 @@ fn inspect_model(bytes: &[u8], json: bool) -> Result<String> {
         )?;
     }
     writeln!(out, "trained on    {}: {}", training.dataset, training.provenance)?;
-    writeln!(out, "figures       {}", file.card.metrics)?;
-    Ok(out)
+    writeln!(out, "figures       {}", model.card.metrics)
 }

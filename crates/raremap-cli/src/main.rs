@@ -13,7 +13,6 @@ mod inspect;
 #[cfg(feature = "train")]
 mod interrupt;
 mod log;
-mod neighbours;
 mod predict;
 #[cfg(feature = "train")]
 mod split;

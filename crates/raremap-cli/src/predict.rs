@@ -1,66 +1,190 @@
 //! `raremap predict` computes a scene's mask, probabilities, polygons, review list and areas, as the page does.
 
-mod arguments;
-mod input;
-mod output;
-mod progress;
-mod report;
+mod table;
 #[cfg(test)]
 mod tests;
 
-use std::collections::BTreeMap;
-use std::ops::ControlFlow;
-use std::path::{Path, PathBuf};
+use std::collections::BTreeSet;
+use std::path::PathBuf;
 use std::process::ExitCode;
+use std::rc::Rc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Instant;
 
-use anyhow::{Context, Result, bail};
-use raremap_geo::pixel_areas;
-use raremap_infer::{
-    BandChoice, BandGuess, BurnTileModel, GOLDEN_TOLERANCE, InferError, OpenOptions, RunOptions, Tiling, Warning,
-    check_golden, guess_scene_bands, not_resampled, parse_bands, prepare_run, refuse_missing_bands, resampling,
-    run_notes, run_scene,
-};
-use raremap_io::{IoError, SourceError, Unwritten};
-use raremap_model::{Card, ModelFile, WeightsError};
-use raremap_output::{OutputError, Results, SceneName};
-use raremap_scene::{ProductFacts, Scene, SceneError};
+use anyhow::{Result, bail};
+use clap::{Args, ValueEnum};
+use indicatif::{ProgressBar, ProgressStyle};
+use raremap_device::Backend;
+use raremap_files::{FilesError, Model, Observer, PredictOptions, Step};
+use raremap_infer::{DecideOptions, MatchMode, OpenOptions};
+use raremap_model::Card;
+use raremap_output::{OutputOptions, PolygonsCrs, ProbabilitySamples};
+use raremap_scene::ProductFacts;
 use serde_json::json;
+use tracing::Level;
 
-pub use arguments::PredictArgs;
+use crate::log;
+use table::print_table;
 
-use arguments::{EmptyBorder, Reflectance, Resample, decide_options, match_mode};
-use input::{InputScene, Opened, open_scene};
-use output::{CannotWrite, check_folder, refuse_inputs, write_all, write_summary};
-use progress::Reporter;
-use report::{Options, Report, Resampled, Timings, print_table};
+/// Maps a scene: writes the mask, probabilities and saliency as cloud-optimized GeoTIFFs, polygons and a review list as GeoJSON, areas as
+/// CSV and JSON, a STAC Item, and summary.json.
+#[derive(Debug, Args)]
+pub struct PredictArgs {
+    /// A weights file.
+    model: PathBuf,
+    /// The scene: a GeoTIFF, the files of a product, or a folder or zip archive that contains them.
+    #[arg(required = true)]
+    input: Vec<PathBuf>,
+    /// Folder for the results; created if it does not exist.
+    #[arg(long)]
+    out: PathBuf,
+    /// Which band is which, by number from 1 or by file, such as green=2,red=3,nir=BAND4.tif [default: guessed].
+    #[arg(long)]
+    bands: Option<String>,
+    /// A pixel takes a rare class if its probability is at least this; 1 switches this off.
+    #[arg(long, default_value_t = 0.5)]
+    threshold: f32,
+    /// Rare classes to look for, separated by commas, or `none` [default: all of the model's].
+    #[arg(long, value_delimiter = ',')]
+    rare: Option<Vec<String>>,
+    /// Share of the scene that top-k marks, in percent.
+    #[arg(long, default_value_t = 20.0)]
+    top_k: f32,
+    /// Tile edge in pixels, a multiple of 32 [default: the model's].
+    #[arg(long)]
+    tile: Option<usize>,
+    /// Pixels that neighbouring tiles share, a multiple of 32 [default: a quarter of the tile].
+    #[arg(long)]
+    overlap: Option<usize>,
+    /// Whether to convert the numbers of a known product to reflectance, if its metadata say how and the model needs it.
+    #[arg(long, value_enum, default_value = "auto")]
+    reflectance: Reflectance,
+    /// How to treat pixels at the edge of the scene, and those connected to them, that are 0 in all bands, if neither a nodata value nor a
+    /// mask says where there is data.
+    #[arg(long, value_enum, default_value = "auto")]
+    empty_border: EmptyBorder,
+    /// Whether to run at the model's resolution: if the scene's differs by more than 25 % (auto), always (on), or never (off). Results are
+    /// on the scene's own grid.
+    #[arg(long, value_enum, default_value = "off")]
+    resample: Resample,
+    /// How to make the values like those of training: by units if they explain the difference (auto), each band by its percentiles, or not
+    /// at all (off).
+    #[arg(long = "match", value_enum, default_value = "auto")]
+    matching: Match,
+    /// Device to run on.
+    #[arg(long, value_enum, default_value = "cpu")]
+    device: Backend,
+    #[command(flatten)]
+    files: FileArgs,
+    /// Print the summary and any error as JSON.
+    #[arg(long)]
+    json: bool,
+}
+
+/// Options for the result files.
+#[derive(Debug, Args)]
+struct FileArgs {
+    /// Samples of probability.tif and saliency.tif: u8 in steps of 1/254 (255 is no data), or f32.
+    #[arg(long, value_enum, default_value = "u8")]
+    probability: StoredAs,
+    /// Coordinates of polygons.geojson and review.geojson: longitude and latitude, or the scene's own.
+    #[arg(long, value_enum, default_value = "wgs84")]
+    polygons_crs: Coordinates,
+    /// Leave out polygons smaller than this, in hectares.
+    #[arg(long, default_value_t = 0.0)]
+    min_area_ha: f64,
+    /// Largest number of places in the review list.
+    #[arg(long, default_value_t = 200)]
+    review_limit: usize,
+    /// When the scene was taken, such as 2024-02-03T05:06:07Z, for the STAC Item [default: what the product says].
+    #[arg(long)]
+    datetime: Option<jiff::Timestamp>,
+    /// When the files were made, for the STAC Item; without it, equal runs give equal files.
+    #[arg(long)]
+    created: Option<jiff::Timestamp>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum StoredAs {
+    U8,
+    F32,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum Coordinates {
+    Wgs84,
+    Scene,
+}
+
+impl FileArgs {
+    fn options(&self, product: &ProductFacts) -> OutputOptions {
+        OutputOptions {
+            probability: match self.probability {
+                StoredAs::U8 => ProbabilitySamples::U8,
+                StoredAs::F32 => ProbabilitySamples::F32,
+            },
+            polygons_crs: match self.polygons_crs {
+                Coordinates::Wgs84 => PolygonsCrs::Wgs84,
+                Coordinates::Scene => PolygonsCrs::Scene,
+            },
+            min_area_ha: self.min_area_ha,
+            review_limit: self.review_limit,
+            datetime: self
+                .datetime
+                .map(|time| time.to_string())
+                .or_else(|| product.acquired.clone()),
+            created: self.created.map(|time| time.to_string()),
+        }
+    }
+}
+
+/// What to do with the stored numbers.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum Reflectance {
+    /// Convert them if it is known how.
+    Auto,
+    /// Use them as they are.
+    Off,
+}
+
+/// How to treat zeros along the edge of a scene.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum EmptyBorder {
+    /// As missing data, because warping leaves such borders.
+    Auto,
+    /// As values.
+    Off,
+}
+
+/// When to run at the model's resolution.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+enum Resample {
+    /// If the scene's resolution differs by more than 25 %.
+    Auto,
+    /// Always.
+    On,
+    /// Never; a warning says where it may help.
+    Off,
+}
+
+/// How to change values.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+enum Match {
+    /// Not at all; a warning says where it may help.
+    Off,
+    /// By a factor between units, if one explains the difference.
+    Units,
+    /// Each band by its own median and spread.
+    Percentiles,
+    /// By units if they explain the difference, otherwise not at all.
+    Auto,
+}
 
 /// Set by Ctrl-C.
 static INTERRUPTED: AtomicBool = AtomicBool::new(false);
 
-/// Ctrl-C came before the results were complete.
-#[derive(Debug, thiserror::Error)]
-#[error("interrupted; the results are incomplete")]
-struct Interrupted;
-
 /// The exit code of a process that SIGINT ended, as shells report it.
 const INTERRUPTED_STATUS: u8 = 128 + 2;
-
-/// Ends with [`Interrupted`] if Ctrl-C was pressed.
-fn go_on() -> Result<()> {
-    if INTERRUPTED.load(Ordering::SeqCst) {
-        bail!(Interrupted);
-    }
-    Ok(())
-}
-
-fn or_break(outcome: Result<()>) -> ControlFlow<()> {
-    match outcome {
-        Ok(()) => ControlFlow::Continue(()),
-        Err(_) => ControlFlow::Break(()),
-    }
-}
 
 /// Runs `raremap predict`. The exit code is 0 if there is a result, 2 with an error on standard error if there is none, and 130 after
 /// Ctrl-C.
@@ -75,15 +199,12 @@ pub fn run(args: &PredictArgs) -> ExitCode {
     if let Err(error) = caught {
         tracing::warn!("cannot catch Ctrl-C: {error}");
     }
-    let Err(error) = pollster::block_on(predict(args)) else {
+    let Err(error) = predict(args) else {
         return ExitCode::SUCCESS;
     };
-    // The run may have ended anywhere.
-    let error = go_on().err().unwrap_or(error);
-    let status = if error.is::<Interrupted>() {
-        INTERRUPTED_STATUS
-    } else {
-        2
+    let status = match error.downcast_ref() {
+        Some(FilesError::Interrupted) => INTERRUPTED_STATUS,
+        _ => 2,
     };
     let message = format!("{error:#}");
     if args.json {
@@ -99,253 +220,146 @@ pub fn run(args: &PredictArgs) -> ExitCode {
 
 /// A stable name of the failure.
 fn code_of(error: &anyhow::Error) -> &'static str {
-    if error.is::<Interrupted>() {
-        return "interrupted";
-    }
-    if error.is::<CannotWrite>() || error.is::<Unwritten>() {
-        return "write_failed";
-    }
-    let of = |cause: &(dyn std::error::Error + 'static)| {
-        let infer = cause.downcast_ref::<InferError>().map(InferError::code);
-        let scene = || cause.downcast_ref::<SceneError>().map(SceneError::code);
-        infer
-            .or_else(|| cause.downcast_ref::<OutputError>().map(OutputError::code))
-            .or_else(scene)
-            .or_else(|| cause.downcast_ref::<IoError>().map(IoError::code))
-            .or_else(|| cause.downcast_ref::<SourceError>().map(SourceError::code))
-            .or_else(|| cause.downcast_ref::<WeightsError>().map(WeightsError::code))
-            .or_else(|| cause.is::<std::io::Error>().then_some("source_failed"))
-    };
-    error.chain().find_map(of).unwrap_or("misuse")
+    error.downcast_ref().map_or("misuse", FilesError::code)
 }
 
-async fn predict(args: &PredictArgs) -> Result<()> {
-    let started = Instant::now();
-    let bytes = std::fs::read(&args.model).with_context(|| format!("cannot read {}", args.model.display()))?;
-    let file = ModelFile::from_bytes(&bytes).with_context(|| args.model.display().to_string())?;
-    let card = &file.card;
-    let named = || named(&args.input);
-    let opening = OpenOptions {
-        to_reflectance: args.reflectance == Reflectance::Auto,
-        empty_border: args.empty_border == EmptyBorder::Auto,
-    };
-    let Opened { scene, doubts, files } = open_scene(&args.input, &args.out, card, opening).await?;
-    let info = scene.scene_info();
-    let guess = guess_scene_bands(&scene, &card.scene_bands())
-        .await
-        .with_context(named)?;
-    let assignment = assign(args.bands.as_deref(), &scene, card, &guess).with_context(named)?;
-    let bands = assignment.complete(&card.scene_bands()).with_context(named)?;
-    let decide = decide_options(args, card)?;
-    decide.check(card)?;
-    let file_options = args.files.options(scene.facts());
-    let areas = pixel_areas(info.georeference.as_ref(), [info.height, info.width]);
-    file_options.check(areas.pixel_ha(0, 0).is_some())?;
-    refuse_inputs(&args.out, files.iter().chain([&args.model]).map(PathBuf::as_path))?;
-    check_folder(&args.out)?;
-    let scene_name = scene_name(&args.input, scene.facts());
-    let usual = Tiling::of_tile(args.tile.unwrap_or(card.tile_px));
-    let tiling = Tiling {
-        overlap_px: args.overlap.unwrap_or(usual.overlap_px),
-        ..usual
-    };
-    let mut warnings = doubts;
-    let resample = match args.resample {
-        Resample::Auto => {
-            warnings.extend(not_resampled(info, card));
-            resampling(info, card, false)
-        }
-        Resample::On => Some(
-            resampling(info, card, true)
-                .context("the size of the scene's pixels on the ground is not known, so it cannot be resampled")?,
-        ),
-        Resample::Off => None,
-    };
-    let mut options = RunOptions {
-        tiling,
-        max_logit_bytes_in_memory: MAX_LOGITS_BYTES,
-        resample,
-        ..RunOptions::new(bands.clone())
-    };
-
-    let network = file
-        .build(&args.device.device()?)
-        .with_context(|| args.model.display().to_string())?;
-    let model = BurnTileModel::new(network, card.architecture.in_channels());
-    check_golden(&model, &file.golden, GOLDEN_TOLERANCE).await?;
-    let matching = match_mode(args.matching);
-    let about_scene = prepare_run(&scene, card, &mut options, matching, &assignment).await;
-    warnings.splice(..0, about_scene.with_context(named)?);
-    go_on()?;
-    let mut notices = scene.notices().to_vec();
-    notices.extend(options.notices(card));
-    let load_secs = started.elapsed().as_secs_f64();
-
-    tracing::debug!(
-        "model and scene are ready after {load_secs:.2} s: {} x {} pixels on {}",
-        info.width,
-        info.height,
-        args.device
-    );
-    let started = Instant::now();
-    let mut reporter = Reporter::new(&args.out);
-    let mut logits = run_scene(&scene, &model, card, &options, &mut reporter)
-        .await
-        // Temporary files are written beside the results, not in the scene.
-        .map_err(|error| match error {
-            InferError::Scene(SceneError::Io(IoError::Write(_))) => {
-                anyhow::Error::new(error).context(args.out.display().to_string())
-            }
-            _ => anyhow::Error::new(error).context(named()),
-        })?;
-    go_on()?;
-    logits.watch(Box::new(|_, _| or_break(go_on())));
-    let run_secs = started.elapsed().as_secs_f64();
-    tracing::debug!("the network ran for {run_secs:.2} s");
-
-    let started = Instant::now();
-    let summary = logits.summary(&decide)?;
-    let decide_secs = started.elapsed().as_secs_f64();
-
-    let started = Instant::now();
-    let files: Vec<&str> = scene.band_files().collect();
-    let notes = run_notes(
-        card,
-        &options,
-        &files,
-        &guess,
-        &args.device.to_string(),
-        &warnings,
-        &notices,
-    );
-    // The files say how the scene was run; what the map is like depends on the threshold, too.
-    warnings.extend(summary.one_class());
-    let results = Results {
-        logits: &logits,
-        card,
-        model_sha256: &file.sha256,
-        scene: &scene_name,
-        georeference: info.georeference.as_ref(),
-        ground_control: info.ground_control.as_ref(),
-        decide: &decide,
-        options: &file_options,
-        notes: &notes,
-    };
-    let (outputs, remarks) = write_all(&results, &args.out, &mut |file, done, total| {
-        reporter.file(file, done, total);
-        go_on()
-    })?;
-    warnings.extend(remarks.into_iter().map(|message| Warning {
-        code: "outputs",
-        message,
-    }));
-    let tiles = logits.tiles().0;
-    let timings = Timings {
-        load_secs,
-        run_secs,
-        decide_secs,
-        write_secs: started.elapsed().as_secs_f64(),
-        tiles,
-        secs_per_tile: run_secs / tiles.max(1) as f64,
-    };
-    let numbered = |bands: &[usize]| {
-        card.scene_bands()
-            .into_iter()
-            .zip(bands.iter().map(|band| band + 1))
-            .collect()
-    };
-    let choice = |choice: &BandChoice| {
-        let bands: BTreeMap<&str, usize> = numbered(&choice.bands);
-        json!({ "product": choice.product, "bands": bands })
-    };
-    let choices: Vec<serde_json::Value> = assignment.choices.iter().map(choice).collect();
-    let report = Report {
-        model: json!({ "path": args.model, "name": card.name, "sha256": file.sha256 }),
-        input: json!({
-            "paths": args.input,
-            "bands": band_list(&scene),
-            "width": info.width,
-            "height": info.height,
-            "epsg": info.georeference.as_ref().and_then(|georeference| georeference.crs.epsg),
-        }),
-        backend: args.device.to_string(),
-        options: Options {
-            bands: numbered(&bands),
-            threshold: decide.threshold,
-            rare: &decide.rare,
-            top_k_percent: decide.top_k_percent,
-            tile_px: tiling.tile_px,
-            overlap_px: tiling.overlap_px,
-            resampled: options.resample.map(|[rows, columns]| Resampled { rows, columns }),
-            matched: options.matching.as_ref(),
+fn predict(args: &PredictArgs) -> Result<()> {
+    let model = Model::read(&args.model, args.device)?;
+    let options = PredictOptions {
+        bands: args.bands.clone(),
+        decide: decide_options(args, model.card())?,
+        tile_px: args.tile,
+        overlap_px: args.overlap,
+        opening: OpenOptions {
+            to_reflectance: args.reflectance == Reflectance::Auto,
+            empty_border: args.empty_border == EmptyBorder::Auto,
         },
-        band_assignment: json!({ "certainty": assignment.certainty, "reason": assignment.reason, "choices": choices }),
-        areas: &summary.classes,
-        valid_pixels: summary.valid_pixels,
-        nodata_pixels: summary.nodata_pixels,
-        valid_hectares: summary.valid_hectares,
-        top_k: &summary.top_k,
-        timings,
-        warnings: &warnings,
-        notices: &notices,
-        outputs,
+        resample: match args.resample {
+            Resample::Auto => raremap_files::Resample::Auto,
+            Resample::On => raremap_files::Resample::Always,
+            Resample::Off => raremap_files::Resample::Never,
+        },
+        matching: match_mode(args.matching),
+        // The product's own time, if it has one, is known once it is open.
+        output: args.files.options(&ProductFacts::default()),
     };
-    let text = serde_json::to_string_pretty(&report)? + "\n";
-    write_summary(&args.out, &text)?;
+    let done = raremap_files::predict(&model, &args.input, &args.out, &options, &mut Reporter::new())?;
     if args.json {
-        print!("{text}");
+        print!("{}", done.summary);
     } else {
-        print_table(&report, &args.out);
+        print_table(&done.report, &args.out);
     }
     Ok(())
 }
 
-/// The inputs, as a message names them.
-fn named(inputs: &[PathBuf]) -> String {
-    let first = inputs
-        .first()
-        .map(|path| path.display().to_string())
-        .unwrap_or_default();
-    match inputs.len() {
-        0 | 1 => first,
-        count => format!("{first} and {} more", count - 1),
+fn decide_options(args: &PredictArgs, card: &Card) -> Result<DecideOptions> {
+    let rare: Vec<String> = match &args.rare {
+        None => card.rare_classes.clone(),
+        Some(names) if names.iter().all(|name| name == "none" || name.is_empty()) => Vec::new(),
+        Some(names) => names.iter().map(|name| name.trim().to_owned()).collect(),
+    };
+    let mut known = BTreeSet::new();
+    if let Some(name) = rare.iter().find(|name| !known.insert(*name)) {
+        bail!("--rare names {name} twice");
     }
-}
-
-/// The inputs, as result files name them. Several files whose product has no name are told apart by their folder.
-fn scene_name(inputs: &[PathBuf], product: &ProductFacts) -> SceneName {
-    let name = |path: &Path| Some(path.file_name()?.to_string_lossy().into_owned());
-    // A path such as `.` has no name of its own.
-    let full = |path: &Path| std::fs::canonicalize(path).ok();
-    let names = inputs
-        .iter()
-        .filter_map(|path| name(path).or_else(|| name(&full(path)?)));
-    let folder = || name(full(inputs.first()?)?.parent()?);
-    SceneName::new(names.collect(), product.id.clone().or_else(folder).as_deref())
-}
-
-/// Each band with its name and file, counted from 1 as on the command line.
-fn band_list(scene: &InputScene) -> serde_json::Value {
-    let names = scene.scene_info().band_names.iter().zip(scene.band_files()).enumerate();
-    names
-        .map(|(index, (name, file))| json!({ "band": index + 1, "name": name, "file": file }))
-        .collect()
-}
-
-fn assign(spec: Option<&str>, scene: &InputScene, card: &Card, guess: &BandGuess) -> Result<BandGuess> {
-    let files: Vec<&str> = scene.band_files().collect();
-    let needed = card.scene_bands();
-    Ok(match spec {
-        Some(spec) => BandGuess::assigned(
-            parse_bands(spec, &files, &needed)?,
-            "The bands were assigned on the command line.",
-        ),
-        None => {
-            refuse_missing_bands(scene, &needed)?;
-            guess.clone()
-        }
+    Ok(DecideOptions {
+        threshold: args.threshold,
+        rare,
+        top_k_percent: args.top_k,
     })
 }
 
-/// More bytes of logits than this go to a temporary file.
-const MAX_LOGITS_BYTES: u64 = 64 << 20;
+fn match_mode(asked: Match) -> Option<MatchMode> {
+    match asked {
+        Match::Off => None,
+        Match::Units => Some(MatchMode::Units),
+        Match::Percentiles => Some(MatchMode::Percentiles),
+        Match::Auto => Some(MatchMode::Auto),
+    }
+}
+
+/// Shows a progress bar on a terminal, and JSON lines elsewhere, at most one a second. It shows nothing under `--quiet`.
+struct Reporter {
+    bar: Option<ProgressBar>,
+    last: Instant,
+}
+
+impl Reporter {
+    fn new() -> Self {
+        let is_seen = std::io::IsTerminal::is_terminal(&std::io::stderr()) && tracing::enabled!(Level::INFO);
+        let bar = is_seen.then(|| {
+            let template = "{elapsed_precise} {wide_bar} tile {pos}/{len}, {eta} left";
+            ProgressBar::new(0)
+                .with_style(ProgressStyle::with_template(template).unwrap_or_else(|_| ProgressStyle::default_bar()))
+        });
+        Self {
+            bar,
+            last: Instant::now(),
+        }
+    }
+
+    /// Shows which file is being made, as often as it is called.
+    fn file(&mut self, name: &str, done: usize, total: usize) {
+        match &self.bar {
+            Some(bar) => {
+                if bar.length() != Some(total as u64) || bar.position() != done as u64 {
+                    let template = "{elapsed_precise} {wide_bar} {msg}, file {pos} of {len}";
+                    bar.set_style(
+                        ProgressStyle::with_template(template).unwrap_or_else(|_| ProgressStyle::default_bar()),
+                    );
+                    bar.set_length(total as u64);
+                    bar.set_position(done as u64);
+                }
+                bar.set_message(name.to_owned());
+            }
+            None if self.last.elapsed().as_secs() >= 1 => {
+                self.last = Instant::now();
+                log::progress(&json!({ "event": "file", "file": name, "done": done, "total": total }));
+            }
+            None => {}
+        }
+    }
+}
+
+impl Reporter {
+    /// Shows how many tiles are done.
+    fn tile(&mut self, done: usize, total: usize) {
+        match &self.bar {
+            Some(bar) => {
+                bar.set_length(total as u64);
+                bar.set_position(done as u64);
+            }
+            None if done == total || self.last.elapsed().as_secs() >= 1 => {
+                self.last = Instant::now();
+                log::progress(&json!({ "event": "tile", "done": done, "total": total }));
+            }
+            None => {}
+        }
+    }
+
+    /// Says how much of a file in an archive is unpacked.
+    fn unpacked(&mut self, file: &str, done: u64, total: u64) {
+        if done == total || self.last.elapsed().as_secs() >= 1 {
+            self.last = Instant::now();
+            log::progress(&json!({ "event": "unpack", "file": file, "done": done, "total": total }));
+        }
+    }
+}
+
+impl Observer for Reporter {
+    fn after(&mut self, step: Step<'_>) {
+        match step {
+            Step::Unpacked {
+                file,
+                done_bytes,
+                total_bytes,
+            } => self.unpacked(file, done_bytes, total_bytes),
+            Step::Ran { done, total } => self.tile(done, total),
+            Step::Wrote { file, done, total } => self.file(file, done, total),
+        }
+    }
+
+    fn stop(&self) -> Rc<dyn Fn() -> bool> {
+        Rc::new(|| INTERRUPTED.load(Ordering::SeqCst))
+    }
+}

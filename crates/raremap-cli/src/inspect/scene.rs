@@ -1,171 +1,13 @@
-//! What a GeoTIFF says about itself, and what its pixels are; docs/inspect.md describes the report.
+//! What a GeoTIFF says about itself, and what its pixels are, for people.
 
 use std::fmt::{self, Write as _};
-use std::path::{Path, PathBuf};
 
-use anyhow::Result;
-use pollster::block_on;
+use raremap_files::InspectedScene;
 use raremap_geo::{Crs, CrsKind};
-use raremap_geo::{M2_PER_HA, pixel_areas};
-use raremap_io::FileSource;
-use raremap_scene::{NeighbourKind, SceneError, apply_neighbour, neighbour_kind};
-use raremap_tiff::TiffError;
-use raremap_tiff::{GeoTiff, Limits, RasterInfo, SampleStatistics};
-use serde_json::{Map, Value, json};
+use raremap_tiff::SampleStatistics;
 
-use super::InspectArgs;
-use crate::neighbours::with_neighbours;
-
-/// Unless all pixels are asked for, statistics come from at most this many pixels on a side.
-const PREVIEW_PX: u32 = 1024;
-
-/// What is known about the bands' samples.
-struct Samples {
-    statistics: Vec<SampleStatistics>,
-    /// Whether all pixels were read.
-    exact: bool,
-    checksums: Option<Vec<u16>>,
-}
-
-/// The report.
-pub(super) fn inspect(args: &InspectArgs) -> Result<String> {
-    let source = FileSource::open(&args.file)?;
-    let mut scene = block_on(GeoTiff::open(source, Limits::default()))?;
-    let beside = block_on(read_beside(&mut scene, &args.file));
-    let samples = block_on(read_samples(&scene, args))?;
-    if args.json {
-        return Ok(serde_json::to_string_pretty(&report(scene.info(), &samples, &beside))? + "\n");
-    }
-    let mut text = String::new();
-    write_report(&mut text, scene.info(), &samples, &beside)?;
-    Ok(text)
-}
-
-async fn read_samples(scene: &GeoTiff<FileSource>, args: &InspectArgs) -> Result<Samples, TiffError> {
-    let info = scene.info();
-    if args.checksums || args.statistics || info.width.max(info.height) <= PREVIEW_PX {
-        let summaries = scene.summarize_bands().await?;
-        return Ok(Samples {
-            statistics: summaries.iter().map(|band| band.statistics).collect(),
-            exact: true,
-            checksums: args
-                .checksums
-                .then(|| summaries.iter().map(|band| band.checksum).collect()),
-        });
-    }
-    Ok(Samples {
-        statistics: scene.sample_bands(PREVIEW_PX).await?,
-        exact: false,
-        checksums: None,
-    })
-}
-
-/// Names of the files beside the image.
-struct Beside {
-    read: Vec<String>,
-    /// Each with the reason.
-    not_read: Vec<(String, String)>,
-}
-
-/// Applies the files beside the image to it.
-async fn read_beside(scene: &mut GeoTiff<FileSource>, image: &Path) -> Beside {
-    let (mut read, mut not_read) = (Vec::new(), Vec::new());
-    let listed = with_neighbours(&[image.to_owned()]);
-    let of = |other: &PathBuf| neighbour_kind(&image.to_string_lossy(), &other.to_string_lossy());
-    let mut found: Vec<(NeighbourKind, &PathBuf)> = listed.iter().filter_map(|path| Some((of(path)?, path))).collect();
-    found.sort_by_key(|(kind, _)| kind.order());
-    for (kind, path) in found {
-        let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
-        let source = FileSource::open(path).map_err(SceneError::from);
-        match apply_neighbour(scene, kind, source, &Limits::default()).await {
-            Ok(_) => read.push(name),
-            Err(why) => not_read.push((name, why.to_string())),
-        }
-    }
-    Beside { read, not_read }
-}
-
-/// A number, or a word where JSON has no number for it.
-fn number(value: f64) -> Value {
-    if value.is_finite() {
-        json!(value)
-    } else {
-        json!(value.to_string().to_lowercase())
-    }
-}
-
-fn report(info: &RasterInfo, samples: &Samples, beside: &Beside) -> Value {
-    let transform = info.georeference.as_ref().map(|known| known.model_from_pixel);
-    let items = |items: &[(String, String)]| -> Map<String, Value> {
-        items.iter().map(|(name, value)| (name.clone(), json!(value))).collect()
-    };
-    let band = |index: usize| {
-        let mut band = json!({
-            "band": index + 1,
-            "name": info.band_names.get(index),
-            "color_interpretation": info.color_interpretations.get(index),
-            "scale": info.scales.get(index),
-            "offset": info.offsets.get(index),
-            "unit": info.units.get(index),
-            "items": info.band_items.get(index).map(|all| items(all)),
-            "statistics": samples.statistics.get(index),
-        });
-        if let (Some(checksums), Some(band)) = (&samples.checksums, band.as_object_mut()) {
-            band.insert("checksum".to_owned(), json!(checksums.get(index)));
-        }
-        band
-    };
-    json!({
-        "kind": "geotiff",
-        "width": info.width,
-        "height": info.height,
-        "band_count": info.band_count,
-        "sample_type": info.sample_type,
-        "bits_per_sample": info.bits_per_sample,
-        "nodata": info.nodata.map(number),
-        "stated_nodata": info.stated_nodata.map(number),
-        "palette": info.color_map.is_some(),
-        "alpha_band": info.alpha_band.map(|band| band + 1),
-        "premultiplied": info.premultiplied,
-        "masked": info.masked,
-        "layout": {
-            "big_tiff": info.is_big_tiff,
-            "byte_order": info.byte_order,
-            "compression": info.compression,
-            "predictor": info.predictor,
-            "planar": info.planar,
-            "tiled": info.tiled,
-            "block_width": info.block_width,
-            "block_height": info.block_height,
-            "sparse_block_count": info.sparse_block_count,
-            "page_count": info.page_count,
-            "overviews": info.overviews,
-        },
-        "crs": info.crs,
-        "model_from_pixel": transform.map(|t| [t.a, t.b, t.c, t.d, t.e, t.f]),
-        "gdal_transform": transform.map(|t| [t.c, t.a, t.b, t.f, t.d, t.e]),
-        "pixel_is_point": info.pixel_is_point,
-        "gcp_count": info.gcp_count,
-        "middle_pixel_m2": middle_pixel_m2(info),
-        "bands": (0..info.band_count).map(band).collect::<Vec<_>>(),
-        "statistics_of": statistics_of(samples),
-        "items": items(&info.items),
-        "files_read": beside.read,
-        "files_not_read": beside.not_read.iter().map(|(name, _)| name).collect::<Vec<_>>(),
-    })
-}
-
-fn statistics_of(samples: &Samples) -> &'static str {
-    if samples.exact { "all pixels" } else { "a preview" }
-}
-
-fn middle_pixel_m2(info: &RasterInfo) -> Option<f64> {
-    let areas = pixel_areas(info.georeference.as_ref(), [info.height, info.width]);
-    let hectares = areas.pixel_ha(info.height as usize / 2, info.width as usize / 2);
-    hectares.map(|hectares| hectares * M2_PER_HA)
-}
-
-fn write_report(out: &mut String, info: &RasterInfo, samples: &Samples, beside: &Beside) -> fmt::Result {
+pub(super) fn write_report(out: &mut String, scene: &InspectedScene) -> fmt::Result {
+    let info = &scene.info;
     let format = if info.is_big_tiff { "BigTIFF" } else { "TIFF" };
     let order = if info.planar { "planar" } else { "by pixel" };
     let blocks = if info.tiled { "tiles" } else { "strips" };
@@ -197,13 +39,13 @@ fn write_report(out: &mut String, info: &RasterInfo, samples: &Samples, beside: 
     if info.page_count > 1 {
         writeln!(out, "pages         {}, of which the first is read", info.page_count)?;
     }
-    if !beside.read.is_empty() {
-        writeln!(out, "read beside   {}", beside.read.join(", "))?;
+    if !scene.files_read.is_empty() {
+        writeln!(out, "read beside   {}", scene.files_read.join(", "))?;
     }
-    for (name, why) in &beside.not_read {
+    for (name, why) in &scene.files_not_read {
         writeln!(out, "not read      {name} ({why})")?;
     }
-    write_bands(out, info, samples)?;
+    write_bands(out, scene)?;
     let nodata = info
         .nodata
         .map_or_else(|| "not declared".to_owned(), |value| value.to_string());
@@ -213,10 +55,11 @@ fn write_report(out: &mut String, info: &RasterInfo, samples: &Samples, beside: 
         ""
     };
     writeln!(out, "no data       {nodata}{mask}")?;
-    write_place(out, info)
+    write_place(out, scene)
 }
 
-fn write_bands(out: &mut String, info: &RasterInfo, samples: &Samples) -> fmt::Result {
+fn write_bands(out: &mut String, scene: &InspectedScene) -> fmt::Result {
+    let info = &scene.info;
     for (index, name) in info.band_names.iter().enumerate() {
         let meaning = info
             .color_interpretations
@@ -240,7 +83,7 @@ fn write_bands(out: &mut String, info: &RasterInfo, samples: &Samples) -> fmt::R
                 offset.unwrap_or(0.0)
             )?;
         }
-        match samples.statistics.get(index) {
+        match scene.statistics.get(index) {
             Some(SampleStatistics {
                 valid_count,
                 min: Some(min),
@@ -251,18 +94,19 @@ fn write_bands(out: &mut String, info: &RasterInfo, samples: &Samples) -> fmt::R
             }) => writeln!(
                 out,
                 "  {:<11} {min} to {max}, mean {mean:.4}, deviation {std:.4}, {valid_count} valid",
-                statistics_of(samples)
+                scene.statistics_of()
             )?,
-            _ => writeln!(out, "  {:<11} no valid pixel", statistics_of(samples))?,
+            _ => writeln!(out, "  {:<11} no valid pixel", scene.statistics_of())?,
         }
-        if let Some(checksum) = samples.checksums.as_ref().and_then(|checksums| checksums.get(index)) {
+        if let Some(checksum) = scene.checksums.as_ref().and_then(|checksums| checksums.get(index)) {
             writeln!(out, "  checksum    {checksum}")?;
         }
     }
     Ok(())
 }
 
-fn write_place(out: &mut String, info: &RasterInfo) -> fmt::Result {
+fn write_place(out: &mut String, scene: &InspectedScene) -> fmt::Result {
+    let info = &scene.info;
     if let Some(crs) = &info.crs {
         writeln!(out, "system        {}", describe(crs))?;
     }
@@ -285,7 +129,7 @@ fn write_place(out: &mut String, info: &RasterInfo) -> fmt::Result {
         "corners       {}",
         corners.map(|(x, y)| format!("{x:.6} {y:.6}")).join(", ")
     )?;
-    if let Some(area) = middle_pixel_m2(info) {
+    if let Some(area) = scene.middle_pixel_m2() {
         writeln!(
             out,
             "pixel         {area:.2} square metres in the middle, about {:.2} m wide",

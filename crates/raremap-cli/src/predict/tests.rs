@@ -5,8 +5,9 @@ use super::*;
 use burn::tensor::{Device, TensorData};
 use raremap_device::Backend;
 use raremap_geo::{Affine, CrsKind, GeoReference};
+use raremap_infer::BurnTileModel;
 use raremap_io::FileSource;
-use raremap_model::{Architecture, Band, BandSource, Class, GoldenTile, SegformerConfig, Training, Variant};
+use raremap_model::{Architecture, Band, BandSource, Class, GoldenTile, ModelFile, SegformerConfig, Training, Variant};
 use raremap_tiff::{GeoTiff, Limits, OutputImage, OutputSamples, Window, encode_geotiff};
 
 fn file_args(probability: StoredAs) -> FileArgs {
@@ -21,7 +22,7 @@ fn file_args(probability: StoredAs) -> FileArgs {
 }
 
 fn run(args: &PredictArgs) -> Result<()> {
-    pollster::block_on(predict(args))
+    predict(args)
 }
 
 fn arguments(model: PathBuf, input: Vec<PathBuf>, out: PathBuf) -> PredictArgs {
@@ -554,15 +555,6 @@ fn a_product_gives_its_item_name_time_and_files_and_results_in_its_folder_are_no
         let summary = parsed(&path(out).join("summary.json"));
         assert_eq!(summary["notices"].as_array().map(Vec::len), Some(1), "{summary}");
         assert_eq!(first["links"][0]["href"], json!("product"));
-    }
-}
-
-#[test]
-fn a_path_without_a_name_is_called_what_it_leads_to() {
-    let here = std::env::current_dir().expect("a folder");
-    let name = here.file_name().expect("a name").to_string_lossy().into_owned();
-    for path in [".", "src/.."] {
-        assert_eq!(scene_name(&[path.into()], &ProductFacts::default()).name(), name);
     }
 }
 

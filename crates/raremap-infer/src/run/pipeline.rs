@@ -132,30 +132,16 @@ pub async fn run_scene(
     let info = scene.scene_info();
     let size = [info.height, info.width];
     let own_size = size.map(|size| size as usize);
-    let areas = pixel_areas(info.georeference.as_ref(), size);
     let bands = &options.bands;
+    let Some(ratios) = options.resample else {
+        let plan = plan(own_size, card, options)?;
+        return run_plan(scene, &plan, model, card, options, hooks).await;
+    };
+    let areas = pixel_areas(info.georeference.as_ref(), size);
     let matching = options.matching.as_ref();
     let seen = Opaque {
         scene,
         opacity: Opacity::of(scene, bands).await?,
-    };
-    let Some(ratios) = options.resample else {
-        let plan = plan(own_size, card, options)?;
-        let scratch = scratch(&plan, card, options, hooks).await?;
-        let logits = SceneLogits::new(&plan, card, areas, scratch)?;
-        return run_windows(
-            &SceneWindows {
-                scene: &seen,
-                bands,
-                matching,
-            },
-            &plan,
-            model,
-            card,
-            logits,
-            hooks,
-        )
-        .await;
     };
     if !ratios.iter().all(|ratio| RATIOS.contains(ratio)) {
         let (finest, coarsest) = (RATIOS.start(), RATIOS.end());
@@ -179,6 +165,42 @@ pub async fn run_scene(
         rows_per_row: ratios[0],
     };
     run_windows(&source, &plan, model, card, logits, hooks).await
+}
+
+/// Runs the windows of a plan over a scene of its size, on the scene's own grid. With the plan of [`TilePlan::part`] and a scene that consists
+/// of that part's pixels, a block of a larger scene comes out as it does when all of the scene is run.
+///
+/// # Errors
+/// Those of [`run_scene`], and [`InferError::Misuse`] for a plan of another size.
+pub async fn run_plan(
+    scene: &impl Scene,
+    plan: &TilePlan,
+    model: &impl TileModel,
+    card: &Card,
+    options: &RunOptions,
+    hooks: &mut impl RunHooks,
+) -> Result<SceneLogits, InferError> {
+    let info = scene.scene_info();
+    let size = [info.height, info.width];
+    if plan.scene != size.map(|size| size as usize) {
+        return Err(InferError::Misuse(format!(
+            "the plan is for {:?} pixels, but the scene has {size:?}",
+            plan.scene
+        )));
+    }
+    let areas = pixel_areas(info.georeference.as_ref(), size);
+    let seen = Opaque {
+        scene,
+        opacity: Opacity::of(scene, &options.bands).await?,
+    };
+    let scratch = scratch(plan, card, options, hooks).await?;
+    let logits = SceneLogits::new(plan, card, areas, scratch)?;
+    let source = SceneWindows {
+        scene: &seen,
+        bands: &options.bands,
+        matching: options.matching.as_ref(),
+    };
+    run_windows(&source, plan, model, card, logits, hooks).await
 }
 
 /// Runs a network over a scene in memory, as [`run_scene`] does over one that is read window by window. Areas are unknown.

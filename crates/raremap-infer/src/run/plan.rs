@@ -1,5 +1,7 @@
 //! Plans the overlapping windows that cover a scene.
 
+use std::ops::Range;
+
 use crate::error::InferError;
 
 /// Tile edges and tile origins are multiples of this, so that all tiles share the network's coarsest grid.
@@ -57,6 +59,17 @@ pub struct TilePlan {
     pub overlap_px: usize,
     /// Pixels per cell of the network's output, along each axis: 1, 2 or 4.
     pub cell_px: usize,
+}
+
+/// The part of a plan that decides about a block of pixels, for scenes that are computed block by block.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PlanPart {
+    /// Rows and columns of the scene that the part's windows see. They contain the block, and neither the block's size nor its place has to
+    /// be a multiple of anything.
+    pub pixels: [Range<usize>; 2],
+    /// The windows, as the plan of a scene that consists of those pixels: logits and pixels of the block come out as those of the whole scene,
+    /// bit for bit.
+    pub plan: TilePlan,
 }
 
 /// One window of a plan, in pixels of the scene.
@@ -128,6 +141,43 @@ impl TilePlan {
     /// Size of the grid of the scene's logits.
     pub fn cells(&self) -> [usize; 2] {
         self.scene.map(|size| size.div_ceil(self.cell_px))
+    }
+
+    /// The windows that touch a block of pixels, given as rows and columns, or the cells beside it with which its pixels are interpolated.
+    ///
+    /// # Errors
+    /// [`InferError::Misuse`] for a block that is empty or not inside the scene.
+    pub fn part(&self, block: [Range<usize>; 2]) -> Result<PlanPart, InferError> {
+        let cells = self.cells();
+        let mut pixels = [0..0, 0..0];
+        let mut origins = [Vec::new(), Vec::new()];
+        for (axis, all) in [&self.row_origins, &self.column_origins].into_iter().enumerate() {
+            let (block, scene) = (&block[axis], self.scene[axis]);
+            if block.is_empty() || block.end > scene {
+                return Err(InferError::Misuse(format!(
+                    "pixels {} to {} are not a block of a scene of {scene}",
+                    block.start, block.end
+                )));
+            }
+            // A pixel lies between the centres of two cells: see `upsample::Taps`.
+            let before = |pixel: usize| (2 * pixel + 1).saturating_sub(self.cell_px) / (2 * self.cell_px);
+            let (first, last) = (before(block.start), (before(block.end - 1) + 1).min(cells[axis] - 1));
+            let touches =
+                |origin: usize| origin <= last * self.cell_px && origin + self.tile[axis] > first * self.cell_px;
+            let touching: Vec<usize> = all.iter().copied().filter(|origin| touches(*origin)).collect();
+            let start = touching.first().copied().unwrap_or(0);
+            let end = touching.last().map_or(0, |origin| origin + self.tile[axis]).min(scene);
+            pixels[axis] = start..end;
+            origins[axis] = touching.into_iter().map(|origin| origin - start).collect();
+        }
+        let [row_origins, column_origins] = origins;
+        let plan = Self {
+            scene: [pixels[0].len(), pixels[1].len()],
+            row_origins,
+            column_origins,
+            ..self.clone()
+        };
+        Ok(PlanPart { pixels, plan })
     }
 
     /// The window of a row origin and a column origin.
@@ -238,6 +288,25 @@ mod tests {
                 origins.into_iter().all(|origin| origin % WINDOW_MULTIPLE == 0),
                 "{tile_px}"
             );
+        }
+    }
+
+    #[test]
+    fn a_part_has_all_windows_of_the_cells_that_its_block_needs_and_no_others() {
+        let plan = TilePlan::new([700, 530], Tiling::of_tile(128), 2).expect("a valid plan");
+        let part = |rows: Range<usize>, columns: Range<usize>| plan.part([rows, columns]).expect("a block");
+        let whole = part(0..700, 0..530);
+        assert_eq!((whole.pixels, whole.plan), ([0..700, 0..530], plan.clone()));
+        // Windows begin at multiples of 64. Pixels 128 and 191 are interpolated with the cells before 128 and from 192 on.
+        let inner = part(129..191, 128..192);
+        assert_eq!(inner.pixels, [64..256, 0..320]);
+        assert_eq!(inner.plan.row_origins, [0, 64]);
+        assert_eq!(inner.plan.column_origins, [0, 64, 128, 192]);
+        let corner = part(699..700, 529..530);
+        assert_eq!(corner.pixels, [576..700, 448..530]);
+        assert_eq!((corner.plan.scene, corner.plan.tile), ([124, 82], [128, 128]));
+        for (rows, columns) in [(0..0, 0..1), (0..701, 0..1), (0..1, 530..531)] {
+            assert!(plan.part([rows, columns]).is_err());
         }
     }
 

@@ -52,6 +52,25 @@ pub struct SaliencyCut {
 }
 
 impl SaliencyCut {
+    /// The lowest bin of the histogram that is marked, from which [`SaliencyCut::of_bin`] makes the cut again.
+    pub const fn first_bin(&self) -> usize {
+        self.first_bin
+    }
+
+    /// A cut that marks the bins from `first_bin` on, which have that many pixels.
+    pub fn of_bin(percent: f32, pixels: u64, first_bin: usize) -> Self {
+        Self {
+            percent,
+            threshold: if first_bin < BINS {
+                lower_edge(first_bin)
+            } else {
+                f32::INFINITY
+            },
+            pixels,
+            first_bin,
+        }
+    }
+
     /// Whether a pixel of this saliency is marked; one without data (NaN) never is.
     pub fn marks(&self, saliency: f32) -> bool {
         !saliency.is_nan() && bin(saliency) >= self.first_bin
@@ -77,6 +96,29 @@ impl SaliencyHistogram {
             *count = count.saturating_add(1);
             self.pixels += 1;
         }
+    }
+
+    /// The bins that have pixels, each with its number and how many.
+    pub fn counts(&self) -> impl Iterator<Item = (usize, u32)> {
+        self.counts.iter().copied().enumerate().filter(|(_, count)| *count > 0)
+    }
+
+    /// Adds what [`SaliencyHistogram::counts`] gave for another part of the scene.
+    ///
+    /// # Errors
+    /// [`InferError::Misuse`] for a bin that does not exist.
+    pub fn add_counts(&mut self, counts: impl IntoIterator<Item = (usize, u32)>) -> Result<(), InferError> {
+        for (bin, count) in counts {
+            let bins = self.counts.len();
+            let Some(sum) = self.counts.get_mut(bin) else {
+                return Err(InferError::Misuse(format!(
+                    "there is no bin {bin} in a histogram of {bins} bins"
+                )));
+            };
+            *sum = sum.saturating_add(count);
+            self.pixels += u64::from(count);
+        }
+        Ok(())
     }
 
     /// The smallest set of the most salient pixels that reaches `percent` of all. Pixels of one bin are marked together, so that equal
@@ -195,6 +237,24 @@ mod tests {
         }
         let none = histogram.cut(0.0).expect("a valid share");
         assert!(none.pixels == 0 && !none.marks(1.0));
+    }
+
+    #[test]
+    fn histograms_of_parts_add_up_to_that_of_the_whole() {
+        let values: Vec<f32> = (0..9000).map(|i| sigmoid((i % 977) as f32 / 50.0 - 12.0)).collect();
+        let (mut whole, mut sum) = (SaliencyHistogram::default(), SaliencyHistogram::default());
+        for part in values.chunks(1234) {
+            let mut histogram = SaliencyHistogram::default();
+            part.iter().for_each(|value| histogram.add(*value));
+            sum.add_counts(histogram.counts()).expect("bins of a histogram");
+        }
+        values.iter().for_each(|value| whole.add(*value));
+        for percent in [0.0, 3.0, 20.0, 100.0] {
+            let cut = whole.cut(percent).expect("a valid share");
+            assert_eq!(sum.cut(percent).expect("a valid share"), cut);
+            assert_eq!(SaliencyCut::of_bin(percent, cut.pixels, cut.first_bin()), cut);
+        }
+        assert!(sum.add_counts([(BINS, 1)]).is_err());
     }
 
     #[test]

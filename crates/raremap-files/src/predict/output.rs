@@ -1,54 +1,39 @@
-//! Writes the files of a run, and prints a table.
+//! Writes the files of a run.
 
 use std::io::{ErrorKind, Write};
 use std::path::{Path, PathBuf};
 
-use anyhow::{Context, Result, bail};
 use raremap_io::{FileScratch, IoError, Scratch, write_whole, write_with};
 use raremap_output::{OutputFile, OutputKind, Results};
+
+use crate::error::{Context, FilesError};
 
 /// What a run did. It is written last: where it is, the other files are.
 const SUMMARY: &str = "summary.json";
 
-/// Checks that no file that is read would be overwritten or deleted: any file of a run, whether or not this run makes it, replaces one of its
-/// name.
-///
-/// # Errors
-/// If an input has the name of a result in `out`.
-pub fn refuse_inputs<'p>(out: &Path, inputs: impl Iterator<Item = &'p Path>) -> Result<()> {
+/// Refuses to overwrite or delete a file that is read: any file of a run, whether or not this run makes it, replaces one of its name.
+pub fn refuse_inputs<'p>(out: &Path, inputs: impl Iterator<Item = &'p Path>) -> Result<(), FilesError> {
     let names = OutputKind::ALL.map(OutputKind::file_name).into_iter().chain([SUMMARY]);
     let own: Vec<PathBuf> = names.filter_map(|name| out.join(name).canonicalize().ok()).collect();
     for input in inputs {
         if input.canonicalize().is_ok_and(|input| own.contains(&input)) {
-            bail!(
-                "{} is an input, and a result in {} would overwrite it: choose another folder with --out",
-                input.display(),
-                out.display()
-            );
+            return Err(FilesError::Overwrites {
+                input: input.to_owned(),
+                out: out.to_owned(),
+            });
         }
     }
     Ok(())
 }
 
-/// What could not be written, as the context of the cause.
-#[derive(Debug, thiserror::Error)]
-#[error("cannot write {}", _0.display())]
-pub struct CannotWrite(pub PathBuf);
-
 /// Makes the folder of the results and a file in it, so that a folder that cannot be written is known before the network runs.
-///
-/// # Errors
-/// [`CannotWrite`].
-pub fn check_folder(out: &Path) -> Result<()> {
+pub fn check_folder(out: &Path) -> Result<(), FilesError> {
     let file = std::fs::create_dir_all(out).and_then(|()| tempfile::tempfile_in(out));
-    file.with_context(|| CannotWrite(out.to_owned()))?;
+    file.cannot_write(|| out.to_owned())?;
     Ok(())
 }
 
 /// A temporary file in the folder of the results, not in the system's folder for such files, which may be in memory.
-///
-/// # Errors
-/// If the file cannot be made.
 pub fn scratch_in(folder: &Path) -> Result<Box<dyn Scratch>, IoError> {
     let file = tempfile::tempfile_in(folder);
     Ok(Box::new(FileScratch::new(file.map_err(IoError::Write)?)))
@@ -58,15 +43,12 @@ pub fn scratch_in(folder: &Path) -> Result<Box<dyn Scratch>, IoError> {
 ///
 /// The item and summary of an earlier run are removed first, and so are files that this run does not make: if this run fails, nobody takes
 /// files of both for one result. `go_on` is called often with the file that is being made, the number of files that are done and the number
-/// of all files.
-///
-/// # Errors
-/// If a file cannot be made or written, and what `go_on` fails with: writing then ends without a half-written file.
+/// of all files. If it fails, writing ends without a half-written file.
 pub fn write_all(
     results: &Results<'_>,
     out: &Path,
-    go_on: &mut dyn FnMut(&str, usize, usize) -> Result<()>,
-) -> Result<(Vec<PathBuf>, Vec<String>)> {
+    go_on: &mut dyn FnMut(&'static str, usize, usize) -> Result<(), FilesError>,
+) -> Result<(Vec<PathBuf>, Vec<String>), FilesError> {
     let kinds = results.kinds();
     let unmade = OutputKind::ALL.into_iter().filter(|kind| !kinds.contains(kind));
     let old = unmade.chain([OutputKind::StacItem]).map(OutputKind::file_name);
@@ -86,16 +68,13 @@ pub fn write_all(
 }
 
 /// Writes the summary: the results are then complete.
-///
-/// # Errors
-/// If the file cannot be written.
-pub fn write_summary(out: &Path, text: &str) -> Result<()> {
+pub fn write_summary(out: &Path, text: &str) -> Result<(), FilesError> {
     Ok(write_whole(&out.join(SUMMARY), text.as_bytes())?)
 }
 
-fn remove(path: &Path) -> Result<()> {
+fn remove(path: &Path) -> Result<(), FilesError> {
     match std::fs::remove_file(path) {
-        Err(error) if error.kind() != ErrorKind::NotFound => Err(error).with_context(|| CannotWrite(path.to_owned())),
+        Err(error) if error.kind() != ErrorKind::NotFound => Err(error).cannot_write(|| path.to_owned()),
         _ => Ok(()),
     }
 }
@@ -105,12 +84,12 @@ fn write(
     kind: OutputKind,
     out: &Path,
     path: &Path,
-    go_on: &mut dyn FnMut() -> Result<()>,
-) -> Result<Option<String>> {
+    go_on: &mut dyn FnMut() -> Result<(), FilesError>,
+) -> Result<Option<String>, FilesError> {
     go_on()?;
     let made = results.make(kind, &mut || Ok(scratch_in(out)?));
-    let mut made = made.with_context(|| path.display().to_string())?;
-    let written = write_with(path, |file| -> Result<()> {
+    let mut made = made.within(|| path.display().to_string())?;
+    let written = write_with(path, |file| -> Result<(), FilesError> {
         let mut chunk = Vec::new();
         loop {
             go_on()?;
@@ -121,6 +100,6 @@ fn write(
             file.write_all(&chunk)?;
         }
     });
-    written.with_context(|| CannotWrite(path.to_owned()))?;
+    written.cannot_write(|| path.to_owned())?;
     Ok(made.notice().map(str::to_owned))
 }

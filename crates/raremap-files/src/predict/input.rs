@@ -4,18 +4,16 @@ use std::cell::RefCell;
 use std::io::Read;
 use std::ops::Range;
 use std::path::{Path, PathBuf};
-use std::time::Instant;
 
-use anyhow::{Context, Result};
 use bytes::Bytes;
 use raremap_infer::{OpenOptions, Warning, open_product};
 use raremap_io::{EntrySource, FileScratch, FileSource, IoError, RangeSource, SourceError, Zip, is_zip};
 use raremap_model::Card;
 use raremap_scene::{Product, SceneError, TiffScene};
 use raremap_tiff::{GeoTiff, Limits};
-use serde_json::json;
 
-use crate::log;
+use super::{Observer, Step};
+use crate::error::{Context, FilesError};
 use crate::neighbours::with_neighbours;
 
 /// Folders are searched to at most this depth; a SAFE product has five levels.
@@ -61,32 +59,39 @@ pub struct Opened {
     pub files: Vec<PathBuf>,
 }
 
-/// Opens the files named on the command line; see [`open_product`] for the options and the warnings. Results in a folder, whether in
+/// Opens the files of a scene; see [`open_product`] for the options and the warnings. Results in a folder, whether in
 /// `out` or of another run, are not part of the scene in it.
 ///
 /// # Errors
 /// Whatever cannot be read, by its name.
-pub async fn open_scene(inputs: &[PathBuf], out: &Path, card: &Card, options: OpenOptions) -> Result<Opened> {
+pub async fn open_scene(
+    inputs: &[PathBuf],
+    out: &Path,
+    card: &Card,
+    options: OpenOptions,
+    observer: &mut dyn Observer,
+) -> Result<Opened, FilesError> {
     let files = match inputs {
         [folder] if folder.is_dir() => Files::Paths(without_results(list_folder(folder, out)?).await),
         [file] if has_zip_signature(file)? => {
-            let source = FileSource::open(file).with_context(|| file.display().to_string())?;
-            Files::Zip(Zip::open(source).await.with_context(|| file.display().to_string())?)
+            let source = FileSource::open(file).within(|| file.display().to_string())?;
+            Files::Zip(Zip::open(source).await.within(|| file.display().to_string())?)
         }
         files => Files::Paths(with_neighbours(files)),
     };
     let paths = files.paths();
     let paths: Vec<&str> = paths.iter().map(String::as_str).collect();
     let opened = RefCell::new(Vec::new());
+    let observer = RefCell::new(observer);
     let source = async |index| {
         opened.borrow_mut().push(index);
-        files.open(index).await
+        files.open(index, &observer).await
     };
     let product = open_product(&paths, source, card, options, &Limits::default()).await;
     // Such an error names the file, but not the folder or archive that contains it.
     let (scene, doubts) = match (&files, inputs) {
         (Files::Paths(_), inputs) if !inputs.iter().any(|input| input.is_dir()) => product?,
-        (_, inputs) => product.with_context(|| super::named(inputs))?,
+        (_, inputs) => product.within(|| super::named(inputs))?,
     };
     let opened = opened.into_inner();
     let files = match files {
@@ -113,7 +118,7 @@ impl Files {
         }
     }
 
-    async fn open(&self, index: usize) -> Result<InputSource, SceneError> {
+    async fn open(&self, index: usize, observer: &RefCell<&mut dyn Observer>) -> Result<InputSource, SceneError> {
         let zip = match self {
             Files::Paths(paths) => {
                 let path = paths.get(index).map(PathBuf::as_path).unwrap_or(Path::new(""));
@@ -122,12 +127,12 @@ impl Files {
             Files::Zip(zip) => zip,
         };
         let name = zip.entries().get(index).map_or("", |entry| entry.path.as_str());
-        let mut last = Instant::now();
         let progress = |done: u64, total: u64| {
-            if done == total || last.elapsed().as_secs() >= 1 {
-                last = Instant::now();
-                log::progress(&json!({ "event": "unpack", "file": name, "done": done, "total": total }));
-            }
+            observer.borrow_mut().after(Step::Unpacked {
+                file: name,
+                done_bytes: done,
+                total_bytes: total,
+            });
         };
         let scratch = || Ok(FileScratch::new(tempfile::tempfile().map_err(IoError::Write)?));
         Ok(InputSource::Entry(
@@ -136,11 +141,12 @@ impl Files {
     }
 }
 
-fn has_zip_signature(path: &Path) -> Result<bool> {
-    let named = || format!("cannot read {}", path.display());
+fn has_zip_signature(path: &Path) -> Result<bool, FilesError> {
     let mut start = Vec::new();
-    let file = std::fs::File::open(path).with_context(named)?;
-    file.take(4).read_to_end(&mut start).with_context(named)?;
+    let file = std::fs::File::open(path).map_err(FilesError::cannot_read(path))?;
+    file.take(4)
+        .read_to_end(&mut start)
+        .map_err(FilesError::cannot_read(path))?;
     Ok(is_zip(&start))
 }
 
@@ -169,15 +175,15 @@ async fn is_result(path: &Path) -> bool {
 }
 
 /// All files in a folder and below it, in the order of their names, except those in `out`.
-fn list_folder(folder: &Path, out: &Path) -> Result<Vec<PathBuf>> {
+fn list_folder(folder: &Path, out: &Path) -> Result<Vec<PathBuf>, FilesError> {
     let out = out.canonicalize().ok();
     let is_out = |folder: &Path| out.is_some() && folder.canonicalize().ok() == out;
     let mut files = Vec::new();
     let mut folders = vec![(folder.to_owned(), 0)];
     while let Some((folder, depth)) = folders.pop() {
-        let entries = std::fs::read_dir(&folder).with_context(|| format!("cannot read {}", folder.display()))?;
+        let entries = std::fs::read_dir(&folder).map_err(FilesError::cannot_read(&folder))?;
         for entry in entries {
-            let entry = entry.with_context(|| format!("cannot read {}", folder.display()))?;
+            let entry = entry.map_err(FilesError::cannot_read(&folder))?;
             let path = entry.path();
             if path.is_dir() {
                 if depth < MAX_DEPTH && !is_out(&path) {

@@ -1,0 +1,150 @@
+//! Why a job on files failed.
+
+use std::path::PathBuf;
+
+use raremap_device::DeviceError;
+use raremap_infer::InferError;
+use raremap_io::{IoError, SourceError, Unwritten};
+use raremap_model::WeightsError;
+use raremap_output::OutputError;
+use raremap_scene::SceneError;
+use raremap_tiff::TiffError;
+
+/// A job on files that failed, and why.
+///
+/// [`FilesError::code`] is stable. The text is for people: that of the error, then those of its [sources](std::error::Error::source), which
+/// name what failed in what.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum FilesError {
+    /// The caller ended the job before the results were complete.
+    #[error("interrupted; the results are incomplete")]
+    Interrupted,
+    /// A file or a folder cannot be read.
+    #[error("cannot read {}", path.display())]
+    CannotRead {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        source: std::io::Error,
+    },
+    /// A result cannot be written.
+    #[error("cannot write {}", path.display())]
+    CannotWrite {
+        /// The file, or the folder of the results.
+        path: PathBuf,
+        /// Why.
+        source: Box<FilesError>,
+    },
+    /// Something failed in a file or a scene, by its name.
+    #[error("{name}")]
+    In {
+        /// The file, or the scene's files.
+        name: String,
+        /// What failed.
+        source: Box<FilesError>,
+    },
+    /// A result would replace a file that is read.
+    #[error(
+        "{} is an input, and a result in {} would overwrite it: choose another folder with --out",
+        input.display(),
+        out.display()
+    )]
+    Overwrites {
+        /// The file.
+        input: PathBuf,
+        /// The folder of the results.
+        out: PathBuf,
+    },
+    /// A scene that was to be resampled, of unknown resolution.
+    #[error("the size of the scene's pixels on the ground is not known, so it cannot be resampled")]
+    UnknownPixelSize,
+    /// A file of another kind.
+    #[error("this is neither a GeoTIFF nor a weights file")]
+    NotRecognized(#[source] WeightsError),
+    /// The scene does not fit the model, or the network failed.
+    #[error(transparent)]
+    Infer(#[from] InferError),
+    /// A result cannot be made as asked.
+    #[error(transparent)]
+    Output(#[from] OutputError),
+    /// The scene cannot be read.
+    #[error(transparent)]
+    Scene(#[from] SceneError),
+    /// Bytes cannot be read or written.
+    #[error(transparent)]
+    Io(#[from] IoError),
+    /// A range of bytes cannot be read.
+    #[error(transparent)]
+    Source(#[from] SourceError),
+    /// A GeoTIFF cannot be read.
+    #[error(transparent)]
+    Tiff(#[from] TiffError),
+    /// The weights file cannot be used.
+    #[error(transparent)]
+    Weights(#[from] WeightsError),
+    /// The device is not available.
+    #[error(transparent)]
+    Device(#[from] DeviceError),
+    /// A whole file could not be written.
+    #[error(transparent)]
+    Unwritten(#[from] Unwritten),
+    /// The file system failed.
+    #[error(transparent)]
+    File(#[from] std::io::Error),
+    /// A report could not be written as JSON.
+    #[error(transparent)]
+    Json(#[from] serde_json::Error),
+}
+
+impl FilesError {
+    /// A short name of the failure, which is stable between versions.
+    pub fn code(&self) -> &'static str {
+        match self {
+            Self::Interrupted => "interrupted",
+            Self::CannotWrite { .. } | Self::Unwritten(_) => "write_failed",
+            Self::CannotRead { .. } | Self::File(_) => "source_failed",
+            Self::In { source, .. } => source.code(),
+            Self::NotRecognized(_) => "not_recognized",
+            Self::Infer(error) => error.code(),
+            Self::Output(error) => error.code(),
+            Self::Scene(error) => error.code(),
+            Self::Io(error) => error.code(),
+            Self::Source(error) => error.code(),
+            Self::Tiff(error) => error.code(),
+            Self::Weights(error) => error.code(),
+            Self::Json(_) => "json_failed",
+            Self::Overwrites { .. } | Self::UnknownPixelSize | Self::Device(_) => "misuse",
+        }
+    }
+
+    pub(crate) fn cannot_read(path: impl Into<PathBuf>) -> impl FnOnce(std::io::Error) -> Self {
+        let path = path.into();
+        move |source| Self::CannotRead { path, source }
+    }
+}
+
+/// Names what an error is about.
+pub(crate) trait Context<T> {
+    /// Puts the name of a file or a scene before the error.
+    fn within(self, name: impl FnOnce() -> String) -> Result<T, FilesError>;
+
+    /// Says that a result could not be written.
+    fn cannot_write(self, path: impl FnOnce() -> PathBuf) -> Result<T, FilesError>;
+}
+
+impl<T, E: Into<FilesError>> Context<T> for Result<T, E> {
+    fn within(self, name: impl FnOnce() -> String) -> Result<T, FilesError> {
+        self.map_err(|error| FilesError::In {
+            name: name(),
+            source: Box::new(error.into()),
+        })
+    }
+
+    fn cannot_write(self, path: impl FnOnce() -> PathBuf) -> Result<T, FilesError> {
+        self.map_err(|error| FilesError::CannotWrite {
+            path: path(),
+            source: Box::new(error.into()),
+        })
+    }
+}
