@@ -7,8 +7,8 @@ use std::io::Read;
 use std::path::Path;
 
 use pollster::block_on;
-use raremap_model::weights::{MAX_HEADER_BYTES, read_card};
 use raremap_model::{Card, ModelFile};
+use raremap_model::{MAX_HEADER_BYTES, read_card};
 use raremap_tiff::foreign_format;
 use serde_json::{Value, json};
 

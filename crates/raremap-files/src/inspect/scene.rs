@@ -147,7 +147,7 @@ async fn read_beside(scene: &mut GeoTiff<FileSource>, image: &Path) -> (Vec<Stri
         let source = FileSource::open(path).map_err(SceneError::from);
         match apply_neighbour(scene, kind, source, &Limits::default()).await {
             Ok(_) => read.push(name),
-            Err(why) => not_read.push((name, why)),
+            Err(why) => not_read.push((name, why.to_string())),
         }
     }
     (read, not_read)
