@@ -1,9 +1,7 @@
 //! A prediction from files to files.
 
-use super::arguments::{Coordinates, FileArgs, Match, StoredAs};
 use super::*;
 use burn::tensor::{Device, TensorData};
-use raremap_device::Backend;
 use raremap_geo::{Affine, CrsKind, GeoReference};
 use raremap_infer::BurnTileModel;
 use raremap_io::FileSource;
