@@ -170,6 +170,11 @@ impl<'a> ArrayScene<'a> {
         [height, width]
     }
 
+    #[allow(
+        clippy::unnecessary_cast,
+        clippy::useless_conversion,
+        reason = "each type of values is read by the same lines"
+    )]
     fn read(&self, rows: Axis, columns: Axis, bands: &[usize]) -> Result<Samples, SceneError> {
         let [band_count, height, width] = self.values.shape();
         let fits = |axis: Axis, size: usize| axis.count > 0 && axis.start + (axis.count - 1) * axis.step < size;
