@@ -27,8 +27,13 @@ pub use architecture::{Architecture, FAMILIES};
 pub use card::{Band, BandSource, Card, Class, Training};
 #[cfg(feature = "comparison")]
 pub use comparison::{
-    conv::upsampler::Upsampling, deeplab::DeepLabConfig, manet::MaNetConfig, multipath_unet::MultipathUNetConfig,
-    pspnet::PspNetConfig, unet::UNetConfig, unet_plus_plus::UNetPlusPlusConfig,
+    conv::upsampler::Upsampling,
+    deeplab::{DeepLab, DeepLabConfig},
+    manet::{MaNet, MaNetConfig},
+    multipath_unet::{MultipathUNet, MultipathUNetConfig},
+    pspnet::{PspNet, PspNetConfig},
+    unet::{UNet, UNetConfig},
+    unet_plus_plus::{UNetPlusPlus, UNetPlusPlusConfig},
 };
 pub use config::{SIZE_MULTIPLE, SegformerConfig, Variant};
 pub use error::{ArchitectureError, WeightsError};
