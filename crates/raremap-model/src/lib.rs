@@ -1,4 +1,8 @@
 #![doc = include_str!("../README.md")]
+#![cfg_attr(
+    not(feature = "comparison"),
+    allow(dead_code, reason = "some blocks serve the comparison networks alone")
+)]
 
 mod architecture;
 mod attention;
