@@ -31,7 +31,7 @@ export const RULES = {
   "raremap-testing": { members: ["raremap-model"], bans: [BROWSER, BURN, IMAGE_CODEC, HOST] },
   "raremap-web": { members: [...RUNNING, "raremap-output"], bans: [HOST] },
   "raremap-train": { members: [...RUNNING, "raremap-output", "raremap-device"], bans: [BROWSER, HOST, /^(ratatui|crossterm)$/] },
-  "raremap-examples": { members: [...RUNNING, "raremap-output", "raremap-train"], bans: [] },
+  "raremap-examples": { members: [...RUNNING, "raremap-output"], bans: [] },
   "raremap-python": { members: [...RUNNING, "raremap-output", "raremap-device", "raremap-files"], bans: [BROWSER, IMAGE_CODEC, HOST] },
   "raremap-cli": { members: [...RUNNING, "raremap-output", "raremap-device", "raremap-files", "raremap-train"], bans: [BROWSER] },
   "raremap-tests": { members: [...RUNNING, "raremap-output"], bans: [] },
@@ -42,7 +42,7 @@ const LINES = [
   { pattern: /\bstd::fs\b|\bFile::(open|create)\b/, members: ["raremap-model", "raremap-geo", "raremap-tiff", "raremap-scene", "raremap-infer", "raremap-output", "raremap-web"],
     what: "touches files; only raremap-io, raremap-files, raremap-cli, raremap-python, train and tests do" },
   { pattern: /\bDevice::(default|flex|wgpu|webgpu|vulkan|metal|cuda|rocm|cpu|ndarray)\w*\(/,
-    members: [...RUNNING, "raremap-output", "raremap-files", "raremap-python", "raremap-cli"], what: "chooses a device; only raremap-device, train, raremap-web and tests do" },
+    members: [...RUNNING, "raremap-output", "raremap-files", "raremap-python", "raremap-cli"], what: "chooses a device; only raremap-device, train, raremap-web, the examples and tests do" },
 ];
 
 /** Violations in the packages that `cargo metadata --no-deps` lists; development dependencies are tests. */

@@ -5,7 +5,8 @@ use std::net::{TcpListener, TcpStream};
 use std::path::Path;
 use std::process::Command;
 
-use raremap_io::FileSource;
+use raremap_io::{FileSource, Zip};
+use raremap_scene::{Scene as _, TiffScene};
 use raremap_tiff::{GeoTiff, Limits, Window};
 
 fn of_the_project(path: &str) -> std::path::PathBuf {
@@ -119,4 +120,28 @@ fn a_window_over_http_is_the_files_and_takes_a_part_of_it() {
     assert_eq!(printed.lines().skip(1).collect::<Vec<_>>(), rows);
     let sent = sent.load(std::sync::atomic::Ordering::SeqCst);
     assert!(sent < size / 2, "{sent} of {size} bytes were fetched");
+}
+
+#[test]
+fn futures_can_go_to_other_threads_where_the_source_can() {
+    fn send<T: Send>(value: T) -> T {
+        value
+    }
+    let open = || FileSource::open(of_the_project("web/sample/scene.tif")).expect("the sample");
+    let window = Window {
+        x: 1,
+        y: 2,
+        width: 3,
+        height: 4,
+    };
+    pollster::block_on(async {
+        let image = send(GeoTiff::open(open(), Limits::default())).await.expect("opens");
+        let samples = send(image.read_window(window, &[0])).await.expect("reads");
+        let scene = send(TiffScene::open(open(), Limits::default())).await.expect("opens");
+        let same = send(scene.read_window(window, &[0])).await.expect("reads");
+        assert_eq!(samples.values, same.values);
+        send(scene.read_preview(16, &[0])).await.expect("reads");
+        // It is no archive, which takes the same way through the source.
+        assert!(send(Zip::open(open())).await.is_err());
+    });
 }

@@ -12,7 +12,7 @@ function texts(folder, name) {
     .map((entry) => readFileSync(join(entry.parentPath, entry.name), "utf8"));
 }
 
-const rust = readdirSync("crates").flatMap((crate) => texts(join("crates", crate, "src"), /\.rs$/));
+const rust = [...readdirSync("crates").map((crate) => join("crates", crate, "src")), "train/src"].flatMap((folder) => texts(folder, /\.rs$/));
 const scripts = texts("web", /\.js$/);
 
 /** All that the pattern's group finds. @param {string[]} sources @param {RegExp} pattern */

@@ -82,7 +82,7 @@ export interface RunSummary extends Progress {
   /** Whether tiles are missing because the run was cancelled. */
   cancelled: boolean;
   secs: number;
-  /** How many workers computed tiles; 0 if the engine's own did. */
+  /** How many workers for tiles the run began with; 0 if the engine's own computed them. */
   workers: number;
 }
 

@@ -7,7 +7,7 @@ import { EngineError, toEngineError } from "../engine/errors.js";
 import { chooseBackend } from "./backend.js";
 import { warpToMercator } from "./overlay.js";
 import { prepareScratchFiles, saveFile, takeScratchFile } from "./scratch-files.js";
-import { TilePool, workersFor } from "./tile-pool.js";
+import { MOST_WORKERS, TilePool, workersFor } from "./tile-pool.js";
 
 // A picture of a part costs a pass over the scene. It is drawn often enough to watch, and takes at most a tenth of the time.
 const PICTURE_MS = 700;
@@ -147,6 +147,9 @@ async function open(source, report) {
  * @param {number} [count] as many as suit the device if not given
  */
 async function startTilePool(count = sceneSize[0] * sceneSize[1] < LEAST_PIXELS_FOR_WORKERS ? 0 : workersFor(navigator)) {
+  if (!Number.isInteger(count) || count < 0 || count > MOST_WORKERS) {
+    throw new EngineError("misuse", `${count} workers were asked for; it must be a whole number from 0 to ${MOST_WORKERS}.`);
+  }
   if (count !== tileCount) closeTilePool();
   if (!tileStart || count === 0) return undefined;
   tileCount = count;
@@ -218,8 +221,8 @@ function nextTask() {
 /** @type {Implementation<"run">} */
 async function run({ options, workers }, report) {
   isCancelWanted = false;
-  const [pool] = await Promise.all([startTilePool(workers), prepareScratchFiles()]);
   const start = performance.now();
+  const [pool] = await Promise.all([startTilePool(workers), prepareScratchFiles()]);
   let lastPicture = start;
   let pictureMs = 0;
   const hooks = {

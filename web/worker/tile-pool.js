@@ -3,8 +3,10 @@
 
 import { servedBeside, trusted } from "../engine/start-worker.js";
 
-/** More would wait for memory rather than compute. */
-const MOST_WORKERS = 8;
+/** More than these are not taken, whoever asks. */
+export const MOST_WORKERS = 32;
+/** By itself, no more than these are started: more would wait for memory rather than compute. */
+const MOST_BY_ITSELF = 8;
 /** Each worker has an instance of wasm with the model and the activations of a tile: this many fit into a GiB of the device's memory. */
 const WORKERS_PER_GIB = 2;
 
@@ -15,7 +17,7 @@ const WORKERS_PER_GIB = 2;
  */
 export function workersFor({ hardwareConcurrency = 1, deviceMemory = 4 }) {
   const cores = hardwareConcurrency > 2 ? hardwareConcurrency - 1 : hardwareConcurrency;
-  const count = Math.floor(Math.min(cores, deviceMemory * WORKERS_PER_GIB, MOST_WORKERS));
+  const count = Math.floor(Math.min(cores, deviceMemory * WORKERS_PER_GIB, MOST_BY_ITSELF));
   return count < 2 ? 0 : count;
 }
 
@@ -35,6 +37,7 @@ class TileWorker {
     this.waiting = undefined;
     worker.addEventListener("message", (event) => this.#settle(/** @type {MessageEvent} */ (event).data));
     worker.addEventListener("error", (event) => this.fail(/** @type {ErrorEvent} */ (event).message));
+    worker.addEventListener("messageerror", () => this.fail("a message could not be read"));
   }
 
   /** @param {Start | Tile} message @param {Transferable[]} [transfer] @returns {Promise<Answer>} */
@@ -96,7 +99,8 @@ export class TilePool {
       try {
         await worker.ask(start);
         return [worker];
-      } catch {
+      } catch (cause) {
+        console.warn("A worker for tiles did not start:", cause);
         worker.worker.terminate();
         return [];
       }
@@ -127,6 +131,7 @@ export class TilePool {
       this.#release(worker);
       return answer.values;
     } catch (cause) {
+      console.warn("A worker for tiles failed:", cause);
       this.#discard(worker);
       throw cause;
     }

@@ -34,6 +34,9 @@ async function answer(message) {
   }
 }
 
+// The panic hook calls this before the trap, with the last message of a dying instance.
+Reflect.set(self, "raremapPanicked", (/** @type {string} */ message) => postMessage({ error: message }));
+
 addEventListener("message", async ({ data }) => {
   const reply = await answer(data);
   postMessage(reply, { transfer: "values" in reply ? [reply.values.buffer] : [] });

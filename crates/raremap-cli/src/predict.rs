@@ -19,7 +19,6 @@ use raremap_files::{FilesError, Model, Observer, PredictOptions, Step};
 use raremap_infer::{DecideOptions, MatchMode, OpenOptions};
 use raremap_model::Card;
 use raremap_output::{OutputOptions, PolygonsCrs, ProbabilitySamples};
-use raremap_scene::ProductFacts;
 use serde_json::json;
 use tracing::Level;
 
@@ -117,7 +116,7 @@ enum Coordinates {
 }
 
 impl FileArgs {
-    fn options(&self, product: &ProductFacts) -> OutputOptions {
+    fn options(&self) -> OutputOptions {
         OutputOptions {
             probability: match self.probability {
                 StoredAs::U8 => ProbabilitySamples::U8,
@@ -129,10 +128,7 @@ impl FileArgs {
             },
             min_area_ha: self.min_area_ha,
             review_limit: self.review_limit,
-            datetime: self
-                .datetime
-                .map(|time| time.to_string())
-                .or_else(|| product.acquired.clone()),
+            datetime: self.datetime.map(|time| time.to_string()),
             created: self.created.map(|time| time.to_string()),
         }
     }
@@ -241,7 +237,7 @@ fn predict(args: &PredictArgs) -> Result<()> {
         },
         matching: match_mode(args.matching),
         // The product's own time, if it has one, is known once it is open.
-        output: args.files.options(&ProductFacts::default()),
+        output: args.files.options(),
     };
     let done = raremap_files::predict(&model, &args.input, &args.out, &options, &mut Reporter::new())?;
     if args.json {

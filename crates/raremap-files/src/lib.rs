@@ -1,5 +1,4 @@
-//! Whole jobs on files, as the command and the Python package do them: [`predict()`] makes the result files of a scene from its files, and
-//! [`inspect()`] says what a GeoTIFF or a weights file is.
+#![doc = include_str!("../README.md")]
 
 mod error;
 mod inspect;
