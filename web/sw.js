@@ -107,12 +107,21 @@ worker.addEventListener("install", (event) => {
 
 worker.addEventListener("activate", (event) => event.waitUntil(activate()));
 
+/** The path in the site that an address names, or nothing if its escapes are not UTF-8. @param {string} address */
+function pathOf(address) {
+  try {
+    return decodeURI(address.slice(ROOT.length)).replace(/^(index\.html)?$/, "./");
+  } catch {
+    return "";
+  }
+}
+
 worker.addEventListener("fetch", (event) => {
   const { request } = event;
   const { origin, pathname } = new URL(request.url);
   const address = origin + pathname;
   if (request.method !== "GET" || !address.startsWith(ROOT)) return;
-  const path = decodeURI(address.slice(ROOT.length)).replace(/^(index\.html)?$/, "./");
+  const path = pathOf(address);
   if (Object.hasOwn(SITE.files, path)) event.respondWith(answer(request, path));
 });
 
