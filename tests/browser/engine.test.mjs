@@ -77,6 +77,38 @@ test("a scene is opened, drawn, run and measured with typed answers", { timeout:
   assert.deepEqual(seen.whole, ["name", "description"]);
 });
 
+test("a scene is drawn in bands and with a stretch of one's choice, whole and in parts", { timeout: 5 * MINUTES }, async () => {
+  const seen = await withEngine(async ({ engine, scene }) => {
+    const pixelsOf = ({ bitmap }) => {
+      const context = new OffscreenCanvas(bitmap.width, bitmap.height).getContext("2d");
+      context.drawImage(bitmap, 0, 0);
+      return context.getImageData(0, 0, bitmap.width, bitmap.height).data;
+    };
+    const difference = (one, other) => one.reduce((most, value, i) => Math.max(most, Math.abs(value - other[i])), 0);
+    const codeOf = (promise) => promise.then(() => "none", ({ code }) => code);
+    const { assignment } = await engine.open(scene);
+    const early = await codeOf(engine.compose({ bands: [0, 1, 2], stretch: [2, 98] }, { maxPx: 512 }));
+    const [green, red, nir] = assignment.bands;
+    const window = { x: 40, y: 60, width: 70, height: 50 };
+    const own = pixelsOf(await engine.preview({ bands: assignment.bands, maxPx: 200 }));
+    const ownPart = pixelsOf(await engine.detail(window));
+    const compose = (bands, stretch) => engine.compose({ bands, stretch }, { maxPx: 200 });
+    const same = difference(pixelsOf(await compose([nir, red, green], [2, 98])), own);
+    const samePart = difference(pixelsOf(await engine.detail(window)), ownPart);
+    const other = difference(pixelsOf(await compose([green, red, nir], [0, 100])), own);
+    const otherPart = difference(pixelsOf(await engine.detail(window)), ownPart);
+    const back = difference(pixelsOf(await engine.compose(null, { maxPx: 200 })), own);
+    const backPart = difference(pixelsOf(await engine.detail(window)), ownPart);
+    return { early, same, samePart, other, otherPart, back, backPart, missing: await codeOf(compose([0, 1, 99], [2, 98])) };
+  });
+  assert.equal(seen.early, "misuse");
+  // Numbers of another width round to a neighbouring level here and there.
+  assert.ok(seen.same <= 1 && seen.samePart <= 1, JSON.stringify(seen));
+  assert.ok(seen.other > 50 && seen.otherPart > 50, JSON.stringify(seen));
+  assert.deepEqual([seen.back, seen.backPart], [0, 0]);
+  assert.match(seen.missing, /^(misuse|no_such_band|too_few_bands)$/);
+});
+
 test("workers that compute tiles side by side change no byte of the result", { timeout: 5 * MINUTES }, async () => {
   const seen = await withEngine(async ({ engine, model, scene }) => {
     const opened = await engine.open(scene);

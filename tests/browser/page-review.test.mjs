@@ -138,3 +138,31 @@ test("the slider shows the scene alone on its right", { timeout: 5 * MINUTES }, 
     assert.equal(await pixelsAt(0.6), right);
   }),
 );
+
+test("the scene is shown in the bands and with the stretch that are chosen, until another scene is open", { timeout: 5 * MINUTES }, () =>
+  mapped(async (visit) => {
+    const { page } = visit;
+    await page.check("input[name=layer][value=none]");
+    await page.uncheck("#outline");
+    await page.waitForTimeout(300);
+    const own = await picture(visit);
+    const changes = async (act) => {
+      const before = await page.innerText("#scene-note");
+      await act();
+      await page.waitForFunction((before) => document.getElementById("scene-note").innerText !== before, before);
+      await page.waitForTimeout(300);
+      return picture(visit);
+    };
+    assert.match(await page.innerText("#scene-note"), /Near infrared is shown as red/);
+    await page.click("#colors summary");
+    const narrow = await changes(() => page.selectOption("#colors select[name=stretch]", "5 to 95 %"));
+    assert.notEqual(narrow, own);
+    assert.match(await page.innerText("#scene-note"), /^Band 3, Band 2 and Band 1 are shown .* percentile 5 to 95\.$/);
+    const swapped = await changes(() => page.locator("#colors select").nth(1).selectOption("0"));
+    assert.notEqual(swapped, narrow);
+    assert.equal(await page.locator("#colors select").first().inputValue(), "ownColors");
+    await changes(() => page.selectOption("#colors select[name=colors]", "automaticColors"));
+    const back = await changes(() => page.selectOption("#colors select[name=stretch]", "2 to 98 %"));
+    assert.equal(back, own);
+  }),
+);

@@ -239,7 +239,19 @@ export class Session {
   }
 
   /**
-   * Draws a part of the scene at full resolution, in the colours of the last preview.
+   * Draws the whole scene with bands of your choice as red, green and blue; `preview` has to come first.
+   *
+   * @param {import("../engine/messages.js").Composition | null} composition null goes back to the colours of the preview
+   * @param {{maxPx?: number, signal?: AbortSignal, onProgress?: (progress: import("../engine/messages.js").Progress) => void}} [options]
+   * @returns {Promise<Picture>}
+   */
+  async compose(composition, { maxPx = 2048, signal, onProgress } = {}) {
+    this.#opened();
+    return abortable(this.#engine.compose(composition, { maxPx, onProgress }), signal);
+  }
+
+  /**
+   * Draws a part of the scene at full resolution, in the colours of the last preview or composition.
    *
    * @param {SceneWindow} window
    * @param {{signal?: AbortSignal}} [options]

@@ -11,6 +11,7 @@ export { EngineError, toEngineError } from "./errors.js";
  * @typedef {import("./messages.js").Method} Method
  * @typedef {import("./messages.js").Methods} Methods
  * @typedef {import("./messages.js").Reply} Reply
+ * @typedef {import("./messages.js").Composition} Composition
  * @typedef {import("./messages.js").LoadedModel} LoadedModel
  * @typedef {import("./messages.js").LoadProgress} LoadProgress
  * @typedef {import("./messages.js").Overlay} Overlay
@@ -95,7 +96,20 @@ export class Engine {
   }
 
   /**
-   * Draws a part of the scene at full resolution, in the colours of the last preview.
+   * Draws the whole scene in other colours than the preview, which has to come first. Parts are then drawn in the same colours, until the next
+   * preview. Of two calls at once, the older one fails with the code `superseded`.
+   *
+   * @param {Composition | null} composition null goes back to the colours of the preview
+   * @param {{maxPx: number, onProgress?: (progress: Progress) => void}} options the picture's longest side; `onProgress` is called with rows: unlike
+   *   the preview, this takes a pass over the scene even if the file has overviews
+   * @returns {Promise<Picture>}
+   */
+  compose(composition, { maxPx, onProgress }) {
+    return this.#call("compose", { composition, maxPx }, onProgress);
+  }
+
+  /**
+   * Draws a part of the scene at full resolution, in the colours of the last preview or composition.
    *
    * @param {SceneWindow} window
    * @returns {Promise<Picture>}

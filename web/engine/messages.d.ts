@@ -67,6 +67,14 @@ export interface Overlay {
   extent: [number, number, number, number];
 }
 
+/** How a picture of the scene is made: bands that are shown as red, green and blue, and which of their percentiles are black and full. */
+export interface Composition {
+  /** From 0. */
+  bands: [number, number, number];
+  /** Such as `[2, 98]`. */
+  stretch: [number, number];
+}
+
 export interface Preview extends Picture {
   /** How its colours came about, in words. */
   note: string;
@@ -96,6 +104,7 @@ export interface Methods {
   };
   open: { params: SceneSource; result: OpenedScene; progress: Progress };
   preview: { params: { bands: number[]; maxPx: number }; result: Preview; progress: never };
+  compose: { params: { composition: Composition | null; maxPx: number }; result: Picture; progress: Progress };
   detail: { params: SceneWindow; result: Picture; progress: never };
   read: { params: { window: SceneWindow; bands: number[] }; result: { values: Float32Array }; progress: never };
   lonLat: { params: { pixels: Float64Array }; result: { values: Float64Array }; progress: never };

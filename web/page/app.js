@@ -17,8 +17,9 @@ import { PICTURE_MAX_PX, ResultView } from "./result.js";
 import { ReviewList } from "./review.js";
 import { offerSiteFolder } from "./site-folder.js";
 import { TileTimer } from "./timer.js";
+import { ScenePicture } from "../view/scene-picture.js";
 import { Viewer } from "../view/viewer.js";
-import { backendText, bytesText, durationText, entriesName, fileStem, number, t } from "./text.js";
+import { backendText, bandName, bytesText, durationText, entriesName, fileStem, number, t } from "./text.js";
 import { figuresOf, readCard } from "./weights-file.js";
 
 /** Longest side of the pictures that show what the bands could be. */
@@ -43,6 +44,15 @@ let own;
 let engine = newEngine(own);
 const viewer = new Viewer(/** @type {HTMLCanvasElement} */ (byId("canvas")), onView);
 const result = new ResultView(engine, viewer, showError, onMeasuring);
+const picture = new ScenePicture(viewer, {
+  say: t,
+  bandName,
+  engine: () => engine,
+  onNote: (text) => (byId("scene-note").textContent = text),
+  onDrawn: () => result.onColors(),
+  onError: (cause) => showErrorBox(t("notDrawnInColors"), cause),
+});
+byId("colors").append(picture.choice.element);
 const review = new ReviewList({
   read: async () => (await engine.file({ name: "review.geojson", type: "application/geo+json" }, result.options())).blob,
   onPlace(window) {
@@ -328,7 +338,7 @@ async function openScene(next) {
     const choices = [];
     for (const { bands } of opening.assignment.choices) choices.push(await engine.preview({ bands, maxPx: CHOICE_MAX_PX }));
     // Last, so that parts of the scene are drawn as it is.
-    const picture = await engine.preview({ bands: assigned(opening.assignment.bands), maxPx: PICTURE_MAX_PX });
+    const preview = await engine.preview({ bands: assigned(opening.assignment.bands), maxPx: PICTURE_MAX_PX });
     if (token !== opened) return;
     info = opening;
     bands = info.assignment.bands;
@@ -342,7 +352,7 @@ async function openScene(next) {
     setState("ready", bands.includes(null) ? t("bandMissing") : t("opened", { name: next.name }));
     byId("panel").scrollTop = 0;
     viewer.setScene(info.scene.width, info.scene.height);
-    showPreview(picture);
+    showPreview(preview);
   } catch (cause) {
     if (token === opened) showError(t("notOpened", { name: next.name }), cause);
   }
@@ -362,11 +372,11 @@ function onOpening(token, next, { done, total }) {
 }
 
 /** @param {import("../engine/messages.js").Preview} preview */
-function showPreview({ bitmap, extent, note, matching, warnings }) {
-  viewer.setLayer("scene", { bitmap, extent });
-  if (info) panel.showOffers(info, matching);
-  panel.showWarnings([...(info?.warnings ?? []), ...warnings]);
-  byId("scene-note").textContent = note;
+function showPreview(preview) {
+  if (!info) return;
+  picture.show(info, bands, preview);
+  panel.showOffers(info, preview.matching);
+  panel.showWarnings([...info.warnings, ...preview.warnings]);
 }
 
 /** What stands for the scene's bands in a picture: none, as long as one is missing. @param {panel.Bands} chosen */
@@ -382,8 +392,8 @@ async function onBands(chosen) {
   clearResult();
   setState("ready", t(chosen.includes(null) ? "bandMissing" : "bandsChanged"));
   try {
-    const picture = await engine.preview({ bands: assigned(chosen), maxPx: PICTURE_MAX_PX });
-    if (token === opened && bands === chosen) showPreview(picture);
+    const preview = await engine.preview({ bands: assigned(chosen), maxPx: PICTURE_MAX_PX });
+    if (token === opened && bands === chosen) showPreview(preview);
   } catch (cause) {
     if (token === opened) showError(t("notDrawnWithBands"), cause);
   }

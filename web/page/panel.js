@@ -1,6 +1,7 @@
 // @ts-check
 // The panel's parts that depend on the scene, the card and the result.
 
+import { bandLabel } from "../view/colors.js";
 import { byId, make, swatch } from "./dom.js";
 import { figuresTable, isDoubtful, precisionText } from "./model.js";
 import { bandName, className, hectaresText, listing, number, percentText, t, title, warningText } from "./text.js";
@@ -142,7 +143,7 @@ function chooseBands(info, bands) {
  * @param {(bands: Bands) => void} onChange
  */
 export function showBands(info, onChange) {
-  const label = (/** @type {SceneBand} */ { index, name }) => (name ? t("bandNamed", { number: index + 1, name: bandName(name) }) : t("bandNumber", { number: index + 1 }));
+  const label = (/** @type {SceneBand} */ band) => bandLabel(band, t, bandName);
   const selects = info.modelBands.map((name, i) => {
     const select = make("select", { id: `band-${name}`, "data-band": name });
     const guessed = info.assignment.bands[i];

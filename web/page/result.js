@@ -104,6 +104,11 @@ export class ResultView {
     return this.#layers.refresh();
   }
 
+  /** The scene is drawn in other colours. */
+  onColors() {
+    this.#layers.onColors();
+  }
+
   /** Called when the view moves. */
   onView() {
     this.#layers.onView();

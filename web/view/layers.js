@@ -148,6 +148,12 @@ export class Layers {
     await this.#drawDetail();
   }
 
+  /** The scene is drawn in other colours. */
+  onColors() {
+    this.#detailKey = "stale";
+    this.onView();
+  }
+
   /** Called when the view moves: what is in sight is drawn sharper once it rests. */
   onView() {
     clearTimeout(this.#detailTimer);

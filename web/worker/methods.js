@@ -5,6 +5,7 @@ import init, { Session } from "../wasm/raremap-web.js";
 import { fetchModel } from "../engine/download.js";
 import { EngineError, toEngineError } from "../engine/errors.js";
 import { chooseBackend } from "./backend.js";
+import { Compositor } from "./composite.js";
 import { warpToMercator } from "./overlay.js";
 import { prepareScratchFiles, saveFile, takeScratchFile } from "./scratch-files.js";
 import { MOST_WORKERS, TilePool, workersFor } from "./tile-pool.js";
@@ -34,6 +35,7 @@ let partialLayer = null;
 let isCancelWanted = false;
 /** Height and width of the scene that was opened last. @type {[number, number]} */
 let sceneSize = [0, 0];
+const compositor = new Compositor((window, bands) => currentSession().read(window, bands));
 /** Called for each row that areas and files are made of. @type {(row: number, rows: number) => void} */
 let onRow = () => {};
 /** What workers that compute tiles start from; none where the model runs on a GPU. @type {import("./tile-worker.js").Start | undefined} */
@@ -117,15 +119,20 @@ async function load({ backend, model: given, wasmUrl }, report) {
   return { ...info, reason, adapter: info.backend === "webgpu" ? choice.adapter : "" };
 }
 
-/** @type {Implementation<"open">} */
-async function open(source, report) {
-  await prepareScratchFiles();
+/** Reports how far something is, every now and then and at its end. @param {(progress: Progress) => void} report */
+function progressOf(report) {
   let last = 0;
-  const onUnpacked = (/** @type {number} */ done, /** @type {number} */ total) => {
+  return (/** @type {number} */ done, /** @type {number} */ total) => {
     if (done < total && performance.now() - last < PROGRESS_MS) return;
     last = performance.now();
     report({ done, total });
   };
+}
+
+/** @type {Implementation<"open">} */
+async function open(source, report) {
+  await prepareScratchFiles();
+  const onUnpacked = progressOf(report);
   const session = currentSession();
   const opened = await ("url" in source
     ? session.openAddress(source.url, source.name, onUnpacked, source.emptyBorder)
@@ -136,6 +143,7 @@ async function open(source, report) {
         source.emptyBorder,
       ));
   sceneSize = [opened.scene.height, opened.scene.width];
+  compositor.opened(...sceneSize);
   // They start while the user looks at the scene.
   void startTilePool();
   return opened;
@@ -176,12 +184,18 @@ async function bitmapOf({ rgba, width, height, extent }) {
 /** @type {Implementation<"preview">} */
 async function preview({ bands, maxPx }) {
   const { picture, note, matching, warnings } = await currentSession().preview(Uint32Array.from(bands), maxPx);
+  compositor.drawn(picture);
   return { ...(await bitmapOf(picture)), note, matching, warnings };
+}
+
+/** @type {Implementation<"compose">} */
+async function compose({ composition, maxPx }, report) {
+  return bitmapOf(await compositor.compose(composition, maxPx, progressOf(report)));
 }
 
 /** @type {Implementation<"detail">} */
 async function detail(window) {
-  return bitmapOf(await currentSession().detail(window));
+  return bitmapOf(await compositor.detail(window, await currentSession().detail(window)));
 }
 
 /** @type {Implementation<"read">} */
@@ -322,5 +336,5 @@ async function file({ name, type, options }, report) {
 
 /** @type {import("./dispatch.js").MethodTable} */
 export const METHODS = {
-  load, open, preview, detail, read, lonLat, requests, showPartial, run, cancel, layer, values, overlay, areas, files, file,
+  load, open, preview, compose, detail, read, lonLat, requests, showPartial, run, cancel, layer, values, overlay, areas, files, file,
 };

@@ -2,7 +2,11 @@
 // What the page says in English, the language that every other message file follows. {Names} in braces are filled in. The fixed texts of
 // index.html are there.
 
+import { shared } from "../../view/messages/en.js";
+
 export const en = {
+  ...shared,
+
   // The state of the page
   ready: "The page is ready for an image.",
   loadingModel: "Loading the model, {loaded}.",
@@ -37,6 +41,7 @@ export const en = {
   notOpened: "{name} could not be opened",
   notMapped: "{name} could not be mapped",
   notDrawn: "The result could not be drawn",
+  notDrawnInColors: "The scene could not be drawn in these colours",
   notDrawnWithBands: "The scene could not be drawn with these bands",
   notWritten: "{name} could not be written",
   sampleNotOpened: "The sample could not be opened",
@@ -60,8 +65,6 @@ export const en = {
   matching: "Match the values to the training data's",
   figures: "Figures",
   chooseBand: "Choose a band",
-  bandNumber: "Band {number}",
-  bandNamed: "Band {number}: {name}",
   missing: "missing",
   youChose: "You chose these bands.",
 

@@ -1,8 +1,12 @@
 // @ts-check
 // What the page says in Hindi. Sentences of the engine, and cards of models, stay in the language that they are written in.
 
+import { shared } from "../../view/messages/hi.js";
+
 /** @type {Record<keyof typeof import("./en.js").en, string>} */
 export const hi = {
+  ...shared,
+
   ready: "पेज चित्र के लिए तैयार है।",
   loadingModel: "मॉडल लोड हो रहा है, {loaded}।",
   loadingModelOf: "मॉडल लोड हो रहा है, {total} में से {loaded}।",
@@ -35,6 +39,7 @@ export const hi = {
   notOpened: "{name} नहीं खुल सकी",
   notMapped: "{name} का मानचित्र नहीं बन सका",
   notDrawn: "परिणाम दिखाया नहीं जा सका",
+  notDrawnInColors: "दृश्य इन रंगों में दिखाया नहीं जा सका",
   notDrawnWithBands: "इन बैंडों के साथ दृश्य दिखाया नहीं जा सका",
   notWritten: "{name} लिखी नहीं जा सकी",
   sampleNotOpened: "नमूना नहीं खुल सका",
@@ -57,8 +62,6 @@ export const hi = {
   matching: "मानों को प्रशिक्षण डेटा के मानों से मिलाएँ",
   figures: "आँकड़े",
   chooseBand: "बैंड चुनें",
-  bandNumber: "बैंड {number}",
-  bandNamed: "बैंड {number}: {name}",
   missing: "नहीं है",
   youChose: "ये बैंड आपने चुने हैं।",
 

@@ -1,0 +1,70 @@
+// @ts-check
+// The picture of the scene, in its own colours or in those that are chosen for it.
+
+import { toEngineError } from "../engine/errors.js";
+import { ColorChoice } from "./colors.js";
+import { PICTURE_MAX_PX } from "./layers.js";
+
+/**
+ * @typedef {import("../engine/messages.js").Preview} Preview
+ * @typedef {import("../wasm/raremap-web.js").OpenedScene} OpenedScene
+ * @typedef {Pick<import("../engine/engine.js").Engine, "compose">} Engine
+ *
+ * @typedef {object} Hooks
+ * @property {import("./colors.js").Say} say
+ * @property {(name: string) => string} bandName a band's name as people write it
+ * @property {() => Engine | undefined} engine
+ * @property {(text: string) => void} onNote what is shown, or how far drawing it is, in words
+ * @property {() => void} onDrawn the scene is drawn in other colours
+ * @property {(cause: unknown) => void} onError
+ */
+
+export class ScenePicture {
+  /** Counts pictures: one that was asked for before is dropped. */
+  #asked = 0;
+  #note = "";
+
+  /** @param {import("./viewer.js").Viewer} viewer @param {Hooks} hooks */
+  constructor(viewer, hooks) {
+    this.viewer = viewer;
+    this.hooks = hooks;
+    this.choice = new ColorChoice(hooks.say, hooks.bandName, () => void this.#compose());
+  }
+
+  /**
+   * Shows the scene as the engine draws it by itself.
+   *
+   * @param {OpenedScene} opened
+   * @param {(number | null)[]} assigned the scene's band for each of the model's
+   * @param {Preview} preview
+   */
+  show(opened, assigned, preview) {
+    this.#asked += 1;
+    this.#note = preview.note;
+    this.viewer.setLayer("scene", preview);
+    this.choice.show(opened, assigned);
+    this.hooks.onNote(preview.note);
+  }
+
+  async #compose() {
+    this.#asked += 1;
+    const asked = this.#asked;
+    const { choice, hooks } = this;
+    const { composition } = choice;
+    const onProgress = (/** @type {{done: number, total: number}} */ { done, total }) => {
+      if (asked === this.#asked && done < total) hooks.onNote(hooks.say("drawing", { percent: Math.floor((100 * done) / total) }));
+    };
+    try {
+      const picture = await hooks.engine()?.compose(composition, { maxPx: PICTURE_MAX_PX, onProgress });
+      if (!picture || asked !== this.#asked) {
+        picture?.bitmap.close();
+        return;
+      }
+      this.viewer.setLayer("scene", picture);
+      hooks.onNote(composition ? choice.note(composition) : this.#note);
+      hooks.onDrawn();
+    } catch (cause) {
+      if (asked === this.#asked && toEngineError(cause).code !== "superseded") hooks.onError(cause);
+    }
+  }
+}
