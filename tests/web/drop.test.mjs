@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 
-import { entriesOf } from "../../web/page/drop.js";
+import { entriesOf } from "../../web/view/entries.js";
 
 test("files of a folder dialog keep their path, others have their name", () => {
   const files = [

@@ -1,60 +1,74 @@
 // @ts-check
 // The page: its states, and what happens when the user acts. The engine computes, in a worker.
 
-import { Engine, EngineError, toEngineError } from "../engine/engine.js";
+import { EngineError, toEngineError } from "../engine/errors.js";
 import { addressOptions, fileNameOf, fileUrl } from "./address.js";
+import { hideApart, offerApart } from "./apart.js";
+import { Batch } from "./batch.js";
 import { bindNumber, byId } from "./dom.js";
-import { acceptDrops, entriesOf } from "./drop.js";
+import { acceptDrops, bindDialog } from "./drop.js";
 import { clearError, showErrorBox } from "./error-box.js";
+import { EngineHost } from "./host.js";
 import { Inspector } from "./inspector.js";
-import { keepOnDemand } from "./kept.js";
+import { KeptList, keepOnDemand } from "./kept.js";
+import { keptFile } from "./kept-store.js";
+import { picturesOf, showKept } from "./kept-view.js";
 import { startLanguage } from "./language.js";
 import { isWeightsFile, offerModel, showModelLine } from "./model.js";
 import { startOffline } from "./offline.js";
 import * as panel from "./panel.js";
+import { QueueView } from "./queue-view.js";
 import { showRequestsOnDemand } from "./requests.js";
 import { PICTURE_MAX_PX, ResultView } from "./result.js";
 import { ReviewList } from "./review.js";
+import { fetchSample } from "./sample.js";
+import { areApart, scenesOf } from "./scenes.js";
 import { offerSiteFolder } from "./site-folder.js";
+import { showProgress, showState } from "./states.js";
 import { TileTimer } from "./timer.js";
 import { ScenePicture } from "../view/scene-picture.js";
 import { Viewer } from "../view/viewer.js";
-import { backendText, bandName, bytesText, durationText, entriesName, fileStem, number, t } from "./text.js";
+import { bandName, bytesText, durationText, entriesName, fileStem, number, t } from "./text.js";
 import { figuresOf, readCard } from "./weights-file.js";
 
 /** Longest side of the pictures that show what the bands could be. */
 const CHOICE_MAX_PX = 120;
+const REVIEW = { name: "review.geojson", type: "application/geo+json" };
 
 /**
  * @typedef {import("../engine/messages.js").Entry} Entry
  * @typedef {import("../engine/messages.js").LoadedModel} LoadedModel
- * @typedef {import("../engine/messages.js").LoadProgress} LoadProgress
  * @typedef {import("../engine/messages.js").SceneSource} SceneSource
  * @typedef {import("../wasm/raremap-web.js").OpenedScene} OpenedScene
  *
- * @typedef {{name: string, from: SceneSource}} Source where a scene comes from, and what the page calls it
- * @typedef {{name: string, source: File | URL}} OwnModel a weights file in place of the default one
- * @typedef {"empty" | "reading" | "ready" | "running" | "done" | "cancelled" | "error"} State
+ * @typedef {import("./host.js").OwnModel} OwnModel
+ * @typedef {import("./kept-store.js").Kept} Kept
+ *
+ * @typedef {object} Source
+ * @property {string} name what the page calls the scene
+ * @property {SceneSource} from
+ * @property {Entry[][]} [apart] the scenes that its files may be as well
  */
 
 const address = addressOptions(location.search);
 startLanguage(address.lang);
-/** The model of the user's that is in use. @type {OwnModel | undefined} */
-let own;
-let engine = newEngine(own);
+const host = new EngineHost(address.backend, { onProgress: showLoading, onCrash });
 const viewer = new Viewer(/** @type {HTMLCanvasElement} */ (byId("canvas")), onView);
-const result = new ResultView(engine, viewer, showError, onMeasuring);
+const result = new ResultView(host.engine, viewer, showError, onMeasuring);
 const picture = new ScenePicture(viewer, {
   say: t,
   bandName,
-  engine: () => engine,
+  engine: () => host.engine,
   onNote: (text) => (byId("scene-note").textContent = text),
   onDrawn: () => result.onColors(),
   onError: (cause) => showErrorBox(t("notDrawnInColors"), cause),
 });
 byId("colors").append(picture.choice.element);
 const review = new ReviewList({
-  read: async () => (await engine.file({ name: "review.geojson", type: "application/geo+json" }, result.options())).blob,
+  read: async () => {
+    if (kept) return keptFile(kept.id, REVIEW.name);
+    return (await host.engine.file(REVIEW, result.options())).blob;
+  },
   onPlace(window) {
     viewer.show(window);
     viewer.mark(window);
@@ -62,15 +76,27 @@ const review = new ReviewList({
   onError: (cause) => showErrorBox(t("placesNotListed"), cause),
 });
 const inspector = new Inspector(viewer, () => {
-  if (!info || !loaded || state === "running") return undefined;
-  return { engine, info, card: loaded.card, bands, options: result.isFinished ? result.options() : undefined };
+  if (!info || !host.loaded || state === "running") return undefined;
+  return { engine: host.engine, info, card: host.loaded.card, bands, options: result.isFinished ? result.options() : undefined };
 });
 
-/** @type {LoadedModel | undefined} */
-let loaded;
-/** The model, and after a crash the scene too. @type {Promise<unknown>} */
-let loading = Promise.resolve();
-/** @type {State} */
+const keptList = new KeptList((result) => void openKept(result));
+const batch = new Batch(() => host.another());
+const queue = new QueueView({
+  async map(item, hooks) {
+    const settings = () => ({
+      options: result.options(), tile: address.tile, workers: address.workers, figures: result.figures, model: host.loaded?.card.name ?? "",
+    });
+    const mapped = await batch.map(item, hooks, settings);
+    await keptList.show();
+    return mapped;
+  },
+  onEnd: () => batch.close(),
+  onOpen: (result) => void openKept(result),
+  onScene: (item) => void openScene(item),
+});
+
+/** @type {import("./states.js").State} */
 let state = "empty";
 /** @type {Source | undefined} */
 let source;
@@ -78,7 +104,10 @@ let source;
 let info;
 /** @type {panel.Bands} */
 let bands = [];
-let isLoading = false;
+/** What does not fit the model. @type {import("../wasm/raremap-web.js").Notice[]} */
+let warnings = [];
+/** The kept result that is shown in place of a scene. @type {Kept | undefined} */
+let kept;
 /** Counts opened files: an answer about an older one is dropped. */
 let opened = 0;
 /** @type {Promise<void>} */
@@ -87,33 +116,13 @@ let running = Promise.resolve();
 let cancelling = new AbortController();
 
 /**
- * @param {State} next
+ * @param {import("./states.js").State} next
  * @param {string} message for #status, read out by screen readers
  */
 function setState(next, message) {
   state = next;
-  document.body.dataset.state = next;
-  const status = byId("status");
-  status.dataset.state = next;
-  status.textContent = message;
-  const hasScene = Boolean(info);
-  byId("empty").hidden = hasScene || next === "reading";
-  byId("reading").hidden = next !== "reading";
-  byId("reading-text").textContent = message;
-  byId("canvas").hidden = !hasScene;
-  byId("viewer-tools").hidden = !hasScene;
-  byId("scene").hidden = !hasScene;
-  byId("running").hidden = next !== "running";
-  byId("run").hidden = next === "running";
-  /** @type {HTMLButtonElement} */ (byId("run")).disabled = !hasScene || next === "reading" || bands.includes(null);
-  byId("result").hidden = !["running", "done", "cancelled"].includes(next);
-  byId("incomplete").hidden = next !== "cancelled";
+  showState(next, message, { hasScene: Boolean(info), canRun: !bands.includes(null) });
   showSwipe();
-  for (const button of byId("downloads").querySelectorAll("button")) button.disabled = next !== "done";
-  byId("keep-result").hidden = next !== "done" || !navigator.storage?.getDirectory;
-  for (const choice of document.querySelectorAll("#band-selects select, #offers input")) {
-    /** @type {HTMLSelectElement | HTMLInputElement} */ (choice).disabled = next === "running";
-  }
 }
 
 /**
@@ -121,18 +130,20 @@ function setState(next, message) {
  * @param {unknown} cause
  */
 function showError(what, cause) {
-  if (!loaded) byId("backend").textContent = "";
+  if (!host.loaded) byId("backend").textContent = "";
   setState("error", what);
   showErrorBox(what, cause);
 }
 
 function onView() {
-  result.onView();
+  // Of a kept result there is nothing sharper.
+  if (info) result.onView();
   inspector.onView();
 }
 
 /** The scene, or how it is read, is another one. */
 function clearResult() {
+  kept = undefined;
   result.clear();
   review.clear();
   inspector.hide();
@@ -146,56 +157,8 @@ function refresh() {
 
 // The model
 
-/** @param {OwnModel | undefined} model */
-function newEngine(model) {
-  const made = new Engine({
-    modelUrl: model?.source instanceof URL ? model.source : undefined,
-    onCrash: () => made === engine && onCrash(),
-    onMemory: (bytes) => (byId("status").dataset.wasmBytes = String(bytes)),
-  });
-  return made;
-}
-
-/**
- * Starts an engine with a model in it. If the address leaves the choice of device open and a graphics card brings the engine down, the
- * processor takes over.
- *
- * @param {Engine} target
- * @param {OwnModel | undefined} model
- * @param {boolean} isGpuSuspect it has brought the engine down before
- * @returns {Promise<LoadedModel>}
- */
-async function load(target, model, isGpuSuspect) {
-  const canFallBack = address.backend === "auto";
-  const usesFallback = canFallBack && isGpuSuspect;
-  isLoading = true;
-  try {
-    const backend = usesFallback ? "cpu" : address.backend;
-    const file = model?.source instanceof File ? model.source : undefined;
-    loaded = await target.load({ backend, model: file, onProgress: onLoadProgress });
-  } catch (cause) {
-    if (!canFallBack || isGpuSuspect || toEngineError(cause).code !== "trap") throw cause;
-    return load(target, model, true);
-  } finally {
-    isLoading = false;
-  }
-  const { backend, adapter } = loaded;
-  const reason = usesFallback ? "crashed" : loaded.reason;
-  const line = byId("backend");
-  line.dataset.backend = backend;
-  line.dataset.reason = reason;
-  line.textContent = backendText({ backend, reason, adapter });
-  return loaded;
-}
-
-/** @param {{loaded: number, total: number}} progress in bytes */
-function loadingText({ loaded, total }) {
-  return total ? t("loadingModelOf", { loaded: bytesText(loaded), total: bytesText(total) }) : t("loadingModel", { loaded: bytesText(loaded) });
-}
-
-/** @param {LoadProgress} progress */
-function onLoadProgress(progress) {
-  const text = progress.phase === "check" ? t("checkingModel") : loadingText(progress);
+/** @param {string} text */
+function showLoading(text) {
   if (state !== "empty" && state !== "reading") return;
   byId("status").textContent = text;
   byId("reading-text").textContent = text;
@@ -205,9 +168,7 @@ async function boot() {
   /** @type {LoadedModel} */
   let model;
   try {
-    const first = load(engine, own, false);
-    loading = first;
-    model = await first;
+    model = await host.start();
   } catch (cause) {
     // A file that is being opened waits for the same promise and tells about the failure itself.
     if (state !== "reading") showError(t("modelNotLoaded"), cause);
@@ -225,7 +186,7 @@ function showModel(model) {
   panel.showRare(card, refresh);
   panel.showLayerChoices(card, (kind) => result.setKind(kind));
   panel.showAbout(model);
-  showModelLine(own?.name);
+  showModelLine(host.own?.name);
   /** @type {HTMLButtonElement} */ (byId("about-open")).disabled = false;
 }
 
@@ -239,55 +200,41 @@ async function considerModel(next) {
   }
 }
 
-/**
- * Loads a model into an engine of its own. It takes the place of the one before only once it has been checked there.
- *
- * @param {OwnModel | undefined} next nothing for the default model
- */
+/** @param {OwnModel | undefined} next nothing for the default model */
 async function takeModel(next) {
-  await loading.catch(() => {});
+  await host.loading.catch(() => {});
   if (state === "running") await cancelRun();
   const before = { state, message: byId("status").textContent ?? "" };
   const scene = info && source;
   clearError();
   setState("reading", t("loadingNamed", { name: next?.name ?? "default" }));
-  const trial = newEngine(next);
   let model;
   try {
-    model = await load(trial, next, false);
+    model = await host.exchange(next);
   } catch (cause) {
-    trial.close();
     setState(before.state, before.message);
     throw cause;
   }
-  engine.close();
-  engine = trial;
-  result.setEngine(trial);
-  own = next;
-  loading = Promise.resolve();
+  result.setEngine(host.engine);
   clearResult();
   showModel(model);
   if (scene) await openScene(scene);
   else setState("empty", t("modelReady", { name: model.card.name }));
 }
 
-/** The worker is gone, the page goes on: a new one is loaded, and the scene opened again in it. */
-function onCrash() {
-  // A crash while loading is told to the one who loads.
-  if (isLoading) return;
-  loading = restart(byId("backend").dataset.backend === "webgpu");
-  loading.catch((cause) => {
+/** The worker is gone, the page goes on: the scene is opened again in a new one. @param {Promise<unknown>} restarted */
+function onCrash(restarted) {
+  host.loading = restarted.then(reopen);
+  host.loading.catch((cause) => {
     info = undefined;
     showError(t("notRestarted"), cause);
   });
 }
 
-/** @param {boolean} isGpuSuspect */
-async function restart(isGpuSuspect) {
-  await load(engine, own, isGpuSuspect);
+async function reopen() {
   if (!info || !source) return;
-  await engine.open(source.from);
-  showPreview(await engine.preview({ bands: assigned(bands), maxPx: PICTURE_MAX_PX }));
+  await host.engine.open(source.from);
+  showPreview(await host.engine.preview({ bands: assigned(bands), maxPx: PICTURE_MAX_PX }));
 }
 
 // The scene
@@ -301,10 +248,50 @@ function takeEntries(entries) {
   if (scene.length > 0) void openEntries(scene);
 }
 
-/** @param {Entry[]} entries */
+/** Files are one scene, unless archives are among them; if they turn out to be several, those are mapped one after another. @param {Entry[]} entries */
 function openEntries(entries) {
+  const scenes = scenesOf(entries);
+  if (areApart(entries) && scenes.length > 1) {
+    enqueue(scenes);
+    return undefined;
+  }
   /** @type {HTMLInputElement} */ (byId("border")).checked = true;
-  return openScene({ name: entriesName(entries.map(({ path }) => path)), from: { entries } });
+  return openScene({ name: nameOf(entries), from: { entries }, apart: scenes.length > 1 ? scenes : undefined });
+}
+
+/** @param {Entry[]} entries */
+const nameOf = (entries) => entriesName(entries.map(({ path }) => path));
+
+/** @param {Entry[][]} scenes */
+function enqueue(scenes) {
+  clearError();
+  hideApart();
+  queue.add(scenes.map((entries) => ({ name: nameOf(entries), from: { entries } })));
+  if (state === "empty") setState("empty", t("queued", { count: number(scenes.length) }));
+  byId("queue").scrollIntoView({ block: "nearest" });
+}
+
+/** Shows a result that was kept, in place of a scene. @param {Kept} found */
+async function openKept(found) {
+  const token = ++opened;
+  if (state === "running") await cancelRun();
+  if (token !== opened || !found.shown) return;
+  clearError();
+  try {
+    const pictures = await picturesOf(found);
+    if (token !== opened) return;
+    clearResult();
+    kept = found;
+    info = undefined;
+    source = undefined;
+    hideApart();
+    showKept(viewer, found, found.shown, pictures, result.opacity());
+    setState("kept", t("keptOpened", { name: found.scene }));
+    if (found.files.includes(REVIEW.name)) review.offer(found.stem);
+    byId("panel").scrollTop = 0;
+  } catch (cause) {
+    if (token === opened) showErrorBox(t("notOpened", { name: found.scene }), cause);
+  }
 }
 
 /** @param {string} text an address, relative to the page's or whole */
@@ -327,18 +314,19 @@ async function openScene(next) {
   clearResult();
   source = next;
   info = undefined;
+  hideApart();
   byId("reading-progress").removeAttribute("value");
   setState("reading", t("reading", { name: next.name }));
   try {
-    await loading;
+    await host.loading;
     if (token !== opened) return;
     setState("reading", t("reading", { name: next.name }));
-    const opening = await engine.open(next.from, { onProgress: (progress) => onOpening(token, next, progress) });
+    const opening = await host.engine.open(next.from, { onProgress: (progress) => onOpening(token, next, progress) });
     if (token !== opened) return;
     const choices = [];
-    for (const { bands } of opening.assignment.choices) choices.push(await engine.preview({ bands, maxPx: CHOICE_MAX_PX }));
+    for (const { bands } of opening.assignment.choices) choices.push(await host.engine.preview({ bands, maxPx: CHOICE_MAX_PX }));
     // Last, so that parts of the scene are drawn as it is.
-    const preview = await engine.preview({ bands: assigned(opening.assignment.bands), maxPx: PICTURE_MAX_PX });
+    const preview = await host.engine.preview({ bands: assigned(opening.assignment.bands), maxPx: PICTURE_MAX_PX });
     if (token !== opened) return;
     info = opening;
     bands = info.assignment.bands;
@@ -353,8 +341,16 @@ async function openScene(next) {
     byId("panel").scrollTop = 0;
     viewer.setScene(info.scene.width, info.scene.height);
     showPreview(preview);
+    offerApart(next.apart, true, enqueue);
   } catch (cause) {
-    if (token === opened) showError(t("notOpened", { name: next.name }), cause);
+    if (token !== opened) return;
+    if (next.apart && toEngineError(cause).code === "several_products") {
+      setState("empty", "");
+      enqueue(next.apart);
+      return;
+    }
+    showError(t("notOpened", { name: next.name }), cause);
+    offerApart(next.apart, false, enqueue);
   }
 }
 
@@ -376,7 +372,8 @@ function showPreview(preview) {
   if (!info) return;
   picture.show(info, bands, preview);
   panel.showOffers(info, preview.matching);
-  panel.showWarnings([...info.warnings, ...preview.warnings]);
+  warnings = [...info.warnings, ...preview.warnings];
+  panel.showWarnings(warnings);
 }
 
 /** What stands for the scene's bands in a picture: none, as long as one is missing. @param {panel.Bands} chosen */
@@ -392,7 +389,7 @@ async function onBands(chosen) {
   clearResult();
   setState("ready", t(chosen.includes(null) ? "bandMissing" : "bandsChanged"));
   try {
-    const preview = await engine.preview({ bands: assigned(chosen), maxPx: PICTURE_MAX_PX });
+    const preview = await host.engine.preview({ bands: assigned(chosen), maxPx: PICTURE_MAX_PX });
     if (token === opened && bands === chosen) showPreview(preview);
   } catch (cause) {
     if (token === opened) showError(t("notDrawnWithBands"), cause);
@@ -400,19 +397,15 @@ async function onBands(chosen) {
 }
 
 async function openSample() {
-  const name = "sample.tif";
   const token = ++opened;
   try {
     if (state === "running") await cancelRun();
     clearError();
     setState("reading", t("fetchingSample"));
-    const response = await fetch(new URL("../sample/scene.tif", import.meta.url));
-    if (!response.ok) throw new EngineError("sample_fetch", `The sample could not be fetched: HTTP ${response.status}.`);
-    const blob = await response.blob();
-    if (token === opened) await openEntries([{ path: name, file: new File([blob], name, { type: "image/tiff" }) }]);
+    const sample = await fetchSample();
+    if (token === opened) await openEntries([{ path: sample.name, file: sample }]);
   } catch (cause) {
-    const error = cause instanceof TypeError ? new EngineError("sample_fetch", cause.message) : cause;
-    if (token === opened) showError(t("sampleNotOpened"), error);
+    if (token === opened) showError(t("sampleNotOpened"), cause);
   }
 }
 
@@ -429,22 +422,22 @@ async function runScene() {
   review.clear();
   inspector.hide();
   result.startRun();
-  showProgress(0, 0, "");
+  showProgress(0, 0, t("starting"), "");
   setState("running", t("running"));
   byId("cancel").focus({ preventScroll: true });
   const timer = new TileTimer();
   cancelling = new AbortController();
   const { signal } = cancelling;
   try {
-    await loading;
+    await host.loading;
     if (token !== opened) return;
     if (signal.aborted) {
       setState("ready", t("cancelledEarly"));
       return;
     }
     const options = { bands: assigned(bands), tile: address.tile, ...panel.chosenOffers() };
-    const { done, total, cancelled, secs, workers } = await engine.run(options, {
-      onProgress: ({ done, total }) => showProgress(done, total, timer.left(done, total)),
+    const { done, total, cancelled, secs, workers } = await host.engine.run(options, {
+      onProgress: ({ done, total }) => showProgress(done, total, t("tiles", { done: number(done), total: number(total) }), timer.left(done, total)),
       onPicture: (picture) => result.showPart(picture),
       signal,
       workers: address.workers,
@@ -457,7 +450,7 @@ async function runScene() {
     const stem = fileStem(info?.scene.name ?? "scene");
     await result.showFiles(stem);
     if (token !== opened) return;
-    if (!cancelled && loaded?.card.rareClasses.length) review.offer(stem);
+    if (!cancelled && host.loaded?.card.rareClasses.length) review.offer(stem);
     if (cancelled) setState("cancelled", t("cancelled", { done: number(done), total: number(total) }));
     else setState("done", t("done", { time: durationText(secs) }));
     byId("run").focus({ preventScroll: true });
@@ -477,19 +470,6 @@ async function cancelRun() {
 }
 
 /**
- * @param {number} done
- * @param {number} total
- * @param {string} left
- */
-function showProgress(done, total, left) {
-  const bar = /** @type {HTMLProgressElement} */ (byId("progress"));
-  bar.max = total || 1;
-  bar.value = done;
-  byId("progress-tiles").textContent = total ? t("tiles", { done: number(done), total: number(total) }) : t("starting");
-  byId("progress-left").textContent = left;
-}
-
-/**
  * The areas of a large scene take a while, after its tiles and after options changed.
  *
  * @param {number} done rows
@@ -497,15 +477,8 @@ function showProgress(done, total, left) {
  */
 function onMeasuring(done, total) {
   const text = t("measuring", { percent: number(Math.floor((100 * done) / total)) });
-  if (state !== "running") {
-    byId("result-note").textContent = text;
-    return;
-  }
-  const bar = /** @type {HTMLProgressElement} */ (byId("progress"));
-  bar.max = total;
-  bar.value = done;
-  byId("progress-tiles").textContent = text;
-  byId("progress-left").textContent = "";
+  if (state === "running") showProgress(done, total, text, "");
+  else byId("result-note").textContent = text;
 }
 
 /** Shows the result on the left of the slider, and the scene alone on its right. */
@@ -518,20 +491,10 @@ function showSwipe() {
 
 // Wiring
 
-for (const [input, buttons] of [
-  ["file-input", ["drop-zone", "open-another"]],
-  ["folder-input", ["choose-folder", "open-folder"]],
-  ["model-input", ["model-choose"]],
-]) {
-  const dialog = /** @type {HTMLInputElement} */ (byId(/** @type {string} */ (input)));
-  dialog.addEventListener("change", () => {
-    const entries = entriesOf(dialog.files ?? []);
-    takeEntries(entries);
-    // The same file can be chosen again, for example after it was mended.
-    dialog.value = "";
-  });
-  for (const button of buttons) byId(button).addEventListener("click", () => dialog.click());
-}
+bindDialog("file-input", ["drop-zone", "open-another"], takeEntries);
+bindDialog("folder-input", ["choose-folder", "open-folder"], takeEntries);
+bindDialog("model-input", ["model-choose"], takeEntries);
+bindDialog("queue-input", ["queue-add"], (entries) => enqueue(scenesOf(entries)));
 byId("sample").addEventListener("click", openSample);
 byId("run").addEventListener("click", run);
 byId("cancel").addEventListener("click", cancelRun);
@@ -555,9 +518,18 @@ for (const id of ["about-close", "model-choose"]) byId(id).addEventListener("cli
 byId("model-default").addEventListener("click", () => {
   takeModel(undefined).catch((cause) => showErrorBox(t("defaultNotLoaded"), cause));
 });
-offerSiteFolder(() => own?.source);
-keepOnDemand(() => ({ engine, areas: result.areas, options: result.options(), scene: info?.scene.name }));
-showRequestsOnDemand(() => engine.requests());
+offerSiteFolder(() => host.own?.source);
+keepOnDemand(keptList, async () => {
+  const { areas, figures } = result;
+  const shownPicture = await viewer.copyOf("scene");
+  if (!areas || !info || !shownPicture) return undefined;
+  const shown = {
+    facts: info.scene, areas, options: result.options(), warnings, figures, model: host.loaded?.card.name ?? "",
+    note: byId("scene-note").textContent ?? "",
+  };
+  return { engine: host.engine, stem: fileStem(info.scene.name), shown, picture: shownPicture };
+});
+showRequestsOnDemand(() => host.engine.requests());
 
 acceptDrops(takeEntries, (cause) => showError(t("folderNotListed"), new EngineError("folder_unreadable", String(cause))));
 void startOffline(boot());

@@ -1,9 +1,8 @@
 // @ts-check
-// Takes what the user drops. The whole page accepts drops; the drop zone only says so.
+// Takes what the user drops or chooses. The whole page accepts drops; the drop zone only says so.
 
-import { droppedEntries } from "../view/entries.js";
-
-export { entriesOf } from "../view/entries.js";
+import { droppedEntries, entriesOf } from "../view/entries.js";
+import { byId } from "./dom.js";
 
 /** @typedef {import("../engine/messages.js").Entry} Entry */
 
@@ -32,4 +31,19 @@ export function acceptDrops(onEntries, onError) {
       if (entries.length > 0) onEntries(entries);
     }, onError);
   });
+}
+
+/**
+ * @param {string} id of a file or folder dialog
+ * @param {string[]} buttons that open it
+ * @param {(entries: Entry[]) => void} onEntries
+ */
+export function bindDialog(id, buttons, onEntries) {
+  const dialog = /** @type {HTMLInputElement} */ (byId(id));
+  dialog.addEventListener("change", () => {
+    onEntries(entriesOf(dialog.files ?? []));
+    // The same file can be chosen again, for example after it was mended.
+    dialog.value = "";
+  });
+  for (const button of buttons) byId(button).addEventListener("click", () => dialog.click());
 }

@@ -1,158 +1,142 @@
 // @ts-check
-// Results that the user keeps on the device, in the browser's private file system, until they are deleted: a folder each.
+// The results that are kept on the device: listed, opened, saved as files and deleted.
 
-import { EngineError } from "../engine/errors.js";
+import { PICTURE_MAX_PX } from "../view/layers.js";
 import { save } from "../view/make.js";
 import { byId, make } from "./dom.js";
 import { showErrorBox } from "./error-box.js";
-import { className, dateText, fileStem, hectaresText, number, t } from "./text.js";
+import { deleteKept, keepResult, keptFile, keptResults } from "./kept-store.js";
+import { className, dateText, hectaresText, number, t } from "./text.js";
 
-const FOLDER = "raremap-results";
-const ABOUT = "about.json";
-/** What is kept of a result, if the model gives it. */
-const FILES = ["mask.tif", "areas.csv", "review.geojson"];
-
+/** What is kept of a result to be saved, if the model gives it. */
+const FILES = ["mask.tif", "polygons.geojson", "review.geojson", "areas.csv"];
 /**
- * @typedef {object} About what is said of a kept result
- * @property {string} scene
+ * @typedef {import("../engine/engine.js").Engine} Engine
+ * @typedef {import("../engine/messages.js").Picture} Picture
+ * @typedef {import("../wasm/raremap-web.js").LayerKind} LayerKind
+ * @typedef {import("./kept-store.js").Kept} Kept
+ * @typedef {import("./kept-store.js").Shown} Shown
+ *
+ * @typedef {object} Current the result that an engine has at hand
+ * @property {Engine} engine
  * @property {string} stem what the names of its files begin with
- * @property {string} date of the run
- * @property {{name: string, pixels: number, hectares: number | null}[]} rare areas of the rare classes
- * @property {string[]} files
- *
- * @typedef {About & {id: string}} Kept
- *
- * @typedef {object} Current the result at hand
- * @property {import("../engine/engine.js").Engine} engine
- * @property {import("../wasm/raremap-web.js").Areas | undefined} areas
- * @property {import("../wasm/raremap-web.js").DecideOptions} options
- * @property {string | undefined} scene
+ * @property {Omit<Shown, "pictures">} shown
+ * @property {Picture} picture of the scene; its bitmap is closed
+ * @property {(name: string) => void} [onFile] called before each file
+ * @property {AbortSignal} [signal]
  */
 
-/** @returns {Promise<FileSystemDirectoryHandle>} */
-async function root() {
-  return (await navigator.storage.getDirectory()).getDirectoryHandle(FOLDER, { create: true });
+/** A picture as a file without loss; its bitmap is closed. @param {ImageBitmap} bitmap */
+async function png(bitmap) {
+  const canvas = new OffscreenCanvas(bitmap.width, bitmap.height);
+  canvas.getContext("2d")?.drawImage(bitmap, 0, 0);
+  bitmap.close();
+  return canvas.convertToBlob({ type: "image/png" });
 }
 
-/**
- * @param {FileSystemDirectoryHandle} folder
- * @param {string} name
- * @param {Blob | string} content
- */
-async function write(folder, name, content) {
-  const stream = await (await folder.getFileHandle(name, { create: true })).createWritable();
-  await stream.write(content);
-  await stream.close();
-}
-
-/**
- * Keeps a result. What is said of it is written last: a folder without that is not a result.
- *
- * @param {Omit<About, "files">} about
- * @param {(name: string) => Promise<Blob | undefined>} fileOf makes a file of the result; nothing if it has none of this name
- */
-async function keepResult(about, fileOf) {
-  const all = await root();
-  const id = crypto.randomUUID();
-  const folder = await all.getDirectoryHandle(id, { create: true });
-  try {
-    const files = [];
-    for (const name of FILES) {
-      const blob = await fileOf(name);
-      if (!blob) continue;
-      await write(folder, name, blob);
-      files.push(name);
+/** @param {Current} current @returns {Promise<Kept>} */
+export async function keepCurrent({ engine, stem, shown, picture, onFile, signal }) {
+  const { options, areas, facts } = shown;
+  /** @type {import("./kept-store.js").KeptPicture[]} */
+  const pictures = [];
+  const listed = (await engine.files(options)).filter(({ name }) => FILES.includes(name));
+  const about = {
+    scene: facts.name,
+    stem,
+    date: new Date().toISOString(),
+    rare: areas.classes.filter(({ rare }) => rare).map(({ name, pixels, hectares }) => ({ name, pixels, hectares })),
+    files: listed.map(({ name }) => name),
+    shown: { ...shown, pictures },
+  };
+  /** @returns {AsyncGenerator<[string, Blob]>} */
+  async function* files() {
+    const layer = (/** @type {LayerKind} */ kind) => engine.layer({ kind, options, maxPx: PICTURE_MAX_PX });
+    /** @type {[import("./kept-store.js").KeptPicture["layer"], () => Promise<Picture>][]} */
+    const layers = [["scene", async () => picture], ["overlay", () => layer("mask")], ["outline", () => layer("rare-outline")]];
+    for (const [name, make] of layers) {
+      const { bitmap, extent } = await make();
+      const file = `${name}.png`;
+      pictures.push({ layer: name, file, extent });
+      yield [file, await png(bitmap)];
     }
-    await write(folder, ABOUT, JSON.stringify({ ...about, files }));
-  } catch (cause) {
-    await all.removeEntry(id, { recursive: true }).catch(() => {});
-    if (cause instanceof DOMException && cause.name === "QuotaExceededError") {
-      throw new EngineError("storage_full", "The browser's storage is full.");
-    }
-    throw cause;
-  }
-}
-
-/** @returns {Promise<Kept[]>} the newest first */
-async function keptResults() {
-  const all = await root();
-  const found = [];
-  for await (const id of all.keys()) {
-    try {
-      const folder = await all.getDirectoryHandle(id);
-      const file = await (await folder.getFileHandle(ABOUT)).getFile();
-      found.push({ ...JSON.parse(await file.text()), id });
-    } catch {
-      // Another tab is in the middle of keeping or deleting it.
+    for (const file of listed) {
+      signal?.throwIfAborted();
+      onFile?.(file.name);
+      yield [file.name, (await engine.file(file, options)).blob];
     }
   }
-  return found.toSorted((a, b) => (a.date < b.date ? 1 : -1));
+  return keepResult(about, files());
 }
 
 /** @param {Kept} result @param {string} name */
-async function saveFile({ id, stem }, name) {
-  const folder = await (await root()).getDirectoryHandle(id);
-  save(await (await folder.getFileHandle(name)).getFile(), `${stem}_${name}`);
+export async function saveKept({ id, stem }, name) {
+  save(await keptFile(id, name), `${stem}_${name}`);
 }
 
-/** Lists what is kept; nothing is shown while there is nothing, or no private file system. */
-async function showKept() {
-  const section = /** @type {HTMLDetailsElement} */ (byId("kept"));
-  /** @type {Kept[]} */
-  const results = await keptResults().catch(() => []);
-  section.hidden = results.length === 0;
-  byId("kept-count").textContent = number(results.length);
-  byId("kept-list").replaceChildren(...results.map(item));
+export class KeptList {
+  /** @param {(result: Kept) => void} onOpen */
+  constructor(onOpen) {
+    this.onOpen = onOpen;
+    void this.show();
+  }
+
+  /** Lists what is kept; nothing is shown while there is nothing. */
+  async show() {
+    const section = /** @type {HTMLDetailsElement} */ (byId("kept"));
+    const results = await keptResults();
+    section.hidden = results.length === 0;
+    byId("kept-count").textContent = number(results.length);
+    byId("kept-list").replaceChildren(...results.map((result) => this.#item(result)));
+  }
+
+  /** @param {Kept} result */
+  #item(result) {
+    const button = (/** @type {string} */ text, /** @type {Record<string, string | boolean>} */ attributes, /** @type {() => void} */ onClick) => {
+      const made = make("button", { type: "button", class: "quiet", ...attributes }, text);
+      made.addEventListener("click", onClick);
+      return made;
+    };
+    const { scene } = result;
+    const open = result.shown ? [button(t("open"), { "data-open": true, "aria-label": t("openNamed", { name: scene }) }, () => this.onOpen(result))] : [];
+    const saves = result.files.map((name) =>
+      button(name, { "data-file": name }, () => void saveKept(result, name).catch((cause) => showErrorBox(t("notWritten", { name }), cause))),
+    );
+    const remove = button(t("delete"), { "data-remove": true, "aria-label": t("deleteNamed", { name: scene }) }, () => void deleteKept(result.id).then(() => this.show()));
+    return make(
+      "li",
+      {},
+      make("strong", {}, scene),
+      make("span", { class: "muted" }, [dateText(result.date), ...rareTexts(result)].join(", ")),
+      make("span", {}, ...open, ...saves, remove),
+    );
+  }
 }
 
-/** @param {Kept} result */
-function item(result) {
-  const rare = result.rare.map(({ name, pixels, hectares }) => {
+/** Areas of the rare classes, such as "water 12.4 ha". @param {Kept} result */
+export function rareTexts({ rare }) {
+  return rare.map(({ name, pixels, hectares }) => {
     const area = hectares === null ? t("pixels", { count: number(pixels) }) : `${hectaresText(hectares)} ${t("hectares")}`;
     return `${className(name)} ${area}`;
   });
-  const buttons = result.files.map((name) => {
-    const button = make("button", { type: "button", class: "quiet", "data-file": name }, name);
-    button.addEventListener("click", () => void saveFile(result, name));
-    return button;
-  });
-  const label = t("deleteNamed", { name: result.scene });
-  const remove = make("button", { type: "button", class: "quiet", "data-remove": true, "aria-label": label }, t("delete"));
-  remove.addEventListener("click", async () => {
-    await (await root()).removeEntry(result.id, { recursive: true });
-    await showKept();
-  });
-  return make(
-    "li",
-    {},
-    make("strong", {}, result.scene),
-    make("span", { class: "muted" }, [dateText(result.date), ...rare].join(", ")),
-    make("span", {}, ...buttons, remove),
-  );
 }
 
 /**
- * Lists what is kept, and keeps the result at hand when its button is pressed.
+ * Keeps the result at hand when its button is pressed.
  *
- * @param {() => Current} current
+ * @param {KeptList} list
+ * @param {() => Promise<Current | undefined>} current
  */
-export function keepOnDemand(current) {
+export function keepOnDemand(list, current) {
   const button = /** @type {HTMLButtonElement} */ (byId("keep-result"));
   const note = byId("download-note");
   button.addEventListener("click", async () => {
-    const { engine, areas, options, scene } = current();
-    if (!areas || !scene) return;
     button.disabled = true;
     try {
-      const files = await engine.files(options);
-      const rare = areas.classes.filter((it) => it.rare).map(({ name, pixels, hectares }) => ({ name, pixels, hectares }));
-      await keepResult({ scene, stem: fileStem(scene), date: new Date().toISOString(), rare }, async (name) => {
-        const file = files.find((it) => it.name === name);
-        note.textContent = t("keeping", { name });
-        return file && (await engine.file(file, options)).blob;
-      });
+      const result = await current();
+      if (!result) return;
+      await keepCurrent({ ...result, onFile: (name) => (note.textContent = t("keeping", { name })) });
       note.textContent = t("keptResult");
-      await showKept();
+      await list.show();
     } catch (cause) {
       note.textContent = "";
       showErrorBox(t("notKeptResult"), cause);
@@ -160,5 +144,4 @@ export function keepOnDemand(current) {
       button.disabled = false;
     }
   });
-  void showKept();
 }

@@ -156,6 +156,7 @@ const ADVICE = [
   ["limit_exceeded", "tryTiles"],
   ["scene_too_large", "tryPart"],
   ["storage_full", "trySpace"],
+  ["not_kept", "tryMapAgain"],
   ["source_", "tryOpenAgain"],
   ["model_fetch", "tryModelFetch"],
   ["model_", "tryModel"],

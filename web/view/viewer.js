@@ -88,6 +88,12 @@ export class Viewer {
     this.redraw();
   }
 
+  /** A copy of a layer's picture. @param {LayerName} name @returns {Promise<Picture | undefined>} */
+  async copyOf(name) {
+    const layer = this.#layers.get(name);
+    return layer && { bitmap: await createImageBitmap(layer.bitmap), extent: /** @type {Picture["extent"]} */ (layer.extent) };
+  }
+
   /** @param {number} opacity of the overlay */
   setOpacity(opacity) {
     for (const name of ["overlay", "overlay-detail"]) {
