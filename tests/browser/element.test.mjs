@@ -27,6 +27,7 @@ before(async () => {
     "plain.tif": scene(),
     ...Object.fromEntries([0, 1, 2].map((band) => [`band-${band}.tif`, scene({ band })])),
     "small.tif": scene({ width: 96, height: 64 }),
+    "coarse.tif": scene({ metres: 60 }),
   });
   browser = await launch();
 });
@@ -175,16 +176,60 @@ test("bands that the scene does not name are chosen by hand", { timeout: 5 * MIN
     assert.equal(length, 1);
     const run = page.locator("#one [part~=run]");
     assert.ok(await run.isDisabled());
-    for (const [i, name] of ["green", "red", "nir"].entries()) await page.locator("#one").getByLabel(name).selectOption(String(i));
+    for (const [i, name] of ["green", "red", "nir"].entries()) await page.locator("#one").locator(`#band-${name}`).selectOption(String(i));
     assert.ok(await run.isEnabled());
     await run.click();
     await state(page, "#one", ["done", "error"]);
     assert.equal(await page.locator("#one [part~=row]").count(), 7);
     // With other bands it is another map.
-    await page.locator("#one").getByLabel("green").selectOption("1");
+    await page.locator("#one").locator("#band-green").selectOption("1");
     await state(page, "#one", "ready");
     assert.equal(await page.evaluate(() => document.querySelector("#one").result), undefined);
     assert.equal(await page.locator("#one [part=result]").isVisible(), false);
+  }),
+);
+
+test("it shows what the page shows: colours, offers, legend, review list and opacity", { timeout: 5 * MINUTES }, () =>
+  visiting("empty.html", async (page) => {
+    const seen = await page.evaluate(async () => {
+      const map = Object.assign(document.createElement("rare-map"), { id: "one", backend: "cpu" });
+      document.body.append(map);
+      const told = new Promise((resolve) => map.addEventListener("scene", ({ detail }) => resolve(detail.warnings.map(({ code }) => code)), { once: true }));
+      await map.open("coarse.tif");
+      return { told: await told, warnings: map.warnings.map(({ code }) => code) };
+    });
+    const one = page.locator("#one");
+    // 60 m is beyond what the default model learned from.
+    assert.ok(seen.told.some((code) => code.startsWith("resolution")), JSON.stringify(seen));
+    assert.deepEqual(seen.warnings, seen.told);
+    assert.equal(await one.locator("[part=warnings] li").count(), seen.told.length);
+    await one.getByLabel(/Run at the model's/).check();
+    assert.match(await one.locator("[part=color-note]").innerText(), /Near infrared is shown as red/);
+    await one.locator("[part=colors] summary").click();
+    await one.locator("select[name=stretch]").selectOption("0 to 100 %");
+    await page.waitForFunction(() => document.querySelector("#one").shadowRoot.querySelector("[part=color-note]").textContent.includes("percentile 0 to 100"));
+    await one.locator("[part~=run]").click();
+    await state(page, "#one", ["done", "error"]);
+    assert.ok((await one.locator("[part=legend] li").count()) > 0);
+    const corner = () =>
+      page.evaluate(async () => {
+        await new Promise((resolve) => requestAnimationFrame(() => requestAnimationFrame(resolve)));
+        const canvas = document.querySelector("#one").shadowRoot.querySelector("canvas");
+        return [...canvas.getContext("2d").getImageData(canvas.width / 2, canvas.height / 2, 20, 20).data].join();
+      });
+    const before = await corner();
+    await page.evaluate(() => (document.querySelector("#one").opacity = 0));
+    assert.notEqual(await corner(), before);
+    assert.equal(await one.locator("#opacity").inputValue(), "0");
+    await one.locator("#review-title").click();
+    await one.locator("#review-list li").first().waitFor();
+    await one.locator("#review-list input").first().check();
+    assert.match(await one.locator("#review-note").innerText(), /^1 of \d+ places checked/);
+    // In another language, all of it.
+    await page.evaluate(() => (document.querySelector("#one").lang = "hi"));
+    assert.match(await one.locator("#review-note").innerText(), /1 स्थान देखे गए/);
+    assert.match(await one.locator("[part=legend]").innerText(), /जल|वन|फ़सल/);
+    assert.match(await one.locator("[part=table]").innerText(), /आर्द्रभूमि/);
   }),
 );
 

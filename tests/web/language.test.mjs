@@ -4,8 +4,7 @@ import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
 import { test } from "node:test";
 
-import { languageOf } from "../../web/page/language.js";
-import { LANGUAGES, className, number, setLanguage, t, title } from "../../web/page/text.js";
+import { LANGUAGES, className, number, speech, t, title } from "../../web/page/text.js";
 
 /** The same in every language, or never seen as it is. */
 const UNTRANSLATED = new Set(["raremap", "ha", "%", "0 of 0 tiles", "raremap runs in your browser and needs JavaScript."]);
@@ -36,20 +35,20 @@ for (const [tag, { messages, page }] of others) {
 }
 
 test("the first wanted language that the page speaks is taken, and English if there is none", () => {
-  assert.equal(languageOf([undefined, null, "hi-IN", "en"]), "hi");
-  assert.equal(languageOf(["fr", "en-GB", "hi"]), "en");
-  assert.equal(languageOf(["toString", "xx"]), "en");
+  assert.equal(speech.nearest([undefined, null, "hi-IN", "en"]), "hi");
+  assert.equal(speech.nearest(["fr", "en-GB", "hi"]), "en");
+  assert.equal(speech.nearest(["toString", "xx"]), "en");
 });
 
 test("names and numbers follow the language", () => {
   try {
-    setLanguage("hi");
+    speech.speak("hi");
     assert.equal(title("wetland"), "आर्द्रभूमि");
     // A class of a model of the user's keeps its name.
     assert.equal(className("salt_marsh"), "salt / marsh");
     assert.equal(t("opened", { name: "a.tif" }), "a.tif खुल गई है।");
     assert.equal(number(1_234_567), "12,34,567");
   } finally {
-    setLanguage("en");
+    speech.speak("en");
   }
 });

@@ -3,11 +3,13 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 
+import { fileStem } from "../../web/engine/names.js";
+import { warningText } from "../../web/view/before-run.js";
 import * as text from "../../web/page/text.js";
 
 test("areas and shares keep about three digits, and never round something to nothing", () => {
-  assert.deepEqual([0, 0.004, 0.5, 12.34, 123.4, 98_765].map(text.hectaresText), ["0", "< 0.01", "0.50", "12.3", "123", "98,765"]);
-  assert.deepEqual([0, 0.004, 0.126, 45.67].map(text.percentText), ["0", "< 0.01", "0.13", "45.7"]);
+  assert.deepEqual([0, 0.004, 0.5, 12.34, 123.4, 98_765].map((hectares) => text.speech.area(hectares)), ["0", "< 0.01", "0.50", "12.3", "123", "98,765"]);
+  assert.deepEqual([0, 0.004, 0.126, 45.67].map((percent) => text.speech.percent(percent)), ["0", "< 0.01", "0.13", "45.7"]);
 });
 
 test("durations and sizes change their unit as they grow", () => {
@@ -31,10 +33,10 @@ test("files are called by the folder they share, else by the first of them", () 
 });
 
 test("the names of results begin with the scene's, without its extension", () => {
-  assert.equal(text.fileStem("river.tif"), "river");
-  assert.equal(text.fileStem("BAND2.tif, BAND3.tif"), "BAND2");
-  assert.equal(text.fileStem("L4_product"), "L4_product");
-  assert.equal(text.fileStem("a.b.tif"), "a.b");
+  assert.equal(fileStem("river.tif"), "river");
+  assert.equal(fileStem("BAND2.tif, BAND3.tif"), "BAND2");
+  assert.equal(fileStem("L4_product"), "L4_product");
+  assert.equal(fileStem("a.b.tif"), "a.b");
 });
 
 test("an error says what happened, what to try, and its code", () => {
@@ -59,9 +61,9 @@ test("advice is the most special one for a code, and there is always some", () =
   assert.match(advice("something_new"), /Reload/);
 });
 
-test("a warning that the page knows is one line, with the figures apart", () => {
-  assert.deepEqual(text.warningText("values_8_bit", "mean 120").slice(1), ["mean 120"]);
-  assert.deepEqual(text.warningText("unheard_of", "mean 120"), ["mean 120", ""]);
+test("a warning with advice is one line, with the figures apart", () => {
+  assert.deepEqual(warningText({ code: "values_8_bit", message: "mean 120" }, text.speech).slice(1), ["mean 120"]);
+  assert.deepEqual(warningText({ code: "unheard_of", message: "mean 120" }, text.speech), ["mean 120", ""]);
 });
 
 test("the backend's line says where it computes, and why", () => {

@@ -2,6 +2,7 @@
 // A session: a model in a worker of its own, and the scene that it maps.
 
 import { Engine, EngineError, toEngineError } from "../engine/engine.js";
+import { fileStem } from "../engine/names.js";
 import { abortable } from "./abort.js";
 import { sharedModel } from "./models.js";
 import { Result } from "./result.js";
@@ -324,8 +325,7 @@ export class Session {
       options.signal?.throwIfAborted();
       if (epoch !== this.#epoch) throw new EngineError("superseded", "another scene was opened meanwhile");
       const { width, height, name } = scene;
-      const stem = name.split(", ")[0].replace(/\.[^.]+$/, "");
-      return new Result(this.#engine, summary, decide, { size: { width, height }, stem, isCurrent: () => epoch === this.#epoch });
+      return new Result(this.#engine, summary, decide, { size: { width, height }, stem: fileStem(name), isCurrent: () => epoch === this.#epoch });
     });
   }
 

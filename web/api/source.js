@@ -53,3 +53,12 @@ export function sceneSource(source, base, name) {
   }
   throw new EngineError("misuse", "A scene is opened from an address, a file, bytes, or several files.");
 }
+
+/** What a scene can be called until it is read. @param {Source} source */
+export function nameOfSource(source) {
+  if (typeof source === "string" || source instanceof URL) return String(source).split(/[?#]/)[0].split("/").at(-1) ?? "";
+  if (source instanceof File) return source.name;
+  if (source instanceof Blob || source instanceof ArrayBuffer || ArrayBuffer.isView(source)) return "";
+  const [first] = source;
+  return first instanceof File ? first.name : "path" in first ? first.path : "";
+}

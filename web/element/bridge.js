@@ -12,7 +12,7 @@ import { Requests } from "../engine/requests.js";
  */
 
 const EVENTS = /** @type {const} */ (["ready", "scene", "progress", "result", "change", "cancel", "error"]);
-const OPTIONS = /** @type {const} */ (["threshold", "rare", "topK", "lang"]);
+const OPTIONS = /** @type {const} */ (["threshold", "rare", "topK", "opacity", "lang"]);
 const RUN_OPTIONS = /** @type {const} */ (["bands", "tile", "resample", "matching", "workers"]);
 const RESULT_OPTIONS = /** @type {const} */ (["threshold", "rare", "topK", "window", "maxPx"]);
 
@@ -162,7 +162,7 @@ export class RareMapFrame extends EventTarget {
     return this.#ask("open", source, source.bytes ? [source.bytes] : []);
   }
 
-  /** @param {{threshold?: number, rare?: string[], topK?: number, lang?: string}} options @returns {Promise<any>} */
+  /** @param {{threshold?: number, rare?: string[], topK?: number, opacity?: number, lang?: string}} options @returns {Promise<any>} */
   set(options) {
     return this.#ask("set", options);
   }

@@ -15,7 +15,7 @@ const ZOOM = 1.5;
  * @property {() => void} onRun
  * @property {() => void} onCancel
  * @property {(factor: number | null) => void} onZoom null shows the whole scene
- * @property {(name: "threshold" | "top-k", value: string) => void} onNumber only with valid values
+ * @property {(name: "threshold" | "top-k" | "opacity", value: string) => void} onNumber only with valid values
  * @property {() => void} onRare other rare classes were selected
  * @property {() => void} onBands other bands were chosen
  * @property {(kind: LayerKind | "none") => void} onLayer
@@ -23,7 +23,7 @@ const ZOOM = 1.5;
 
 /** @param {import("./parts.js").Parts} parts @param {Actions} actions */
 export function listen(parts, actions) {
-  const { root, choose, another, files, run, cancel, zoom, threshold, topK, bandSelects, rareChecks, layerChecks } = parts;
+  const { root, choose, another, files, run, cancel, zoom, threshold, topK, opacity, bandSelects, rareChecks, layerChecks } = parts;
   for (const button of [choose, another]) button.addEventListener("click", () => files.click());
   files.addEventListener("change", () => {
     const entries = entriesOf(files.files ?? []);
@@ -36,7 +36,7 @@ export function listen(parts, actions) {
   zoom.in.addEventListener("click", () => actions.onZoom(ZOOM));
   zoom.out.addEventListener("click", () => actions.onZoom(1 / ZOOM));
   zoom.fit.addEventListener("click", () => actions.onZoom(null));
-  for (const [name, { number, range }] of /** @type {const} */ ([["threshold", threshold], ["top-k", topK]])) {
+  for (const [name, { number, range }] of /** @type {const} */ ([["threshold", threshold], ["top-k", topK], ["opacity", opacity]])) {
     range.addEventListener("input", () => actions.onNumber(name, range.value));
     number.addEventListener("input", () => number.value !== "" && number.checkValidity() && actions.onNumber(name, number.value));
     // Leaving the field with something that is no valid value puts the last valid one back.

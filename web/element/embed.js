@@ -11,7 +11,7 @@ const origins = allowed.split(/\s+/).filter(Boolean);
 
 // Attributes of the element can be given in the address.
 const address = new URLSearchParams(location.search);
-for (const name of ["src", "threshold", "rare", "top-k", "backend", "lang"]) {
+for (const name of ["src", "threshold", "rare", "top-k", "opacity", "backend", "lang"]) {
   const value = address.get(name);
   if (value !== null) map.setAttribute(name, value);
 }

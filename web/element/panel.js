@@ -1,62 +1,79 @@
 // @ts-check
 // What the element's shadow tree shows, in the element's language.
 
-import { make, swatch } from "../view/make.js";
-import { makeParts } from "./parts.js";
-import { className, Words } from "./words.js";
+import { noticeItems, warningItems } from "../view/before-run.js";
+import { bandSelects, chosenBands, layerChoices, rareChecks } from "../view/choices.js";
+import { areasNote, classRows, rightNote } from "../view/class-table.js";
+import { fileButtons } from "../view/files.js";
+import { legendOf } from "../view/legend.js";
+import { make } from "../view/make.js";
 
 /**
- * @typedef {import("../wasm/raremap-web.js").Areas} Areas
  * @typedef {import("../wasm/raremap-web.js").LayerKind} LayerKind
  * @typedef {import("../wasm/raremap-web.js").ModelCard} ModelCard
  * @typedef {import("../wasm/raremap-web.js").OpenedScene} OpenedScene
+ * @typedef {import("../wasm/raremap-web.js").Notice} Notice
  * @typedef {import("../wasm/raremap-web.js").ResultFile} ResultFile
+ * @typedef {import("../view/choices.js").Bands} Bands
+ * @typedef {import("../view/legend.js").Layer} Layer
  * @typedef {import("./words.js").Word} Word
  * @typedef {"idle" | "loading" | "reading" | "ready" | "running" | "done" | "cancelled" | "error"} State
  */
 
 export class Panel {
-  parts = makeParts();
-  #words = new Words("en");
   /** What was shown last, to be shown again in another language. */
   #shown = {
     /** @type {[Word, Record<string, string | number>]} */
     status: ["empty", {}],
     /** @type {ModelCard | undefined} */
     card: undefined,
-    /** @type {Areas | undefined} */
-    areas: undefined,
+    /** @type {[OpenedScene, Notice[]] | undefined} */
+    scene: undefined,
+    /** @type {Layer | undefined} */
+    layer: undefined,
     /** @type {ResultFile[]} */
     files: [],
   };
 
-  /** @param {(name: string, button: HTMLButtonElement) => void} onDownload called with the name of a file */
-  constructor(onDownload) {
+  /**
+   * @param {import("./parts.js").Parts} parts
+   * @param {import("../view/speech.js").Speech<Word>} speech
+   * @param {(name: string, button: HTMLButtonElement) => void} onDownload called with the name of a file
+   */
+  constructor(parts, speech, onDownload) {
+    this.parts = parts;
+    this.speech = speech;
     this.onDownload = onDownload;
   }
 
-  /** Writes everything in a language. @param {string} language a tag such as `hi-IN` */
-  speak(language) {
-    this.#words = new Words(language);
-    const { parts } = this;
-    parts.root.lang = this.#words.language;
+  /** Writes everything in the language of the moment. */
+  speak() {
+    const { parts, speech } = this;
+    parts.root.lang = speech.language;
     /** @type {[Element, Word][]} */
     const texts = [
       [parts.emptyTitle, "empty"], [parts.accepts, "accepts"], [parts.choose, "choose"], [parts.another, "another"], [parts.run, "run"],
-      [parts.cancel, "cancel"], [parts.bandsTitle, "bands"], [parts.threshold.label, "threshold"], [parts.topK.label, "topK"], [parts.rareTitle, "rare"],
-      [parts.layerTitle, "layer"], [parts.head.class, "class"], [parts.head.percent, "percent"],
+      [parts.cancel, "cancel"], [parts.bandsTitle, "bands"], [parts.threshold.label, "threshold"], [parts.topK.label, "topK"], [parts.opacity.label, "opacity"], [parts.rareTitle, "rareClasses"],
+      [parts.layerTitle, "layer"], [parts.head.class, "class"], [parts.head.percent, "percent"], [parts.head.right, "right"],
     ];
-    for (const [part, word] of texts) part.textContent = this.#words.say(word);
+    for (const [part, word] of texts) part.textContent = this.speech.say(word);
     /** @type {[Element, Word][]} */
     const labels = [
       [parts.canvas, "canvas"], [parts.zoom.in, "zoomIn"], [parts.zoom.out, "zoomOut"], [parts.zoom.fit, "zoomFit"], [parts.progress, "progress"],
-      [parts.threshold.range, "threshold"], [parts.topK.range, "topK"], [parts.tableWrap, "areas"], [parts.downloads, "downloads"],
+      [parts.threshold.range, "threshold"], [parts.topK.range, "topK"], [parts.opacity.range, "opacity"], [parts.legend, "legend"], [parts.tableWrap, "areas"], [parts.downloads, "downloads"],
     ];
-    for (const [part, word] of labels) part.setAttribute("aria-label", this.#words.say(word));
-    const { status, card, areas, files } = this.#shown;
-    parts.status.textContent = this.#words.say(...status);
-    if (card) this.showLayers(card);
-    if (areas) this.showAreas(areas);
+    for (const [part, word] of labels) part.setAttribute("aria-label", this.speech.say(word));
+    const { status, card, scene, layer, files } = this.#shown;
+    parts.status.textContent = speech.say(...status);
+    if (card) {
+      this.showLayers(card);
+      this.showRare(card, this.selectedRare());
+    }
+    if (scene) {
+      this.showScene(...scene);
+      this.showBands(scene[0], this.chosenBands());
+    }
+    if (layer) this.showAreas(layer);
     this.showDownloads(files);
   }
 
@@ -69,10 +86,10 @@ export class Panel {
    */
   setState(state, word, values, hasScene, canRun) {
     const { root, empty, tools, run, running, status } = this.parts;
-    const written = Object.entries(values).map(([name, value]) => [name, typeof value === "number" ? this.#words.number(value) : value]);
+    const written = Object.entries(values).map(([name, value]) => [name, typeof value === "number" ? this.speech.number(value, value % 1 ? 1 : 0) : value]);
     this.#shown.status = [word, Object.fromEntries(written)];
     root.dataset.state = state;
-    status.textContent = this.#words.say(...this.#shown.status);
+    status.textContent = this.speech.say(...this.#shown.status);
     empty.hidden = hasScene;
     tools.hidden = !hasScene;
     run.hidden = state === "running";
@@ -85,15 +102,16 @@ export class Panel {
   forget() {
     const { canvas, scene } = this.parts;
     for (const part of [canvas, scene]) part.hidden = true;
+    this.#shown.scene = undefined;
     this.forgetResult();
     this.clearError();
   }
 
   forgetResult() {
-    const { result, note } = this.parts;
-    result.hidden = true;
+    const { result, note, legend } = this.parts;
+    for (const part of [result, legend]) part.hidden = true;
     note.textContent = "";
-    this.#shown.areas = undefined;
+    this.#shown.layer = undefined;
     this.showDownloads([]);
   }
 
@@ -113,11 +131,12 @@ export class Panel {
   /**
    * Brings the fields to what the attributes say.
    *
-   * @param {{threshold: number, topK: number}} options
+   * @param {{threshold: number, topK: number, opacity: number}} options
    * @param {Element | null | undefined} active a field in which someone types keeps what it has
    */
-  showNumbers({ threshold, topK }, active) {
-    for (const [{ number, range }, value] of /** @type {const} */ ([[this.parts.threshold, threshold], [this.parts.topK, topK]])) {
+  showNumbers({ threshold, topK, opacity }, active) {
+    const { parts } = this;
+    for (const [{ number, range }, value] of /** @type {const} */ ([[parts.threshold, threshold], [parts.topK, topK], [parts.opacity, opacity]])) {
       range.value = String(value);
       if (active !== number) number.value = String(value);
     }
@@ -125,14 +144,7 @@ export class Panel {
 
   /** @param {ModelCard} card @param {string[]} selected */
   showRare(card, selected) {
-    const { rareChecks } = this.parts;
-    const labels = card.rareClasses.map((name) => {
-      const box = make("input", { type: "checkbox", name: "rare", value: name });
-      const color = card.classes.find((it) => it.name === name)?.color ?? [0, 0, 0];
-      return make("label", {}, box, swatch(color), className(name));
-    });
-    rareChecks.replaceChildren(...labels);
-    this.selectRare(selected);
+    this.parts.rareChecks.replaceChildren(...rareChecks(card, selected, this.speech));
   }
 
   get #rareBoxes() {
@@ -152,58 +164,42 @@ export class Panel {
   /** @param {ModelCard} card */
   showLayers(card) {
     this.#shown.card = card;
-    const { rareClasses } = card;
     const shown = this.parts.layerChecks.querySelector("input:checked")?.getAttribute("value") ?? "mask";
-    /** @type {[LayerKind | "none", string][]} */
-    const kinds = [
-      ["mask", this.#words.say("classes")],
-      ...rareClasses.map((name) => /** @type {[LayerKind, string]} */ ([`probability:${name}`, className(name)])),
-      ...(rareClasses.length > 0 ? [/** @type {[LayerKind, string]} */ (["saliency", this.#words.say("saliency")])] : []),
-      ["none", this.#words.say("none")],
-    ];
-    const labels = kinds.map(([value, text]) => {
-      const radio = make("input", { type: "radio", name: "layer", value });
-      radio.checked = value === shown;
-      return make("label", {}, radio, text);
-    });
-    this.parts.layerChecks.replaceChildren(...labels);
+    this.parts.layerChecks.replaceChildren(...layerChoices(card, /** @type {LayerKind | "none"} */ (shown), this.speech));
   }
 
-  /** @param {OpenedScene} opened @param {string[]} warnings */
-  showScene({ scene }, warnings) {
-    const { canvas, facts, scene: part, warnings: list } = this.parts;
-    const size = `${this.#words.number(scene.width)} × ${this.#words.number(scene.height)}`;
+  /** @param {OpenedScene} opened @param {Notice[]} warnings what does not fit the model */
+  showScene(opened, warnings) {
+    this.#shown.scene = [opened, warnings];
+    const { scene } = opened;
+    const { canvas, facts, scene: part, warnings: list, notices } = this.parts;
+    const size = `${this.speech.number(scene.width)} × ${this.speech.number(scene.height)}`;
     facts.textContent = [scene.name, size, scene.crs, scene.resolution].filter(Boolean).join(" · ");
-    list.replaceChildren(...warnings.map((message) => make("li", {}, message)));
+    list.replaceChildren(...warningItems(warnings, this.speech));
+    notices.replaceChildren(...noticeItems(opened.notices));
     canvas.hidden = false;
     part.hidden = false;
   }
 
   /**
-   * A choice for each band that the model needs; open, if the scene does not say which bands it has.
+   * A choice for each band that the model needs.
    *
    * @param {OpenedScene} opened
-   * @param {(number | null)[]} assigned
+   * @param {Bands} assigned
    */
-  showBands({ scene, modelBands, assignment }, assigned) {
-    const { bands, bandSelects } = this.parts;
-    const choices = modelBands.flatMap((name, i) => {
-      const select = make("select", { id: `band-${name}`, "data-band": name });
-      if (assigned[i] === null) select.append(new Option(this.#words.say("chooseBand"), ""));
-      for (const band of scene.bands) {
-        const number = this.#words.say("band", { number: band.index + 1 });
-        select.append(new Option(band.name ? `${number}: ${band.name}` : number, String(band.index)));
-      }
-      select.value = String(assigned[i] ?? "");
-      return [make("label", { for: select.id }, name), select];
-    });
-    bandSelects.replaceChildren(...choices);
-    bands.open = assignment.certainty === "unknown" || assigned.includes(null);
+  showBands(opened, assigned) {
+    const rows = bandSelects(opened, assigned, this.speech);
+    this.parts.bandSelects.replaceChildren(...rows.flatMap(({ label, select }) => [label, select]));
   }
 
-  /** The bands that are chosen. @returns {(number | null)[]} null where none is */
+  /** Opens the choice of bands if the scene does not say which it has. @param {OpenedScene} opened */
+  openBands({ assignment }) {
+    this.parts.bands.open = assignment.certainty === "unknown" || assignment.bands.includes(null);
+  }
+
+  /** The bands that are chosen. */
   chosenBands() {
-    return [...this.parts.bandSelects.querySelectorAll("select")].map(({ value }) => (value === "" ? null : Number(value)));
+    return chosenBands(this.parts.bandSelects.querySelectorAll("select"));
   }
 
   /** @param {number} done @param {number} total */
@@ -211,42 +207,33 @@ export class Panel {
     const { progress, tiles } = this.parts;
     progress.max = total || 1;
     progress.value = done;
-    tiles.textContent = total ? this.#words.say("tiles", { done: this.#words.number(done), total: this.#words.number(total) }) : "";
+    tiles.textContent = total ? this.speech.say("tiles", { done: this.speech.number(done), total: this.speech.number(total) }) : "";
   }
 
   /** @param {number} percent of the rows that areas are measured by */
   showMeasuring(percent) {
-    this.parts.note.textContent = this.#words.say("measuring", { percent });
+    this.parts.note.textContent = this.speech.say("measuring", { percent });
   }
 
-  /** @param {Areas} areas */
-  showAreas(areas) {
-    this.#shown.areas = areas;
-    const { head, note, rows, result } = this.parts;
+  /** The table of the areas, and what the colours mean. @param {Layer} layer */
+  showAreas(layer) {
+    this.#shown.layer = layer;
+    const { areas, figures } = layer;
+    const { head, note, rightNote: right, rows, result, legend } = this.parts;
     result.hidden = false;
-    // Part of a map may well be one class.
-    note.textContent = areas.complete ? areas.warnings.map(({ message }) => message).join(" ") : "";
-    head.area.textContent = this.#words.say(areas.validHectares === null ? "pixels" : "hectares");
-    const lines = areas.classes.map(({ name, color, rare, pixels, percent, hectares }) =>
-      make(
-        "tr",
-        { part: rare ? "row rare" : "row", "data-class": name, "data-pixels": pixels, "data-percent": percent, "data-hectares": hectares ?? undefined },
-        make("th", { scope: "row" }, swatch(color), className(name)),
-        make("td", { class: "number" }, hectares === null ? this.#words.number(pixels) : this.#words.amount(hectares)),
-        make("td", { class: "number" }, this.#words.amount(percent)),
-      ),
-    );
-    rows.replaceChildren(...lines);
+    note.textContent = areasNote(areas, this.speech);
+    head.area.textContent = this.speech.say(areas.validHectares === null ? "pixelsUnit" : "hectares");
+    head.right.hidden = figures.classes.length === 0;
+    right.textContent = rightNote(figures, this.speech);
+    rows.replaceChildren(...classRows(areas, figures, this.speech));
+    const content = legendOf(layer, this.speech);
+    legend.hidden = content.length === 0;
+    legend.replaceChildren(...content);
   }
 
   /** @param {ResultFile[]} files */
   showDownloads(files) {
     this.#shown.files = files;
-    const buttons = files.map(({ name }) => {
-      const button = make("button", { type: "button", part: "button download", "data-file": name }, this.#words.say(name));
-      button.addEventListener("click", () => this.onDownload(name, button));
-      return button;
-    });
-    this.parts.downloads.replaceChildren(...buttons);
+    this.parts.downloads.replaceChildren(...fileButtons(files, ({ name }, button) => this.onDownload(name, button), this.speech));
   }
 }

@@ -2,13 +2,23 @@
 // <rare-map>: a scene, its options, its map and its downloads, in one element that a portal can place anywhere.
 
 import { createSession, EngineError } from "../api/index.js";
+import { nameOfSource } from "../api/source.js";
 import { toEngineError } from "../engine/errors.js";
+import { fileStem } from "../engine/names.js";
+import { Offers } from "../view/before-run.js";
+import { assignedBands } from "../view/choices.js";
+import { figuresOf } from "../view/figures.js";
 import { Layers, PICTURE_MAX_PX } from "../view/layers.js";
 import { save } from "../view/make.js";
+import { ReviewList } from "../view/review.js";
+import { ScenePicture } from "../view/scene-picture.js";
 import { Viewer } from "../view/viewer.js";
 import { listen } from "./controls.js";
+import { MapOptions } from "./options.js";
 import { Panel } from "./panel.js";
-import { STYLE } from "./style.js";
+import { makeParts } from "./parts.js";
+import { styleSheet } from "./style.js";
+import { newSpeech } from "./words.js";
 
 /**
  * @typedef {import("../api/result.js").Result} Result
@@ -17,54 +27,54 @@ import { STYLE } from "./style.js";
  * @typedef {import("../api/session.js").RunOptions} RunOptions
  * @typedef {import("../api/source.js").Source} Source
  * @typedef {import("../engine/messages.js").LoadedModel} LoadedModel
- * @typedef {import("../engine/messages.js").WantedBackend} WantedBackend
  * @typedef {import("../wasm/raremap-web.js").Areas} Areas
  * @typedef {import("../wasm/raremap-web.js").LayerKind} LayerKind
+ * @typedef {import("../wasm/raremap-web.js").Notice} Notice
  * @typedef {import("../wasm/raremap-web.js").OpenedScene} OpenedScene
  * @typedef {import("./panel.js").State} State
  */
 
-const BACKENDS = ["auto", "cpu", "webgpu"];
-
-// Importing this where there is no document, as a server that renders pages does, must not fail.
-const Base = /** @type {typeof HTMLElement} */ (globalThis.HTMLElement ?? class {});
-
-/** @type {CSSStyleSheet | undefined} */
-let sheet;
-
-function styleSheet() {
-  if (sheet) return sheet;
-  sheet = new CSSStyleSheet();
-  sheet.replaceSync(STYLE);
-  return sheet;
-}
+const REVIEW = "review.geojson";
 
 /**
- * Fires `ready` ({model}), `scene` ({scene}), `progress` ({done, total}), `result` ({result, areas}), `change` ({areas}, after an option changed
+ * Fires `ready` ({model}), `scene` ({scene, warnings}), `progress` ({done, total}), `result` ({result, areas}), `change` ({areas}, after an option changed
  * the result), `cancel` ({done, total}) and `error` ({code, message}); none of them bubbles.
  */
-export class RareMap extends Base {
+export class RareMap extends MapOptions {
   /**
    * Where the engine's files lie, for all elements, if neither a bundler nor the modules' own place tells.
    *
    * @type {Pick<import("../api/session.js").SessionOptions, "modelUrl" | "wasmUrl" | "workerUrl">}
    */
   static assets = {};
-  static observedAttributes = ["model", "src", "threshold", "rare", "top-k", "backend", "lang"];
 
-  #panel = new Panel((name, button) => this.#download(name, button));
-  #viewer = new Viewer(this.#panel.parts.canvas, () => this.#layers?.onView());
+  #speech = newSpeech();
+  #offers = new Offers(this.#speech, (emptyBorder) => this.#reopen(emptyBorder));
+  #review = new ReviewList({
+    speech: this.#speech,
+    read: () => /** @type {Result} */ (this.#result).file(REVIEW, this.#decide()),
+    onPlace: (window) => {
+      this.#viewer.show(window);
+      this.#viewer.mark(window);
+    },
+    onError: (cause) => this.#fail(cause),
+  });
+  /** @type {ScenePicture} */
+  #picture;
+  #parts;
+  #panel;
+  #viewer;
   /** @type {Layers | undefined} */
   #layers;
   /** @type {State} */
   #state = "idle";
+  /** The session's. @type {Session["engine"] | undefined} */
+  #engine;
   /** @type {Promise<Session> | undefined} */
   #loading;
   #stopLoading = new AbortController();
   /** @type {LoadedModel | undefined} */
   #model;
-  /** A weights file that the property was set to. @type {Blob | undefined} */
-  #modelFile;
   /** What is open, or is being opened. @type {Source | undefined} */
   #source;
   /** @type {OpenedScene | undefined} */
@@ -77,6 +87,8 @@ export class RareMap extends Base {
   #result;
   /** @type {Areas | undefined} */
   #areas;
+  /** What does not fit the model. @type {Notice[]} */
+  #warnings = [];
   /** @type {LayerKind | "none"} */
   #kind = "mask";
   /** Counts what was opened: an answer about an older one is dropped. */
@@ -88,22 +100,27 @@ export class RareMap extends Base {
 
   constructor() {
     super();
+    const canvas = document.createElement("canvas");
+    this.#viewer = new Viewer(canvas, () => this.#layers?.onView());
+    this.#picture = new ScenePicture(this.#viewer, {
+      speech: this.#speech,
+      engine: () => this.#engine,
+      onNote: (text) => (this.#parts.colorNote.textContent = text),
+      onDrawn: () => this.#layers?.onColors(),
+      onError: (cause) => this.#fail(cause),
+    });
+    this.#parts = makeParts({ canvas, offers: this.#offers.element, colors: this.#picture.choice.element, review: this.#review.element });
+    this.#panel = new Panel(this.#parts, this.#speech, (name, button) => this.#download(name, button));
     const root = this.attachShadow({ mode: "open" });
     root.adoptedStyleSheets = [styleSheet()];
-    root.append(this.#panel.parts.root);
+    root.append(this.#parts.root);
     this.#listen();
   }
 
   connectedCallback() {
     if (this.#isStarted) return;
     this.#isStarted = true;
-    // What was set before the element was defined would hide the accessors.
-    for (const name of ["model", "src", "threshold", "rare", "topK", "backend"]) {
-      if (!Object.hasOwn(this, name)) continue;
-      const value = Reflect.get(this, name);
-      Reflect.deleteProperty(this, name);
-      Reflect.set(this, name, value);
-    }
+    this.takeEarlyProperties();
     this.#speak();
     this.#showOptions();
     this.#start();
@@ -119,80 +136,22 @@ export class RareMap extends Base {
     });
   }
 
-  /** @param {string} name @param {string | null} before @param {string | null} value */
-  attributeChangedCallback(name, before, value) {
-    if (!this.#isStarted || before === value) return;
+  /** @override @internal */
+  get rareOfModel() {
+    return this.#model?.card.rareClasses;
+  }
+
+  /** @override @internal @param {string} name */
+  onOption(name) {
+    if (!this.#isStarted) return;
     if (name === "lang") this.#speak();
-    else if (name === "src") this.#openSource(value);
+    else if (name === "src") this.#openSource(this.src);
     else if (name === "model" || name === "backend") this.#restart();
     else {
       this.#showOptions();
-      this.#layers?.refresh();
+      if (name === "opacity") this.#viewer.setOpacity(this.opacity / 100);
+      else this.#refresh();
     }
-  }
-
-  // Properties, each with an attribute
-
-  /** The model's address; the default model if there is none. A weights file can be set, too. @returns {string | Blob | null} */
-  get model() {
-    return this.#modelFile ?? this.getAttribute("model");
-  }
-
-  set model(value) {
-    const had = this.#modelFile;
-    this.#modelFile = value instanceof Blob ? value : undefined;
-    if (had !== this.#modelFile) this.#restart();
-    this.#reflect("model", value instanceof Blob ? null : value);
-  }
-
-  /** The address of a scene. @returns {string | null} */
-  get src() {
-    return this.getAttribute("src");
-  }
-
-  set src(value) {
-    this.#reflect("src", value);
-  }
-
-  /** From 0 to 1; 0.5 if absent or out of range. @returns {number} */
-  get threshold() {
-    return this.#number("threshold", 1, 0.5);
-  }
-
-  set threshold(value) {
-    this.#reflect("threshold", value);
-  }
-
-  /** The most salient percent, from 0 to 100; 20 if absent or out of range. @returns {number} */
-  get topK() {
-    return this.#number("top-k", 100, 20);
-  }
-
-  set topK(value) {
-    this.#reflect("top-k", value);
-  }
-
-  /** Names of the rare classes to look for; all of the model's if absent. The attribute separates them by commas. @returns {string[]} */
-  get rare() {
-    const known = this.#model?.card.rareClasses;
-    const text = this.getAttribute("rare");
-    if (text === null) return [...(known ?? [])];
-    const wanted = text.split(",").map((name) => name.trim()).filter(Boolean);
-    return known ? wanted.filter((name) => known.includes(name)) : wanted;
-  }
-
-  set rare(value) {
-    this.#reflect("rare", value === null || value === undefined ? null : [...value].join(","));
-  }
-
-  /** @returns {WantedBackend} */
-  get backend() {
-    const wanted = this.getAttribute("backend") ?? "auto";
-    return BACKENDS.includes(wanted) ? /** @type {WantedBackend} */ (wanted) : "auto";
-  }
-
-  set backend(value) {
-    this.#reflect("backend", value);
   }
 
   // What else a portal can ask
@@ -211,6 +170,11 @@ export class RareMap extends Base {
     return this.#result;
   }
 
+  /** What does not fit the model, known before a run. */
+  get warnings() {
+    return this.#warnings;
+  }
+
   /** The areas of what is shown. */
   get areas() {
     return this.#areas;
@@ -226,28 +190,32 @@ export class RareMap extends Base {
    * Opens a scene in place of the one before.
    *
    * @param {Source} source
+   * @param {{emptyBorder?: boolean}} [options] `emptyBorder: false` keeps zeros along the scene's edge as data
    * @returns {Promise<OpenedScene>}
    */
-  async open(source) {
+  async open(source, { emptyBorder } = {}) {
     const token = ++this.#opened;
     this.#source = source;
     this.#forget();
-    const name = nameOf(source);
+    const name = nameOfSource(source);
     this.#setState("reading", "reading", { name });
     try {
       const session = await this.session;
-      const scene = await session.open(source);
+      const scene = await session.open(source, { emptyBorder });
       const { bands } = scene.assignment;
-      const picture = await session.preview({ bands: known(bands), maxPx: PICTURE_MAX_PX });
+      const picture = await session.preview({ bands: assignedBands(bands), maxPx: PICTURE_MAX_PX });
       if (token !== this.#opened) throw new EngineError("superseded", "another scene was opened meanwhile");
       this.#scene = scene;
       this.#isLost = false;
       this.#viewer.setScene(scene.scene.width, scene.scene.height);
       this.#bands = bands;
+      if (emptyBorder === undefined) this.#offers.reset();
+      else this.#offers.begin();
       this.#showPicture(scene, picture);
       this.#panel.showBands(scene, bands);
+      this.#panel.openBands(scene);
       this.#setReady(scene);
-      this.#fire("scene", { scene });
+      this.#fire("scene", { scene, warnings: this.#warnings });
       return scene;
     } catch (cause) {
       if (token === this.#opened) this.#fail(cause);
@@ -256,7 +224,7 @@ export class RareMap extends Base {
   }
 
   /**
-   * Maps the scene with the element's options.
+   * Maps the scene with the element's options, and with what was chosen in it where these do not say otherwise.
    *
    * @param {Pick<RunOptions, "bands" | "tile" | "resample" | "matching" | "workers">} [options]
    * @returns {Promise<Result | undefined>} nothing if another scene was opened meanwhile
@@ -272,10 +240,11 @@ export class RareMap extends Base {
       this.#panel.showDownloads([]);
       this.#result = undefined;
       this.#areas = undefined;
+      this.#review.clear();
       this.#layers?.startRun();
       const layer = this.#kind === "none" ? undefined : this.#kind;
-      const bands = options.bands ?? known(this.#bands);
-      const run = session.run({ ...options, bands, ...this.#decide(), layer, maxPx: PICTURE_MAX_PX });
+      const bands = options.bands ?? assignedBands(this.#bands);
+      const run = session.run({ ...this.#offers.chosen, ...options, bands, ...this.#decide(), layer, maxPx: PICTURE_MAX_PX });
       this.#run = run;
       this.#panel.showProgress(0, 0);
       this.#setState("running", "running");
@@ -301,6 +270,7 @@ export class RareMap extends Base {
       const { done, total } = result.tiles;
       if (result.complete) {
         this.#setState("done", "done", { secs: Math.round(result.secs * 10) / 10 });
+        if (files.some(({ name }) => name === REVIEW)) this.#review.offer(fileStem(this.#scene?.scene.name ?? "scene"));
         this.#fire("result", { result, areas: this.#areas });
       } else {
         this.#setState("cancelled", "cancelled", { done, total });
@@ -331,11 +301,12 @@ export class RareMap extends Base {
       (session) => {
         if (loading !== this.#loading) return;
         this.#model = session.model;
+        this.#engine = session.engine;
         this.#layers = new Layers(session.engine, this.#viewer, {
           options: () => this.#decide(),
-          opacity: () => 0.7,
+          opacity: () => this.opacity / 100,
           hasOutline: () => this.#kind !== "none",
-          onAreas: (areas) => this.#onAreas(areas),
+          onAreas: (areas, kind) => this.#onAreas(areas, kind),
           onError: (cause) => this.#fail(cause),
           onMeasuring: (done, total) => this.#panel.showMeasuring(Math.floor((100 * done) / total)),
         });
@@ -357,6 +328,7 @@ export class RareMap extends Base {
     this.#loading?.then((session) => session.free(), () => {});
     this.#loading = undefined;
     this.#layers = undefined;
+    this.#engine = undefined;
     this.#model = undefined;
     this.#run = undefined;
     this.#forget();
@@ -385,16 +357,36 @@ export class RareMap extends Base {
   /** The scene is gone, and what was made of it. */
   #forget() {
     this.#scene = undefined;
+    this.#warnings = [];
+    this.#forgetResult();
+    this.#panel.forget();
+  }
+
+  #forgetResult() {
     this.#result = undefined;
     this.#areas = undefined;
     this.#layers?.clear();
-    this.#panel.forget();
+    this.#review.clear();
+    this.#panel.forgetResult();
+  }
+
+  /** The zeros along the scene's edge are data from now on, or no data. @param {boolean} emptyBorder */
+  #reopen(emptyBorder) {
+    if (this.#source) this.open(this.#source, { emptyBorder }).catch(() => {});
+  }
+
+  /** An option of a finished map has changed. */
+  #refresh() {
+    this.#review.refresh();
+    this.#layers?.refresh();
   }
 
   /** @param {OpenedScene} scene @param {import("../engine/messages.js").Preview} picture */
   #showPicture(scene, picture) {
-    this.#viewer.setLayer("scene", picture);
-    this.#panel.showScene(scene, [...scene.warnings, ...picture.warnings].map(({ message }) => message));
+    this.#warnings = [...scene.warnings, ...picture.warnings];
+    this.#picture.show(scene, this.#bands, picture);
+    this.#offers.show(scene, picture.matching);
+    this.#panel.showScene(scene, this.#warnings);
   }
 
   /** @param {OpenedScene} opened */
@@ -409,13 +401,10 @@ export class RareMap extends Base {
     const [scene, bands, token] = [this.#scene, this.#panel.chosenBands(), this.#opened];
     if (!scene) return;
     this.#bands = bands;
-    this.#result = undefined;
-    this.#areas = undefined;
-    this.#layers?.clear();
-    this.#panel.forgetResult();
+    this.#forgetResult();
     this.#setReady(scene);
     try {
-      const picture = await (await this.session).preview({ bands: known(bands), maxPx: PICTURE_MAX_PX });
+      const picture = await (await this.session).preview({ bands: assignedBands(bands), maxPx: PICTURE_MAX_PX });
       if (token === this.#opened && bands === this.#bands) this.#showPicture(scene, picture);
       else picture.bitmap.close();
     } catch (cause) {
@@ -432,6 +421,7 @@ export class RareMap extends Base {
   /** @param {State} state @param {import("./words.js").Word} word @param {Record<string, string | number>} [values] */
   #setState(state, word, values = {}) {
     this.#state = state;
+    this.#offers.disabled = state === "running";
     this.#panel.setState(state, word, values, Boolean(this.#scene), Boolean(this.#scene) && !this.#bands.includes(null));
   }
 
@@ -441,9 +431,7 @@ export class RareMap extends Base {
     if (code === "trap") {
       // The result was in the worker that is gone; the next run opens the scene again.
       this.#isLost = true;
-      this.#result = undefined;
-      this.#layers?.clear();
-      this.#panel.forgetResult();
+      this.#forgetResult();
     }
     this.#panel.showError(code, message);
     this.#setState("error", "failed");
@@ -457,7 +445,12 @@ export class RareMap extends Base {
 
   /** In the element's own language, or that of what is around it. */
   #speak() {
-    this.#panel.speak(this.lang || this.closest("[lang]")?.getAttribute("lang") || document.documentElement.lang);
+    const wanted = this.lang || this.closest("[lang]")?.getAttribute("lang") || document.documentElement.lang;
+    this.#speech.speak(this.#speech.nearest([wanted]));
+    this.#panel.speak();
+    this.#picture.choice.speak();
+    this.#offers.speak();
+    this.#review.speak();
   }
 
   #showOptions() {
@@ -465,10 +458,11 @@ export class RareMap extends Base {
     if (this.#model) this.#panel.selectRare(this.rare);
   }
 
-  /** @param {Areas} areas */
-  #onAreas(areas) {
+  /** @param {Areas} areas @param {LayerKind | "none"} kind */
+  #onAreas(areas, kind) {
     this.#areas = areas;
-    this.#panel.showAreas(areas);
+    const model = /** @type {LoadedModel} */ (this.#model);
+    this.#panel.showAreas({ kind, scale: model.scale, areas, topK: this.topK, figures: figuresOf(model.card.whole.metrics) });
     // After a run, `result` tells of the areas.
     if (this.#state === "done") this.#fire("change", { areas });
   }
@@ -488,7 +482,7 @@ export class RareMap extends Base {
   // What the user does
 
   #listen() {
-    listen(this.#panel.parts, {
+    listen(this.#parts, {
       onEntries: (entries) => {
         if (entries.length > 0) this.open(entries).catch(() => {});
       },
@@ -506,31 +500,4 @@ export class RareMap extends Base {
       },
     });
   }
-
-  // Attributes
-
-  /** @param {string} name @param {unknown} value */
-  #reflect(name, value) {
-    if (value === null || value === undefined) this.removeAttribute(name);
-    else this.setAttribute(name, String(value));
-  }
-
-  /** @param {string} name @param {number} max @param {number} fallback */
-  #number(name, max, fallback) {
-    const text = this.getAttribute(name);
-    const value = Number(text);
-    return text !== null && text.trim() !== "" && value >= 0 && value <= max ? value : fallback;
-  }
-}
-
-/** What a picture or a run is made with: nothing, as long as a band is missing. @param {(number | null)[]} bands */
-const known = (bands) => bands.flatMap((band) => (bands.includes(null) || band === null ? [] : [band]));
-
-/** What the element calls a scene until it is read. @param {Source} source */
-function nameOf(source) {
-  if (typeof source === "string" || source instanceof URL) return String(source).split(/[?#]/)[0].split("/").at(-1) ?? "";
-  if (source instanceof File) return source.name;
-  if (source instanceof Blob || source instanceof ArrayBuffer || ArrayBuffer.isView(source)) return "";
-  const [first] = source;
-  return first instanceof File ? first.name : "path" in first ? first.path : "";
 }

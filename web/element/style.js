@@ -1,7 +1,7 @@
 // @ts-check
 // The element's look. Its colours are custom properties, which the page around it can set.
 
-export const STYLE = `
+const STYLE = `
 :host {
   display: block;
   container-type: inline-size;
@@ -60,6 +60,30 @@ canvas:active { cursor: grabbing; }
 .small { font-size: 0.87em; }
 .error { padding: 8px 10px; border: 1px solid var(--_danger); border-radius: 6px; color: var(--_danger); overflow-wrap: anywhere; }
 .status { overflow-wrap: anywhere; }
+.legend {
+  position: absolute;
+  bottom: 8px;
+  left: 8px;
+  max-width: calc(100% - 16px);
+  padding: 6px 10px;
+  border-radius: var(--_radius);
+  background: color-mix(in srgb, var(--_panel) 94%, transparent);
+  font-size: 0.87em;
+}
+.legend .classes { display: flex; flex-wrap: wrap; gap: 2px 14px; }
+.legend canvas { display: block; width: 240px; max-width: 100%; height: 12px; margin: 4px 0 2px; border-radius: 3px; forced-color-adjust: none; }
+.legend .ends { display: flex; justify-content: space-between; max-width: 240px; }
+summary { min-height: 28px; font-weight: 500; cursor: pointer; }
+.colors label { display: grid; grid-template-columns: subgrid; grid-column: 1 / -1; align-items: center; }
+.check { display: flex; gap: 8px; align-items: center; min-height: 32px; font-weight: 400; }
+#offers:not(:has(> :not([hidden]))) { display: none; }
+#matching-hint { grid-column: 1 / -1; font-size: 0.87em; }
+#offers .check { grid-column: 1 / -1; }
+#review-list { max-height: 260px; margin: 6px 0; padding: 0; overflow-y: auto; list-style: none; }
+#review-list li { display: flex; gap: 8px; align-items: center; }
+.quiet { min-height: 32px; padding: 2px 6px; border-color: transparent; background: none; color: var(--_accent); text-align: start; text-decoration: underline; }
+.name .rare { margin-inline-start: 6px; padding: 0 6px; border: 1px solid var(--_line-strong); border-radius: 9px; color: var(--_muted); font-size: 0.8em; }
+.doubt { display: block; color: var(--_muted); font-size: 0.87em; }
 .warnings li { padding: 6px 0; border-top: 1px solid var(--_line); }
 button, input, select { font: inherit; font-variant-numeric: inherit; color: inherit; }
 button {
@@ -112,3 +136,14 @@ thead th { color: var(--_muted); font-size: 0.87em; }
   progress:indeterminate { visibility: hidden; }
 }
 `;
+
+/** @type {CSSStyleSheet | undefined} */
+let sheet;
+
+/** One for all elements. */
+export function styleSheet() {
+  if (sheet) return sheet;
+  sheet = new CSSStyleSheet();
+  sheet.replaceSync(STYLE);
+  return sheet;
+}

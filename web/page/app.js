@@ -2,6 +2,7 @@
 // The page: its states, and what happens when the user acts. The engine computes, in a worker.
 
 import { EngineError, toEngineError } from "../engine/errors.js";
+import { fileStem } from "../engine/names.js";
 import { addressOptions, fileNameOf, fileUrl } from "./address.js";
 import { hideApart, offerApart } from "./apart.js";
 import { Batch } from "./batch.js";
@@ -20,16 +21,19 @@ import * as panel from "./panel.js";
 import { QueueView } from "./queue-view.js";
 import { showRequestsOnDemand } from "./requests.js";
 import { PICTURE_MAX_PX, ResultView } from "./result.js";
-import { ReviewList } from "./review.js";
 import { fetchSample } from "./sample.js";
 import { areApart, scenesOf } from "./scenes.js";
 import { offerSiteFolder } from "./site-folder.js";
 import { showProgress, showState } from "./states.js";
 import { TileTimer } from "./timer.js";
+import { Offers } from "../view/before-run.js";
+import { assignedBands } from "../view/choices.js";
+import { figuresOf } from "../view/figures.js";
+import { ReviewList } from "../view/review.js";
 import { ScenePicture } from "../view/scene-picture.js";
 import { Viewer } from "../view/viewer.js";
-import { bandName, bytesText, durationText, entriesName, fileStem, number, t } from "./text.js";
-import { figuresOf, readCard } from "./weights-file.js";
+import { bytesText, durationText, entriesName, number, speech, t } from "./text.js";
+import { readCard } from "./weights-file.js";
 
 /** Longest side of the pictures that show what the bands could be. */
 const CHOICE_MAX_PX = 120;
@@ -56,15 +60,20 @@ const host = new EngineHost(address.backend, { onProgress: showLoading, onCrash 
 const viewer = new Viewer(/** @type {HTMLCanvasElement} */ (byId("canvas")), onView);
 const result = new ResultView(host.engine, viewer, showError, onMeasuring);
 const picture = new ScenePicture(viewer, {
-  say: t,
-  bandName,
+  speech,
   engine: () => host.engine,
   onNote: (text) => (byId("scene-note").textContent = text),
   onDrawn: () => result.onColors(),
   onError: (cause) => showErrorBox(t("notDrawnInColors"), cause),
 });
 byId("colors").append(picture.choice.element);
+const offers = new Offers(speech, (emptyBorder) => {
+  // Its pixels have data then, or none, in every picture and in the run: the scene is opened anew.
+  if (source) void openScene({ ...source, from: { ...source.from, emptyBorder } });
+});
+byId("scene-note").before(offers.element);
 const review = new ReviewList({
+  speech,
   read: async () => {
     if (kept) return keptFile(kept.id, REVIEW.name);
     return (await host.engine.file(REVIEW, result.options())).blob;
@@ -75,6 +84,7 @@ const review = new ReviewList({
   },
   onError: (cause) => showErrorBox(t("placesNotListed"), cause),
 });
+byId("downloads").before(review.element);
 const inspector = new Inspector(viewer, () => {
   if (!info || !host.loaded || state === "running") return undefined;
   return { engine: host.engine, info, card: host.loaded.card, bands, options: result.isFinished ? result.options() : undefined };
@@ -102,7 +112,7 @@ let state = "empty";
 let source;
 /** @type {OpenedScene | undefined} */
 let info;
-/** @type {panel.Bands} */
+/** @type {import("../view/choices.js").Bands} */
 let bands = [];
 /** What does not fit the model. @type {import("../wasm/raremap-web.js").Notice[]} */
 let warnings = [];
@@ -234,7 +244,7 @@ function onCrash(restarted) {
 async function reopen() {
   if (!info || !source) return;
   await host.engine.open(source.from);
-  showPreview(await host.engine.preview({ bands: assigned(bands), maxPx: PICTURE_MAX_PX }));
+  showPreview(await host.engine.preview({ bands: assignedBands(bands), maxPx: PICTURE_MAX_PX }));
 }
 
 // The scene
@@ -255,7 +265,7 @@ function openEntries(entries) {
     enqueue(scenes);
     return undefined;
   }
-  /** @type {HTMLInputElement} */ (byId("border")).checked = true;
+  offers.reset();
   return openScene({ name: nameOf(entries), from: { entries }, apart: scenes.length > 1 ? scenes : undefined });
 }
 
@@ -326,7 +336,7 @@ async function openScene(next) {
     const choices = [];
     for (const { bands } of opening.assignment.choices) choices.push(await host.engine.preview({ bands, maxPx: CHOICE_MAX_PX }));
     // Last, so that parts of the scene are drawn as it is.
-    const preview = await host.engine.preview({ bands: assigned(opening.assignment.bands), maxPx: PICTURE_MAX_PX });
+    const preview = await host.engine.preview({ bands: assignedBands(opening.assignment.bands), maxPx: PICTURE_MAX_PX });
     if (token !== opened) return;
     info = opening;
     bands = info.assignment.bands;
@@ -334,9 +344,7 @@ async function openScene(next) {
     panel.showBands(info, onBands);
     panel.showBandChoices(info, choices);
     panel.showNotices(info.notices);
-    // Values in other units are matched unless that is switched off, as the command does; another resolution is an offer.
-    /** @type {HTMLInputElement} */ (byId("resample")).checked = false;
-    /** @type {HTMLInputElement} */ (byId("matching")).checked = true;
+    offers.begin();
     setState("ready", bands.includes(null) ? t("bandMissing") : t("opened", { name: next.name }));
     byId("panel").scrollTop = 0;
     viewer.setScene(info.scene.width, info.scene.height);
@@ -371,17 +379,12 @@ function onOpening(token, next, { done, total }) {
 function showPreview(preview) {
   if (!info) return;
   picture.show(info, bands, preview);
-  panel.showOffers(info, preview.matching);
+  offers.show(info, preview.matching);
   warnings = [...info.warnings, ...preview.warnings];
   panel.showWarnings(warnings);
 }
 
-/** What stands for the scene's bands in a picture: none, as long as one is missing. @param {panel.Bands} chosen */
-function assigned(chosen) {
-  return chosen.flatMap((band) => (chosen.includes(null) || band === null ? [] : [band]));
-}
-
-/** @param {panel.Bands} chosen */
+/** @param {import("../view/choices.js").Bands} chosen */
 async function onBands(chosen) {
   const token = opened;
   bands = chosen;
@@ -389,7 +392,7 @@ async function onBands(chosen) {
   clearResult();
   setState("ready", t(chosen.includes(null) ? "bandMissing" : "bandsChanged"));
   try {
-    const preview = await host.engine.preview({ bands: assigned(chosen), maxPx: PICTURE_MAX_PX });
+    const preview = await host.engine.preview({ bands: assignedBands(chosen), maxPx: PICTURE_MAX_PX });
     if (token === opened && bands === chosen) showPreview(preview);
   } catch (cause) {
     if (token === opened) showError(t("notDrawnWithBands"), cause);
@@ -435,7 +438,7 @@ async function runScene() {
       setState("ready", t("cancelledEarly"));
       return;
     }
-    const options = { bands: assigned(bands), tile: address.tile, ...panel.chosenOffers() };
+    const options = { bands: assignedBands(bands), tile: address.tile, ...offers.chosen };
     const { done, total, cancelled, secs, workers } = await host.engine.run(options, {
       onProgress: ({ done, total }) => showProgress(done, total, t("tiles", { done: number(done), total: number(total) }), timer.left(done, total)),
       onPicture: (picture) => result.showPart(picture),
@@ -501,11 +504,6 @@ byId("cancel").addEventListener("click", cancelRun);
 byId("zoom-in").addEventListener("click", () => viewer.zoom(1.5));
 byId("zoom-out").addEventListener("click", () => viewer.zoom(1 / 1.5));
 byId("zoom-fit").addEventListener("click", () => viewer.fit());
-// Its pixels have data then, or none, in every picture and in the run: the scene is opened anew.
-byId("border").addEventListener("change", () => {
-  const emptyBorder = /** @type {HTMLInputElement} */ (byId("border")).checked;
-  if (source) openScene({ ...source, from: { ...source.from, emptyBorder } });
-});
 byId("outline").addEventListener("change", () => result.refresh());
 bindNumber("threshold", refresh);
 bindNumber("top-k", refresh);

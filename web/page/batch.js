@@ -2,9 +2,10 @@
 // Maps scenes of the queue in an engine of its own, so that the page can be used meanwhile, and keeps what is found.
 
 import { EngineError, toEngineError } from "../engine/errors.js";
+import { fileStem } from "../engine/names.js";
 import { PICTURE_MAX_PX } from "../view/layers.js";
 import { keepCurrent } from "./kept.js";
-import { fileStem, t } from "./text.js";
+import { t } from "./text.js";
 
 /**
  * @typedef {import("../engine/engine.js").Engine} Engine
@@ -16,7 +17,7 @@ import { fileStem, t } from "./text.js";
  * @property {DecideOptions} options
  * @property {number | undefined} tile
  * @property {number | undefined} workers
- * @property {import("./weights-file.js").Figures} figures of the model
+ * @property {import("../view/figures.js").Figures} figures of the model
  * @property {string} model its name
  */
 

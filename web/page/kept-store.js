@@ -21,7 +21,7 @@ const ABOUT = "about.json";
  * @property {import("../wasm/raremap-web.js").Areas} areas
  * @property {import("../wasm/raremap-web.js").DecideOptions} options
  * @property {import("../wasm/raremap-web.js").Notice[]} warnings
- * @property {import("./weights-file.js").Figures} figures
+ * @property {import("../view/figures.js").Figures} figures
  * @property {string} model its name
  * @property {string} note how the scene's colours came about
  * @property {KeptPicture[]} pictures

@@ -39,7 +39,7 @@ export function showKept(viewer, kept, { facts, areas, options, warnings, figure
   panel.showWarnings(warnings);
   panel.showNotices([]);
   panel.showTable(areas, figures);
-  panel.showLegend("mask", [], areas, options.topK, figures);
+  panel.showLegend({ kind: "mask", scale: [], areas, topK: options.topK, figures });
   byId("scene-note").textContent = note;
   const files = kept.files.map((name) => ({ name, type: "", title: "" }));
   panel.showFiles(files, ({ name }) => void saveKept(kept, name).catch((cause) => showErrorBox(t("notWritten", { name }), cause)));

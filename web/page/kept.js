@@ -6,7 +6,7 @@ import { save } from "../view/make.js";
 import { byId, make } from "./dom.js";
 import { showErrorBox } from "./error-box.js";
 import { deleteKept, keepResult, keptFile, keptResults } from "./kept-store.js";
-import { className, dateText, hectaresText, number, t } from "./text.js";
+import { className, dateText, number, speech, t } from "./text.js";
 
 /** What is kept of a result to be saved, if the model gives it. */
 const FILES = ["mask.tif", "polygons.geojson", "review.geojson", "areas.csv"];
@@ -115,7 +115,7 @@ export class KeptList {
 /** Areas of the rare classes, such as "water 12.4 ha". @param {Kept} result */
 export function rareTexts({ rare }) {
   return rare.map(({ name, pixels, hectares }) => {
-    const area = hectares === null ? t("pixels", { count: number(pixels) }) : `${hectaresText(hectares)} ${t("hectares")}`;
+    const area = hectares === null ? t("countedPixels", { count: number(pixels) }) : `${speech.area(hectares)} ${t("hectares")}`;
     return `${className(name)} ${area}`;
   });
 }

@@ -2,20 +2,10 @@
 // The page's language: chosen by its address, by the user, or by the browser.
 
 import { byId } from "./dom.js";
-import { LANGUAGES, setLanguage } from "./text.js";
+import { LANGUAGES, speech } from "./text.js";
 
 const STORED = "raremap.language";
 const ATTRIBUTES = ["aria-label", "title", "aria-roledescription"];
-
-/**
- * The first of the wanted languages that the page speaks.
- *
- * @param {(string | null | undefined)[]} wanted tags such as `hi-IN`
- */
-export function languageOf(wanted) {
-  const spoken = wanted.map((tag) => tag?.toLowerCase().split("-")[0]).find((tag) => tag && Object.hasOwn(LANGUAGES, tag));
-  return spoken ?? "en";
-}
 
 /** The user's choice; browsers may forbid pages to store anything. */
 function stored() {
@@ -51,8 +41,8 @@ function translate(texts) {
 
 /** Chooses the language before anything is written. @param {string | undefined} wanted the address's */
 export function startLanguage(wanted) {
-  const tag = languageOf([wanted, stored(), ...navigator.languages]);
-  setLanguage(tag);
+  const tag = speech.nearest([wanted, stored(), ...navigator.languages]);
+  speech.speak(tag);
   document.documentElement.lang = tag;
   translate(LANGUAGES[tag].page);
   const select = /** @type {HTMLSelectElement} */ (byId("language"));

@@ -2,10 +2,10 @@
 // Models other than the default one: what a weights file says of itself, before it is used.
 
 import { byId, make, swatch } from "./dom.js";
-import { bandName, bytesText, className, listing, number, percentText, t, title } from "./text.js";
+import { bandName, bytesText, className, listing, number, speech, t, title } from "./text.js";
 
 /**
- * @typedef {import("./weights-file.js").ClassFigures} ClassFigures
+ * @typedef {import("../view/figures.js").ClassFigures} ClassFigures
  * @typedef {import("./weights-file.js").OfferedModel} OfferedModel
  */
 
@@ -64,7 +64,7 @@ export function offerModel(name, model) {
  * @param {ClassFigures[]} figures
  */
 export function figuresTable(figures) {
-  const percent = (/** @type {number | null} */ share) => (share === null ? "–" : percentText(100 * share));
+  const percent = (/** @type {number | null} */ share) => (share === null ? "–" : speech.percent(100 * share));
   const columns = [t("class"), t("precision"), t("recall"), "IoU"];
   return make(
     "table",
@@ -84,26 +84,6 @@ export function figuresTable(figures) {
       ),
     ),
   );
-}
-
-/**
- * Whether most of what a model marks as a rare class is wrong: then the page says "possible".
- *
- * @param {ClassFigures | undefined} figures
- */
-export function isDoubtful(figures) {
-  return figures?.precision !== undefined && figures.precision !== null && figures.precision < 0.5;
-}
-
-/**
- * The share of a class's pixels that were right, in percent: the interval if there is one.
- *
- * @param {ClassFigures | undefined} figures
- */
-export function precisionText(figures) {
-  const percent = (/** @type {number} */ share) => number(Math.round(100 * share));
-  if (figures?.precisionInterval) return figures.precisionInterval.map(percent).join("–");
-  return typeof figures?.precision === "number" ? percent(figures.precision) : "–";
 }
 
 /**

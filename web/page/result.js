@@ -32,7 +32,7 @@ export class ResultView {
     this.onError = onError;
     /** Colours of the continuous layers, low to high. @type {[number, number, number][]} */
     this.scale = [];
-    /** How well the model finds its classes. @type {import("./weights-file.js").Figures} */
+    /** How well the model finds its classes. @type {import("../view/figures.js").Figures} */
     this.figures = { classes: [], threshold: null };
     /** The numbers of what is drawn. @type {import("../wasm/raremap-web.js").Areas | undefined} */
     this.areas = undefined;
@@ -43,7 +43,7 @@ export class ResultView {
       onAreas: (areas, kind, options) => {
         this.areas = areas;
         panel.showTable(areas, this.figures);
-        panel.showLegend(kind, this.scale, areas, options.topK, this.figures);
+        panel.showLegend({ kind, scale: this.scale, areas, topK: options.topK, figures: this.figures });
       },
       onError: (cause) => onError(t("notDrawn"), cause),
       onMeasuring,
@@ -122,15 +122,15 @@ export class ResultView {
   async showFiles(stem) {
     const { epoch } = this.#layers;
     const files = await this.engine.files(this.options());
-    if (epoch === this.#layers.epoch) panel.showFiles(files, (file) => this.#download(file, `${stem}_${file.name}`));
+    if (epoch === this.#layers.epoch) panel.showFiles(files, (file, button) => this.#download(file, `${stem}_${file.name}`, button));
   }
 
   /**
    * @param {ResultFile} file
    * @param {string} name it is saved under
+   * @param {HTMLButtonElement} button
    */
-  async #download(file, name) {
-    const button = /** @type {HTMLButtonElement} */ (byId(panel.downloadId(file.name)));
+  async #download(file, name, button) {
     const note = byId("download-note");
     const { epoch } = this.#layers;
     button.disabled = true;

@@ -1,8 +1,10 @@
 // @ts-check
 // The page's texts: numbers, names, errors and states in its user's terms.
 
+import { Speech } from "../view/speech.js";
+import { names } from "../view/messages/hi.js";
 import { en } from "./messages/en.js";
-import { hi, hiNames, hiPage } from "./messages/hi.js";
+import { hi, hiPage } from "./messages/hi.js";
 
 /**
  * @typedef {object} Language
@@ -12,22 +14,16 @@ import { hi, hiNames, hiPage } from "./messages/hi.js";
  * @property {Record<string, string>} page the fixed texts of index.html, by the English ones
  */
 
-/** By their tags. A language is one more message file and one more line here. @type {Record<string, Language>} */
+/** By their tags. A language is one more message file here, one in web/view/messages, and one more line here. @type {Record<string, Language>} */
 export const LANGUAGES = {
   en: { name: "English", messages: en, names: {}, page: {} },
-  hi: { name: "हिन्दी", messages: hi, names: hiNames, page: hiPage },
+  hi: { name: "हिन्दी", messages: hi, names, page: hiPage },
 };
 
-let locale = "en";
-let language = LANGUAGES.en;
-
-/** @param {string} tag one of LANGUAGES */
-export function setLanguage(tag) {
-  locale = tag;
-  language = LANGUAGES[tag];
-}
-
 /** @typedef {keyof typeof en} Message */
+
+/** What the page says, in the language that was chosen. @type {Speech<Message>} */
+export const speech = new Speech(LANGUAGES);
 
 /**
  * A sentence of the page.
@@ -35,31 +31,19 @@ export function setLanguage(tag) {
  * @param {Message} message
  * @param {Record<string, string | number>} [values] fill in {names}
  */
-export function t(message, values = {}) {
-  return language.messages[message].replace(/\{(\w+)\}/g, (_, name) => String(values[name]));
-}
+export const t = (message, values) => speech.say(message, values);
 
-/**
- * @param {number} value
- * @param {number} [digits] decimals
- */
-export function number(value, digits = 0) {
-  return value.toLocaleString(locale, { minimumFractionDigits: digits, maximumFractionDigits: digits });
-}
+/** @param {number} value @param {number} [digits] decimals */
+export const number = (value, digits) => speech.number(value, digits);
 
-/** @param {number} hectares */
-export function hectaresText(hectares) {
-  if (hectares === 0) return "0";
-  if (hectares < 0.01) return "< 0.01";
-  return number(hectares, hectares >= 100 ? 0 : hectares >= 1 ? 1 : 2);
-}
+/** @param {string} name of a class or a band, by itself */
+export const title = (name) => speech.title(name);
 
-/** @param {number} percent */
-export function percentText(percent) {
-  if (percent === 0) return "0";
-  if (percent < 0.01) return "< 0.01";
-  return number(percent, percent >= 1 ? 1 : 2);
-}
+/** @param {string} name of a class, within a sentence */
+export const className = (name) => speech.className(name);
+
+/** @param {string} name of a band, within a sentence */
+export const bandName = (name) => speech.bandName(name);
 
 /** @param {number} secs */
 export function durationText(secs) {
@@ -71,7 +55,7 @@ export function durationText(secs) {
 
 /** @param {string} instant RFC 3339 */
 export function dateText(instant) {
-  return new Date(instant).toLocaleString(locale, { dateStyle: "medium", timeStyle: "short" });
+  return new Date(instant).toLocaleString(speech.language, { dateStyle: "medium", timeStyle: "short" });
 }
 
 /** @param {number} bytes */
@@ -80,32 +64,9 @@ export function bytesText(bytes) {
   return bytes < 1e9 ? `${number(bytes / 1e6, 1)} MB` : `${number(bytes / 1e9, 2)} GB`;
 }
 
-/**
- * A class's name as people write it: `grass_shrub` is "Grass / shrub".
- *
- * @param {string} name
- */
-export function title(name) {
-  const words = className(name);
-  return words.charAt(0).toUpperCase() + words.slice(1);
-}
-
-/** The same within a sentence. @param {string} name */
-export function className(name) {
-  return language.names[name] ?? name.replaceAll("_", " / ");
-}
-
-/** @type {Record<string, Message>} */
-const BANDS = { nir: "band_nir", swir1: "band_swir1", swir2: "band_swir2" };
-
-/** A band's common name as people write it. @param {string} name */
-export function bandName(name) {
-  return BANDS[name] ? t(BANDS[name]) : (language.names[name] ?? name.replaceAll("_", " "));
-}
-
 /** @param {string[]} words */
 export function listing(words) {
-  return new Intl.ListFormat(locale, { type: "conjunction" }).format(words);
+  return new Intl.ListFormat(speech.language, { type: "conjunction" }).format(words);
 }
 
 /**
@@ -118,15 +79,6 @@ export function entriesName(paths) {
   const folder = first.split("/")[0];
   if (paths.every((path) => path.startsWith(`${folder}/`))) return folder;
   return paths.length > 1 ? t("andMore", { first, count: number(paths.length - 1) }) : first;
-}
-
-/**
- * What the names of a scene's results begin with: the name of its first file, without the extension.
- *
- * @param {string} sceneName names of its files, with a comma and a space between them
- */
-export function fileStem(sceneName) {
-  return sceneName.split(", ")[0].replace(/\.[^.]+$/, "");
 }
 
 /** Causes in the page's own words, where the engine's would be about its inside. @type {Record<string, Message>} */
@@ -182,25 +134,6 @@ export function explain({ code, message }) {
   const advice = t(ADVICE.find(([start]) => code.startsWith(start))?.[1] ?? "tryReport");
   const sentence = message.charAt(0).toUpperCase() + message.slice(1);
   return { code, cause: own ?? (/[.!?]$/.test(sentence) ? sentence : `${sentence}.`), advice, detail: own ? `${code}: ${message}` : code };
-}
-
-/** What to do about a scene that does not fit the model, by the warning's code. @type {Record<string, Message>} */
-const WARNINGS = {
-  values_8_bit: "warn8Bit",
-  values_reflectance: "warnReflectance",
-  bands_swapped: "warnSwapped",
-  values_hazy: "warnHazy",
-  values_unusual: "warnUnusual",
-};
-
-/**
- * A warning in one line, and the figures behind it if there are any.
- *
- * @param {string} code
- * @param {string} message
- */
-export function warningText(code, message) {
-  return WARNINGS[code] ? [t(WARNINGS[code]), message] : [message, ""];
 }
 
 /** Why the model runs on the processor. @type {Record<string, Message>} */

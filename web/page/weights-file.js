@@ -3,26 +3,16 @@
 // engine checks the whole file when it loads it. ARCHITECTURE.md describes the format.
 
 import { EngineError } from "../engine/errors.js";
+import { figuresOf, list, text } from "../view/figures.js";
 
 const FORMAT = "raremap/1";
 const LENGTH_BYTES = 8;
 /** Headers of usual models fit in. */
 const FIRST_BYTES = 128 * 1024;
 const MAX_HEADER_BYTES = 4 * 1024 * 1024;
-const MAX_TEXT = 2000;
-const MAX_ITEMS = 256;
 
 /**
- * @typedef {object} ClassFigures how well a class was found on images that no weights were trained on; null where the card does not say
- * @property {string} name
- * @property {number | null} iou
- * @property {number | null} precision
- * @property {number | null} recall
- * @property {[number, number] | null} precisionInterval within which 95% of resampled validation sets fall, for the mask as the page draws it
- *
- * @typedef {object} Figures
- * @property {ClassFigures[]} classes
- * @property {number | null} threshold at which the mask was measured
+ * @typedef {import("../view/figures.js").Figures} Figures
  *
  * @typedef {object} OfferedModel what a weights file says of itself
  * @property {string} name
@@ -120,21 +110,6 @@ function parseHeader(bytes) {
   }
 }
 
-/** @param {unknown} value */
-function text(value) {
-  return typeof value === "string" ? value.slice(0, MAX_TEXT) : "";
-}
-
-/** @param {unknown} value @returns {any[]} */
-function list(value) {
-  return Array.isArray(value) ? value.slice(0, MAX_ITEMS) : [];
-}
-
-/** @param {unknown} value */
-function share(value) {
-  return typeof value === "number" && value >= 0 && value <= 1 ? value : null;
-}
-
 /**
  * The parts of a STAC Item with the MLM extension that people want to know; whatever has another type than it should is left out.
  *
@@ -158,29 +133,5 @@ export function describe(card) {
     dataset: text(training.dataset),
     provenance: text(training.provenance),
     figures: figuresOf(properties["raremap:metrics"]),
-  };
-}
-
-/**
- * How well each class was found in the validation split, by the weights as they are in the file if that was measured.
- *
- * @param {any} metrics of a card
- * @returns {Figures} without classes if there are none
- */
-export function figuresOf(metrics) {
-  const split = metrics?.val?.shipped ?? metrics?.val?.float;
-  const intervals = list(split?.intervals?.with_threshold?.classes);
-  return {
-    threshold: share(metrics?.threshold),
-    classes: list(split?.classes).map((it) => {
-      const { low, high } = intervals.find((interval) => interval?.name === it?.name)?.precision ?? {};
-      return {
-        name: text(it?.name),
-        iou: share(it?.iou),
-        precision: share(it?.precision),
-        recall: share(it?.recall),
-        precisionInterval: share(low) === null || share(high) === null ? null : [low, high],
-      };
-    }),
   };
 }

@@ -21,8 +21,8 @@ const PRESETS = [
 ];
 
 /**
- * @typedef {keyof typeof import("./messages/en.js").shared} Word
- * @typedef {(word: Word, values?: Record<string, string | number>) => string} Say
+ * @typedef {import("./speech.js").SharedWord} Word
+ * @typedef {import("./speech.js").Speech} Speech
  * @typedef {import("../engine/messages.js").Composition} Composition
  * @typedef {import("../wasm/raremap-web.js").OpenedScene} OpenedScene
  * @typedef {import("../wasm/raremap-web.js").SceneBand} SceneBand
@@ -54,9 +54,10 @@ export function presetsOf({ modelBands, scene }, assigned) {
   });
 }
 
-/** A band as people are told of it. @param {SceneBand} band @param {Say} say @param {(name: string) => string} nameOf */
-export function bandLabel({ index, name }, say, nameOf) {
-  return name ? say("bandNamed", { number: index + 1, name: nameOf(name) }) : say("bandNumber", { number: index + 1 });
+/** A band as people are told of it. @param {SceneBand} band @param {Speech} speech */
+export function bandLabel({ index, name }, speech) {
+  const number = index + 1;
+  return name ? speech.say("bandNamed", { number, name: speech.bandName(name) }) : speech.say("bandNumber", { number });
 }
 
 export class ColorChoice {
@@ -69,13 +70,11 @@ export class ColorChoice {
   #scene;
 
   /**
-   * @param {Say} say
-   * @param {(name: string) => string} nameOf a band's name as people write it
+   * @param {Speech} speech
    * @param {() => void} onChange another choice was made
    */
-  constructor(say, nameOf, onChange) {
-    this.say = say;
-    this.nameOf = nameOf;
+  constructor(speech, onChange) {
+    this.speech = speech;
     this.element = make("details", { part: "colors", class: "colors" }, this.#title, this.#grid);
     this.#preset.addEventListener("change", () => {
       this.#showChannels(this.#presetBands());
@@ -107,7 +106,7 @@ export class ColorChoice {
 
   /** Writes everything again, in another language. */
   speak() {
-    this.#title.textContent = this.say("colors");
+    this.#title.textContent = this.speech.say("colors");
     if (this.#scene) this.#write(this.#scene, this.#preset.value, this.#bands(), this.#stretch.selectedIndex);
   }
 
@@ -120,13 +119,13 @@ export class ColorChoice {
   /** What is shown, in words. @param {Composition} composition */
   note({ bands, stretch: [low, high] }) {
     const [red, green, blue] = bands.map((band) => this.#label(band));
-    return this.say("shownBands", { red, green, blue, low, high });
+    return this.speech.say("shownBands", { red, green, blue, low, high });
   }
 
   /** @param {number} index */
   #label(index) {
     const band = this.#scene?.opened.scene.bands[index];
-    return band ? bandLabel(band, this.say, this.nameOf) : "";
+    return band ? bandLabel(band, this.speech) : "";
   }
 
   /** @returns {Bands} */
@@ -150,20 +149,20 @@ export class ColorChoice {
   #write({ opened, presets }, chosen, bands, stretch) {
     /** @type {Word[]} */
     const words = ["automaticColors", ...presets.map(({ word }) => word), "ownColors"];
-    this.#title.textContent = this.say("colors");
-    this.#preset.replaceChildren(...words.map((word) => new Option(this.say(word), word)));
+    this.#title.textContent = this.speech.say("colors");
+    this.#preset.replaceChildren(...words.map((word) => new Option(this.speech.say(word), word)));
     this.#preset.value = chosen;
     for (const channel of this.#channels) {
       channel.replaceChildren(...opened.scene.bands.map(({ index }) => new Option(this.#label(index), String(index))));
     }
     this.#showChannels(bands);
-    this.#stretch.replaceChildren(...STRETCHES.map(([low, high]) => new Option(this.say("stretchFrom", { low, high }))));
+    this.#stretch.replaceChildren(...STRETCHES.map(([low, high]) => new Option(this.speech.say("stretchFrom", { low, high }))));
     this.#stretch.selectedIndex = stretch;
     /** @type {[Word, HTMLSelectElement][]} */
     const rows = [
       ["combination", this.#preset], ["shownAsRed", this.#channels[0]], ["shownAsGreen", this.#channels[1]], ["shownAsBlue", this.#channels[2]],
       ["stretch", this.#stretch],
     ];
-    this.#grid.replaceChildren(...rows.map(([word, select]) => make("label", {}, make("span", {}, this.say(word)), select)));
+    this.#grid.replaceChildren(...rows.map(([word, select]) => make("label", {}, make("span", {}, this.speech.say(word)), select)));
   }
 }

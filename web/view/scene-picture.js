@@ -11,8 +11,7 @@ import { PICTURE_MAX_PX } from "./layers.js";
  * @typedef {Pick<import("../engine/engine.js").Engine, "compose">} Engine
  *
  * @typedef {object} Hooks
- * @property {import("./colors.js").Say} say
- * @property {(name: string) => string} bandName a band's name as people write it
+ * @property {import("./speech.js").Speech} speech
  * @property {() => Engine | undefined} engine
  * @property {(text: string) => void} onNote what is shown, or how far drawing it is, in words
  * @property {() => void} onDrawn the scene is drawn in other colours
@@ -28,7 +27,7 @@ export class ScenePicture {
   constructor(viewer, hooks) {
     this.viewer = viewer;
     this.hooks = hooks;
-    this.choice = new ColorChoice(hooks.say, hooks.bandName, () => void this.#compose());
+    this.choice = new ColorChoice(hooks.speech, () => void this.#compose());
   }
 
   /**
@@ -52,7 +51,7 @@ export class ScenePicture {
     const { choice, hooks } = this;
     const { composition } = choice;
     const onProgress = (/** @type {{done: number, total: number}} */ { done, total }) => {
-      if (asked === this.#asked && done < total) hooks.onNote(hooks.say("drawing", { percent: Math.floor((100 * done) / total) }));
+      if (asked === this.#asked && done < total) hooks.onNote(hooks.speech.say("drawing", { percent: Math.floor((100 * done) / total) }));
     };
     try {
       const picture = await hooks.engine()?.compose(composition, { maxPx: PICTURE_MAX_PX, onProgress });

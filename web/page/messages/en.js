@@ -61,44 +61,10 @@ export const en = {
   noCrs: "none",
   pixel: "Pixel",
   unknownSize: "size unknown",
-  resample: "Run at the model's {metres} m; the mask keeps the scene's own pixels",
-  matching: "Match the values to the training data's",
-  figures: "Figures",
-  chooseBand: "Choose a band",
   missing: "missing",
   youChose: "You chose these bands.",
 
   // The result
-  classes: "Classes",
-  saliency: "Saliency",
-  disagreement: "Disagreement",
-  auxiliaryAlone: "Found by the rare-class head alone",
-  mainAlone: "Found by the main head alone",
-  sceneOnly: "Scene only",
-  howLikely: "How likely each pixel is to be {name}",
-  hectares: "ha",
-  pixelsUnit: "pixels",
-  pixels: "{count} pixels",
-  noGeoreference: "The scene has no georeferencing, so areas are counts of pixels.",
-  partOnly: "The table only counts the part that was finished.",
-  noDataPixels: "{count} pixels have no data.",
-  legendSaliency: "Saliency. The top {percent}%, {threshold} and above, are bright",
-  legendNoSaliency: "Saliency. No pixel is marked",
-  probabilityOf: "Probability of {name}",
-  rare: "rare",
-  possible: "Possible {name}",
-  lookAtEach: "Look at each place.",
-  rightNote: "Right: of 100 pixels marked as the class, how many were, on images that the model was not trained on.",
-  rightThreshold: "Measured with a threshold of {threshold}.",
-  fileMaskTif: "Mask, GeoTIFF",
-  fileMaskPng: "Mask, PNG",
-  fileProbability: "Probability, GeoTIFF",
-  fileSaliency: "Saliency, GeoTIFF",
-  filePolygons: "Polygons, GeoJSON",
-  fileReview: "Look here first, GeoJSON",
-  fileAreasCsv: "Areas, CSV",
-  fileAreasJson: "Areas, JSON",
-  fileItem: "STAC Item",
 
   // Several scenes
   queued: "{count} scenes wait to be mapped one after another.",
@@ -134,12 +100,6 @@ export const en = {
   deleteNamed: "Delete the result of {name}",
 
   // Places and pixels
-  reviewReading: "Listing the places.",
-  reviewEmpty: "No place is marked: raise top-k, or select a rare class.",
-  reviewPlace: "{rank}. {size}, saliency {saliency}",
-  reviewDone: "Place {rank} is checked",
-  reviewCount: "{checked} of {total} places checked.",
-  reviewCountOfMany: "{checked} of {total} places checked. The first {shown} are listed, the saved file has all.",
   pixelColumnRow: "column {column}, row {row}",
   pixelMap: "Map",
   pixelLonLat: "Latitude, longitude",
@@ -243,14 +203,6 @@ export const en = {
   tryReport: "Reload the page. If this happens again with the same file, please report it with the details below.",
 
   // What does not fit the model
-  warn8Bit: "The values look like 8-bit display values. Match them to the model's, or use the original image if you have it.",
-  warnReflectance: "The values look like reflectances from 0 to 1. Multiply them by 10,000, or the result will be wrong.",
-  warnSwapped: "The bands may be in the wrong order, and then the result is wrong. Check them under Bands.",
-  warnHazy: "The values look like top-of-atmosphere reflectance, or a hazy day. Surface reflectance gives a better map, above all of wetland.",
-  warnUnusual: "The values are unlike those of the training data, so the result may be wrong. Check the bands and the scaling.",
 
   // Bands whose names people write otherwise than data does
-  band_nir: "near infrared",
-  band_swir1: "short-wave infrared 1",
-  band_swir2: "short-wave infrared 2",
 };

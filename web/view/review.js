@@ -1,9 +1,7 @@
 // @ts-check
 // The places to look at first: the regions that top-k marks, ranked. Each is shown by a click, ticked off, and saved with its tick.
 
-import { save } from "../view/make.js";
-import { byId, make } from "./dom.js";
-import { hectaresText, number, t } from "./text.js";
+import { make, save } from "./make.js";
 
 /** More would not be looked at one by one. */
 const SHOWN = 50;
@@ -21,6 +19,7 @@ const SHOWN = 50;
  * @typedef {{properties: PlaceProperties}} Place a feature of review.geojson
  *
  * @typedef {object} Hooks
+ * @property {import("./speech.js").Speech} speech
  * @property {() => Promise<Blob>} read makes review.geojson
  * @property {(window: SceneWindow) => void} onPlace called when a place should be shown
  * @property {(cause: unknown) => void} onError
@@ -37,25 +36,39 @@ export class ReviewList {
   /** Counts results: an answer about an older one is dropped. */
   #epoch = 0;
 
+  #title = make("summary", { id: "review-title" });
+  #note = make("p", { id: "review-note", class: "muted hint", role: "status" });
+  #places = make("ol", { id: "review-list" });
+  #button = make("button", { type: "button", id: "review-save", class: "secondary", part: "button review-save" });
+
   /** @param {Hooks} hooks */
   constructor(hooks) {
     this.hooks = hooks;
-    this.details = /** @type {HTMLDetailsElement} */ (byId("review"));
-    this.details.addEventListener("toggle", () => void this.#fill());
-    byId("review-save").addEventListener("click", () => this.#save());
+    this.element = make("details", { id: "review", part: "review", hidden: true }, this.#title, this.#note, this.#places, this.#button);
+    this.element.addEventListener("toggle", () => void this.#fill());
+    this.#button.addEventListener("click", () => this.#save());
+    this.speak();
+  }
+
+  /** Says everything in the language of the moment. */
+  speak() {
+    const { speech } = this.hooks;
+    this.#title.textContent = speech.say("review");
+    this.#button.textContent = speech.say("reviewSave");
+    if (this.#list) this.#show(this.#list.features);
   }
 
   /** There is no result any more. */
   clear() {
     this.#checked.clear();
-    this.details.hidden = true;
+    this.element.hidden = true;
     this.refresh();
   }
 
   /** @param {string} stem what the saved file's name begins with */
   offer(stem) {
     this.stem = stem;
-    this.details.hidden = false;
+    this.element.hidden = false;
     void this.#fill();
   }
 
@@ -68,10 +81,10 @@ export class ReviewList {
 
   /** Lists the places if the list is in sight: it takes a pass over the scene. */
   async #fill() {
-    if (!this.details.open || this.details.hidden || this.#list) return;
+    if (!this.element.open || this.element.hidden || this.#list) return;
     const epoch = this.#epoch;
-    byId("review-note").textContent = t("reviewReading");
-    byId("review-list").replaceChildren();
+    this.#note.textContent = this.hooks.speech.say("reviewReading");
+    this.#places.replaceChildren();
     try {
       const list = JSON.parse(await (await this.hooks.read()).text());
       if (epoch !== this.#epoch) return;
@@ -84,16 +97,17 @@ export class ReviewList {
 
   /** @param {Place[]} places */
   #show(places) {
-    byId("review-list").replaceChildren(...places.slice(0, SHOWN).map((place) => this.#item(place)));
+    this.#places.replaceChildren(...places.slice(0, SHOWN).map((place) => this.#item(place)));
     this.#count();
   }
 
   /** @param {Place} place */
   #item(place) {
     const { rank, pixels, area_ha: hectares, mean_saliency: saliency, window_px: [x, y, width, height] } = place.properties;
-    const size = hectares === null ? t("pixels", { count: number(pixels) }) : `${hectaresText(hectares)} ${t("hectares")}`;
-    const label = t("reviewPlace", { rank, size, saliency: number(saliency, 2) });
-    const box = make("input", { type: "checkbox", "aria-label": t("reviewDone", { rank }) });
+    const { speech } = this.hooks;
+    const size = hectares === null ? speech.say("countedPixels", { count: speech.number(pixels) }) : `${speech.area(hectares)} ${speech.say("hectares")}`;
+    const label = speech.say("reviewPlace", { rank, size, saliency: speech.number(saliency, 2) });
+    const box = make("input", { type: "checkbox", "aria-label": speech.say("reviewDone", { rank }) });
     const button = make("button", { type: "button", class: "quiet" }, label);
     box.checked = this.#checked.has(keyOf(place));
     box.addEventListener("change", () => {
@@ -108,10 +122,11 @@ export class ReviewList {
   #count() {
     const places = this.#list?.features ?? [];
     const checked = places.filter((place) => this.#checked.has(keyOf(place))).length;
-    const total = number(places.length);
-    byId("review-note").textContent =
-      places.length === 0 ? t("reviewEmpty") : t(places.length > SHOWN ? "reviewCountOfMany" : "reviewCount", { checked, total, shown: SHOWN });
-    /** @type {HTMLButtonElement} */ (byId("review-save")).disabled = places.length === 0;
+    const { speech } = this.hooks;
+    const total = speech.number(places.length);
+    const word = places.length > SHOWN ? "reviewCountOfMany" : "reviewCount";
+    this.#note.textContent = places.length === 0 ? speech.say("reviewEmpty") : speech.say(word, { checked, total, shown: SHOWN });
+    this.#button.disabled = places.length === 0;
   }
 
   #save() {
