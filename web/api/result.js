@@ -54,6 +54,7 @@ const RADIUS_M = 6378137;
 /** @param {number} x @param {number} y @returns {[number, number]} */
 const lonLatOfMercator = (x, y) => [(x / RADIUS_M) * (180 / Math.PI), (Math.atan(Math.sinh(y / RADIUS_M)) * 180) / Math.PI];
 
+/** The result of a run. All of it follows threshold, rare classes and top-k without a new run; what a call leaves out is as the run had it. */
 export class Result {
   #engine;
   #isCurrent;
@@ -209,12 +210,12 @@ export class Result {
     return new File([blob], `${this.#stem}_${name}`, { type });
   }
 
-  /** @param {Decide & Hooks & {layer?: "mask" | "probability" | "saliency"}} [options] @returns {Promise<File>} cloud-optimized */
+  /** A layer as a cloud-optimized GeoTIFF; the mask if none is named. @param {Decide & Hooks & {layer?: "mask" | "probability" | "saliency"}} [options] @returns {Promise<File>} */
   toGeoTIFF({ layer = "mask", ...options } = {}) {
     return this.file(`${layer}.tif`, options);
   }
 
-  /** @param {Decide & Hooks & {layer?: "polygons" | "review"}} [options] @returns {Promise<File>} */
+  /** The outlines of the regions, or the places to look at first. @param {Decide & Hooks & {layer?: "polygons" | "review"}} [options] @returns {Promise<File>} */
   toGeoJSON({ layer = "polygons", ...options } = {}) {
     return this.file(`${layer}.geojson`, options);
   }
@@ -224,7 +225,7 @@ export class Result {
     return this.file("mask.png", options);
   }
 
-  /** The areas. @param {Decide & Hooks} [options] @returns {Promise<File>} */
+  /** The areas as a table. @param {Decide & Hooks} [options] @returns {Promise<File>} */
   toCSV(options) {
     return this.file("areas.csv", options);
   }

@@ -13,6 +13,8 @@
  */
 
 /**
+ * A run that goes on: a promise of its result, and an async iterable that gives a `RunEvent` after every tile.
+ *
  * @implements {PromiseLike<Result>}
  * @implements {AsyncIterable<RunEvent>}
  */

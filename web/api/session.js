@@ -123,6 +123,7 @@ async function weightsOf(model, onProgress, signal) {
   return sharedModel(href, (loaded, total) => onProgress?.({ phase: "model", loaded, total }), signal);
 }
 
+/** A model in a worker of its own, and the scene and the result that it has at the moment; `createSession` makes one. */
 export class Session {
   #engine;
   #options;

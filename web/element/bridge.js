@@ -157,27 +157,29 @@ export class RareMapFrame extends EventTarget {
     }
   }
 
-  /** @param {{url?: string, file?: Blob, files?: Blob[], bytes?: ArrayBuffer}} source @returns {Promise<import("../wasm/raremap-web.js").OpenedScene>} */
+  /** As the element's `open`. @param {{url?: string, file?: Blob, files?: Blob[], bytes?: ArrayBuffer}} source @returns {Promise<import("../wasm/raremap-web.js").OpenedScene>} */
   open(source) {
     return this.#ask("open", source, source.bytes ? [source.bytes] : []);
   }
 
-  /** @param {{threshold?: number, rare?: string[], topK?: number, opacity?: number, lang?: string}} options @returns {Promise<any>} */
+  /** Sets options of the element, and tells its state. @param {{threshold?: number, rare?: string[], topK?: number, opacity?: number, lang?: string}} options @returns {Promise<any>} */
   set(options) {
     return this.#ask("set", options);
   }
 
-  /** @param {{bands?: number[], tile?: number, resample?: boolean, matching?: boolean, workers?: number}} [options] @returns {Promise<any>} */
+  /** As the element's `run`; tells the state at the end. @param {{bands?: number[], tile?: number, resample?: boolean, matching?: boolean, workers?: number}} [options] @returns {Promise<any>} */
   run(options) {
     return this.#ask("run", options);
   }
 
-  /** @returns {Promise<any>} */
+  /** Ends a run, and tells the state. @returns {Promise<any>} */
   cancel() {
     return this.#ask("cancel");
   }
 
   /**
+   * Gives something of the state or the result.
+   *
    * @param {"state" | "areas" | "polygons" | "review" | "mask" | "saliency" | "probability" | "overlay" | "file"} what
    * @param {Record<string, any>} [params] `class` of a probability, `layer` of an overlay, `name` of a file; options of the decision
    * @returns {Promise<any>}

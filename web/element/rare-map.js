@@ -156,6 +156,7 @@ export class RareMap extends MapOptions {
 
   // What else a portal can ask
 
+  /** What the element is doing. */
   get state() {
     return this.#state;
   }

@@ -10,6 +10,7 @@ export class EngineError extends Error {
   constructor(code, message) {
     super(message);
     this.name = "EngineError";
+    /** What went wrong, for programs: docs/errors.md lists all. */
     this.code = code;
   }
 }
