@@ -5,24 +5,24 @@ import { EngineError, toEngineError } from "../engine/errors.js";
 import { fileStem } from "../engine/names.js";
 import { addressOptions, fileNameOf, fileUrl } from "./address.js";
 import { hideApart, offerApart } from "./apart.js";
-import { Batch } from "./batch.js";
-import { bindNumber, byId } from "./dom.js";
-import { acceptDrops, bindDialog } from "./drop.js";
+import { bindControls, showSwipe } from "./controls.js";
+import { byId } from "./dom.js";
+import { acceptDrops } from "./drop.js";
 import { clearError, showErrorBox } from "./error-box.js";
 import { EngineHost } from "./host.js";
 import { Inspector } from "./inspector.js";
-import { KeptList, keepOnDemand } from "./kept.js";
+import { keepOnDemand } from "./kept.js";
 import { keptFile } from "./kept-store.js";
 import { picturesOf, showKept } from "./kept-view.js";
 import { startLanguage } from "./language.js";
 import { isWeightsFile, offerModel, showModelLine } from "./model.js";
 import { startOffline } from "./offline.js";
 import * as panel from "./panel.js";
-import { QueueView } from "./queue-view.js";
 import { showRequestsOnDemand } from "./requests.js";
 import { PICTURE_MAX_PX, ResultView } from "./result.js";
 import { fetchSample } from "./sample.js";
 import { areApart, scenesOf } from "./scenes.js";
+import { SeveralScenes, nameOf } from "./several.js";
 import { offerSiteFolder } from "./site-folder.js";
 import { showProgress, showState } from "./states.js";
 import { TileTimer } from "./timer.js";
@@ -32,7 +32,7 @@ import { figuresOf } from "../view/figures.js";
 import { ReviewList } from "../view/review.js";
 import { ScenePicture } from "../view/scene-picture.js";
 import { Viewer } from "../view/viewer.js";
-import { bytesText, durationText, entriesName, number, speech, t } from "./text.js";
+import { bytesText, durationText, number, speech, t } from "./text.js";
 import { readCard } from "./weights-file.js";
 
 /** Longest side of the pictures that show what the bands could be. */
@@ -90,19 +90,11 @@ const inspector = new Inspector(viewer, () => {
   return { engine: host.engine, info, card: host.loaded.card, bands, options: result.isFinished ? result.options() : undefined };
 });
 
-const keptList = new KeptList((result) => void openKept(result));
-const batch = new Batch(() => host.another());
-const queue = new QueueView({
-  async map(item, hooks) {
-    const settings = () => ({
-      options: result.options(), tile: address.tile, workers: address.workers, figures: result.figures, model: host.loaded?.card.name ?? "",
-    });
-    const mapped = await batch.map(item, hooks, settings);
-    await keptList.show();
-    return mapped;
-  },
-  onEnd: () => batch.close(),
-  onOpen: (result) => void openKept(result),
+const several = new SeveralScenes(host, {
+  settings: () => ({
+    options: result.options(), tile: address.tile, workers: address.workers, figures: result.figures, model: host.loaded?.card.name ?? "",
+  }),
+  onOpen: (found) => void openKept(found),
   onScene: (item) => void openScene(item),
 });
 
@@ -132,7 +124,7 @@ let cancelling = new AbortController();
 function setState(next, message) {
   state = next;
   showState(next, message, { hasScene: Boolean(info), canRun: !bands.includes(null) });
-  showSwipe();
+  showSwipe(viewer);
 }
 
 /**
@@ -154,6 +146,7 @@ function onView() {
 /** The scene, or how it is read, is another one. */
 function clearResult() {
   kept = undefined;
+  picture.forget();
   result.clear();
   review.clear();
   inspector.hide();
@@ -259,26 +252,23 @@ function takeEntries(entries) {
 }
 
 /** Files are one scene, unless archives are among them; if they turn out to be several, those are mapped one after another. @param {Entry[]} entries */
-function openEntries(entries) {
+async function openEntries(entries) {
   const scenes = scenesOf(entries);
   if (areApart(entries) && scenes.length > 1) {
     enqueue(scenes);
-    return undefined;
+    return;
   }
+  const scene = areApart(entries) && scenes.length === 1 ? scenes[0] : entries;
   offers.reset();
-  return openScene({ name: nameOf(entries), from: { entries }, apart: scenes.length > 1 ? scenes : undefined });
+  await openScene({ name: nameOf(scene), from: { entries: scene }, apart: scenes.length > 1 ? scenes : undefined });
 }
-
-/** @param {Entry[]} entries */
-const nameOf = (entries) => entriesName(entries.map(({ path }) => path));
 
 /** @param {Entry[][]} scenes */
 function enqueue(scenes) {
   clearError();
   hideApart();
-  queue.add(scenes.map((entries) => ({ name: nameOf(entries), from: { entries } })));
+  several.add(scenes);
   if (state === "empty") setState("empty", t("queued", { count: number(scenes.length) }));
-  byId("queue").scrollIntoView({ block: "nearest" });
 }
 
 /** Shows a result that was kept, in place of a scene. @param {Kept} found */
@@ -300,7 +290,11 @@ async function openKept(found) {
     if (found.files.includes(REVIEW.name)) review.offer(found.stem);
     byId("panel").scrollTop = 0;
   } catch (cause) {
-    if (token === opened) showErrorBox(t("notOpened", { name: found.scene }), cause);
+    if (token !== opened) return;
+    const text = t("notOpened", { name: found.scene });
+    // What was being read is not read any more.
+    if (state === "reading") showError(text, cause);
+    else showErrorBox(text, cause);
   }
 }
 
@@ -484,40 +478,23 @@ function onMeasuring(done, total) {
   else byId("result-note").textContent = text;
 }
 
-/** Shows the result on the left of the slider, and the scene alone on its right. */
-function showSwipe() {
-  const slider = /** @type {HTMLInputElement} */ (byId("swipe"));
-  const isOn = /** @type {HTMLInputElement} */ (byId("compare")).checked && !byId("result").hidden;
-  slider.hidden = !isOn;
-  viewer.setSwipe(isOn ? slider.valueAsNumber / 100 : 1);
-}
-
 // Wiring
 
-bindDialog("file-input", ["drop-zone", "open-another"], takeEntries);
-bindDialog("folder-input", ["choose-folder", "open-folder"], takeEntries);
-bindDialog("model-input", ["model-choose"], takeEntries);
-bindDialog("queue-input", ["queue-add"], (entries) => enqueue(scenesOf(entries)));
-byId("sample").addEventListener("click", openSample);
-byId("run").addEventListener("click", run);
-byId("cancel").addEventListener("click", cancelRun);
-byId("zoom-in").addEventListener("click", () => viewer.zoom(1.5));
-byId("zoom-out").addEventListener("click", () => viewer.zoom(1 / 1.5));
-byId("zoom-fit").addEventListener("click", () => viewer.fit());
-byId("outline").addEventListener("change", () => result.refresh());
-bindNumber("threshold", refresh);
-bindNumber("top-k", refresh);
-for (const id of ["compare", "swipe"]) byId(id).addEventListener("input", showSwipe);
-bindNumber("opacity", () => viewer.setOpacity(result.opacity()));
-
-const about = /** @type {HTMLDialogElement} */ (byId("about"));
-byId("about-open").addEventListener("click", () => about.showModal());
-for (const id of ["about-close", "model-choose"]) byId(id).addEventListener("click", () => about.close());
-byId("model-default").addEventListener("click", () => {
-  takeModel(undefined).catch((cause) => showErrorBox(t("defaultNotLoaded"), cause));
-});
+bindControls(
+  {
+    onEntries: takeEntries,
+    onQueued: (entries) => several.addFiles(entries),
+    onSample: openSample,
+    onRun: run,
+    onCancel: cancelRun,
+    onOptions: refresh,
+    onOutline: () => result.refresh(),
+    onDefaultModel: () => void takeModel(undefined).catch((cause) => showErrorBox(t("defaultNotLoaded"), cause)),
+  },
+  viewer,
+);
 offerSiteFolder(() => host.own?.source);
-keepOnDemand(keptList, async () => {
+keepOnDemand(several.kept, async () => {
   const { areas, figures } = result;
   const shownPicture = await viewer.copyOf("scene");
   if (!areas || !info || !shownPicture) return undefined;

@@ -45,6 +45,11 @@ export class ScenePicture {
     this.hooks.onNote(preview.note);
   }
 
+  /** There is another picture, or none: what is being drawn is not wanted any more. */
+  forget() {
+    this.#asked += 1;
+  }
+
   async #compose() {
     this.#asked += 1;
     const asked = this.#asked;
