@@ -24,7 +24,7 @@ import { fetchSample } from "./sample.js";
 import { areApart, scenesOf } from "./scenes.js";
 import { SeveralScenes, nameOf } from "./several.js";
 import { offerSiteFolder } from "./site-folder.js";
-import { showProgress, showState } from "./states.js";
+import { showProgress, showState, showUnpacking } from "./states.js";
 import { TileTimer } from "./timer.js";
 import { Offers } from "../view/before-run.js";
 import { assignedBands } from "../view/choices.js";
@@ -32,7 +32,7 @@ import { figuresOf } from "../view/figures.js";
 import { ReviewList } from "../view/review.js";
 import { ScenePicture } from "../view/scene-picture.js";
 import { Viewer } from "../view/viewer.js";
-import { bytesText, durationText, number, speech, t } from "./text.js";
+import { durationText, number, speech, t } from "./text.js";
 import { readCard } from "./weights-file.js";
 
 /** Longest side of the pictures that show what the bands could be. */
@@ -325,7 +325,9 @@ async function openScene(next) {
     await host.loading;
     if (token !== opened) return;
     setState("reading", t("reading", { name: next.name }));
-    const opening = await host.engine.open(next.from, { onProgress: (progress) => onOpening(token, next, progress) });
+    const opening = await host.engine.open(next.from, {
+      onProgress: (progress) => token === opened && showUnpacking(next.name, progress),
+    });
     if (token !== opened) return;
     const choices = [];
     for (const { bands } of opening.assignment.choices) choices.push(await host.engine.preview({ bands, maxPx: CHOICE_MAX_PX }));
@@ -354,19 +356,6 @@ async function openScene(next) {
     showError(t("notOpened", { name: next.name }), cause);
     offerApart(next.apart, false, enqueue);
   }
-}
-
-/**
- * @param {number} token
- * @param {Source} next
- * @param {import("../engine/messages.js").Progress} progress of unpacking, in bytes
- */
-function onOpening(token, next, { done, total }) {
-  if (token !== opened) return;
-  const bar = /** @type {HTMLProgressElement} */ (byId("reading-progress"));
-  bar.max = total;
-  bar.value = done;
-  byId("reading-text").textContent = t("unpacking", { name: next.name, done: bytesText(done), total: bytesText(total) });
 }
 
 /** @param {import("../engine/messages.js").Preview} preview */

@@ -2,6 +2,7 @@
 // What of the page is seen in which of its states.
 
 import { byId } from "./dom.js";
+import { bytesText, t } from "./text.js";
 
 /** @typedef {"empty" | "reading" | "ready" | "running" | "done" | "cancelled" | "error" | "kept"} State `kept` shows a result that was kept */
 
@@ -49,4 +50,17 @@ export function showProgress(done, total, text, left) {
   bar.value = done;
   byId("progress-tiles").textContent = text;
   byId("progress-left").textContent = left;
+}
+
+/**
+ * How far an archive is unpacked.
+ *
+ * @param {string} name of the scene
+ * @param {import("../engine/messages.js").Progress} progress in bytes
+ */
+export function showUnpacking(name, { done, total }) {
+  const bar = /** @type {HTMLProgressElement} */ (byId("reading-progress"));
+  bar.max = total;
+  bar.value = done;
+  byId("reading-text").textContent = t("unpacking", { name, done: bytesText(done), total: bytesText(total) });
 }
