@@ -210,8 +210,7 @@ export class RareMap extends MapOptions {
       this.#isLost = false;
       this.#viewer.setScene(scene.scene.width, scene.scene.height);
       this.#bands = bands;
-      if (emptyBorder === undefined) this.#offers.reset();
-      else this.#offers.begin();
+      this.#offers.begin(emptyBorder);
       this.#showPicture(scene, picture);
       this.#panel.showBands(scene, bands);
       this.#panel.openBands(scene);

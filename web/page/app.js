@@ -259,7 +259,6 @@ async function openEntries(entries) {
     return;
   }
   const scene = areApart(entries) && scenes.length === 1 ? scenes[0] : entries;
-  offers.reset();
   await openScene({ name: nameOf(scene), from: { entries: scene }, apart: scenes.length > 1 ? scenes : undefined });
 }
 
@@ -340,7 +339,7 @@ async function openScene(next) {
     panel.showBands(info, onBands);
     panel.showBandChoices(info, choices);
     panel.showNotices(info.notices);
-    offers.begin();
+    offers.begin(next.from.emptyBorder);
     setState("ready", bands.includes(null) ? t("bandMissing") : t("opened", { name: next.name }));
     byId("panel").scrollTop = 0;
     viewer.setScene(info.scene.width, info.scene.height);

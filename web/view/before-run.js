@@ -61,18 +61,16 @@ export class Offers {
     this.speech = speech;
     this.#matching.element.append(this.#hint);
     this.element = make("div", { id: "offers", part: "offers" }, this.#border.element, this.#resample.element, this.#matching.element);
-    this.#border.box.checked = true;
     this.#border.box.addEventListener("change", () => onBorder(this.#border.box.checked));
   }
 
-  /** Another scene. Values in other units are matched unless that is switched off, as the command does; another resolution is an offer. */
-  reset() {
-    this.#border.box.checked = true;
-    this.begin();
-  }
-
-  /** The scene that is open, opened anew. */
-  begin() {
+  /**
+   * A scene was opened. Values in other units are matched unless that is switched off, as the command does; another resolution is an offer.
+   *
+   * @param {boolean} [emptyBorder] how its empty border was taken; as no data if not given
+   */
+  begin(emptyBorder = true) {
+    this.#border.box.checked = emptyBorder;
     this.#resample.box.checked = false;
     this.#matching.box.checked = true;
   }
