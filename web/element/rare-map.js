@@ -150,7 +150,10 @@ export class RareMap extends MapOptions {
     else {
       this.#showOptions();
       if (name === "opacity") this.#viewer.setOpacity(this.opacity / 100);
-      else this.#refresh();
+      else {
+        this.#review.refresh();
+        this.#layers?.refresh();
+      }
     }
   }
 
@@ -375,11 +378,6 @@ export class RareMap extends MapOptions {
     if (this.#source) this.open(this.#source, { emptyBorder }).catch(() => {});
   }
 
-  /** An option of a finished map has changed. */
-  #refresh() {
-    this.#review.refresh();
-    this.#layers?.refresh();
-  }
 
   /** @param {OpenedScene} scene @param {import("../engine/messages.js").Preview} picture */
   #showPicture(scene, picture) {

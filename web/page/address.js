@@ -51,3 +51,16 @@ export function fileNameOf(url) {
     return last;
   }
 }
+
+/**
+ * A file on a server, by its address.
+ *
+ * @param {string} text
+ * @param {string} base
+ * @returns {{name: string, url: URL}}
+ * @throws {EngineError} `bad_address` for a text that is not an address
+ */
+export function fileAt(text, base) {
+  const url = fileUrl(text, base);
+  return { name: fileNameOf(url), url };
+}

@@ -3,7 +3,7 @@
 
 import { EngineError, toEngineError } from "../engine/errors.js";
 import { fileStem } from "../engine/names.js";
-import { addressOptions, fileNameOf, fileUrl } from "./address.js";
+import { addressOptions, fileAt } from "./address.js";
 import { hideApart, offerApart } from "./apart.js";
 import { bindControls, showSwipe } from "./controls.js";
 import { byId } from "./dom.js";
@@ -168,17 +168,13 @@ function showLoading(text) {
 }
 
 async function boot() {
-  /** @type {LoadedModel} */
-  let model;
   try {
-    model = await host.start();
+    showModel(await host.start());
+    if (state === "empty") setState("empty", t("ready"));
   } catch (cause) {
     // A file that is being opened waits for the same promise and tells about the failure itself.
     if (state !== "reading") showError(t("modelNotLoaded"), cause);
-    return;
   }
-  showModel(model);
-  if (state === "empty") setState("empty", t("ready"));
 }
 
 /** @param {LoadedModel} model */
@@ -300,8 +296,7 @@ async function openKept(found) {
 /** @param {string} text an address, relative to the page's or whole */
 async function openAddress(text) {
   try {
-    const url = fileUrl(text, location.href);
-    const name = fileNameOf(url);
+    const { name, url } = fileAt(text, location.href);
     await openScene({ name, from: { url: url.href, name } });
   } catch (cause) {
     showError(t("sceneAddress"), cause);
@@ -499,8 +494,8 @@ void startOffline(boot());
 if (address.scene) openAddress(address.scene);
 if (address.model) {
   try {
-    const source = fileUrl(address.model, location.href);
-    void considerModel({ name: fileNameOf(source), source });
+    const { name, url } = fileAt(address.model, location.href);
+    void considerModel({ name, source: url });
   } catch (cause) {
     showErrorBox(t("modelAddress"), cause);
   }
