@@ -95,6 +95,7 @@ const CAUSES = {
 const ADVICE = [
   ["not_a_tiff", "tryGeoTiff"],
   ["too_few_bands", "tryAllBands"],
+  ["band_missing", "tryAllBands"],
   ["several_products", "tryOneProduct"],
   ["grids_differ", "tryOneGrid"],
   ["no_image_among_files", "tryImages"],
