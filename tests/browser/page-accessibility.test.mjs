@@ -71,6 +71,7 @@ for (const [what, viewport] of Object.entries({ "a desktop": undefined, "a phone
       await page.click("#sample");
       assert.equal(await visit.state(["ready", "error"]), "ready", await visit.error());
       await page.click("#bands > summary");
+      await page.click("#colors summary");
       await look("scene");
       assert.equal(await visit.run(), "done", await visit.error());
       await page.click("#keep-result");
@@ -83,6 +84,15 @@ for (const [what, viewport] of Object.entries({ "a desktop": undefined, "a phone
       await page.keyboard.press("i");
       await page.waitForSelector("#pixel:not([hidden])");
       await look("result");
+      const broken = (name) => ({ name, mimeType: "application/zip", buffer: Buffer.from("This is no archive.") });
+      await page.setInputFiles("#file-input", [broken("a.zip"), broken("b.zip")]);
+      await look("scenes that wait");
+      await page.click("#queue-run");
+      await page.waitForFunction(() => document.querySelectorAll('#queue-list [data-status="failed"]').length === 2);
+      await look("scenes that failed");
+      await page.click("#kept-list [data-open]");
+      await visit.state("kept");
+      await look("kept result");
       await page.setInputFiles("#file-input", { name: "a.tif", mimeType: "image/tiff", buffer: Buffer.from("This is not an image.") });
       await visit.state("error");
       await look("error");

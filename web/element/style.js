@@ -84,6 +84,7 @@ summary { min-height: 28px; font-weight: 500; cursor: pointer; }
 .quiet { min-height: 32px; padding: 2px 6px; border-color: transparent; background: none; color: var(--_accent); text-align: start; text-decoration: underline; }
 .name .rare { margin-inline-start: 6px; padding: 0 6px; border: 1px solid var(--_line-strong); border-radius: 9px; color: var(--_muted); font-size: 0.8em; }
 .doubt { display: block; color: var(--_muted); font-size: 0.87em; }
+ul:empty, .small:empty { display: none; }
 .warnings li { padding: 6px 0; border-top: 1px solid var(--_line); }
 button, input, select { font: inherit; font-variant-numeric: inherit; color: inherit; }
 button {

@@ -283,7 +283,7 @@ async function openKept(found) {
     showKept(viewer, found, found.shown, pictures, result.opacity());
     setState("kept", t("keptOpened", { name: found.scene }));
     if (found.files.includes(REVIEW.name)) review.offer(found.stem);
-    byId("panel").scrollTop = 0;
+    byId("scene").scrollIntoView();
   } catch (cause) {
     if (token !== opened) return;
     const text = t("notOpened", { name: found.scene });

@@ -89,7 +89,7 @@ export const en = {
   remove: "Remove",
   removeNamed: "Remove {name} from the list",
   tryItAgain: "Try again",
-  tryItAgainNamed: "Try {name} again",
+  tryItAgainNamed: "Try again: {name}",
 
   // Results on this device
   keptOpened: "This is the kept result of {name}. Open the scene again to change its options.",

@@ -84,7 +84,7 @@ export const hi = {
   remove: "हटाएँ",
   removeNamed: "{name} को सूची से हटाएँ",
   tryItAgain: "फिर कोशिश करें",
-  tryItAgainNamed: "{name} की फिर कोशिश करें",
+  tryItAgainNamed: "फिर कोशिश करें: {name}",
 
   keptOpened: "यह {name} का सहेजा हुआ परिणाम है। विकल्प बदलने के लिए दृश्य फिर खोलें।",
   keeping: "{name} सहेजी जा रही है",
