@@ -32,13 +32,23 @@ const pixels = ({ rgba }) => Array.from({ length: rgba.length / 4 }, (_, i) => [
 
 test("percentiles are those of the pixels with data, and a constant band is grey", () => {
   const values = Float32Array.from({ length: 102 }, (_, i) => (i === 101 ? 9999 : 100 - i));
-  const hasData = (i) => i !== 101;
-  assert.deepEqual(stretchOf(values, hasData, [2, 98]), [2, 98]);
-  assert.deepEqual(stretchOf(values, hasData, [0, 100]), [0, 100]);
-  assert.deepEqual(stretchOf(Float32Array.of(1, Number.NaN, 3), () => true, [0, 100]), [1, 3]);
-  assert.deepEqual(stretchOf(values, () => false, [0, 100]), [0, 0]);
+  const valid = Uint8Array.from(values, (_, i) => Number(i !== 101));
+  assert.deepEqual(stretchOf(values, valid, [2, 98]), [2, 98]);
+  assert.deepEqual(stretchOf(values, valid, [0, 100]), [0, 100]);
+  assert.deepEqual(stretchOf(Float32Array.of(1, Number.NaN, 3), Uint8Array.of(1, 1, 1), [0, 100]), [1, 3]);
+  assert.deepEqual(stretchOf(values, new Uint8Array(102), [0, 100]), [0, 0]);
   assert.deepEqual([0, 2, 50, 98, 1000].map((value) => level(value, [2, 98])), [0, 0, 127, 255, 255]);
   assert.equal(level(7, [7, 7]), 128);
+});
+
+test("of a large picture, percentiles come close, and the lowest and the highest value are exact", () => {
+  const values = Float32Array.from({ length: 1_500_000 }, (_, i) => i % 1000);
+  values[777_777] = -5;
+  values[1_234_567] = 5000;
+  const valid = new Uint8Array(values.length).fill(1);
+  assert.deepEqual(stretchOf(values, valid, [0, 100]), [-5, 5000]);
+  const [low, high] = stretchOf(values, valid, [5, 95]);
+  assert.ok(Math.abs(low - 50) <= 2 && Math.abs(high - 949) <= 2, `${low}, ${high}`);
 });
 
 test("each band is stretched by itself, and pixels without data stay transparent", async () => {

@@ -8,6 +8,8 @@ const RGBA = 4;
 /** Samples of a scene that are read at once: 64 MB. Rows that a file's blocks hold together are not read twice, if blocks are no higher. */
 const MOST_SAMPLES = 1 << 24;
 const MOST_ROWS = 256;
+/** Values whose percentiles are looked for. */
+const MOST_SORTED = 1 << 18;
 /** Bands whose reduced samples are kept, so that another stretch and other combinations of them need no reading: 16 MB each at most. */
 const MOST_PLANES = 6;
 
@@ -30,16 +32,33 @@ function axis(size, step) {
 }
 
 /**
- * The values that become black and full, from the pixels with data.
+ * The values that become black and full, from the pixels with data. Of a large picture, percentiles are those of pixels spread over all of it;
+ * the lowest and the highest value are always those of all.
  *
  * @param {Float32Array} values
- * @param {(index: number) => boolean} hasData
+ * @param {Uint8Array} valid 1 where a pixel has data
  * @param {[number, number]} percentiles
  * @returns {[number, number]}
  */
-export function stretchOf(values, hasData, [low, high]) {
-  const sorted = values.filter((value, i) => !Number.isNaN(value) && hasData(i)).toSorted();
-  const at = (/** @type {number} */ percentile) => sorted[Math.round((percentile / 100) * (sorted.length - 1))] ?? 0;
+export function stretchOf(values, valid, [low, high]) {
+  // Odd, so that it does not keep to some of the columns.
+  const step = Math.floor(values.length / MOST_SORTED) * 2 + 1;
+  const picked = new Float32Array(Math.ceil(values.length / step));
+  let count = 0;
+  let [least, most] = [Infinity, -Infinity];
+  for (let i = 0; i < values.length; i++) {
+    const value = values[i];
+    if (!valid[i] || Number.isNaN(value)) continue;
+    if (value < least) least = value;
+    if (value > most) most = value;
+    if (i % step === 0) picked[count++] = value;
+  }
+  if (least > most) return [0, 0];
+  const sorted = picked.subarray(0, count).toSorted();
+  const at = (/** @type {number} */ percentile) => {
+    if (percentile === 0 || percentile === 100 || count === 0) return percentile < 50 ? least : most;
+    return sorted[Math.round((percentile / 100) * (count - 1))];
+  };
   return [at(low), at(high)];
 }
 
@@ -51,21 +70,39 @@ export function level(value, [low, high]) {
 /**
  * @param {Float32Array[]} planes red, green, blue
  * @param {[number, number][]} stretches of each
- * @param {(index: number) => boolean} hasData
+ * @param {Uint8Array} valid 1 where a pixel has data
  */
-export function paint(planes, stretches, hasData) {
-  const count = planes[0].length;
-  const rgba = new Uint8ClampedArray(count * RGBA);
-  for (let i = 0; i < count; i++) {
-    if (!hasData(i) || planes.some((plane) => Number.isNaN(plane[i]))) continue;
-    for (let channel = 0; channel < 3; channel++) rgba[i * RGBA + channel] = level(planes[channel][i], stretches[channel]);
-    rgba[i * RGBA + 3] = 255;
+export function paint(planes, stretches, valid) {
+  const rgba = new Uint8ClampedArray(valid.length * RGBA);
+  const [red, green, blue] = planes;
+  for (let i = 0, at = 0; i < valid.length; i++, at += RGBA) {
+    if (!valid[i] || Number.isNaN(red[i] + green[i] + blue[i])) continue;
+    rgba[at] = level(red[i], stretches[0]);
+    rgba[at + 1] = level(green[i], stretches[1]);
+    rgba[at + 2] = level(blue[i], stretches[2]);
+    rgba[at + 3] = 255;
   }
   return rgba;
 }
 
-/** @param {Pick<Picture, "rgba" | "width" | "height">} picture @param {number} i */
-const isOpaque = ({ rgba }, i) => rgba[i * RGBA + 3] > 0;
+/**
+ * Where a picture shows data, on another grid of the same scene.
+ *
+ * @param {Picture} picture
+ * @param {Axis} rows
+ * @param {Axis} columns
+ */
+function validOn({ rgba, width, height, extent: [left, top, shownWidth, shownHeight] }, rows, columns) {
+  const valid = new Uint8Array(rows.count * columns.count);
+  const nearest = (/** @type {Axis} */ { start, step, count }, /** @type {number} */ first, /** @type {number} */ shown, /** @type {number} */ pixels) =>
+    Uint32Array.from({ length: count }, (_, i) => Math.min(Math.floor(((start + i * step + 0.5 - first) / shown) * pixels), pixels - 1));
+  const [xs, ys] = [nearest(columns, left, shownWidth, width), nearest(rows, top, shownHeight, height)];
+  for (let row = 0, i = 0; row < rows.count; row++) {
+    const from = ys[row] * width;
+    for (let column = 0; column < columns.count; column++, i++) valid[i] = rgba[(from + xs[column]) * RGBA + 3] > 0 ? 1 : 0;
+  }
+  return valid;
+}
 
 export class Compositor {
   #read;
@@ -126,16 +163,10 @@ export class Compositor {
     const [rows, columns] = [axis(this.#height, step), axis(this.#width, step)];
     await this.#reduce([...new Set(bands)], step, rows, columns, onRows, asked);
     const planes = bands.map((band) => /** @type {Float32Array} */ (this.#planes.get(band)));
-    const [left, top, shownWidth, shownHeight] = own.extent;
-    const hasData = (/** @type {number} */ i) => {
-      const x = columns.start + (i % columns.count) * step + 0.5 - left;
-      const y = rows.start + Math.floor(i / columns.count) * step + 0.5 - top;
-      const [ownX, ownY] = [Math.floor((x / shownWidth) * own.width), Math.floor((y / shownHeight) * own.height)];
-      return isOpaque(own, Math.min(ownY, own.height - 1) * own.width + Math.min(ownX, own.width - 1));
-    };
-    const stretches = planes.map((plane) => stretchOf(plane, hasData, stretch));
+    const valid = validOn(own, rows, columns);
+    const stretches = planes.map((plane) => stretchOf(plane, valid, stretch));
     this.#drawn = { bands, stretches };
-    return { rgba: paint(planes, stretches, hasData), width: columns.count, height: rows.count, extent: [0, 0, columns.count * step, rows.count * step] };
+    return { rgba: paint(planes, stretches, valid), width: columns.count, height: rows.count, extent: [0, 0, columns.count * step, rows.count * step] };
   }
 
   /**
@@ -153,7 +184,9 @@ export class Compositor {
     this.#refuseIfOld(asked);
     const count = window.width * window.height;
     const planes = [0, 1, 2].map((channel) => values.subarray(channel * count, (channel + 1) * count));
-    return { ...own, rgba: paint(planes, drawn.stretches, (i) => isOpaque(own, i)) };
+    const valid = new Uint8Array(count);
+    for (let i = 0; i < count; i++) valid[i] = own.rgba[i * RGBA + 3] > 0 ? 1 : 0;
+    return { ...own, rgba: paint(planes, drawn.stretches, valid) };
   }
 
   /**
