@@ -15,7 +15,7 @@ const TYPESCRIPT = join(ROOT, "tests/browser/node_modules/typescript");
 
 /** What each entry point of the package gives, in the order in which it is read. */
 const ENTRIES = [
-  { entry: "raremap", about: "Sessions, runs and results, without a page.", names: ["createSession", "Session", "Run", "Result", "EngineError"], file: "api/index.d.ts" },
+  { entry: "raremap", about: "Sessions, runs and results, without a page. Its types can be imported, too: `import type { Areas } from \"raremap\"`.", names: ["createSession", "Session", "Run", "Result", "EngineError"], file: "api/index.d.ts" },
   { entry: "raremap/element", about: "Importing it registers `<rare-map>`. Attributes, events and parts: [embed.md](embed.md#the-element).", names: ["RareMap"], file: "element/index.d.ts" },
   { entry: "raremap/bridge", about: "Drives `<rare-map>` in a frame, from the page around it.", names: ["RareMapFrame", "serveElement"], file: "element/bridge.d.ts" },
 ];
