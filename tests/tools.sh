@@ -126,3 +126,15 @@ need_python_package() {
   say "installing $(grep -v '^#' "$wanted" | tr '\n' ' ')(PyPI)"
   "$venv/bin/pip" install --quiet --disable-pip-version-check -r "$wanted" && cp "$wanted" "$venv/.installed"
 }
+
+# Sets BENCH_PYTHON to an interpreter with the packages of tests/bench/requirements.txt, unless it names one already.
+need_bench_python() {
+  local venv=$RAREMAP_CACHE/bench wanted=tests/bench/requirements.txt
+  [ -z "${BENCH_PYTHON:-}" ] || return 0
+  if ! cmp -s "$wanted" "$venv/.installed"; then
+    need_venv "$venv" || return
+    say "installing $(grep -v '^#' "$wanted" | tr '\n' ' ')(PyPI)"
+    "$venv/bin/pip" install --quiet --disable-pip-version-check -r "$wanted" && cp "$wanted" "$venv/.installed" || return
+  fi
+  export BENCH_PYTHON=$venv/bin/python
+}
