@@ -74,7 +74,8 @@ need_nextest() {
   cargo nextest --version >/dev/null 2>&1 || install_crate cargo-nextest "$NEXTEST_VERSION" --locked
 }
 
-# The npm packages of a folder: of tests/browser (playwright-core, axe-core, typescript, oxlint), or of tests/package (bundlers, map libraries).
+# The npm packages of a folder: of tests/browser (playwright-core, axe-core, typescript, oxlint), of tests/package (bundlers, map libraries), or of
+# tests/bench (onnxruntime-web, Dawn).
 need_npm() { # [FOLDER]
   local folder=${1:-tests/browser}
   local marker=$folder/node_modules/.installed
