@@ -139,6 +139,7 @@ async function measureAll(host, exported, options, folder) {
   const repetitionsOf = (backend) => options.repetitions ?? REPETITIONS[backend];
   await host.open("ceilings", "bench/page/ceilings.mjs");
   const report = { adapter: await host.ask("ceilings", "adapter"), ceilings: {} };
+  if (options.backends.includes("webgpu") && !report.adapter) throw new UsageError(`${host.name} has no WebGPU adapter; --backend cpu needs none`);
   for (const backend of options.backends) {
     say(`${backend}: what this machine can do at most`);
     report.ceilings[backend] = await host.ask("ceilings", backend);

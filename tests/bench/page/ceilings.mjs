@@ -110,7 +110,8 @@ async function cpu() {
 const GROUP = 64;
 const GPU_ROUNDS = 256;
 const GPU_CHAINS = 8;
-const GPU_BYTES = 64 << 20;
+// Two buffers whose copy takes fewer groups than every device allows in a row, 65,535.
+const GPU_BYTES = 32 << 20;
 
 const multiplyAddShader = `
 @group(0) @binding(0) var<storage, read_write> sink: array<vec4f>;
@@ -164,12 +165,15 @@ async function webgpu() {
   };
   // Enough work for a large GPU, and below a second on a software adapter.
   const groups = 4096;
+  device.pushErrorScope("validation");
   const result = {
     multiply_adds_per_s: await rate(kernel(multiplyAddShader, [sink]), groups, groups * GROUP * GPU_ROUNDS * GPU_CHAINS * LANES),
     // What is read and what is written.
     bytes_per_s: await rate(kernel(copyShader, [sink, source]), GPU_BYTES / 16 / GROUP, 2 * GPU_BYTES),
   };
+  const error = await device.popErrorScope();
   device.destroy();
+  if (error) throw new Error(error.message);
   return result;
 }
 
