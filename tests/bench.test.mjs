@@ -159,7 +159,7 @@ test("bytes are counted as they are and with brotli", () => {
 });
 
 test("the bench's server isolates its origin, which threads need, and serves only its folders", async () => {
-  const folder = fileURLToPath(new URL("bench", import.meta.url));
+  const folder = fileURLToPath(new URL("bench/", import.meta.url));
   const site = await serveFolders({ bench: folder });
   try {
     const script = await fetch(new URL("bench/page/answer.mjs", site.url));

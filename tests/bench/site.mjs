@@ -3,7 +3,7 @@
 import { createReadStream } from "node:fs";
 import { stat } from "node:fs/promises";
 import { createServer } from "node:http";
-import { extname } from "node:path";
+import { extname, resolve } from "node:path";
 
 import { fileOf } from "../browser/serve.mjs";
 
@@ -17,12 +17,12 @@ const HEADERS = {
 /**
  * Serves folders, each under its name, and an empty page at `/`.
  *
- * @param {Record<string, string>} folders absolute paths by name
+ * @param {Record<string, string>} folders by name
  */
 export async function serveFolders(folders) {
   const server = createServer((request, response) => {
     const name = request.url.split("/")[1];
-    const file = Object.hasOwn(folders, name) ? fileOf(folders[name], `/${name}/`, request.url) : null;
+    const file = Object.hasOwn(folders, name) ? fileOf(resolve(folders[name]), `/${name}/`, request.url) : null;
     const send = async () => {
       if (request.url === "/") return response.writeHead(200, { ...HEADERS, "content-type": "text/html" }).end("<!doctype html><title>bench</title>");
       const info = file && (await stat(file).catch(() => null));
