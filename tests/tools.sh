@@ -74,7 +74,8 @@ need_nextest() {
   cargo nextest --version >/dev/null 2>&1 || install_crate cargo-nextest "$NEXTEST_VERSION" --locked
 }
 
-# The npm packages of a folder: of tests/browser (playwright-core, axe-core, typescript, oxlint), or of tests/package (bundlers, map libraries).
+# The npm packages of a folder: of tests/browser (playwright-core, axe-core, typescript, oxlint), of tests/package (bundlers, map libraries), or of
+# tests/bench (onnxruntime-web, Dawn).
 need_npm() { # [FOLDER]
   local folder=${1:-tests/browser}
   local marker=$folder/node_modules/.installed
@@ -125,4 +126,16 @@ need_python_package() {
   need_venv "$venv" || return
   say "installing $(grep -v '^#' "$wanted" | tr '\n' ' ')(PyPI)"
   "$venv/bin/pip" install --quiet --disable-pip-version-check -r "$wanted" && cp "$wanted" "$venv/.installed"
+}
+
+# Sets BENCH_PYTHON to an interpreter with the packages of tests/bench/requirements.txt, unless it names one already.
+need_bench_python() {
+  local venv=$RAREMAP_CACHE/bench wanted=tests/bench/requirements.txt
+  [ -z "${BENCH_PYTHON:-}" ] || return 0
+  if ! cmp -s "$wanted" "$venv/.installed"; then
+    need_venv "$venv" || return
+    say "installing $(grep -v '^#' "$wanted" | tr '\n' ' ')(PyPI)"
+    "$venv/bin/pip" install --quiet --disable-pip-version-check -r "$wanted" && cp "$wanted" "$venv/.installed" || return
+  fi
+  export BENCH_PYTHON=$venv/bin/python
 }
