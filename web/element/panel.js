@@ -1,6 +1,7 @@
 // @ts-check
 // What the element's shadow tree shows, in the element's language.
 
+import { unassigned } from "../engine/bands.js";
 import { make, swatch } from "../view/make.js";
 import { makeParts } from "./parts.js";
 import { className, Words } from "./words.js";
@@ -180,16 +181,18 @@ export class Panel {
   }
 
   /**
-   * A choice for each band that the model needs; open, if the scene does not say which bands it has.
+   * A choice for each of the model's bands; open, if the scene does not say which bands it has.
    *
    * @param {OpenedScene} opened
    * @param {(number | null)[]} assigned
    */
-  showBands({ scene, modelBands, assignment }, assigned) {
+  showBands(opened, assigned) {
+    const { scene, modelBands, optionalBands, assignment } = opened;
     const { bands, bandSelects } = this.parts;
     const choices = modelBands.flatMap((name, i) => {
       const select = make("select", { id: `band-${name}`, "data-band": name });
-      if (assigned[i] === null) select.append(new Option(this.#words.say("chooseBand"), ""));
+      const isOptional = optionalBands.includes(name);
+      if (assigned[i] === null || isOptional) select.append(new Option(this.#words.say(isOptional ? "bandNotThere" : "chooseBand"), ""));
       for (const band of scene.bands) {
         const number = this.#words.say("band", { number: band.index + 1 });
         select.append(new Option(band.name ? `${number}: ${band.name}` : number, String(band.index)));
@@ -198,7 +201,7 @@ export class Panel {
       return [make("label", { for: select.id }, name), select];
     });
     bandSelects.replaceChildren(...choices);
-    bands.open = assignment.certainty === "unknown" || assigned.includes(null);
+    bands.open = assignment.certainty === "unknown" || unassigned(opened, assigned).length > 0;
   }
 
   /** The bands that are chosen. @returns {(number | null)[]} null where none is */

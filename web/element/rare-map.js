@@ -2,6 +2,7 @@
 // <rare-map>: a scene, its options, its map and its downloads, in one element that a portal can place anywhere.
 
 import { createSession, EngineError } from "../api/index.js";
+import { assigned, unassigned } from "../engine/bands.js";
 import { toEngineError } from "../engine/errors.js";
 import { Layers, PICTURE_MAX_PX } from "../view/layers.js";
 import { save } from "../view/make.js";
@@ -238,7 +239,7 @@ export class RareMap extends Base {
       const session = await this.session;
       const scene = await session.open(source);
       const { bands } = scene.assignment;
-      const picture = await session.preview({ bands: known(bands), maxPx: PICTURE_MAX_PX });
+      const picture = await session.preview({ bands: assigned(scene, bands), maxPx: PICTURE_MAX_PX });
       if (token !== this.#opened) throw new EngineError("superseded", "another scene was opened meanwhile");
       this.#scene = scene;
       this.#isLost = false;
@@ -274,7 +275,7 @@ export class RareMap extends Base {
       this.#areas = undefined;
       this.#layers?.startRun();
       const layer = this.#kind === "none" ? undefined : this.#kind;
-      const bands = options.bands ?? known(this.#bands);
+      const bands = options.bands ?? assigned(this.#scene, this.#bands);
       const run = session.run({ ...options, bands, ...this.#decide(), layer, maxPx: PICTURE_MAX_PX });
       this.#run = run;
       this.#panel.showProgress(0, 0);
@@ -398,10 +399,10 @@ export class RareMap extends Base {
   }
 
   /** @param {OpenedScene} opened */
-  #setReady({ scene, modelBands }) {
-    const missing = modelBands.filter((_, i) => this.#bands[i] === null);
+  #setReady(opened) {
+    const missing = unassigned(opened, this.#bands);
     if (missing.length > 0) this.#setState("ready", "bandMissing", { bands: missing.join(", ") });
-    else this.#setState("ready", "ready", { name: scene.name });
+    else this.#setState("ready", "ready", { name: opened.scene.name });
   }
 
   /** The reader says which bands the scene's are: what was made with others no longer holds. */
@@ -415,7 +416,7 @@ export class RareMap extends Base {
     this.#panel.forgetResult();
     this.#setReady(scene);
     try {
-      const picture = await (await this.session).preview({ bands: known(bands), maxPx: PICTURE_MAX_PX });
+      const picture = await (await this.session).preview({ bands: assigned(scene, bands), maxPx: PICTURE_MAX_PX });
       if (token === this.#opened && bands === this.#bands) this.#showPicture(scene, picture);
       else picture.bitmap.close();
     } catch (cause) {
@@ -432,7 +433,7 @@ export class RareMap extends Base {
   /** @param {State} state @param {import("./words.js").Word} word @param {Record<string, string | number>} [values] */
   #setState(state, word, values = {}) {
     this.#state = state;
-    this.#panel.setState(state, word, values, Boolean(this.#scene), Boolean(this.#scene) && !this.#bands.includes(null));
+    this.#panel.setState(state, word, values, Boolean(this.#scene), Boolean(this.#scene && unassigned(this.#scene, this.#bands).length === 0));
   }
 
   /** @param {unknown} cause */
@@ -522,9 +523,6 @@ export class RareMap extends Base {
     return text !== null && text.trim() !== "" && value >= 0 && value <= max ? value : fallback;
   }
 }
-
-/** What a picture or a run is made with: nothing, as long as a band is missing. @param {(number | null)[]} bands */
-const known = (bands) => bands.flatMap((band) => (bands.includes(null) || band === null ? [] : [band]));
 
 /** What the element calls a scene until it is read. @param {Source} source */
 function nameOf(source) {

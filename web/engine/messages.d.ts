@@ -95,7 +95,7 @@ export interface Methods {
     progress: LoadProgress;
   };
   open: { params: SceneSource; result: OpenedScene; progress: Progress };
-  preview: { params: { bands: number[]; maxPx: number }; result: Preview; progress: never };
+  preview: { params: { bands: (number | null)[]; maxPx: number }; result: Preview; progress: never };
   detail: { params: SceneWindow; result: Picture; progress: never };
   read: { params: { window: SceneWindow; bands: number[] }; result: { values: Float32Array }; progress: never };
   lonLat: { params: { pixels: Float64Array }; result: { values: Float64Array }; progress: never };

@@ -1,6 +1,7 @@
 // @ts-check
 // The page: its states, and what happens when the user acts. The engine computes, in a worker.
 
+import { assigned, unassigned } from "../engine/bands.js";
 import { Engine, EngineError, toEngineError } from "../engine/engine.js";
 import { addressOptions, fileNameOf, fileUrl } from "./address.js";
 import { bindNumber, byId } from "./dom.js";
@@ -95,7 +96,7 @@ function setState(next, message) {
   byId("scene").hidden = !hasScene;
   byId("running").hidden = next !== "running";
   byId("run").hidden = next === "running";
-  /** @type {HTMLButtonElement} */ (byId("run")).disabled = !hasScene || next === "reading" || bands.includes(null);
+  /** @type {HTMLButtonElement} */ (byId("run")).disabled = !hasScene || next === "reading" || Boolean(info && unassigned(info, bands).length > 0);
   byId("result").hidden = !["running", "done", "cancelled"].includes(next);
   byId("incomplete").hidden = next !== "cancelled";
   showSwipe();
@@ -277,7 +278,7 @@ async function restart(isGpuSuspect) {
   await load(engine, own, isGpuSuspect);
   if (!info || !source) return;
   await engine.open(source.from);
-  showPreview(await engine.preview({ bands: assigned(bands), maxPx: PICTURE_MAX_PX }));
+  showPreview(await engine.preview({ bands: assigned(info, bands), maxPx: PICTURE_MAX_PX }));
 }
 
 // The scene
@@ -328,7 +329,7 @@ async function openScene(next) {
     const choices = [];
     for (const { bands } of opening.assignment.choices) choices.push(await engine.preview({ bands, maxPx: CHOICE_MAX_PX }));
     // Last, so that parts of the scene are drawn as it is.
-    const picture = await engine.preview({ bands: assigned(opening.assignment.bands), maxPx: PICTURE_MAX_PX });
+    const picture = await engine.preview({ bands: assigned(opening, opening.assignment.bands), maxPx: PICTURE_MAX_PX });
     if (token !== opened) return;
     info = opening;
     bands = info.assignment.bands;
@@ -339,7 +340,7 @@ async function openScene(next) {
     // Values in other units are matched unless that is switched off, as the command does; another resolution is an offer.
     /** @type {HTMLInputElement} */ (byId("resample")).checked = false;
     /** @type {HTMLInputElement} */ (byId("matching")).checked = true;
-    setState("ready", bands.includes(null) ? t("bandMissing") : t("opened", { name: next.name }));
+    setState("ready", unassigned(info, bands).length > 0 ? t("bandMissing") : t("opened", { name: next.name }));
     byId("panel").scrollTop = 0;
     viewer.setScene(info.scene.width, info.scene.height);
     showPreview(picture);
@@ -369,20 +370,16 @@ function showPreview({ bitmap, extent, note, matching, warnings }) {
   byId("scene-note").textContent = note;
 }
 
-/** What stands for the scene's bands in a picture: none, as long as one is missing. @param {panel.Bands} chosen */
-function assigned(chosen) {
-  return chosen.flatMap((band) => (chosen.includes(null) || band === null ? [] : [band]));
-}
-
 /** @param {panel.Bands} chosen */
 async function onBands(chosen) {
   const token = opened;
+  if (!info) return;
   bands = chosen;
   clearError();
   clearResult();
-  setState("ready", t(chosen.includes(null) ? "bandMissing" : "bandsChanged"));
+  setState("ready", t(unassigned(info, chosen).length > 0 ? "bandMissing" : "bandsChanged"));
   try {
-    const picture = await engine.preview({ bands: assigned(chosen), maxPx: PICTURE_MAX_PX });
+    const picture = await engine.preview({ bands: assigned(info, chosen), maxPx: PICTURE_MAX_PX });
     if (token === opened && bands === chosen) showPreview(picture);
   } catch (cause) {
     if (token === opened) showError(t("notDrawnWithBands"), cause);
@@ -432,7 +429,7 @@ async function runScene() {
       setState("ready", t("cancelledEarly"));
       return;
     }
-    const options = { bands: assigned(bands), tile: address.tile, ...panel.chosenOffers() };
+    const options = { bands: info ? assigned(info, bands) : [], tile: address.tile, ...panel.chosenOffers() };
     const { done, total, cancelled, secs, workers } = await engine.run(options, {
       onProgress: ({ done, total }) => showProgress(done, total, timer.left(done, total)),
       onPicture: (picture) => result.showPart(picture),

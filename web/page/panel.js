@@ -118,7 +118,7 @@ export function showBandChoices(info, pictures) {
     const { bitmap } = pictures[i];
     const canvas = make("canvas", { width: bitmap.width, height: bitmap.height, "aria-hidden": "true" });
     canvas.getContext("2d")?.drawImage(bitmap, 0, 0);
-    const numbers = info.modelBands.map((name, at) => `${bandName(name)} ${bands[at] + 1}`).join(", ");
+    const numbers = info.modelBands.map((name, at) => `${bandName(name)} ${bandNumber(bands[at])}`).join(", ");
     const button = make("button", { type: "button", class: "secondary" }, canvas, make("span", {}, product), make("span", { class: "muted" }, numbers));
     button.addEventListener("click", () => chooseBands(info, bands));
     return button;
@@ -128,14 +128,17 @@ export function showBandChoices(info, pictures) {
 
 /**
  * @param {OpenedScene} info
- * @param {number[]} bands
+ * @param {Bands} bands
  */
 function chooseBands(info, bands) {
   info.modelBands.forEach((name, i) => {
-    /** @type {HTMLSelectElement} */ (byId(`band-${name}`)).value = String(bands[i]);
+    /** @type {HTMLSelectElement} */ (byId(`band-${name}`)).value = String(bands[i] ?? "");
   });
   byId(`band-${info.modelBands[0]}`).dispatchEvent(new Event("change"));
 }
+
+/** @param {number | null} band from 0 */
+const bandNumber = (band) => (band === null ? t("missing") : String(band + 1));
 
 /**
  * @param {OpenedScene} info
@@ -146,16 +149,16 @@ export function showBands(info, onChange) {
   const selects = info.modelBands.map((name, i) => {
     const select = make("select", { id: `band-${name}`, "data-band": name });
     const guessed = info.assignment.bands[i];
+    const isOptional = info.optionalBands.includes(name);
     // Only a person can say which band it is that the scene does not seem to have.
-    if (guessed === null) select.append(new Option(t("chooseBand"), ""));
+    if (guessed === null || isOptional) select.append(new Option(t(isOptional ? "bandNotThere" : "chooseBand"), ""));
     select.append(...info.scene.bands.map((band) => new Option(label(band), String(band.index))));
     select.value = guessed === null ? "" : String(guessed);
     return select;
   });
   const chosen = () => selects.map((select) => (select.value === "" ? null : Number(select.value)));
   const summarize = () => {
-    const number = (/** @type {number | null} */ band) => (band === null ? t("missing") : String(band + 1));
-    const parts = info.modelBands.map((name, i) => `${bandName(name)} ${number(chosen()[i])}`);
+    const parts = info.modelBands.map((name, i) => `${bandName(name)} ${bandNumber(chosen()[i])}`);
     byId("bands-summary").textContent = parts.join(", ");
   };
   for (const select of selects) {
