@@ -93,11 +93,17 @@ pub fn run(args: &BenchArgs) -> Result<()> {
         return Ok(());
     }
     println!("{} on {}", measured.model, measured.device);
-    println!("{:>8} {:>12} {:>12} {:>22}", "tile, px", "first, ms", "median, ms", "quartiles, ms");
+    println!(
+        "{:>8} {:>12} {:>12} {:>22}",
+        "tile, px", "first, ms", "median, ms", "quartiles, ms"
+    );
     for (edge, times) in &measured.tiles {
         let [lower, upper] = times.quartiles_ms;
         let quartiles = format!("{lower:.2} to {upper:.2}");
-        println!("{edge:>8} {:>12.2} {:>12.2} {quartiles:>22}", times.first_ms, times.median_ms);
+        println!(
+            "{edge:>8} {:>12.2} {:>12.2} {quartiles:>22}",
+            times.first_ms, times.median_ms
+        );
     }
     Ok(())
 }
@@ -105,7 +111,7 @@ pub fn run(args: &BenchArgs) -> Result<()> {
 fn measure(model: &impl TileModel, channels: usize, edge: usize, runs: usize) -> Result<TileTimes> {
     // Any numbers of the usual size will do, as long as they are not all equal.
     let input: Vec<f32> = (0..channels * edge * edge).map(|at| (at as f32 * 0.7).sin()).collect();
-    let mut timed = || -> Result<f64> {
+    let timed = || -> Result<f64> {
         let input = input.clone();
         let began = Instant::now();
         block_on(model.forward_tile(input, edge, edge))?;

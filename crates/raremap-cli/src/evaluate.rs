@@ -91,7 +91,10 @@ pub fn run(args: &EvaluateArgs) -> Result<()> {
     let optional = file.card.optional_bands();
     let without: Vec<&str> = args.without_bands.iter().map(String::as_str).collect();
     if let Some(name) = without.iter().find(|name| !optional.contains(name)) {
-        bail!("--without-bands: {name} is not one of the model's optional bands ({})", optional.join(", "));
+        bail!(
+            "--without-bands: {name} is not one of the model's optional bands ({})",
+            optional.join(", ")
+        );
     }
     let card = file.card.without(&without);
     let read = |path: &PathBuf| {

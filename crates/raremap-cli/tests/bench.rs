@@ -20,7 +20,10 @@ fn each_size_of_tile_has_its_times() {
         assert!(number(&times["first_ms"]) > 0.0);
     }
     let table = succeed(&path, &["bench", "--tile", "32", "--runs", "1"]);
-    assert!(table.contains("SegFormer-B0 with random weights on cpu") && table.contains("median, ms"), "{table}");
+    assert!(
+        table.contains("SegFormer-B0 with random weights on cpu") && table.contains("median, ms"),
+        "{table}"
+    );
 }
 
 #[test]

@@ -42,7 +42,7 @@ fn a_model_works_with_an_optional_band_and_without_it() {
     succeed(&folder, &["train", "recipe.toml", "--out", "run"]);
     succeed(&folder, &["export", "run", "--out", "shores.raremap"]);
     let card = json(&succeed(&folder, &["inspect", "shores.raremap", "--json"]));
-    assert!(card.to_string().contains("\"optional\":true"), "{card}");
+    assert!(card.to_string().contains("\"raremap:optional\":true"), "{card}");
 
     // Water is dark in the near infrared alone, so the model cannot tell it without.
     let water_iou = |more: &[&str]| {
@@ -54,11 +54,26 @@ fn a_model_works_with_an_optional_band_and_without_it() {
     };
     let (with, without) = (water_iou(&[]), water_iou(&["--without-bands", "nir"]));
     assert!(with > 0.9 && without < with - 0.1, "{with} with, {without} without");
-    let error = fail(&folder, &["evaluate", "shores.raremap", "dataset.toml", "--without-bands", "green"]);
-    assert!(error.contains("green is not one of the model's optional bands (nir)"), "{error}");
+    let error = fail(
+        &folder,
+        &["evaluate", "shores.raremap", "dataset.toml", "--without-bands", "green"],
+    );
+    assert!(
+        error.contains("green is not one of the model's optional bands (nir)"),
+        "{error}"
+    );
 
     let predict = |bands: &str| {
-        let arguments = ["predict", "shores.raremap", "data/images/4.tif", "--out", "results", "--bands", bands, "--json"];
+        let arguments = [
+            "predict",
+            "shores.raremap",
+            "data/images/4.tif",
+            "--out",
+            "results",
+            "--bands",
+            bands,
+            "--json",
+        ];
         json(&succeed(&folder, &arguments))
     };
     let with = predict("green=1,nir=2");
@@ -67,6 +82,17 @@ fn a_model_works_with_an_optional_band_and_without_it() {
     let without = predict("green=1");
     assert_eq!(codes(&without["notices"]), ["optional_bands_missing"]);
     assert_eq!(without["options"]["bands"].to_string(), r#"{"green":1}"#);
-    let error = fail(&folder, &["predict", "shores.raremap", "data/images/4.tif", "--out", "results", "--bands", "nir=2"]);
+    let error = fail(
+        &folder,
+        &[
+            "predict",
+            "shores.raremap",
+            "data/images/4.tif",
+            "--out",
+            "results",
+            "--bands",
+            "nir=2",
+        ],
+    );
     assert!(error.contains("green is missing"), "{error}");
 }

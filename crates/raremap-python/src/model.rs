@@ -11,9 +11,9 @@ use pyo3::types::PyBytes;
 use raremap_device::Backend;
 use raremap_files::{FilesError, PredictOptions};
 use raremap_infer::{
-    BandClues, BandGuess, Certainty, InferError, Matching, RunOptions, SceneLogits, TilePlan, View, card_for_bands, card_for_scene,
-    compare_statistics, guess_bands, guess_scene_bands, match_statistics, parse_bands, prepare_run, preview_for_statistics, run_plan,
-    run_scene,
+    BandClues, BandGuess, Certainty, InferError, Matching, RunOptions, SceneLogits, TilePlan, View, card_for_bands,
+    card_for_scene, compare_statistics, guess_bands, guess_scene_bands, match_statistics, parse_bands, prepare_run,
+    preview_for_statistics, run_plan, run_scene,
 };
 use raremap_model::Card;
 use raremap_output::OutputOptions;
@@ -464,11 +464,7 @@ impl Model {
 
 /// Which band is which: as the caller says, or as the names and values say.
 /// The card is that of the scene.
-fn assign(
-    scene: &ArrayScene<'_>,
-    card: &Card,
-    bands: Option<&str>,
-) -> Result<(Card, BandGuess, Vec<usize>), Failure> {
+fn assign(scene: &ArrayScene<'_>, card: &Card, bands: Option<&str>) -> Result<(Card, BandGuess, Vec<usize>), Failure> {
     use raremap_scene::Scene;
     if let Some(bands) = bands {
         let files = vec![""; scene.scene_info().band_count()];

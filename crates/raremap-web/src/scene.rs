@@ -13,7 +13,10 @@ use raremap_scene::Scene as _;
 
 use crate::error::SessionError;
 use crate::source::SceneImage;
-use crate::types::{BandAssignment, Grid, Notice, OpenedScene, Picture, PreviewOptions, SceneBand, SceneFacts, ScenePreview, SceneWindow};
+use crate::types::{
+    BandAssignment, Grid, Notice, OpenedScene, Picture, PreviewOptions, SceneBand, SceneFacts, ScenePreview,
+    SceneWindow,
+};
 
 /// A scene that has been opened.
 pub struct Scene {
@@ -33,7 +36,13 @@ pub struct Scene {
 
 impl Scene {
     /// A scene of files with these names; `doubts` are about their reflectance.
-    pub fn new(files: Vec<String>, image: SceneImage, mut doubts: Vec<Warning>, fitted: Card, guess: BandGuess) -> Self {
+    pub fn new(
+        files: Vec<String>,
+        image: SceneImage,
+        mut doubts: Vec<Warning>,
+        fitted: Card,
+        guess: BandGuess,
+    ) -> Self {
         // Here the bands can still be assigned by hand.
         let missing = refuse_missing_bands(&image, &fitted.required_bands()).err();
         doubts.extend(missing.map(|missing| Warning {

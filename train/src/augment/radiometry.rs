@@ -128,7 +128,10 @@ fn lose_optional(
     rng: &mut StdRng,
 ) {
     let has_none = happens(rng, section.none);
-    let optional = drawn.iter_mut().zip(&statistics.optional).filter(|(_, optional)| **optional);
+    let optional = drawn
+        .iter_mut()
+        .zip(&statistics.optional)
+        .filter(|(_, optional)| **optional);
     for (band, _) in optional {
         // Drawn for each band in any case, so that one seed gives the same crops whatever the first draw says.
         let is_missing = happens(rng, section.each_missing);
@@ -236,7 +239,10 @@ mod tests {
             lost[usize::from(missing[1]) + 2 * usize::from(missing[2])] += 1;
         }
         let both = 0.4 + 0.6 * 0.25 * 0.25;
-        for (count, expected) in lost.into_iter().zip([0.6 * 0.75 * 0.75, 0.6 * 0.25 * 0.75, 0.6 * 0.25 * 0.75, both]) {
+        for (count, expected) in lost
+            .into_iter()
+            .zip([0.6 * 0.75 * 0.75, 0.6 * 0.25 * 0.75, 0.6 * 0.25 * 0.75, both])
+        {
             let share = f64::from(count) / 4000.0;
             assert!((share - expected).abs() < 0.03, "{share} instead of {expected}");
         }

@@ -14,8 +14,8 @@ use pollster::block_on;
 use raremap_geo::pixel_areas;
 use raremap_infer::{
     BandChoice, BandGuess, DecideOptions, InferError, MatchMode, OpenOptions, Progress, RunHooks, RunOptions,
-    SceneLogits, Tiling, Warning, card_for_bands, card_for_scene, guess_scene_bands, not_resampled, parse_bands, prepare_run, refuse_missing_bands,
-    resampling, run_notes, run_scene,
+    SceneLogits, Tiling, Warning, card_for_bands, card_for_scene, guess_scene_bands, not_resampled, parse_bands,
+    prepare_run, refuse_missing_bands, resampling, run_notes, run_scene,
 };
 use raremap_io::{IoError, Scratch};
 use raremap_model::Card;

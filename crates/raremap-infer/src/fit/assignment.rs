@@ -129,7 +129,12 @@ mod tests {
             parse("green=2,red=3,nir=4,blue=1").expect("valid"),
             [Some(1), Some(2), Some(3), Some(0), None]
         );
-        assert!(parse("green=2,red=3,swir1=4").unwrap_err().to_string().contains("nir is missing"));
+        assert!(
+            parse("green=2,red=3,swir1=4")
+                .unwrap_err()
+                .to_string()
+                .contains("nir is missing")
+        );
     }
 
     #[test]

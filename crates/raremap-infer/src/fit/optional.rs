@@ -104,7 +104,10 @@ mod tests {
         let all = ["green", "red", "nir", "blue", "swir1"];
         assert_eq!(named(&["swir1", "nir", "red", "green", "blue"]), all);
         assert_eq!(named(&["green", "red", "nir"]), all[..3]);
-        assert_eq!(named(&["green", "red", "nir", "swir1"]), ["green", "red", "nir", "swir1"]);
+        assert_eq!(
+            named(&["green", "red", "nir", "swir1"]),
+            ["green", "red", "nir", "swir1"]
+        );
         // Five unnamed bands are RapidEye's more often than anything with short-wave infrared.
         assert_eq!(found(&[None; 4]), all[..4]);
         assert_eq!(found(&[None; 5]), all[..4]);
@@ -119,7 +122,11 @@ mod tests {
         assert_eq!(fitted.scene_bands(), ["green", "red", "nir", "swir1"]);
         assert_eq!(bands, [1, 2, 3, 5]);
         let notice = about_missing(&fitted).expect("blue is missing");
-        assert!(notice.message.starts_with("The map is made without blue:"), "{}", notice.message);
+        assert!(
+            notice.message.starts_with("The map is made without blue:"),
+            "{}",
+            notice.message
+        );
         assert_eq!(about_missing(&card), None);
         for (wrong, part) in [
             (vec![Some(0), None, Some(2), None, None], "red is not assigned"),

@@ -199,7 +199,9 @@ mod tests {
         ];
         let normalizer = Normalizer::new(&bands).expect("a valid card");
         assert_eq!((normalizer.channels(), normalizer.scene_bands()), (3, 1));
-        let output = normalizer.normalize(&[12.0, 14.0], &[true, false]).expect("lengths agree");
+        let output = normalizer
+            .normalize(&[12.0, 14.0], &[true, false])
+            .expect("lengths agree");
         assert_eq!(output, [1.0, 0.0, 0.0, 0.0, 0.0, 0.0]);
     }
 
