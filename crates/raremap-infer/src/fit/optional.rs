@@ -82,14 +82,16 @@ mod tests {
 
     /// The scene bands of the card with optional blue and swir1, for a scene of bands with these names.
     fn found(names: &[Option<&str>]) -> Vec<String> {
-        let values = vec![100u16; 4 * names.len()];
+        let plane = [100.0; 4];
         let image = OutputImage {
             width: 2,
             height: 2,
-            samples: OutputSamples::U16(&values),
+            samples: OutputSamples::F32 {
+                bands: vec![&plane; names.len()],
+            },
             nodata: None,
             color_table: None,
-            band_names: names.iter().map(|name| name.map(str::to_owned)).collect(),
+            band_names: names.iter().map(|name| name.unwrap_or_default().to_owned()).collect(),
             metadata: vec![],
         };
         let bytes = encode_geotiff(&image, None).expect("a small image");
