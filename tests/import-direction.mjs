@@ -41,7 +41,8 @@ export const RULES = {
 const LINES = [
   { pattern: /\bstd::fs\b|\bFile::(open|create)\b/, members: ["raremap-model", "raremap-geo", "raremap-tiff", "raremap-scene", "raremap-infer", "raremap-output", "raremap-web"],
     what: "touches files; only raremap-io, raremap-files, raremap-cli, raremap-python, train and tests do" },
-  { pattern: /\bDevice::(default|flex|wgpu|webgpu|vulkan|metal|cuda|rocm|cpu|ndarray)\w*\(/,
+  // Comparing with a device is not choosing it.
+  { pattern: /(?<!== )\bDevice::(default|flex|wgpu|webgpu|vulkan|metal|cuda|rocm|cpu|ndarray)\w*\(/,
     members: [...RUNNING, "raremap-output", "raremap-files", "raremap-python", "raremap-cli"], what: "chooses a device; only raremap-device, train, raremap-web, the examples and tests do" },
 ];
 

@@ -1,10 +1,10 @@
 """Water of a model on georeferenced scenes with labels, beside what NDWI finds on the same pixels, and whether the map depends on the tile.
 
     python3 -m pip install numpy rasterio
-    python3 tests/bench/water_on_scenes.py target/release/raremap web/models/default.raremap SCENES OUT [predict options]
+    python3 tests/bench/water_on_scenes.py target/release/raremap web/models/default.raremap SCENES OUT [--required-only] [predict options]
 
 SCENES is a folder of your own with the scenes and their labels, under the names below: they are not part of the repository, and one that is not
-there is skipped. OUT keeps the masks.
+there is skipped. OUT keeps the masks. With --required-only, the model gets none of the bands that it can do without.
 """
 import json
 import os
@@ -16,12 +16,13 @@ import rasterio
 
 WATER = 5
 TILES = (128, 256, 512)
-# File, label file, its values of water and of land, bands of green, red and near infrared.
+# File, label file, its values of water and of land, bands.
 SCENES = {
-    "spain (Sentinel-2 L1C, 10 m)": ("Spain_7370579_S2Hand", "Spain_7370579_LabelHand", 1, 0, (3, 4, 8)),
-    "naip (8 bits, 5 m)": ("naip_2018", "naip_2018_label", 5, 254, (2, 3, 4)),
-    "landsat 1985 (8 bits, 30 m)": ("landsat_1985", None, None, None, (4, 3, 2)),
-    "landsat 2020 (8 bits, 30 m)": ("landsat_2020", None, None, None, (4, 3, 2)),
+    "spain (Sentinel-2 L1C, 10 m)": ("Spain_7370579_S2Hand", "Spain_7370579_LabelHand", 1, 0,
+                                      {"blue": 2, "green": 3, "red": 4, "nir": 8, "swir1": 12}),
+    "naip (8 bits, 5 m)": ("naip_2018", "naip_2018_label", 5, 254, {"blue": 1, "green": 2, "red": 3, "nir": 4}),
+    "landsat 1985 (8 bits, 30 m)": ("landsat_1985", None, None, None, {"swir1": 1, "nir": 2, "red": 3, "green": 4}),
+    "landsat 2020 (8 bits, 30 m)": ("landsat_2020", None, None, None, {"swir1": 1, "nir": 2, "red": 3, "green": 4}),
 }
 
 
@@ -34,9 +35,17 @@ def iou(one, other):
     return (one & other).sum() / max(1, (one | other).sum())
 
 
+def model_bands(binary, model):
+    """Names of the bands that the model reads from a scene, and those of them that it can do without."""
+    done = subprocess.run([binary, "inspect", model, "--json"], capture_output=True, text=True, check=True)
+    properties = json.loads(done.stdout)["card"]["properties"]
+    bands = [band for band in properties["mlm:input"][0]["bands"] if "expression" not in band]
+    return [band["name"] for band in bands], {band["name"] for band in bands if band.get("raremap:optional")}
+
+
 def predict(binary, model, scene, bands, out, tile, options):
     os.makedirs(out, exist_ok=True)
-    names = ",".join(f"{name}={band}" for name, band in zip(("green", "red", "nir"), bands))
+    names = ",".join(f"{name}={band}" for name, band in bands.items())
     command = [binary, "predict", model, scene, "--out", out, "--bands", names, "--json", *options]
     done = subprocess.run(command + (["--tile", str(tile)] if tile else []), capture_output=True, text=True)
     if done.returncode:
@@ -45,14 +54,18 @@ def predict(binary, model, scene, bands, out, tile, options):
 
 
 def main(binary, model, data, out, *options):
+    names, optional = model_bands(binary, model)
+    left_out = optional if "--required-only" in options else set()
+    options = [option for option in options if option != "--required-only"]
     for name, (image, label, water, land, bands) in SCENES.items():
         scene = f"{data}/{image}.tif"
         if not os.path.exists(scene):
             print(f"skipped: {scene} is not there")
             continue
-        of = lambda tile: predict(binary, model, scene, bands, f"{out}/{image}_{tile or 'default'}", tile, options)
+        given = {band: number for band, number in bands.items() if band in names and band not in left_out}
+        of = lambda tile: predict(binary, model, scene, given, f"{out}/{image}_{tile or 'default'}", tile, options)
         mask, summary = of(None)
-        green, _, nir = read(scene, list(bands)).astype("float32")
+        green, nir = read(scene, [bands["green"], bands["nir"]]).astype("float32")
         ndwi = (green - nir) / np.maximum(green + nir, 1)
         seen = mask < 255
         if label:

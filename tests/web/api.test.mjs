@@ -12,6 +12,8 @@ import { FakeWorker } from "./fake-worker.mjs";
 const CARD = { rareClasses: ["water", "wetland"] };
 const SCENE = {
   scene: { name: "BAND2.tif, BAND3.tif", width: 300, height: 200, bands: [], grid: null, crs: null },
+  modelBands: ["green", "red", "nir"],
+  optionalBands: [],
   assignment: { bands: [0, 1, 2] },
   modelBands: ["green", "red", "nir"],
   warnings: [{ code: "resolution", message: "coarse" }],

@@ -5,12 +5,14 @@ use std::path::Path;
 
 use burn::store::{BurnpackStore, ModuleStore, bridge};
 use burn::tensor::TensorData;
-use raremap_model::{ModelFile, Network, apply_parameters, parameters_of};
+use raremap_model::{Card, ModelFile, Network, apply_parameters, parameters_of};
 
 use crate::error::{Context, Result, ensure, failure};
 
 type Parameters = BTreeMap<String, TensorData>;
 
+/// Name of the card beside a run's weights, which `raremap export` completes.
+pub const CARD: &str = "card.json";
 /// A weights file's name ends like this; anything else is a run's.
 const WEIGHTS_FILE: &str = "raremap";
 /// How many misfits an error lists.
@@ -18,11 +20,26 @@ const LISTED: usize = 6;
 
 /// Puts the weights in `path` into `model`, except for parameters whose names begin with one of `without`; those stay as they are.
 ///
+/// `bands` are the names of the network's input channels. Where the file's card names others, weights go to the channel of the same name. Channels
+/// that the file does not know start at zero, so that the network is at first the one that was stored.
+///
 /// # Errors
 /// If the file cannot be read, or if its parameters are not the network's: the message then names them, with their shapes.
-pub fn start_from(model: &mut Network, path: &Path, without: &[String]) -> Result<()> {
-    let stored = read_parameters(path).with_context(|| format!("model.start_from: cannot read {}", path.display()))?;
+pub fn start_from(model: &mut Network, path: &Path, without: &[String], bands: &[&str]) -> Result<()> {
+    let read = || -> Result<_> { Ok((read_parameters(path)?, bands_of(path)?)) };
+    let (mut stored, stored_bands) =
+        read().with_context(|| format!("model.start_from: cannot read {}", path.display()))?;
     let own = parameters_of(model)?;
+    if let Some(stored_bands) = stored_bands.filter(|stored| stored != bands) {
+        for (name, data) in &mut stored {
+            let moved = own
+                .get(name)
+                .and_then(|own| move_channels(data, own, &stored_bands, bands));
+            if let Some(moved) = moved {
+                *data = moved;
+            }
+        }
+    }
     let left_out = |name: &String| without.iter().any(|beginning| name.starts_with(beginning.as_str()));
     for beginning in without {
         ensure!(
@@ -74,6 +91,41 @@ fn misfits(own: &Parameters, stored: &Parameters, left_out: impl Fn(&String) -> 
         .collect()
 }
 
+/// Names of the input channels of the network in a file, if its card is known: that of a weights file, or the one beside a run's weights.
+fn bands_of(path: &Path) -> Result<Option<Vec<String>>> {
+    let card = if path.extension().is_some_and(|extension| extension == WEIGHTS_FILE) {
+        ModelFile::from_bytes(&std::fs::read(path)?)?.card
+    } else {
+        let card = path.with_file_name(CARD);
+        if !card.is_file() {
+            return Ok(None);
+        }
+        Card::from_stac(&serde_json::from_slice(&std::fs::read(card)?)?)?
+    };
+    Ok(Some(card.bands.into_iter().map(|band| band.name).collect()))
+}
+
+/// The weights of a convolution of the input, `[to, bands, h, w]`, for the bands of another network whose weights have the shape of `own`; `None`
+/// if these are not such weights.
+fn move_channels(stored: &TensorData, own: &TensorData, from: &[String], to: &[&str]) -> Option<TensorData> {
+    let [out, channels, height, width] = <[usize; 4]>::try_from(&stored.shape()[..]).ok()?;
+    if channels != from.len() || own.shape()[..] != [out, to.len(), height, width] {
+        return None;
+    }
+    let values = stored.try_to_vec::<f32>().ok()?;
+    let kernel = height * width;
+    let mut moved = vec![0.0; out * to.len() * kernel];
+    let rows = moved.chunks_exact_mut(to.len() * kernel);
+    for (row, weights) in rows.zip(values.chunks_exact(channels * kernel)) {
+        for (plane, name) in row.chunks_exact_mut(kernel).zip(to) {
+            if let Some(at) = from.iter().position(|from| from == name) {
+                plane.copy_from_slice(&weights[at * kernel..(at + 1) * kernel]);
+            }
+        }
+    }
+    Some(TensorData::new(moved, [out, to.len(), height, width]))
+}
+
 /// All parameters in a file, by the names that a weights file has.
 fn read_parameters(path: &Path) -> Result<Parameters> {
     if path.extension().is_some_and(|extension| extension == WEIGHTS_FILE) {
@@ -116,7 +168,7 @@ mod tests {
 
     fn error(model: &mut Network, path: &Path, without: &[&str]) -> String {
         let without: Vec<String> = without.iter().map(|&beginning| beginning.to_owned()).collect();
-        format!("{:#}", start_from(model, path, &without).expect_err("refused"))
+        format!("{:#}", start_from(model, path, &without, &[]).expect_err("refused"))
     }
 
     #[test]
@@ -126,7 +178,7 @@ mod tests {
         let first = network(3, [4, 8]);
         save_module(&first, &path).expect("writes");
         let mut second = network(3, [4, 8]);
-        start_from(&mut second, &path, &[]).expect("the same network");
+        start_from(&mut second, &path, &[], &[]).expect("the same network");
         let (first, second) = (
             parameters_of(&first).expect("readable"),
             parameters_of(&second).expect("readable"),
@@ -149,7 +201,7 @@ mod tests {
         );
         assert!(!found.contains("encoder"), "{found}");
         let before = parameters_of(&five).expect("readable");
-        start_from(&mut five, &path, &["heads.".to_owned()]).expect("the rest fits");
+        start_from(&mut five, &path, &["heads.".to_owned()], &[]).expect("the rest fits");
         let (after, three) = (
             parameters_of(&five).expect("readable"),
             parameters_of(&three).expect("readable"),
@@ -169,7 +221,8 @@ mod tests {
         let file = ModelFile::from_bytes(&std::fs::read(&path).expect("the default model")).expect("valid");
         let device = Device::flex().autodiff();
         let mut network = file.card.architecture.init(&device);
-        start_from(&mut network, &path, &[]).expect("its own architecture");
+        let bands: Vec<&str> = file.card.bands.iter().map(|band| band.name.as_str()).collect();
+        start_from(&mut network, &path, &[], &bands).expect("its own architecture");
         assert_eq!(&parameters_of(&network).expect("readable"), file.parameters());
         let loss = network
             .forward(burn::tensor::Tensor::ones([1, 5, 32, 32], &device))
@@ -177,6 +230,40 @@ mod tests {
             .mean();
         let gradients = burn::optim::GradientsParams::from_grads(loss.backward(), &network);
         assert!(!gradients.is_empty(), "loaded parameters are trained");
+    }
+
+    #[test]
+    fn a_network_with_more_bands_starts_as_the_one_that_was_stored() {
+        let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../web/models/default.raremap");
+        let file = ModelFile::from_bytes(&std::fs::read(&path).expect("the default model")).expect("valid");
+        let Architecture::Segformer(mut config) = file.card.architecture.clone() else {
+            panic!("the default model is a SegFormer");
+        };
+        let known: Vec<&str> = file.card.bands.iter().map(|band| band.name.as_str()).collect();
+        // Two more, in other places.
+        let more = [&["coastal"][..], &known[1..], &["swir2"], &known[..1]].concat();
+        config.in_channels = more.len();
+        let device = Device::flex().autodiff();
+        let mut network = Architecture::from(config).init(&device);
+        start_from(&mut network, &path, &[], &more).expect("moved");
+        let mut stored = file.card.architecture.init(&device);
+        start_from(&mut stored, &path, &[], &known).expect("its own architecture");
+        let logits = |network: &Network, bands: &[&str]| {
+            let values = |name: &&str| {
+                let seed = name.bytes().map(f32::from).sum::<f32>();
+                (0..32 * 32).map(move |at| (at as f32 * 0.37 + seed).sin())
+            };
+            let data: Vec<f32> = bands.iter().flat_map(values).collect();
+            let data = TensorData::new(data, [1, bands.len(), 32, 32]);
+            let main = network
+                .forward(burn::tensor::Tensor::<4>::from_data(data, &device))
+                .main;
+            main.into_data().try_to_vec::<f32>().expect("floats")
+        };
+        let (one, other) = (logits(&stored, &known), logits(&network, &more));
+        let differences = one.iter().zip(&other).map(|(one, other)| (one - other).abs());
+        let largest = differences.fold(0.0, f32::max);
+        assert!(largest < 1e-4, "{largest}");
     }
 
     #[test]

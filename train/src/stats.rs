@@ -218,6 +218,7 @@ mod tests {
         let band = Band {
             name: "nir".into(),
             source: BandSource::Scene,
+            optional: false,
             mean: 50.0,
             std: 1.0,
         };

@@ -1,6 +1,7 @@
 // @ts-check
 // A session: a model in a worker of its own, and the scene that it maps.
 
+import { assigned } from "../engine/bands.js";
 import { Engine, EngineError, toEngineError } from "../engine/engine.js";
 import { fileStem } from "../engine/names.js";
 import { abortable } from "./abort.js";
@@ -55,8 +56,9 @@ const INSPECT_MAX_PX = 512;
  * @property {string | null} resolution size of a pixel, in words
  * @property {Grid | null} grid where its pixels are; null without georeferencing
  * @property {boolean} hasAreas whether areas can be measured on the ground
- * @property {string[]} modelBands names of the bands that the model needs
- * @property {BandAssignment} assignment which of the scene's bands these are
+ * @property {string[]} modelBands names of the model's bands
+ * @property {string[]} optionalBands names of those that a scene may lack
+ * @property {BandAssignment} assignment which of the scene's bands the model's are
  * @property {Notice[]} warnings what does not fit the model, its values among them
  * @property {Notice[]} notices what was done with the files
  * @property {string | null} matching how the values could be made like those of training, in words; null if they need not be
@@ -64,7 +66,8 @@ const INSPECT_MAX_PX = 512;
  * @property {ModelCard} card of the model
  *
  * @typedef {object} RunOptions
- * @property {number[]} [bands] the scene's band, from 0, for each that the model needs; the assignment of `inspect` if absent
+ * @property {(number | null)[]} [bands] the scene's band, from 0, for each of the model's, null for an optional one that is not there; the
+ *   assignment of `inspect` if absent
  * @property {number} [tile] edge of a tile in pixels, a multiple of 32
  * @property {boolean} [resample] whether to run at the model's resolution
  * @property {boolean} [matching] whether to make the values like those of training where they are not; true if absent
@@ -209,18 +212,19 @@ export class Session {
   /**
    * Everything that is known about the scene before the run. It takes a look at the values, which shows whether they are like the model's.
    *
-   * @param {{bands?: number[], signal?: AbortSignal}} [options] the bands to look at; the scene's own assignment if absent
+   * @param {{bands?: (number | null)[], signal?: AbortSignal}} [options] the bands to look at; the scene's own assignment if absent
    * @returns {Promise<Inspection>}
    */
   async inspect({ bands, signal } = {}) {
     const opened = this.#opened();
-    const { scene, canResample, modelResolutionM, hasAreas, modelBands, assignment, notices } = opened;
+    const { scene, canResample, modelResolutionM, hasAreas, modelBands, optionalBands, assignment, notices } = opened;
     const preview = await this.preview({ bands, maxPx: INSPECT_MAX_PX, signal });
     preview.bitmap.close();
     return {
       ...scene,
       hasAreas,
       modelBands,
+      optionalBands,
       assignment,
       warnings: [...opened.warnings, ...preview.warnings],
       notices,
@@ -233,11 +237,11 @@ export class Session {
   /**
    * Draws the whole scene.
    *
-   * @param {{bands?: number[], maxPx?: number, signal?: AbortSignal}} [options]
+   * @param {{bands?: (number | null)[], maxPx?: number, signal?: AbortSignal}} [options]
    * @returns {Promise<import("../engine/messages.js").Preview>}
    */
   async preview({ bands, maxPx = 2048, signal } = {}) {
-    return abortable(this.#engine.preview({ bands: bands ?? this.#assigned() ?? [], maxPx }), signal);
+    return abortable(this.#engine.preview({ bands: bands ?? this.#assigned(), maxPx }), signal);
   }
 
   /**
@@ -300,7 +304,7 @@ export class Session {
       const { bands = this.#assigned(), tile, resample = false, matching = true, workers, layer, maxPx = 1024 } = options;
       options.signal?.throwIfAborted();
       const { scene } = this.#opened();
-      if (!bands) throw new EngineError("misuse", "A band that the model needs is not known: say which bands of the scene they are.");
+      if (bands.length === 0) throw new EngineError("misuse", "A band that the model needs is not known: say which bands of the scene they are.");
       if (this.#cancel) throw new EngineError("busy", "The session is in the middle of a run: wait for it, or cancel it.");
       this.#cancel = cancel;
       this.#epoch += 1;
@@ -348,9 +352,9 @@ export class Session {
     return this.#scene;
   }
 
-  /** @returns {number[] | undefined} nothing as long as a band is missing */
+  /** No bands, as long as one that the model needs is missing. */
   #assigned() {
-    const { bands } = this.#opened().assignment;
-    return bands.every((band) => band !== null) ? /** @type {number[]} */ (bands) : undefined;
+    const opened = this.#opened();
+    return assigned(opened, opened.assignment.bands);
   }
 }

@@ -1,6 +1,7 @@
 // @ts-check
 // What the element's shadow tree shows, in the element's language.
 
+import { unassigned } from "../engine/bands.js";
 import { noticeItems, warningItems } from "../view/before-run.js";
 import { bandSelects, chosenBands, layerChoices, rareChecks } from "../view/choices.js";
 import { areasNote, classRows, rightNote } from "../view/class-table.js";
@@ -182,7 +183,7 @@ export class Panel {
   }
 
   /**
-   * A choice for each band that the model needs.
+   * A choice for each of the model's bands.
    *
    * @param {OpenedScene} opened
    * @param {Bands} assigned
@@ -193,8 +194,9 @@ export class Panel {
   }
 
   /** Opens the choice of bands if the scene does not say which it has. @param {OpenedScene} opened */
-  openBands({ assignment }) {
-    this.parts.bands.open = assignment.certainty === "unknown" || assignment.bands.includes(null);
+  openBands(opened) {
+    const { certainty, bands } = opened.assignment;
+    this.parts.bands.open = certainty === "unknown" || unassigned(opened, bands).length > 0;
   }
 
   /** The bands that are chosen. */

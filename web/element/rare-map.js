@@ -3,10 +3,10 @@
 
 import { createSession, EngineError } from "../api/index.js";
 import { nameOfSource } from "../api/source.js";
+import { assigned, unassigned } from "../engine/bands.js";
 import { toEngineError } from "../engine/errors.js";
 import { fileStem } from "../engine/names.js";
 import { Offers } from "../view/before-run.js";
-import { assignedBands } from "../view/choices.js";
 import { figuresOf } from "../view/figures.js";
 import { Layers, PICTURE_MAX_PX } from "../view/layers.js";
 import { save } from "../view/make.js";
@@ -207,7 +207,7 @@ export class RareMap extends MapOptions {
       const session = await this.session;
       const scene = await session.open(source, { emptyBorder });
       const { bands } = scene.assignment;
-      const picture = await session.preview({ bands: assignedBands(bands), maxPx: PICTURE_MAX_PX });
+      const picture = await session.preview({ bands: assigned(scene, bands), maxPx: PICTURE_MAX_PX });
       if (token !== this.#opened) throw new EngineError("superseded", "another scene was opened meanwhile");
       this.#scene = scene;
       this.#isLost = false;
@@ -246,7 +246,7 @@ export class RareMap extends MapOptions {
       this.#review.clear();
       this.#layers?.startRun();
       const layer = this.#kind === "none" ? undefined : this.#kind;
-      const bands = options.bands ?? assignedBands(this.#bands);
+      const bands = options.bands ?? assigned(this.#scene, this.#bands);
       const run = session.run({ ...this.#offers.chosen, ...options, bands, ...this.#decide(), layer, maxPx: PICTURE_MAX_PX });
       this.#run = run;
       this.#panel.showProgress(0, 0);
@@ -388,10 +388,10 @@ export class RareMap extends MapOptions {
   }
 
   /** @param {OpenedScene} opened */
-  #setReady({ scene, modelBands }) {
-    const missing = modelBands.filter((_, i) => this.#bands[i] === null);
+  #setReady(opened) {
+    const missing = unassigned(opened, this.#bands);
     if (missing.length > 0) this.#setState("ready", "bandMissing", { bands: missing.join(", ") });
-    else this.#setState("ready", "ready", { name: scene.name });
+    else this.#setState("ready", "ready", { name: opened.scene.name });
   }
 
   /** The reader says which bands the scene's are: what was made with others no longer holds. */
@@ -402,7 +402,7 @@ export class RareMap extends MapOptions {
     this.#forgetResult();
     this.#setReady(scene);
     try {
-      const picture = await (await this.session).preview({ bands: assignedBands(bands), maxPx: PICTURE_MAX_PX });
+      const picture = await (await this.session).preview({ bands: assigned(scene, bands), maxPx: PICTURE_MAX_PX });
       if (token === this.#opened && bands === this.#bands) this.#showPicture(scene, picture);
       else picture.bitmap.close();
     } catch (cause) {
@@ -420,7 +420,7 @@ export class RareMap extends MapOptions {
   #setState(state, word, values = {}) {
     this.#state = state;
     this.#offers.disabled = state === "running";
-    this.#panel.setState(state, word, values, Boolean(this.#scene), Boolean(this.#scene) && !this.#bands.includes(null));
+    this.#panel.setState(state, word, values, Boolean(this.#scene), Boolean(this.#scene && unassigned(this.#scene, this.#bands).length === 0));
   }
 
   /** @param {unknown} cause */

@@ -87,7 +87,7 @@ export class Engine {
   /**
    * Draws the whole scene.
    *
-   * @param {{bands: number[], maxPx: number}} params the scene's band, from 0, for each of the model's, or none as long as some are not
+   * @param {{bands: (number | null)[], maxPx: number}} params the scene's band, from 0, for each of the model's, or none as long as some are not
    *   assigned; the picture's longest side
    * @returns {Promise<Preview>}
    */

@@ -103,7 +103,7 @@ export interface Methods {
     progress: LoadProgress;
   };
   open: { params: SceneSource; result: OpenedScene; progress: Progress };
-  preview: { params: { bands: number[]; maxPx: number }; result: Preview; progress: never };
+  preview: { params: { bands: (number | null)[]; maxPx: number }; result: Preview; progress: never };
   compose: { params: { composition: Composition | null; maxPx: number }; result: Picture; progress: Progress };
   detail: { params: SceneWindow; result: Picture; progress: never };
   read: { params: { window: SceneWindow; bands: number[] }; result: { values: Float32Array }; progress: never };

@@ -1,6 +1,7 @@
 // @ts-check
 // The page: its states, and what happens when the user acts. The engine computes, in a worker.
 
+import { assigned, unassigned } from "../engine/bands.js";
 import { EngineError, toEngineError } from "../engine/errors.js";
 import { fileStem } from "../engine/names.js";
 import { addressOptions, fileAt } from "./address.js";
@@ -27,7 +28,6 @@ import { offerSiteFolder } from "./site-folder.js";
 import { showProgress, showState, showUnpacking } from "./states.js";
 import { TileTimer } from "./timer.js";
 import { Offers } from "../view/before-run.js";
-import { assignedBands } from "../view/choices.js";
 import { figuresOf } from "../view/figures.js";
 import { ReviewList } from "../view/review.js";
 import { ScenePicture } from "../view/scene-picture.js";
@@ -123,7 +123,7 @@ let cancelling = new AbortController();
  */
 function setState(next, message) {
   state = next;
-  showState(next, message, { hasScene: Boolean(info), canRun: !bands.includes(null) });
+  showState(next, message, { hasScene: Boolean(info), canRun: Boolean(info && unassigned(info, bands).length === 0) });
   showSwipe(viewer);
 }
 
@@ -233,7 +233,7 @@ function onCrash(restarted) {
 async function reopen() {
   if (!info || !source) return;
   await host.engine.open(source.from);
-  showPreview(await host.engine.preview({ bands: assignedBands(bands), maxPx: PICTURE_MAX_PX }));
+  showPreview(await host.engine.preview({ bands: assigned(info, bands), maxPx: PICTURE_MAX_PX }));
 }
 
 // The scene
@@ -326,7 +326,7 @@ async function openScene(next) {
     const choices = [];
     for (const { bands } of opening.assignment.choices) choices.push(await host.engine.preview({ bands, maxPx: CHOICE_MAX_PX }));
     // Last, so that parts of the scene are drawn as it is.
-    const preview = await host.engine.preview({ bands: assignedBands(opening.assignment.bands), maxPx: PICTURE_MAX_PX });
+    const preview = await host.engine.preview({ bands: assigned(opening, opening.assignment.bands), maxPx: PICTURE_MAX_PX });
     if (token !== opened) return;
     info = opening;
     bands = info.assignment.bands;
@@ -335,7 +335,7 @@ async function openScene(next) {
     panel.showBandChoices(info, choices);
     panel.showNotices(info.notices);
     offers.begin(next.from.emptyBorder);
-    setState("ready", bands.includes(null) ? t("bandMissing") : t("opened", { name: next.name }));
+    setState("ready", unassigned(info, bands).length > 0 ? t("bandMissing") : t("opened", { name: next.name }));
     byId("panel").scrollTop = 0;
     viewer.setScene(info.scene.width, info.scene.height);
     showPreview(preview);
@@ -367,9 +367,9 @@ async function onBands(chosen) {
   bands = chosen;
   clearError();
   clearResult();
-  setState("ready", t(chosen.includes(null) ? "bandMissing" : "bandsChanged"));
+  setState("ready", t(unassigned(info, chosen).length > 0 ? "bandMissing" : "bandsChanged"));
   try {
-    const preview = await host.engine.preview({ bands: assignedBands(chosen), maxPx: PICTURE_MAX_PX });
+    const preview = await host.engine.preview({ bands: assigned(info, chosen), maxPx: PICTURE_MAX_PX });
     if (token === opened && bands === chosen) showPreview(preview);
   } catch (cause) {
     if (token === opened) showError(t("notDrawnWithBands"), cause);
@@ -415,7 +415,7 @@ async function runScene() {
       setState("ready", t("cancelledEarly"));
       return;
     }
-    const options = { bands: assignedBands(bands), tile: address.tile, ...offers.chosen };
+    const options = { bands: info ? assigned(info, bands) : [], tile: address.tile, ...offers.chosen };
     const { done, total, cancelled, secs, workers } = await host.engine.run(options, {
       onProgress: ({ done, total }) => showProgress(done, total, t("tiles", { done: number(done), total: number(total) }), timer.left(done, total)),
       onPicture: (picture) => result.showPart(picture),

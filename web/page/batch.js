@@ -1,6 +1,7 @@
 // @ts-check
 // Maps scenes of the queue in an engine of its own, so that the page can be used meanwhile, and keeps what is found.
 
+import { unassigned } from "../engine/bands.js";
 import { EngineError, toEngineError } from "../engine/errors.js";
 import { fileStem } from "../engine/names.js";
 import { PICTURE_MAX_PX } from "../view/layers.js";
@@ -63,8 +64,8 @@ export class Batch {
       signal.throwIfAborted();
       const info = await engine.open(item.from);
       signal.throwIfAborted();
-      if (info.assignment.bands.includes(null)) throw new EngineError("band_missing", t("bandMissingAlone"));
-      const bands = /** @type {number[]} */ (info.assignment.bands);
+      const { bands } = info.assignment;
+      if (unassigned(info, bands).length > 0) throw new EngineError("band_missing", t("bandMissingAlone"));
       const preview = await engine.preview({ bands, maxPx: PICTURE_MAX_PX });
       const { tile, workers, options, figures, model } = settings();
       await engine.run({ bands, tile, matching: true }, { onProgress, signal, workers });

@@ -1,6 +1,7 @@
 // @ts-check
 // What the map says about one pixel: the one under the pointer, or, by the keyboard, the one in the middle of the view.
 
+import { unassigned } from "../engine/bands.js";
 import { byId, make } from "./dom.js";
 import { bandName, className, number, t, title } from "./text.js";
 
@@ -136,10 +137,10 @@ export class Inspector {
         facts.push([t("probabilityOf", { name: className(name) }), number(await value(`probability:${name}`), 2)]);
       }
     }
-    const bands = subject.bands.flatMap((band) => (band === null ? [] : [band]));
-    if (bands.length === info.modelBands.length) {
-      const samples = await engine.read(window, bands);
-      for (const [i, name] of info.modelBands.entries()) facts.push([title(bandName(name)), number(samples[i], samples[i] % 1 ? 3 : 0)]);
+    const there = info.modelBands.flatMap((name, i) => (subject.bands[i] === null ? [] : [{ name, band: subject.bands[i] }]));
+    const samples = unassigned(info, subject.bands).length > 0 ? null : await engine.read(window, there.map(({ band }) => band));
+    if (samples) {
+      for (const [i, { name }] of there.entries()) facts.push([title(bandName(name)), number(samples[i], samples[i] % 1 ? 3 : 0)]);
     }
     return facts;
   }

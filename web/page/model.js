@@ -34,6 +34,7 @@ export function offerModel(name, model) {
   const facts = [
     [t("file"), model.sizeBytes > 0 ? `${name}, ${bytesText(model.sizeBytes)}` : name],
     [t("neededBands"), listing(model.bands.map(bandName))],
+    [t("optionalBands"), listing(model.optionalBands.map(bandName))],
     [t("pixelSize"), finest > 0 ? t("trainedAt", { metres }) : ""],
     [t("trainedOn"), model.dataset],
   ];

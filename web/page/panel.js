@@ -69,7 +69,7 @@ export function showBandChoices(info, pictures) {
     const { bitmap } = pictures[i];
     const canvas = make("canvas", { width: bitmap.width, height: bitmap.height, "aria-hidden": "true" });
     canvas.getContext("2d")?.drawImage(bitmap, 0, 0);
-    const numbers = info.modelBands.map((name, at) => `${bandName(name)} ${bands[at] + 1}`).join(", ");
+    const numbers = info.modelBands.map((name, at) => `${bandName(name)} ${bandNumber(bands[at])}`).join(", ");
     const button = make("button", { type: "button", class: "secondary" }, canvas, make("span", {}, product), make("span", { class: "muted" }, numbers));
     button.addEventListener("click", () => chooseBands(info, bands));
     return button;
@@ -79,14 +79,17 @@ export function showBandChoices(info, pictures) {
 
 /**
  * @param {OpenedScene} info
- * @param {number[]} bands
+ * @param {Bands} bands
  */
 function chooseBands(info, bands) {
   info.modelBands.forEach((name, i) => {
-    /** @type {HTMLSelectElement} */ (byId(`band-${name}`)).value = String(bands[i]);
+    /** @type {HTMLSelectElement} */ (byId(`band-${name}`)).value = String(bands[i] ?? "");
   });
   byId(`band-${info.modelBands[0]}`).dispatchEvent(new Event("change"));
 }
+
+/** @param {number | null} band from 0 */
+const bandNumber = (band) => (band === null ? t("missing") : String(band + 1));
 
 /**
  * @param {OpenedScene} info
@@ -97,8 +100,7 @@ export function showBands(info, onChange) {
   const selects = rows.map(({ select }) => select);
   const chosen = () => chosenBands(selects);
   const summarize = () => {
-    const number = (/** @type {number | null} */ band) => (band === null ? t("missing") : String(band + 1));
-    const parts = info.modelBands.map((name, i) => `${bandName(name)} ${number(chosen()[i])}`);
+    const parts = info.modelBands.map((name, i) => `${bandName(name)} ${bandNumber(chosen()[i])}`);
     byId("bands-summary").textContent = parts.join(", ");
   };
   for (const select of selects) {

@@ -18,6 +18,7 @@ const MAX_HEADER_BYTES = 4 * 1024 * 1024;
  * @property {string} name
  * @property {string} description
  * @property {string[]} bands that a scene must have
+ * @property {string[]} optionalBands that are used where a scene has them
  * @property {{name: string, color: string}[]} classes
  * @property {string[]} rareClasses
  * @property {[number, number] | null} resolutionM finest and coarsest pixels of the training data, in metres
@@ -126,7 +127,8 @@ export function describe(card) {
   return {
     name: text(properties["mlm:name"]),
     description: text(properties.description),
-    bands: bands.map((band) => text(band.name)),
+    bands: bands.filter((band) => band["raremap:optional"] !== true).map((band) => text(band.name)),
+    optionalBands: bands.filter((band) => band["raremap:optional"] === true).map((band) => text(band.name)),
     classes: classes.map((it) => ({ name: text(it?.name), color: /^[0-9a-f]{6}$/i.test(it?.color_hint) ? `#${it.color_hint}` : "" })),
     rareClasses: list(properties["raremap:rare_classes"]).map(text),
     resolutionM: resolution.every((metres) => typeof metres === "number" && metres > 0) ? /** @type {[number, number]} */ (resolution) : null,

@@ -9,26 +9,22 @@ import { make, swatch } from "./make.js";
  * @typedef {import("../wasm/raremap-web.js").ModelCard} ModelCard
  * @typedef {import("../wasm/raremap-web.js").OpenedScene} OpenedScene
  * @typedef {import("./speech.js").Speech} Speech
- * @typedef {(number | null)[]} Bands the scene's band for each of the model's; null as long as it is not assigned
+ * @typedef {import("../engine/bands.js").Bands} Bands
  */
 
-/** What stands for the model's bands in a picture or a run: nothing, as long as one is missing. @param {Bands} bands */
-export function assignedBands(bands) {
-  return bands.flatMap((band) => (bands.includes(null) || band === null ? [] : [band]));
-}
-
 /**
- * A choice for each band that the model needs.
+ * A choice for each of the model's bands.
  *
  * @param {OpenedScene} opened
  * @param {Bands} assigned
  * @param {Speech} speech
  */
-export function bandSelects({ scene, modelBands }, assigned, speech) {
+export function bandSelects({ scene, modelBands, optionalBands }, assigned, speech) {
   return modelBands.map((name, i) => {
     const select = make("select", { id: `band-${name}`, "data-band": name, part: "select" });
     // Only a person can say which band it is that the scene does not seem to have.
-    if (assigned[i] === null) select.append(new Option(speech.say("chooseBand"), ""));
+    const isOptional = optionalBands.includes(name);
+    if (assigned[i] === null || isOptional) select.append(new Option(speech.say(isOptional ? "bandNotThere" : "chooseBand"), ""));
     select.append(...scene.bands.map((band) => new Option(bandLabel(band, speech), String(band.index))));
     select.value = String(assigned[i] ?? "");
     const title = speech.bandName(name);

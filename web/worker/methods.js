@@ -183,7 +183,7 @@ async function bitmapOf({ rgba, width, height, extent }) {
 
 /** @type {Implementation<"preview">} */
 async function preview({ bands, maxPx }) {
-  const { picture, note, matching, warnings } = await currentSession().preview(Uint32Array.from(bands), maxPx);
+  const { picture, note, matching, warnings } = await currentSession().preview({ bands, maxPx });
   compositor.drawn(picture);
   return { ...(await bitmapOf(picture)), note, matching, warnings };
 }

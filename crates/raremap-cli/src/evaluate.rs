@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use anyhow::{Context, Result, ensure};
+use anyhow::{Context, Result, bail, ensure};
 use clap::Args;
 use raremap_device::Backend;
 use raremap_infer::{BurnTileModel, GOLDEN_TOLERANCE, check_golden};
@@ -30,6 +30,9 @@ pub struct EvaluateArgs {
     /// A pixel takes a rare class if its auxiliary probability is at least this.
     #[arg(long, default_value_t = 0.5)]
     threshold: f32,
+    /// Leave out these optional bands of the model, separated by commas, as if no scene had them.
+    #[arg(long, value_delimiter = ',', value_name = "BANDS")]
+    without_bands: Vec<String>,
     /// Average the logits over the scene and its mirror images.
     #[arg(long)]
     flips: bool,
@@ -85,6 +88,15 @@ pub fn run(args: &EvaluateArgs) -> Result<()> {
         args.root.is_none() || args.datasets.len() == 1,
         "--root is for one dataset"
     );
+    let optional = file.card.optional_bands();
+    let without: Vec<&str> = args.without_bands.iter().map(String::as_str).collect();
+    if let Some(name) = without.iter().find(|name| !optional.contains(name)) {
+        bail!(
+            "--without-bands: {name} is not one of the model's optional bands ({})",
+            optional.join(", ")
+        );
+    }
+    let card = file.card.without(&without);
     let read = |path: &PathBuf| {
         let dataset = DatasetConfig::read(path, args.root.as_deref())?;
         // All splits must exist before anything is scored.
@@ -113,11 +125,11 @@ pub fn run(args: &EvaluateArgs) -> Result<()> {
     };
     let mut evaluated = Vec::new();
     for dataset in &datasets {
-        let one = evaluate(&model, &file.card, dataset, &options)?;
+        let one = evaluate(&model, &card, dataset, &options)?;
         if !args.json {
             print!("{}", tables::chosen(one.chosen.as_ref()));
             for evaluation in &one.splits {
-                println!("\n== {} on {} of {} ==", file.card.name, evaluation.split, dataset.name);
+                println!("\n== {} on {} of {} ==", card.name, evaluation.split, dataset.name);
                 print!("{}", tables::evaluation(evaluation));
             }
         }
@@ -125,7 +137,7 @@ pub fn run(args: &EvaluateArgs) -> Result<()> {
     }
     if let (Some(path), [(dataset, one)]) = (&args.html, evaluated.as_slice()) {
         let report = Report {
-            card: &file.card,
+            card: &card,
             dataset,
             sha256: &file.sha256,
             evaluations: &one.splits,

@@ -105,7 +105,8 @@ fn write_model(out: &mut String, model: &InspectedModel) -> fmt::Result {
     )?;
     for band in bands {
         let source = match &band.source {
-            BandSource::Scene => String::new(),
+            BandSource::Scene if band.optional => " (optional)".to_owned(),
+            BandSource::Scene | BandSource::Missing => String::new(),
             BandSource::NormalizedDifference { first, second } => {
                 format!(" = ({first} - {second}) / ({first} + {second})")
             }

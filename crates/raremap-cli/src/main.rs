@@ -3,6 +3,7 @@
 #[cfg(feature = "train")]
 mod ablate;
 mod arguments;
+mod bench;
 #[cfg(feature = "train")]
 mod check;
 #[cfg(feature = "train")]
@@ -56,6 +57,7 @@ enum Command {
     #[cfg(feature = "train")]
     Export(export::ExportArgs),
     Inspect(inspect::InspectArgs),
+    Bench(bench::BenchArgs),
     #[cfg(feature = "train")]
     Check(check::CheckArgs),
     #[cfg(feature = "train")]
@@ -92,6 +94,7 @@ fn main() -> ExitCode {
         #[cfg(feature = "train")]
         Command::Export(args) => ended(export::run(&args)),
         Command::Inspect(args) => inspect::run(&args),
+        Command::Bench(args) => ended(bench::run(&args)),
         #[cfg(feature = "train")]
         Command::Check(args) => check::run(&args).unwrap_or_else(|error| failed(&error)),
         #[cfg(feature = "train")]
@@ -103,7 +106,6 @@ fn main() -> ExitCode {
     }
 }
 
-#[cfg(feature = "train")]
 fn ended(result: anyhow::Result<()>) -> ExitCode {
     match result {
         Ok(()) => ExitCode::SUCCESS,

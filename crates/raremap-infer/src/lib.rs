@@ -13,6 +13,7 @@ pub use fit::certainty::Certainty;
 pub use fit::matching::{MatchMode, Matching, eight_bit_step, match_statistics};
 pub use fit::opacity::Opacity;
 pub use fit::open::{OpenOptions, open_product};
+pub use fit::optional::{card_for_bands, card_for_scene};
 pub use fit::preview::{Display, Preview};
 pub use fit::reflectance::reflectance_factor;
 pub use fit::scaling::{not_resampled, pixel_size_m, resampling};

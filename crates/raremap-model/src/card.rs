@@ -50,6 +50,9 @@ pub struct Band {
     pub name: String,
     /// Where the channel's values come from.
     pub source: BandSource,
+    /// Whether the model also works on scenes without this band. Only bands of the scene are marked; a derived band is there if both of its
+    /// bands are.
+    pub optional: bool,
     /// Mean over the valid pixels of the training split, in scene units.
     pub mean: f32,
     /// Standard deviation over the same pixels, positive.
@@ -69,6 +72,9 @@ pub enum BandSource {
         /// Name of the scene band `second`.
         second: String,
     },
+    /// An optional band that the scene at hand does not have, or a band derived from one: the network gets the mean everywhere, as it often
+    /// did in training. No card on disk says so; see [`Card::without`].
+    Missing,
 }
 
 /// One class of the main head.
@@ -100,13 +106,44 @@ impl Card {
     /// Value of invalid pixels in masks.
     pub const MASK_NODATA: u8 = 255;
 
-    /// Names of the scene bands that a user has to provide, in order.
+    /// Names of the bands that the model reads from the scene, in order.
     pub fn scene_bands(&self) -> Vec<&str> {
-        self.bands
-            .iter()
-            .filter(|b| b.source == BandSource::Scene)
-            .map(|b| b.name.as_str())
-            .collect()
+        self.scene().map(|band| band.name.as_str()).collect()
+    }
+
+    /// Names of those of [`Card::scene_bands`] that every scene has to provide.
+    pub fn required_bands(&self) -> Vec<&str> {
+        let required = self.scene().filter(|band| !band.optional);
+        required.map(|band| band.name.as_str()).collect()
+    }
+
+    /// Names of those of [`Card::scene_bands`] that a scene may lack.
+    pub fn optional_bands(&self) -> Vec<&str> {
+        let optional = self.scene().filter(|band| band.optional);
+        optional.map(|band| band.name.as_str()).collect()
+    }
+
+    fn scene(&self) -> impl Iterator<Item = &Band> {
+        self.bands.iter().filter(|band| band.source == BandSource::Scene)
+    }
+
+    /// The card for a scene that lacks some bands: these, and what is derived from them, are [`BandSource::Missing`].
+    #[must_use]
+    pub fn without(&self, missing: &[&str]) -> Self {
+        let mut card = self.clone();
+        for band in &mut card.bands {
+            let is_missing = match &band.source {
+                BandSource::Scene => missing.contains(&band.name.as_str()),
+                BandSource::NormalizedDifference { first, second } => {
+                    missing.contains(&first.as_str()) || missing.contains(&second.as_str())
+                }
+                BandSource::Missing => true,
+            };
+            if is_missing {
+                band.source = BandSource::Missing;
+            }
+        }
+        card
     }
 
     /// Finest and coarsest ground resolution of the training data, in metres per pixel.
@@ -137,7 +174,8 @@ impl Card {
             .bands
             .iter()
             .map(|band| match &band.source {
-                BandSource::Scene => json!({ "name": band.name }),
+                BandSource::Scene if band.optional => json!({ "name": band.name, "raremap:optional": true }),
+                BandSource::Scene | BandSource::Missing => json!({ "name": band.name }),
                 BandSource::NormalizedDifference { first, second } => json!({
                     "name": band.name,
                     "format": "gdal-calc",
@@ -238,6 +276,7 @@ impl Card {
             Ok(Band {
                 name: field(band, "name")?,
                 source,
+                optional: band["raremap:optional"].as_bool().unwrap_or(false),
                 mean: scaling.mean,
                 std: scaling.stddev,
             })
@@ -289,7 +328,7 @@ impl Card {
         let unique = |names: Vec<&str>| (0..names.len()).all(|i| !names[..i].contains(&names[i]));
         let scene = self.scene_bands();
         let derived_known = self.bands.iter().all(|band| match &band.source {
-            BandSource::Scene => true,
+            BandSource::Scene | BandSource::Missing => true,
             BandSource::NormalizedDifference { first, second } => {
                 scene.contains(&first.as_str()) && scene.contains(&second.as_str())
             }

@@ -12,6 +12,7 @@ mod card;
 mod comparison;
 mod config;
 mod conv_norm;
+mod cpu;
 mod decoder;
 mod detail;
 mod drop_path;

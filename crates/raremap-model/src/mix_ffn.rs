@@ -9,6 +9,7 @@ use burn::tensor::ops::ConvOptions;
 use burn::tensor::{Device, Tensor};
 
 use crate::config::SegformerConfig;
+use crate::cpu;
 use crate::embed::{conv, linear, map_from_tokens, tokens_from_map};
 
 /// Linear, depthwise 3 x 3, GELU, linear. Zero padding lets the network see positions, for which SegFormer has no encoding
@@ -44,6 +45,10 @@ impl MixFfn {
     /// The depthwise bias is added outside the convolution, because the fast depthwise kernels do not take a bias.
     pub fn forward(&self, tokens: Tensor<3>, grid: [usize; 2]) -> Tensor<3> {
         let hidden = self.dense1.forward(tokens);
+        if let Some(bias) = self.dwconv.bias.as_ref().filter(|_| cpu::is_plain(&hidden.device())) {
+            let hidden = cpu::depthwise_gelu(hidden, grid, self.dwconv.weight.val(), bias.val());
+            return self.dense2.forward(hidden);
+        }
         let [_, _, channels] = hidden.dims();
         let options = ConvOptions::new([1, 1], [1, 1], [1, 1], channels);
         let map = conv2d(map_from_tokens(hidden, grid), self.dwconv.weight.val(), None, options);

@@ -11,9 +11,9 @@ use pyo3::types::PyBytes;
 use raremap_device::Backend;
 use raremap_files::{FilesError, PredictOptions};
 use raremap_infer::{
-    BandClues, BandGuess, Certainty, InferError, Matching, RunOptions, SceneLogits, TilePlan, View, compare_statistics,
-    guess_bands, guess_scene_bands, match_statistics, parse_bands, prepare_run, preview_for_statistics, run_plan,
-    run_scene,
+    BandClues, BandGuess, Certainty, InferError, Matching, RunOptions, SceneLogits, TilePlan, View, card_for_bands,
+    card_for_scene, compare_statistics, guess_bands, guess_scene_bands, match_statistics, parse_bands, prepare_run,
+    preview_for_statistics, run_plan, run_scene,
 };
 use raremap_model::Card;
 use raremap_output::OutputOptions;
@@ -128,8 +128,14 @@ impl Model {
 
     /// Names of the bands that a scene must have.
     #[getter]
-    fn scene_bands(&self) -> Vec<String> {
-        self.card_of().scene_bands().into_iter().map(str::to_owned).collect()
+    fn required_bands(&self) -> Vec<String> {
+        self.card_of().required_bands().into_iter().map(str::to_owned).collect()
+    }
+
+    /// Names of the bands that are used where a scene has them.
+    #[getter]
+    fn optional_bands(&self) -> Vec<String> {
+        self.card_of().optional_bands().into_iter().map(str::to_owned).collect()
     }
 
     /// Maps an array. Returns the maps, the marks of top-k, and a report as JSON.
@@ -162,7 +168,8 @@ impl Model {
         let matching = match_mode(matching)?;
         let (maps, top_k, report) = py.detach(|| -> Result<_, Failure> {
             let mut watch = Watch::new(progress.as_ref());
-            let (assignment, bands) = assign(&scene, card, bands.as_deref())?;
+            let (card, assignment, bands) = assign(&scene, card, bands.as_deref())?;
+            let card = &card;
             let mut run = RunOptions {
                 tiling,
                 max_logit_bytes_in_memory: MAX_LOGITS_BYTES,
@@ -216,14 +223,15 @@ impl Model {
         Ok((maps.into_py(py), top_k.into_pyarray(py), report.to_string()))
     }
 
-    /// Position of each of the model's bands among bands with these names, or as `bands` says.
+    /// Position of each of the model's bands among bands with these names, or as `bands` says; nothing for an optional band that is not there.
     #[pyo3(signature = (names, bands=None))]
-    fn assign(&self, names: Vec<Option<String>>, bands: Option<&str>) -> PyResult<Vec<usize>> {
-        let needed = self.card_of().scene_bands();
+    fn assign(&self, names: Vec<Option<String>>, bands: Option<&str>) -> PyResult<Vec<Option<usize>>> {
+        let card = self.card_of();
         if let Some(bands) = bands {
             let files = vec![""; names.len()];
-            return Ok(parse_bands(bands, &files, &needed).map_err(Failure::from)?);
+            return Ok(parse_bands(bands, &files, card).map_err(Failure::from)?);
         }
+        let needed = card.required_bands();
         let clues = BandClues {
             names: &names,
             colors: &[],
@@ -232,9 +240,18 @@ impl Model {
             alpha_is_data: false,
         };
         let guess = guess_bands(clues, &needed).map_err(Failure::from)?;
-        let bands = guess.complete(&needed).map_err(Failure::from)?;
+        let required = guess.complete(&needed).map_err(Failure::from)?;
         if guess.certainty == Certainty::Named {
-            return Ok(bands);
+            let optional = |name: &str| {
+                let with = guess_bands(clues, &[needed.as_slice(), &[name]].concat()).ok();
+                let with = with.filter(|with| with.certainty == Certainty::Named && with.extends(&guess))?;
+                *with.bands.last()?
+            };
+            let band = |name: &str| match needed.iter().position(|needed| *needed == name) {
+                Some(at) => required.get(at).copied(),
+                None => optional(name),
+            };
+            return Ok(card.scene_bands().into_iter().map(band).collect());
         }
         Err(misuse(&format!(
             "{} The blocks of an array are not looked at to guess which band is which: say it with bands",
@@ -264,23 +281,23 @@ impl Model {
         Ok([rows.start, rows.end, columns.start, columns.end])
     }
 
-    /// How values are made like those of training, from the pixels of [`preview_steps`]: scale and offset of each of the model's bands, or
+    /// How values are made like those of training, from the pixels of [`preview_steps`]: scale and offset of each band that is there, or
     /// nothing. Also what does not fit the training data, as JSON.
     #[pyo3(signature = (preview, *, bands, nodata=None, matching="auto"))]
     fn match_values(
         &self,
         py: Python<'_>,
         preview: &Bound<'_, PyAny>,
-        bands: Vec<usize>,
+        bands: Vec<Option<usize>>,
         nodata: Option<f64>,
         matching: &str,
     ) -> PyResult<(Option<Vec<[f32; 2]>>, String)> {
-        let card = self.card_of();
+        let (card, bands) = &card_for_bands(self.card_of(), &bands).map_err(Failure::from)?;
         let borrowed = Borrowed::new(preview)?;
         let scene = ArrayScene::new(borrowed.values(), None, nodata, None)?;
         let mode = match_mode(matching)?;
         let found = py.detach(|| -> Result<_, Failure> {
-            let mut preview = block_on(preview_for_statistics(&scene, &bands))?;
+            let mut preview = block_on(preview_for_statistics(&scene, bands))?;
             let matching = mode.and_then(|mode| match_statistics(&preview, card, mode));
             if let Some(matching) = &matching {
                 matching.apply(&mut preview);
@@ -302,7 +319,7 @@ impl Model {
         window: &Bound<'py, PyAny>,
         scene: [usize; 2],
         block: [usize; 4],
-        bands: Vec<usize>,
+        bands: Vec<Option<usize>>,
         matched: Option<Vec<[f32; 2]>>,
         nodata: Option<f64>,
         threshold: f32,
@@ -310,7 +327,8 @@ impl Model {
         tile: Option<usize>,
         overlap: Option<usize>,
     ) -> PyResult<PyMaps<'py>> {
-        let card = self.card_of();
+        let (card, bands) = card_for_bands(self.card_of(), &bands).map_err(Failure::from)?;
+        let card = &card;
         let borrowed = Borrowed::new(window)?;
         let window = ArrayScene::new(borrowed.values(), None, nodata, None)?;
         let options = decide(card, threshold, rare, 0.0)?;
@@ -445,21 +463,20 @@ impl Model {
 }
 
 /// Which band is which: as the caller says, or as the names and values say.
-fn assign(scene: &ArrayScene<'_>, card: &Card, bands: Option<&str>) -> Result<(BandGuess, Vec<usize>), Failure> {
+/// The card is that of the scene.
+fn assign(scene: &ArrayScene<'_>, card: &Card, bands: Option<&str>) -> Result<(Card, BandGuess, Vec<usize>), Failure> {
     use raremap_scene::Scene;
+    if let Some(bands) = bands {
+        let files = vec![""; scene.scene_info().band_count()];
+        let (card, bands) = card_for_bands(card, &parse_bands(bands, &files, card)?)?;
+        let guess = BandGuess::assigned(bands.clone(), "The bands were assigned by the caller.");
+        return Ok((card, guess, bands));
+    }
+    let card = block_on(card_for_scene(scene, card))?;
     let needed = card.scene_bands();
-    let guess = match bands {
-        Some(bands) => {
-            let files = vec![""; scene.scene_info().band_count()];
-            BandGuess::assigned(
-                parse_bands(bands, &files, &needed)?,
-                "The bands were assigned by the caller.",
-            )
-        }
-        None => block_on(guess_scene_bands(scene, &needed))?,
-    };
+    let guess = block_on(guess_scene_bands(scene, &needed))?;
     let bands = guess.complete(&needed)?;
-    Ok((guess, bands))
+    Ok((card, guess, bands))
 }
 
 /// Ends a pass over the rows when somebody presses Ctrl-C.

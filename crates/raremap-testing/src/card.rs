@@ -9,6 +9,7 @@ pub fn card(bands: &[&str], classes: &[(u8, &str)], rare: &[&str]) -> Card {
     let band = |name: &&str| Band {
         name: (*name).to_owned(),
         source: BandSource::Scene,
+        optional: false,
         mean: 0.0,
         std: 1.0,
     };

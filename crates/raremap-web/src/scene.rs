@@ -4,7 +4,8 @@ use std::cell::Cell;
 
 use raremap_geo::{Conversion, GeoError, Longitudes, pixel_areas};
 use raremap_infer::{
-    BandGuess, Display, InferError, Preview, Warning, about_place, compare_resolution, refuse_missing_bands, resampling,
+    BandGuess, Display, InferError, Preview, Warning, about_place, card_for_bands, compare_resolution,
+    refuse_missing_bands, resampling,
 };
 use raremap_model::Card;
 use raremap_output::SceneName;
@@ -12,7 +13,10 @@ use raremap_scene::Scene as _;
 
 use crate::error::SessionError;
 use crate::source::SceneImage;
-use crate::types::{Grid, Notice, OpenedScene, Picture, SceneBand, SceneFacts, ScenePreview, SceneWindow};
+use crate::types::{
+    BandAssignment, Grid, Notice, OpenedScene, Picture, PreviewOptions, SceneBand, SceneFacts, ScenePreview,
+    SceneWindow,
+};
 
 /// A scene that has been opened.
 pub struct Scene {
@@ -22,17 +26,25 @@ pub struct Scene {
     pub image: SceneImage,
     /// What could not be done with its numbers.
     pub doubts: Vec<Warning>,
-    /// Which band is which, according to the scene's own description.
-    pub guess: BandGuess,
+    /// The model's card as it serves the scene, according to the scene's own description.
+    fitted: Card,
+    /// Which band is which of those that `fitted` reads.
+    guess: BandGuess,
     /// How it was last drawn.
     display: Cell<Option<Display>>,
 }
 
 impl Scene {
     /// A scene of files with these names; `doubts` are about their reflectance.
-    pub fn new(files: Vec<String>, image: SceneImage, mut doubts: Vec<Warning>, guess: BandGuess, card: &Card) -> Self {
+    pub fn new(
+        files: Vec<String>,
+        image: SceneImage,
+        mut doubts: Vec<Warning>,
+        fitted: Card,
+        guess: BandGuess,
+    ) -> Self {
         // Here the bands can still be assigned by hand.
-        let missing = refuse_missing_bands(&image, &card.scene_bands()).err();
+        let missing = refuse_missing_bands(&image, &fitted.required_bands()).err();
         doubts.extend(missing.map(|missing| Warning {
             code: "band_missing",
             message: missing.to_string(),
@@ -41,6 +53,7 @@ impl Scene {
             name: SceneName::new(files, image.facts().id.as_deref()),
             image,
             doubts,
+            fitted,
             guess,
             display: Cell::new(None),
         }
@@ -50,7 +63,6 @@ impl Scene {
     pub fn describe(&self, card: &Card) -> OpenedScene {
         let info = self.image.scene_info();
         let size = [info.height, info.width];
-        let needed = card.scene_bands();
         let areas = pixel_areas(info.georeference.as_ref(), size);
         let middle_ha = areas.pixel_ha(info.height as usize / 2, info.width as usize / 2);
         let resolution = compare_resolution(middle_ha, card);
@@ -73,8 +85,9 @@ impl Scene {
                 resolution: info.georeference.as_ref().map(|place| place.describe_pixel(size)),
                 grid: info.georeference.as_ref().map(Grid::from),
             },
-            model_bands: needed.iter().map(|name| (*name).to_owned()).collect(),
-            assignment: (&self.guess).into(),
+            model_bands: names_of(card.scene_bands()),
+            optional_bands: names_of(card.optional_bands()),
+            assignment: BandAssignment::of(&self.guess, &self.fitted, card),
             warnings: resolution
                 .iter()
                 .chain(&unplaced)
@@ -112,9 +125,14 @@ impl Scene {
     /// See [`Preview::of`].
     ///
     /// # Errors
-    /// Those of [`Preview::of`].
-    pub async fn preview(&self, card: &Card, bands: &[usize], max_px: u32) -> Result<ScenePreview, SessionError> {
-        let preview = Preview::of(&self.image, card, bands, max_px).await?;
+    /// Those of [`Preview::of`], and `misuse` if a required band is not assigned.
+    pub async fn preview(&self, card: &Card, options: &PreviewOptions) -> Result<ScenePreview, SessionError> {
+        let preview = if options.bands.is_empty() {
+            Preview::of(&self.image, card, &[], options.max_px).await?
+        } else {
+            let (card, bands) = card_for_bands(card, &options.bands)?;
+            Preview::of(&self.image, &card, &bands, options.max_px).await?
+        };
         self.display.set(Some(preview.display));
         Ok(ScenePreview {
             picture: Picture::from(&preview.picture),
@@ -133,4 +151,8 @@ impl Scene {
         let display = display.ok_or_else(|| InferError::Misuse("the scene has not been drawn yet".into()))?;
         Ok(Picture::from(&display.draw(&self.image, window.into()).await?))
     }
+}
+
+fn names_of(names: Vec<&str>) -> Vec<String> {
+    names.into_iter().map(str::to_owned).collect()
 }

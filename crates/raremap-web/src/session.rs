@@ -7,8 +7,8 @@ use std::rc::Rc;
 use burn::tensor::Device;
 use js_sys::Float32Array;
 use raremap_infer::{
-    BurnTileModel, GOLDEN_TOLERANCE, InferError, MatchMode, OpenOptions, SceneLogits, check_golden, guess_scene_bands,
-    prepare_run, resampling, run_notes, run_scene,
+    BurnTileModel, GOLDEN_TOLERANCE, InferError, MatchMode, OpenOptions, SceneLogits, card_for_scene, check_golden,
+    guess_scene_bands, prepare_run, resampling, run_notes, run_scene,
 };
 use raremap_model::{Card, ModelFile};
 use raremap_output::{OutputOptions, Results, scale_color};
@@ -27,7 +27,7 @@ use crate::source::SceneFiles;
 use crate::tiles::TileWorkers;
 use crate::types::{
     Areas, Backend, DecideOptions, GoldenCheck, LayerRequest, LayerValues, ModelCard, ModelInfo, OpenedScene, Picture,
-    ResultFile, RunOptions, ScenePreview, SceneWindow, TileCount, from_js, to_js,
+    PreviewOptions, ResultFile, RunOptions, ScenePreview, SceneWindow, TileCount, from_js, to_js,
 };
 
 /// Colours of the legend's scale.
@@ -172,27 +172,24 @@ impl Session {
     ) -> Result<Ts<OpenedScene>, SessionError> {
         let names = files.names();
         let (image, doubts) = files.open(&self.card, &self.pool, on_unpacked, options).await?;
-        let guess = guess_scene_bands(&image, &self.card.scene_bands()).await?;
+        let fitted = card_for_scene(&image, &self.card).await?;
+        let guess = guess_scene_bands(&image, &fitted.scene_bands()).await?;
         if self.opened.get() != number {
             return Err(SessionError::new("superseded", "another scene was opened meanwhile"));
         }
-        let scene = Scene::new(names, image, doubts, guess, &self.card);
+        let scene = Scene::new(names, image, doubts, fitted, guess);
         let told = scene.describe(&self.card);
         self.scene.replace(Some(Rc::new(scene)));
         to_js(&told)
     }
 
-    /// The scene as a picture, with the bands (0-based) that stand for the model's; all of it, with no side longer than `max_px`. Without
-    /// bands, as long as some are not assigned, it is shown in its own colours and compared with nothing.
+    /// The whole scene as a picture.
     ///
     /// # Errors
-    /// The codes of reading for damaged data; `misuse` without a scene.
-    pub async fn preview(
-        &self,
-        bands: Vec<usize>,
-        #[wasm_bindgen(js_name = maxPx)] max_px: u32,
-    ) -> Result<Ts<ScenePreview>, SessionError> {
-        to_js(&self.scene()?.preview(&self.card, &bands, max_px).await?)
+    /// The codes of reading for damaged data; `misuse` without a scene, or if a band that the model cannot do without is not assigned.
+    pub async fn preview(&self, options: Ts<PreviewOptions>) -> Result<Ts<ScenePreview>, SessionError> {
+        let options: PreviewOptions = from_js(options)?;
+        to_js(&self.scene()?.preview(&self.card, &options).await?)
     }
 
     /// A part of the scene at full resolution, stretched like the last preview.
@@ -228,32 +225,34 @@ impl Session {
     /// The codes of reading, of the network, and `misuse`.
     pub async fn run(&self, options: Ts<RunOptions>, hooks: RunHooks) -> Result<Ts<TileCount>, SessionError> {
         let wanted: RunOptions = from_js(options)?;
-        let mut options = wanted.for_card(&self.card);
+        let (card, mut options) = wanted.for_card(&self.card)?;
+        let card = &card;
         let scene = self.scene()?;
         let info = scene.image.scene_info();
         if wanted.resample {
-            options.resample = resampling(info, &self.card, true);
+            options.resample = resampling(info, card, true);
         }
         let matching = wanted.matching.then_some(MatchMode::Auto);
-        let mut warnings = prepare_run(&scene.image, &self.card, &mut options, matching, &scene.guess).await?;
+        let guess = guess_scene_bands(&scene.image, &card.scene_bands()).await?;
+        let mut warnings = prepare_run(&scene.image, card, &mut options, matching, &guess).await?;
         warnings.extend(scene.doubts.clone());
         let mut notices = scene.image.notices().to_vec();
-        notices.extend(options.notices(&self.card));
+        notices.extend(options.notices(card));
         let files: Vec<&str> = scene.image.band_files().collect();
         let backend = self.backend.name();
-        let notes = run_notes(&self.card, &options, &files, &scene.guess, backend, &warnings, &notices);
+        let notes = run_notes(card, &options, &files, &guess, backend, &warnings, &notices);
         self.result.take();
         let model = TileWorkers {
             hooks: &hooks,
             count: hooks.tile_workers(),
             here: &self.model,
-            heads: [self.card.architecture.num_classes(), self.card.architecture.num_rare()],
+            heads: [card.architecture.num_classes(), card.architecture.num_rare()],
         };
         let mut hooks = WorkerHooks {
             hooks: &hooks,
             pool: &self.pool,
         };
-        let mut logits = run_scene(&scene.image, &model, &self.card, &options, &mut hooks).await?;
+        let mut logits = run_scene(&scene.image, &model, card, &options, &mut hooks).await?;
         let hooks = self.hooks.clone();
         logits.watch(Box::new(move |row, rows| {
             // Progress that cannot be reported is no reason to stop.

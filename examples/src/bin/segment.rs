@@ -3,7 +3,7 @@
 use std::error::Error;
 
 use burn::tensor::Device;
-use raremap_infer::{BurnTileModel, DecideOptions, RunOptions, Tiling, guess_scene_bands, run_scene};
+use raremap_infer::{BurnTileModel, DecideOptions, RunOptions, Tiling, card_for_scene, guess_scene_bands, run_scene};
 use raremap_io::{FileSource, MemoryScratch};
 use raremap_model::ModelFile;
 use raremap_output::{OutputKind, OutputOptions, Results, SceneName};
@@ -24,6 +24,8 @@ async fn segment(model: &str, scene_path: &str, mask_path: &str) -> Result<(), B
     let model = BurnTileModel::new(file.build(&Device::flex())?, card.architecture.in_channels());
 
     let scene = TiffScene::open(FileSource::open(scene_path)?, Limits::default()).await?;
+    // Without the bands that the model can do without and the scene does not have.
+    let card = &card_for_scene(&scene, card).await?;
     let needed = card.scene_bands();
     let bands = guess_scene_bands(&scene, &needed).await?.complete(&needed)?;
     let options = RunOptions {

@@ -65,6 +65,7 @@ mod tests {
             mean: vec![0.0; 2],
             std: vec![1.0; 2],
             wavelength_um: vec![None; 2],
+            optional: vec![false; 2],
         };
         let rng = &mut StdRng::seed_from_u64(0);
         let mut crop = |sample| {

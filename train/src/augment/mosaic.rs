@@ -105,6 +105,7 @@ mod tests {
             mean: vec![1.0],
             std: vec![1.0],
             wavelength_um: vec![None],
+            optional: vec![false],
         };
         for mosaic in [false, true] {
             let augment = AugmentSection {

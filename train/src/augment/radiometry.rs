@@ -5,7 +5,7 @@ use rand::rngs::StdRng;
 use raremap_model::{BandSource, Card};
 
 use super::random::{happens, symmetric};
-use super::section::AugmentSection;
+use super::section::{AugmentSection, OptionalBandsSection};
 
 /// Mean and standard deviation of the scene's own bands over the training split, in scene units.
 #[derive(Debug, Clone, PartialEq)]
@@ -16,6 +16,8 @@ pub struct BandStatistics {
     pub std: Vec<f32>,
     /// Per scene band, in micrometres; `None` if the band has no common name.
     pub wavelength_um: Vec<Option<f32>>,
+    /// Per scene band: whether scenes may lack it.
+    pub optional: Vec<bool>,
 }
 
 /// Centre wavelengths of the bands of Sentinel-2 and Landsat by their common names, in micrometres.
@@ -45,6 +47,7 @@ impl BandStatistics {
                 .map(|band| WAVELENGTHS_UM.iter().find(|(name, _)| *name == band.name))
                 .map(|found| found.map(|(_, wavelength)| *wavelength))
                 .collect(),
+            optional: scene().map(|band| band.optional).collect(),
         }
     }
 
@@ -62,6 +65,15 @@ pub struct Radiometry {
     pub gain: f32,
     /// Summand, in scene units.
     pub offset: f32,
+}
+
+impl Radiometry {
+    /// A band that the scene does not have. Its values are no numbers, which the normalizer turns into the mean, as it does for
+    /// [`BandSource::Missing`].
+    const MISSING: Self = Self {
+        gain: 0.0,
+        offset: f32::NAN,
+    };
 }
 
 /// Draws the change of each band: brightness and haze first, as the sensor sees them, then contrast about the band's mean, then the loss of
@@ -103,7 +115,30 @@ pub fn draw(augment: &AugmentSection, statistics: &BandStatistics, rng: &mut Std
             }
         }
     }
+    if statistics.optional.contains(&true) {
+        lose_optional(&mut drawn, &augment.optional_bands, statistics, rng);
+    }
     drawn
+}
+
+fn lose_optional(
+    drawn: &mut [Radiometry],
+    section: &OptionalBandsSection,
+    statistics: &BandStatistics,
+    rng: &mut StdRng,
+) {
+    let has_none = happens(rng, section.none);
+    let optional = drawn
+        .iter_mut()
+        .zip(&statistics.optional)
+        .filter(|(_, optional)| **optional);
+    for (band, _) in optional {
+        // Drawn for each band in any case, so that one seed gives the same crops whatever the first draw says.
+        let is_missing = happens(rng, section.each_missing);
+        if has_none || is_missing {
+            *band = Radiometry::MISSING;
+        }
+    }
 }
 
 /// Turns what [`draw`] drew into a picture of 8 bits: brightness and colour change once more, after the air. The caller then cuts values
@@ -128,6 +163,7 @@ mod tests {
             mean: vec![100.0, 200.0, 300.0],
             std: vec![10.0, 20.0, 30.0],
             wavelength_um: vec![Some(0.56), Some(0.66), Some(0.84)],
+            optional: vec![false; 3],
         }
     }
 
@@ -178,6 +214,37 @@ mod tests {
                 let share = f64::from(lost) / 2000.0;
                 assert!((share - expected).abs() < 0.04, "{share} at {probability}");
             }
+        }
+    }
+
+    #[test]
+    fn optional_bands_are_lost_together_or_each_on_its_own_and_others_never() {
+        let augment = AugmentSection {
+            optional_bands: OptionalBandsSection {
+                none: 0.4,
+                each_missing: 0.25,
+            },
+            ..AugmentSection::default()
+        };
+        let statistics = BandStatistics {
+            optional: vec![false, true, true],
+            ..statistics()
+        };
+        let rng = &mut StdRng::seed_from_u64(2);
+        let mut lost = [0; 4];
+        for _ in 0..4000 {
+            let drawn = draw(&augment, &statistics, rng);
+            let missing = [0, 1, 2].map(|band| drawn[band].offset.is_nan());
+            assert!(!missing[0]);
+            lost[usize::from(missing[1]) + 2 * usize::from(missing[2])] += 1;
+        }
+        let both = 0.4 + 0.6 * 0.25 * 0.25;
+        for (count, expected) in lost
+            .into_iter()
+            .zip([0.6 * 0.75 * 0.75, 0.6 * 0.25 * 0.75, 0.6 * 0.25 * 0.75, both])
+        {
+            let share = f64::from(count) / 4000.0;
+            assert!((share - expected).abs() < 0.03, "{share} instead of {expected}");
         }
     }
 

@@ -37,6 +37,8 @@ pub struct AugmentSection {
     pub band_contrast: f32,
     /// Probability that a band becomes its mean everywhere in the crop. One band is always kept.
     pub band_dropout: f32,
+    /// Scenes without the dataset's optional bands.
+    pub optional_bands: OptionalBandsSection,
     /// Standard deviation of the noise added to each value, in standard deviations of its band.
     pub noise: f32,
     /// Zoom: reads the crop from a window `exp(u)` times its size, u uniform in plus or minus this.
@@ -55,6 +57,17 @@ pub struct AugmentSection {
     pub cutmix: CutMixSection,
     /// Pastes pieces that hold the rarest class.
     pub targeted_cutmix: TargetedCutMixSection,
+}
+
+/// How often a crop is made to look like a scene without the dataset's optional bands. The network then gets what it gets for such a scene: the
+/// mean, in these bands and in what is derived from them.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct OptionalBandsSection {
+    /// Probability that the crop has none of them.
+    pub none: f32,
+    /// Otherwise, the probability that it lacks one of them, for each on its own.
+    pub each_missing: f32,
 }
 
 /// Light that the air scatters into the sensor, which is the difference between surface and top-of-atmosphere reflectance.
@@ -182,6 +195,8 @@ impl AugmentSection {
         }
         for (name, value) in [
             ("band_dropout", self.band_dropout),
+            ("optional_bands.none", self.optional_bands.none),
+            ("optional_bands.each_missing", self.optional_bands.each_missing),
             ("atmosphere.probability", self.atmosphere.probability),
             ("eight_bit.probability", self.eight_bit.probability),
             ("cutmix.probability", self.cutmix.probability),

@@ -179,6 +179,7 @@ mod tests {
             mean: vec![1.0],
             std: vec![1.0],
             wavelength_um: vec![None; 1],
+            optional: vec![false; 1],
         }
     }
 
@@ -340,6 +341,7 @@ mod tests {
             mean: vec![7.0, 9.0],
             std: vec![1.0, 1.0],
             wavelength_um: vec![None; 2],
+            optional: vec![false; 2],
         };
         let augment = AugmentSection {
             band_dropout: 1.0,

@@ -21,6 +21,7 @@ fn unit() -> BandStatistics {
         mean: vec![0.0],
         std: vec![1.0],
         wavelength_um: vec![None; 1],
+        optional: vec![false; 1],
     }
 }
 
@@ -95,6 +96,7 @@ fn image_and_mask_stay_together_under_everything_at_once() {
         mean: vec![32.0],
         std: vec![10.0],
         wavelength_um: vec![None; 1],
+        optional: vec![false; 1],
     };
     for seed in 0..32 {
         let draw = Draw {
@@ -205,6 +207,7 @@ fn noise_has_the_stated_deviation_and_leaves_labels_and_lost_bands_alone() {
         mean: vec![100.0, 200.0],
         std: vec![4.0, 8.0],
         wavelength_um: vec![None; 2],
+        optional: vec![false; 2],
     };
     let augment = AugmentSection {
         noise: 0.5,

@@ -100,6 +100,9 @@ pub struct BandConfig {
     pub index: Option<usize>,
     /// Used instead of an index: two bands whose normalized difference this is.
     pub normalized_difference: Option<[String; 2]>,
+    /// Whether the model is to work on scenes without this band, too: see `augment.optional_bands`.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub optional: bool,
 }
 
 /// Which samples are left out when a split is loaded as a whole. What was left out is reported.
@@ -302,6 +305,11 @@ impl DatasetConfig {
             !scene.is_empty(),
             "bands: no band has an index; at least one must be read from the files"
         );
+        ensure!(
+            Dataset,
+            self.bands.iter().any(|band| band.index.is_some() && !band.optional),
+            "bands: all bands of the files are optional; at least one must be in every scene"
+        );
         for (index, band) in self.bands.iter().enumerate() {
             let is_known = self.bands.iter().take(index).any(|other| other.name == band.name);
             ensure!(Dataset, !is_known, "bands: the name {} is used twice", band.name);
@@ -310,6 +318,11 @@ impl DatasetConfig {
             match (&band.index, &band.normalized_difference) {
                 (Some(0), None) => bail!(Dataset, "band {}: index counts from 1", band.name),
                 (Some(_), None) => {}
+                (None, Some(_)) if band.optional => bail!(
+                    Dataset,
+                    "band {}: a derived band is optional where one of its bands is; mark that one",
+                    band.name
+                ),
                 (None, Some(pair)) => {
                     for name in pair {
                         ensure!(

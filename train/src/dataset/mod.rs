@@ -203,6 +203,7 @@ pub fn measure_bands(config: &DatasetConfig, samples: &[Sample]) -> Result<Vec<B
                 second: second.clone(),
             },
         },
+        optional: band.optional,
         mean: 0.0,
         std: 1.0,
     });

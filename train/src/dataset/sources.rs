@@ -76,8 +76,11 @@ impl DatasetConfig {
             .bands
             .iter()
             .find(|own| own.name == band.name && own.index.is_some());
-        own.cloned()
-            .ok_or_else(|| failure!(Dataset, "{} has no band {}", self.name, band.name))
+        own.map(|own| BandConfig {
+            optional: band.optional,
+            ..own.clone()
+        })
+        .ok_or_else(|| failure!(Dataset, "{} has no band {}", self.name, band.name))
     }
 
     pub(super) fn check_sources(&self) -> Result<()> {

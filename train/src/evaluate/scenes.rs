@@ -88,7 +88,7 @@ impl<'a> Scenes<'a> {
     ///
     /// # Errors
     /// As [`Self::sample`].
-    pub fn matching(&self, card: &Card, layout: &Layout) -> Result<Option<Matching>> {
+    pub fn matching(&self, layout: &Layout) -> Result<Option<Matching>> {
         let mut pixels = Samples {
             bands: layout.run.bands.len(),
             height: 1,
@@ -108,7 +108,7 @@ impl<'a> Scenes<'a> {
         }
         pixels.width = pixels.valid.len();
         pixels.values = planes.concat();
-        Ok(match_statistics(&pixels, card, MatchMode::Auto))
+        Ok(match_statistics(&pixels, &layout.card, MatchMode::Auto))
     }
 
     /// A scene.
@@ -130,6 +130,8 @@ impl<'a> Scenes<'a> {
 /// How a model fits a dataset: which band goes where, and what its classes are.
 #[derive(Debug, Clone)]
 pub struct Layout {
+    /// The card without the optional bands that the dataset does not have.
+    pub card: Card,
     /// Bands and tiles of a run.
     pub run: RunOptions,
     /// Class names, in the order of the main head.
@@ -158,6 +160,9 @@ impl Layout {
     /// If the dataset's bands or classes are not the card's, or if the background is not a class.
     pub fn new(card: &Card, dataset: &DatasetConfig, background: Option<&str>) -> Result<Self> {
         let scene = dataset.scene_bands();
+        let lacks = |name: &&str| !scene.iter().any(|(band, _)| band == name);
+        let missing: Vec<&str> = card.optional_bands().into_iter().filter(lacks).collect();
+        let card = card.without(&missing);
         // Positions within a sample, which only holds the scene bands, in the dataset's order.
         let band = |name: &str| {
             let found = scene.iter().position(|(band, _)| *band == name);
@@ -201,6 +206,7 @@ impl Layout {
             },
             auxiliary: card.rare_class_indices(),
             names,
+            card,
         })
     }
 }

@@ -193,7 +193,7 @@ pub fn score(model: &impl TileModel, card: &Card, scenes: &Scenes<'_>, options: 
         } else {
             Vec::new()
         },
-        matching: scenes.matching(card, &layout)?,
+        matching: scenes.matching(&layout)?,
     };
     for (index, entry) in scenes.entries().iter().enumerate() {
         let sample = scenes.sample(index)?;
@@ -202,7 +202,7 @@ pub fn score(model: &impl TileModel, card: &Card, scenes: &Scenes<'_>, options: 
             .iter_mut()
             .for_each(|counts| counts.add(&sample, layout.names.len()));
         let sample = layout.matched(sample, scores.matching.as_ref());
-        let logits = MeanLogits::of(&sample, model, card, &layout.run, options.flips)?;
+        let logits = MeanLogits::of(&sample, model, &layout.card, &layout.run, options.flips)?;
         let (rare_pixels, rare_wrong) = scores.add(&layout, &sample, &logits, &entry.place)?;
         scores.images.push(ImageScore {
             index,

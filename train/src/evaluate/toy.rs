@@ -47,6 +47,7 @@ pub fn card() -> Card {
         bands: vec![Band {
             name: "nir".into(),
             source: BandSource::Scene,
+            optional: false,
             mean: 0.0,
             std: 1.0,
         }],

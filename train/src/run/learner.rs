@@ -50,7 +50,8 @@ impl Learner {
         device.seed(config.seed);
         let mut model = card.architecture.init(device);
         if let Some(path) = &config.model.start_from {
-            start_from(&mut model, path, &config.model.start_without)?;
+            let bands: Vec<&str> = card.bands.iter().map(|band| band.name.as_str()).collect();
+            start_from(&mut model, path, &config.model.start_without, &bands)?;
         }
         let rare = card.rare_class_indices();
         config.optimizer.check_rare_classes(rare.len())?;

@@ -28,8 +28,7 @@ use trainer::Trainer;
 
 /// Weights with the best validation score, and the card that `raremap export` completes.
 pub const BEST_WEIGHTS: &str = "best.bpk";
-/// The card of the run's model.
-pub const CARD: &str = "card.json";
+pub use crate::start::CARD;
 /// The recipe as it was resolved.
 pub const RECIPE: &str = "recipe.toml";
 /// The figures of the best weights, written once the run is done.

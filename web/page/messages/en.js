@@ -126,6 +126,7 @@ export const en = {
   offerTitle: "Use the model “{name}”?",
   file: "File",
   neededBands: "Bands it needs",
+  optionalBands: "Bands it also uses",
   noFigures: "The file does not say how well the model finds its classes.",
   ownModel: "Model: {name}",
   modelUnusable: "{name} cannot be used as a model",

@@ -118,6 +118,7 @@ export const hi = {
   offerTitle: "मॉडल “{name}” का उपयोग करें?",
   file: "फ़ाइल",
   neededBands: "ज़रूरी बैंड",
+  optionalBands: "जो बैंड हों तो काम में लेता है",
   noFigures: "फ़ाइल यह नहीं बताती कि मॉडल अपने वर्ग कितनी अच्छी तरह पहचानता है।",
   ownModel: "मॉडल: {name}",
   modelUnusable: "{name} का मॉडल के रूप में उपयोग नहीं हो सकता",

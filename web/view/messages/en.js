@@ -26,6 +26,7 @@ export const shared = {
   matching: "Match the values to the training data's",
   figures: "Figures",
   chooseBand: "Choose a band",
+  bandNotThere: "Not in the scene",
   warn8Bit: "The values look like 8-bit display values. Match them to the model's, or use the original image if you have it.",
   warnReflectance: "The values look like reflectances from 0 to 1. Multiply them by 10,000, or the result will be wrong.",
   warnSwapped: "The bands may be in the wrong order, and then the result is wrong. Check them under Bands.",

@@ -60,6 +60,7 @@ fn write_model(path: &std::path::Path) {
     let band = |name: &str| Band {
         name: name.into(),
         source: BandSource::Scene,
+        optional: false,
         mean: 100.0,
         std: 50.0,
     };

@@ -14,8 +14,8 @@ use pollster::block_on;
 use raremap_geo::pixel_areas;
 use raremap_infer::{
     BandChoice, BandGuess, DecideOptions, InferError, MatchMode, OpenOptions, Progress, RunHooks, RunOptions,
-    SceneLogits, Tiling, Warning, guess_scene_bands, not_resampled, parse_bands, prepare_run, refuse_missing_bands,
-    resampling, run_notes, run_scene,
+    SceneLogits, Tiling, Warning, card_for_bands, card_for_scene, guess_scene_bands, not_resampled, parse_bands,
+    prepare_run, refuse_missing_bands, resampling, run_notes, run_scene,
 };
 use raremap_io::{IoError, Scratch};
 use raremap_model::Card;
@@ -163,6 +163,7 @@ async fn run(
     let named = || named(inputs);
     let Opened { scene, doubts, files } = open_scene(inputs, out, card, asked.opening, observer).await?;
     let info = scene.scene_info();
+    let card = &fitted_card(asked.bands.as_deref(), &scene, card).await.within(named)?;
     let guess = guess_scene_bands(&scene, &card.scene_bands()).await.within(named)?;
     let assignment = assign(asked.bands.as_deref(), &scene, card, &guess).within(named)?;
     let bands = assignment.complete(&card.scene_bands()).within(named)?;
@@ -359,16 +360,26 @@ fn band_list(scene: &InputScene) -> serde_json::Value {
         .collect()
 }
 
+/// The card without the optional bands that the scene does not have, as the caller or the scene itself says.
+async fn fitted_card(spec: Option<&str>, scene: &InputScene, card: &Card) -> Result<Card, InferError> {
+    match spec {
+        Some(spec) => {
+            let files: Vec<&str> = scene.band_files().collect();
+            Ok(card_for_bands(card, &parse_bands(spec, &files, card)?)?.0)
+        }
+        None => card_for_scene(scene, card).await,
+    }
+}
+
 fn assign(spec: Option<&str>, scene: &InputScene, card: &Card, guess: &BandGuess) -> Result<BandGuess, InferError> {
     let files: Vec<&str> = scene.band_files().collect();
-    let needed = card.scene_bands();
     Ok(match spec {
         Some(spec) => BandGuess::assigned(
-            parse_bands(spec, &files, &needed)?,
+            parse_bands(spec, &files, card)?.into_iter().flatten().collect(),
             "The bands were assigned on the command line.",
         ),
         None => {
-            refuse_missing_bands(scene, &needed)?;
+            refuse_missing_bands(scene, &card.required_bands())?;
             guess.clone()
         }
     })

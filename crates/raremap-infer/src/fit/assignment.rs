@@ -1,18 +1,20 @@
 //! Reads which band of the scene is which, as a person states it.
 
+use raremap_model::Card;
 use raremap_scene::{Product, Scene};
 
 use crate::error::InferError;
 use crate::fit::bands::check_count;
 
 /// Reads an assignment such as `green=2,red=3,nir=4`. Bands count from 1, as in GDAL, or are named by their file if it has only one band.
-/// `files` has the file of each band.
+/// `files` has the file of each band. Returns the scene's band, from 0, for each of the card's [scene bands](Card::scene_bands); an optional
+/// one that is not given is `None`.
 ///
 /// # Errors
 /// [`InferError::Misuse`] that names the wrong part, and [`InferError::TooFewBands`].
-pub fn parse_bands(text: &str, files: &[&str], needed: &[&str]) -> Result<Vec<usize>, InferError> {
-    let band_count = files.len();
-    check_count(band_count, needed)?;
+pub fn parse_bands(text: &str, files: &[&str], card: &Card) -> Result<Vec<Option<usize>>, InferError> {
+    let (band_count, needed, optional) = (files.len(), card.scene_bands(), card.optional_bands());
+    check_count(band_count, &card.required_bands())?;
     let wrong = |message: String| InferError::Misuse(format!("bands {text:?}: {message}"));
     let mut bands = vec![None; needed.len()];
     for part in text.split(',') {
@@ -23,7 +25,7 @@ pub fn parse_bands(text: &str, files: &[&str], needed: &[&str]) -> Result<Vec<us
         let position = needed.iter().position(|needed| needed.eq_ignore_ascii_case(name));
         let position = position.ok_or_else(|| {
             wrong(format!(
-                "the model has no band {name:?}; it needs {}",
+                "the model has no band {name:?}; its bands are {}",
                 needed.join(", ")
             ))
         })?;
@@ -45,11 +47,11 @@ pub fn parse_bands(text: &str, files: &[&str], needed: &[&str]) -> Result<Vec<us
     let missing = needed
         .iter()
         .zip(&bands)
-        .find(|(_, band)| band.is_none())
+        .find(|(name, band)| band.is_none() && !optional.contains(*name))
         .map(|(name, _)| *name);
     match missing {
         Some(name) => Err(wrong(format!("{name} is missing"))),
-        None => Ok(bands.into_iter().flatten().collect()),
+        None => Ok(bands),
     }
 }
 
@@ -95,14 +97,15 @@ mod tests {
     use raremap_tiff::{Limits, OutputImage, OutputSamples, encode_geotiff};
 
     use super::*;
+    use crate::fit::statistics::tests::{card, optional};
 
     const NEEDED: [&str; 3] = ["green", "red", "nir"];
 
     #[test]
     fn assignments_are_read_in_any_order_and_errors_name_the_part() {
-        let parse = |text: &str| parse_bands(text, &["scene.tif"; 4], &NEEDED);
-        assert_eq!(parse("green=2,red=3,nir=4").expect("valid"), [1, 2, 3]);
-        assert_eq!(parse(" nir = 1, RED=1,green=3").expect("valid"), [2, 0, 0]);
+        let parse = |text: &str| parse_bands(text, &["scene.tif"; 4], &card());
+        assert_eq!(parse("green=2,red=3,nir=4").expect("valid"), [1, 2, 3].map(Some));
+        assert_eq!(parse(" nir = 1, RED=1,green=3").expect("valid"), [2, 0, 0].map(Some));
         for (text, part) in [
             ("green=2,red=3", "nir is missing"),
             ("green=2,red=3,nir=5", "1 to 4"),
@@ -119,10 +122,29 @@ mod tests {
     }
 
     #[test]
+    fn optional_bands_need_not_be_given() {
+        let card = optional(&["blue", "swir1"]);
+        let parse = |text: &str| parse_bands(text, &["scene.tif"; 4], &card);
+        assert_eq!(
+            parse("green=2,red=3,nir=4,blue=1").expect("valid"),
+            [Some(1), Some(2), Some(3), Some(0), None]
+        );
+        assert!(
+            parse("green=2,red=3,swir1=4")
+                .unwrap_err()
+                .to_string()
+                .contains("nir is missing")
+        );
+    }
+
+    #[test]
     fn files_of_one_band_stand_for_it() {
         let files = ["BAND2.tif", "BAND3.tif", "BAND4.tif", "two.tif", "two.tif"];
-        let parse = |text: &str| parse_bands(text, &files, &NEEDED);
-        assert_eq!(parse("green=BAND3.tif,red=band2,nir=5").expect("valid"), [1, 0, 4]);
+        let parse = |text: &str| parse_bands(text, &files, &card());
+        assert_eq!(
+            parse("green=BAND3.tif,red=band2,nir=5").expect("valid"),
+            [1, 0, 4].map(Some)
+        );
         for text in ["green=two.tif,red=1,nir=2", "green=BAND5,red=1,nir=2"] {
             assert!(parse(text).unwrap_err().to_string().contains("1 to 5"), "{text}");
         }

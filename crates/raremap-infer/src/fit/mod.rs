@@ -6,6 +6,7 @@ pub(crate) mod certainty;
 pub(crate) mod matching;
 pub(crate) mod opacity;
 pub(crate) mod open;
+pub(crate) mod optional;
 pub(crate) mod preview;
 pub(crate) mod reflectance;
 pub(crate) mod scaling;

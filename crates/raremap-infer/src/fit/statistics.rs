@@ -315,6 +315,7 @@ pub(crate) mod tests {
         let band = |name: &str, mean: f32, std: f32| Band {
             name: name.into(),
             source: BandSource::Scene,
+            optional: false,
             mean,
             std,
         };
@@ -342,6 +343,20 @@ pub(crate) mod tests {
             metrics: Default::default(),
             quantization: String::new(),
         }
+    }
+
+    /// The same with more bands, which scenes may lack.
+    pub(crate) fn optional(names: &[&str]) -> Card {
+        let mut card = card();
+        card.bands.extend(names.iter().map(|name| Band {
+            name: (*name).to_owned(),
+            source: BandSource::Scene,
+            optional: true,
+            mean: 500.0,
+            std: 300.0,
+        }));
+        card.architecture = SegformerConfig::new(Variant::B0, card.bands.len(), 1, 0).into();
+        card
     }
 
     /// Bands of the given means; each value is a fifth of its band's mean away from it.

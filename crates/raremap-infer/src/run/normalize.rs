@@ -22,6 +22,7 @@ struct Channel {
 enum Source {
     Scene(usize),
     NormalizedDifference(usize, usize),
+    Missing,
 }
 
 impl Normalizer {
@@ -48,6 +49,7 @@ impl Normalizer {
             source,
             mean,
             std,
+            ..
         } in bands
         {
             if !(mean.is_finite() && std.is_finite() && *std > 0.0) {
@@ -63,6 +65,7 @@ impl Normalizer {
                 BandSource::NormalizedDifference { first, second } => {
                     Source::NormalizedDifference(position(first, name)?, position(second, name)?)
                 }
+                BandSource::Missing => Source::Missing,
             };
             channels.push(Channel {
                 source,
@@ -89,7 +92,8 @@ impl Normalizer {
         self.scene_bands
     }
 
-    /// Normalizes a window: `(value - mean) / std`, and 0, the mean, where the pixel is invalid or a band is not finite.
+    /// Normalizes a window: `(value - mean) / std`, and 0, the mean, where the pixel is invalid, a band is not finite, or the scene does not
+    /// have the band.
     ///
     /// # Shapes
     /// - `values`: `[scene_bands, h, w]`, in scene units, bands in the card's order
@@ -132,6 +136,7 @@ impl Normalizer {
                             .map(|((&a, &b), &valid)| scaled(normalized_difference(a, b), valid)),
                     );
                 }
+                Source::Missing => output.resize(output.len() + pixels, 0.0),
             }
         }
         Ok(output)
@@ -157,6 +162,7 @@ mod tests {
         Band {
             name: name.into(),
             source,
+            optional: false,
             mean,
             std,
         }
@@ -182,6 +188,21 @@ mod tests {
             .normalize(&[12.0, 30.0, 4.0, 10.0], &[true, true])
             .expect("lengths agree");
         assert_eq!(output, [1.0, 10.0, 0.0, 0.0, 4.0, 10.0]);
+    }
+
+    #[test]
+    fn a_missing_band_and_what_is_derived_from_it_are_the_mean_everywhere() {
+        let bands = [
+            band("green", BandSource::Scene, 10.0, 2.0),
+            band("swir1", BandSource::Missing, 5.0, 2.0),
+            band("mndwi", BandSource::Missing, 0.5, 0.25),
+        ];
+        let normalizer = Normalizer::new(&bands).expect("a valid card");
+        assert_eq!((normalizer.channels(), normalizer.scene_bands()), (3, 1));
+        let output = normalizer
+            .normalize(&[12.0, 14.0], &[true, false])
+            .expect("lengths agree");
+        assert_eq!(output, [1.0, 0.0, 0.0, 0.0, 0.0, 0.0]);
     }
 
     #[test]

@@ -15,6 +15,7 @@ use raremap_tiff::{Samples, Window};
 use crate::error::InferError;
 use crate::fit::matching::Matching;
 use crate::fit::opacity::{Opacity, Opaque};
+use crate::fit::optional::about_missing;
 use crate::fit::scaling::RATIOS;
 use crate::run::logits::SceneLogits;
 use crate::run::memory::SceneInMemory;
@@ -69,7 +70,8 @@ impl RunOptions {
             code: "values_matched",
             message: matching.message.clone(),
         });
-        resampled.into_iter().chain(matched).collect()
+        let missing = about_missing(card);
+        resampled.into_iter().chain(matched).chain(missing).collect()
     }
 }
 

@@ -8,6 +8,7 @@ pub fn card(architecture: Architecture) -> Card {
     let band = |name: &str, source| Band {
         name: name.into(),
         source,
+        optional: false,
         mean: 1234.5,
         std: 0.1,
     };

@@ -41,9 +41,9 @@ def segment_blocks(
 
     bands = model._native.assign([None] * scene.shape[0] if names is None else list(names), spec)
     # Bands that do not count are not read; a band that counts twice is read once.
-    read = sorted(set(bands))
+    read = sorted({band for band in bands if band is not None})
     scene = scene[read]
-    bands = [read.index(band) for band in bands]
+    bands = [None if band is None else read.index(band) for band in bands]
     _, height, width = scene.shape
     lazy_model = dask.delayed(model, pure=True)
     matched = None
@@ -92,12 +92,12 @@ def _one_piece(array: da.Array) -> Any:
     return piece
 
 
-def _match(model: Model, preview: np.ndarray, bands: list[int], nodata: float | None, match: str) -> Any:
+def _match(model: Model, preview: np.ndarray, bands: list[int | None], nodata: float | None, match: str) -> Any:
     matched, _ = model._native.match_values(supported(preview), bands=bands, nodata=nodata, matching=match)
     return matched
 
 
-def _segment(model: Model, window: Any, scene: Any, block: Any, bands: list[int], matched: Any, options: dict) -> Any:
+def _segment(model: Model, window: Any, scene: Any, block: Any, bands: list[int | None], matched: Any, options: dict) -> Any:
     return model._native.segment_block(
         supported(window), scene=scene, block=block, bands=bands, matched=matched, **options
     )

@@ -82,7 +82,12 @@ class Model:
     @cached_property
     def bands(self) -> tuple[str, ...]:
         """Names of the bands that a scene must have, such as ``("green", "red", "nir")``."""
-        return tuple(self._native.scene_bands)
+        return tuple(self._native.required_bands)
+
+    @cached_property
+    def optional_bands(self) -> tuple[str, ...]:
+        """Names of the bands that are used where a scene has them, such as ``("blue", "swir1")``."""
+        return tuple(self._native.optional_bands)
 
     @cached_property
     def classes(self) -> dict[int, str]:
@@ -198,7 +203,8 @@ class Model:
         paths = [path] if isinstance(path, (str, os.PathLike)) else list(path)
         names, spec = names_and_spec(bands)
         if names is not None:
-            spec = ",".join(f"{name}={number}" for number, name in enumerate(names, 1) if name in self.bands)
+            known = (*self.bands, *self.optional_bands)
+            spec = ",".join(f"{name}={number}" for number, name in enumerate(names, 1) if name in known)
         return json.loads(
             self._native.segment_file(
                 paths,

@@ -23,7 +23,8 @@ class Model:
     card: str
     classes: list[tuple[int, str, bytes]]
     rare_classes: list[str]
-    scene_bands: list[str]
+    required_bands: list[str]
+    optional_bands: list[str]
     @staticmethod
     def read(path: str | PathLike[str]) -> Model: ...
     @staticmethod
@@ -44,7 +45,7 @@ class Model:
         overlap: int | None = None,
         progress: Callable[[int, int], object] | None = None,
     ) -> tuple[_Maps, NDArray[np.uint8], str]: ...
-    def assign(self, names: Sequence[str | None], bands: str | None = None) -> list[int]: ...
+    def assign(self, names: Sequence[str | None], bands: str | None = None) -> list[int | None]: ...
     def check_options(
         self, *, threshold: float, rare: Sequence[str] | None, top_k: float, matching: str
     ) -> None: ...

@@ -205,10 +205,10 @@ def _scene_of_item(item: dict[str, Any], name: str, model: Model, options: dict[
         for key, asset in assets.items():
             bands = asset.get("eo:bands", []) + asset.get("bands", [])
             common = {band.get("common_name") or band.get("eo:common_name") for band in bands}
-            for band in model.bands:
+            for band in (*model.bands, *model.optional_bands):
                 if band == key.lower() or band in common:
                     found.setdefault(band, path_of(asset))
-        if len(found) == len(model.bands):
+        if all(band in found for band in model.bands):
             paths = list(found.values())
             options.setdefault("bands", ",".join(f"{band}={Path(path).name}" for band, path in found.items()))
         else:

@@ -14,7 +14,9 @@ use crate::error::SessionError;
 pub use model::{Backend, GoldenCheck, ModelCard, ModelInfo};
 pub use result::{Areas, DecideOptions, LayerRequest, LayerValues, ResultFile};
 pub use run::{AfterTile, RunOptions, TileCount};
-pub use scene::{Grid, OpenedScene, Picture, SceneBand, SceneFacts, ScenePreview, SceneWindow};
+pub use scene::{
+    BandAssignment, Grid, OpenedScene, Picture, PreviewOptions, SceneBand, SceneFacts, ScenePreview, SceneWindow,
+};
 
 /// Passes a value to JavaScript.
 ///

@@ -65,6 +65,8 @@ pub struct ModelCard {
     pub created: String,
     /// Names of the input's channels, in order.
     pub bands: Vec<String>,
+    /// Names of those bands of a scene that it may lack.
+    pub optional_bands: Vec<String>,
     /// What a scene's numbers are, in words.
     pub value_scaling: String,
     /// Metres per pixel of the training data.
@@ -105,6 +107,7 @@ impl ModelCard {
             description: card.description.clone(),
             created: card.created.clone(),
             bands: card.bands.iter().map(|band| band.name.clone()).collect(),
+            optional_bands: card.optional_bands().into_iter().map(str::to_owned).collect(),
             value_scaling: card.value_scaling.clone(),
             ground_resolution_m: card.ground_resolution_m,
             ground_resolution_range_m: card.ground_resolution_range_m(),

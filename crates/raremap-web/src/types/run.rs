@@ -1,6 +1,6 @@
 //! How a run is started, and what is decided after each tile.
 
-use raremap_infer::Tiling;
+use raremap_infer::{InferError, Tiling, card_for_bands};
 use raremap_model::Card;
 use serde::{Deserialize, Serialize};
 use tsify::Tsify;
@@ -10,8 +10,8 @@ use super::LayerRequest;
 /// How to run.
 #[derive(Debug, Deserialize, Tsify)]
 pub struct RunOptions {
-    /// The scene's band, from 0, for each that the model needs.
-    pub bands: Vec<usize>,
+    /// The scene's band, from 0, for each of the model's; null for an optional one that the scene does not have.
+    pub bands: Vec<Option<usize>>,
     /// Edge of a tile in pixels, a multiple of 32; the card's if absent.
     #[serde(default)]
     pub tile: Option<usize>,
@@ -27,13 +27,19 @@ pub struct RunOptions {
 const MAX_LOGITS_BYTES: u64 = 48 << 20;
 
 impl RunOptions {
-    /// The usual overlap of the tile, which gives the same windows as `raremap predict`.
-    pub fn for_card(&self, card: &Card) -> raremap_infer::RunOptions {
-        raremap_infer::RunOptions {
+    /// The options for the card as it serves a scene with these bands, and that card. The usual overlap of the tile gives the same windows as
+    /// `raremap predict`.
+    ///
+    /// # Errors
+    /// As [`card_for_bands`].
+    pub fn for_card(&self, card: &Card) -> Result<(Card, raremap_infer::RunOptions), InferError> {
+        let (card, bands) = card_for_bands(card, &self.bands)?;
+        let options = raremap_infer::RunOptions {
             tiling: Tiling::of_tile(self.tile.unwrap_or(card.tile_px)),
             max_logit_bytes_in_memory: MAX_LOGITS_BYTES,
-            ..raremap_infer::RunOptions::new(self.bands.clone())
-        }
+            ..raremap_infer::RunOptions::new(bands)
+        };
+        Ok((card, options))
     }
 }
 

@@ -2,6 +2,7 @@
 
 use js_sys::Uint8ClampedArray;
 use raremap_geo::{Affine, GeoReference};
+use raremap_model::Card;
 use raremap_tiff::Window;
 use serde::{Deserialize, Serialize};
 use tsify::Tsify;
@@ -15,9 +16,11 @@ use super::Notice;
 pub struct OpenedScene {
     /// Facts of its files.
     pub scene: SceneFacts,
-    /// Names of the bands that the model needs, in order.
+    /// Names of the model's bands, in order.
     pub model_bands: Vec<String>,
-    /// Which of the scene's bands these are.
+    /// Names of those that a scene may lack.
+    pub optional_bands: Vec<String>,
+    /// Which of the scene's bands the model's are.
     pub assignment: BandAssignment,
     /// What does not fit the model.
     pub warnings: Vec<Notice>,
@@ -33,11 +36,22 @@ pub struct OpenedScene {
     pub has_empty_border: bool,
 }
 
+/// How a scene is shown before the run.
+#[derive(Debug, Deserialize, Tsify)]
+#[serde(rename_all = "camelCase")]
+pub struct PreviewOptions {
+    /// The scene's band, from 0, for each of the model's; null for an optional one that the scene does not have. None at all, as long as some are
+    /// not assigned, shows the scene in its own colours and compares it with nothing.
+    pub bands: Vec<Option<usize>>,
+    /// Longest side of the picture.
+    pub max_px: u32,
+}
+
 /// A guess of which band is which.
 #[derive(Debug, Serialize, Tsify)]
 #[tsify(missing_as_null)]
 pub struct BandAssignment {
-    /// The scene's band, from 0, for each that the model needs; null if no band fits.
+    /// The scene's band, from 0, for each of the model's; null if no band fits, or if the scene does not have an optional one.
     pub bands: Vec<Option<usize>>,
     /// How far to trust it.
     pub certainty: Certainty,
@@ -52,18 +66,31 @@ pub struct BandAssignment {
 pub struct BandChoice {
     /// The product or sensor whose bands are numbered or ordered like this, for people.
     pub product: String,
-    /// The scene's band, from 0, for each that the model needs.
-    pub bands: Vec<usize>,
+    /// The scene's band, from 0, for each of the model's; null if the scene does not have an optional one.
+    pub bands: Vec<Option<usize>>,
 }
 
-impl From<&raremap_infer::BandGuess> for BandAssignment {
-    fn from(guess: &raremap_infer::BandGuess) -> Self {
+impl BandAssignment {
+    /// `guess` is of the bands that `fitted` reads, the card as it serves the scene; what is said here is of all bands of `card`.
+    pub fn of(guess: &raremap_infer::BandGuess, fitted: &Card, card: &Card) -> Self {
+        let found = fitted.scene_bands();
+        let places: Vec<Option<usize>> = card
+            .scene_bands()
+            .iter()
+            .map(|name| found.iter().position(|found| found == name))
+            .collect();
         let choice = |choice: &raremap_infer::BandChoice| BandChoice {
             product: choice.product.clone(),
-            bands: choice.bands.clone(),
+            bands: places
+                .iter()
+                .map(|place| place.and_then(|place| choice.bands.get(place).copied()))
+                .collect(),
         };
         Self {
-            bands: guess.bands.clone(),
+            bands: places
+                .iter()
+                .map(|place| place.and_then(|place| guess.bands.get(place).copied().flatten()))
+                .collect(),
             certainty: match guess.certainty {
                 raremap_infer::Certainty::Named => Certainty::Named,
                 raremap_infer::Certainty::Likely => Certainty::Likely,

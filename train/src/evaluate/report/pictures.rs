@@ -45,7 +45,7 @@ impl Pictures {
         let layout = Layout::new(card, dataset, None)?;
         let size = [sample.height, sample.width];
         let (classes, channels) = (layout.names.len(), layout.auxiliary.len());
-        let logits = MeanLogits::of(sample, model, card, &layout.run, flips)?;
+        let logits = MeanLogits::of(sample, model, &layout.card, &layout.run, flips)?;
         let decisions = Decisions::new(&layout, threshold);
         let color = |class: usize| card.classes.get(class).map_or(UNSCORED, |class| class.color);
         let pixels = sample.labels.len();

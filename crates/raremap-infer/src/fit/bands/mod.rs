@@ -63,6 +63,15 @@ impl BandGuess {
         })
     }
 
+    /// Whether this guess, of the needed bands and one more, has that one and the others where `alone` has them.
+    pub fn extends(&self, alone: &Self) -> bool {
+        let is_told = |guess: &Self| guess.certainty != Certainty::Unknown;
+        is_told(alone)
+            && is_told(self)
+            && self.bands.iter().all(Option::is_some)
+            && self.bands.starts_with(&alone.bands)
+    }
+
     /// An assignment that a person made.
     pub fn assigned(bands: Vec<usize>, reason: &str) -> Self {
         Self {
