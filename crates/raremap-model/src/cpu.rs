@@ -139,7 +139,7 @@ fn erf(x: f32) -> f32 {
 }
 
 fn floats(data: TensorData) -> Vec<f32> {
-    data.into_vec().expect("networks compute in 32-bit floats")
+    data.try_into_vec().expect("networks compute in 32-bit floats")
 }
 
 /// Calls `act` with the number of each chunk of `values`: on all cores, where there are threads.
@@ -169,8 +169,16 @@ mod tests {
     #[test]
     fn a_depthwise_convolution_with_bias_and_gelu_is_burns() {
         let device = Device::flex();
-        for (seed, [batch, height, width, channels]) in
-            [[1, 1, 1, 1], [2, 1, 7, 5], [1, 3, 1, 16], [2, 5, 4, 17], [1, 8, 6, 96], [3, 2, 2, 40]].into_iter().enumerate()
+        for (seed, [batch, height, width, channels]) in [
+            [1, 1, 1, 1],
+            [2, 1, 7, 5],
+            [1, 3, 1, 16],
+            [2, 5, 4, 17],
+            [1, 8, 6, 96],
+            [3, 2, 2, 40],
+        ]
+        .into_iter()
+        .enumerate()
         {
             device.seed(seed as u64);
             let random = |shape: [usize; 3]| Tensor::<3>::random(shape, Distribution::Normal(0.0, 1.5), &device);
@@ -178,13 +186,21 @@ mod tests {
             let weight = random([channels, 3, 3]).reshape([channels, 1, 3, 3]);
             let bias = random([1, 1, channels]);
             let options = ConvOptions::new([1, 1], [1, 1], [1, 1], channels);
-            let map = conv2d(map_from_tokens(tokens.clone(), [height, width]), weight.clone(), None, options);
+            let map = conv2d(
+                map_from_tokens(tokens.clone(), [height, width]),
+                weight.clone(),
+                None,
+                options,
+            );
             let composed = burn_gelu(tokens_from_map(map) + bias.clone());
             let ours = depthwise_gelu(tokens, [height, width], weight, bias.reshape([channels]));
             assert_eq!(ours.dims(), composed.dims());
             let difference = (ours - composed.clone()).abs().max().into_scalar::<f32>();
             let range = composed.abs().max().into_scalar::<f32>();
-            assert!(difference <= 2e-6 * range.max(1.0), "{difference} of {range} for {batch} x {height} x {width} x {channels}");
+            assert!(
+                difference <= 2e-6 * range.max(1.0),
+                "{difference} of {range} for {batch} x {height} x {width} x {channels}"
+            );
         }
     }
 
@@ -195,7 +211,10 @@ mod tests {
             .map(|x| (f64::from(erf(x)) - libm_erf(f64::from(x))).abs())
             .fold(0.0, f64::max);
         assert!(largest < 4e-7, "{largest}");
-        assert_eq!((erf(f32::INFINITY).round(), erf(f32::NEG_INFINITY).round(), erf(0.0)), (1.0, -1.0, 0.0));
+        assert_eq!(
+            (erf(f32::INFINITY).round(), erf(f32::NEG_INFINITY).round(), erf(0.0)),
+            (1.0, -1.0, 0.0)
+        );
         assert!(erf(f32::NAN).is_nan());
     }
 
