@@ -15,7 +15,6 @@ const SCENE = {
   modelBands: ["green", "red", "nir"],
   optionalBands: [],
   assignment: { bands: [0, 1, 2] },
-  modelBands: ["green", "red", "nir"],
   warnings: [{ code: "resolution", message: "coarse" }],
   notices: [],
   canResample: false,

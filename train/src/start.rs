@@ -225,7 +225,7 @@ mod tests {
         start_from(&mut network, &path, &[], &bands).expect("its own architecture");
         assert_eq!(&parameters_of(&network).expect("readable"), file.parameters());
         let loss = network
-            .forward(burn::tensor::Tensor::ones([1, 5, 32, 32], &device))
+            .forward(burn::tensor::Tensor::ones([1, bands.len(), 32, 32], &device))
             .main
             .mean();
         let gradients = burn::optim::GradientsParams::from_grads(loss.backward(), &network);

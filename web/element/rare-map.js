@@ -378,7 +378,6 @@ export class RareMap extends MapOptions {
     if (this.#source) this.open(this.#source, { emptyBorder }).catch(() => {});
   }
 
-
   /** @param {OpenedScene} scene @param {import("../engine/messages.js").Preview} picture */
   #showPicture(scene, picture) {
     this.#warnings = [...scene.warnings, ...picture.warnings];

@@ -364,6 +364,7 @@ function showPreview(preview) {
 /** @param {import("../view/choices.js").Bands} chosen */
 async function onBands(chosen) {
   const token = opened;
+  if (!info) return;
   bands = chosen;
   clearError();
   clearResult();

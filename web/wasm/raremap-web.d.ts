@@ -59,7 +59,7 @@ export type Backend = "cpu" | "webgpu";
  */
 export interface BandAssignment {
     /**
-     * The scene's band, from 0, for each that the model needs; null if no band fits.
+     * The scene's band, from 0, for each of the model's; null if no band fits, or if the scene does not have an optional one.
      */
     bands: (number | null)[];
     /**
@@ -85,9 +85,9 @@ export interface BandChoice {
      */
     product: string;
     /**
-     * The scene's band, from 0, for each that the model needs.
+     * The scene's band, from 0, for each of the model's; null if the scene does not have an optional one.
      */
-    bands: number[];
+    bands: (number | undefined)[];
 }
 
 /**
@@ -274,6 +274,10 @@ export interface ModelCard {
      */
     bands: string[];
     /**
+     * Names of those bands of a scene that it may lack.
+     */
+    optionalBands: string[];
+    /**
      * What a scene's numbers are, in words.
      */
     valueScaling: string;
@@ -378,11 +382,15 @@ export interface OpenedScene {
      */
     scene: SceneFacts;
     /**
-     * Names of the bands that the model needs, in order.
+     * Names of the model's bands, in order.
      */
     modelBands: string[];
     /**
-     * Which of the scene's bands these are.
+     * Names of those that a scene may lack.
+     */
+    optionalBands: string[];
+    /**
+     * Which of the scene's bands the model's are.
      */
     assignment: BandAssignment;
     /**
@@ -434,6 +442,21 @@ export interface Picture {
 }
 
 /**
+ * How a scene is shown before the run.
+ */
+export interface PreviewOptions {
+    /**
+     * The scene's band, from 0, for each of the model's; null for an optional one that the scene does not have. None at all, as long as some are
+     * not assigned, shows the scene in its own colours and compares it with nothing.
+     */
+    bands: (number | undefined)[];
+    /**
+     * Longest side of the picture.
+     */
+    maxPx: number;
+}
+
+/**
  * A file that a result can be saved as.
  */
 export interface ResultFile {
@@ -471,9 +494,9 @@ export interface RunHooks {
  */
 export interface RunOptions {
     /**
-     * The scene's band, from 0, for each that the model needs.
+     * The scene's band, from 0, for each of the model's; null for an optional one that the scene does not have.
      */
-    bands: number[];
+    bands: (number | undefined)[];
     /**
      * Edge of a tile in pixels, a multiple of 32; the card's if absent.
      */
@@ -683,13 +706,12 @@ export class Session {
      */
     openFiles(paths: string[], files: Blob[], onUnpacked: (done: number, total: number) => void, emptyBorder?: boolean | null): Promise<OpenedScene>;
     /**
-     * The scene as a picture, with the bands (0-based) that stand for the model's; all of it, with no side longer than `max_px`. Without
-     * bands, as long as some are not assigned, it is shown in its own colours and compared with nothing.
+     * The whole scene as a picture.
      *
      * # Errors
-     * The codes of reading for damaged data; `misuse` without a scene.
+     * The codes of reading for damaged data; `misuse` without a scene, or if a band that the model cannot do without is not assigned.
      */
-    preview(bands: Uint32Array | number[], maxPx: number): Promise<ScenePreview>;
+    preview(options: PreviewOptions): Promise<ScenePreview>;
     /**
      * Samples of a window, band by band, as stored.
      *

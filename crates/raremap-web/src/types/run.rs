@@ -9,6 +9,7 @@ use super::LayerRequest;
 
 /// How to run.
 #[derive(Debug, Deserialize, Tsify)]
+#[tsify(missing_as_null)]
 pub struct RunOptions {
     /// The scene's band, from 0, for each of the model's; null for an optional one that the scene does not have.
     pub bands: Vec<Option<usize>>,

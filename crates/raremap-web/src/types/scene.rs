@@ -39,6 +39,7 @@ pub struct OpenedScene {
 /// How a scene is shown before the run.
 #[derive(Debug, Deserialize, Tsify)]
 #[serde(rename_all = "camelCase")]
+#[tsify(missing_as_null)]
 pub struct PreviewOptions {
     /// The scene's band, from 0, for each of the model's; null for an optional one that the scene does not have. None at all, as long as some are
     /// not assigned, shows the scene in its own colours and compares it with nothing.
@@ -63,6 +64,7 @@ pub struct BandAssignment {
 
 /// One way to read the bands of a scene.
 #[derive(Debug, Serialize, Tsify)]
+#[tsify(missing_as_null)]
 pub struct BandChoice {
     /// The product or sensor whose bands are numbered or ordered like this, for people.
     pub product: String,
