@@ -87,7 +87,7 @@ export interface BandChoice {
     /**
      * The scene's band, from 0, for each of the model's; null if the scene does not have an optional one.
      */
-    bands: (number | undefined)[];
+    bands: (number | null)[];
 }
 
 /**
@@ -449,7 +449,7 @@ export interface PreviewOptions {
      * The scene's band, from 0, for each of the model's; null for an optional one that the scene does not have. None at all, as long as some are
      * not assigned, shows the scene in its own colours and compares it with nothing.
      */
-    bands: (number | undefined)[];
+    bands: (number | null)[];
     /**
      * Longest side of the picture.
      */
@@ -496,11 +496,11 @@ export interface RunOptions {
     /**
      * The scene's band, from 0, for each of the model's; null for an optional one that the scene does not have.
      */
-    bands: (number | undefined)[];
+    bands: (number | null)[];
     /**
      * Edge of a tile in pixels, a multiple of 32; the card's if absent.
      */
-    tile?: number | undefined;
+    tile?: number | null;
     /**
      * Whether to run at the model's resolution.
      */

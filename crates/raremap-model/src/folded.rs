@@ -6,17 +6,21 @@ use burn::tensor::module::{interpolate, linear};
 use burn::tensor::ops::{InterpolateMode, InterpolateOptions};
 use burn::tensor::{Device, Tensor};
 
+use crate::cpu;
 use crate::decoder::Decoder;
 use crate::detail::{DetailPath, FoldedDetailPath};
 use crate::embed::map_from_tokens;
 use crate::encoder::{MixTransformer, StageTokens};
 use crate::segformer::{DualLogits, Heads, Segformer};
 
-/// The backend's own interpolation is one kernel, and no gradient is needed here.
+/// Our own kernel on the CPU; elsewhere the backend's, which is one kernel, too. No gradient is needed here.
 fn resize_bilinear(map: Tensor<4>, size: [usize; 2]) -> Tensor<4> {
     let [_, _, height, width] = map.dims();
     if [height, width] == size {
         return map;
+    }
+    if cpu::is_plain(&map.device()) {
+        return cpu::upsample_bilinear(map, size);
     }
     let options = InterpolateOptions::new(InterpolateMode::Bilinear)
         .with_align_corners(false)
