@@ -3,17 +3,18 @@
 //! They are for running a network, not for training it: they record nothing for a backward pass. Everywhere else the network is burn's operations,
 //! which the tests here compare them with.
 
-use burn::tensor::{Device, Tensor, TensorData};
+use burn::tensor::{DType, Device, Tensor, TensorData};
 
 /// Channels that are computed at a time; the compiler turns the loops over them into vector instructions.
 const LANES: usize = 16;
 /// Taps of a 3 x 3 kernel.
 const TAPS: usize = 9;
 
-/// Whether `device` is the CPU, and what it computes is not recorded.
-pub(crate) fn is_plain(device: &Device) -> bool {
-    // A device with autodiff is never equal to one without.
-    *device == Device::flex()
+/// Whether these kernels can take `tensor`: 32-bit floats on the CPU, of which nothing is recorded.
+pub(crate) fn takes<const D: usize>(tensor: &Tensor<D>) -> bool {
+    let device = tensor.device();
+    // A device with autodiff equals the same one without.
+    tensor.dtype() == DType::F32 && !device.is_autodiff() && device == Device::flex()
 }
 
 /// Depthwise 3 x 3 convolution with zero padding, bias and GELU of tokens, without turning them into a map and back.
@@ -34,9 +35,9 @@ pub(crate) fn depthwise_gelu(
     let (shape, device) = (tokens.dims(), tokens.device());
     let [_, pixels, channels] = shape;
     assert_eq!(pixels, height * width, "the tokens are not those of the grid");
-    let input = floats(tokens.into_data());
-    let weight = by_tap(&floats(weight.into_data()), channels);
-    let bias = floats(bias.into_data());
+    let input = floats(tokens);
+    let weight = by_tap(&floats(weight), channels);
+    let bias = floats(bias);
     assert_eq!((weight.len(), bias.len()), (TAPS * channels, channels));
     let mut output = vec![0.0; input.len()];
     let line = width * channels;
@@ -61,7 +62,7 @@ pub(crate) fn depthwise_gelu(
 /// - output: `[batch, channels, height, width]`
 pub(crate) fn upsample_bilinear(map: Tensor<4>, [height, width]: [usize; 2]) -> Tensor<4> {
     let ([batch, channels, from_height, from_width], device) = (map.dims(), map.device());
-    let input = floats(map.into_data());
+    let input = floats(map);
     let (rows, columns) = (Between::of(from_height, height), Between::of(from_width, width));
     let mut output = vec![0.0; batch * channels * height * width];
     for_each_chunk(&mut output, height * width, |plane, output| {
@@ -167,8 +168,8 @@ fn by_tap(weight: &[f32], channels: usize) -> Vec<f32> {
 #[inline(always)]
 fn gelu<const N: usize>(values: &mut [f32; N]) {
     let mut scaled = *values;
-    for lane in 0..N {
-        scaled[lane] *= std::f32::consts::FRAC_1_SQRT_2;
+    for value in &mut scaled {
+        *value *= std::f32::consts::FRAC_1_SQRT_2;
     }
     let erf = erf(scaled);
     for lane in 0..N {
@@ -217,8 +218,11 @@ fn erf<const N: usize>(mut x: [f32; N]) -> [f32; N] {
     x
 }
 
-fn floats(data: TensorData) -> Vec<f32> {
-    data.try_into_vec().expect("networks compute in 32-bit floats")
+/// The numbers of a tensor of [`takes`]: on the CPU they are there, and nothing is waited for or copied.
+#[allow(clippy::disallowed_methods, reason = "reading back at once panics on WebGPU alone")]
+fn floats<const D: usize>(tensor: Tensor<D>) -> Vec<f32> {
+    let values = tensor.into_data().try_into_vec();
+    values.expect("only tensors of 32-bit floats come here")
 }
 
 /// Calls `act` with the number of each chunk of `values`: on all cores, where there are threads.
@@ -342,8 +346,10 @@ mod tests {
     }
 
     #[test]
-    fn a_device_that_records_is_not_plain() {
-        assert!(is_plain(&Device::flex()));
-        assert!(!is_plain(&Device::flex().autodiff()));
+    fn what_is_recorded_or_has_other_numbers_is_left_to_burn() {
+        let zeros = |device: &Device| Tensor::<1>::zeros([3], device);
+        assert!(takes(&zeros(&Device::flex())));
+        assert!(!takes(&zeros(&Device::flex().autodiff())));
+        assert!(!takes(&zeros(&Device::flex()).cast(DType::F16)));
     }
 }

@@ -19,7 +19,7 @@ fn resize_bilinear(map: Tensor<4>, size: [usize; 2]) -> Tensor<4> {
     if [height, width] == size {
         return map;
     }
-    if cpu::is_plain(&map.device()) {
+    if cpu::takes(&map) {
         return cpu::upsample_bilinear(map, size);
     }
     let options = InterpolateOptions::new(InterpolateMode::Bilinear)
