@@ -63,7 +63,7 @@ test("a scene is opened, drawn, run and measured with typed answers", { timeout:
       whole: Object.keys(model.card.whole).slice(0, 2),
     };
   });
-  assert.deepEqual(seen.bands, ["green", "red", "nir"]);
+  assert.deepEqual(seen.bands, ["green", "red", "nir", "blue", "swir1"]);
   assert.equal(seen.certainty, "named");
   assert.match(seen.crs, /^EPSG:/);
   assert.deepEqual(seen.preview, [64, 64, [0, 0, 512, 512], null]);

@@ -10,7 +10,7 @@
  * @param {Bands} bands
  */
 export const unassigned = ({ modelBands, optionalBands }, bands) =>
-  modelBands.filter((name, i) => bands[i] === null && !optionalBands.includes(name));
+  modelBands.filter((name, i) => (bands[i] ?? null) === null && !optionalBands.includes(name));
 
 /**
  * The bands of a picture or a run: none, as long as one that the model needs is not assigned.

@@ -32,13 +32,13 @@ pub async fn card_for_scene(scene: &impl Scene, card: &Card) -> Result<Card, Inf
 }
 
 /// The card without the optional bands that are `None` in `bands`, and the bands that are left. `bands` has the scene's band, from 0, for each
-/// of the card's [scene bands](Card::scene_bands).
+/// of the card's [scene bands](Card::scene_bands); a list that ends early leaves out the rest.
 ///
 /// # Errors
-/// [`InferError::Misuse`] if a required band is `None`, or if their number is not the card's.
+/// [`InferError::Misuse`] if a required band is `None` or left out, or if there are more than the card has.
 pub fn card_for_bands(card: &Card, bands: &[Option<usize>]) -> Result<(Card, Vec<usize>), InferError> {
     let (names, required) = (card.scene_bands(), card.required_bands());
-    if bands.len() != names.len() {
+    if bands.len() > names.len() {
         return Err(InferError::Misuse(format!(
             "{} bands are assigned, but the model has {}",
             bands.len(),
@@ -47,7 +47,7 @@ pub fn card_for_bands(card: &Card, bands: &[Option<usize>]) -> Result<(Card, Vec
     }
     let missing: Vec<&str> = names
         .into_iter()
-        .zip(bands)
+        .zip(bands.iter().chain(std::iter::repeat(&None)))
         .filter(|(_, band)| band.is_none())
         .map(|(name, _)| name)
         .collect();
@@ -123,6 +123,8 @@ mod tests {
         let (fitted, bands) = card_for_bands(&card, &[Some(1), Some(2), Some(3), None, Some(5)]).expect("valid");
         assert_eq!(fitted.scene_bands(), ["green", "red", "nir", "swir1"]);
         assert_eq!(bands, [1, 2, 3, 5]);
+        let (three, _) = card_for_bands(&card, &[Some(1), Some(2), Some(3)]).expect("the others are optional");
+        assert_eq!(three.scene_bands(), ["green", "red", "nir"]);
         let notice = about_missing(&fitted).expect("blue is missing");
         assert!(
             notice.message.starts_with("The map is made without blue:"),
@@ -132,7 +134,8 @@ mod tests {
         assert_eq!(about_missing(&card), None);
         for (wrong, part) in [
             (vec![Some(0), None, Some(2), None, None], "red is not assigned"),
-            (vec![Some(0); 3], "3 bands are assigned"),
+            (vec![Some(0); 2], "nir is not assigned"),
+            (vec![Some(0); 6], "6 bands are assigned"),
         ] {
             let error = card_for_bands(&card, &wrong).expect_err("refused").to_string();
             assert!(error.contains(part), "{error}");
