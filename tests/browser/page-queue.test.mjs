@@ -65,7 +65,7 @@ test("scenes are mapped one after another, one that fails does not stop the rest
     await page.click("#queue-run");
     await ended(page);
     assert.deepEqual(await lines(page), ["first.zip done", "broken.zip failed", "last.zip done"]);
-    assert.match(await page.innerText("#queue-list .failure"), /notes\.txt[^]*Choose GeoTIFF files/);
+    assert.match(await page.innerText("#queue-list .failure"), /not a TIFF file[^]*Choose a GeoTIFF/);
     assert.match(await page.innerText("#queue-status"), /^2 of 3 scenes are mapped\. 1 failed\.$/);
     assert.match(await page.innerText("#queue-list li:last-child"), /Mapped, water [\d.,]+ ha/);
     // The page itself was free all the while.
