@@ -275,8 +275,8 @@ impl Card {
             };
             Ok(Band {
                 name: field(band, "name")?,
+                optional: source == BandSource::Scene && band["raremap:optional"].as_bool().unwrap_or(false),
                 source,
-                optional: band["raremap:optional"].as_bool().unwrap_or(false),
                 mean: scaling.mean,
                 std: scaling.stddev,
             })
@@ -336,6 +336,11 @@ impl Card {
         let finite = |band: &Band| band.mean.is_finite() && band.std.is_finite() && band.std > 0.0;
         let problems = [
             (!derived_known, "bands", "a derived band needs scene bands of the card"),
+            (
+                self.required_bands().is_empty(),
+                "bands",
+                "each band of the scene is optional",
+            ),
             (
                 !unique(self.bands.iter().map(|b| b.name.as_str()).collect()),
                 "bands",

@@ -46,6 +46,13 @@ fn file(int8: bool) -> Vec<u8> {
 #[test]
 fn the_card_comes_back_from_its_stac_item() {
     assert_eq!(Card::from_stac(&card().to_stac()).expect("valid"), card());
+    let mut card = card();
+    card.bands[1].optional = true;
+    assert_eq!(Card::from_stac(&card.to_stac()).expect("valid"), card);
+    assert_eq!(
+        (card.required_bands(), card.optional_bands()),
+        (vec!["green"], vec!["nir"])
+    );
 }
 
 #[test]
@@ -175,6 +182,7 @@ fn cards_that_contradict_themselves_are_refused() {
     };
     refused(&|card| card.bands[0].std = 0.0);
     refused(&|card| card.bands.truncate(2));
+    refused(&|card| card.bands.iter_mut().for_each(|band| band.optional = true));
     refused(&|card| card.classes[1].name = "forest".into());
     refused(&|card| card.classes[2].value = 255);
     refused(&|card| card.rare_classes = vec!["snow".into()]);

@@ -5,7 +5,7 @@ use std::cell::Cell;
 use raremap_geo::{Conversion, GeoError, Longitudes, pixel_areas};
 use raremap_infer::{
     BandGuess, Display, InferError, Preview, Warning, about_place, card_for_bands, compare_resolution,
-    refuse_missing_bands, resampling,
+    guess_scene_bands, refuse_missing_bands, resampling,
 };
 use raremap_model::Card;
 use raremap_output::SceneName;
@@ -120,6 +120,17 @@ impl Scene {
             .iter()
             .flat_map(|&[column, row]| conversion.coordinates(column, row));
         Ok(places.collect())
+    }
+
+    /// Which band is which of those that `card` reads, according to the scene's own description.
+    ///
+    /// # Errors
+    /// As [`guess_scene_bands`].
+    pub async fn guess_for(&self, card: &Card) -> Result<BandGuess, SessionError> {
+        if card.scene_bands() == self.fitted.scene_bands() {
+            return Ok(self.guess.clone());
+        }
+        Ok(guess_scene_bands(&self.image, &card.scene_bands()).await?)
     }
 
     /// See [`Preview::of`].

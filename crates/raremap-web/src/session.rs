@@ -233,7 +233,7 @@ impl Session {
             options.resample = resampling(info, card, true);
         }
         let matching = wanted.matching.then_some(MatchMode::Auto);
-        let guess = guess_scene_bands(&scene.image, &card.scene_bands()).await?;
+        let guess = scene.guess_for(card).await?;
         let mut warnings = prepare_run(&scene.image, card, &mut options, matching, &guess).await?;
         warnings.extend(scene.doubts.clone());
         let mut notices = scene.image.notices().to_vec();

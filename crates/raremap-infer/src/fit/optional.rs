@@ -4,7 +4,7 @@ use raremap_model::{BandSource, Card};
 use raremap_scene::{Notice, Scene};
 
 use crate::error::InferError;
-use crate::fit::bands::guess_scene_bands;
+use crate::fit::bands::{clues_of, guess_bands, guess_scene_bands};
 
 /// The card as it serves `scene`: without the optional bands that the scene, as far as it describes itself, does not have.
 ///
@@ -19,15 +19,13 @@ pub async fn card_for_scene(scene: &impl Scene, card: &Card) -> Result<Card, Inf
         return Ok(card.clone());
     }
     let alone = guess_scene_bands(scene, &required).await?;
-    let mut missing = Vec::new();
-    for name in &optional {
-        let with = guess_scene_bands(scene, &[required.as_slice(), &[*name]].concat()).await;
-        match with {
-            Ok(with) if with.extends(&alone) => {}
-            Ok(_) | Err(InferError::TooFewBands { .. }) => missing.push(*name),
-            Err(error) => return Err(error),
-        }
-    }
+    let clues = clues_of(scene).await?;
+    // The scene's values, which a pass over the file may take to read, have had their say.
+    let is_missing = |name: &&str| {
+        let with = guess_bands(clues, &[required.as_slice(), &[*name]].concat());
+        !with.is_ok_and(|with| with.extends(&alone))
+    };
+    let missing: Vec<&str> = optional.into_iter().filter(is_missing).collect();
     Ok(card.without(&missing))
 }
 
@@ -115,6 +113,8 @@ mod tests {
         assert_eq!(found(&[None; 5]), all[..4]);
         assert_eq!(found(&[None; 6]), all);
         assert_eq!(found(&[None; 3]), all[..3]);
+        // Two known orders have seven bands, and blue and short-wave infrared in both.
+        assert_eq!(found(&[None; 7]), all);
     }
 
     #[test]

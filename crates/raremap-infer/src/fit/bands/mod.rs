@@ -18,6 +18,7 @@ use crate::fit::certainty::Certainty;
 use codes::read_codes;
 use layouts::{LAYOUTS, Layout};
 use readings::{Reading, choose_reading};
+pub(crate) use values::clues_of;
 pub use values::guess_scene_bands;
 
 /// The scene's bands in the order that the model needs, and the reason.
@@ -63,13 +64,15 @@ impl BandGuess {
         })
     }
 
-    /// Whether this guess, of the needed bands and one more, has that one and the others where `alone` has them.
+    /// Whether this guess, of the needed bands and one more, or one of its choices, has that one and the others where `alone` has them.
     pub fn extends(&self, alone: &Self) -> bool {
         let is_told = |guess: &Self| guess.certainty != Certainty::Unknown;
-        is_told(alone)
-            && is_told(self)
-            && self.bands.iter().all(Option::is_some)
-            && self.bands.starts_with(&alone.bands)
+        let of_choices = self
+            .choices
+            .iter()
+            .map(|choice| choice.bands.iter().copied().map(Some).collect());
+        let fits = |bands: Vec<Option<usize>>| bands.iter().all(Option::is_some) && bands.starts_with(&alone.bands);
+        is_told(alone) && is_told(self) && of_choices.chain([self.bands.clone()]).any(fits)
     }
 
     /// An assignment that a person made.

@@ -18,17 +18,23 @@ const MARGIN: f64 = 0.4;
 /// The best choice has to set near infrared apart by at least this much.
 const LEAST: f64 = 0.1;
 
+/// What `scene` says about its bands.
+///
+/// # Errors
+/// Those of reading its opacity.
+pub(crate) async fn clues_of<S: Scene>(scene: &S) -> Result<BandClues<'_>, InferError> {
+    Ok(BandClues {
+        alpha_is_data: Opacity::is_contradicted(scene).await?,
+        ..scene.scene_info().into()
+    })
+}
+
 /// Guesses the bands of a scene by its descriptions of them, as [`guess_bands`] does, and by a preview if that leaves a choice.
 ///
 /// # Errors
 /// Those of [`guess_bands`] and of reading the preview.
 pub async fn guess_scene_bands(scene: &impl Scene, needed: &[&str]) -> Result<BandGuess, InferError> {
-    let info = scene.scene_info();
-    let clues = BandClues {
-        alpha_is_data: Opacity::is_contradicted(scene).await?,
-        ..info.into()
-    };
-    let mut guess = guess_bands(clues, needed)?;
+    let mut guess = guess_bands(clues_of(scene).await?, needed)?;
     let place = |name: &str| needed.iter().position(|needed| *needed == name);
     let (Some(green), Some(red), Some(nir)) = (place("green"), place("red"), place("nir")) else {
         return Ok(guess);
