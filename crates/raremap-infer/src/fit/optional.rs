@@ -113,7 +113,7 @@ mod tests {
         assert_eq!(found(&[None; 5]), all[..4]);
         assert_eq!(found(&[None; 6]), all);
         assert_eq!(found(&[None; 3]), all[..3]);
-        // Two known orders have seven bands, and blue and short-wave infrared in both.
+        // Three known orders have seven bands, and blue and short-wave infrared in each.
         assert_eq!(found(&[None; 7]), all);
     }
 
