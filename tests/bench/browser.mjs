@@ -55,8 +55,7 @@ function starts(host, backend, tile, { in_channels }, threads = 1) {
   const page = { ...ours, drive: "session", model: data(`tile-${tile}.raremap`) };
   const theirs = { backend, threads, library: host.address("onnxruntime/"), input: ours.input, inputShape: [1, in_channels, tile, tile] };
   const sides = {
-    // On a GPU, only a session reaches the network.
-    ours: backend === "cpu" ? { ...ours, drive: "tiles", model: data("model.raremap") } : page,
+    ours: { ...ours, drive: "tiles", model: data("model.raremap") },
     ...(backend === "cpu" && { ours_page: page }),
     theirs: { ...theirs, model: data(`original-${tile}.onnx`) },
     theirs_folded: { ...theirs, model: data(`folded-${tile}.onnx`) },

@@ -1,4 +1,5 @@
-"""Water of a model on georeferenced scenes with labels, beside what NDWI finds on the same pixels, and whether the map depends on the tile.
+"""Water of a model on georeferenced scenes with labels, beside what NDWI finds on the same pixels, and whether the map depends on the tile or on how
+the scene lies.
 
     python3 -m pip install numpy rasterio
     python3 tests/bench/water_on_scenes.py target/release/raremap web/models/default.raremap SCENES OUT [--required-only] [predict options]
@@ -16,6 +17,8 @@ import rasterio
 
 WATER = 5
 TILES = (128, 256, 512)
+# Other views of a scene: pixels that are cut off above and on the left, quarter turns, and whether it is mirrored.
+VIEWS = {"shifted by 1 px": (1, 0, False), "by 17 px": (17, 0, False), "turned": (0, 1, False), "mirrored": (0, 0, True)}
 # File, label file, its values of water and of land, bands.
 SCENES = {
     "spain (Sentinel-2 L1C, 10 m)": ("Spain_7370579_S2Hand", "Spain_7370579_LabelHand", 1, 0,
@@ -29,6 +32,20 @@ SCENES = {
 def read(path, bands=None):
     with rasterio.open(path) as file:
         return file.read(bands)
+
+
+def view(pixels, cut, turns, mirrored):
+    """`pixels`, `[..., rows, columns]`, seen differently."""
+    turned = np.rot90(pixels[..., cut:, cut:], turns, axes=(-2, -1))
+    return turned[..., ::-1] if mirrored else turned
+
+
+def write_view(scene, path, how):
+    with rasterio.open(scene) as file:
+        pixels, profile = view(file.read(), *how), file.profile
+    profile.update(height=pixels.shape[1], width=pixels.shape[2])
+    with rasterio.open(path, "w", **profile) as file:
+        file.write(pixels)
 
 
 def iou(one, other):
@@ -64,6 +81,13 @@ def main(binary, model, data, out, *options):
             continue
         given = {band: number for band, number in bands.items() if band in names and band not in left_out}
         of = lambda tile: predict(binary, model, scene, given, f"{out}/{image}_{tile or 'default'}", tile, options)
+
+        def agreement(how):
+            path = f"{out}/{image}_view.tif"
+            write_view(scene, path, how)
+            other, same = predict(binary, model, path, given, f"{out}/{image}_view", None, options)[0], view(mask, *how)
+            return (other == same)[same < 255].mean()
+
         mask, summary = of(None)
         green, nir = read(scene, [bands["green"], bands["nir"]]).astype("float32")
         ndwi = (green - nir) / np.maximum(green + nir, 1)
@@ -83,7 +107,8 @@ def main(binary, model, data, out, *options):
         shares = ", ".join(f"{c['name']} {c['percent']:.1f}%" for c in summary["areas"])
         masks = {tile: of(tile)[0][seen] for tile in TILES}
         agree = ", ".join(f"{a}/{b} {(masks[a] == masks[b]).mean():.3f}" for a, b in ((128, 256), (256, 512), (128, 512)))
-        print(f"  {shares}\n  tiles that agree: {agree}\n  warnings: {', '.join(w['code'] for w in summary['warnings']) or 'none'}")
+        views = ", ".join(f"{name} {agreement(how):.3f}" for name, how in VIEWS.items())
+        print(f"  {shares}\n  tiles that agree: {agree}\n  views that agree: {views}\n  warnings: {', '.join(w['code'] for w in summary['warnings']) or 'none'}")
 
 
 if __name__ == "__main__":

@@ -173,18 +173,15 @@ test("after a crash, opening a scene starts the engine anew with the same model"
   assert.equal(await FakeWorker.all[1].asked("load").params.model.text(), "weights");
 });
 
-test("a graphics card that brings the engine down while it is loaded is left for the processor, unless it was asked for", async () => {
-  let loads = [];
-  FakeWorker.answer = (worker, { id, method, params }) => {
-    if (method !== "load") return;
-    loads.push(params.backend);
-    queueMicrotask(() => worker.say(params.backend === "cpu" ? { id, result: answers.load() } : { crashed: "device lost" }));
-  };
-  assert.equal((await createSession({ model: MODEL })).model.backend, "cpu");
-  assert.deepEqual(loads, ["auto", "cpu"]);
-  loads = [];
-  await assert.rejects(createSession({ model: MODEL, backend: "webgpu" }), { code: "trap" });
-  assert.deepEqual(loads, ["webgpu"]);
+test("a graphics card that is lost during a run leaves the session on the processor", async () => {
+  answering({
+    load: () => ({ ...answers.load(), backend: "webgpu", adapter: "nvidia lovelace" }),
+    run: () => ({ done: 3, total: 3, cancelled: false, secs: 1, workers: 0, isGpuLost: true }),
+  });
+  const { session } = await opened();
+  assert.equal(session.model.backend, "webgpu");
+  await session.run();
+  assert.deepEqual([session.model.backend, session.model.reason, session.model.adapter], ["cpu", "device_lost", ""]);
 });
 
 test("values and files follow the options of the call, otherwise those of the run", async () => {

@@ -20,19 +20,20 @@ class Toy {
     this.listeners[name] = listener;
   }
 
-  postMessage(message) {
-    if ("module" in message) queueMicrotask(() => this.reply(this.answerToStart));
-    else this.asked.push(message);
+  postMessage({ id, ...message }) {
+    if ("module" in message) queueMicrotask(() => this.reply({ id, ...this.answerToStart }));
+    else this.asked.push({ id, ...message });
   }
 
-  answerToStart = { ready: true };
+  answerToStart = { result: { golden: { maxAbs: 0.001, tolerance: 0.01 } } };
 
   reply(data) {
     this.listeners.message({ data });
   }
 
   finish() {
-    this.reply({ values: this.asked.shift().input.map((value) => 2 * value) });
+    const { id, input } = this.asked.shift();
+    this.reply({ id, result: { values: input.map((value) => 2 * value) } });
   }
 
   terminate() {
@@ -40,13 +41,16 @@ class Toy {
   }
 }
 
-function start(count, change = () => {}) {
+const START = { module: {}, model: new Uint8Array(), backend: "cpu" };
+
+function start(count, change = () => {}, options = {}) {
   Toy.all = [];
-  return TilePool.start(count, { module: {}, model: new Uint8Array() }, () => {
+  const newWorker = () => {
     const worker = new Toy();
     change(worker, Toy.all.length);
     return worker;
-  });
+  };
+  return TilePool.start(count, START, { newWorker, ...options });
 }
 
 const tile = (value) => [Float32Array.of(value), 1, 1];
@@ -76,15 +80,19 @@ test("tiles go to idle workers, and the others wait for one", async () => {
 
 test("a worker that does not start is not one of the pool's", async () => {
   const pool = await start(3, (worker, number) => {
-    if (number === 2) worker.answerToStart = { error: "golden tile" };
+    if (number === 2) worker.answerToStart = { error: { code: "golden_tile_differs", message: "by 0.5" } };
   });
   assert.equal(pool.size, 2);
+  assert.equal(pool.failure.code, "golden_tile_differs");
+  assert.equal(pool.golden.maxAbs, 0.001);
   assert.ok(Toy.all[1].ended);
 });
 
 test("a browser that starts no workers inside of workers has a pool of none", async () => {
-  const pool = await TilePool.start(2, { module: {}, model: new Uint8Array() }, () => {
-    throw new TypeError("Worker is not defined");
+  const pool = await TilePool.start(2, START, {
+    newWorker() {
+      throw new TypeError("Worker is not defined");
+    },
   });
   assert.equal(pool.size, 0);
   await assert.rejects(pool.forward(...tile(1)), /no worker/);
@@ -113,4 +121,71 @@ test("closing fails the tiles that wait, and ends all workers", async () => {
   pool.close();
   for (const one of tiles) await assert.rejects(one);
   assert.ok(Toy.all.every((worker) => worker.ended));
+});
+
+const LOST = { error: { code: "device_lost", message: "the GPU process died" } };
+const GPU = { tilesAtOnce: 2, replacements: 2 };
+
+test("a graphics card gets several tiles at once, whose answers may come in any order", async () => {
+  const pool = await start(1, undefined, GPU);
+  assert.equal(pool.size, 2);
+  const tiles = [1, 2, 3].map((value) => pool.forward(...tile(value)));
+  await settled();
+  const [worker] = Toy.all;
+  assert.equal(worker.asked.length, 2);
+  worker.asked.reverse();
+  for (let left = 3; left > 0; left -= 1) {
+    worker.finish();
+    await settled();
+  }
+  assert.deepEqual((await Promise.all(tiles)).map(([value]) => value), [2, 4, 6]);
+});
+
+test("what a lost graphics card was asked for is computed by the worker in its place", async () => {
+  const pool = await start(1, undefined, GPU);
+  const tiles = [1, 2, 3].map((value) => pool.forward(...tile(value)));
+  await settled();
+  Toy.all[0].reply(LOST);
+  await settled();
+  assert.ok(Toy.all[0].ended);
+  assert.equal(Toy.all.length, 2, "one worker, not one for each tile");
+  while (Toy.all[1].asked.length > 0) {
+    Toy.all[1].finish();
+    await settled();
+  }
+  assert.deepEqual((await Promise.all(tiles)).map(([value]) => value).sort(), [2, 4, 6]);
+});
+
+test("a graphics card that is lost while it has nothing to do is replaced with the next tile", async () => {
+  const pool = await start(1, undefined, GPU);
+  Toy.all[0].reply(LOST);
+  const one = pool.forward(...tile(1));
+  await settled();
+  Toy.all[1].finish();
+  assert.deepEqual([...(await one)], [2]);
+});
+
+test("a graphics card that is lost again and again fails the tiles in the end", async () => {
+  const pool = await start(1, undefined, GPU);
+  const tiles = [1, 2, 3].map((value) => pool.forward(...tile(value)));
+  const outcomes = Promise.allSettled(tiles);
+  for (let number = 0; number < 3; number += 1) {
+    await settled();
+    Toy.all[number].reply(LOST);
+  }
+  assert.ok((await outcomes).every(({ status }) => status === "rejected"));
+  assert.equal(Toy.all.length, 3);
+  await assert.rejects(pool.forward(...tile(4)), { code: "no_worker" });
+});
+
+test("a graphics card that does not start again fails the tiles, too", async () => {
+  const pool = await start(1, (worker, number) => {
+    if (number > 1) worker.answerToStart = { error: { code: "webgpu_failed", message: "no adapter" } };
+  }, GPU);
+  const tiles = [1, 2, 3].map((value) => pool.forward(...tile(value)));
+  const outcomes = Promise.allSettled(tiles);
+  await settled();
+  Toy.all[0].reply(LOST);
+  assert.ok((await outcomes).every(({ status }) => status === "rejected"));
+  assert.equal(Toy.all.length, 3);
 });

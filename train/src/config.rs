@@ -215,6 +215,14 @@ impl TrainConfig {
         self.optimizer.check()?;
         self.precision.check()?;
         self.loss.check()?;
+        if let Some(consistency) = &self.loss.consistency {
+            consistency.check(schedule.crop_px)?;
+            ensure!(
+                Recipe,
+                schedule.ema_decay > 0.0,
+                "loss.consistency compares with the averaged network: set schedule.ema_decay, such as 0.998"
+            );
+        }
         self.sampling.check()?;
         self.augment.check()?;
         self.watch.check()
@@ -378,6 +386,7 @@ mod tests {
             ("model", "start_from"),
             ("model", "start_without"),
             ("augment", "ground_resolution_m"),
+            ("loss", "consistency"),
             ("optimizer", "sharpness"),
             ("stopping", "mode"),
         ] {

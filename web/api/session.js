@@ -2,7 +2,7 @@
 // A session: a model in a worker of its own, and the scene that it maps.
 
 import { assigned } from "../engine/bands.js";
-import { Engine, EngineError, toEngineError } from "../engine/engine.js";
+import { Engine, EngineError } from "../engine/engine.js";
 import { fileStem } from "../engine/names.js";
 import { abortable } from "./abort.js";
 import { sharedModel } from "./models.js";
@@ -155,15 +155,7 @@ export class Session {
 
   /** @internal */
   async load() {
-    const { backend = "auto" } = this.#options;
-    // A graphics card that has brought the engine down is not tried again, if the choice is left open.
-    const isGpuSuspect = this.#isLost && this.#model?.backend !== "cpu";
-    try {
-      this.#model = await this.#engine.load({ ...this.#options, backend: backend === "auto" && isGpuSuspect ? "cpu" : backend });
-    } catch (cause) {
-      if (backend !== "auto" || isGpuSuspect || toEngineError(cause).code !== "trap") throw cause;
-      this.#model = await this.#engine.load({ ...this.#options, backend: "cpu" });
-    }
+    this.#model = await this.#engine.load(this.#options);
     this.#isLost = false;
   }
 
@@ -179,7 +171,7 @@ export class Session {
     return this.#engine;
   }
 
-  /** The model, its card, and the device that it runs on. @returns {LoadedModel} */
+  /** The model, its card, and the device that it runs on: the processor after a graphics card was lost. @returns {LoadedModel} */
   get model() {
     if (!this.#model) throw new EngineError("not_loaded", "The model is not loaded.");
     return this.#model;
@@ -327,6 +319,7 @@ export class Session {
       })();
       this.#running = mapping.catch(() => {}).finally(() => (this.#cancel = undefined));
       const summary = await mapping;
+      if (summary.isGpuLost) this.#model = { ...this.model, backend: "cpu", reason: "device_lost", adapter: "" };
       options.signal?.throwIfAborted();
       if (epoch !== this.#epoch) throw new EngineError("superseded", "another scene was opened meanwhile");
       const { width, height, name } = scene;

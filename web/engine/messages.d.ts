@@ -2,6 +2,7 @@
 
 import type {
   Areas,
+  Backend,
   DecideOptions,
   LayerRequest,
   LayerValues,
@@ -28,7 +29,7 @@ export type SceneSource = ({ entries: Entry[] } | { url: string; name: string })
 /** Where the model should run: `auto` takes a graphics card if it is good enough, and `webgpu` takes a software adapter too. */
 export type WantedBackend = "auto" | "cpu" | "webgpu";
 
-/** Why the model runs where it does; the last two are codes of errors that WebGPU gave. */
+/** Why the model runs where it does; the last three are codes of errors that WebGPU gave. */
 export type BackendReason =
   | "chosen"
   | "forced"
@@ -36,10 +37,13 @@ export type BackendReason =
   | "fallback"
   | "limits"
   | "webgpu_failed"
-  | "golden_tile_differs";
+  | "golden_tile_differs"
+  | "device_lost";
 
 /** The model, and the device it runs on. */
 export interface LoadedModel extends ModelInfo {
+  /** The device that it runs on. */
+  backend: Backend;
   reason: BackendReason;
   /** Name of the graphics card, for people; empty on the processor. */
   adapter: string;
@@ -90,8 +94,10 @@ export interface RunSummary extends Progress {
   /** Whether tiles are missing because the run was cancelled. */
   cancelled: boolean;
   secs: number;
-  /** How many workers for tiles the run began with; 0 if the engine's own computed them. */
+  /** How many workers computed tiles on the processor when the run began; 0 if the engine's own computed them, or the graphics card. */
   workers: number;
+  /** Whether the graphics card was lost on the way, so that the processor computed the rest, and will compute later runs. */
+  isGpuLost: boolean;
 }
 
 /** The methods of the worker: the parameters, result and progress of each. */

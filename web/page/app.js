@@ -417,12 +417,13 @@ async function runScene() {
       return;
     }
     const options = { bands: info ? assigned(info, bands) : [], tile: address.tile, ...offers.chosen };
-    const { done, total, cancelled, secs, workers } = await host.engine.run(options, {
+    const { done, total, cancelled, secs, workers, isGpuLost } = await host.engine.run(options, {
       onProgress: ({ done, total }) => showProgress(done, total, t("tiles", { done: number(done), total: number(total) }), timer.left(done, total)),
       onPicture: (picture) => result.showPart(picture),
       signal,
       workers: address.workers,
     });
+    if (isGpuLost) host.lostGpu();
     // Another file waits for this run's end: what it left is of no interest.
     if (token !== opened) return;
     Object.assign(byId("status").dataset, { seconds: String(secs), workers: String(workers) });

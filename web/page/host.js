@@ -1,7 +1,7 @@
 // @ts-check
 // The page's engine with the model that is in use: started, exchanged for one with another model, and started anew after a crash.
 
-import { Engine, toEngineError } from "../engine/engine.js";
+import { Engine } from "../engine/engine.js";
 import { byId } from "./dom.js";
 import { backendText, bytesText, t } from "./text.js";
 
@@ -35,7 +35,7 @@ export class EngineHost {
 
   /** Loads the default model. @returns {Promise<LoadedModel>} */
   start() {
-    const first = this.#load(this.engine, undefined, false);
+    const first = this.#load(this.engine, undefined);
     this.loading = first;
     return first;
   }
@@ -50,7 +50,7 @@ export class EngineHost {
     const trial = this.#newEngine(next);
     let model;
     try {
-      model = await this.#load(trial, next, false);
+      model = await this.#load(trial, next);
     } catch (cause) {
       trial.close();
       throw cause;
@@ -84,45 +84,43 @@ export class EngineHost {
   }
 
   /**
-   * Starts an engine with a model in it. If the address leaves the choice of device open and a graphics card brings the engine down, the
-   * processor takes over.
+   * Starts an engine with a model in it.
    *
    * @param {Engine} target
    * @param {OwnModel | undefined} model
-   * @param {boolean} isGpuSuspect it has brought the engine down before
    * @returns {Promise<LoadedModel>}
    */
-  async #load(target, model, isGpuSuspect) {
-    const canFallBack = this.backend === "auto";
-    const usesFallback = canFallBack && isGpuSuspect;
+  async #load(target, model) {
     this.#isLoading = true;
-    /** @type {LoadedModel} */
-    let loaded;
     try {
-      const backend = usesFallback ? "cpu" : this.backend;
       const file = model?.source instanceof File ? model.source : undefined;
-      loaded = await target.load({ backend, model: file, onProgress: (progress) => this.hooks.onProgress(progressText(progress)) });
-    } catch (cause) {
-      if (!canFallBack || isGpuSuspect || toEngineError(cause).code !== "trap") throw cause;
-      return this.#load(target, model, true);
+      const loaded = await target.load({ backend: this.backend, model: file, onProgress: (progress) => this.hooks.onProgress(progressText(progress)) });
+      this.#show(loaded);
+      return loaded;
     } finally {
       this.#isLoading = false;
     }
+  }
+
+  /** The graphics card was lost during a run, and the processor does its work. */
+  lostGpu() {
+    if (this.loaded) this.#show({ ...this.loaded, backend: "cpu", reason: "device_lost", adapter: "" });
+  }
+
+  /** Says where the model runs. @param {LoadedModel} loaded */
+  #show(loaded) {
     this.loaded = loaded;
-    const { backend, adapter } = loaded;
-    const reason = usesFallback ? "crashed" : loaded.reason;
     const line = byId("backend");
-    line.dataset.backend = backend;
-    line.dataset.reason = reason;
-    line.textContent = backendText({ backend, reason, adapter });
-    return loaded;
+    line.dataset.backend = loaded.backend;
+    line.dataset.reason = loaded.reason;
+    line.textContent = backendText(loaded);
   }
 
   /** The worker is gone, the page goes on: a new one is loaded. */
   #onCrash() {
     // A crash while loading is told to the one who loads.
     if (this.#isLoading) return;
-    this.hooks.onCrash(this.#load(this.engine, this.own, byId("backend").dataset.backend === "webgpu"));
+    this.hooks.onCrash(this.#load(this.engine, this.own));
   }
 }
 

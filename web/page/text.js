@@ -143,7 +143,7 @@ const REASONS = {
   missing: "reasonMissing",
   fallback: "reasonFallback",
   limits: "reasonLimits",
-  crashed: "reasonCrashed",
+  device_lost: "reasonLost",
   webgpu_failed: "reasonFailed",
   golden_tile_differs: "reasonGolden",
 };

@@ -3,7 +3,7 @@
 
 import init, { Session } from "../wasm/raremap-web.js";
 import { fetchModel } from "../engine/download.js";
-import { EngineError, toEngineError } from "../engine/errors.js";
+import { EngineError } from "../engine/errors.js";
 import { chooseBackend } from "./backend.js";
 import { Compositor } from "./composite.js";
 import { warpToMercator } from "./overlay.js";
@@ -15,6 +15,10 @@ const PICTURE_MS = 700;
 const PICTURE_COST = 10;
 // Time between two reports of how far unpacking, or a pass over the rows of a scene, is.
 const PROGRESS_MS = 200;
+// One tile is read back while the next one is computed.
+const GPU_TILES_AT_ONCE = 2;
+// A graphics card that was lost is given this many more tries. After that, the processor computes.
+const GPU_REPLACEMENTS = 2;
 // A smaller scene is done before workers for its tiles have started.
 const LEAST_PIXELS_FOR_WORKERS = 1 << 19;
 
@@ -38,8 +42,10 @@ let sceneSize = [0, 0];
 const compositor = new Compositor((window, bands) => currentSession().read(window, bands));
 /** Called for each row that areas and files are made of. @type {(row: number, rows: number) => void} */
 let onRow = () => {};
-/** What workers that compute tiles start from; none where the model runs on a GPU. @type {import("./tile-worker.js").Start | undefined} */
+/** What workers that compute tiles on the processor start from. @type {import("./tile-worker.js").Start | undefined} */
 let tileStart;
+/** The worker that computes tiles on the graphics card, if the model runs there. @type {TilePool | undefined} */
+let gpu;
 /** @type {Promise<TilePool> | undefined} */
 let tilePool;
 /** How many workers it was started with. */
@@ -102,21 +108,21 @@ async function load({ backend, model: given, wasmUrl }, report) {
   ]);
   report({ phase: "check" });
   const hooks = { takeScratchFile, onRow: (/** @type {number} */ row, /** @type {number} */ rows) => onRow(row, rows) };
-  /** @type {import("../engine/messages.js").BackendReason} */
-  let reason = choice.reason;
-  try {
-    session = await Session.create(model, choice.backend, hooks);
-  } catch (cause) {
-    // A device that gives wrong numbers, or none, is not used; the processor gives the right ones.
-    const { code } = toEngineError(cause);
-    if (choice.backend !== "webgpu" || (code !== "webgpu_failed" && code !== "golden_tile_differs")) throw cause;
-    reason = code;
-    session = await Session.create(model, "cpu", hooks);
-  }
+  session = await Session.create(model, hooks);
   const info = session.info();
   closeTilePool();
-  tileStart = info.backend === "cpu" && wasmModule ? { module: wasmModule, model } : undefined;
-  return { ...info, reason, adapter: info.backend === "webgpu" ? choice.adapter : "" };
+  gpu?.close();
+  gpu = undefined;
+  tileStart = wasmModule && { module: wasmModule, model, backend: "cpu" };
+  if (choice.backend === "cpu" || !tileStart) return { ...info, backend: "cpu", reason: choice.reason, adapter: "" };
+  const pool = await TilePool.start(1, { ...tileStart, backend: "webgpu" }, { tilesAtOnce: GPU_TILES_AT_ONCE, replacements: GPU_REPLACEMENTS });
+  if (pool.size === 0) {
+    // A device that gives wrong numbers, or none, is not used; the processor gives the right ones.
+    const isWrong = pool.failure?.code === "golden_tile_differs";
+    return { ...info, backend: "cpu", reason: isWrong ? "golden_tile_differs" : "webgpu_failed", adapter: "" };
+  }
+  gpu = pool;
+  return { ...info, golden: pool.golden ?? info.golden, backend: "webgpu", reason: choice.reason, adapter: choice.adapter };
 }
 
 /** Reports how far something is, every now and then and at its end. @param {(progress: Progress) => void} report */
@@ -145,7 +151,7 @@ async function open(source, report) {
   sceneSize = [opened.scene.height, opened.scene.width];
   compositor.opened(...sceneSize);
   // They start while the user looks at the scene.
-  void startTilePool();
+  if (!gpu) void startTilePool();
   return opened;
 }
 
@@ -236,7 +242,8 @@ function nextTask() {
 async function run({ options, workers }, report) {
   isCancelWanted = false;
   const start = performance.now();
-  const [pool] = await Promise.all([startTilePool(workers), prepareScratchFiles()]);
+  let [pool] = await Promise.all([gpu ?? startTilePool(workers), prepareScratchFiles()]);
+  const began = gpu ? "webgpu" : "cpu";
   let lastPicture = start;
   let pictureMs = 0;
   const hooks = {
@@ -254,14 +261,27 @@ async function run({ options, workers }, report) {
       report({ kind: "picture", picture: drawn }, [drawn.bitmap]);
     },
     tileWorkers: pool?.size ?? 0,
-    forwardTile(/** @type {Float32Array} */ input, /** @type {number} */ height, /** @type {number} */ width) {
-      return pool ? pool.forward(input, height, width) : Promise.reject(new Error("no workers"));
+    async forwardTile(/** @type {Float32Array} */ input, /** @type {number} */ height, /** @type {number} */ width) {
+      if (gpu) {
+        try {
+          return await gpu.forward(input, height, width);
+        } catch {
+          // Every try to get it back failed: from here on, the processor computes.
+          gpu?.close();
+          gpu = undefined;
+          pool = await startTilePool(workers);
+        }
+      }
+      if (!pool || pool.size === 0) throw new Error("no workers");
+      return pool.forward(input, height, width);
     },
+    backend: () => (gpu ? "webgpu" : began === "cpu" ? "cpu" : "webgpu, cpu"),
   };
   try {
     const { done, total } = await currentSession().run(options, hooks);
     const secs = (performance.now() - start) / 1000;
-    return { done, total, cancelled: done < total, secs, workers: hooks.tileWorkers };
+    const isGpuLost = began === "webgpu" && !gpu;
+    return { done, total, cancelled: done < total, secs, workers: began === "webgpu" ? 0 : hooks.tileWorkers, isGpuLost };
   } finally {
     closeTilePool();
   }

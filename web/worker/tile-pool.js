@@ -1,6 +1,8 @@
 // @ts-check
-// Workers that compute tiles side by side. They share no memory, so the page needs no headers that isolate it from other sites.
+// Workers that compute tiles: side by side on the processor, or one on the graphics card, which may be lost. They share no memory, so the page needs no
+// headers that isolate it from other sites.
 
+import { EngineError, toEngineError } from "../engine/errors.js";
 import { servedBeside, trusted } from "../engine/start-worker.js";
 
 /** More than these are not taken, whoever asks. */
@@ -24,41 +26,57 @@ export function workersFor({ hardwareConcurrency = 1, deviceMemory = 4 }) {
 /**
  * @typedef {import("./tile-worker.js").Start} Start
  * @typedef {import("./tile-worker.js").Tile} Tile
+ * @typedef {import("./tile-worker.js").Result} Result
  * @typedef {import("./tile-worker.js").Answer} Answer
  * @typedef {Pick<Worker, "postMessage" | "terminate" | "addEventListener">} WorkerLike
  */
 
-/** Asks one worker one thing at a time. */
+/** A worker, and what it is asked. */
 class TileWorker {
-  /** @param {WorkerLike} worker */
-  constructor(worker) {
+  /** @type {Map<number, {resolve: (result: Result) => void, reject: (cause: Error) => void}>} */
+  #waiting = new Map();
+  #lastId = 0;
+
+  /** @param {WorkerLike} worker @param {() => void} onEnd called when it can do nothing more */
+  constructor(worker, onEnd) {
     this.worker = worker;
-    /** @type {{resolve: (answer: Answer) => void, reject: (cause: Error) => void} | undefined} */
-    this.waiting = undefined;
+    this.onEnd = onEnd;
     worker.addEventListener("message", (event) => this.#settle(/** @type {MessageEvent} */ (event).data));
-    worker.addEventListener("error", (event) => this.fail(/** @type {ErrorEvent} */ (event).message));
-    worker.addEventListener("messageerror", () => this.fail("a message could not be read"));
+    worker.addEventListener("error", (event) => this.#ended(new EngineError("trap", /** @type {ErrorEvent} */ (event).message)));
+    worker.addEventListener("messageerror", () => this.#ended(new EngineError("trap", "a message could not be read")));
   }
 
-  /** @param {Start | Tile} message @param {Transferable[]} [transfer] @returns {Promise<Answer>} */
+  /** @param {Start | Tile} message @param {Transferable[]} [transfer] @returns {Promise<Result>} */
   ask(message, transfer = []) {
+    this.#lastId += 1;
+    const id = this.#lastId;
     return new Promise((resolve, reject) => {
-      this.waiting = { resolve, reject };
-      this.worker.postMessage(message, transfer);
+      this.#waiting.set(id, { resolve, reject });
+      this.worker.postMessage({ ...message, id }, transfer);
     });
   }
 
   /** @param {Answer} answer */
   #settle(answer) {
-    if ("error" in answer) return this.fail(answer.error);
-    this.waiting?.resolve(answer);
-    this.waiting = undefined;
+    const cause = "error" in answer ? new EngineError(answer.error.code, answer.error.message) : undefined;
+    if (answer.id === undefined) return this.#ended(cause ?? new EngineError("internal", "an answer without a question"));
+    const waiting = this.#waiting.get(answer.id);
+    this.#waiting.delete(answer.id);
+    if ("result" in answer) waiting?.resolve(answer.result);
+    else waiting?.reject(/** @type {EngineError} */ (cause));
   }
 
-  /** @param {string} reason */
-  fail(reason) {
-    this.waiting?.reject(new Error(reason));
-    this.waiting = undefined;
+  /** @param {EngineError} cause */
+  #ended(cause) {
+    console.warn("A worker for tiles ended:", cause);
+    this.fail(cause);
+    this.onEnd();
+  }
+
+  /** @param {Error} cause */
+  fail(cause) {
+    for (const { reject } of this.#waiting.values()) reject(cause);
+    this.#waiting.clear();
   }
 }
 
@@ -73,16 +91,29 @@ function newTileWorker() {
 
 export class TilePool {
   /** @type {TileWorker[]} */
-  #all;
-  /** @type {TileWorker[]} */
-  #idle;
+  #all = [];
+  /** Workers that could take a tile, once for each that they could take. @type {TileWorker[]} */
+  #idle = [];
   /** @type {((worker: TileWorker | undefined) => void)[]} */
   #queue = [];
+  #startMessage;
+  #options;
+  /** @type {Promise<boolean> | undefined} */
+  #replacing;
+  #isClosed = false;
+  /** How the model's golden tile came out in the worker that started last. @type {import("./tile-worker.js").GoldenCheck | undefined} */
+  golden;
+  /** Why a worker did not start. @type {EngineError | undefined} */
+  failure;
 
-  /** @param {TileWorker[]} workers */
-  constructor(workers) {
-    this.#all = workers;
-    this.#idle = [...workers];
+  /**
+   * @param {Start} start
+   * @param {{newWorker?: () => WorkerLike, tilesAtOnce?: number, replacements?: number}} [options] how many tiles a worker gets at once; how many
+   *   workers are started in place of ones that ended, after which no more tiles are computed
+   */
+  constructor(start, { newWorker = newTileWorker, tilesAtOnce = 1, replacements = 0 } = {}) {
+    this.#startMessage = start;
+    this.#options = { newWorker, tilesAtOnce, replacements };
   }
 
   /**
@@ -90,66 +121,114 @@ export class TilePool {
    *
    * @param {number} count
    * @param {Start} start
-   * @param {() => WorkerLike} [newWorker]
+   * @param {ConstructorParameters<typeof TilePool>[1]} [options]
    * @returns {Promise<TilePool>}
    */
-  static async start(count, start, newWorker = newTileWorker) {
-    const starting = Array.from({ length: count }, async () => {
-      const worker = new TileWorker(newWorker());
-      try {
-        await worker.ask(start);
-        return [worker];
-      } catch (cause) {
-        console.warn("A worker for tiles did not start:", cause);
-        worker.worker.terminate();
-        return [];
-      }
-    });
-    // Where a worker may not start workers of its own, there are none.
-    const started = await Promise.allSettled(starting);
-    return new TilePool(started.flatMap((result) => (result.status === "fulfilled" ? result.value : [])));
+  static async start(count, start, options) {
+    const pool = new TilePool(start, options);
+    await Promise.all(Array.from({ length: count }, () => pool.#add()));
+    return pool;
   }
 
+  /** How many tiles can be computed at the same time. */
   get size() {
-    return this.#all.length;
+    return this.#all.length * this.#options.tilesAtOnce;
+  }
+
+  /** Starts another worker. @returns {Promise<boolean>} whether there is one more */
+  async #add() {
+    /** @type {TileWorker | undefined} */
+    let worker;
+    try {
+      // Where a worker may not start workers of its own, this throws.
+      const started = new TileWorker(this.#options.newWorker(), () => this.#discard(started));
+      worker = started;
+      const result = await worker.ask(this.#startMessage);
+      if ("golden" in result) this.golden = result.golden;
+    } catch (cause) {
+      console.warn("A worker for tiles did not start:", cause);
+      this.failure = toEngineError(cause);
+      worker?.worker.terminate();
+      return false;
+    }
+    if (this.#isClosed) {
+      worker.worker.terminate();
+      return false;
+    }
+    this.#all.push(worker);
+    for (let tile = 0; tile < this.#options.tilesAtOnce; tile += 1) this.#release(worker);
+    return true;
   }
 
   /**
-   * Computes a tile in the next worker that is idle. A worker that fails is thrown away.
+   * Computes a tile in the next worker that is idle. A worker that fails is thrown away, and its tiles go to another one as long as there may be
+   * replacements.
    *
-   * @param {Float32Array} input handed over
+   * @param {Float32Array} input
    * @param {number} height
    * @param {number} width
    * @returns {Promise<Float32Array>}
    */
   async forward(input, height, width) {
-    const worker = this.#idle.pop() ?? (await this.#nextIdle());
-    if (!worker) throw new Error("no worker is left");
-    try {
-      const answer = await worker.ask({ input, height, width }, [input.buffer]);
-      if (!("values" in answer)) throw new Error("an answer without values");
-      this.#release(worker);
-      return answer.values;
-    } catch (cause) {
-      console.warn("A worker for tiles failed:", cause);
-      this.#discard(worker);
-      throw cause;
+    for (;;) {
+      const worker = this.#idle.pop() ?? (await this.#nextIdle());
+      if (!worker) {
+        if (await this.#replace()) continue;
+        throw new EngineError("no_worker", "no worker is left");
+      }
+      // A copy: the tile may have to go to another worker.
+      const sent = input.slice();
+      try {
+        const result = await worker.ask({ input: sent, height, width }, [sent.buffer]);
+        if (!("values" in result)) throw new Error("an answer without values");
+        this.#release(worker);
+        return result.values;
+      } catch (cause) {
+        this.#discard(worker);
+        if (!(await this.#replace())) throw cause;
+      }
     }
+  }
+
+  /** Starts a worker in place of the last one. @returns {Promise<boolean>} whether tiles can still be computed */
+  async #replace() {
+    if (this.#all.length > 0) return this.#options.replacements > 0;
+    this.#replacing ??= this.#startReplacement().finally(() => {
+      this.#replacing = undefined;
+      if (this.#all.length === 0) this.#giveUp();
+    });
+    return this.#replacing;
+  }
+
+  async #startReplacement() {
+    let isThere = false;
+    while (!isThere && !this.#isClosed && this.#options.replacements > 0) {
+      this.#options.replacements -= 1;
+      isThere = await this.#add();
+    }
+    return isThere;
   }
 
   /** Ends all workers; tiles that wait for one fail. */
   close() {
+    this.#isClosed = true;
     while (this.#all[0]) this.#discard(this.#all[0]);
+    this.#giveUp();
+  }
+
+  #giveUp() {
+    for (const next of this.#queue.splice(0)) next(undefined);
   }
 
   /** @returns {Promise<TileWorker | undefined>} none if none is left */
   #nextIdle() {
-    if (this.#all.length === 0) return Promise.resolve(undefined);
+    if (this.#all.length === 0 && !this.#replacing) return Promise.resolve(undefined);
     return new Promise((resolve) => this.#queue.push(resolve));
   }
 
   /** @param {TileWorker} worker */
   #release(worker) {
+    if (!this.#all.includes(worker)) return;
     const next = this.#queue.shift();
     if (next) next(worker);
     else this.#idle.push(worker);
@@ -158,9 +237,9 @@ export class TilePool {
   /** @param {TileWorker} worker */
   #discard(worker) {
     worker.worker.terminate();
-    worker.fail("the worker was ended");
+    worker.fail(new EngineError("no_worker", "the worker was ended"));
     this.#all = this.#all.filter((other) => other !== worker);
     this.#idle = this.#idle.filter((other) => other !== worker);
-    if (this.#all.length === 0) for (const next of this.#queue.splice(0)) next(undefined);
+    if (this.#all.length === 0 && this.#options.replacements === 0 && !this.#replacing) this.#giveUp();
   }
 }

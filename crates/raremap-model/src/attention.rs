@@ -7,6 +7,7 @@ use burn::tensor::activation::softmax;
 use burn::tensor::{Device, Tensor};
 
 use crate::config::SegformerConfig;
+use crate::cpu;
 use crate::embed::{conv, linear};
 
 /// Shortens the sequence of keys and values (arXiv:2105.15203, section 3.1; first in arXiv:2102.12122).
@@ -95,6 +96,9 @@ impl Attention {
     /// # Shapes
     /// - `tokens`, output: `[batch, h * w, dim]`, `grid = [h, w]` divisible by the reduction ratio
     pub fn forward(&self, tokens: Tensor<3>, grid: [usize; 2]) -> Tensor<3> {
+        if cpu::takes(&tokens) {
+            return self.forward_on_cpu(tokens, grid);
+        }
         let Some(window) = self.window.filter(|window| grid.iter().any(|edge| edge > window)) else {
             return self.attend(tokens, grid);
         };
@@ -111,6 +115,23 @@ impl Attention {
             Tensor::cat(columns.collect(), 2)
         });
         Tensor::cat(rows.collect(), 1).reshape([batch, height * width, dim])
+    }
+
+    /// The same with our own kernel. The patches that make a key lie within one window, so keys and values are made of the whole map at once.
+    fn forward_on_cpu(&self, tokens: Tensor<3>, grid: [usize; 2]) -> Tensor<3> {
+        let query = self.query.forward(tokens.clone());
+        let (context, ratio) = match &self.reduction {
+            Some(reduction) => (reduction.forward(tokens, grid), reduction.ratio),
+            None => (tokens, 1),
+        };
+        let (key, value) = (self.key.forward(context.clone()), self.value.forward(context));
+        let heads = cpu::Heads {
+            count: self.heads,
+            grid,
+            ratio,
+            window: self.window.unwrap_or(grid[0].max(grid[1])),
+        };
+        self.output.forward(cpu::attention(query, key, value, heads))
     }
 
     /// Attends within each of the windows of `[high, wide]` tokens that a map is divided into.
@@ -207,6 +228,29 @@ mod tests {
                 assert!(
                     difference < 1e-5,
                     "stage {stage}, window at {top}, {left}: {difference}"
+                );
+            }
+        }
+    }
+
+    #[test]
+    fn the_kernel_for_the_cpu_gives_what_burns_operations_give() {
+        for (stage, stride) in STRIDES.into_iter().enumerate() {
+            for window in [0, 64] {
+                let attention = attention(window, stage).train();
+                let [height, width] = [160 / stride, 96 / stride];
+                let dim = [8, 16, 40, 64][stage];
+                let shape = [2, height * width, dim];
+                let tokens = Tensor::<3>::random(shape, Distribution::Normal(0.0, 1.0), &Device::flex());
+                let composed = attention
+                    .forward(Tensor::from_inner(tokens.clone()), [height, width])
+                    .inner();
+                let ours = attention.valid().forward(tokens, [height, width]);
+                let range = composed.clone().abs().max().into_scalar::<f32>();
+                let difference = difference(ours, composed);
+                assert!(
+                    difference <= 1e-6 * range.max(1.0),
+                    "stage {stage}, windows of {window}: {difference} of {range}"
                 );
             }
         }

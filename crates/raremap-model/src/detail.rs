@@ -10,6 +10,7 @@ use burn::tensor::{Device, Tensor};
 
 use crate::config::SegformerConfig;
 use crate::conv_norm::{ConvNorm, ConvNormConfig};
+use crate::cpu;
 
 /// Strides of the convolutions: the first halves the map.
 const STRIDES: [usize; 3] = [2, 1, 1];
@@ -95,8 +96,13 @@ impl FoldedDetailPath {
     pub fn forward(&self, input: Tensor<4>) -> Tensor<4> {
         let mut map = input;
         for ((weight, bias), stride) in self.weights.iter().zip(&self.biases).zip(STRIDES) {
-            let options = ConvOptions::new([stride, stride], [1, 1], [1, 1], 1);
-            map = relu(conv2d(map, weight.clone(), Some(bias.clone()), options));
+            let (weight, bias) = (weight.clone(), bias.clone());
+            map = if cpu::takes(&map) {
+                cpu::convolve_relu(map, weight, bias, stride)
+            } else {
+                let options = ConvOptions::new([stride, stride], [1, 1], [1, 1], 1);
+                relu(conv2d(map, weight, Some(bias), options))
+            };
         }
         conv2d(
             map,

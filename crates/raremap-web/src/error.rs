@@ -57,6 +57,13 @@ impl From<png::EncodingError> for SessionError {
     }
 }
 
+/// What the worker's own functions throw, which they do not in practice.
+impl From<JsValue> for SessionError {
+    fn from(thrown: JsValue) -> Self {
+        Self::new("internal", format!("{thrown:?}"))
+    }
+}
+
 impl From<SessionError> for JsValue {
     fn from(error: SessionError) -> Self {
         let value: JsValue = js_sys::Error::new(&error.message).into();

@@ -29,6 +29,8 @@ export interface RunHooks {
      * tile itself.
      */
     forwardTile(input: Float32Array, height: number, width: number): Promise<Float32Array>;
+    /** Where the tiles of this run were computed so far, as the metadata of files says it: `cpu`, `webgpu` or `webgpu, cpu`. */
+    backend(): string;
 }
 "#;
 
@@ -62,6 +64,9 @@ extern "C" {
         height: usize,
         width: usize,
     ) -> Result<JsValue, JsValue>;
+
+    #[wasm_bindgen(method, catch)]
+    pub fn backend(this: &RunHooks) -> Result<String, JsValue>;
 
     #[wasm_bindgen(method, catch, js_name = onPicture)]
     pub fn on_picture(this: &RunHooks, picture: Ts<Picture>) -> Result<(), JsValue>;

@@ -7,8 +7,8 @@ use std::rc::Rc;
 use burn::tensor::Device;
 use js_sys::Float32Array;
 use raremap_infer::{
-    BurnTileModel, GOLDEN_TOLERANCE, InferError, MatchMode, OpenOptions, SceneLogits, card_for_scene, check_golden,
-    guess_scene_bands, prepare_run, resampling, run_notes, run_scene,
+    BurnTileModel, InferError, MatchMode, OpenOptions, SceneLogits, card_for_scene, guess_scene_bands, prepare_run,
+    resampling, run_notes, run_scene,
 };
 use raremap_model::{Card, ModelFile};
 use raremap_output::{OutputOptions, Results, scale_color};
@@ -24,9 +24,9 @@ use crate::run::WorkerHooks;
 use crate::scene::Scene;
 use crate::scratch::ScratchPool;
 use crate::source::SceneFiles;
-use crate::tiles::TileWorkers;
+use crate::tiles::{TileWorkers, checked_model};
 use crate::types::{
-    Areas, Backend, DecideOptions, GoldenCheck, LayerRequest, LayerValues, ModelCard, ModelInfo, OpenedScene, Picture,
+    Areas, DecideOptions, GoldenCheck, LayerRequest, LayerValues, ModelCard, ModelInfo, OpenedScene, Picture,
     PreviewOptions, ResultFile, RunOptions, ScenePreview, SceneWindow, TileCount, from_js, to_js,
 };
 
@@ -40,16 +40,16 @@ fn opening(empty_border: Option<bool>) -> OpenOptions {
     }
 }
 
-/// A model that has passed its golden tile on a device, and everything that is done with it.
+/// A model that has passed its golden tile on the processor, and everything that is done with it. Tiles are computed by workers with a
+/// [`TileRunner`](crate::tiles::TileRunner) each, where there are any.
 ///
 /// Methods take `&self`, because the page may ask for other things while a run waits for its next tile.
 #[wasm_bindgen]
 pub struct Session {
-    backend: Backend,
     card: Card,
     model_sha256: String,
     model: BurnTileModel,
-    golden_difference: f32,
+    golden: GoldenCheck,
     scene: RefCell<Option<Rc<Scene>>>,
     /// Counts scenes, so that one that took longer to open than the next does not replace it.
     opened: Cell<u32>,
@@ -67,32 +67,18 @@ struct Outcome {
 
 #[wasm_bindgen]
 impl Session {
-    /// Reads a weights file, puts it on a device and checks its golden tile there.
+    /// Reads a weights file and checks its golden tile.
     ///
     /// # Errors
-    /// `webgpu_failed` if there is no device, `golden_tile_differs` if it computes wrong numbers, `model_...` for a bad file.
-    pub async fn create(model: Vec<u8>, backend: Ts<Backend>, hooks: SessionHooks) -> Result<Session, SessionError> {
+    /// `golden_tile_differs` if the processor computes wrong numbers, `model_...` for a bad file.
+    pub async fn create(model: Vec<u8>, hooks: SessionHooks) -> Result<Session, SessionError> {
         let file = ModelFile::from_bytes(&model)?;
-        let backend = from_js(backend)?;
-        let device = match backend {
-            Backend::WebGpu => Device::wgpu_options()
-                .init_async()
-                .await
-                .map_err(|error| SessionError::new("webgpu_failed", error.to_string()))?,
-            Backend::Cpu => Device::flex(),
-        };
-        let channels = file.card.architecture.in_channels();
-        let model = BurnTileModel::new(file.build(&device)?, channels).with_tiles_at_once(match backend {
-            Backend::WebGpu => 2,
-            Backend::Cpu => 1,
-        });
-        let golden_difference = check_golden(&model, &file.golden, GOLDEN_TOLERANCE).await?;
+        let (model, golden) = checked_model(&file, &Device::flex()).await?;
         Ok(Self {
-            backend,
             card: file.card,
             model_sha256: file.sha256,
             model,
-            golden_difference,
+            golden,
             scene: RefCell::default(),
             opened: Cell::default(),
             result: RefCell::default(),
@@ -108,13 +94,9 @@ impl Session {
     pub fn info(&self) -> Result<Ts<ModelInfo>, SessionError> {
         let colors = (0..SCALE_STEPS).map(|step| scale_color(step as f32 / (SCALE_STEPS - 1) as f32));
         to_js(&ModelInfo {
-            backend: self.backend,
             card: ModelCard::of(&self.card)?,
             sha256: self.model_sha256.clone(),
-            golden: GoldenCheck {
-                max_abs: self.golden_difference,
-                tolerance: GOLDEN_TOLERANCE,
-            },
+            golden: self.golden,
             scale: colors.collect(),
         })
     }
@@ -239,8 +221,6 @@ impl Session {
         let mut notices = scene.image.notices().to_vec();
         notices.extend(options.notices(card));
         let files: Vec<&str> = scene.image.band_files().collect();
-        let backend = self.backend.name();
-        let notes = run_notes(card, &options, &files, &guess, backend, &warnings, &notices);
         self.result.take();
         let model = TileWorkers {
             hooks: &hooks,
@@ -248,11 +228,14 @@ impl Session {
             here: &self.model,
             heads: [card.architecture.num_classes(), card.architecture.num_rare()],
         };
-        let mut hooks = WorkerHooks {
+        let mut watcher = WorkerHooks {
             hooks: &hooks,
             pool: &self.pool,
         };
-        let mut logits = run_scene(&scene.image, &model, card, &options, &mut hooks).await?;
+        let mut logits = run_scene(&scene.image, &model, card, &options, &mut watcher).await?;
+        // Only now is it known whether the device stayed the same.
+        let backend = hooks.backend()?;
+        let notes = run_notes(card, &options, &files, &guess, &backend, &warnings, &notices);
         let hooks = self.hooks.clone();
         logits.watch(Box::new(move |row, rows| {
             // Progress that cannot be reported is no reason to stop.

@@ -1,33 +1,61 @@
-//! Tiles that other workers compute, each with a wasm instance and the model of its own: threads that need no headers from the server.
+//! Tiles that other workers compute, each with a wasm instance and the model of its own: threads that need no headers from the server, and a graphics
+//! card that may be lost without taking the scene's session along.
 
+use burn::tensor::Device;
 use js_sys::Float32Array;
 use raremap_infer::{BurnTileModel, GOLDEN_TOLERANCE, InferError, TileLogits, TileModel, check_golden};
 use raremap_model::ModelFile;
+use tsify::Ts;
 use wasm_bindgen::prelude::*;
-
-use burn::tensor::Device;
 
 use crate::error::SessionError;
 use crate::hooks::RunHooks;
+use crate::types::{Backend, GoldenCheck, from_js, to_js};
 
-/// The model on the processor of one of the workers that compute tiles.
+/// The network of `file` on a device that has passed its golden tile.
+///
+/// # Errors
+/// `golden_tile_differs` if the device computes wrong numbers, `model_...` for a bad file.
+pub async fn checked_model(file: &ModelFile, device: &Device) -> Result<(BurnTileModel, GoldenCheck), SessionError> {
+    let channels = file.card.architecture.in_channels();
+    let model = BurnTileModel::new(file.build(device)?, channels);
+    let max_abs = check_golden(&model, &file.golden, GOLDEN_TOLERANCE).await?;
+    let tolerance = GOLDEN_TOLERANCE;
+    Ok((model, GoldenCheck { max_abs, tolerance }))
+}
+
+/// The model on the device of one of the workers that compute tiles.
 #[wasm_bindgen]
 pub struct TileRunner {
     model: BurnTileModel,
+    golden: GoldenCheck,
 }
 
 #[wasm_bindgen]
 impl TileRunner {
-    /// Reads a weights file and checks its golden tile.
+    /// Reads a weights file, puts it on a device and checks its golden tile there.
     ///
     /// # Errors
-    /// As [`Session::create`](crate::session::Session::create).
-    pub async fn create(model: Vec<u8>) -> Result<TileRunner, SessionError> {
+    /// `webgpu_failed` if there is no device, `golden_tile_differs` if it computes wrong numbers, `model_...` for a bad file.
+    pub async fn create(model: Vec<u8>, backend: Ts<Backend>) -> Result<TileRunner, SessionError> {
         let file = ModelFile::from_bytes(&model)?;
-        let channels = file.card.architecture.in_channels();
-        let model = BurnTileModel::new(file.build(&Device::flex())?, channels);
-        check_golden(&model, &file.golden, GOLDEN_TOLERANCE).await?;
-        Ok(Self { model })
+        let device = match from_js(backend)? {
+            Backend::WebGpu => Device::wgpu_options()
+                .init_async()
+                .await
+                .map_err(|error| SessionError::new("webgpu_failed", error.to_string()))?,
+            Backend::Cpu => Device::flex(),
+        };
+        let (model, golden) = checked_model(&file, &device).await?;
+        Ok(Self { model, golden })
+    }
+
+    /// How the golden tile came out.
+    ///
+    /// # Errors
+    /// None in practice, because it can be written.
+    pub fn golden(&self) -> Result<Ts<GoldenCheck>, SessionError> {
+        to_js(&self.golden)
     }
 
     /// The logits of a tile: the main head's, then the auxiliary head's.

@@ -12,19 +12,21 @@ let session;
 
 const failed = (cause) => new Error(cause?.code ? `${cause.code}: ${cause.message}` : String(cause?.message ?? cause));
 
-async function startRunner(model, input, tile) {
-  const runner = await glue.TileRunner.create(model);
+async function startRunner(model, backend, input, tile) {
+  const runner = await glue.TileRunner.create(model, backend);
   forward = () => runner.forward(input, tile, tile);
+  return runner.golden();
 }
 
 /** A session runs a scene of one tile: reading, normalizing, the network and blending, as the page does it. */
-async function startSession(model, backend, file, tile) {
-  session = await glue.Session.create(model, backend, { takeScratchFile: () => undefined, onRow() {} });
+async function startSession(model, file, tile) {
+  session = await glue.Session.create(model, { takeScratchFile: () => undefined, onRow() {} });
   const hooks = {
     onTile: async () => ({ cancel: false, layer: null }),
     onPicture() {},
     tileWorkers: 0,
     forwardTile: () => Promise.reject(new Error("there are no workers")),
+    backend: () => "cpu",
   };
   let bands;
   forward = async () => {
@@ -59,9 +61,9 @@ answer({
       instance.__wasm_call_ctors();
       const golden =
         drive === "session"
-          ? await startSession(weights, backend, new Blob([sceneBytes]), tile)
-          : await startRunner(weights, new Float32Array(tileBytes.buffer), tile);
-      return { ms: performance.now() - began, golden_difference: golden?.maxAbs, counts: take() };
+          ? await startSession(weights, new Blob([sceneBytes]), tile)
+          : await startRunner(weights, backend, new Float32Array(tileBytes.buffer), tile);
+      return { ms: performance.now() - began, golden_difference: golden.maxAbs, counts: take() };
     }),
   run: () =>
     reporting(async () => {

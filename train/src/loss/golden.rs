@@ -98,7 +98,7 @@ fn values_and_gradients_are_those_of_pytorch() {
             .then(|| deep.clone())
             .into_iter()
             .collect();
-        let loss = objective.evaluate(dual(main.clone(), Some(auxiliary.clone()), deeper), &labels);
+        let loss = objective.evaluate(dual(main.clone(), Some(auxiliary.clone()), deeper), &labels, None);
         let gradients = loss.total.backward();
         let value = loss.total.into_scalar::<f32>();
         assert!(

@@ -12,6 +12,7 @@ mod auxiliary;
 mod bce;
 mod binary_focal;
 mod classes;
+mod consistency;
 mod cross_entropy;
 mod dice;
 mod focal;
@@ -31,6 +32,7 @@ use raremap_model::{DualLogits, upsample_bilinear};
 
 use auxiliary::Auxiliary;
 use classes::Classes;
+pub use consistency::{ConsistencySection, Guide};
 use prediction::{Prediction, Target};
 pub use section::LossSection;
 
@@ -60,6 +62,8 @@ pub struct Loss {
     pub deep: Option<Tensor<1>>,
     /// Loss of the auxiliary head, summed over rare classes, `[1]`; absent without an auxiliary head.
     pub auxiliary: Option<Tensor<1>>,
+    /// Disagreement with the averaged network, `[1]`; absent without a guide.
+    pub consistency: Option<Tensor<1>>,
     /// The main head's terms before they are weighted, `[1]` each, by kind and in the recipe's order.
     pub terms: Vec<(&'static str, Tensor<1>)>,
 }
@@ -77,6 +81,7 @@ pub struct Objective {
     auxiliary: Option<Auxiliary>,
     auxiliary_weight: f64,
     deep_supervision_weight: f64,
+    consistency_weight: f64,
     /// Indices of the classes, `[1, classes, 1, 1]`.
     indices: Tensor<4, Int>,
     ignored: Vec<usize>,
@@ -115,6 +120,7 @@ impl Objective {
             },
             auxiliary_weight: config.auxiliary_weight,
             deep_supervision_weight: config.deep_supervision_weight,
+            consistency_weight: config.consistency.as_ref().map_or(0.0, |section| section.weight),
             indices: prediction::channel_indices(&(0..classes.len()).collect::<Vec<_>>(), device),
             ignored: classes.ignored,
         })
@@ -123,18 +129,21 @@ impl Objective {
     /// Computes the loss at the labels' resolution: logits are upsampled first, as in Hugging Face's SegFormer. Half-precision logits
     /// become f32 here, because sums over a batch do not fit into half precision.
     ///
-    /// `total = main + deep_supervision_weight * mean(deep) + auxiliary_weight * auxiliary`, where `deep` is the main loss of each
-    /// of [`DualLogits::deep`].
+    /// `total = main + deep_supervision_weight * mean(deep) + auxiliary_weight * auxiliary + consistency.weight * consistency`, where `deep` is the
+    /// main loss of each of [`DualLogits::deep`], and `consistency` is the disagreement with `guide`, if there is one.
     ///
     /// # Shapes
     /// - `logits.main`: `[batch, classes, h / c, w / c]`, where `c` is the size of a cell in pixels
     /// - `logits.auxiliary`: `[batch, rare, h / c, w / c]`
     /// - `labels`: `[batch, 1, h, w]`
-    pub fn evaluate(&self, logits: DualLogits, labels: &Labels) -> Loss {
+    pub fn evaluate(&self, logits: DualLogits, labels: &Labels, guide: Option<&Guide>) -> Loss {
         let [_, _, height, width] = labels.classes.dims();
         let full = |logits: Tensor<4>| upsample_bilinear(single_precision(logits), [height, width]);
         let target = Target::new(labels, &self.ignored, self.indices.clone());
-        let (main, terms) = self.main(full(logits.main), &target);
+        let main_logits = full(logits.main);
+        let auxiliary_logits = logits.auxiliary.map(full);
+        let consistency = guide.map(|guide| guide.disagreement(main_logits.clone(), auxiliary_logits.clone()));
+        let (main, terms) = self.main(main_logits, &target);
         let mut total = main.clone();
         let outputs = logits.deep.len() as f64;
         let deeper = logits.deep.into_iter().map(|logits| self.main(full(logits), &target).0);
@@ -142,18 +151,22 @@ impl Objective {
         if let Some(deep) = &deep {
             total = total + deep.clone().mul_scalar(self.deep_supervision_weight);
         }
-        let auxiliary = match (&self.auxiliary, logits.auxiliary) {
-            (Some(auxiliary), Some(logits)) => Some(auxiliary.forward(full(logits), &target)),
+        let auxiliary = match (&self.auxiliary, auxiliary_logits) {
+            (Some(auxiliary), Some(logits)) => Some(auxiliary.forward(logits, &target)),
             _ => None,
         };
         if let Some(auxiliary) = &auxiliary {
             total = total + auxiliary.clone().mul_scalar(self.auxiliary_weight);
+        }
+        if let Some(consistency) = &consistency {
+            total = total + consistency.clone().mul_scalar(self.consistency_weight);
         }
         Loss {
             total,
             main,
             deep,
             auxiliary,
+            consistency,
             terms,
         }
     }

@@ -63,7 +63,7 @@ fn evaluate_section(section: &str, batch: &Batch) -> Outcome {
     let device = Device::flex().autodiff();
     let logits = batch.logits(&device).require_grad();
     let objective = batch.objective(section, &[], &device);
-    let loss = objective.evaluate(dual(logits.clone(), None, Vec::new()), &batch.labels(&device));
+    let loss = objective.evaluate(dual(logits.clone(), None, Vec::new()), &batch.labels(&device), None);
     let gradients = loss.total.backward();
     let gradient = logits.grad(&gradients).expect("gradient").into_data();
     Outcome {
@@ -299,6 +299,7 @@ fn two_heads(section: &str, deep: &[[f32; 2]]) -> Loss {
     objective.evaluate(
         dual(batch.logits(&device), Some(auxiliary), deep),
         &batch.labels(&device),
+        None,
     )
 }
 
@@ -350,7 +351,7 @@ fn extreme_saliency_stays_finite_and_a_tile_without_labels_costs_nothing() {
         let logits = Tensor::<4>::from_data(TensorData::new(vec![1e4f32, -1e4], [1, 1, 1, 2]), &device).require_grad();
         let objective = batch.objective("", &[1], &device);
         let heads = dual(batch.logits(&device), Some(logits.clone()), Vec::new());
-        let loss = objective.evaluate(heads, &batch.labels(&device));
+        let loss = objective.evaluate(heads, &batch.labels(&device), None);
         let gradients = loss.total.backward();
         let gradient = logits.grad(&gradients).expect("gradient").abs().sum();
         let (value, gradient) = (scalar(loss.total), gradient.into_scalar::<f32>());

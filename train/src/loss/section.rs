@@ -9,6 +9,7 @@ use super::arbt::ArbtConfig;
 use super::bce::BceConfig;
 use super::binary_focal::BinaryFocalConfig;
 use super::classes::{ClassRef, Classes, PerClass};
+use super::consistency::ConsistencySection;
 use super::cross_entropy::CrossEntropyConfig;
 use super::dice::DiceConfig;
 use super::focal::FocalConfig;
@@ -30,6 +31,9 @@ pub struct LossSection {
     /// Classes, by name or index, whose pixels count nowhere in the loss, as if the mask held the ignore value. (Some of the published
     /// recipes leave the background out.) Their output still competes with the others.
     pub ignore_classes: Vec<ClassRef>,
+    /// Agreement with the averaged network; absent for none.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub consistency: Option<ConsistencySection>,
     /// Terms on the main head's logits, `[[loss.main]]`.
     pub main: Vec<WeightedTerm>,
 }
@@ -42,6 +46,7 @@ impl Default for LossSection {
             auxiliary_pos_weight: PerClass::All(1.0),
             deep_supervision_weight: 0.5,
             ignore_classes: Vec::new(),
+            consistency: None,
             main: vec![WeightedTerm {
                 weight: 1.0,
                 term: TermConfig::CrossEntropy(CrossEntropyConfig::default()),

@@ -91,7 +91,13 @@ impl Learner {
         // uninterrupted one.
         let seed = mix(self.seed, step as u64, Stream::Network);
         let scale = self.loss_scale.map(|scale| scale.factor());
-        let pass = |model: &Network| self.replicas.pass(model, batches, seed, scale);
+        let guided = self.replicas.guided();
+        let averaged = self
+            .average
+            .as_ref()
+            .filter(|_| guided)
+            .map(|average| average.apply(&self.model));
+        let pass = |model: &Network| self.replicas.pass(model, averaged.as_ref(), batches, seed, scale);
         let (loss, gradients) = sharpness_aware(&self.model, radius, pass)?;
         let (gradients, norm) = clip_global_norm(&self.model, gradients, self.section.clip_norm);
         if let Some(scale) = &mut self.loss_scale {

@@ -1,6 +1,7 @@
 //! Turns a recipe and a dataset into a run's folder.
 
 mod batch;
+mod guide;
 mod learner;
 mod replicas;
 mod state;

@@ -24,6 +24,7 @@ impl StepLoss {
                 .terms
                 .into_iter()
                 .chain(loss.deep.map(|deep| ("deep_supervision", deep)))
+                .chain(loss.consistency.map(|consistency| ("consistency", consistency)))
                 .map(|(name, value)| (name.to_owned(), scalar(value)))
                 .collect(),
         }

@@ -2,7 +2,7 @@
 
 use std::future::Future;
 
-use burn::tensor::{Tensor, TensorData};
+use burn::tensor::{Device, Tensor, TensorData};
 use raremap_model::InferenceNetwork;
 
 use crate::error::InferError;
@@ -42,28 +42,24 @@ pub trait TileModel {
 pub struct BurnTileModel {
     network: InferenceNetwork,
     channels: usize,
-    tiles_at_once: usize,
+    is_on_cpu: bool,
 }
 
 impl BurnTileModel {
-    /// Wraps a network of `channels` input channels, which gets one tile at a time.
+    /// Wraps a network of `channels` input channels.
     pub fn new(network: InferenceNetwork, channels: usize) -> Self {
         Self {
+            is_on_cpu: network.device() == Device::flex(),
             network,
             channels,
-            tiles_at_once: 1,
         }
-    }
-
-    /// The same network with another [`TileModel::tiles_at_once`]; two suit a GPU.
-    pub fn with_tiles_at_once(self, tiles_at_once: usize) -> Self {
-        Self { tiles_at_once, ..self }
     }
 }
 
 impl TileModel for BurnTileModel {
+    /// A GPU computes one tile while another is on its way to or from it.
     fn tiles_at_once(&self) -> usize {
-        self.tiles_at_once
+        if self.is_on_cpu { 1 } else { 2 }
     }
 
     async fn forward_tile(&self, input: Vec<f32>, height: usize, width: usize) -> Result<TileLogits, InferError> {

@@ -7,12 +7,10 @@ use wasm_bindgen::JsValue;
 
 use crate::error::SessionError;
 
-/// The model, and the result of its test tile on this device.
+/// The model, and the result of its test tile.
 #[derive(Debug, Serialize, Tsify)]
 #[serde(rename_all = "camelCase")]
 pub struct ModelInfo {
-    /// The device that it runs on.
-    pub backend: Backend,
     /// What it is.
     pub card: ModelCard,
     /// Digest of the weights file.
@@ -24,7 +22,7 @@ pub struct ModelInfo {
 }
 
 /// A kind of device.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, Tsify)]
+#[derive(Debug, Clone, Copy, Deserialize, Tsify)]
 #[serde(rename_all = "lowercase")]
 pub enum Backend {
     /// The processor.
@@ -33,18 +31,8 @@ pub enum Backend {
     WebGpu,
 }
 
-impl Backend {
-    /// Its name in JavaScript and in the metadata of files.
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Cpu => "cpu",
-            Self::WebGpu => "webgpu",
-        }
-    }
-}
-
 /// How far the model's numbers were from the expected ones.
-#[derive(Debug, Serialize, Tsify)]
+#[derive(Debug, Clone, Copy, Serialize, Tsify)]
 #[serde(rename_all = "camelCase")]
 pub struct GoldenCheck {
     /// Largest difference of a logit.

@@ -1,21 +1,13 @@
-//! Kernels of our own for the CPU, each in place of several of burn's, which pass over memory once each.
-//!
-//! They are for running a network, not for training it: they record nothing for a backward pass. Everywhere else the network is burn's operations,
-//! which the tests here compare them with.
+//! Depthwise convolution, bias and GELU, on tokens as they lie.
 
-use burn::tensor::{DType, Device, Tensor, TensorData};
+use burn::tensor::{Tensor, TensorData};
+
+use super::{floats, for_each_chunk};
 
 /// Channels that are computed at a time; the compiler turns the loops over them into vector instructions.
 const LANES: usize = 16;
 /// Taps of a 3 x 3 kernel.
 const TAPS: usize = 9;
-
-/// Whether these kernels can take `tensor`: 32-bit floats on the CPU, of which nothing is recorded.
-pub(crate) fn takes<const D: usize>(tensor: &Tensor<D>) -> bool {
-    let device = tensor.device();
-    // A device with autodiff equals the same one without.
-    tensor.dtype() == DType::F32 && !device.is_autodiff() && device == Device::flex()
-}
 
 /// Depthwise 3 x 3 convolution with zero padding, bias and GELU of tokens, without turning them into a map and back.
 ///
@@ -53,57 +45,6 @@ pub(crate) fn depthwise_gelu(
         depthwise_gelu_line(output, rows, &weight, &bias);
     });
     Tensor::from_data(TensorData::new(output, shape), &device)
-}
-
-/// Bilinear upsampling with `align_corners = false`, first along lines and then across them.
-///
-/// # Shapes
-/// - `map`: `[batch, channels, h, w]`
-/// - output: `[batch, channels, height, width]`
-pub(crate) fn upsample_bilinear(map: Tensor<4>, [height, width]: [usize; 2]) -> Tensor<4> {
-    let ([batch, channels, from_height, from_width], device) = (map.dims(), map.device());
-    let input = floats(map);
-    let (rows, columns) = (Between::of(from_height, height), Between::of(from_width, width));
-    let mut output = vec![0.0; batch * channels * height * width];
-    for_each_chunk(&mut output, height * width, |plane, output| {
-        let plane = &input[plane * from_height * from_width..(plane + 1) * from_height * from_width];
-        let mut wide = Vec::with_capacity(from_height * width);
-        for line in plane.chunks_exact(from_width) {
-            let at = |&Between { first, second, share }: &Between| line[first] + (line[second] - line[first]) * share;
-            wide.extend(columns.iter().map(at));
-        }
-        for (line, &Between { first, second, share }) in output.chunks_exact_mut(width).zip(&rows) {
-            let of = |row: usize| &wide[row * width..(row + 1) * width];
-            for ((value, above), below) in line.iter_mut().zip(of(first)).zip(of(second)) {
-                *value = above + (below - above) * share;
-            }
-        }
-    });
-    Tensor::from_data(TensorData::new(output, [batch, channels, height, width]), &device)
-}
-
-/// The two cells that an upsampled one lies between, and how far it is from the first.
-struct Between {
-    first: usize,
-    second: usize,
-    share: f32,
-}
-
-impl Between {
-    /// For each of `to` cells over `from`.
-    fn of(from: usize, to: usize) -> Vec<Self> {
-        let scale = from as f32 / to as f32;
-        let place = |cell: usize| {
-            let at = ((cell as f32 + 0.5) * scale - 0.5).max(0.0);
-            let first = (at as usize).min(from - 1);
-            Self {
-                first,
-                second: (first + 1).min(from - 1),
-                share: at - first as f32,
-            }
-        };
-        (0..to).map(place).collect()
-    }
 }
 
 /// One line of [`depthwise_gelu`] from the lines above, at and below it, `[w, channels]` each; `weight` is `[9, channels]`.
@@ -218,33 +159,12 @@ fn erf<const N: usize>(mut x: [f32; N]) -> [f32; N] {
     x
 }
 
-/// The numbers of a tensor of [`takes`]: on the CPU they are there, and nothing is waited for or copied.
-#[allow(clippy::disallowed_methods, reason = "reading back at once panics on WebGPU alone")]
-fn floats<const D: usize>(tensor: Tensor<D>) -> Vec<f32> {
-    let values = tensor.into_data().try_into_vec();
-    values.expect("only tensors of 32-bit floats come here")
-}
-
-/// Calls `act` with the number of each chunk of `values`: on all cores, where there are threads.
-fn for_each_chunk(values: &mut [f32], length: usize, act: impl Fn(usize, &mut [f32]) + Sync) {
-    #[cfg(not(target_arch = "wasm32"))]
-    {
-        use rayon::prelude::*;
-        let chunks = values.par_chunks_exact_mut(length).enumerate();
-        chunks.for_each(|(index, chunk)| act(index, chunk));
-    }
-    #[cfg(target_arch = "wasm32")]
-    for (index, chunk) in values.chunks_exact_mut(length).enumerate() {
-        act(index, chunk);
-    }
-}
-
 #[cfg(test)]
 mod tests {
-    use burn::tensor::Distribution;
     use burn::tensor::activation::gelu as burn_gelu;
     use burn::tensor::module::conv2d;
     use burn::tensor::ops::ConvOptions;
+    use burn::tensor::{Device, Distribution};
 
     use super::*;
     use crate::embed::{map_from_tokens, tokens_from_map};
@@ -288,32 +208,6 @@ mod tests {
     }
 
     #[test]
-    fn bilinear_upsampling_is_burns() {
-        use burn::tensor::module::interpolate;
-        use burn::tensor::ops::{InterpolateMode, InterpolateOptions};
-        let device = Device::flex();
-        let sizes = [
-            ([1, 1], [3, 2]),
-            ([2, 3], [4, 6]),
-            ([5, 4], [5, 16]),
-            ([8, 8], [64, 64]),
-            ([7, 9], [11, 23]),
-        ];
-        for ([height, width], size) in sizes {
-            let map = Tensor::<4>::random([2, 3, height, width], Distribution::Normal(0.0, 2.0), &device);
-            let options = InterpolateOptions::new(InterpolateMode::Bilinear)
-                .with_align_corners(false)
-                .with_output_size(size);
-            let composed = interpolate(map.clone(), options);
-            let difference = (upsample_bilinear(map, size) - composed)
-                .abs()
-                .max()
-                .into_scalar::<f32>();
-            assert!(difference < 4e-6, "{difference} from {height} x {width} to {size:?}");
-        }
-    }
-
-    #[test]
     fn the_error_function_is_within_four_ten_millionths() {
         let ours = |x: f32| erf([x])[0];
         let largest = (-60_000..=60_000)
@@ -343,13 +237,5 @@ mod tests {
         let fraction = (1..120).rev().fold(size, |below, n| size + f64::from(n) / 2.0 / below);
         let rest = (-size * size).exp() / fraction * std::f64::consts::FRAC_2_SQRT_PI / 2.0;
         (1.0 - rest).copysign(x)
-    }
-
-    #[test]
-    fn what_is_recorded_or_has_other_numbers_is_left_to_burn() {
-        let zeros = |device: &Device| Tensor::<1>::zeros([3], device);
-        assert!(takes(&zeros(&Device::flex())));
-        assert!(!takes(&zeros(&Device::flex().autodiff())));
-        assert!(!takes(&zeros(&Device::flex()).cast(DType::F16)));
     }
 }
