@@ -29,16 +29,16 @@ fn floats<const D: usize>(tensor: Tensor<D>) -> Vec<f32> {
     values.expect("only tensors of 32-bit floats come here")
 }
 
-/// Calls `act` with the number of each chunk of `values`: on all cores, where there are threads.
+/// Calls `act` with the number of each chunk of `values`, the last of which may be shorter: on all cores, where there are threads.
 fn for_each_chunk(values: &mut [f32], length: usize, act: impl Fn(usize, &mut [f32]) + Sync) {
     #[cfg(not(target_arch = "wasm32"))]
     {
         use rayon::prelude::*;
-        let chunks = values.par_chunks_exact_mut(length).enumerate();
+        let chunks = values.par_chunks_mut(length).enumerate();
         chunks.for_each(|(index, chunk)| act(index, chunk));
     }
     #[cfg(target_arch = "wasm32")]
-    for (index, chunk) in values.chunks_exact_mut(length).enumerate() {
+    for (index, chunk) in values.chunks_mut(length).enumerate() {
         act(index, chunk);
     }
 }
