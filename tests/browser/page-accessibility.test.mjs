@@ -159,6 +159,27 @@ test("the sample is mapped, read and saved by the keyboard alone", { timeout: 5 
   }),
 );
 
+test("the documentation is a click away, and axe-core finds nothing in it", { timeout: 2 * MINUTES }, () =>
+  visiting({ viewport: PHONE }, async (visit) => {
+    const { page } = visit;
+    await page.click("#documentation");
+    await page.waitForSelector("#pages");
+    assert.deepEqual(visit.consoleErrors, []);
+    assert.ok((await page.locator("main li a").count()) > 10);
+    for (const name of ["index", "embed", "api", "ablation"]) {
+      await page.goto(`${site.url}docs/${name}.html`);
+      assert.notEqual(await page.evaluate(() => getComputedStyle(document.querySelector("nav")).paddingTop), "0px", "the style is missing");
+      assert.ok((await overflow(visit)) <= 0, `${name} scrolls sideways`);
+      for (const colorScheme of ["light", "dark"]) {
+        await page.emulateMedia({ colorScheme });
+        assert.deepEqual(await findings(visit, `${name}, ${colorScheme}`), []);
+      }
+    }
+    await page.click("nav a");
+    await page.waitForSelector("#drop-zone");
+  }),
+);
+
 test("the page speaks Hindi where that is wanted, and changes to English", { timeout: 5 * MINUTES }, () =>
   visiting({ query: { lang: "hi" } }, async (visit) => {
     const { page } = visit;
