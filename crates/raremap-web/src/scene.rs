@@ -44,7 +44,9 @@ struct Drawn {
     own: Display,
     /// At the moment.
     display: Display,
-    /// What was read for the last picture of the whole scene; a run gives it back.
+    /// The preview and its longest side, until a run needs the memory.
+    own_picture: Option<(Rc<raremap_scene::Picture>, u32)>,
+    /// What was read for the last picture of the whole scene, until a run needs the memory.
     reduced: Option<Rc<Reduced>>,
 }
 
@@ -157,17 +159,17 @@ impl Scene {
         let asked = self.ask();
         let (card, bands) = assigned(card, &options.bands)?;
         let preview = Preview::of(&self.image, &card, &bands, options.max_px).await?;
+        let picture = Rc::new(preview.picture);
         if self.asked.get() == asked {
-            let display = preview.display;
-            let reduced = Some(Rc::new(preview.reduced));
             self.drawn.replace(Some(Drawn {
-                own: display,
-                display,
-                reduced,
+                own: preview.display,
+                display: preview.display,
+                own_picture: Some((Rc::clone(&picture), options.max_px)),
+                reduced: Some(Rc::new(preview.reduced)),
             }));
         }
         Ok(ScenePreview {
-            picture: Picture::from(&preview.picture),
+            picture: Picture::from(&*picture),
             note: preview.note,
             matching: preview.matching,
             warnings: preview.warnings.iter().map(Notice::from).collect(),
@@ -206,7 +208,18 @@ impl Scene {
             ));
         }
         let asked = self.ask();
-        let Drawn { own, reduced, .. } = self.drawn()?;
+        let Drawn {
+            own,
+            own_picture,
+            reduced,
+            ..
+        } = self.drawn()?;
+        if composition.is_none()
+            && let Some((picture, _)) = own_picture.filter(|(_, size)| size == max_px)
+        {
+            self.show(own, reduced);
+            return Ok(Picture::from(&*picture));
+        }
         let bands = composition
             .as_ref()
             .map_or(own.bands(), |composition| composition.bands);
@@ -224,18 +237,22 @@ impl Scene {
             .as_ref()
             .map_or(own, |composition| own.stretched(&reduced, composition.stretch));
         let picture = Picture::from(&reduced.draw(&display));
-        self.drawn.replace(Some(Drawn {
-            own,
-            display,
-            reduced: Some(reduced),
-        }));
+        self.show(display, Some(reduced));
         Ok(picture)
     }
 
-    /// Gives back the memory of what was read for the last picture of the whole scene.
-    pub fn forget_reduced(&self) {
+    /// Parts are drawn like this from now on.
+    fn show(&self, display: Display, reduced: Option<Rc<Reduced>>) {
         if let Some(drawn) = &mut *self.drawn.borrow_mut() {
-            drawn.reduced = None;
+            drawn.display = display;
+            drawn.reduced = reduced;
+        }
+    }
+
+    /// Gives back the memory of what pictures of the whole scene were made of.
+    pub fn forget_pictures(&self) {
+        if let Some(drawn) = &mut *self.drawn.borrow_mut() {
+            (drawn.own_picture, drawn.reduced) = (None, None);
         }
     }
 

@@ -274,7 +274,7 @@ impl Session {
         let backend = self.backend.name();
         let notes = run_notes(card, &options, &files, &guess, backend, &warnings, &notices);
         self.result.take();
-        scene.forget_reduced();
+        scene.forget_pictures();
         let model = TileWorkers {
             hooks: &hooks,
             count: hooks.tile_workers(),
