@@ -8,7 +8,7 @@ import { fileURLToPath } from "node:url";
 import { integrityOf, withList } from "./page/site-list.js";
 
 /** What no visitor's browser asks for. */
-const LEFT_OUT = /^sw\.js$|^\.|\/\.|\.d\.ts$|\.md$|\.map$/;
+const LEFT_OUT = /^sw\.js$|^README\.txt$|^\.|\/\.|\.d\.ts$|\.md$|\.map$/;
 
 /**
  * The files of a folder with their digests, in an order that does not depend on the file system. The page itself is `./`: some hosts answer

@@ -48,6 +48,8 @@ test("a scene is opened from an address, a file, bytes and a list, inspected, ru
       names.push((await session.open(source)).scene.name);
     }
     const inspection = await session.inspect();
+    const statistics = await session.statistics([2], { maxPx: 64 });
+    const none = await session.statistics([7]).catch(({ code }) => code);
     const run = session.run({ bands: [0, 1, 2], layer: "mask", tile: 64, workers: 2 });
     const events = [];
     for await (const { done, total, picture } of run) {
@@ -68,11 +70,14 @@ test("a scene is opened from an address, a file, bytes and a list, inspected, ru
       files[make] = [file.name, file.type.split(";")[0], file.size > 0];
     }
     const stac = JSON.parse(await (await result.toSTAC()).text());
-    const none = await result.areas({ rare: [] });
+    const noneRare = await result.areas({ rare: [] });
     return {
       names,
       grid: inspection.grid,
       crs: inspection.crs,
+      statistics: inspection.statistics,
+      sampled: statistics,
+      noSuchBand: none,
       card: inspection.card.rareClasses,
       events,
       complete: result.complete,
@@ -85,13 +90,23 @@ test("a scene is opened from an address, a file, bytes and a list, inspected, ru
       ranked: (await result.review()).features[0]?.properties.rank,
       files,
       stac: stac.properties["proj:transform"],
-      total: [areas, none].map(({ validPixels }) => validPixels),
+      total: [areas, noneRare].map(({ validPixels }) => validPixels),
     };
   });
   assert.deepEqual(seen.names, ["plain.tif", "plain.tif", "file.tif", "scene.tif", "scene.tif", "one.tif"]);
   assert.deepEqual(seen.grid, { transform: [10, 0, 500_000, 0, -10, 4_600_000], epsg: 32630 });
   assert.deepEqual(seen.stac, seen.grid.transform);
   assert.match(seen.crs, /^EPSG:32630/);
+  // All pixels of so small a scene. Water is dark in the near infrared, forest is bright.
+  assert.deepEqual([seen.statistics.pixels, seen.statistics.nodataShare, seen.statistics.bands.map(({ band }) => band)], [128 * 128, 0, [0, 1, 2]]);
+  const [green, , nir] = seen.statistics.bands;
+  assert.ok(nir.min < 230 && nir.max > 3400 && green.max < 1700, JSON.stringify(seen.statistics));
+  for (const { min, max, mean, std, percentiles: { p1, p50, p99 } } of seen.statistics.bands) {
+    assert.ok(min <= p1 && p1 < p50 && p50 < p99 && p99 <= max && p1 < mean && mean < p99 && std > 0 && std < max - min, JSON.stringify(seen.statistics));
+  }
+  assert.equal(seen.sampled.pixels, 64 * 64);
+  assert.ok(Math.abs(seen.sampled.bands[0].mean - nir.mean) < nir.std / 10, JSON.stringify(seen.sampled));
+  assert.match(seen.noSuchBand, /^(misuse|no_such_band|too_few_bands)$/);
   assert.deepEqual(seen.events, Array.from({ length: seen.events.length }, (_, i) => `${i + 1}/${seen.events.length}`));
   assert.equal(seen.workers, 2);
   assert.ok(seen.complete && seen.polygons && seen.events.length > 1);

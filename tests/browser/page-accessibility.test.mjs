@@ -6,6 +6,7 @@ import { createRequire } from "node:module";
 import { after, before, test } from "node:test";
 
 import { Visit, launch, openSite } from "./page.mjs";
+import { scene } from "./scenes.mjs";
 
 const MINUTES = 60_000;
 const AXE = readFileSync(createRequire(import.meta.url).resolve("axe-core/axe.min.js"), "utf8");
@@ -101,6 +102,24 @@ for (const [what, viewport] of Object.entries({ "a desktop": undefined, "a phone
   );
 }
 
+test("on a phone, a scene is chosen, mapped and saved by touch", { timeout: 5 * MINUTES }, () =>
+  visiting({ viewport: PHONE, device: { hasTouch: true, isMobile: true } }, async (visit) => {
+    const { page } = visit;
+    const [chooser] = await Promise.all([page.waitForEvent("filechooser"), page.tap("#drop-zone")]);
+    await chooser.setFiles({ name: "scene.tif", mimeType: "image/tiff", buffer: scene() });
+    assert.equal(await visit.settled(), "ready", await visit.error());
+    assert.ok((await overflow(visit)) <= 0, "the page scrolls sideways");
+    // A tap fails where something else is in the way.
+    await page.tap("#run");
+    assert.equal(await visit.state(["done", "error"]), "done", await visit.error());
+    const canvas = await page.locator("#canvas").boundingBox();
+    assert.ok(canvas.width >= PHONE.width - 1 && canvas.height > PHONE.height / 4, JSON.stringify(canvas));
+    assert.ok((await overflow(visit)) <= 0, "the page scrolls sideways");
+    const [download] = await Promise.all([page.waitForEvent("download"), page.tap("#download-mask-tif")]);
+    assert.equal(download.suggestedFilename(), "scene_mask.tif");
+  }),
+);
+
 test("the sample is mapped, read and saved by the keyboard alone", { timeout: 5 * MINUTES }, () =>
   visiting({}, async (visit) => {
     const { page } = visit;
@@ -137,6 +156,27 @@ test("the sample is mapped, read and saved by the keyboard alone", { timeout: 5 
     await page.waitForFunction((before) => document.getElementById("pixel").innerText !== before, before);
     await page.keyboard.press("Escape");
     await page.waitForSelector("#pixel", { state: "hidden" });
+  }),
+);
+
+test("the documentation is a click away, and axe-core finds nothing in it", { timeout: 2 * MINUTES }, () =>
+  visiting({ viewport: PHONE }, async (visit) => {
+    const { page } = visit;
+    await page.click("#documentation");
+    await page.waitForSelector("#pages");
+    assert.deepEqual(visit.consoleErrors, []);
+    assert.ok((await page.locator("main li a").count()) > 10);
+    for (const name of ["index", "embed", "api", "ablation"]) {
+      await page.goto(`${site.url}docs/${name}.html`);
+      assert.notEqual(await page.evaluate(() => getComputedStyle(document.querySelector("nav")).paddingTop), "0px", "the style is missing");
+      assert.ok((await overflow(visit)) <= 0, `${name} scrolls sideways`);
+      for (const colorScheme of ["light", "dark"]) {
+        await page.emulateMedia({ colorScheme });
+        assert.deepEqual(await findings(visit, `${name}, ${colorScheme}`), []);
+      }
+    }
+    await page.click("nav a");
+    await page.waitForSelector("#drop-zone");
   }),
 );
 

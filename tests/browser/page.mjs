@@ -9,6 +9,8 @@ import { serve } from "./serve.mjs";
 
 const FLAGS = [
   "--no-sandbox", "--disable-quic", "--no-first-run", "--disable-background-networking", "--disable-component-update", "--disable-sync",
+];
+const WEBGPU = [
   // Proves the WebGPU path on a machine without a GPU. The page calls this adapter a fallback and takes the CPU by itself.
   "--enable-unsafe-webgpu", "--use-webgpu-adapter=swiftshader",
 ];
@@ -29,12 +31,12 @@ function recordTimes() {
   }).observe(document, { subtree: true, attributes: true, attributeFilter: ["data-state", "data-backend", "value"] });
 }
 
-const options = () => ({
+const options = (hasWebGpu = true) => ({
   executablePath: process.env.CHROMIUM ?? ["/usr/bin/chromium", "/usr/bin/google-chrome"].find(existsSync),
-  args: FLAGS,
+  args: [...FLAGS, ...(hasWebGpu ? WEBGPU : ["--disable-gpu"])],
 });
 
-export const launch = () => chromium.launch(options());
+export const launch = ({ hasWebGpu = true } = {}) => chromium.launch(options(hasWebGpu));
 
 /**
  * A browser whose only visit keeps its storage in a folder, on the disk. Those of `launch` are private windows, which Chromium gives files
@@ -50,10 +52,10 @@ export class Visit {
   consoleErrors = [];
   foreignRequests = [];
 
-  /** `query` holds the page's own parameters (backend, tile). */
-  static async open(browser, url, { query = {}, viewport = VIEWPORT } = {}) {
+  /** `query` holds the page's own parameters (backend, tile), `device` what Playwright emulates (touch). */
+  static async open(browser, url, { query = {}, viewport = VIEWPORT, device = {} } = {}) {
     const visit = new Visit();
-    visit.context = await browser.newContext({ viewport, acceptDownloads: true });
+    visit.context = await browser.newContext({ viewport, acceptDownloads: true, ...device });
     const { origin } = new URL(url);
     visit.context.on("request", (request) => {
       const address = new URL(request.url());

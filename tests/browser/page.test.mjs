@@ -262,3 +262,48 @@ test("WebGPU on the software adapter gives the mask of the CPU", { timeout: 15 *
   console.log(`WebGPU and CPU agree on ${report.agreement} of the pixels`);
   assert.ok(report.agreement >= 0.995, `the backends agree on ${report.agreement} of the pixels`);
 });
+
+test("without a graphics card the processor maps, and the page says so", { timeout: 5 * MINUTES }, async () => {
+  const other = await launch({ hasWebGpu: false });
+  const visit = await Visit.open(other, site.url);
+  try {
+    assert.equal(await visit.page.evaluate(async () => (await navigator.gpu?.requestAdapter()) ?? null), null);
+    assert.equal(await visit.choose(fileOf("no-gpu.tif", scene())), "ready", await visit.error());
+    assert.equal(await visit.run(), "done", await visit.error());
+    const backend = visit.page.locator("#backend");
+    assert.deepEqual([await backend.getAttribute("data-backend"), await backend.getAttribute("data-reason")], ["cpu", "missing"]);
+    assert.ok((await backend.innerText()).length > 0);
+    assert.deepEqual(visit.consoleErrors, []);
+  } finally {
+    await visit.close();
+    await other.close();
+  }
+});
+
+test("the page's policy is in force: no markup from text, no other worker, policy or server", { timeout: MINUTES }, async () => {
+  const visit = await Visit.open(browser, site.url);
+  try {
+    const refused = await visit.page.evaluate(async () => {
+      const thrown = (act) => {
+        try {
+          act();
+          return "nothing";
+        } catch (error) {
+          return error.name;
+        }
+      };
+      return {
+        markup: thrown(() => document.createElement("p").insertAdjacentHTML("beforeend", "<b>x</b>")),
+        script: thrown(() => (document.createElement("script").text = "1")),
+        worker: thrown(() => new Worker("web/worker/worker.js")),
+        policy: thrown(() => globalThis.trustedTypes.createPolicy("other", { createHTML: (text) => text })),
+        server: await fetch("https://elsewhere.example/").then(() => "nothing", ({ name }) => name),
+      };
+    });
+    assert.deepEqual(refused, { markup: "TypeError", script: "TypeError", worker: "TypeError", policy: "TypeError", server: "TypeError" });
+    // Not even asked.
+    assert.deepEqual(visit.foreignRequests, []);
+  } finally {
+    await visit.close();
+  }
+});

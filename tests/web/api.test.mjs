@@ -29,7 +29,8 @@ const answers = {
   open: () => SCENE,
   showPartial: () => undefined,
   cancel: () => undefined,
-  preview: () => ({ bitmap: { close() {} }, warnings: [{ code: "values_hazy", message: "haze" }], matching: "by 10,000" }),
+  look: () => ({ warnings: [{ code: "values_hazy", message: "haze" }], matching: "by 10,000", statistics: { bands: [] } }),
+  statistics: ({ bands }) => ({ bands: bands.map((band) => ({ band })) }),
   values: ({ kind }) => ({ width: 1, height: 1, values: kind === "mask" ? Uint8Array.of(4) : Float32Array.of(0.5) }),
   areas: () => ({ classes: [] }),
   files: () => [{ name: "mask.tif", type: "image/tiff" }, { name: "polygons.geojson", type: "application/geo+json" }],
@@ -199,9 +200,10 @@ test("values and files follow the options of the call, otherwise those of the ru
 
 test("an inspection has what the file says and what its values show", async () => {
   const { session } = await opened();
-  const { warnings, matching, card, width } = await session.inspect();
+  const { warnings, matching, statistics, card, width } = await session.inspect();
   assert.deepEqual(warnings.map(({ code }) => code), ["resolution", "values_hazy"]);
-  assert.deepEqual([matching, card, width], ["by 10,000", CARD, 300]);
+  assert.deepEqual([matching, statistics, card, width], ["by 10,000", { bands: [] }, CARD, 300]);
+  assert.deepEqual(await session.statistics([2, 0]), { bands: [{ band: 2 }, { band: 0 }] });
 });
 
 test("a scene with a band missing runs once the bands are named", async () => {

@@ -19,7 +19,6 @@ export { EngineError } from "../engine/errors.js";
  * @typedef {import("./result.js").MapOverlay} MapOverlay
  * @typedef {import("./result.js").Mask} Mask
  * @typedef {import("./result.js").Raster} Raster
- * @typedef {import("../engine/messages.js").Composition} Composition
  * @typedef {import("../engine/messages.js").Entry} Entry
  * @typedef {import("../engine/messages.js").LoadedModel} LoadedModel
  * @typedef {import("../engine/messages.js").LoadProgress} LoadProgress
@@ -29,6 +28,7 @@ export { EngineError } from "../engine/errors.js";
  * @typedef {import("../engine/messages.js").WantedBackend} WantedBackend
  * @typedef {import("../wasm/raremap-web.js").Areas} Areas
  * @typedef {import("../wasm/raremap-web.js").BandAssignment} BandAssignment
+ * @typedef {import("../wasm/raremap-web.js").Composition} Composition
  * @typedef {import("../wasm/raremap-web.js").DecideOptions} DecideOptions
  * @typedef {import("../wasm/raremap-web.js").Grid} Grid
  * @typedef {import("../wasm/raremap-web.js").LayerKind} LayerKind
@@ -36,5 +36,6 @@ export { EngineError } from "../engine/errors.js";
  * @typedef {import("../wasm/raremap-web.js").Notice} Notice
  * @typedef {import("../wasm/raremap-web.js").OpenedScene} OpenedScene
  * @typedef {import("../wasm/raremap-web.js").ResultFile} ResultFile
+ * @typedef {import("../wasm/raremap-web.js").SceneStatistics} SceneStatistics
  * @typedef {import("../wasm/raremap-web.js").SceneWindow} SceneWindow
  */

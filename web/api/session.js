@@ -10,7 +10,7 @@ import { Result } from "./result.js";
 import { Run } from "./run.js";
 import { sceneSource } from "./source.js";
 
-/** Longest side of the picture that a scene's values are compared with the model's by. */
+/** Longest side of the reduced scene that is looked at. */
 const INSPECT_MAX_PX = 512;
 
 /**
@@ -28,6 +28,7 @@ const INSPECT_MAX_PX = 512;
  * @typedef {import("../wasm/raremap-web.js").Notice} Notice
  * @typedef {import("../wasm/raremap-web.js").OpenedScene} OpenedScene
  * @typedef {import("../wasm/raremap-web.js").SceneBand} SceneBand
+ * @typedef {import("../wasm/raremap-web.js").SceneStatistics} SceneStatistics
  * @typedef {import("../wasm/raremap-web.js").SceneWindow} SceneWindow
  * @typedef {import("./source.js").Source} Source
  *
@@ -62,6 +63,7 @@ const INSPECT_MAX_PX = 512;
  * @property {Notice[]} warnings what does not fit the model, its values among them
  * @property {Notice[]} notices what was done with the files
  * @property {string | null} matching how the values could be made like those of training, in words; null if they need not be
+ * @property {SceneStatistics} statistics how the values of the bands that were looked at are distributed, from a sample of some 512 pixels on a side
  * @property {{canResample: boolean, modelResolutionM: number}} resampling whether the scene can be run at the model's resolution
  * @property {ModelCard} card of the model
  *
@@ -202,7 +204,8 @@ export class Session {
   }
 
   /**
-   * Everything that is known about the scene before the run. It takes a look at the values, which shows whether they are like the model's.
+   * Everything that is known about the scene before the run. It takes a look at the values of the model's bands, in one reduced read: from an
+   * overview, or else of every n-th pixel, which takes a pass over a large file.
    *
    * @param {{bands?: (number | null)[], signal?: AbortSignal}} [options] the bands to look at; the scene's own assignment if absent
    * @returns {Promise<Inspection>}
@@ -210,20 +213,33 @@ export class Session {
   async inspect({ bands, signal } = {}) {
     const opened = this.#opened();
     const { scene, canResample, modelResolutionM, hasAreas, modelBands, optionalBands, assignment, notices } = opened;
-    const preview = await this.preview({ bands, maxPx: INSPECT_MAX_PX, signal });
-    preview.bitmap.close();
+    const look = await abortable(this.#engine.look({ bands: bands ?? this.#assigned(), maxPx: INSPECT_MAX_PX }), signal);
     return {
       ...scene,
       hasAreas,
       modelBands,
       optionalBands,
       assignment,
-      warnings: [...opened.warnings, ...preview.warnings],
+      warnings: [...opened.warnings, ...look.warnings],
       notices,
-      matching: preview.matching,
+      matching: look.matching,
+      statistics: look.statistics,
       resampling: { canResample, modelResolutionM },
       card: this.model.card,
     };
+  }
+
+  /**
+   * How the values of bands of your choice are distributed, from one reduced read as that of `inspect`: a sample, not all pixels. The bands are read
+   * together, and only pixels at which all of them have data count.
+   *
+   * @param {number[]} bands from 0
+   * @param {{maxPx?: number, signal?: AbortSignal}} [options] `maxPx` is the longest side of the sample; 512 if absent
+   * @returns {Promise<SceneStatistics>}
+   */
+  async statistics(bands, { maxPx = INSPECT_MAX_PX, signal } = {}) {
+    this.#opened();
+    return abortable(this.#engine.statistics({ bands, maxPx }), signal);
   }
 
   /**
@@ -239,13 +255,13 @@ export class Session {
   /**
    * Draws the whole scene with bands of your choice as red, green and blue; `preview` has to come first.
    *
-   * @param {import("../engine/messages.js").Composition | null} composition null goes back to the colours of the preview
-   * @param {{maxPx?: number, signal?: AbortSignal, onProgress?: (progress: import("../engine/messages.js").Progress) => void}} [options]
+   * @param {import("../wasm/raremap-web.js").Composition | null} composition null goes back to the colours of the preview
+   * @param {{maxPx?: number, signal?: AbortSignal}} [options]
    * @returns {Promise<Picture>}
    */
-  async compose(composition, { maxPx = 2048, signal, onProgress } = {}) {
+  async compose(composition, { maxPx = 2048, signal } = {}) {
     this.#opened();
-    return abortable(this.#engine.compose(composition, { maxPx, onProgress }), signal);
+    return abortable(this.#engine.compose(composition, { maxPx }), signal);
   }
 
   /**

@@ -11,7 +11,7 @@ export { EngineError, toEngineError } from "./errors.js";
  * @typedef {import("./messages.js").Method} Method
  * @typedef {import("./messages.js").Methods} Methods
  * @typedef {import("./messages.js").Reply} Reply
- * @typedef {import("./messages.js").Composition} Composition
+ * @typedef {import("../wasm/raremap-web.js").Composition} Composition
  * @typedef {import("./messages.js").LoadedModel} LoadedModel
  * @typedef {import("./messages.js").LoadProgress} LoadProgress
  * @typedef {import("./messages.js").Overlay} Overlay
@@ -28,6 +28,8 @@ export { EngineError, toEngineError } from "./errors.js";
  * @typedef {import("../wasm/raremap-web.js").OpenedScene} OpenedScene
  * @typedef {import("../wasm/raremap-web.js").ResultFile} ResultFile
  * @typedef {import("../wasm/raremap-web.js").RunOptions} RunOptions
+ * @typedef {import("../wasm/raremap-web.js").SceneLook} SceneLook
+ * @typedef {import("../wasm/raremap-web.js").SceneStatistics} SceneStatistics
  * @typedef {import("../wasm/raremap-web.js").SceneWindow} SceneWindow
  * @typedef {import("./start-worker.js").TrustedScriptUrl} TrustedScriptUrl
  */
@@ -96,16 +98,35 @@ export class Engine {
   }
 
   /**
+   * What the values of the scene say, without a picture.
+   *
+   * @param {{bands: (number | null)[], maxPx: number}} params as those of `preview`
+   * @returns {Promise<SceneLook>}
+   */
+  look(params) {
+    return this.#call("look", params);
+  }
+
+  /**
+   * How the values of bands are distributed.
+   *
+   * @param {{bands: number[], maxPx: number}} params bands from 0, and the longest side of the reduced scene that is looked at
+   * @returns {Promise<SceneStatistics>}
+   */
+  statistics(params) {
+    return this.#call("statistics", params);
+  }
+
+  /**
    * Draws the whole scene in other colours than the preview, which has to come first. Parts are then drawn in the same colours, until the next
    * preview. Of two calls at once, the older one fails with the code `superseded`.
    *
    * @param {Composition | null} composition null goes back to the colours of the preview
-   * @param {{maxPx: number, onProgress?: (progress: Progress) => void}} options the picture's longest side; `onProgress` is called with rows: unlike
-   *   the preview, this takes a pass over the scene even if the file has overviews
+   * @param {{maxPx: number}} options the picture's longest side
    * @returns {Promise<Picture>}
    */
-  compose(composition, { maxPx, onProgress }) {
-    return this.#call("compose", { composition, maxPx }, onProgress);
+  compose(composition, { maxPx }) {
+    return this.#call("compose", { composition, maxPx });
   }
 
   /**

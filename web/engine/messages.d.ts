@@ -3,14 +3,18 @@
 import type {
   Areas,
   Backend,
+  ComposeOptions,
   DecideOptions,
   LayerRequest,
   LayerValues,
   ModelInfo,
   Notice,
   OpenedScene,
+  PreviewOptions,
   ResultFile,
   RunOptions,
+  SceneLook,
+  SceneStatistics,
   SceneWindow,
 } from "../wasm/raremap-web.js";
 
@@ -71,14 +75,6 @@ export interface Overlay {
   extent: [number, number, number, number];
 }
 
-/** How a picture of the scene is made: bands that are shown as red, green and blue, and which of their percentiles are black and full. */
-export interface Composition {
-  /** From 0. */
-  bands: [number, number, number];
-  /** Such as `[2, 98]`. */
-  stretch: [number, number];
-}
-
 export interface Preview extends Picture {
   /** How its colours came about, in words. */
   note: string;
@@ -109,8 +105,10 @@ export interface Methods {
     progress: LoadProgress;
   };
   open: { params: SceneSource; result: OpenedScene; progress: Progress };
-  preview: { params: { bands: (number | null)[]; maxPx: number }; result: Preview; progress: never };
-  compose: { params: { composition: Composition | null; maxPx: number }; result: Picture; progress: Progress };
+  preview: { params: PreviewOptions; result: Preview; progress: never };
+  look: { params: PreviewOptions; result: SceneLook; progress: never };
+  statistics: { params: { bands: number[]; maxPx: number }; result: SceneStatistics; progress: never };
+  compose: { params: ComposeOptions; result: Picture; progress: never };
   detail: { params: SceneWindow; result: Picture; progress: never };
   read: { params: { window: SceneWindow; bands: number[] }; result: { values: Float32Array }; progress: never };
   lonLat: { params: { pixels: Float64Array }; result: { values: Float64Array }; progress: never };

@@ -21,7 +21,7 @@ import { startOffline } from "./offline.js";
 import * as panel from "./panel.js";
 import { showRequestsOnDemand } from "./requests.js";
 import { PICTURE_MAX_PX, ResultView } from "./result.js";
-import { fetchSample } from "./sample.js";
+import { SAMPLE, fetchSample } from "./sample.js";
 import { areApart, scenesOf } from "./scenes.js";
 import { SeveralScenes, nameOf } from "./several.js";
 import { offerSiteFolder } from "./site-folder.js";
@@ -478,6 +478,7 @@ bindControls(
   },
   viewer,
 );
+byId("sample").hidden = SAMPLE === "";
 offerSiteFolder(() => host.own?.source);
 keepOnDemand(several.kept, async () => {
   const { areas, figures } = result;

@@ -8,11 +8,6 @@ export const STRETCHES = [[0, 100], [1, 99], [2, 98], [5, 95]];
 /** As the engine draws a scene by itself. */
 const USUAL = 2;
 
-/** What bands are called in data, by the letters and digits of it. @type {Record<string, string>} */
-const COMMON = {
-  nearinfrared: "nir", nir08: "nir", swir: "swir1", swir16: "swir1", swir22: "swir2", shortwaveinfrared1: "swir1", shortwaveinfrared2: "swir2",
-};
-
 /** @type {{word: Word, bands: string[][]}[]} each with the bands that can stand for red, green and blue, the best first */
 const PRESETS = [
   { word: "naturalColors", bands: [["red"], ["green"], ["blue"]] },
@@ -23,7 +18,7 @@ const PRESETS = [
 /**
  * @typedef {import("./speech.js").SharedWord} Word
  * @typedef {import("./speech.js").Speech} Speech
- * @typedef {import("../engine/messages.js").Composition} Composition
+ * @typedef {import("../wasm/raremap-web.js").Composition} Composition
  * @typedef {import("../wasm/raremap-web.js").OpenedScene} OpenedScene
  * @typedef {import("../wasm/raremap-web.js").SceneBand} SceneBand
  * @typedef {{word: Word, bands: Bands}} Preset
@@ -41,11 +36,7 @@ const PRESETS = [
 export function presetsOf({ modelBands, scene }, assigned) {
   /** @type {Map<string, number>} */
   const known = new Map();
-  for (const { index, name } of scene.bands) {
-    const plain = (name ?? "").toLowerCase().replace(/[^a-z0-9]/g, "");
-    const common = COMMON[plain] ?? plain;
-    if (common && !known.has(common)) known.set(common, index);
-  }
+  for (const { index, common } of scene.bands) if (common !== null) known.set(common, index);
   // Whoever assigned them knows better than a name.
   for (const [i, band] of assigned.entries()) if (band !== null) known.set(modelBands[i], band);
   return PRESETS.flatMap(({ word, bands }) => {

@@ -13,7 +13,7 @@ import { PICTURE_MAX_PX } from "./layers.js";
  * @typedef {object} Hooks
  * @property {import("./speech.js").Speech} speech
  * @property {() => Engine | undefined} engine
- * @property {(text: string) => void} onNote what is shown, or how far drawing it is, in words
+ * @property {(text: string) => void} onNote what is shown, or that it is being drawn, in words
  * @property {() => void} onDrawn the scene is drawn in other colours
  * @property {(cause: unknown) => void} onError
  */
@@ -21,6 +21,9 @@ import { PICTURE_MAX_PX } from "./layers.js";
 export class ScenePicture {
   /** Counts pictures: one that was asked for before is dropped. */
   #asked = 0;
+  #isStale = false;
+  /** @type {Promise<void> | undefined} */
+  #drawing;
   #note = "";
 
   /** @param {import("./viewer.js").Viewer} viewer @param {Hooks} hooks */
@@ -38,7 +41,7 @@ export class ScenePicture {
    * @param {Preview} preview
    */
   show(opened, assigned, preview) {
-    this.#asked += 1;
+    this.forget();
     this.#note = preview.note;
     this.viewer.setLayer("scene", preview);
     this.choice.show(opened, assigned);
@@ -48,18 +51,31 @@ export class ScenePicture {
   /** There is another picture, or none: what is being drawn is not wanted any more. */
   forget() {
     this.#asked += 1;
+    this.#isStale = false;
   }
 
-  async #compose() {
+  /** Draws the newest choice; there are never two drawings at once. */
+  #compose() {
     this.#asked += 1;
+    this.#isStale = true;
+    this.#drawing ??= this.#drawNewest().finally(() => (this.#drawing = undefined));
+    return this.#drawing;
+  }
+
+  async #drawNewest() {
+    while (this.#isStale) {
+      this.#isStale = false;
+      await this.#draw();
+    }
+  }
+
+  async #draw() {
     const asked = this.#asked;
     const { choice, hooks } = this;
     const { composition } = choice;
-    const onProgress = (/** @type {{done: number, total: number}} */ { done, total }) => {
-      if (asked === this.#asked && done < total) hooks.onNote(hooks.speech.say("drawing", { percent: Math.floor((100 * done) / total) }));
-    };
+    hooks.onNote(hooks.speech.say("drawing"));
     try {
-      const picture = await hooks.engine()?.compose(composition, { maxPx: PICTURE_MAX_PX, onProgress });
+      const picture = await hooks.engine()?.compose(composition, { maxPx: PICTURE_MAX_PX });
       if (!picture || asked !== this.#asked) {
         picture?.bitmap.close();
         return;

@@ -91,6 +91,36 @@ export interface BandChoice {
 }
 
 /**
+ * How the values of a band are distributed; null where the sample has no data.
+ */
+export interface BandStatistics {
+    /**
+     * The scene's band, from 0.
+     */
+    band: number;
+    /**
+     * Lowest value.
+     */
+    min: number | null;
+    /**
+     * Highest value.
+     */
+    max: number | null;
+    /**
+     * Mean.
+     */
+    mean: number | null;
+    /**
+     * Standard deviation.
+     */
+    std: number | null;
+    /**
+     * Values below which a share of the pixels lies.
+     */
+    percentiles: Percentiles | null;
+}
+
+/**
  * How far a guess can be trusted.
  */
 export type Certainty = "named" | "likely" | "unknown";
@@ -127,6 +157,34 @@ export interface ClassArea {
      * Ground area; null without georeferencing.
      */
     hectares: number | null;
+}
+
+/**
+ * Another picture of the scene.
+ */
+export interface ComposeOptions {
+    /**
+     * Null goes back to the colours of the preview.
+     */
+    composition: Composition | null;
+    /**
+     * Longest side of the picture.
+     */
+    maxPx: number;
+}
+
+/**
+ * How a picture of the scene is made: bands that are shown as red, green and blue, and which of their percentiles are black and full.
+ */
+export interface Composition {
+    /**
+     * From 0.
+     */
+    bands: [number, number, number];
+    /**
+     * Such as `[2, 98]`.
+     */
+    stretch: [number, number];
 }
 
 /**
@@ -420,6 +478,48 @@ export interface OpenedScene {
 }
 
 /**
+ * Values below which a share of the pixels lies, by percent.
+ */
+export interface Percentiles {
+    /**
+     * 1%.
+     */
+    p1: number;
+    /**
+     * 2%.
+     */
+    p2: number;
+    /**
+     * 5%.
+     */
+    p5: number;
+    /**
+     * 25%.
+     */
+    p25: number;
+    /**
+     * The median.
+     */
+    p50: number;
+    /**
+     * 75%.
+     */
+    p75: number;
+    /**
+     * 95%.
+     */
+    p95: number;
+    /**
+     * 98%.
+     */
+    p98: number;
+    /**
+     * 99%.
+     */
+    p99: number;
+}
+
+/**
  * A picture as a canvas takes it, and which part of the scene it shows.
  */
 export interface Picture {
@@ -541,6 +641,10 @@ export interface SceneBand {
      * Its name, if the file gives one.
      */
     name: string | null;
+    /**
+     * What it is, if the file says so: `blue`, `green`, `red`, `nir`, `swir1` or `swir2`.
+     */
+    common: string | null;
 }
 
 /**
@@ -582,6 +686,24 @@ export interface SceneFacts {
 }
 
 /**
+ * What the values of a scene say before the run.
+ */
+export interface SceneLook {
+    /**
+     * How the values could be made like those of training, in words; null if they need not be.
+     */
+    matching: string | null;
+    /**
+     * What does not fit the model's training data.
+     */
+    warnings: Notice[];
+    /**
+     * How the values are distributed.
+     */
+    statistics: SceneStatistics;
+}
+
+/**
  * The scene before the run.
  */
 export interface ScenePreview {
@@ -601,6 +723,24 @@ export interface ScenePreview {
      * What does not fit the model's training data.
      */
     warnings: Notice[];
+}
+
+/**
+ * How the values of bands are distributed, from a sample of the scene: every n-th pixel, or those of an overview, which may be averages.
+ */
+export interface SceneStatistics {
+    /**
+     * Pixels in the sample.
+     */
+    pixels: number;
+    /**
+     * Share of them, from 0 to 1, at which one of the bands has no data. They count in none.
+     */
+    nodataShare: number;
+    /**
+     * Each band.
+     */
+    bands: BandStatistics[];
 }
 
 /**
@@ -642,6 +782,14 @@ export class Session {
      */
     areas(options: DecideOptions): Areas;
     /**
+     * The whole scene as a picture, in bands and with a stretch of the user's choice.
+     *
+     * # Errors
+     * As [`Session::preview`]; `misuse` before the first preview and for percentiles out of range, `superseded` if another picture was asked for
+     * meanwhile.
+     */
+    compose(options: ComposeOptions): Promise<Picture>;
+    /**
      * Reads a weights file, puts it on a device and checks its golden tile there.
      *
      * # Errors
@@ -649,10 +797,10 @@ export class Session {
      */
     static create(model: Uint8Array | number[], backend: Backend, hooks: SessionHooks): Promise<Session>;
     /**
-     * A part of the scene at full resolution, stretched like the last preview.
+     * A part of the scene at full resolution, in the colours of the last preview or composition.
      *
      * # Errors
-     * As [`Session::preview`]; `misuse` before the first preview and for a part outside the scene.
+     * As [`Session::preview`]; `misuse` before the first preview and for a part outside the scene, `superseded` if the colours changed meanwhile.
      */
     detail(window: SceneWindow): Promise<Picture>;
     /**
@@ -683,6 +831,13 @@ export class Session {
      * `misuse` without a scene, `no_georeference`, `unsupported_crs`, and `outside_crs_domain` for a scene that holds a pole.
      */
     lonLat(pixels: Float64Array | number[]): Float64Array;
+    /**
+     * What the scene's values say, without a picture.
+     *
+     * # Errors
+     * As [`Session::preview`].
+     */
+    look(options: PreviewOptions): Promise<SceneLook>;
     /**
      * Makes a file of the result: see [`export::make`].
      *
@@ -726,6 +881,13 @@ export class Session {
      * The codes of reading, of the network, and `misuse`.
      */
     run(options: RunOptions, hooks: RunHooks): Promise<TileCount>;
+    /**
+     * Statistics of bands (0-based), of the scene reduced so that no side is longer than `maxPx`.
+     *
+     * # Errors
+     * The codes of reading.
+     */
+    statistics(bands: Uint32Array | number[], maxPx: number): Promise<SceneStatistics>;
     /**
      * The values of a layer of the result.
      *

@@ -5,7 +5,6 @@ import init, { Session } from "../wasm/raremap-web.js";
 import { fetchModel } from "../engine/download.js";
 import { EngineError } from "../engine/errors.js";
 import { chooseBackend } from "./backend.js";
-import { Compositor } from "./composite.js";
 import { warpToMercator } from "./overlay.js";
 import { prepareScratchFiles, saveFile, takeScratchFile } from "./scratch-files.js";
 import { MOST_WORKERS, TilePool, workersFor } from "./tile-pool.js";
@@ -39,7 +38,6 @@ let partialLayer = null;
 let isCancelWanted = false;
 /** Height and width of the scene that was opened last. @type {[number, number]} */
 let sceneSize = [0, 0];
-const compositor = new Compositor((window, bands) => currentSession().read(window, bands));
 /** Called for each row that areas and files are made of. @type {(row: number, rows: number) => void} */
 let onRow = () => {};
 /** What workers that compute tiles on the processor start from. @type {import("./tile-worker.js").Start | undefined} */
@@ -149,7 +147,6 @@ async function open(source, report) {
         source.emptyBorder,
       ));
   sceneSize = [opened.scene.height, opened.scene.width];
-  compositor.opened(...sceneSize);
   // They start while the user looks at the scene.
   if (!gpu) void startTilePool();
   return opened;
@@ -190,18 +187,27 @@ async function bitmapOf({ rgba, width, height, extent }) {
 /** @type {Implementation<"preview">} */
 async function preview({ bands, maxPx }) {
   const { picture, note, matching, warnings } = await currentSession().preview({ bands, maxPx });
-  compositor.drawn(picture);
   return { ...(await bitmapOf(picture)), note, matching, warnings };
 }
 
+/** @type {Implementation<"look">} */
+function look(options) {
+  return currentSession().look(options);
+}
+
+/** @type {Implementation<"statistics">} */
+function statistics({ bands, maxPx }) {
+  return currentSession().statistics(Uint32Array.from(bands), maxPx);
+}
+
 /** @type {Implementation<"compose">} */
-async function compose({ composition, maxPx }, report) {
-  return bitmapOf(await compositor.compose(composition, maxPx, progressOf(report)));
+async function compose(options) {
+  return bitmapOf(await currentSession().compose(options));
 }
 
 /** @type {Implementation<"detail">} */
 async function detail(window) {
-  return bitmapOf(await compositor.detail(window, await currentSession().detail(window)));
+  return bitmapOf(await currentSession().detail(window));
 }
 
 /** @type {Implementation<"read">} */
@@ -356,5 +362,5 @@ async function file({ name, type, options }, report) {
 
 /** @type {import("./dispatch.js").MethodTable} */
 export const METHODS = {
-  load, open, preview, compose, detail, read, lonLat, requests, showPartial, run, cancel, layer, values, overlay, areas, files, file,
+  load, open, preview, look, statistics, compose, detail, read, lonLat, requests, showPartial, run, cancel, layer, values, overlay, areas, files, file,
 };

@@ -1,9 +1,10 @@
-//! `raremap export` turns a run's weights into a file that is shipped.
+//! `raremap export` turns a run's weights into a file that is shipped, or into a site.
 
 use std::path::PathBuf;
 
 use anyhow::Result;
 use clap::Args;
+use raremap_files::{Site, SiteOptions};
 use raremap_io::write_whole;
 use raremap_train::TrainError;
 use raremap_train::export::{ExportOptions, LogitShift, export};
@@ -15,8 +16,19 @@ pub struct ExportArgs {
     /// Folder of the run.
     run: PathBuf,
     /// The weights file to write.
-    #[arg(long)]
-    out: PathBuf,
+    #[arg(long, required_unless_present = "site")]
+    out: Option<PathBuf>,
+    /// Write a site, too: a folder for any static server with the page, which has the model as its default one. DIR must not exist, be empty, or
+    /// hold an earlier site, which is replaced as a whole.
+    #[arg(long, value_name = "DIR")]
+    site: Option<PathBuf>,
+    /// The built page that the site is made of: its folder, which `./run --release --build-only` makes in a clone of raremap, or the archive that
+    /// "Download this site as a folder" saves on any raremap page.
+    #[arg(long, requires = "site", default_value = "dist")]
+    page: PathBuf,
+    /// Leave the sample scene out of the site.
+    #[arg(long, requires = "site")]
+    no_sample: bool,
     /// Keep the weights in float instead of int8.
     #[arg(long)]
     float: bool,
@@ -41,7 +53,8 @@ pub struct ExportArgs {
 /// Runs `raremap export`.
 ///
 /// # Errors
-/// If the run or its dataset cannot be read, if a logit shift names no class of its head, or if the file cannot be written.
+/// If the run, its dataset or the page cannot be read, if a logit shift names no class of its head, or if the file or the site cannot be
+/// written.
 pub fn run(args: &ExportArgs) -> Result<()> {
     let shifts = |texts: &[String]| {
         let parsed = texts.iter().map(|text| text.parse());
@@ -55,14 +68,29 @@ pub fn run(args: &ExportArgs) -> Result<()> {
         split: args.split.clone(),
         root: args.root.clone(),
     };
+    // First: what is wrong with the page or the folder of the site does not depend on the model.
+    let page = SiteOptions {
+        page: args.page.clone(),
+        sample: !args.no_sample,
+    };
+    let site = args.site.as_ref();
+    let site = site
+        .map(|folder| Site::prepare(folder, &page).map(|site| (folder, site)))
+        .transpose()?;
     let exported = export(&args.run, &options)?;
-    write_whole(&args.out, &exported.bytes)?;
-    println!(
-        "{}: {} bytes, sha256 {}",
-        args.out.display(),
-        exported.bytes.len(),
-        exported.sha256
-    );
+    if let Some(out) = &args.out {
+        write_whole(out, &exported.bytes)?;
+        let bytes = exported.bytes.len();
+        println!("{}: {bytes} bytes, sha256 {}", out.display(), exported.sha256);
+    }
+    if let Some((folder, site)) = site {
+        let files = site.write(exported.bytes)?;
+        println!(
+            "{}: {files} files, sha256 of the model {}",
+            folder.display(),
+            exported.sha256
+        );
+    }
     for (name, evaluation) in [("float", &exported.float), ("as shipped", &exported.shipped)] {
         let mean_iou = evaluation.figures.mean_iou;
         let mean_iou = mean_iou.map_or("-".to_owned(), |mean_iou| format!("{mean_iou:.4}"));

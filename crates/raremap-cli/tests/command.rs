@@ -25,6 +25,14 @@ fn a_run_becomes_a_model_that_evaluates_and_predicts() {
             "finds shores",
         ],
     );
+    // Before it is evaluated: there is no page here, and something has to be written.
+    let refused = fail(&folder, &["export", "run", "--site", "site"]);
+    assert!(
+        refused.contains("dist is not a built page: it does not exist"),
+        "{refused}"
+    );
+    assert!(!folder.join("site").exists());
+    assert!(fail(&folder, &["export", "run"]).contains("--out"));
     let card = succeed(&folder, &["inspect", "shores.raremap", "--json"]);
     assert!(card.contains("finds shores"), "{card}");
 

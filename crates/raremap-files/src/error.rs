@@ -56,6 +56,26 @@ pub enum FilesError {
         /// The folder of the results.
         out: PathBuf,
     },
+    /// What a site was to be made of.
+    #[error(
+        "{} is not a built page: {reason}. `./run --release --build-only` in a clone of raremap makes one in dist/, and \"Download this site as a \
+         folder\" on any raremap page saves one; name it with --page",
+        path.display()
+    )]
+    NotAPage {
+        /// The folder or archive.
+        path: PathBuf,
+        /// What it lacks.
+        reason: String,
+    },
+    /// A site would replace other files.
+    #[error("{} cannot become the site: {reason}. Choose another folder with --site", folder.display())]
+    SiteOccupied {
+        /// The folder of the site.
+        folder: PathBuf,
+        /// What is there.
+        reason: String,
+    },
     /// A scene that was to be resampled, of unknown resolution.
     #[error("the size of the scene's pixels on the ground is not known, so it cannot be resampled")]
     UnknownPixelSize,
@@ -114,6 +134,8 @@ impl FilesError {
             Self::Tiff(error) => error.code(),
             Self::Weights(error) => error.code(),
             Self::Json(_) => "json_failed",
+            Self::NotAPage { .. } => "page_invalid",
+            Self::SiteOccupied { .. } => "site_occupied",
             Self::Overwrites { .. } | Self::UnknownPixelSize | Self::Device(_) => "misuse",
         }
     }

@@ -1,7 +1,7 @@
 //! Scenes on the screen: in which colours, and which part of them.
 
 use pollster::block_on;
-use raremap_infer::{InferError, Preview};
+use raremap_infer::{InferError, Look, Preview, SampledStatistics};
 use raremap_io::BytesSource;
 use raremap_model::Card;
 use raremap_scene::TiffScene;
@@ -200,4 +200,73 @@ fn a_scene_whose_bands_are_not_assigned_is_shown_and_compared_with_nothing() {
     let shown = preview(&scene, &card(&GREEN_RED_NIR), &[], 2048);
     assert_eq!((shown.warnings, shown.matching), (vec![], None));
     assert_eq!((shown.picture.width(), shown.picture.height()), (100, 20));
+}
+
+#[test]
+fn other_bands_and_stretches_are_drawn_from_one_read() {
+    let names = ["green", "red", "nir", "swir1"];
+    let scene = scene(&names, [4, 101], |band, y, x| match (band, y) {
+        (3, 0) => NODATA,
+        (3, _) => x as f32,
+        _ => 7.0,
+    });
+    let shown = preview(&scene, &card(&GREEN_RED_NIR), &[0, 1, 2], 2048);
+    let reduced = block_on(shown.display.reduce(&scene, [3, 0, 1], 2048)).expect("bands");
+    assert!(reduced.shows([3, 0, 1], 2048) && !reduced.shows([3, 0, 1], 100) && !reduced.shows([0, 1, 3], 2048));
+    let level = |percents: [f64; 2], x: usize| {
+        let drawn = reduced.draw(&shown.display.stretched(&reduced, percents));
+        let row: Vec<[u8; 4]> = drawn.rgba().as_chunks::<4>().0[101..202].to_vec();
+        assert_eq!(drawn.rgba()[3], 0, "a pixel without data is drawn");
+        assert_eq!((row[x][1], row[x][2], row[x][3]), (128, 128, 255));
+        row[x][0]
+    };
+    assert_eq!([level([0.0, 100.0], 0), level([0.0, 100.0], 100)], [0, 255]);
+    assert_eq!(
+        [
+            level([20.0, 60.0], 20),
+            level([20.0, 60.0], 40),
+            level([20.0, 60.0], 60)
+        ],
+        [0, 127, 255]
+    );
+    // Parts are drawn alike.
+    let display = shown.display.stretched(&reduced, [20.0, 60.0]);
+    let window = Window {
+        x: 40,
+        y: 1,
+        width: 1,
+        height: 1,
+    };
+    let part = block_on(display.draw(&scene, window)).expect("a window");
+    assert_eq!(part.rgba(), [127, 128, 128, 255]);
+    assert!(block_on(shown.display.reduce(&scene, [0, 1, 9], 2048)).is_err());
+}
+
+#[test]
+fn a_look_says_what_a_preview_says_and_how_the_values_are_distributed() {
+    let scene = scene(&GREEN_RED_NIR, [20, 100], |band, y, x| {
+        if y == 0 {
+            NODATA
+        } else {
+            (x * (band + 1)) as f32 / 10_000.0
+        }
+    });
+    let card = card(&GREEN_RED_NIR);
+    let shown = preview(&scene, &card, &[0, 1, 2], 50);
+    let look = block_on(Look::at(&scene, &card, &[0, 1, 2], 50)).expect("a look");
+    assert_eq!((&look.warnings, &look.matching), (&shown.warnings, &shown.matching));
+    // Every second pixel of every second row, the first of which is the scene's second.
+    assert_eq!((look.statistics.pixels, look.statistics.nodata_share), (500, 0.0));
+    let bands: Vec<usize> = look.statistics.bands.iter().map(|band| band.band).collect();
+    assert_eq!(bands, [0, 1, 2]);
+    let whole = block_on(SampledStatistics::read(&scene, &[1], 100)).expect("a band");
+    assert_eq!((whole.pixels, whole.nodata_share), (2000, 0.05));
+    let nir = whole.bands[0].statistics.expect("data");
+    assert!((nir.max - 0.0198).abs() < 1e-6 && nir.min == 0.0, "{nir:?}");
+    // As long as no bands are assigned, those that are shown are looked at.
+    let own = block_on(Look::at(&scene, &card, &[], 50)).expect("a look");
+    assert_eq!(
+        (own.warnings.len(), own.matching, own.statistics.bands.len()),
+        (0, None, 3)
+    );
 }

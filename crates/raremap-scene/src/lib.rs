@@ -9,7 +9,7 @@ mod sensors;
 mod tiff;
 
 pub use error::{GridDifference, Misuse, NameList, NeighbourError, ProductError, SceneError};
-pub use picture::{Picture, Stretch};
+pub use picture::{Picture, Stretch, percentiles};
 pub use product::{
     Calibration, DeclaredScaling, Neighbour, NeighbourKind, Notice, Product, ProductBand, ProductFacts, ProductFile,
     ProductKind, RecognizedProduct, ZeroFill, apply_neighbour, calibration, neighbour_kind, product_facts, recognize,

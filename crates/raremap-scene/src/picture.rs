@@ -5,9 +5,6 @@ use raremap_tiff::Samples;
 /// Bytes of one pixel.
 const RGBA: usize = 4;
 
-/// This share of a band's pixels is drawn black at the dark end, and as many at full level at the bright end.
-const STRETCH_TAIL: f64 = 0.02;
-
 /// RGBA pixels, and which part of a scene they show.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Picture {
@@ -83,7 +80,20 @@ impl Picture {
     }
 }
 
-/// How a band's values become levels of a colour: the 2nd percentile is black, and the 98th is full.
+/// The values below which a share of the valid pixels lies, in percent from 0 (the lowest) to 100 (the highest); `None` if none is valid.
+/// `values` and `valid` are one to one.
+pub fn percentiles<const N: usize>(values: &[f32], valid: &[bool], percents: [f64; N]) -> Option<[f32; N]> {
+    let pairs = values.iter().zip(valid);
+    let mut sorted: Vec<f32> = pairs.filter(|(_, valid)| **valid).map(|(value, _)| *value).collect();
+    let last = sorted.len().checked_sub(1)?;
+    Some(percents.map(|percent| {
+        let rank = (percent / 100.0 * last as f64).round() as usize;
+        let (_, value, _) = sorted.select_nth_unstable_by(rank.min(last), f32::total_cmp);
+        *value
+    }))
+}
+
+/// How a band's values become levels of a colour: from black at one value to full at another.
 #[derive(Debug, Clone, Copy, PartialEq, Default)]
 pub struct Stretch {
     low: f32,
@@ -91,21 +101,13 @@ pub struct Stretch {
 }
 
 impl Stretch {
-    /// Computes the stretch from the band's valid pixels; `values` and `valid` are one to one.
-    pub fn of(values: &[f32], valid: &[bool]) -> Self {
-        let pairs = values.iter().zip(valid);
-        let mut sorted: Vec<f32> = pairs.filter(|(_, valid)| **valid).map(|(value, _)| *value).collect();
-        let Some(last) = sorted.len().checked_sub(1) else {
-            return Self::default();
-        };
-        let mut percentile = |share: f64| {
-            let (_, value, _) = sorted.select_nth_unstable_by((share * last as f64).round() as usize, f32::total_cmp);
-            *value
-        };
-        Self {
-            low: percentile(STRETCH_TAIL),
-            high: percentile(1.0 - STRETCH_TAIL),
-        }
+    /// The percentiles of a band that are usually drawn black and full.
+    pub const USUAL: [f64; 2] = [2.0, 98.0];
+
+    /// From one percentile of the band's valid pixels to another; `values` and `valid` are one to one.
+    pub fn of(values: &[f32], valid: &[bool], percents: [f64; 2]) -> Self {
+        let [low, high] = percentiles(values, valid, percents).unwrap_or_default();
+        Self { low, high }
     }
 
     /// The level of a value; a constant band becomes middle grey.
@@ -124,27 +126,36 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_stretch_runs_from_the_2nd_to_the_98th_percentile() {
+    fn a_stretch_runs_from_one_percentile_to_another() {
         let values: Vec<f32> = (0..=100u8).map(f32::from).rev().collect();
-        let stretch = Stretch::of(&values, &[true; 101]);
+        let stretch = Stretch::of(&values, &[true; 101], Stretch::USUAL);
         assert_eq!(stretch, Stretch { low: 2.0, high: 98.0 });
         assert_eq!(
             [0.0, 2.0, 50.0, 98.0, 1000.0].map(|value| stretch.level(value)),
             [0, 0, 127, 255, 255]
         );
+        assert_eq!(
+            Stretch::of(&values, &[true; 101], [0.0, 95.0]),
+            Stretch { low: 0.0, high: 95.0 }
+        );
+        assert_eq!(
+            percentiles(&values, &[true; 101], [0.0, 25.0, 50.0, 100.0]),
+            Some([0.0, 25.0, 50.0, 100.0])
+        );
+        assert_eq!(percentiles(&values, &[false; 101], [50.0]), None);
     }
 
     #[test]
     fn pixels_without_data_do_not_stretch_a_band() {
-        let stretch = Stretch::of(&[1.0, 2.0, 9999.0, 3.0], &[true, true, false, true]);
+        let stretch = Stretch::of(&[1.0, 2.0, 9999.0, 3.0], &[true, true, false, true], Stretch::USUAL);
         assert_eq!(stretch, Stretch { low: 1.0, high: 3.0 });
     }
 
     #[test]
     fn a_constant_band_is_grey_and_so_is_one_without_data() {
-        assert_eq!(Stretch::of(&[7.0; 5], &[true; 5]).level(7.0), 128);
-        assert_eq!(Stretch::of(&[7.0; 5], &[false; 5]).level(7.0), 128);
-        assert_eq!(Stretch::of(&[], &[]).level(0.0), 128);
+        assert_eq!(Stretch::of(&[7.0; 5], &[true; 5], Stretch::USUAL).level(7.0), 128);
+        assert_eq!(Stretch::of(&[7.0; 5], &[false; 5], Stretch::USUAL).level(7.0), 128);
+        assert_eq!(Stretch::of(&[], &[], Stretch::USUAL).level(0.0), 128);
     }
 
     #[test]

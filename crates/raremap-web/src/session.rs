@@ -26,8 +26,14 @@ use crate::scratch::ScratchPool;
 use crate::source::SceneFiles;
 use crate::tiles::{TileWorkers, checked_model};
 use crate::types::{
+<<<<<<< HEAD
     Areas, DecideOptions, GoldenCheck, LayerRequest, LayerValues, ModelCard, ModelInfo, OpenedScene, Picture,
     PreviewOptions, ResultFile, RunOptions, ScenePreview, SceneWindow, TileCount, from_js, to_js,
+=======
+    Areas, Backend, ComposeOptions, DecideOptions, GoldenCheck, LayerRequest, LayerValues, ModelCard, ModelInfo,
+    OpenedScene, Picture, PreviewOptions, ResultFile, RunOptions, SceneLook, ScenePreview, SceneStatistics,
+    SceneWindow, TileCount, from_js, to_js,
+>>>>>>> site
 };
 
 /// Colours of the legend's scale.
@@ -174,10 +180,41 @@ impl Session {
         to_js(&self.scene()?.preview(&self.card, &options).await?)
     }
 
-    /// A part of the scene at full resolution, stretched like the last preview.
+    /// What the scene's values say, without a picture.
     ///
     /// # Errors
-    /// As [`Session::preview`]; `misuse` before the first preview and for a part outside the scene.
+    /// As [`Session::preview`].
+    pub async fn look(&self, options: Ts<PreviewOptions>) -> Result<Ts<SceneLook>, SessionError> {
+        let options: PreviewOptions = from_js(options)?;
+        to_js(&self.scene()?.look(&self.card, &options).await?)
+    }
+
+    /// Statistics of bands (0-based), of the scene reduced so that no side is longer than `maxPx`.
+    ///
+    /// # Errors
+    /// The codes of reading.
+    pub async fn statistics(
+        &self,
+        bands: Vec<usize>,
+        #[wasm_bindgen(js_name = maxPx)] max_px: u32,
+    ) -> Result<Ts<SceneStatistics>, SessionError> {
+        to_js(&self.scene()?.statistics(&bands, max_px).await?)
+    }
+
+    /// The whole scene as a picture, in bands and with a stretch of the user's choice.
+    ///
+    /// # Errors
+    /// As [`Session::preview`]; `misuse` before the first preview and for percentiles out of range, `superseded` if another picture was asked for
+    /// meanwhile.
+    pub async fn compose(&self, options: Ts<ComposeOptions>) -> Result<Ts<Picture>, SessionError> {
+        let options: ComposeOptions = from_js(options)?;
+        to_js(&self.scene()?.compose(&options).await?)
+    }
+
+    /// A part of the scene at full resolution, in the colours of the last preview or composition.
+    ///
+    /// # Errors
+    /// As [`Session::preview`]; `misuse` before the first preview and for a part outside the scene, `superseded` if the colours changed meanwhile.
     pub async fn detail(&self, window: Ts<SceneWindow>) -> Result<Ts<Picture>, SessionError> {
         to_js(&self.scene()?.detail(from_js(window)?).await?)
     }
@@ -222,6 +259,7 @@ impl Session {
         notices.extend(options.notices(card));
         let files: Vec<&str> = scene.image.band_files().collect();
         self.result.take();
+        scene.forget_pictures();
         let model = TileWorkers {
             hooks: &hooks,
             count: hooks.tile_workers(),

@@ -260,6 +260,7 @@ export const hiPage = {
   Downloads: "डाउनलोड",
   "Keep this result on this device": "यह परिणाम इस डिवाइस पर सहेजें",
   "Results on this device": "इस डिवाइस पर सहेजे परिणाम",
+  Documentation: "दस्तावेज़ (अंग्रेज़ी में)",
   "What leaves this device: nothing": "इस डिवाइस से क्या बाहर जाता है: कुछ नहीं",
   "The page only fetches files, and sends none. Its policy lets it talk to no other server than those that its host names. This is all that it has fetched since it was opened.":
     "पेज केवल फ़ाइलें लाता है, भेजता कोई नहीं। उसकी नीति उसे केवल उन्हीं सर्वरों से बात करने देती है जिन्हें उसका होस्ट बताता है। खुलने के बाद से उसने यही सब लाया है।",

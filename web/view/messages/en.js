@@ -16,7 +16,7 @@ export const shared = {
   stretch: "Stretch",
   stretchFrom: "{low} to {high} %",
   shownBands: "{red}, {green} and {blue} are shown as red, green and blue, stretched from percentile {low} to {high}.",
-  drawing: "Drawing, {percent} %",
+  drawing: "The scene is being drawn.",
   bandNumber: "Band {number}",
   bandNamed: "Band {number}: {name}",
 

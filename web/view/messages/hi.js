@@ -16,7 +16,7 @@ export const shared = {
   stretch: "विस्तार",
   stretchFrom: "{low} से {high} %",
   shownBands: "{red}, {green} और {blue} लाल, हरे और नीले रंग में दिखते हैं, प्रतिशतक {low} से {high} तक।",
-  drawing: "चित्र बन रहा है, {percent} %",
+  drawing: "चित्र बन रहा है।",
   bandNumber: "बैंड {number}",
   bandNamed: "बैंड {number}: {name}",
 

@@ -9,5 +9,6 @@ pub(crate) mod open;
 pub(crate) mod optional;
 pub(crate) mod preview;
 pub(crate) mod reflectance;
+pub(crate) mod sampled;
 pub(crate) mod scaling;
 pub(crate) mod statistics;

@@ -8,6 +8,7 @@ use super::bands::guess_bands;
 use super::certainty::Certainty;
 use super::matching::{MatchMode, match_statistics};
 use super::opacity::Opacity;
+use super::sampled::SampledStatistics;
 use super::statistics::{Warning, compare_statistics};
 use crate::error::InferError;
 
@@ -17,6 +18,15 @@ pub struct Display {
     bands: [usize; 3],
     stretches: [Stretch; 3],
     opacity: Opacity,
+}
+
+/// The bands of a picture of the whole scene, reduced to its size.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Reduced {
+    bands: [usize; 3],
+    max_px: u32,
+    samples: Samples,
+    extent: [f64; 4],
 }
 
 /// A scene as it is shown before the run.
@@ -32,6 +42,19 @@ pub struct Preview {
     pub warnings: Vec<Warning>,
     /// How parts of the scene are drawn in the same colours.
     pub display: Display,
+    /// What the picture shows.
+    pub reduced: Reduced,
+}
+
+/// What the values of a scene say before the run.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Look {
+    /// How the values could be made like those of training, in words; `None` if they need not be.
+    pub matching: Option<String>,
+    /// What does not fit the model's training data.
+    pub warnings: Vec<Warning>,
+    /// How the values are distributed.
+    pub statistics: SampledStatistics,
 }
 
 impl Preview {
@@ -41,16 +64,9 @@ impl Preview {
     /// # Errors
     /// [`InferError::Misuse`] if the number of bands is not the card's, and errors of reading the scene.
     pub async fn of(scene: &impl Scene, card: &Card, bands: &[usize], max_px: u32) -> Result<Self, InferError> {
-        let needed = card.scene_bands();
-        let is_assigned = !bands.is_empty();
-        if is_assigned && bands.len() != needed.len() {
-            return Err(InferError::Misuse(format!(
-                "{} bands are assigned, but the model needs {}",
-                bands.len(),
-                needed.len()
-            )));
-        }
+        let needed = needed_bands(card, bands)?;
         let info = scene.scene_info();
+        let is_assigned = !bands.is_empty();
         let (colors, note) = if is_assigned {
             choose_colors(info, &needed, bands)
         } else {
@@ -60,35 +76,103 @@ impl Preview {
         let read = opacity.bands_to_read(&[bands, &colors].concat());
         let mut samples = scene.read_preview(max_px, &read).await?;
         opacity.apply(&mut samples, if is_assigned { bands.len() } else { colors.len() });
-        let pixels = samples.width * samples.height;
-        let color_values = samples.values.split_off(bands.len() * pixels);
+        let color_values = samples.values.split_off(bands.len() * samples.valid.len());
         samples.bands = bands.len();
-        let (warnings, matching) = if is_assigned {
-            let matching = match_statistics(&samples, card, MatchMode::Auto).map(|matching| matching.message);
-            (compare_statistics(&samples, card), matching)
-        } else {
-            (Vec::new(), None)
-        };
+        let (warnings, matching) = compare(&samples, card, bands);
         samples.values = color_values;
-        samples.bands = colors.len();
-        let mut planes = samples.values.chunks_exact(pixels.max(1));
-        let stretches = [(); 3].map(|()| Stretch::of(planes.next().unwrap_or_default(), &samples.valid));
-        let extent = preview_extent(info, &samples);
+        let reduced = Reduced::of(info, colors, max_px, samples);
+        let display = Display {
+            bands: colors,
+            stretches: reduced.stretches(Stretch::USUAL),
+            opacity,
+        };
         Ok(Self {
-            picture: Picture::of_samples(&samples, stretches, extent),
+            picture: reduced.draw(&display),
             note,
             matching,
             warnings,
-            display: Display {
-                bands: colors,
-                stretches,
-                opacity,
-            },
+            display,
+            reduced,
         })
     }
 }
 
+impl Look {
+    /// Reads the scene as [`Preview::of`] does, and draws nothing. Without `bands`, the statistics are of those that its own colours show.
+    ///
+    /// # Errors
+    /// Those of [`Preview::of`].
+    pub async fn at(scene: &impl Scene, card: &Card, bands: &[usize], max_px: u32) -> Result<Self, InferError> {
+        needed_bands(card, bands)?;
+        let mut looked = bands.to_vec();
+        if bands.is_empty() {
+            looked.extend(own_colors(scene.scene_info()).0);
+            looked.dedup();
+        }
+        let opacity = Opacity::of(scene, &looked).await?;
+        let mut samples = scene.read_preview(max_px, &opacity.bands_to_read(&looked)).await?;
+        opacity.apply(&mut samples, looked.len());
+        let (warnings, matching) = compare(&samples, card, bands);
+        Ok(Self {
+            matching,
+            warnings,
+            statistics: SampledStatistics::of(&samples, &looked),
+        })
+    }
+}
+
+impl Reduced {
+    fn of(info: &SceneInfo, bands: [usize; 3], max_px: u32, mut samples: Samples) -> Self {
+        samples.bands = bands.len();
+        Self {
+            bands,
+            max_px,
+            extent: preview_extent(info, &samples),
+            samples,
+        }
+    }
+
+    /// Whether it is of these bands and this size.
+    pub fn shows(&self, bands: [usize; 3], max_px: u32) -> bool {
+        (self.bands, self.max_px) == (bands, max_px)
+    }
+
+    fn stretches(&self, percents: [f64; 2]) -> [Stretch; 3] {
+        let mut planes = self.samples.values.chunks_exact(self.samples.valid.len().max(1));
+        [(); 3].map(|()| Stretch::of(planes.next().unwrap_or_default(), &self.samples.valid, percents))
+    }
+
+    /// The picture of the whole scene; `display` is of the same bands.
+    pub fn draw(&self, display: &Display) -> Picture {
+        Picture::of_samples(&self.samples, display.stretches, self.extent)
+    }
+}
+
 impl Display {
+    /// Its bands for red, green and blue, from 0.
+    pub fn bands(&self) -> [usize; 3] {
+        self.bands
+    }
+
+    /// Reads the whole scene for a picture in other bands, reduced so that no side is longer than `max_px`.
+    ///
+    /// # Errors
+    /// Those of reading the scene.
+    pub async fn reduce(&self, scene: &impl Scene, bands: [usize; 3], max_px: u32) -> Result<Reduced, InferError> {
+        let mut samples = scene.read_preview(max_px, &self.opacity.bands_to_read(&bands)).await?;
+        self.opacity.apply(&mut samples, bands.len());
+        Ok(Reduced::of(scene.scene_info(), bands, max_px, samples))
+    }
+
+    /// The display of the bands of `reduced`, each from one percentile of its values to another.
+    pub fn stretched(&self, reduced: &Reduced, percents: [f64; 2]) -> Self {
+        Self {
+            bands: reduced.bands,
+            stretches: reduced.stretches(percents),
+            opacity: self.opacity,
+        }
+    }
+
     /// Draws a part of the scene, pixel by pixel.
     ///
     /// # Errors
@@ -101,6 +185,28 @@ impl Display {
         let extent = [x, y, width, height].map(f64::from);
         Ok(Picture::of_samples(&samples, self.stretches, extent))
     }
+}
+
+/// The names of the bands that a model needs, or a complaint about another number of assigned ones.
+fn needed_bands<'c>(card: &'c Card, bands: &[usize]) -> Result<Vec<&'c str>, InferError> {
+    let needed = card.scene_bands();
+    if bands.is_empty() || bands.len() == needed.len() {
+        return Ok(needed);
+    }
+    Err(InferError::Misuse(format!(
+        "{} bands are assigned, but the model needs {}",
+        bands.len(),
+        needed.len()
+    )))
+}
+
+/// Compares the values of assigned bands with those of training; without any, nothing is said.
+fn compare(samples: &Samples, card: &Card, bands: &[usize]) -> (Vec<Warning>, Option<String>) {
+    if bands.is_empty() {
+        return (Vec::new(), None);
+    }
+    let matching = match_statistics(samples, card, MatchMode::Auto).map(|matching| matching.message);
+    (compare_statistics(samples, card), matching)
 }
 
 /// Natural colours if the file says which band is blue; otherwise near infrared as red, red as green and green as blue.

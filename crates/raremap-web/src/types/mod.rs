@@ -15,7 +15,8 @@ pub use model::{Backend, GoldenCheck, ModelCard, ModelInfo};
 pub use result::{Areas, DecideOptions, LayerRequest, LayerValues, ResultFile};
 pub use run::{AfterTile, RunOptions, TileCount};
 pub use scene::{
-    BandAssignment, Grid, OpenedScene, Picture, PreviewOptions, SceneBand, SceneFacts, ScenePreview, SceneWindow,
+    BandAssignment, ComposeOptions, Composition, Grid, OpenedScene, Picture, PreviewOptions, SceneBand, SceneFacts,
+    SceneLook, ScenePreview, SceneStatistics, SceneWindow,
 };
 
 /// Passes a value to JavaScript.

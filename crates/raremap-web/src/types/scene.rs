@@ -168,6 +168,8 @@ pub struct SceneBand {
     pub index: usize,
     /// Its name, if the file gives one.
     pub name: Option<String>,
+    /// What it is, if the file says so: `blue`, `green`, `red`, `nir`, `swir1` or `swir2`.
+    pub common: Option<&'static str>,
 }
 
 /// A picture as a canvas takes it, and which part of the scene it shows.
@@ -208,6 +210,121 @@ pub struct ScenePreview {
     pub matching: Option<String>,
     /// What does not fit the model's training data.
     pub warnings: Vec<Notice>,
+}
+
+/// How a picture of the scene is made: bands that are shown as red, green and blue, and which of their percentiles are black and full.
+#[derive(Debug, Clone, Copy, Deserialize, Tsify)]
+pub struct Composition {
+    /// From 0.
+    pub bands: [usize; 3],
+    /// Such as `[2, 98]`.
+    pub stretch: [f64; 2],
+}
+
+/// Another picture of the scene.
+#[derive(Debug, Deserialize, Tsify)]
+#[serde(rename_all = "camelCase")]
+#[tsify(missing_as_null)]
+pub struct ComposeOptions {
+    /// Null goes back to the colours of the preview.
+    pub composition: Option<Composition>,
+    /// Longest side of the picture.
+    pub max_px: u32,
+}
+
+/// What the values of a scene say before the run.
+#[derive(Debug, Serialize, Tsify)]
+#[tsify(missing_as_null)]
+pub struct SceneLook {
+    /// How the values could be made like those of training, in words; null if they need not be.
+    pub matching: Option<String>,
+    /// What does not fit the model's training data.
+    pub warnings: Vec<Notice>,
+    /// How the values are distributed.
+    pub statistics: SceneStatistics,
+}
+
+/// How the values of bands are distributed, from a sample of the scene: every n-th pixel, or those of an overview, which may be averages.
+#[derive(Debug, Serialize, Tsify)]
+#[serde(rename_all = "camelCase")]
+pub struct SceneStatistics {
+    /// Pixels in the sample.
+    pub pixels: usize,
+    /// Share of them, from 0 to 1, at which one of the bands has no data. They count in none.
+    pub nodata_share: f64,
+    /// Each band.
+    pub bands: Vec<BandStatistics>,
+}
+
+/// How the values of a band are distributed; null where the sample has no data.
+#[derive(Debug, Serialize, Tsify)]
+#[tsify(missing_as_null)]
+pub struct BandStatistics {
+    /// The scene's band, from 0.
+    pub band: usize,
+    /// Lowest value.
+    pub min: Option<f64>,
+    /// Highest value.
+    pub max: Option<f64>,
+    /// Mean.
+    pub mean: Option<f64>,
+    /// Standard deviation.
+    pub std: Option<f64>,
+    /// Values below which a share of the pixels lies.
+    pub percentiles: Option<Percentiles>,
+}
+
+/// Values below which a share of the pixels lies, by percent.
+#[derive(Debug, Serialize, Tsify)]
+pub struct Percentiles {
+    /// 1%.
+    pub p1: f32,
+    /// 2%.
+    pub p2: f32,
+    /// 5%.
+    pub p5: f32,
+    /// 25%.
+    pub p25: f32,
+    /// The median.
+    pub p50: f32,
+    /// 75%.
+    pub p75: f32,
+    /// 95%.
+    pub p95: f32,
+    /// 98%.
+    pub p98: f32,
+    /// 99%.
+    pub p99: f32,
+}
+
+impl From<&raremap_infer::SampledStatistics> for SceneStatistics {
+    fn from(found: &raremap_infer::SampledStatistics) -> Self {
+        let band = |band: &raremap_infer::SampledBand| BandStatistics {
+            band: band.band,
+            min: band.statistics.map(|found| found.min),
+            max: band.statistics.map(|found| found.max),
+            mean: band.statistics.map(|found| found.mean),
+            std: band.statistics.map(|found| found.std),
+            percentiles: band
+                .percentiles
+                .map(|[p1, p2, p5, p25, p50, p75, p95, p98, p99]| Percentiles {
+                    p1,
+                    p2,
+                    p5,
+                    p25,
+                    p50,
+                    p75,
+                    p95,
+                    p98,
+                    p99,
+                }),
+        };
+        Self {
+            pixels: found.pixels,
+            nodata_share: found.nodata_share,
+            bands: found.bands.iter().map(band).collect(),
+        }
+    }
 }
 
 /// A rectangle of a scene, in pixels.

@@ -177,6 +177,23 @@ pub fn guess_bands(clues: BandClues<'_>, needed: &[&str]) -> Result<BandGuess, I
     Ok(by_count(&told, &described, needed))
 }
 
+/// The names of bands that pictures of a scene are made of.
+const SHOWN: [&str; 6] = ["blue", "green", "red", "nir", "swir1", "swir2"];
+
+/// What each band is, as far as the file says so: blue, green, red, nir, swir1 or swir2. Nothing is assumed.
+pub fn common_names(clues: BandClues<'_>) -> Vec<Option<&'static str>> {
+    let mut names = vec![None; clues.names.len()];
+    for name in SHOWN {
+        let guess = guess_bands(clues, &[name]).ok();
+        let told = guess.filter(|guess| guess.certainty == Certainty::Named);
+        let band = told.and_then(|guess| guess.bands.first().copied().flatten());
+        if let Some(place) = band.and_then(|band| names.get_mut(band)) {
+            *place = Some(name);
+        }
+    }
+    names
+}
+
 fn certain(bands: Vec<usize>, reason: String) -> BandGuess {
     BandGuess::assigned(bands, &reason)
 }

@@ -528,3 +528,33 @@ mod by_values {
         );
     }
 }
+
+#[test]
+fn bands_are_called_what_the_file_says_they_are_and_nothing_else() {
+    let of = |described: &str, names: &[&str]| {
+        let described = [described.to_owned()];
+        let names = owned(names);
+        let clues = BandClues {
+            described: &described,
+            ..clues(&names, &[])
+        };
+        common_names(clues)
+            .into_iter()
+            .map(|name| name.unwrap_or("-"))
+            .collect::<Vec<_>>()
+            .join(" ")
+    };
+    let sentinel = ["B2", "B3", "B4", "B8", "B8A", "B11", "B12"];
+    assert_eq!(of("", &sentinel), "blue green red nir - swir1 swir2");
+    // The numbers of one sensor are other bands of another.
+    assert_eq!(
+        of("LC08_L2SP_199024_20200801.tif", &["B2", "B5", "B6", "B7"]),
+        "blue nir swir1 swir2"
+    );
+    assert_eq!(
+        of("", &["Blue", "Green", "Red", "Near Infrared", "SWIR 1", "swir22"]),
+        "blue green red nir swir1 swir2"
+    );
+    assert_eq!(of("", &["", "", ""]), "- - -");
+    assert_eq!(of("", &["Band 1", "Band 2", "Band 3"]), "- - -");
+}
