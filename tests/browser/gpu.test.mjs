@@ -22,7 +22,7 @@ test("a GPU process that dies costs no tile, and the map is the same", { timeout
   const page = await (await browser.newContext()).newPage();
   // A document of the site's origin without the page's scripts.
   await page.goto(new URL("web/icon.svg", site.url).href);
-  const bytes = [...scene({ width: 160, height: 64 })];
+  const bytes = [...scene({ width: 130, height: 64 })];
   const session = await page.evaluateHandle(
     async ({ address, bytes }) => {
       const { Engine } = await import(new URL("web/engine/engine.js", address));
@@ -36,7 +36,7 @@ test("a GPU process that dies costs no tile, and the map is the same", { timeout
         options,
         run: async (onProgress) => {
           const summary = await engine.run({ bands: assignment.bands, tile: 64 }, { onProgress });
-          const { values } = await engine.values({ kind: "saliency", options, maxPx: 160 });
+          const { values } = await engine.values({ kind: "saliency", options, maxPx: 130 });
           return { summary, values: [...values] };
         },
       };

@@ -392,13 +392,9 @@ export interface ModelClass {
 }
 
 /**
- * The model, and the result of its test tile on this device.
+ * The model, and the result of its test tile.
  */
 export interface ModelInfo {
-    /**
-     * The device that it runs on.
-     */
-    backend: Backend;
     /**
      * What it is.
      */
@@ -587,6 +583,8 @@ export interface RunHooks {
      * tile itself.
      */
     forwardTile(input: Float32Array, height: number, width: number): Promise<Float32Array>;
+    /** Where the tiles of this run were computed so far, as the metadata of files says it: `cpu`, `webgpu` or `webgpu, cpu`. */
+    backend(): string;
 }
 
 /**
@@ -766,7 +764,8 @@ export interface SceneWindow {
 }
 
 /**
- * A model that has passed its golden tile on a device, and everything that is done with it.
+ * A model that has passed its golden tile on the processor, and everything that is done with it. Tiles are computed by workers with a
+ * [`TileRunner`](crate::tiles::TileRunner) each, where there are any.
  *
  * Methods take `&self`, because the page may ask for other things while a run waits for its next tile.
  */
@@ -790,12 +789,12 @@ export class Session {
      */
     compose(options: ComposeOptions): Promise<Picture>;
     /**
-     * Reads a weights file, puts it on a device and checks its golden tile there.
+     * Reads a weights file and checks its golden tile.
      *
      * # Errors
-     * `webgpu_failed` if there is no device, `golden_tile_differs` if it computes wrong numbers, `model_...` for a bad file.
+     * `golden_tile_differs` if the processor computes wrong numbers, `model_...` for a bad file.
      */
-    static create(model: Uint8Array | number[], backend: Backend, hooks: SessionHooks): Promise<Session>;
+    static create(model: Uint8Array | number[], hooks: SessionHooks): Promise<Session>;
     /**
      * A part of the scene at full resolution, in the colours of the last preview or composition.
      *
@@ -922,19 +921,19 @@ export interface TileCount {
 }
 
 /**
- * The model on the processor of one of the workers that compute tiles.
+ * The model on the device of one of the workers that compute tiles.
  */
 export class TileRunner {
     private constructor();
     free(): void;
     [Symbol.dispose](): void;
     /**
-     * Reads a weights file and checks its golden tile.
+     * Reads a weights file, puts it on a device and checks its golden tile there.
      *
      * # Errors
-     * As [`Session::create`](crate::session::Session::create).
+     * `webgpu_failed` if there is no device, `golden_tile_differs` if it computes wrong numbers, `model_...` for a bad file.
      */
-    static create(model: Uint8Array | number[]): Promise<TileRunner>;
+    static create(model: Uint8Array | number[], backend: Backend): Promise<TileRunner>;
     /**
      * The logits of a tile: the main head's, then the auxiliary head's.
      *
@@ -942,6 +941,13 @@ export class TileRunner {
      * `misuse` for an input of another size.
      */
     forward(input: Float32Array | number[], height: number, width: number): Promise<Float32Array>;
+    /**
+     * How the golden tile came out.
+     *
+     * # Errors
+     * None in practice, because it can be written.
+     */
+    golden(): GoldenCheck;
 }
 
 /**

@@ -26,14 +26,9 @@ use crate::scratch::ScratchPool;
 use crate::source::SceneFiles;
 use crate::tiles::{TileWorkers, checked_model};
 use crate::types::{
-<<<<<<< HEAD
-    Areas, DecideOptions, GoldenCheck, LayerRequest, LayerValues, ModelCard, ModelInfo, OpenedScene, Picture,
-    PreviewOptions, ResultFile, RunOptions, ScenePreview, SceneWindow, TileCount, from_js, to_js,
-=======
-    Areas, Backend, ComposeOptions, DecideOptions, GoldenCheck, LayerRequest, LayerValues, ModelCard, ModelInfo,
-    OpenedScene, Picture, PreviewOptions, ResultFile, RunOptions, SceneLook, ScenePreview, SceneStatistics,
-    SceneWindow, TileCount, from_js, to_js,
->>>>>>> site
+    Areas, ComposeOptions, DecideOptions, GoldenCheck, LayerRequest, LayerValues, ModelCard, ModelInfo, OpenedScene,
+    Picture, PreviewOptions, ResultFile, RunOptions, SceneLook, ScenePreview, SceneStatistics, SceneWindow, TileCount,
+    from_js, to_js,
 };
 
 /// Colours of the legend's scale.
