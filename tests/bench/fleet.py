@@ -55,20 +55,26 @@ def io_counters() -> dict[str, int]:
     return {name: int(value) for name, value in (line.split(": ") for line in lines)}
 
 
+def peak_mib() -> float:
+    """Most memory that this process has held (Linux). Not getrusage: its peak comes down from the process that started this one."""
+    status = Path("/proc/self/status").read_text()
+    return next(int(line.split()[1]) for line in status.splitlines() if line.startswith("VmHWM:")) / 1024
+
+
 def one_scene(model, path: Path, out: Path) -> dict:
     """What mapping one scene takes: in a process of its own, so that its peak of memory is its own."""
     code = f"""
-import json, os, resource, sys, time
+import json, os, sys, time
 os.environ["RAYON_NUM_THREADS"] = "1"
 import raremap
 sys.path.insert(0, {str(Path(__file__).parent)!r})
-from fleet import io_counters
+from fleet import io_counters, peak_mib
 model = raremap.load_model({str(model.path)!r})
 before, began, cpu = io_counters(), time.perf_counter(), time.process_time()
 summary = model.segment_file({str(path)!r}, {str(out)!r})
 took, cpu, after = time.perf_counter() - began, time.process_time() - cpu, io_counters()
 print(json.dumps({{
-    "seconds": took, "cpu_seconds": cpu, "peak_mib": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024,
+    "seconds": took, "cpu_seconds": cpu, "peak_mib": peak_mib(),
     "read_calls": after["syscr"] - before["syscr"], "read_mb": (after["rchar"] - before["rchar"]) / 1e6,
     "written_mb": (after["wchar"] - before["wchar"]) / 1e6, "windows": summary["timings"]["tiles"],
     "timings": summary["timings"],
