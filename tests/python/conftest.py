@@ -1,6 +1,9 @@
 """Scenes and the default model, for the tests of the Python package."""
 
+import functools
+import http.server
 import os
+import threading
 from pathlib import Path
 
 import numpy as np
@@ -37,6 +40,11 @@ def write_scene(path: Path, scene: np.ndarray, descriptions=BANDS) -> Path:
     return path
 
 
+def content(folder: Path) -> dict[str, bytes]:
+    """Bytes of all files, by their paths."""
+    return {str(path.relative_to(folder)): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+
+
 @pytest.fixture(scope="session")
 def model_path() -> Path:
     return ROOT / "web/models/default.raremap"
@@ -64,3 +72,35 @@ def command() -> str:
     if not path:
         pytest.skip("the command is not built (RAREMAP_COMMAND names it)")
     return path
+
+
+class _Ranges(http.server.SimpleHTTPRequestHandler):
+    """Parts of files, which Python's own server does not give."""
+
+    def do_GET(self):
+        path = Path(self.directory) / self.path.partition("?")[0].lstrip("/")
+        if not path.is_file():
+            return self.send_error(404)
+        data = path.read_bytes()
+        first, last = self.headers["Range"].removeprefix("bytes=").split("-")
+        part = data[int(first) : int(last) + 1]
+        self.send_response(206)
+        self.send_header("Content-Range", f"bytes {first}-{int(first) + len(part) - 1}/{len(data)}")
+        self.send_header("Content-Length", str(len(part)))
+        self.end_headers()
+        self.wfile.write(part)
+
+    def log_message(self, *_):
+        pass
+
+
+@pytest.fixture
+def served(tmp_path):
+    """A folder, and its address on a server."""
+    folder = tmp_path / "served"
+    folder.mkdir()
+    handler = functools.partial(_Ranges, directory=str(folder))
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        yield folder, f"http://127.0.0.1:{server.server_address[1]}"
+        server.shutdown()

@@ -1,5 +1,6 @@
 """NumPy arrays and files, compared with the command."""
 
+import io
 import json
 import pickle
 import signal
@@ -7,13 +8,14 @@ import subprocess
 import sys
 import threading
 import time
+import zipfile
 
 import numpy as np
 import pytest
 import rasterio
 
 import raremap
-from conftest import BANDS, NODATA, write_scene
+from conftest import BANDS, NODATA, content, write_scene
 
 TILE = 128
 
@@ -66,6 +68,30 @@ def test_files_are_those_of_the_command_byte_for_byte(model, model_path, scene_p
     for report in (summary, other):
         del report["timings"], report["outputs"]
     assert summary == other
+
+
+def test_a_scene_on_a_server_gives_the_bytes_of_the_file(model, scene, served, tmp_path):
+    folder, address = served
+    write_scene(folder / "scene.tif", scene)
+    (folder / "scene.zip").write_bytes(zipped := zip_of(folder / "scene.tif"))
+    model.segment_file(folder / "scene.tif", tmp_path / "file", tile=TILE)
+    model.segment_file(f"{address}/scene.tif?signature=secret/x", tmp_path / "server", tile=TILE)
+    files = [content(tmp_path / name) for name in ("file", "server")]
+    summaries = [json.loads(found.pop("summary.json")) for found in files]
+    assert files[0] == files[1] and summaries[0]["areas"] == summaries[1]["areas"]
+    assert not any(b"secret" in text for text in files[1].values())
+    summary = model.segment_file(f"{address}/scene.zip", tmp_path / "archive", tile=TILE)
+    assert summary["areas"] == summaries[0]["areas"] and len(zipped) > 1000
+    with pytest.raises(raremap.RaremapError) as raised:
+        model.segment_file(f"{address}/absent.tif", tmp_path / "absent")
+    assert raised.value.code == "http_not_found" and "absent.tif" in str(raised.value)
+
+
+def zip_of(path):
+    packed = io.BytesIO()
+    with zipfile.ZipFile(packed, "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.write(path, path.name)
+    return packed.getvalue()
 
 
 def test_layout_and_type_of_the_array_change_nothing(model, scene):

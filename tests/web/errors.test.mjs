@@ -14,6 +14,7 @@ function texts(folder, name) {
 
 const rust = [...readdirSync("crates").map((crate) => join("crates", crate, "src")), "train/src"].flatMap((folder) => texts(folder, /\.rs$/));
 const scripts = texts("web", /\.js$/);
+const python = texts("crates/raremap-python/python", /\.py$/);
 
 /** All that the pattern's group finds. @param {string[]} sources @param {RegExp} pattern */
 const found = (sources, pattern) => sources.flatMap((text) => [...text.matchAll(pattern)].map(([, code]) => code));
@@ -34,7 +35,7 @@ test("every code that is thrown is explained", () => {
 });
 
 test("every code that is explained is in the sources, and explained once", () => {
-  const sources = [...rust, ...scripts].join("\n");
+  const sources = [...rust, ...scripts, ...python].join("\n");
   assert.deepEqual(explained.filter((code) => !sources.includes(`"${code}"`)), []);
   assert.equal(new Set(explained).size, explained.length);
 });

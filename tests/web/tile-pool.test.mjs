@@ -153,7 +153,7 @@ test("what a lost graphics card was asked for is computed by the worker in its p
     Toy.all[1].finish();
     await settled();
   }
-  assert.deepEqual((await Promise.all(tiles)).map(([value]) => value).sort(), [2, 4, 6]);
+  assert.deepEqual((await Promise.all(tiles)).map(([value]) => value).toSorted(), [2, 4, 6]);
 });
 
 test("a graphics card that is lost while it has nothing to do is replaced with the next tile", async () => {

@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 
 use crate::checkpoint::load_module;
 use crate::config::TrainConfig;
-use crate::dataset::{DatasetConfig, Sample};
+use crate::dataset::{DatasetConfig, Sample, SampleStore};
 use crate::error::{Context, Result, TrainError, ensure, failure};
 use crate::evaluate::{Bootstrap, Evaluation, Scenes, ScoreOptions, VALIDATION, figures_and_choices, score};
 use crate::run::{BEST_WEIGHTS, CARD, RECIPE};
@@ -127,7 +127,7 @@ pub fn export(run: &Path, options: &ExportOptions) -> Result<Export> {
         shift_logit(&mut model, "heads.auxiliary.bias", &rare, shift)?;
     }
 
-    let split = dataset.load_split(&options.split)?;
+    let split = dataset.load_split(&options.split, SampleStore::USUAL_BYTES)?;
     let golden_input = golden_input(&card, &split.samples)?;
     let scenes = Scenes::loaded(&dataset, &options.split, &split.entries, &split.samples)?;
     let scoring = ScoreOptions {
@@ -210,28 +210,34 @@ fn shift_logit(model: &mut Network, bias_name: &str, classes: &[&str], shift: &L
 }
 
 /// Takes the corner of the sample whose corner shows the most classes, normalized: real numbers that exercise every stage.
-fn golden_input(card: &Card, samples: &[Sample]) -> Result<TensorData> {
+fn golden_input(card: &Card, samples: &SampleStore) -> Result<TensorData> {
     let corner = |sample: &Sample| -> Vec<usize> {
         (0..GOLDEN_PX * GOLDEN_PX)
             .map(|i| i / GOLDEN_PX * sample.width + i % GOLDEN_PX)
             .collect()
     };
-    let large = samples
-        .iter()
-        .filter(|sample| sample.height >= GOLDEN_PX && sample.width >= GOLDEN_PX);
-    let sample = large.max_by_key(|sample| {
-        let mut classes: Vec<u8> = corner(sample).into_iter().map(|i| sample.labels[i]).collect();
+    let mut found = None;
+    for sample in samples.iter() {
+        let sample = sample?;
+        if sample.height < GOLDEN_PX || sample.width < GOLDEN_PX {
+            continue;
+        }
+        let mut classes: Vec<u8> = corner(&sample).into_iter().map(|i| sample.labels[i]).collect();
         classes.sort_unstable();
         classes.dedup();
-        classes.len()
-    });
-    let sample = sample.ok_or_else(|| {
+        let count = classes.len();
+        // Of equals the last one.
+        if found.as_ref().is_none_or(|(_, most)| count >= *most) {
+            found = Some((sample, count));
+        }
+    }
+    let (sample, _) = found.ok_or_else(|| {
         failure!(
             Dataset,
             "no sample has the {GOLDEN_PX} x {GOLDEN_PX} pixels that a golden tile needs"
         )
     })?;
-    let pixels = corner(sample);
+    let pixels = corner(&sample);
     let values: Vec<f32> = sample
         .values
         .chunks(sample.valid.len())

@@ -6,7 +6,7 @@ use raremap_infer::Normalizer;
 use raremap_model::Band;
 use serde::Serialize;
 
-use crate::dataset::{DatasetConfig, Dropped, Sample, class_pixels, measure_bands};
+use crate::dataset::{DatasetConfig, Dropped, SampleStore, measure_bands};
 use crate::error::Result;
 
 /// Percentiles come from at most this many values per band: from every n-th valid pixel of larger splits.
@@ -98,29 +98,39 @@ pub fn measure(config: &DatasetConfig, measured_split: &str) -> Result<Stats> {
     let mut bands = Vec::new();
     let mut splits = Vec::new();
     for name in names {
-        let split = config.load_split(&name)?;
+        let split = config.load_split(&name, SampleStore::USUAL_BYTES)?;
         if name == measured_split {
             bands = band_stats(&measure_bands(config, &split.samples)?, &split.samples)?;
         }
-        let pixels = class_pixels(&split.samples, config.classes.len());
-        let labelled: u64 = pixels.iter().sum();
+        let mut covered = 0;
+        // Pixels of each class, and the places of the samples that show it.
+        let mut shown = vec![(0, Vec::new()); config.classes.len()];
+        for (entry, sample) in split.entries.iter().zip(split.samples.iter()) {
+            let sample = sample?;
+            covered += sample.labels.len() as u64;
+            let mut counts = [0u64; 256];
+            for &label in &sample.labels {
+                counts[usize::from(label)] += 1;
+            }
+            for ((pixels, places), count) in shown.iter_mut().zip(counts) {
+                if count > 0 {
+                    *pixels += count;
+                    places.push(entry.place.as_str());
+                }
+            }
+        }
+        let labelled: u64 = shown.iter().map(|(pixels, _)| pixels).sum();
         let classes = config
             .classes
             .iter()
-            .zip(&pixels)
-            .enumerate()
-            .map(|(index, (class, &pixels))| {
-                let shown = split.entries.iter().zip(&split.samples);
-                let shown = shown.filter(|(_, sample)| sample.labels.contains(&(index as u8)));
-                let places: Vec<&str> = shown.map(|(entry, _)| entry.place.as_str()).collect();
-                ClassStats {
-                    name: class.name.clone(),
-                    rare: class.rare,
-                    pixels,
-                    share: pixels as f64 / labelled.max(1) as f64,
-                    samples: places.len(),
-                    places: places.into_iter().collect::<BTreeSet<_>>().len(),
-                }
+            .zip(shown)
+            .map(|(class, (pixels, places))| ClassStats {
+                name: class.name.clone(),
+                rare: class.rare,
+                pixels,
+                share: pixels as f64 / labelled.max(1) as f64,
+                samples: places.len(),
+                places: places.into_iter().collect::<BTreeSet<_>>().len(),
             });
         splits.push(SplitStats {
             split: name,
@@ -131,7 +141,7 @@ pub fn measure(config: &DatasetConfig, measured_split: &str) -> Result<Stats> {
                 .map(|entry| &entry.place)
                 .collect::<BTreeSet<_>>()
                 .len(),
-            pixels: split.samples.iter().map(|sample| sample.labels.len() as u64).sum(),
+            pixels: covered,
             labelled_pixels: labelled,
             dropped: split.dropped,
             classes: classes.collect(),
@@ -145,7 +155,7 @@ pub fn measure(config: &DatasetConfig, measured_split: &str) -> Result<Stats> {
     })
 }
 
-fn band_stats(bands: &[Band], samples: &[Sample]) -> Result<Vec<BandStats>> {
+fn band_stats(bands: &[Band], samples: &SampleStore) -> Result<Vec<BandStats>> {
     let identity: Vec<Band> = bands
         .iter()
         .map(|band| Band {
@@ -155,17 +165,18 @@ fn band_stats(bands: &[Band], samples: &[Sample]) -> Result<Vec<BandStats>> {
         })
         .collect();
     let raw = Normalizer::new(&identity)?;
-    let pixels: usize = samples.iter().map(|sample| sample.valid.len()).sum();
-    let valid: usize = samples
-        .iter()
-        .flat_map(|sample| &sample.valid)
-        .filter(|valid| **valid)
-        .count();
+    let (mut pixels, mut valid) = (0, 0);
+    for sample in samples.iter() {
+        let sample = sample?;
+        pixels += sample.valid.len();
+        valid += sample.valid.iter().filter(|valid| **valid).count();
+    }
     let step = valid.div_ceil(MAX_RANKED).max(1);
     let mut ranked = vec![Vec::with_capacity(valid / step + 1); bands.len()];
     let mut extremes = vec![(f32::INFINITY, f32::NEG_INFINITY); bands.len()];
     let mut seen = 0;
-    for sample in samples {
+    for sample in samples.iter() {
+        let sample = sample?;
         let channels = raw.normalize(&sample.values, &sample.valid)?;
         let before = seen;
         for (channel, (ranked, (min, max))) in channels
@@ -211,6 +222,7 @@ fn percentile(sorted: &[f32], percent: f64) -> f32 {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::dataset::Sample;
     use raremap_model::BandSource;
 
     #[test]
@@ -234,7 +246,7 @@ mod tests {
             values,
             valid,
         };
-        let stats = band_stats(&[band], &[sample]).expect("measures");
+        let stats = band_stats(&[band], &[sample].into_iter().collect()).expect("measures");
         assert_eq!((stats[0].min, stats[0].max), (0.0, 100.0));
         assert_eq!(stats[0].percentiles[0], (1.0, 1.0));
         assert_eq!(stats[0].percentiles[3], (50.0, 50.0));

@@ -1,5 +1,7 @@
-//! `raremap predict` computes a scene's mask, probabilities, polygons, review list and areas, as the page does.
+//! `raremap predict` computes a scene's mask, probabilities, polygons, review list and areas, as the page does; or those of many scenes.
 
+mod items;
+mod progress;
 mod table;
 #[cfg(test)]
 mod tests;
@@ -7,33 +9,33 @@ mod tests;
 use std::collections::BTreeSet;
 use std::path::PathBuf;
 use std::process::ExitCode;
-use std::rc::Rc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::Instant;
 
 use anyhow::{Result, bail};
 use clap::{Args, ValueEnum};
-use indicatif::{ProgressBar, ProgressStyle};
 use raremap_device::Backend;
-use raremap_files::{FilesError, Model, Observer, PredictOptions, Step};
+use raremap_files::{FilesError, Model, PredictOptions};
 use raremap_infer::{DecideOptions, MatchMode, OpenOptions};
 use raremap_model::Card;
 use raremap_output::{OutputOptions, PolygonsCrs, ProbabilitySamples};
 use serde_json::json;
-use tracing::Level;
 
-use crate::log;
+use items::ItemsArgs;
+use progress::SceneProgress;
 use table::print_table;
 
 /// Maps a scene: writes the mask, probabilities and saliency as cloud-optimized GeoTIFFs, polygons and a review list as GeoJSON, areas as
-/// CSV and JSON, a STAC Item, and summary.json.
+/// CSV and JSON, a STAC Item, and summary.json. With --items, maps many scenes.
 #[derive(Debug, Args)]
 pub struct PredictArgs {
     /// A weights file.
     model: PathBuf,
-    /// The scene: a GeoTIFF, the files of a product, or a folder or zip archive that contains them.
-    #[arg(required = true)]
+    /// The scene: a GeoTIFF, the files of a product, or a folder or zip archive that contains them. Files and archives can be addresses
+    /// (https://...).
+    #[arg(required_unless_present = "items", conflicts_with = "items")]
     input: Vec<PathBuf>,
+    #[command(flatten)]
+    items: ItemsArgs,
     /// Folder for the results; created if it does not exist.
     #[arg(long)]
     out: PathBuf,
@@ -130,6 +132,7 @@ impl FileArgs {
             review_limit: self.review_limit,
             datetime: self.datetime.map(|time| time.to_string()),
             created: self.created.map(|time| time.to_string()),
+            ..OutputOptions::default()
         }
     }
 }
@@ -183,7 +186,7 @@ static INTERRUPTED: AtomicBool = AtomicBool::new(false);
 const INTERRUPTED_STATUS: u8 = 128 + 2;
 
 /// Runs `raremap predict`. The exit code is 0 if there is a result, 2 with an error on standard error if there is none, and 130 after
-/// Ctrl-C.
+/// Ctrl-C; with `--items`, 0 if no more scenes failed than are allowed, and 1 if more did.
 ///
 /// The first Ctrl-C ends the run where nothing is left half written; a second one ends it at once.
 pub fn run(args: &PredictArgs) -> ExitCode {
@@ -195,8 +198,9 @@ pub fn run(args: &PredictArgs) -> ExitCode {
     if let Err(error) = caught {
         tracing::warn!("cannot catch Ctrl-C: {error}");
     }
-    let Err(error) = predict(args) else {
-        return ExitCode::SUCCESS;
+    let error = match predict(args) {
+        Ok(code) => return code,
+        Err(error) => error,
     };
     let status = match error.downcast_ref() {
         Some(FilesError::Interrupted) => INTERRUPTED_STATUS,
@@ -219,7 +223,7 @@ fn code_of(error: &anyhow::Error) -> &'static str {
     error.downcast_ref().map_or("misuse", FilesError::code)
 }
 
-fn predict(args: &PredictArgs) -> Result<()> {
+fn predict(args: &PredictArgs) -> Result<ExitCode> {
     let model = Model::read(&args.model, args.device)?;
     let options = PredictOptions {
         bands: args.bands.clone(),
@@ -239,13 +243,16 @@ fn predict(args: &PredictArgs) -> Result<()> {
         // The product's own time, if it has one, is known once it is open.
         output: args.files.options(),
     };
-    let done = raremap_files::predict(&model, &args.input, &args.out, &options, &mut Reporter::new())?;
+    if let Some(list) = &args.items.items {
+        return items::predict_items(&model, list, options, args);
+    }
+    let done = raremap_files::predict(&model, &args.input, &args.out, &options, &mut SceneProgress::new())?;
     if args.json {
         print!("{}", done.summary);
     } else {
         print_table(&done.report, &args.out);
     }
-    Ok(())
+    Ok(ExitCode::SUCCESS)
 }
 
 fn decide_options(args: &PredictArgs, card: &Card) -> Result<DecideOptions> {
@@ -271,91 +278,5 @@ fn match_mode(asked: Match) -> Option<MatchMode> {
         Match::Units => Some(MatchMode::Units),
         Match::Percentiles => Some(MatchMode::Percentiles),
         Match::Auto => Some(MatchMode::Auto),
-    }
-}
-
-/// Shows a progress bar on a terminal, and JSON lines elsewhere, at most one a second. It shows nothing under `--quiet`.
-struct Reporter {
-    bar: Option<ProgressBar>,
-    last: Instant,
-}
-
-impl Reporter {
-    fn new() -> Self {
-        let is_seen = std::io::IsTerminal::is_terminal(&std::io::stderr()) && tracing::enabled!(Level::INFO);
-        let bar = is_seen.then(|| {
-            let template = "{elapsed_precise} {wide_bar} tile {pos}/{len}, {eta} left";
-            ProgressBar::new(0)
-                .with_style(ProgressStyle::with_template(template).unwrap_or_else(|_| ProgressStyle::default_bar()))
-        });
-        Self {
-            bar,
-            last: Instant::now(),
-        }
-    }
-
-    /// Shows which file is being made, as often as it is called.
-    fn file(&mut self, name: &str, done: usize, total: usize) {
-        match &self.bar {
-            Some(bar) => {
-                if bar.length() != Some(total as u64) || bar.position() != done as u64 {
-                    let template = "{elapsed_precise} {wide_bar} {msg}, file {pos} of {len}";
-                    bar.set_style(
-                        ProgressStyle::with_template(template).unwrap_or_else(|_| ProgressStyle::default_bar()),
-                    );
-                    bar.set_length(total as u64);
-                    bar.set_position(done as u64);
-                }
-                bar.set_message(name.to_owned());
-            }
-            None if self.last.elapsed().as_secs() >= 1 => {
-                self.last = Instant::now();
-                log::progress(&json!({ "event": "file", "file": name, "done": done, "total": total }));
-            }
-            None => {}
-        }
-    }
-}
-
-impl Reporter {
-    /// Shows how many tiles are done.
-    fn tile(&mut self, done: usize, total: usize) {
-        match &self.bar {
-            Some(bar) => {
-                bar.set_length(total as u64);
-                bar.set_position(done as u64);
-            }
-            None if done == total || self.last.elapsed().as_secs() >= 1 => {
-                self.last = Instant::now();
-                log::progress(&json!({ "event": "tile", "done": done, "total": total }));
-            }
-            None => {}
-        }
-    }
-
-    /// Says how much of a file in an archive is unpacked.
-    fn unpacked(&mut self, file: &str, done: u64, total: u64) {
-        if done == total || self.last.elapsed().as_secs() >= 1 {
-            self.last = Instant::now();
-            log::progress(&json!({ "event": "unpack", "file": file, "done": done, "total": total }));
-        }
-    }
-}
-
-impl Observer for Reporter {
-    fn after(&mut self, step: Step<'_>) {
-        match step {
-            Step::Unpacked {
-                file,
-                done_bytes,
-                total_bytes,
-            } => self.unpacked(file, done_bytes, total_bytes),
-            Step::Ran { done, total } => self.tile(done, total),
-            Step::Wrote { file, done, total } => self.file(file, done, total),
-        }
-    }
-
-    fn stop(&self) -> Rc<dyn Fn() -> bool> {
-        Rc::new(|| INTERRUPTED.load(Ordering::SeqCst))
     }
 }

@@ -9,7 +9,7 @@ use anyhow::Result;
 use clap::Args;
 use raremap_device::Backend;
 use raremap_train::config::TrainConfig;
-use raremap_train::dataset::DatasetConfig;
+use raremap_train::dataset::{DatasetConfig, SampleStore};
 use raremap_train::run::{Run, RunOptions};
 
 use crate::interrupt::stop_on_interrupt;
@@ -33,6 +33,10 @@ pub struct TrainArgs {
     /// [default: one device].
     #[arg(long, value_delimiter = ',')]
     devices: Vec<usize>,
+    /// Samples of training and validation that are kept in memory, in MiB. The others are in a temporary file (in TMPDIR), which takes time but
+    /// changes nothing else.
+    #[arg(long, default_value_t = SampleStore::USUAL_BYTES >> 20)]
+    sample_memory_mib: u64,
     /// Look for the dataset's files in this folder.
     #[arg(long)]
     root: Option<PathBuf>,
@@ -56,6 +60,7 @@ pub fn run(args: &TrainArgs) -> Result<()> {
         resume: args.resume,
         device: args.device,
         devices: args.devices.clone(),
+        sample_memory_bytes: args.sample_memory_mib << 20,
     };
     let run = Run::prepare(config, &dataset, &folder, &options)?;
     // Until here, nothing would be lost: Ctrl-C ends the command at once.

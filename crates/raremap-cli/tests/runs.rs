@@ -5,7 +5,8 @@ mod support;
 
 use std::collections::BTreeMap;
 use std::fs;
-use std::io::{BufRead, BufReader};
+use std::io::{BufRead, BufReader, Write};
+use std::net::TcpListener;
 use std::path::Path;
 use std::process::{Command, Stdio};
 use std::time::Instant;
@@ -182,6 +183,88 @@ fn a_run_that_is_killed_at_any_moment_goes_on_bit_for_bit() {
     succeed(&folder, &arguments("parts"));
     assert!(folder.join("parts/evaluation.json").is_file(), "it comes to its end");
     assert_eq!(steps(&folder.join("parts")), whole, "after {kills} kills");
+}
+
+/// Serves the files of a folder, and parts of them, for as long as the test runs. Returns its address.
+fn serve(folder: &Path) -> String {
+    let server = TcpListener::bind("127.0.0.1:0").expect("a port");
+    let address = format!("http://{}", server.local_addr().expect("an address"));
+    let folder = folder.to_owned();
+    std::thread::spawn(move || {
+        for mut stream in server.incoming().flatten() {
+            let lines: Vec<String> = BufReader::new(&stream)
+                .lines()
+                .map_while(Result::ok)
+                .take_while(|line| !line.is_empty())
+                .collect();
+            let Some(path) = lines.first().and_then(|line| line.split(' ').nth(1)) else {
+                continue;
+            };
+            let Ok(file) = fs::read(folder.join(path.trim_start_matches('/'))) else {
+                let absent = b"HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\nConnection: close\r\n\r\n";
+                stream.write_all(absent).ok();
+                continue;
+            };
+            let ranges = lines
+                .iter()
+                .filter_map(|line| line.to_lowercase().strip_prefix("range: bytes=").map(str::to_owned));
+            let range = ranges.last().expect("a range");
+            let (start, end) = range.split_once('-').expect("two ends");
+            let start: usize = start.parse().expect("a number");
+            let end = file.len().min(end.parse::<usize>().expect("a number") + 1);
+            let head = format!(
+                "HTTP/1.1 206 Partial Content\r\nContent-Range: bytes {start}-{}/{}\r\nContent-Length: {}\r\nConnection: close\r\n\r\n",
+                end - 1,
+                file.len(),
+                end - start
+            );
+            stream
+                .write_all(head.as_bytes())
+                .and_then(|()| stream.write_all(&file[start..end]))
+                .ok();
+        }
+    });
+    address
+}
+
+#[test]
+fn where_images_and_samples_are_changes_no_step() {
+    let (_keep, folder) = folder();
+    let train = |out: &'static str, memory: &'static str| {
+        let set = RESTLESS.iter().flat_map(|set| ["--set", set]);
+        let arguments = ["train", "recipe.toml", "--out", out, "--sample-memory-mib", memory];
+        succeed(&folder, &arguments.into_iter().chain(set).collect::<Vec<_>>());
+        steps(&folder.join(out))
+    };
+    let in_memory = train("memory", "8192");
+    assert_eq!(in_memory.len(), 20);
+    assert_eq!(train("file", "0"), in_memory);
+    let address = serve(&folder.join("data"));
+    let local = fs::read_to_string(folder.join("dataset.toml")).expect("reads");
+    let remote = local
+        .replace("images = \"images\"", &format!("images = \"{address}/images\""))
+        .replace("masks = \"masks\"", &format!("masks = \"{address}/masks\""));
+    fs::write(folder.join("dataset.toml"), remote).expect("writes");
+    for kind in ["images", "masks"] {
+        fs::rename(
+            folder.join("data").join(kind),
+            folder.join("data").join(format!("{kind}.away")),
+        )
+        .expect("renames");
+    }
+    let error = fail(&folder, &["stats", "dataset.toml"]);
+    assert!(
+        error.contains("images/"),
+        "the error names the file on the server: {error}"
+    );
+    for kind in ["images", "masks"] {
+        fs::rename(
+            folder.join("data").join(format!("{kind}.away")),
+            folder.join("data").join(kind),
+        )
+        .expect("renames");
+    }
+    assert_eq!(train("server", "0"), in_memory);
 }
 
 #[test]

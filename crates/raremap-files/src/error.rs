@@ -1,5 +1,6 @@
 //! Why a job on files failed.
 
+use std::error::Error;
 use std::path::PathBuf;
 
 use raremap_device::DeviceError;
@@ -138,6 +139,25 @@ impl FilesError {
             Self::SiteOccupied { .. } => "site_occupied",
             Self::Overwrites { .. } | Self::UnknownPixelSize | Self::Device(_) => "misuse",
         }
+    }
+
+    /// The text of the error and of its sources.
+    pub fn sentence(&self) -> String {
+        let mut text = self.to_string();
+        let mut source = self.source();
+        while let Some(cause) = source {
+            text = format!("{text}: {cause}");
+            source = cause.source();
+        }
+        text
+    }
+
+    /// Whether another try may succeed: a disk was full, a server did not answer, a file was being written.
+    pub fn may_pass(&self) -> bool {
+        matches!(
+            self.code(),
+            "write_failed" | "source_failed" | "source_changed" | "http_unreachable" | "http_status"
+        )
     }
 
     pub(crate) fn cannot_read(path: impl Into<PathBuf>) -> impl FnOnce(std::io::Error) -> Self {

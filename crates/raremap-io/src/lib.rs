@@ -7,6 +7,8 @@ mod fetch;
 mod files;
 mod http;
 mod pieces;
+#[cfg(feature = "http")]
+mod remote;
 mod scratch;
 mod source;
 mod zip;
@@ -18,6 +20,8 @@ pub use fetch::{MAX_FETCH_BYTES, fetch_exactly};
 pub use files::{Unwritten, write_whole, write_with};
 pub use http::{HttpAnswer, RemoteFile};
 pub use pieces::{PIECE_BYTES, PieceScratch, PieceStore};
+#[cfg(feature = "http")]
+pub use remote::{AnySource, HttpSource, is_address, without_query};
 #[cfg(not(target_arch = "wasm32"))]
 pub use scratch::FileScratch;
 pub use scratch::{MemoryScratch, Scratch};

@@ -21,5 +21,5 @@ pub use file::OutputFile;
 pub use kind::OutputKind;
 pub use layer::{Layer, Values, scale_color};
 pub use name::SceneName;
-pub use options::{OutputOptions, PolygonsCrs, ProbabilitySamples};
+pub use options::{ItemCollection, OutputOptions, PolygonsCrs, ProbabilitySamples};
 pub use results::Results;

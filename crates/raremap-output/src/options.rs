@@ -41,6 +41,21 @@ pub struct OutputOptions {
     pub datetime: Option<String>,
     /// When the files were made, RFC 3339; files do not know that themselves.
     pub created: Option<String>,
+    /// The STAC collection that the Item is part of, if it is part of one. It changes no other file.
+    #[serde(skip)]
+    pub collection: Option<ItemCollection>,
+    /// Address of the STAC Item that describes the scene, if it comes from one; for the STAC Item, too.
+    #[serde(skip)]
+    pub scene_item: Option<String>,
+}
+
+/// A STAC collection, as an Item of it names it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ItemCollection {
+    /// Id of the collection.
+    pub id: &'static str,
+    /// Where the collection is, from the Item.
+    pub href: &'static str,
 }
 
 impl Default for OutputOptions {
@@ -52,6 +67,8 @@ impl Default for OutputOptions {
             review_limit: 200,
             datetime: None,
             created: None,
+            collection: None,
+            scene_item: None,
         }
     }
 }

@@ -32,6 +32,8 @@ struct Item<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     bbox: Option<[f64; 4]>,
     properties: Properties<'a>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    collection: Option<&'a str>,
     links: Vec<Link>,
     assets: BTreeMap<&'static str, Asset<'a>>,
 }
@@ -81,7 +83,10 @@ struct Properties<'a> {
 struct Link {
     rel: &'static str,
     href: String,
-    title: &'static str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    r#type: Option<&'static str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    title: Option<&'static str>,
 }
 
 #[derive(Debug, Serialize)]
@@ -179,18 +184,37 @@ pub(crate) fn make(results: &Results<'_>) -> Result<OutputFile, OutputError> {
                 .map(|(name, value)| (property(name), value.as_str()))
                 .collect(),
         },
-        links: results.scene.references().map(derived_from).collect(),
+        collection: options.collection.as_ref().map(|collection| collection.id),
+        links: links(results),
         assets: assets(results),
     };
     OutputFile::of_json(OutputKind::StacItem, &item)
 }
 
-fn derived_from(href: String) -> Link {
-    Link {
+fn links(results: &Results<'_>) -> Vec<Link> {
+    let files = results.scene.references().map(|href| Link {
         rel: "derived_from",
         href,
-        title: "The scene",
-    }
+        r#type: None,
+        title: Some("The scene"),
+    });
+    let mut links: Vec<Link> = files.collect();
+    let of_collection = results.options.collection.iter().flat_map(|collection| {
+        ["root", "parent", "collection"].map(|rel| Link {
+            rel,
+            href: collection.href.to_owned(),
+            r#type: Some("application/json"),
+            title: None,
+        })
+    });
+    links.extend(of_collection);
+    links.extend(results.options.scene_item.clone().map(|href| Link {
+        rel: "derived_from",
+        href,
+        r#type: Some("application/geo+json"),
+        title: None,
+    }));
+    links
 }
 
 /// `raremap:bands` for `RAREMAP_BANDS`.

@@ -1,7 +1,5 @@
 //! Errors of the crates as Python exceptions.
 
-use std::error::Error;
-
 use pyo3::exceptions::PyException;
 use pyo3::prelude::*;
 use raremap_files::FilesError;
@@ -30,7 +28,7 @@ impl<E: Into<FilesError>> From<E> for Failure {
 impl From<Failure> for PyErr {
     fn from(failure: Failure) -> Self {
         match failure {
-            Failure::Files(error) => raremap_error(error.code(), &sentence(&error)),
+            Failure::Files(error) => raremap_error(error.code(), &error.sentence()),
             Failure::Raised(error) => error,
         }
     }
@@ -49,15 +47,4 @@ pub(crate) fn raremap_error(code: &str, message: &str) -> PyErr {
 
 pub(crate) fn misuse(message: &str) -> PyErr {
     raremap_error("misuse", message)
-}
-
-/// The text of an error and of its causes.
-fn sentence(error: &FilesError) -> String {
-    let mut text = error.to_string();
-    let mut source = error.source();
-    while let Some(cause) = source {
-        text = format!("{text}: {cause}");
-        source = cause.source();
-    }
-    text
 }

@@ -2,6 +2,7 @@
 
 mod array;
 mod error;
+mod fleet;
 mod model;
 mod options;
 mod saliency;
@@ -27,6 +28,9 @@ fn _native(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add("RaremapError", module.py().get_type::<RaremapError>())?;
     module.add_class::<Model>()?;
     module.add_function(wrap_pyfunction!(inspect, module)?)?;
+    module.add_function(wrap_pyfunction!(fleet::plan_fleet, module)?)?;
+    module.add_function(wrap_pyfunction!(fleet::map_scene, module)?)?;
+    module.add_function(wrap_pyfunction!(fleet::finish_fleet, module)?)?;
     module.add_function(wrap_pyfunction!(model::preview_steps, module)?)?;
     module.add_function(wrap_pyfunction!(saliency::count_saliency, module)?)?;
     module.add_function(wrap_pyfunction!(saliency::cut_saliency, module)?)?;

@@ -9,19 +9,18 @@ use pollster::block_on;
 use pyo3::prelude::*;
 use pyo3::types::PyBytes;
 use raremap_device::Backend;
-use raremap_files::{FilesError, PredictOptions};
+use raremap_files::FilesError;
 use raremap_infer::{
     BandClues, BandGuess, Certainty, InferError, Matching, RunOptions, SceneLogits, TilePlan, View, card_for_bands,
     card_for_scene, compare_statistics, guess_bands, guess_scene_bands, match_statistics, parse_bands, prepare_run,
     preview_for_statistics, run_plan, run_scene,
 };
 use raremap_model::Card;
-use raremap_output::OutputOptions;
 use serde_json::json;
 
 use crate::array::{ArrayScene, Borrowed};
 use crate::error::{Failure, misuse};
-use crate::options::{Place, auto, decide, georeference, match_mode, polygons_crs, probability, resample, tiling};
+use crate::options::{FileOptions, Place, decide, georeference, match_mode, tiling};
 use crate::saliency::mark;
 use crate::watch::Watch;
 
@@ -35,7 +34,7 @@ const PREVIEW_PX: usize = 512;
 pub(crate) struct Model {
     bytes: Vec<u8>,
     // In a box: a network's memory is aligned for vectors, an object of Python's is not.
-    model: Box<raremap_files::Model>,
+    pub(crate) model: Box<raremap_files::Model>,
 }
 
 /// First row, first column and step of the pixels from which statistics of a scene are taken.
@@ -373,56 +372,19 @@ impl Model {
     }
 
     /// Maps the files of a scene into the files of a folder. Returns `summary.json`.
-    #[pyo3(signature = (
-        inputs, out, *, bands=None, threshold=0.5, rare=None, top_k=20.0, tile=None, overlap=None, reflectance="auto", empty_border="auto",
-        resample_to_model="off", matching="auto", probability_samples="u8", polygons="wgs84", min_area_ha=0.0, review_limit=200, datetime=None,
-        created=None, progress=None
-    ))]
-    #[expect(clippy::too_many_arguments, reason = "they are keywords in Python")]
+    #[pyo3(signature = (inputs, out, options, progress=None))]
     fn segment_file(
         &self,
         py: Python<'_>,
         inputs: Vec<PathBuf>,
         out: PathBuf,
-        bands: Option<String>,
-        threshold: f32,
-        rare: Option<Vec<String>>,
-        top_k: f32,
-        tile: Option<usize>,
-        overlap: Option<usize>,
-        reflectance: &str,
-        empty_border: &str,
-        resample_to_model: &str,
-        matching: &str,
-        probability_samples: &str,
-        polygons: &str,
-        min_area_ha: f64,
-        review_limit: usize,
-        datetime: Option<String>,
-        created: Option<String>,
+        options: FileOptions,
         progress: Option<Py<PyAny>>,
     ) -> PyResult<String> {
-        let card = self.card_of();
         if inputs.is_empty() {
             return Err(misuse("there is no file to map"));
         }
-        let mut options = PredictOptions::new(card);
-        options.bands = bands;
-        options.decide = decide(card, threshold, rare, top_k)?;
-        options.tile_px = tile;
-        options.overlap_px = overlap;
-        options.opening.to_reflectance = auto("reflectance", reflectance)?;
-        options.opening.empty_border = auto("empty_border", empty_border)?;
-        options.resample = resample(resample_to_model)?;
-        options.matching = match_mode(matching)?;
-        options.output = OutputOptions {
-            probability: probability(probability_samples)?,
-            polygons_crs: polygons_crs(polygons)?,
-            min_area_ha,
-            review_limit,
-            datetime,
-            created,
-        };
+        let options = options.predict(self.card_of())?;
         let summary = py.detach(|| -> Result<_, Failure> {
             let mut watch = Watch::new(progress.as_ref());
             match raremap_files::predict(&self.model, &inputs, &out, &options, &mut watch) {

@@ -1,13 +1,61 @@
 //! Words of Python's arguments.
 
 use pyo3::prelude::*;
-use raremap_files::Resample;
+use raremap_files::{PredictOptions, Resample};
 use raremap_geo::{Affine, CrsKind, GeoReference};
 use raremap_infer::{DecideOptions, MatchMode, Tiling};
 use raremap_model::Card;
-use raremap_output::{PolygonsCrs, ProbabilitySamples};
+use raremap_output::{OutputOptions, PolygonsCrs, ProbabilitySamples};
 
 use crate::error::misuse;
+
+/// The options of a map that is written as files, as a dict of all of them.
+#[derive(FromPyObject)]
+#[pyo3(from_item_all)]
+pub(crate) struct FileOptions {
+    bands: Option<String>,
+    threshold: f32,
+    rare: Option<Vec<String>>,
+    top_k: f32,
+    tile: Option<usize>,
+    overlap: Option<usize>,
+    reflectance: String,
+    empty_border: String,
+    resample: String,
+    #[pyo3(item("match"))]
+    matching: String,
+    probability: String,
+    polygons_crs: String,
+    min_area_ha: f64,
+    review_limit: usize,
+    datetime: Option<String>,
+    created: Option<String>,
+}
+
+impl FileOptions {
+    /// The same, checked against the model.
+    pub(crate) fn predict(self, card: &Card) -> PyResult<PredictOptions> {
+        let mut options = PredictOptions::new(card);
+        options.bands = self.bands;
+        options.decide = decide(card, self.threshold, self.rare, self.top_k)?;
+        options.tile_px = self.tile;
+        options.overlap_px = self.overlap;
+        options.opening.to_reflectance = auto("reflectance", &self.reflectance)?;
+        options.opening.empty_border = auto("empty_border", &self.empty_border)?;
+        options.resample = resample(&self.resample)?;
+        options.matching = match_mode(&self.matching)?;
+        options.output = OutputOptions {
+            probability: probability(&self.probability)?,
+            polygons_crs: polygons_crs(&self.polygons_crs)?,
+            min_area_ha: self.min_area_ha,
+            review_limit: self.review_limit,
+            datetime: self.datetime,
+            created: self.created,
+            ..OutputOptions::default()
+        };
+        Ok(options)
+    }
+}
 
 /// One of some words, or an exception that lists them.
 fn one_of<T: Copy>(option: &str, word: &str, words: &[(&str, T)]) -> PyResult<T> {
@@ -28,7 +76,7 @@ pub(crate) fn match_mode(word: &str) -> PyResult<Option<MatchMode>> {
     one_of("match", word, &words)
 }
 
-pub(crate) fn resample(word: &str) -> PyResult<Resample> {
+fn resample(word: &str) -> PyResult<Resample> {
     let words = [
         ("auto", Resample::Auto),
         ("on", Resample::Always),
@@ -38,16 +86,16 @@ pub(crate) fn resample(word: &str) -> PyResult<Resample> {
 }
 
 /// Whether something is done where it is known how.
-pub(crate) fn auto(option: &str, word: &str) -> PyResult<bool> {
+fn auto(option: &str, word: &str) -> PyResult<bool> {
     one_of(option, word, &[("auto", true), ("off", false)])
 }
 
-pub(crate) fn probability(word: &str) -> PyResult<ProbabilitySamples> {
+fn probability(word: &str) -> PyResult<ProbabilitySamples> {
     let words = [("u8", ProbabilitySamples::U8), ("f32", ProbabilitySamples::F32)];
     one_of("probability", word, &words)
 }
 
-pub(crate) fn polygons_crs(word: &str) -> PyResult<PolygonsCrs> {
+fn polygons_crs(word: &str) -> PyResult<PolygonsCrs> {
     let words = [("wgs84", PolygonsCrs::Wgs84), ("scene", PolygonsCrs::Scene)];
     one_of("polygons_crs", word, &words)
 }

@@ -70,7 +70,7 @@ mod tests {
         let rng = &mut StdRng::seed_from_u64(0);
         let mut crop = |sample| {
             let draw = Draw { sample, center: None };
-            crop(&split, draw, EDGE, &AugmentSection::default(), &statistics, rng)
+            crop(&split, draw, EDGE, &AugmentSection::default(), &statistics, rng).expect("a crop")
         };
         (0..size).map(&mut crop).collect()
     }

@@ -93,7 +93,7 @@ impl Augmenter {
     /// Prepares crops of `split`, whose labels count `classes`; `statistics` are those of its scene bands.
     ///
     /// # Errors
-    /// Fails where the section is not valid.
+    /// If the section is not valid, or a sample cannot be read.
     pub fn new(
         section: &AugmentSection,
         split: &TrainingSplit,
@@ -107,24 +107,31 @@ impl Augmenter {
             "augment.atmosphere needs bands of known wavelengths: blue, green, red, nir, swir1, swir2"
         );
         Ok(Self {
-            targeted: TargetedCutMix::new(&section.targeted_cutmix, split, classes),
+            targeted: TargetedCutMix::new(&section.targeted_cutmix, split, classes)?,
             section: section.clone(),
             statistics,
         })
     }
 
     /// Makes one crop of `edge` pixels: [`crop`] with this recipe.
-    pub fn crop(&self, split: &TrainingSplit, draw: Draw, edge: usize, rng: &mut StdRng) -> Crop {
+    ///
+    /// # Errors
+    /// Those of [`crop`].
+    pub fn crop(&self, split: &TrainingSplit, draw: Draw, edge: usize, rng: &mut StdRng) -> Result<Crop> {
         crop(split, draw, edge, &self.section, &self.statistics, rng)
     }
 
     /// Applies what concerns the batch as a whole: first boxes from other crops, and then pieces with the rarest class, whose share is then
     /// final.
-    pub fn mix(&self, crops: &mut [Crop], split: &TrainingSplit, rng: &mut StdRng) {
+    ///
+    /// # Errors
+    /// If a sample cannot be read.
+    pub fn mix(&self, crops: &mut [Crop], split: &TrainingSplit, rng: &mut StdRng) -> Result<()> {
         cutmix(crops, &self.section.cutmix, rng);
         for crop in crops {
-            self.targeted.apply(crop, split, &self.section, &self.statistics, rng);
+            self.targeted.apply(crop, split, &self.section, &self.statistics, rng)?;
         }
+        Ok(())
     }
 }
 
@@ -132,8 +139,8 @@ impl Augmenter {
 ///
 /// Pixels outside the sample are invalid and not scored. `statistics` has one entry per scene band.
 ///
-/// # Panics
-/// If `draw` comes from another split.
+/// # Errors
+/// If a sample cannot be read, or `draw` comes from another split.
 pub fn crop(
     split: &TrainingSplit,
     draw: Draw,
@@ -141,8 +148,9 @@ pub fn crop(
     augment: &AugmentSection,
     statistics: &BandStatistics,
     rng: &mut StdRng,
-) -> Crop {
-    let sample = &split.samples()[draw.sample];
+) -> Result<Crop> {
+    let sample = split.sample(draw.sample)?;
+    let sample = sample.as_ref();
     let resolution_m = split.source_of(draw.sample).ground_resolution_m as f32;
     let step = draw_step(sample, resolution_m, edge, augment, rng);
     let mut radiometry = radiometry::draw(augment, statistics, rng);
@@ -150,9 +158,9 @@ pub fn crop(
     if is_eight_bit {
         radiometry::stretch(&mut radiometry, augment, rng);
     }
-    let mosaic = augment.mosaic.then(|| Mosaic::of(split, draw, edge, step)).flatten();
+    let mosaic = augment.mosaic.then(|| Mosaic::of(sample, edge, step)).flatten();
     let mut crop = match mosaic {
-        Some(mosaic) => mosaic.crop(split, draw, augment, &radiometry, rng),
+        Some(mosaic) => mosaic.crop(split, draw, augment, &radiometry, rng)?,
         None => {
             let placement = draw.center.map_or(Placement::Anywhere, Placement::Near);
             let geometry = Geometry::draw(sample, placement, edge, step, augment, rng);
@@ -162,7 +170,7 @@ pub fn crop(
     crop.ground_resolution_m = step * resolution_m;
     crop.eight_bit_step = is_eight_bit.then(|| statistics.eight_bit_step());
     crop.finish(augment.noise, statistics, rng);
-    crop
+    Ok(crop)
 }
 
 /// Reads a crop out of `sample`.

@@ -5,6 +5,8 @@ use rand::rngs::StdRng;
 
 use super::geometry::{Geometry, Placement};
 use super::{AugmentSection, Crop, Radiometry, cut};
+use crate::dataset::Sample;
+use crate::error::Result;
 use crate::sample::{Draw, TrainingSplit};
 
 /// How a crop larger than its sample is divided.
@@ -19,9 +21,8 @@ pub struct Mosaic {
 }
 
 impl Mosaic {
-    /// The division of a crop of `edge_px` around `draw`; `None` if the sample covers the crop alone.
-    pub fn of(split: &TrainingSplit, draw: Draw, edge_px: usize, step: f32) -> Option<Self> {
-        let sample = &split.samples()[draw.sample];
+    /// The division of a crop of `edge_px` in `sample`; `None` if the sample covers the crop alone.
+    pub fn of(sample: &Sample, edge_px: usize, step: f32) -> Option<Self> {
         let piece_px = (sample.height.min(sample.width) as f32 / step + 1e-3) as usize;
         (piece_px < edge_px && piece_px > 0).then_some(Self {
             edge_px,
@@ -32,6 +33,9 @@ impl Mosaic {
 
     /// Fills a crop. The sample of `draw` goes where most of a piece is visible; other samples of its source, drawn evenly, go beside it. Each
     /// is turned on its own, and all get the same light, so that no neighbour reveals what a pixel shows.
+    ///
+    /// # Errors
+    /// If a sample cannot be read.
     pub fn crop(
         &self,
         split: &TrainingSplit,
@@ -39,7 +43,7 @@ impl Mosaic {
         augment: &AugmentSection,
         radiometry: &[Radiometry],
         rng: &mut StdRng,
-    ) -> Crop {
+    ) -> Result<Crop> {
         let mut whole = Crop::empty(self.edge_px, radiometry);
         let rows = self.cells(rng.random_range(0..self.piece_px));
         let columns = self.cells(rng.random_range(0..self.piece_px));
@@ -52,9 +56,9 @@ impl Mosaic {
                     true => (draw.sample, draw.center.map_or(Placement::Anywhere, Placement::Near)),
                     false => (rng.random_range(others.clone()), Placement::Anywhere),
                 };
-                let sample = &split.samples()[index];
-                let geometry = Geometry::draw(sample, placement, self.piece_px, self.step, augment, rng);
-                let piece = cut(sample, &geometry, self.piece_px, radiometry);
+                let sample = split.sample(index)?;
+                let geometry = Geometry::draw(&sample, placement, self.piece_px, self.step, augment, rng);
+                let piece = cut(&sample, &geometry, self.piece_px, radiometry);
                 for line in 0..row.length {
                     let from = (row.skipped + line) * self.piece_px + column.skipped;
                     let to = (row.start + line) * self.edge_px + column.start;
@@ -62,7 +66,7 @@ impl Mosaic {
                 }
             }
         }
-        whole
+        Ok(whole)
     }
 
     /// The pieces along one axis; the first lacks its first `phase` pixels.
@@ -120,7 +124,7 @@ mod tests {
                     center: (seed % 2 == 0).then_some([4.0, 30.0]),
                 };
                 let rng = &mut StdRng::seed_from_u64(seed);
-                let crop = crop(&split, draw, 80, &augment, &statistics, rng);
+                let crop = crop(&split, draw, 80, &augment, &statistics, rng).expect("a crop");
                 let covered = crop.valid.iter().filter(|&&valid| valid).count();
                 if !mosaic {
                     assert!(covered <= 32 * 32);

@@ -7,6 +7,7 @@ use super::geometry::{Geometry, Placement, draw_step};
 use super::random::happens;
 use super::{AugmentSection, BandStatistics, Crop, PasteShape, TargetedCutMixSection, cut};
 use crate::dataset::IGNORE;
+use crate::error::Result;
 use crate::sample::{ClassPlaces, TrainingSplit};
 
 /// Largest number of pieces per crop. Without it, a class of single pixels would be pasted one pixel at a time.
@@ -25,13 +26,16 @@ pub struct TargetedCutMix {
 
 impl TargetedCutMix {
     /// Finds the class with the fewest pixels among the `classes` of `split` that occur.
-    pub fn new(section: &TargetedCutMixSection, split: &TrainingSplit, classes: usize) -> Self {
-        let places = ClassPlaces::new(split, if section.probability > 0.0 { classes } else { 0 });
-        Self {
+    ///
+    /// # Errors
+    /// If a sample cannot be read.
+    pub fn new(section: &TargetedCutMixSection, split: &TrainingSplit, classes: usize) -> Result<Self> {
+        let places = ClassPlaces::new(split, if section.probability > 0.0 { classes } else { 0 })?;
+        Ok(Self {
             section: section.clone(),
             rarest: places.rarest(),
             places,
-        }
+        })
     }
 
     /// The class that is pasted; none if pasting is switched off or nothing is labelled.
@@ -45,8 +49,8 @@ impl TargetedCutMix {
     /// A piece is turned and zoomed on its own, and gets the crop's brightness, colour and dropped bands. It is no larger than half the
     /// crop's edge, and no larger than needed for the pixels that are missing.
     ///
-    /// # Panics
-    /// If `split` is not the one this was made from.
+    /// # Errors
+    /// If a sample cannot be read, or `split` is not the one this was made from.
     pub fn apply(
         &self,
         crop: &mut Crop,
@@ -54,10 +58,10 @@ impl TargetedCutMix {
         augment: &AugmentSection,
         statistics: &BandStatistics,
         rng: &mut StdRng,
-    ) {
-        let Some(class) = self.rarest else { return };
+    ) -> Result<()> {
+        let Some(class) = self.rarest else { return Ok(()) };
         if !happens(rng, self.section.probability) {
-            return;
+            return Ok(());
         }
         let count = |wanted: &dyn Fn(usize) -> bool| crop.labels.iter().filter(|l| wanted(usize::from(**l))).count();
         let scored = count(&|label| label != usize::from(IGNORE));
@@ -65,14 +69,15 @@ impl TargetedCutMix {
         let wanted = (scored as f32 * self.section.target_share).ceil() as usize;
         for _ in 0..MOST_PIECES {
             if present >= wanted {
-                return;
+                return Ok(());
             }
-            let Some((index, place)) = self.places.draw(split, class, rng) else {
-                return;
+            let Some((index, place)) = self.places.draw(split, class, rng)? else {
+                return Ok(());
             };
             // The edge is odd, so that there is a pixel in the middle.
             let edge = (crop.edge_px / 2) | 1;
-            let sample = &split.samples()[index];
+            let sample = split.sample(index)?;
+            let sample = sample.as_ref();
             let resolution_m = split.source_of(index).ground_resolution_m as f32;
             let step = match augment.ground_resolution_m {
                 Some(_) => crop.ground_resolution_m / resolution_m,
@@ -85,6 +90,7 @@ impl TargetedCutMix {
             let chosen = self.chosen(&piece, class);
             present += paste(crop, &piece, &chosen, class, wanted - present, rng);
         }
+        Ok(())
     }
 
     /// Which pixels of a piece are pasted.
@@ -202,11 +208,12 @@ mod tests {
             sample: 0,
             center: None,
         };
-        let before = crop(split, draw, edge, augment, &statistics(), rng);
+        let before = crop(split, draw, edge, augment, &statistics(), rng).expect("a crop");
         let mut after = before.clone();
-        let targeted = TargetedCutMix::new(&augment.targeted_cutmix, split, 4);
+        let targeted = TargetedCutMix::new(&augment.targeted_cutmix, split, 4).expect("reads");
         assert_eq!(targeted.class(), Some(usize::from(RARE)), "of those that occur");
-        targeted.apply(&mut after, split, augment, &statistics(), rng);
+        let applied = targeted.apply(&mut after, split, augment, &statistics(), rng);
+        applied.expect("reads");
         (before, after)
     }
 
@@ -352,8 +359,10 @@ mod tests {
             sample: 0,
             center: None,
         };
-        let mut crop = crop(&split, draw, EDGE, &augment, &statistics, rng);
-        TargetedCutMix::new(&augment.targeted_cutmix, &split, 3).apply(&mut crop, &split, &augment, &statistics, rng);
+        let mut crop = crop(&split, draw, EDGE, &augment, &statistics, rng).expect("a crop");
+        let targeted = TargetedCutMix::new(&augment.targeted_cutmix, &split, 3).expect("reads");
+        let applied = targeted.apply(&mut crop, &split, &augment, &statistics, rng);
+        applied.expect("reads");
         assert!(crop.labels.contains(&RARE));
         let lost = |band: usize| {
             let mut plane = crop.values[band * EDGE * EDGE..][..EDGE * EDGE].iter();

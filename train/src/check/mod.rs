@@ -125,7 +125,7 @@ pub fn examine(config: &DatasetConfig, most_pairs: usize) -> Result<Examination>
                             &mut classes[last]
                         }
                     };
-                    of_split.add(std::slice::from_ref(&sample));
+                    of_split.add(&sample);
                     of_split.hidden.merge(&loader.take_hidden());
                     let edge = *first.get_or_insert(sample.height.max(sample.width));
                     footprints.push(config.footprint(&entry.image)?);

@@ -2,6 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
+use raremap_io::is_address;
 use raremap_model::Class;
 use serde::{Deserialize, Serialize};
 
@@ -29,10 +30,10 @@ pub struct DatasetConfig {
     /// Format of the files.
     #[serde(default)]
     pub format: Format,
-    /// Folder of the images under `root`; not used for `npz`.
+    /// Folder of the images under `root`, or its address on a server; not used for `npz`.
     #[serde(default)]
     pub images: String,
-    /// Folder of the masks under `root`; not used for `npz`.
+    /// Folder of the masks, in the same way.
     #[serde(default)]
     pub masks: String,
     /// CSV file under `root` with the columns `image`, `place` and `split`, separated by commas, semicolons or tabs. It is optional for
@@ -176,10 +177,10 @@ impl DatasetConfig {
         );
         if config.format != Format::Npz {
             for (key, folder) in [("images", &config.images), ("masks", &config.masks)] {
-                let folder = config.root.join(folder);
+                let folder = config.folder(folder);
                 ensure!(
                     Dataset,
-                    folder.is_dir(),
+                    is_address(&folder) || folder.is_dir(),
                     "the folder {} does not exist; {} names it as `{key}`",
                     folder.display(),
                     path.display()
@@ -225,6 +226,13 @@ impl DatasetConfig {
                 Dataset,
                 self.format == Format::Geotiff,
                 "window_px only works with format = \"geotiff\""
+            );
+        }
+        for (key, folder) in [("images", &self.images), ("masks", &self.masks)] {
+            ensure!(
+                Dataset,
+                !is_address(Path::new(folder)) || self.format == Format::Geotiff,
+                "{key} is an address, which only works with format = \"geotiff\""
             );
         }
         if let Some(shift) = self.allow_shift_px {

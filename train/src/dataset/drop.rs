@@ -6,7 +6,6 @@ use serde::Serialize;
 use sha2::{Digest, Sha256};
 
 use super::config::{DatasetConfig, DropSection};
-use super::entry::Entry;
 use super::sample::{IGNORE, Sample};
 
 /// Samples that were left out, by reason; each counts once, for the first reason that applies.
@@ -65,26 +64,40 @@ impl DropSection {
     }
 }
 
-/// Leaves out what the dataset's rules say. Windows without data are left out of every split, because they say nothing.
-pub(super) fn apply(
-    config: &DatasetConfig,
-    split: &str,
-    samples: Vec<(Entry, Sample)>,
-) -> (Vec<(Entry, Sample)>, Dropped) {
+/// What the rules look at in a sample.
+pub(super) struct Facts {
+    has_data: bool,
+    cover: Cover,
+    /// The mask's digest, if the rules compare masks and it shows more than one class.
+    mask: Option<[u8; 32]>,
+}
+
+impl Facts {
+    pub(super) fn of(config: &DatasetConfig, split: &str, sample: &Sample) -> Self {
+        let rules = &config.drop;
+        let compares = rules.identical_masks_from.is_some() && rules.apply_to(split) && !is_uniform(sample);
+        Self {
+            has_data: sample.valid.contains(&true),
+            cover: Cover::of(sample, config.background_class()),
+            mask: compares.then(|| mask_digest(sample)),
+        }
+    }
+}
+
+/// Says which samples the dataset's rules keep. Windows without data are left out of every split, because they say nothing.
+pub(super) fn apply(config: &DatasetConfig, split: &str, samples: &[Facts]) -> (Vec<bool>, Dropped) {
     let rules = &config.drop;
     let applies = rules.apply_to(split);
-    let background = config.background_class();
     let mut dropped = Dropped {
         of: samples.len(),
         ..Dropped::default()
     };
-    let shared = match rules.identical_masks_from.filter(|_| applies) {
-        Some(_) => count_masks(&samples),
-        None => BTreeMap::new(),
-    };
-    let kept = samples.into_iter().filter(|(_, sample)| {
-        let cover = Cover::of(sample, background);
-        let reason = if !sample.valid.contains(&true) {
+    let mut shared = BTreeMap::<[u8; 32], usize>::new();
+    for mask in samples.iter().filter_map(|facts| facts.mask) {
+        *shared.entry(mask).or_default() += 1;
+    }
+    let keep = samples.iter().map(|Facts { has_data, cover, mask }| {
+        let reason = if !has_data {
             &mut dropped.no_data
         } else if applies && rules.blank_masks && cover.foreground == 0 {
             &mut dropped.blank_mask
@@ -94,10 +107,8 @@ pub(super) fn apply(
                 .is_some_and(|most| cover.background_share() > most)
         {
             &mut dropped.background
-        } else if let Some(least) = rules.identical_masks_from
-            && applies
-            && shared.get(&mask_digest(sample)).is_some_and(|count| *count >= least)
-            && !is_uniform(sample)
+        } else if let (Some(least), Some(mask)) = (rules.identical_masks_from, mask)
+            && shared.get(mask).is_some_and(|count| *count >= least)
         {
             &mut dropped.identical_mask
         } else {
@@ -106,7 +117,7 @@ pub(super) fn apply(
         *reason += 1;
         false
     });
-    (kept.collect(), dropped)
+    (keep.collect(), dropped)
 }
 
 /// Labelled pixels of a mask.
@@ -146,12 +157,4 @@ pub(crate) fn is_uniform(sample: &Sample) -> bool {
     let mut labelled = sample.labels.iter().filter(|label| **label != IGNORE);
     let first = labelled.next();
     labelled.all(|label| Some(label) == first)
-}
-
-fn count_masks(samples: &[(Entry, Sample)]) -> BTreeMap<[u8; 32], usize> {
-    let mut counts = BTreeMap::new();
-    for (_, sample) in samples {
-        *counts.entry(mask_digest(sample)).or_insert(0) += 1;
-    }
-    counts
 }

@@ -1,7 +1,9 @@
 //! Which images there are, which place each shows and which split it is in.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
+
+use raremap_io::is_address;
 
 use super::config::{DatasetConfig, Format};
 use super::entry::{Entry, EntryProblem};
@@ -83,7 +85,8 @@ impl DatasetConfig {
             }
             if self.format != Format::Npz && looked_at.insert(self.scene_of(image).0) {
                 for path in [self.image_path(image), self.mask_path(image)] {
-                    if !path.is_file() {
+                    // A server is asked when the image is read.
+                    if !is_address(&path) && !path.is_file() {
                         problems.push(EntryProblem::Missing { path });
                     }
                 }
@@ -165,12 +168,23 @@ impl DatasetConfig {
         self.file_in(&self.masks, image)
     }
 
+    /// A folder of the dataset, or of a server.
+    pub(super) fn folder(&self, name: &str) -> PathBuf {
+        match is_address(Path::new(name)) {
+            true => PathBuf::from(name),
+            false => self.root.join(name),
+        }
+    }
+
     fn file_in(&self, folder: &str, image: &str) -> PathBuf {
         let (scene, _) = self.scene_of(image);
-        let with = |extension: &str| self.root.join(folder).join(format!("{scene}.{extension}"));
+        let with = |extension: &str| self.folder(folder).join(format!("{scene}.{extension}"));
         let Some((usual, _)) = self.format.extensions().split_first() else {
             return self.entries_file().join(image);
         };
+        if is_address(Path::new(folder)) {
+            return with(usual);
+        }
         // Cameras and old systems write capitals.
         let spellings = self.format.extensions().iter().flat_map(|extension| {
             [

@@ -17,6 +17,7 @@ mod sample;
 mod shore;
 mod shore_section;
 mod sources;
+mod store;
 mod tiff;
 mod upsample;
 mod vanished;
@@ -34,17 +35,18 @@ pub use npz_section::{Layout, NpzConfig, check_fractions};
 pub use sample::{IGNORE, Sample};
 pub use shore_section::ShoreSection;
 pub use sources::SourceSamples;
+pub use store::SampleStore;
 pub use vanished::{Hidden, SplitClasses, Vanished, vanished};
 
 use crate::error::{Result, ensure};
 
-/// A split in memory, without what the dataset's rules leave out.
+/// A split, without what the dataset's rules leave out.
 #[derive(Debug, Clone)]
 pub struct Split {
     /// What each sample is, in the order of `samples`.
     pub entries: Vec<Entry>,
     /// The samples.
-    pub samples: Vec<Sample>,
+    pub samples: SampleStore,
     /// What was left out, and why.
     pub dropped: Dropped,
     /// What it contains of each class.
@@ -111,30 +113,36 @@ impl DatasetConfig {
         }
     }
 
-    /// Reads all of `split` into memory, with the name and place of each sample, except those that the dataset's rules leave out.
+    /// Reads all of `split`, with the name and place of each sample, except those that the dataset's rules leave out. At most `memory_bytes` of
+    /// samples are kept in memory.
     ///
     /// # Errors
-    /// Those of [`Loader::load`], and if nothing is left.
-    pub fn load_split(&self, split: &str) -> Result<Split> {
+    /// Those of [`Loader::load`] and [`SampleStore::push`], and if nothing is left.
+    pub fn load_split(&self, split: &str, memory_bytes: u64) -> Result<Split> {
         if self.is_mix() {
-            return Ok(self.load_sources(split)?.0);
+            return Ok(self.load_sources(split, memory_bytes)?.0);
         }
         let mut loader = self.loader();
-        let mut loaded = Vec::new();
+        let mut entries = self.entries_of(split)?;
+        let mut samples = SampleStore::within(memory_bytes);
+        let mut facts = Vec::with_capacity(entries.len());
         let section = self
             .shore
             .as_ref()
             .filter(|section| section.splits.iter().any(|name| name == split));
         let shore = section.map(|section| self.shore(section)).transpose()?;
-        for entry in self.entries_of(split)? {
+        for entry in &entries {
             let mut sample = loader.load(&entry.image)?;
             if let Some(shore) = &shore {
                 shore.apply(&mut sample);
             }
-            loaded.push((entry, sample));
+            facts.push(drop::Facts::of(self, split, &sample));
+            samples.push(sample)?;
         }
-        let (kept, dropped) = drop::apply(self, split, loaded);
-        let (entries, samples): (Vec<_>, Vec<_>) = kept.into_iter().unzip();
+        let (keep, dropped) = drop::apply(self, split, &facts);
+        samples.retain(&keep);
+        let mut keep = keep.into_iter();
+        entries.retain(|_| keep.next().unwrap_or(true));
         ensure!(
             Dataset,
             !samples.is_empty(),
@@ -147,7 +155,9 @@ impl DatasetConfig {
             hidden: loader.take_hidden(),
             ..SplitClasses::new(split, self)
         };
-        classes.add(&samples);
+        for sample in samples.iter() {
+            classes.add(sample?.as_ref());
+        }
         Ok(Split {
             entries,
             samples,
@@ -179,21 +189,26 @@ impl DatasetConfig {
     }
 }
 /// Pixels per class over `samples`.
-pub fn class_pixels(samples: &[Sample], classes: usize) -> Vec<u64> {
+///
+/// # Errors
+/// Those of [`SampleStore::get`].
+pub fn class_pixels(samples: &SampleStore, classes: usize) -> Result<Vec<u64>> {
     let mut counts = vec![0u64; classes];
-    for &label in samples.iter().flat_map(|sample| &sample.labels) {
-        if let Some(count) = counts.get_mut(usize::from(label)) {
-            *count += 1;
+    for sample in samples.iter() {
+        for &label in &sample?.labels {
+            if let Some(count) = counts.get_mut(usize::from(label)) {
+                *count += 1;
+            }
         }
     }
-    counts
+    Ok(counts)
 }
 
 /// The card's bands with mean and standard deviation over the valid pixels of `samples`. Only the training split may be used here.
 ///
 /// # Errors
-/// If no pixel is valid, or if a band is constant.
-pub fn measure_bands(config: &DatasetConfig, samples: &[Sample]) -> Result<Vec<Band>> {
+/// If no pixel is valid, or if a band is constant; and those of [`SampleStore::get`].
+pub fn measure_bands(config: &DatasetConfig, samples: &SampleStore) -> Result<Vec<Band>> {
     let identity = config.bands.iter().map(|band| Band {
         name: band.name.clone(),
         source: match &band.normalized_difference {
@@ -212,7 +227,8 @@ pub fn measure_bands(config: &DatasetConfig, samples: &[Sample]) -> Result<Vec<B
     let raw = raremap_infer::Normalizer::new(&bands)?;
     let mut sums = vec![(0.0f64, 0.0f64); bands.len()];
     let mut count = 0u64;
-    for sample in samples {
+    for sample in samples.iter() {
+        let sample = sample?;
         let channels = raw.normalize(&sample.values, &sample.valid)?;
         count += sample.valid.iter().filter(|&&valid| valid).count() as u64;
         for (channel, (sum, squares)) in channels.chunks(sample.valid.len()).zip(&mut sums) {

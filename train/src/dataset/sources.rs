@@ -7,6 +7,7 @@ use super::Split;
 use super::config::{BandConfig, DatasetConfig, SourceConfig};
 use super::drop::Dropped;
 use super::entry::Entry;
+use super::store::SampleStore;
 use super::vanished::SplitClasses;
 use crate::error::{Context, Result, ensure, failure};
 
@@ -147,13 +148,14 @@ impl DatasetConfig {
         }
     }
 
-    /// Reads `split` of all sources, one after the other, and reports which samples come from which source.
+    /// Reads `split` of all sources, one after the other, and reports which samples come from which source. At most `memory_bytes` of samples are
+    /// kept in memory.
     ///
     /// # Errors
     /// As [`DatasetConfig::load_split`].
-    pub fn load_sources(&self, split: &str) -> Result<(Split, Vec<SourceSamples>)> {
+    pub fn load_sources(&self, split: &str, memory_bytes: u64) -> Result<(Split, Vec<SourceSamples>)> {
         if !self.is_mix() {
-            let loaded = self.load_split(split)?;
+            let loaded = self.load_split(split, memory_bytes)?;
             let all = SourceSamples {
                 samples: 0..loaded.samples.len(),
                 share: 1.0,
@@ -163,19 +165,19 @@ impl DatasetConfig {
         }
         let mut whole = Split {
             entries: Vec::new(),
-            samples: Vec::new(),
+            samples: SampleStore::within(memory_bytes),
             dropped: Dropped::default(),
             classes: SplitClasses::new(split, self),
         };
         let mut sources = Vec::new();
         for (SourceConfig { share, .. }, config) in self.sources.iter().zip(self.source_configs()) {
-            let loaded = config.load_split(split)?;
+            let loaded = config.load_split(split, memory_bytes - whole.samples.memory_bytes())?;
             let first = whole.samples.len();
             whole
                 .entries
                 .extend(loaded.entries.into_iter().map(|entry| config.in_mix(entry)));
             whole.classes.merge(&loaded.classes);
-            whole.samples.extend(loaded.samples);
+            whole.samples.append(loaded.samples);
             whole.dropped.add(&loaded.dropped);
             sources.push(SourceSamples {
                 samples: first..whole.samples.len(),
@@ -261,11 +263,11 @@ mod tests {
     fn each_source_gives_the_bands_of_the_mix_from_its_own_places() {
         let folder = two_sources();
         let mix = mix(folder.path(), BANDS).expect("valid");
-        let (split, sources) = mix.load_sources("train").expect("reads");
+        let (split, sources) = mix.load_sources("train", 600).expect("reads");
         assert_eq!(split.entries[8].image, "two/0");
         assert_eq!(split.entries[8].place, "two/p0");
         let corner = |index: usize| {
-            let sample = &split.samples[index];
+            let sample = split.samples.get(index).expect("a sample");
             [sample.values[0], sample.values[sample.valid.len()]]
         };
         assert_eq!((corner(0), corner(8)), ([10.0, 30.0], [20.0, 10.0]));
@@ -280,7 +282,7 @@ mod tests {
     fn crops_are_shared_as_the_mix_says_and_all_samples_have_their_turn() {
         let folder = two_sources();
         let mix = mix(folder.path(), BANDS).expect("valid");
-        let split = TrainingSplit::load(&mix).expect("reads");
+        let split = TrainingSplit::load(&mix, u64::MAX).expect("reads");
         let order = EpochOrder::shuffled(&split, &mut StdRng::seed_from_u64(1));
         let drawn: Vec<usize> = (0..8).map(|position| order.sample(position)).collect();
         assert_eq!(

@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use raremap_io::FileSource;
+use raremap_io::AnySource;
 use raremap_tiff::{GeoTiff, Limits, Samples, Window};
 
 use super::config::DatasetConfig;
@@ -16,7 +16,7 @@ const MAX_SAMPLE_PIXELS: u64 = 1 << 26;
 /// The pair of files that was read last; it stays open, because the windows of a scene follow each other.
 #[derive(Default)]
 pub(super) struct OpenPair {
-    pair: Option<(PathBuf, GeoTiff<FileSource>, PathBuf, GeoTiff<FileSource>)>,
+    pair: Option<(PathBuf, GeoTiff<AnySource>, PathBuf, GeoTiff<AnySource>)>,
 }
 
 impl OpenPair {
@@ -67,17 +67,17 @@ pub(super) fn size_of(path: &Path) -> Result<[u32; 2]> {
 }
 
 /// Opens a file and reads only its header and directory.
-pub(super) fn open(path: &Path) -> Result<GeoTiff<FileSource>> {
-    let open = async { GeoTiff::open(FileSource::open(path)?, Limits::default()).await };
+pub(super) fn open(path: &Path) -> Result<GeoTiff<AnySource>> {
+    let open = async { GeoTiff::open(AnySource::open(path)?, Limits::default()).await };
     pollster::block_on(open).with_context(|| format!("cannot read {}", path.display()))
 }
 
 fn check_pair(
     config: &DatasetConfig,
     image: &Path,
-    image_file: &GeoTiff<FileSource>,
+    image_file: &GeoTiff<AnySource>,
     mask: &Path,
-    mask_file: &GeoTiff<FileSource>,
+    mask_file: &GeoTiff<AnySource>,
 ) -> Result<()> {
     let (image_info, mask_info) = (image_file.info(), mask_file.info());
     ensure!(
@@ -101,7 +101,7 @@ fn check_pair(
 fn window_of(
     config: &DatasetConfig,
     path: &Path,
-    file: &GeoTiff<FileSource>,
+    file: &GeoTiff<AnySource>,
     corner: Option<[u32; 2]>,
 ) -> Result<Window> {
     let (width, height) = (file.info().width, file.info().height);
@@ -133,6 +133,6 @@ fn window_of(
     })
 }
 
-fn read(path: &Path, file: &GeoTiff<FileSource>, window: Window, bands: &[usize]) -> Result<Samples> {
+fn read(path: &Path, file: &GeoTiff<AnySource>, window: Window, bands: &[usize]) -> Result<Samples> {
     pollster::block_on(file.read_window(window, bands)).with_context(|| format!("cannot read {}", path.display()))
 }

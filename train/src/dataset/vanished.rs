@@ -90,10 +90,10 @@ impl SplitClasses {
             .for_each(|(sum, other)| *sum += other);
     }
 
-    /// Counts the labels of samples.
-    pub fn add(&mut self, samples: &[Sample]) {
-        self.samples += samples.len();
-        for &label in samples.iter().flat_map(|sample| &sample.labels) {
+    /// Counts the labels of a sample.
+    pub fn add(&mut self, sample: &Sample) {
+        self.samples += 1;
+        for &label in &sample.labels {
             if let Some(count) = self.pixels.get_mut(usize::from(label)).filter(|_| label != IGNORE) {
                 *count += 1;
             }

@@ -31,7 +31,7 @@ pub use saliency::saliency_map;
 pub use scenes::{Layout, Scenes};
 pub use score::{ImageScore, ScoreOptions, Scores, score};
 
-use crate::dataset::DatasetConfig;
+use crate::dataset::{DatasetConfig, SampleStore};
 use crate::error::{Result, ensure};
 
 /// What is computed of a dataset's splits.
@@ -115,7 +115,7 @@ pub fn evaluate(
     };
     // The rules that leave samples out apply here as they do in training and export.
     let score_split = |split: &str| {
-        let loaded = dataset.load_split(split)?;
+        let loaded = dataset.load_split(split, SampleStore::USUAL_BYTES)?;
         if loaded.dropped.total() > 0 {
             tracing::info!("{}", loaded.dropped.sentence(split));
         }

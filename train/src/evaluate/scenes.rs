@@ -1,12 +1,12 @@
 //! The scenes of a split, and whether a model fits them.
 
-use std::borrow::Cow;
+use std::sync::Arc;
 
 use raremap_infer::{MatchMode, Matching, RunOptions, Tiling, match_statistics};
 use raremap_model::Card;
 use raremap_tiff::Samples;
 
-use crate::dataset::{DatasetConfig, Entry, Sample};
+use crate::dataset::{DatasetConfig, Entry, Sample, SampleStore};
 use crate::error::{Result, ensure, failure};
 use crate::metrics::Roles;
 
@@ -14,13 +14,13 @@ use crate::metrics::Roles;
 const LOOKED_AT: usize = 64;
 const PIXELS_OF_EACH: usize = 4096;
 
-/// The scenes of a split, read one at a time or already in memory.
+/// The scenes of a split, read one at a time or already loaded.
 #[derive(Debug, Clone)]
 pub struct Scenes<'a> {
     dataset: &'a DatasetConfig,
     split: String,
     entries: Vec<Entry>,
-    loaded: Option<&'a [Sample]>,
+    loaded: Option<&'a SampleStore>,
 }
 
 impl<'a> Scenes<'a> {
@@ -41,7 +41,12 @@ impl<'a> Scenes<'a> {
     ///
     /// # Errors
     /// If there are not as many samples as entries.
-    pub fn loaded(dataset: &'a DatasetConfig, split: &str, entries: &[Entry], samples: &'a [Sample]) -> Result<Self> {
+    pub fn loaded(
+        dataset: &'a DatasetConfig,
+        split: &str,
+        entries: &[Entry],
+        samples: &'a SampleStore,
+    ) -> Result<Self> {
         ensure!(
             Misuse,
             samples.len() == entries.len(),
@@ -115,14 +120,14 @@ impl<'a> Scenes<'a> {
     ///
     /// # Errors
     /// If its file cannot be read, or if there is no scene of that index.
-    pub fn sample(&self, index: usize) -> Result<Cow<'a, Sample>> {
+    pub fn sample(&self, index: usize) -> Result<Arc<Sample>> {
         let entry = self
             .entries
             .get(index)
             .ok_or_else(|| failure!(Misuse, "there is no such scene"))?;
-        match self.loaded.and_then(|samples| samples.get(index)) {
-            Some(sample) => Ok(Cow::Borrowed(sample)),
-            None => self.dataset.load_sample(&entry.image).map(Cow::Owned),
+        match self.loaded {
+            Some(samples) => samples.get(index),
+            None => self.dataset.load_sample(&entry.image).map(Arc::new),
         }
     }
 }
@@ -144,10 +149,10 @@ pub struct Layout {
 
 impl Layout {
     /// `sample` with the values of the model's bands matched.
-    pub fn matched<'a>(&self, mut sample: Cow<'a, Sample>, matching: Option<&Matching>) -> Cow<'a, Sample> {
+    pub fn matched(&self, mut sample: Arc<Sample>, matching: Option<&Matching>) -> Arc<Sample> {
         let Some(matching) = matching else { return sample };
         let area = sample.valid.len();
-        let values = &mut sample.to_mut().values;
+        let values = &mut Arc::make_mut(&mut sample).values;
         for (&band, [scale, offset]) in self.run.bands.iter().zip(&matching.bands) {
             values[band * area..(band + 1) * area]
                 .iter_mut()

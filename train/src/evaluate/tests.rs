@@ -52,7 +52,7 @@ fn entries(split: &str) -> Vec<Entry> {
 fn scores(split: &str, options: &ScoreOptions) -> Scores {
     let folder = tempfile::tempdir().expect("a folder");
     let dataset = dataset(folder.path(), &SPLITS);
-    let samples = samples();
+    let samples = samples().into_iter().collect();
     let scenes = Scenes::loaded(&dataset, split, &entries(split), &samples).expect("three samples");
     score(&Toy { bias: 0.31 }, &card(), &scenes, options).expect("scores")
 }
@@ -209,7 +209,7 @@ fn the_worst_image_is_the_one_with_most_wrong_rare_pixels() {
 fn a_dataset_that_does_not_fit_is_refused_by_name() {
     let folder = tempfile::tempdir().expect("a folder");
     let mut dataset = dataset(folder.path(), &SPLITS);
-    let samples = samples();
+    let samples: SampleStore = samples().into_iter().collect();
     let message = |dataset: &DatasetConfig, options: &ScoreOptions| {
         let scenes = Scenes::loaded(dataset, "val", &entries("val"), &samples).expect("three samples");
         format!(
@@ -222,7 +222,7 @@ fn a_dataset_that_does_not_fit_is_refused_by_name() {
         ..options()
     };
     assert!(message(&dataset, &background).contains("sky"));
-    assert!(Scenes::loaded(&dataset, "val", &entries("val"), &samples[1..]).is_err());
+    assert!(Scenes::loaded(&dataset, "val", &entries("val"), &samples.first(2)).is_err());
     dataset.classes[1].name = "ice".into();
     assert!(message(&dataset, &options()).contains("ice"));
     dataset.bands[0].name = "swir".into();

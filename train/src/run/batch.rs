@@ -133,12 +133,12 @@ impl Data {
         let crops = (0..self.schedule.crops_of(edge)).map(|slot| {
             let crop = (index * most + slot) as u64;
             let mut rng = StdRng::seed_from_u64(mix(self.seed, crop, Stream::Crop));
-            let draw = self.sampler.draw(&order, in_epoch * most + slot, &mut rng);
+            let draw = self.sampler.draw(&order, in_epoch * most + slot, &mut rng)?;
             self.augmenter.crop(&self.split, draw, edge, &mut rng)
         });
-        let mut crops: Vec<_> = crops.collect();
+        let mut crops = crops.collect::<Result<Vec<_>>>()?;
         let mut rng = StdRng::seed_from_u64(mix(self.seed, index as u64, Stream::Mix));
-        self.augmenter.mix(&mut crops, &self.split, &mut rng);
+        self.augmenter.mix(&mut crops, &self.split, &mut rng)?;
 
         let area = edge * edge;
         let channels = self.normalizer.channels();

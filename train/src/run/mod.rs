@@ -17,7 +17,7 @@ use sha2::{Digest, Sha256};
 
 use crate::checkpoint::{Checkpoints, hex};
 use crate::config::TrainConfig;
-use crate::dataset::{DatasetConfig, SplitClasses, Vanished, class_pixels, measure_bands, vanished};
+use crate::dataset::{DatasetConfig, SampleStore, SplitClasses, Vanished, class_pixels, measure_bands, vanished};
 use crate::error::{Context, Result, bail, ensure};
 use crate::evaluate::VALIDATION;
 use crate::sample::{TRAIN, TrainingSplit};
@@ -44,6 +44,8 @@ pub struct RunOptions {
     pub device: Backend,
     /// Numbers of the devices that share each batch; naming one device twice runs two replicas on it. Empty for the default device.
     pub devices: Vec<usize>,
+    /// Samples of training and validation that are kept in memory, in bytes; the others are in a temporary file. This changes nothing but the time.
+    pub sample_memory_bytes: u64,
 }
 
 impl Default for RunOptions {
@@ -53,6 +55,7 @@ impl Default for RunOptions {
             resume: false,
             device: Backend::Cpu,
             devices: Vec::new(),
+            sample_memory_bytes: SampleStore::USUAL_BYTES,
         }
     }
 }
@@ -102,8 +105,9 @@ impl<'a> Run<'a> {
             folder.display()
         );
         // Everything that can be wrong is found before the first step, and before a file is written.
-        let validation = dataset.load_split(VALIDATION)?;
-        let split = TrainingSplit::load(dataset)?;
+        let memory_bytes = options.sample_memory_bytes;
+        let validation = dataset.load_split(VALIDATION, memory_bytes)?;
+        let split = TrainingSplit::load(dataset, memory_bytes - validation.samples.memory_bytes())?;
         tell_vanished(dataset, split.classes(), &validation.classes)?;
         let card = card(&config, dataset, &split)?;
         // Faults of the card are found here, not when the first weights are saved.
@@ -237,7 +241,7 @@ fn card(config: &TrainConfig, dataset: &DatasetConfig, split: &TrainingSplit) ->
         training: Training {
             dataset: dataset.name.clone(),
             provenance: dataset.provenance.clone(),
-            class_pixels: class_pixels(samples, classes.len()),
+            class_pixels: class_pixels(samples, classes.len())?,
             ground_resolution_range_m: config.augment.ground_resolution_m.map(|range| range.map(f64::from)),
         },
         classes,

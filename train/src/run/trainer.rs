@@ -2,6 +2,7 @@
 
 use std::collections::HashSet;
 use std::path::Path;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Instant;
 
@@ -18,7 +19,7 @@ use super::state::Progress;
 use super::{BEST_WEIGHTS, EVALUATION, RunEnd};
 use crate::checkpoint::{Checkpoints, flush, load_module, save_module};
 use crate::config::TrainConfig;
-use crate::dataset::{DatasetConfig, Entry, Sample, Split};
+use crate::dataset::{DatasetConfig, Entry, Sample, SampleStore, Split};
 use crate::error::{Result, bail, ensure};
 use crate::evaluate::{Evaluation, Scenes, ScoreOptions, VALIDATION, saliency_map, score};
 use crate::sample::TRAIN;
@@ -90,7 +91,7 @@ impl<'a> Trainer<'a> {
         let devices = devices.into_iter().map(Device::autodiff).collect();
         Ok(Self {
             stopping: EarlyStopping::new(&config.stopping, &classes, &rare_names)?,
-            painted: choose_samples(&validation.samples, &rare, config.watch.sample_images),
+            painted: choose_samples(&validation.samples, &rare, config.watch.sample_images)?,
             rare,
             best: BestMetric::new(&config.best, &classes, &rare_names)?,
             plateau_metric: plateau
@@ -180,7 +181,7 @@ impl<'a> Trainer<'a> {
             seed: self.config.seed,
             raremap: env!("CARGO_PKG_VERSION").to_owned(),
             burn: locked_version("burn").map(str::to_owned),
-            shared_content: Some(shared_content(data.split.samples(), &self.validation.samples)),
+            shared_content: Some(shared_content(data.split.samples(), &self.validation.samples)?),
         }))?;
         let end = self.steps(data, run, checkpoints, &mut monitor, stop)?;
         let step = self.progress.step;
@@ -339,8 +340,8 @@ impl<'a> Trainer<'a> {
         };
         monitor.record(&RunEvent::Validation(validation.clone()))?;
         let pictures = self.painted.iter().map(|&index| {
-            let (entry, sample) = (&self.validation.entries[index], &self.validation.samples[index]);
-            sample_pictures(&model, &self.card, self.dataset, &entry.image, sample)
+            let (entry, sample) = (&self.validation.entries[index], self.validation.samples.get(index)?);
+            sample_pictures(&model, &self.card, self.dataset, &entry.image, &sample)
         });
         let pictures = pictures.collect::<Result<Vec<_>>>()?;
         if !pictures.is_empty() {
@@ -386,14 +387,13 @@ impl<'a> Trainer<'a> {
     /// Mean IoU on the first few training scenes, without augmentation: validation is compared with it to notice a leak.
     fn training_mean_iou(&self, model: &BurnTileModel, data: &Data) -> Result<Option<f64>> {
         const SCENES: usize = 8;
-        let samples = data.split.samples();
-        let samples = &samples[..samples.len().min(SCENES)];
+        let samples = data.split.samples().first(SCENES);
         let entry = Entry {
             image: String::new(),
             place: String::new(),
             split: TRAIN.to_owned(),
         };
-        let scenes = Scenes::loaded(self.dataset, TRAIN, &vec![entry; samples.len()], samples)?;
+        let scenes = Scenes::loaded(self.dataset, TRAIN, &vec![entry; samples.len()], &samples)?;
         let evaluation = score(model, &self.card, &scenes, &ScoreOptions::at(THRESHOLD))?.evaluation(None, None)?;
         Ok(evaluation.figures.mean_iou_without_absent)
     }
@@ -406,7 +406,7 @@ impl<'a> Trainer<'a> {
         let maps = split
             .samples()
             .iter()
-            .map(|sample| saliency_map(sample, &model, &self.card, self.dataset));
+            .map(|sample| saliency_map(sample?.as_ref(), &model, &self.card, self.dataset));
         let rare_share = data.sampler.refresh(maps)?;
         let secs = began.elapsed().as_secs_f64();
         self.progress.secs += secs;
@@ -439,21 +439,20 @@ impl<'a> Trainer<'a> {
 }
 
 /// How many of `validation` have exactly the pixels of one of `training`.
-fn shared_content(training: &[Sample], validation: &[Sample]) -> usize {
-    let content = |sample: &Sample| {
+fn shared_content(training: &SampleStore, validation: &SampleStore) -> Result<usize> {
+    let content = |sample: Result<Arc<Sample>>| {
+        let sample = sample?;
         let mut hasher = Sha256::new();
         hasher.update(sample.width.to_le_bytes());
         sample
             .values
             .iter()
             .for_each(|value| hasher.update(value.to_le_bytes()));
-        hasher.finalize()
+        Ok(hasher.finalize())
     };
-    let known: HashSet<_> = training.iter().map(content).collect();
-    validation
-        .iter()
-        .filter(|sample| known.contains(&content(sample)))
-        .count()
+    let known = training.iter().map(content).collect::<Result<HashSet<_>>>()?;
+    let validation = validation.iter().map(content).collect::<Result<Vec<_>>>()?;
+    Ok(validation.iter().filter(|content| known.contains(*content)).count())
 }
 
 /// The version of a dependency that this command was built with.

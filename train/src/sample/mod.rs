@@ -200,7 +200,7 @@ impl Sampler {
     /// Makes a sampler of `split`, whose labels count `classes`, of which `rare` have a channel of the auxiliary head.
     ///
     /// # Errors
-    /// If the section is not valid; if it needs saliency and no class is rare, so that there is no auxiliary head; or if it needs label
+    /// If the section is not valid; if a sample cannot be read; if it needs saliency and no class is rare, so that there is no auxiliary head; or if it needs label
     /// frequency and nothing is labelled.
     pub fn new(section: &SamplingSection, split: &TrainingSplit, classes: usize, rare: &[usize]) -> Result<Self> {
         section.check()?;
@@ -210,7 +210,7 @@ impl Sampler {
             saliency == 0.0 || !rare.is_empty(),
             "sampling.kind needs saliency, but there is no auxiliary head: no class of the dataset has rare = true, or model.auxiliary_head is false"
         );
-        let places = ClassPlaces::new(split, if label > 0.0 { classes } else { 0 });
+        let places = ClassPlaces::new(split, if label > 0.0 { classes } else { 0 })?;
         let probabilities = class_probabilities(&places.pixels(), section.temperature);
         ensure!(
             Recipe,
@@ -231,27 +231,30 @@ impl Sampler {
     ///
     /// Uniform sampling takes nothing from `rng`. If saliency has nothing to offer (no map yet, or no scored pixel in the sample), the draw
     /// is uniform.
-    pub fn draw(&self, order: &EpochOrder, position: usize, rng: &mut StdRng) -> Draw {
+    ///
+    /// # Errors
+    /// If a sample cannot be read.
+    pub fn draw(&self, order: &EpochOrder, position: usize, rng: &mut StdRng) -> Result<Draw> {
         let uniform = Draw {
             sample: order.sample(position),
             center: None,
         };
         let (saliency, label) = self.section.shares();
         if saliency + label == 0.0 {
-            return uniform;
+            return Ok(uniform);
         }
         let lot = rng.random::<f64>();
         let place = if lot < saliency {
             self.maps.as_ref().and_then(|maps| maps.draw(uniform.sample, rng))
         } else if lot < saliency + label {
-            self.places.draw(&self.split, self.class(rng), rng)
+            self.places.draw(&self.split, self.class(rng), rng)?
         } else {
             None
         };
-        place.map_or(uniform, |(sample, center)| Draw {
+        Ok(place.map_or(uniform, |(sample, center)| Draw {
             sample,
             center: Some(center),
-        })
+        }))
     }
 
     fn class(&self, rng: &mut StdRng) -> usize {
@@ -290,7 +293,7 @@ impl Sampler {
     /// If a map is missing, has another size than its sample, or holds values outside 0 to 1.
     pub fn refresh(&mut self, maps: impl IntoIterator<Item = Result<Vec<f32>>>) -> Result<Option<f64>> {
         let maps = SaliencyMaps::new(&self.split, self.section.scope, self.section.top_percent, maps)?;
-        let recall = maps.rare_recall(&self.split, &self.rare);
+        let recall = maps.rare_recall(&self.split, &self.rare)?;
         self.maps = Some(maps);
         Ok(recall)
     }

@@ -4,6 +4,7 @@ use rand::Rng;
 use rand::rngs::StdRng;
 
 use super::TrainingSplit;
+use crate::error::Result;
 
 /// Cumulative counts of the chosen pixels of one sample, row by row. They find the n-th pixel without a list of all of them, which for a
 /// whole scene would be larger than the scene.
@@ -48,18 +49,25 @@ pub struct ClassPlaces {
 }
 
 impl ClassPlaces {
-    /// Reads the labels of `split` once per class.
-    pub fn new(split: &TrainingSplit, classes: usize) -> Self {
-        let of_class = |class: usize| {
-            let counts = split.samples().iter().enumerate().filter_map(|(index, sample)| {
-                let rows = RowCounts::new(&sample.labels, sample.width, |label| usize::from(label) == class);
-                (rows.total() > 0).then_some((index, rows))
-            });
-            counts.collect()
-        };
-        Self {
-            samples_of: (0..classes).map(of_class).collect(),
+    /// Reads the labels of `split`.
+    ///
+    /// # Errors
+    /// If a sample cannot be read.
+    pub fn new(split: &TrainingSplit, classes: usize) -> Result<Self> {
+        let mut samples_of = vec![Vec::new(); classes];
+        if classes == 0 {
+            return Ok(Self { samples_of });
         }
+        for (index, sample) in split.samples().iter().enumerate() {
+            let sample = sample?;
+            for (class, samples) in samples_of.iter_mut().enumerate() {
+                let rows = RowCounts::new(&sample.labels, sample.width, |label| usize::from(label) == class);
+                if rows.total() > 0 {
+                    samples.push((index, rows));
+                }
+            }
+        }
+        Ok(Self { samples_of })
     }
 
     /// Pixels of each class.
@@ -79,14 +87,19 @@ impl ClassPlaces {
     /// Draws a pixel of `class`: first one of the samples that show the class, each with the same probability (as in arXiv:2111.14887),
     /// then one of its pixels there. A large lake then does not hide all the ponds.
     ///
-    /// Returns row and column in pixels, or nothing if the class does not occur.
-    pub fn draw(&self, split: &TrainingSplit, class: usize, rng: &mut StdRng) -> Option<(usize, [f32; 2])> {
-        let samples = self.samples_of.get(class).filter(|samples| !samples.is_empty())?;
+    /// Returns the sample's index, and row and column in pixels, or nothing if the class does not occur.
+    ///
+    /// # Errors
+    /// If the sample cannot be read.
+    pub fn draw(&self, split: &TrainingSplit, class: usize, rng: &mut StdRng) -> Result<Option<(usize, [f32; 2])>> {
+        let Some(samples) = self.samples_of.get(class).filter(|samples| !samples.is_empty()) else {
+            return Ok(None);
+        };
         let (index, rows) = &samples[rng.random_range(0..samples.len())];
-        let sample = split.samples().get(*index)?;
+        let sample = split.sample(*index)?;
         let n = rng.random_range(0..rows.total());
-        let place = rows.nth(n, &sample.labels, sample.width, |label| usize::from(label) == class)?;
-        Some((*index, place))
+        let place = rows.nth(n, &sample.labels, sample.width, |label| usize::from(label) == class);
+        Ok(place.map(|place| (*index, place)))
     }
 }
 
@@ -142,7 +155,7 @@ mod tests {
             sample(10, 10, |pixel| u8::from(pixel == 37)),
             sample(10, 10, |_| 0),
         ]);
-        let places = ClassPlaces::new(&split, 3);
+        let places = ClassPlaces::new(&split, 3).expect("reads");
         assert_eq!(places.pixels(), [209, 91, 0]);
         assert_eq!(
             places.rarest(),
@@ -152,12 +165,13 @@ mod tests {
         let rng = &mut StdRng::seed_from_u64(1);
         let mut of_sample = [0; 3];
         for _ in 0..1000 {
-            let (index, [row, column]) = places.draw(&split, 1, rng).expect("the class occurs");
+            let drawn = places.draw(&split, 1, rng).expect("reads");
+            let (index, [row, column]) = drawn.expect("the class occurs");
             let pixel = row as usize * 10 + column as usize;
-            assert_eq!(split.samples()[index].labels[pixel], 1);
+            assert_eq!(split.sample(index).expect("reads").labels[pixel], 1);
             of_sample[index] += 1;
         }
         assert!((450..550).contains(&of_sample[0]) && of_sample[2] == 0, "{of_sample:?}");
-        assert_eq!(places.draw(&split, 2, rng), None);
+        assert_eq!(places.draw(&split, 2, rng).expect("reads"), None);
     }
 }

@@ -123,7 +123,8 @@ impl SaliencyMaps {
     ) -> Result<Self> {
         let mut maps = maps.into_iter();
         let mut levels = Vec::with_capacity(split.len());
-        for sample in split.samples() {
+        for sample in split.samples().iter() {
+            let sample = sample?;
             let path = sample.path.display();
             let map = maps
                 .next()
@@ -154,10 +155,10 @@ impl SaliencyMaps {
             maps.next().is_none(),
             "there are more saliency maps than training samples"
         );
-        Ok(Self::of_levels(split, scope, top_percent, levels))
+        Self::of_levels(split, scope, top_percent, levels)
     }
 
-    fn of_levels(split: &TrainingSplit, scope: SaliencyScope, top_percent: f64, levels: Vec<Vec<u16>>) -> Self {
+    fn of_levels(split: &TrainingSplit, scope: SaliencyScope, top_percent: f64, levels: Vec<Vec<u16>>) -> Result<Self> {
         let of_split = match scope {
             SaliencyScope::Scene => None,
             SaliencyScope::Split => Some(Threshold::of(levels.iter().flatten(), top_percent)),
@@ -174,18 +175,24 @@ impl SaliencyMaps {
             scene.set(threshold);
             scene
         };
-        let widths = split.samples().iter().map(|sample| sample.width);
-        let scenes: Vec<Scene> = levels.into_iter().zip(widths).map(scene).collect();
+        let width = |index: usize| {
+            let size = split.samples().size_px(index);
+            size.map(|[_, width]| width)
+                .ok_or_else(|| failure!(Checkpoint, "there are more saliency maps than training samples"))
+        };
+        let levels = levels.into_iter().enumerate();
+        let scenes = levels.map(|(index, levels)| Ok(scene((levels, width(index)?))));
+        let scenes: Vec<Scene> = scenes.collect::<Result<_>>()?;
         let mut sum = 0.0;
         let weights = scenes.iter().map(|scene| {
             sum += scene.weight();
             sum
         });
-        Self {
+        Ok(Self {
             scope,
             weight_upto: weights.collect(),
             scenes,
-        }
+        })
     }
 
     /// A pixel of the most salient region: of `sample`'s own region, or of any sample if the region is the split's.
@@ -205,9 +212,13 @@ impl SaliencyMaps {
 
     /// The share of the pixels of the classes in `rare` that lie in the region. It equals the region's own share if the map knows nothing,
     /// and 1 if it knows all. Returns nothing if there are no such pixels.
-    pub fn rare_recall(&self, split: &TrainingSplit, rare: &[usize]) -> Option<f64> {
+    ///
+    /// # Errors
+    /// If a sample cannot be read.
+    pub fn rare_recall(&self, split: &TrainingSplit, rare: &[usize]) -> Result<Option<f64>> {
         let (mut inside, mut all) = (0.0, 0u64);
-        for (scene, sample) in self.scenes.iter().zip(split.samples()) {
+        for (scene, sample) in self.scenes.iter().zip(split.samples().iter()) {
+            let sample = sample?;
             let levels = scene.levels.iter().zip(&sample.labels);
             for (&level, _) in levels.filter(|(_, label)| rare.contains(&usize::from(**label))) {
                 all += 1;
@@ -218,7 +229,7 @@ impl SaliencyMaps {
                 };
             }
         }
-        (all > 0).then(|| inside / all as f64)
+        Ok((all > 0).then(|| inside / all as f64))
     }
 
     /// The maps as bytes: a mark, the number of scenes, and for each scene its size and its levels, all little-endian.
@@ -257,7 +268,8 @@ impl SaliencyMaps {
             split.len()
         );
         let mut levels = Vec::with_capacity(split.len());
-        for sample in split.samples() {
+        for sample in split.samples().iter() {
+            let sample = sample?;
             let pixels = number(&mut rest)?;
             let path = sample.path.display();
             ensure!(
@@ -281,7 +293,7 @@ impl SaliencyMaps {
             rest.is_empty(),
             "the saliency maps continue after the last scene"
         );
-        Ok(Self::of_levels(split, scope, top_percent, levels))
+        Self::of_levels(split, scope, top_percent, levels)
     }
 }
 

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use crate::dataset::{DatasetConfig, Sample, SourceSamples, SplitClasses};
+use crate::dataset::{DatasetConfig, Sample, SampleStore, SourceSamples, SplitClasses};
 use crate::error::Result;
 
 /// Name of the split that a model learns from.
@@ -12,29 +12,29 @@ pub const TRAIN: &str = "train";
 ///
 /// Two mistakes make a score look better than the model is, and both are type errors here: varying validation images, and splitting a set
 /// after it was varied. Crops, CutMix and samplers take this type and nothing else. Its field is private, so the only way to get one is
-/// [`Self::load`], which reads the files of that split. A `Vec<Sample>`, the type of every other loaded split, does not convert into it,
+/// [`Self::load`], which reads the files of that split. A [`SampleStore`], the type of every other loaded split, does not convert into it,
 /// and neither does a crop.
 ///
 /// A copy is cheap (the samples are shared), so worker threads can each hold one.
 #[derive(Debug, Clone)]
 pub struct TrainingSplit {
-    samples: Arc<[Sample]>,
+    samples: Arc<SampleStore>,
     sources: Arc<[SourceSamples]>,
     classes: Option<SplitClasses>,
 }
 
 impl TrainingSplit {
-    /// Reads the training split of `dataset`.
+    /// Reads the training split of `dataset`, of which at most `memory_bytes` are kept in memory.
     ///
     /// # Errors
     /// If the dataset has no such split, or a file cannot be read; the message names the file.
-    pub fn load(dataset: &DatasetConfig) -> Result<Self> {
-        let (split, sources) = dataset.load_sources(TRAIN)?;
+    pub fn load(dataset: &DatasetConfig, memory_bytes: u64) -> Result<Self> {
+        let (split, sources) = dataset.load_sources(TRAIN, memory_bytes)?;
         if split.dropped.total() > 0 {
             tracing::info!("{}", split.dropped.sentence(TRAIN));
         }
         Ok(Self {
-            samples: split.samples.into(),
+            samples: Arc::new(split.samples),
             classes: Some(split.classes),
             sources: sources.into(),
         })
@@ -43,26 +43,40 @@ impl TrainingSplit {
     /// Makes samples in memory.
     #[cfg(test)]
     pub fn of(samples: Vec<Sample>) -> Self {
+        Self::of_store(samples.into_iter().collect())
+    }
+
+    /// Makes a split of samples wherever they are.
+    #[cfg(test)]
+    pub fn of_store(samples: SampleStore) -> Self {
         let all = SourceSamples {
             samples: 0..samples.len(),
             share: 1.0,
             ground_resolution_m: 10.0,
         };
         Self {
-            samples: samples.into(),
+            samples: Arc::new(samples),
             sources: vec![all].into(),
             classes: None,
         }
     }
 
     /// The samples, to measure or to show them.
-    pub fn samples(&self) -> &[Sample] {
+    pub fn samples(&self) -> &SampleStore {
         &self.samples
     }
 
     /// Which samples come from where.
     pub fn sources(&self) -> &[SourceSamples] {
         &self.sources
+    }
+
+    /// A sample.
+    ///
+    /// # Errors
+    /// Those of [`SampleStore::get`].
+    pub fn sample(&self, index: usize) -> Result<Arc<Sample>> {
+        self.samples.get(index)
     }
 
     /// The source of a sample.
@@ -102,7 +116,7 @@ mod tests {
         const FROM_SAMPLES: bool = false;
     }
     impl<T> NoConversion for Probe<T> {}
-    impl<T: From<Vec<Sample>>> Probe<T> {
+    impl<T: From<SampleStore>> Probe<T> {
         const FROM_SAMPLES: bool = true;
     }
 
@@ -111,7 +125,7 @@ mod tests {
     fn samples_of_any_split_do_not_convert_into_a_training_split() {
         const {
             assert!(
-                Probe::<Arc<[Sample]>>::FROM_SAMPLES,
+                Probe::<Arc<SampleStore>>::FROM_SAMPLES,
                 "the probe sees a conversion where there is one"
             )
         };
@@ -137,10 +151,16 @@ mod tests {
              bands = [{ name = 'red', index = 1 }]\nclasses = [{ value = 0, name = 'land', color = '000000' }]\n",
         );
         let dataset = DatasetConfig::read(&folder.path().join("set.toml"), Some(folder.path())).expect("valid");
-        let error = format!("{:#}", TrainingSplit::load(&dataset).expect_err("no such file"));
+        let error = format!(
+            "{:#}",
+            TrainingSplit::load(&dataset, u64::MAX).expect_err("no such file")
+        );
         assert!(error.contains("b.tif"), "{error}");
         write("splits.csv", "image,place,split\na,north,val\n");
-        let error = format!("{:#}", TrainingSplit::load(&dataset).expect_err("no such split"));
+        let error = format!(
+            "{:#}",
+            TrainingSplit::load(&dataset, u64::MAX).expect_err("no such split")
+        );
         assert!(error.contains("no split train"), "{error}");
     }
 }

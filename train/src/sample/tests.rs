@@ -13,7 +13,7 @@ fn draws(sampler: &Sampler, split: &TrainingSplit, count: usize, seed: u64) -> V
         if position.is_multiple_of(split.len()) {
             order = EpochOrder::shuffled(split, rng);
         }
-        sampler.draw(&order, position, rng)
+        sampler.draw(&order, position, rng).expect("draws")
     };
     (0..count).map(draw).collect()
 }
@@ -41,7 +41,9 @@ fn uniform_sampling_shows_every_sample_once_per_epoch_and_takes_no_randomness() 
     let sampler = Sampler::new(&SamplingSection::default(), &split, 1, &[]).expect("valid");
     let order = EpochOrder::shuffled(&split, &mut StdRng::seed_from_u64(3));
     let rng = &mut StdRng::seed_from_u64(4);
-    let drawn: Vec<Draw> = (0..7).map(|position| sampler.draw(&order, position, rng)).collect();
+    let drawn: Vec<Draw> = (0..7)
+        .map(|position| sampler.draw(&order, position, rng).expect("draws"))
+        .collect();
     let mut seen: Vec<usize> = drawn[..5].iter().map(|draw| draw.sample).collect();
     seen.sort_unstable();
     assert_eq!(seen, [0, 1, 2, 3, 4]);

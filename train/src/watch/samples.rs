@@ -5,21 +5,26 @@ use raremap_model::Card;
 
 use super::SamplePictures;
 use super::picture::Picture;
-use crate::dataset::{DatasetConfig, Sample};
+use crate::dataset::{DatasetConfig, Sample, SampleStore};
 use crate::error::{Context, Result};
 use crate::evaluate::Layout;
 
 /// Indices of the `count` samples with the most pixels of `rare` classes, most first, because those are worth looking at.
-pub fn choose_samples(samples: &[Sample], rare: &[usize], count: usize) -> Vec<usize> {
+///
+/// # Errors
+/// If a sample cannot be read.
+pub fn choose_samples(samples: &SampleStore, rare: &[usize], count: usize) -> Result<Vec<usize>> {
+    let rare_pixels = samples.iter().map(|sample| {
+        let sample = sample?;
+        let labels = sample.labels.iter();
+        Ok(labels.filter(|label| rare.contains(&usize::from(**label))).count())
+    });
+    let rare_pixels = rare_pixels.collect::<Result<Vec<_>>>()?;
     let mut chosen: Vec<usize> = (0..samples.len()).collect();
-    let rare_pixels = |index: &usize| {
-        let labels = samples[*index].labels.iter();
-        labels.filter(|label| rare.contains(&usize::from(**label))).count()
-    };
     // The sort is stable, so that every run shows the same ones among equals.
-    chosen.sort_by_cached_key(|index| std::cmp::Reverse(rare_pixels(index)));
+    chosen.sort_by_key(|&index| std::cmp::Reverse(rare_pixels[index]));
     chosen.truncate(count);
-    chosen
+    Ok(chosen)
 }
 
 /// Segments `sample` with `model` and draws it. The dataset's last three scene bands are shown as blue, green and red: with near infrared

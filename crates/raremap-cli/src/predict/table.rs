@@ -36,17 +36,19 @@ pub fn print_table(report: &Report, out: &Path) {
         "\ntop {} %: {} pixels of saliency {:.4} and more",
         top_k.percent, top_k.pixels, top_k.threshold
     );
-    let Timings {
+    if let Some(Timings {
         tiles,
         run_secs,
         secs_per_tile,
         ..
-    } = report.timings;
-    println!(
-        "{tiles} tiles in {run_secs:.2} s on {}, {:.0} ms each",
-        report.backend,
-        secs_per_tile * 1000.0
-    );
+    }) = report.timings
+    {
+        println!(
+            "{tiles} tiles in {run_secs:.2} s on {}, {:.0} ms each",
+            report.backend,
+            secs_per_tile * 1000.0
+        );
+    }
     for notice in &report.notices {
         println!("note: {}", notice.message);
     }

@@ -20,13 +20,14 @@ fn file_args(probability: StoredAs) -> FileArgs {
 }
 
 fn run(args: &PredictArgs) -> Result<()> {
-    predict(args)
+    predict(args).map(drop)
 }
 
 fn arguments(model: PathBuf, input: Vec<PathBuf>, out: PathBuf) -> PredictArgs {
     PredictArgs {
         model,
         input,
+        items: ItemsArgs::none(),
         out,
         bands: None,
         threshold: 0.5,

@@ -1,13 +1,16 @@
 //! The scene to predict: a file, several files, a folder or a zip archive.
 
 use std::cell::RefCell;
-use std::io::Read;
+use std::io::Read as _;
 use std::ops::Range;
 use std::path::{Path, PathBuf};
 
 use bytes::Bytes;
 use raremap_infer::{OpenOptions, Warning, open_product};
-use raremap_io::{EntrySource, FileScratch, FileSource, IoError, RangeSource, SourceError, Zip, is_zip};
+use raremap_io::{
+    AnySource, EntrySource, FileScratch, FileSource, IoError, RangeSource, SourceError, Zip, is_address, is_zip,
+    without_query,
+};
 use raremap_model::Card;
 use raremap_scene::{Product, SceneError, TiffScene};
 use raremap_tiff::{GeoTiff, Limits};
@@ -25,9 +28,9 @@ const MAX_UNPACKED_BYTES: u64 = 64 << 30;
 #[derive(Debug)]
 pub enum InputSource {
     /// A file by itself.
-    File(FileSource),
+    File(AnySource),
     /// A file in an archive.
-    Entry(EntrySource<FileSource, FileScratch>),
+    Entry(EntrySource<AnySource, FileScratch>),
 }
 
 impl RangeSource for InputSource {
@@ -73,8 +76,8 @@ pub async fn open_scene(
 ) -> Result<Opened, FilesError> {
     let files = match inputs {
         [folder] if folder.is_dir() => Files::Paths(without_results(list_folder(folder, out)?).await),
-        [file] if has_zip_signature(file)? => {
-            let source = FileSource::open(file).within(|| file.display().to_string())?;
+        [file] if has_zip_signature(file).await? => {
+            let source = AnySource::open(file).within(|| file.display().to_string())?;
             Files::Zip(Zip::open(source).await.within(|| file.display().to_string())?)
         }
         files => Files::Paths(with_neighbours(files)),
@@ -107,13 +110,18 @@ pub async fn open_scene(
 /// Where the files of a scene are.
 enum Files {
     Paths(Vec<PathBuf>),
-    Zip(Zip<FileSource>),
+    Zip(Zip<AnySource>),
 }
 
 impl Files {
     fn paths(&self) -> Vec<String> {
         match self {
-            Files::Paths(paths) => paths.iter().map(|path| path.to_string_lossy().into_owned()).collect(),
+            Files::Paths(paths) => {
+                let names = paths
+                    .iter()
+                    .map(|path| without_query(path).to_string_lossy().into_owned());
+                names.collect()
+            }
             Files::Zip(zip) => zip.entries().iter().map(|entry| entry.path.clone()).collect(),
         }
     }
@@ -122,7 +130,7 @@ impl Files {
         let zip = match self {
             Files::Paths(paths) => {
                 let path = paths.get(index).map(PathBuf::as_path).unwrap_or(Path::new(""));
-                return Ok(InputSource::File(FileSource::open(path)?));
+                return Ok(InputSource::File(AnySource::open(path)?));
             }
             Files::Zip(zip) => zip,
         };
@@ -141,7 +149,13 @@ impl Files {
     }
 }
 
-fn has_zip_signature(path: &Path) -> Result<bool, FilesError> {
+async fn has_zip_signature(path: &Path) -> Result<bool, FilesError> {
+    if is_address(path) {
+        let named = || path.display().to_string();
+        let source = AnySource::open(path).within(named)?;
+        let start = source.fetch_range(0..source.size_bytes().min(4)).await.within(named)?;
+        return Ok(is_zip(&start));
+    }
     let mut start = Vec::new();
     let file = std::fs::File::open(path).map_err(FilesError::cannot_read(path))?;
     file.take(4)

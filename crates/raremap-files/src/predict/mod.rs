@@ -17,7 +17,7 @@ use raremap_infer::{
     SceneLogits, Tiling, Warning, card_for_bands, card_for_scene, guess_scene_bands, not_resampled, parse_bands,
     prepare_run, refuse_missing_bands, resampling, run_notes, run_scene,
 };
-use raremap_io::{IoError, Scratch};
+use raremap_io::{IoError, Scratch, without_query};
 use raremap_model::Card;
 use raremap_output::{OutputOptions, Results, SceneName};
 use raremap_scene::{ProductFacts, Scene, SceneError};
@@ -128,7 +128,7 @@ pub struct Prediction {
     pub summary: String,
 }
 
-/// Maps a scene: the files of one product, or a folder or zip archive that contains them. Writes the mask, probabilities and saliency as
+/// Maps a scene: the files of one product, or a folder or zip archive that contains them. Files and archives may be on a server. Writes the mask, probabilities and saliency as
 /// cloud-optimized GeoTIFFs, polygons and a review list as GeoJSON, areas as CSV and JSON, a STAC Item, and last `summary.json` into the
 /// folder `out`, which is made if it does not exist.
 ///
@@ -141,22 +141,54 @@ pub fn predict(
     options: &PredictOptions,
     observer: &mut dyn Observer,
 ) -> Result<Prediction, FilesError> {
+    let report = run(model, inputs, out, options, observer)?;
+    let summary = write_summary(out, &report)?;
+    Ok(Prediction { report, summary })
+}
+
+/// As [`predict`], but nothing in the files depends on who makes them, when, or in which folder.
+///
+/// # Errors
+/// Those of [`predict`].
+pub(crate) fn predict_repeatably(
+    model: &Model,
+    inputs: &[PathBuf],
+    out: &Path,
+    options: &PredictOptions,
+    observer: &mut dyn Observer,
+) -> Result<(), FilesError> {
+    let mut report = run(model, inputs, out, options, observer)?;
+    report.timings = None;
+    let names = report.outputs.iter().filter_map(|path| path.file_name());
+    report.outputs = names.map(PathBuf::from).collect();
+    write_summary(out, &report)?;
+    Ok(())
+}
+
+/// Makes all files but the summary.
+fn run(
+    model: &Model,
+    inputs: &[PathBuf],
+    out: &Path,
+    options: &PredictOptions,
+    observer: &mut dyn Observer,
+) -> Result<Report, FilesError> {
     let stop = observer.stop();
     // It may have been ended anywhere.
-    block_on(run(model, inputs, out, options, observer)).map_err(|error| go_on(&*stop).err().unwrap_or(error))
+    block_on(map(model, inputs, out, options, observer)).map_err(|error| go_on(&*stop).err().unwrap_or(error))
 }
 
 fn go_on(stop: &dyn Fn() -> bool) -> Result<(), FilesError> {
     if stop() { Err(FilesError::Interrupted) } else { Ok(()) }
 }
 
-async fn run(
+async fn map(
     model: &Model,
     inputs: &[PathBuf],
     out: &Path,
     asked: &PredictOptions,
     observer: &mut dyn Observer,
-) -> Result<Prediction, FilesError> {
+) -> Result<Report, FilesError> {
     let started = Instant::now();
     let card = model.card();
     let stop = observer.stop();
@@ -277,7 +309,7 @@ async fn run(
         tiles,
         secs_per_tile: run_secs / tiles.max(1) as f64,
     };
-    let report = Report {
+    Ok(Report {
         model: json!({ "path": model.path(), "name": card.name, "sha256": model.sha256() }),
         input: json!({
             "paths": inputs,
@@ -303,14 +335,11 @@ async fn run(
         nodata_pixels: summary.nodata_pixels,
         valid_hectares: summary.valid_hectares,
         top_k: summary.top_k,
-        timings,
+        timings: Some(timings),
         warnings,
         notices,
         outputs,
-    };
-    let summary = serde_json::to_string_pretty(&report)? + "\n";
-    write_summary(out, &summary)?;
-    Ok(Prediction { report, summary })
+    })
 }
 
 /// The inputs, as a message names them.
@@ -327,7 +356,7 @@ fn named(inputs: &[PathBuf]) -> String {
 
 /// The inputs, as result files name them. Several files whose product has no name are told apart by their folder.
 fn scene_name(inputs: &[PathBuf], product: &ProductFacts) -> SceneName {
-    let name = |path: &Path| Some(path.file_name()?.to_string_lossy().into_owned());
+    let name = |path: &Path| Some(without_query(path).file_name()?.to_string_lossy().into_owned());
     // A path such as `.` has no name of its own.
     let full = |path: &Path| std::fs::canonicalize(path).ok();
     let names = inputs

@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use raremap_io::{FileScratch, IoError, Scratch, write_whole, write_with};
 use raremap_output::{OutputFile, OutputKind, Results};
 
+use super::report::Report;
 use crate::error::{Context, FilesError};
 
 /// What a run did. It is written last: where it is, the other files are.
@@ -67,9 +68,11 @@ pub fn write_all(
     Ok((paths, notices))
 }
 
-/// Writes the summary: the results are then complete.
-pub fn write_summary(out: &Path, text: &str) -> Result<(), FilesError> {
-    Ok(write_whole(&out.join(SUMMARY), text.as_bytes())?)
+/// Writes the summary, which it returns: the results are then complete.
+pub fn write_summary(out: &Path, report: &Report) -> Result<String, FilesError> {
+    let summary = serde_json::to_string_pretty(report)? + "\n";
+    write_whole(&out.join(SUMMARY), summary.as_bytes())?;
+    Ok(summary)
 }
 
 fn remove(path: &Path) -> Result<(), FilesError> {

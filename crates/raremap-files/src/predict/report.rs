@@ -30,13 +30,14 @@ pub struct Report {
     pub valid_hectares: Option<f64>,
     /// The most salient share of the scene.
     pub top_k: SaliencyCut,
-    /// How long it took.
-    pub timings: Timings,
+    /// How long it took. A scene of a fleet does not say, because its files do not depend on who made them, or when.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub timings: Option<Timings>,
     /// What a person should know before trusting the map.
     pub warnings: Vec<Warning>,
     /// What was done with the files.
     pub notices: Vec<Notice>,
-    /// The files that were written.
+    /// The files that were written; their names alone, if the scene is one of a fleet.
     pub outputs: Vec<PathBuf>,
 }
 

@@ -183,7 +183,8 @@ class Model:
     ) -> dict[str, Any]:
         """Maps the files of a scene into the folder ``out``: the files and bytes of ``raremap predict`` (docs/results.md).
 
-        :param path: a GeoTIFF, a zip archive or a folder that contains a product, or a list of the files of one product.
+        :param path: a GeoTIFF, a zip archive or a folder that contains a product, or a list of the files of one product. Files and archives can be
+            addresses (``https://...``), of which only the parts that are needed are requested.
         :param bands: the number from 1, or the file, of each band of the model: ``{"green": 2, "red": 3, "nir": 4}`` or
             ``"green=BAND2.tif,red=BAND3.tif,nir=BAND4.tif"``. Without it they are guessed by names, as in the command.
         :param resample: when to run at the model's resolution: ``"auto"``, ``"on"`` or ``"off"``.
@@ -201,33 +202,26 @@ class Model:
         The other parameters are those of :meth:`segment`.
         """
         paths = [path] if isinstance(path, (str, os.PathLike)) else list(path)
-        names, spec = names_and_spec(bands)
-        if names is not None:
-            known = (*self.bands, *self.optional_bands)
-            spec = ",".join(f"{name}={number}" for number, name in enumerate(names, 1) if name in known)
-        return json.loads(
-            self._native.segment_file(
-                paths,
-                out,
-                bands=spec,
-                threshold=threshold,
-                rare=list_of(rare),
-                top_k=top_k,
-                tile=tile,
-                overlap=overlap,
-                reflectance=reflectance,
-                empty_border=empty_border,
-                resample_to_model=resample,
-                matching=match,
-                probability_samples=probability,
-                polygons=polygons_crs,
-                min_area_ha=min_area_ha,
-                review_limit=review_limit,
-                datetime=rfc3339(datetime),
-                created=rfc3339(created),
-                progress=progress,
-            )
+        options = file_options(
+            self,
+            bands=bands,
+            threshold=threshold,
+            rare=rare,
+            top_k=top_k,
+            match=match,
+            resample=resample,
+            reflectance=reflectance,
+            empty_border=empty_border,
+            tile=tile,
+            overlap=overlap,
+            probability=probability,
+            polygons_crs=polygons_crs,
+            min_area_ha=min_area_ha,
+            review_limit=review_limit,
+            datetime=datetime,
+            created=created,
         )
+        return json.loads(self._native.segment_file(paths, out, options, progress))
 
     def __repr__(self) -> str:
         return repr(self._native)
@@ -265,6 +259,24 @@ def misuse(message: str) -> _native.RaremapError:
     error = _native.RaremapError(message)
     error.code = "misuse"
     return error
+
+
+def file_options(
+    model: Model,
+    *,
+    bands: Bands | None,
+    rare: Sequence[str] | None,
+    datetime: Datetime | str | None,
+    created: Datetime | str | None,
+    **others: Any,
+) -> dict[str, Any]:
+    """The keywords of :meth:`Model.segment_file`, as the native module takes them."""
+    names, spec = names_and_spec(bands)
+    if names is not None:
+        known = (*model.bands, *model.optional_bands)
+        spec = ",".join(f"{name}={number}" for number, name in enumerate(names, 1) if name in known)
+    times = {"datetime": rfc3339(datetime), "created": rfc3339(created)}
+    return {**others, **times, "bands": spec, "rare": list_of(rare)}
 
 
 def supported(array: ArrayLike) -> NDArray[Any]:

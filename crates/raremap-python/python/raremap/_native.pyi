@@ -15,6 +15,7 @@ class RaremapError(Exception):
 
 _Maps = tuple[NDArray[np.uint8], NDArray[np.float32], NDArray[np.float32]]
 _Place = tuple[int, bool, tuple[float, float, float, float, float, float]]
+_SceneFailure = tuple[str, str, str]
 
 class Model:
     weights: bytes
@@ -82,23 +83,7 @@ class Model:
         self,
         inputs: Sequence[str | PathLike[str]],
         out: str | PathLike[str],
-        *,
-        bands: str | None = None,
-        threshold: float = 0.5,
-        rare: Sequence[str] | None = None,
-        top_k: float = 20.0,
-        tile: int | None = None,
-        overlap: int | None = None,
-        reflectance: str = "auto",
-        empty_border: str = "auto",
-        resample_to_model: str = "off",
-        matching: str = "auto",
-        probability_samples: str = "u8",
-        polygons: str = "wgs84",
-        min_area_ha: float = 0.0,
-        review_limit: int = 200,
-        datetime: str | None = None,
-        created: str | None = None,
+        options: dict[str, Any],
         progress: Callable[[int, int], object] | None = None,
     ) -> str: ...
 
@@ -109,3 +94,12 @@ def cut_saliency(
     blocks: Sequence[tuple[NDArray[np.uint32], NDArray[np.uint32]]], percent: float
 ) -> tuple[float, int, int]: ...
 def mark_top_k(saliency: NDArray[np.float32], first_bin: int) -> NDArray[np.uint8]: ...
+def plan_fleet(
+    model: Model, items: Sequence[str], out: str | PathLike[str], options: dict[str, Any]
+) -> tuple[list[tuple[str, str]], list[str], list[_SceneFailure]]: ...
+def map_scene(
+    model: Model, scene: str, out: str | PathLike[str], options: dict[str, Any]
+) -> tuple[_SceneFailure, bool] | None: ...
+def finish_fleet(
+    out: str | PathLike[str], ids: Sequence[str], failures: Sequence[_SceneFailure], title: str
+) -> Any: ...
