@@ -2,7 +2,7 @@
 
 use burn::tensor::{Tensor, TensorData};
 
-use super::{floats, for_each_chunk};
+use super::{add_products, floats, for_each_chunk};
 
 /// Queries, and keys or channels, that are computed at a time: their sums stay in vector registers.
 const QUERIES: usize = 4;
@@ -122,15 +122,17 @@ impl Context {
             for head in 0..self.heads {
                 for token in 0..tokens {
                     let query = &query[token * dim + head * self.head_dim..][..self.head_dim];
-                    for (queries, value) in queries.iter_mut().zip(query) {
-                        queries[token] = value * scale;
+                    for channel in 0..self.head_dim {
+                        queries[channel][token] = query[channel] * scale;
                     }
                 }
                 let keys = &self.keys[head * self.head_dim * long..][..self.head_dim * long];
                 for first in (0..long).step_by(LANES) {
                     let sums = products(&queries, keys, first, long);
-                    for (lane, shares) in shares[first..first + LANES].iter_mut().enumerate() {
-                        *shares = std::array::from_fn(|query| sums[query][lane]);
+                    for lane in 0..LANES {
+                        for query in 0..QUERIES {
+                            shares[first + lane][query] = sums[query][lane];
+                        }
                     }
                 }
                 let sums = softmax(&mut shares[..self.count]);
@@ -140,8 +142,8 @@ impl Context {
                     let lanes = LANES.min(self.head_dim - first);
                     for token in 0..tokens {
                         let output = &mut output[token * dim + head * self.head_dim + first..][..lanes];
-                        for (output, mixed) in output.iter_mut().zip(&mixed[token]) {
-                            *output = mixed / sums[token];
+                        for lane in 0..lanes {
+                            output[lane] = mixed[token][lane] / sums[token];
                         }
                     }
                 }
@@ -154,13 +156,9 @@ impl Context {
 #[inline(always)]
 fn products(factors: &[[f32; QUERIES]], rows: &[f32], first: usize, width: usize) -> [[f32; LANES]; QUERIES] {
     let mut sums = [[0.0; LANES]; QUERIES];
-    for (factors, row) in factors.iter().zip(rows.chunks_exact(width)) {
-        if let Some(values) = row[first..].first_chunk::<LANES>() {
-            for (sums, factor) in sums.iter_mut().zip(factors) {
-                for (sum, value) in sums.iter_mut().zip(values) {
-                    *sum += factor * value;
-                }
-            }
+    for (row, factors) in factors.iter().enumerate() {
+        if let Some(values) = rows[row * width + first..].first_chunk::<LANES>() {
+            add_products(&mut sums, factors, values);
         }
     }
     sums
@@ -204,16 +202,16 @@ fn exp<const N: usize>(values: &mut [f32; N]) {
         1.0,
         1.0,
     ];
-    for value in values {
+    for lane in 0..N {
         // Below this, the result is no normal float any more, and next to the largest one it is nothing.
-        let x = value.max(-87.0);
+        let x = values[lane].max(-87.0);
         let doublings = (x * std::f32::consts::LOG2_E - 0.5).trunc();
         let rest = x - doublings * LN_2[0] - doublings * LN_2[1];
         let mut sum = 0.0;
         for coefficient in TAYLOR {
             sum = sum * rest + coefficient;
         }
-        *value = sum * f32::from_bits(((doublings as i32 + 127) << 23) as u32);
+        values[lane] = sum * f32::from_bits(((doublings as i32 + 127) << 23) as u32);
     }
 }
 

@@ -2,7 +2,7 @@
 
 use burn::tensor::{Tensor, TensorData};
 
-use super::{floats, for_each_chunk};
+use super::{add_products, floats, for_each_chunk};
 
 /// Pixels of a line, and channels, that are computed at a time: their sums stay in vector registers.
 const PIXELS: usize = 8;
@@ -43,10 +43,10 @@ pub(crate) fn convolve_relu(map: Tensor<4>, weight: Tensor<4>, bias: Tensor<1>, 
                 for first in (0..size[1]).step_by(PIXELS) {
                     let sums = padded.block(row, first, weight);
                     let wide = PIXELS.min(size[1] - first);
-                    for ((plane, sums), bias) in output.chunks_exact_mut(area).zip(&sums).zip(bias) {
-                        let values = &mut plane[row * size[1] + first..][..wide];
-                        for (value, sum) in values.iter_mut().zip(sums) {
-                            *value = (sum + bias).max(0.0);
+                    for channel in 0..bias.len() {
+                        let values = &mut output[channel * area + row * size[1] + first..][..wide];
+                        for pixel in 0..wide {
+                            values[pixel] = (sums[channel][pixel] + bias[channel]).max(0.0);
                         }
                     }
                 }
@@ -120,20 +120,19 @@ impl Padded {
     }
 
     /// Sums of a group of channels for the pixels of `row` from `first` on; `weight` is `[channels, 3, 3, CHANNELS]`.
-    #[inline]
+    #[inline(always)]
     fn block(&self, row: usize, first: usize, weight: &[f32]) -> [[f32; PIXELS]; CHANNELS] {
         let mut sums = [[0.0; PIXELS]; CHANNELS];
         let rows = &self.values[row * self.stride * self.channels * self.line..];
-        for (channel, weight) in weight.chunks_exact(9 * CHANNELS).enumerate() {
-            for (down, weight) in weight.chunks_exact(3 * CHANNELS).enumerate() {
+        for channel in 0..self.channels {
+            for down in 0..3 {
                 let line = &rows[(down * self.channels + channel) * self.line..][..self.line];
-                for (tap, weight) in self.taps.iter().zip(weight.as_chunks::<CHANNELS>().0) {
-                    if let Some(values) = line[tap + first..].first_chunk::<PIXELS>() {
-                        for (sums, weight) in sums.iter_mut().zip(weight) {
-                            for (sum, value) in sums.iter_mut().zip(values) {
-                                *sum += weight * value;
-                            }
-                        }
+                let weight = &weight[(channel * 3 + down) * 3 * CHANNELS..];
+                for tap in 0..3 {
+                    let values = line[self.taps[tap] + first..].first_chunk::<PIXELS>();
+                    let weight = weight[tap * CHANNELS..].first_chunk::<CHANNELS>();
+                    if let (Some(values), Some(weight)) = (values, weight) {
+                        add_products(&mut sums, weight, values);
                     }
                 }
             }

@@ -2,6 +2,10 @@
 //!
 //! They are for running a network, not for training it: they record nothing for a backward pass. Everywhere else the network is burn's operations,
 //! which the tests here compare them with.
+#![allow(
+    clippy::needless_range_loop,
+    reason = "where the page is built soon rather than small, an iterator's adapters are not inlined, and each step would be a call"
+)]
 
 mod attention;
 mod convolution;
@@ -27,6 +31,20 @@ pub(crate) fn takes<const D: usize>(tensor: &Tensor<D>) -> bool {
 fn floats<const D: usize>(tensor: Tensor<D>) -> Vec<f32> {
     let values = tensor.into_data().try_into_vec();
     values.expect("only tensors of 32-bit floats come here")
+}
+
+/// Adds the product of each factor with all values to the factor's sums.
+#[inline(always)]
+fn add_products<const FACTORS: usize, const VALUES: usize>(
+    sums: &mut [[f32; VALUES]; FACTORS],
+    factors: &[f32; FACTORS],
+    values: &[f32; VALUES],
+) {
+    for factor in 0..FACTORS {
+        for value in 0..VALUES {
+            sums[factor][value] += factors[factor] * values[value];
+        }
+    }
 }
 
 /// Calls `act` with the number of each chunk of `values`, the last of which may be shorter: on all cores, where there are threads.
