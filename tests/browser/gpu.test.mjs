@@ -20,6 +20,8 @@ after(async () => {
 
 test("a GPU process that dies costs no tile, and the map is the same", { timeout: 15 * MINUTES }, async () => {
   const page = await (await browser.newContext()).newPage();
+  const warnings = [];
+  page.on("console", (message) => warnings.push(message.text()));
   // A document of the site's origin without the page's scripts.
   await page.goto(new URL("web/icon.svg", site.url).href);
   const bytes = [...scene({ width: 130, height: 64 })];
@@ -56,6 +58,7 @@ test("a GPU process that dies costs no tile, and the map is the same", { timeout
   await chromium.send("Browser.crashGpuProcess");
   const disturbed = await began.evaluate(({ result }) => result);
 
+  assert.ok(warnings.some((text) => /A worker for tiles ended/.test(text)), "the run was over before the GPU process died");
   const { done, total, isGpuLost } = disturbed.summary;
   assert.ok(total > 2 && done === total, `${done} of ${total} tiles`);
   assert.equal(isGpuLost, false, "the browser starts its GPU process anew, and so does the run");

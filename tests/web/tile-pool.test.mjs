@@ -189,3 +189,32 @@ test("a graphics card that does not start again fails the tiles, too", async () 
   assert.ok((await outcomes).every(({ status }) => status === "rejected"));
   assert.equal(Toy.all.length, 3);
 });
+
+test("a new run has all tries again", async () => {
+  const pool = await start(1, undefined, { tilesAtOnce: 1, replacements: 1 });
+  for (let run = 0; run < 3; run += 1) {
+    pool.renew();
+    Toy.all.at(-1).reply(LOST);
+    const one = pool.forward(...tile(run));
+    await settled();
+    Toy.all.at(-1).finish();
+    assert.deepEqual([...(await one)], [2 * run]);
+  }
+  assert.equal(Toy.all.length, 4);
+});
+
+test("closing ends a worker that is still starting, and what waits for it", async () => {
+  const pool = await start(1, (worker, number) => {
+    if (number > 1) worker.postMessage = () => {};
+  }, GPU);
+  const one = pool.forward(...tile(1));
+  const outcome = assert.rejects(one);
+  await settled();
+  Toy.all[0].reply(LOST);
+  await settled();
+  assert.ok(pool.isReplacing);
+  pool.close();
+  await outcome;
+  assert.ok(Toy.all[1].ended);
+  assert.equal(Toy.all.length, 2);
+});

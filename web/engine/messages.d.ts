@@ -33,7 +33,7 @@ export type SceneSource = ({ entries: Entry[] } | { url: string; name: string })
 /** Where the model should run: `auto` takes a graphics card if it is good enough, and `webgpu` takes a software adapter too. */
 export type WantedBackend = "auto" | "cpu" | "webgpu";
 
-/** Why the model runs where it does; the last three are codes of errors that WebGPU gave. */
+/** Why the model runs where it does; the last three say what went wrong on the graphics card. */
 export type BackendReason =
   | "chosen"
   | "forced"
@@ -92,7 +92,7 @@ export interface RunSummary extends Progress {
   secs: number;
   /** How many workers computed tiles on the processor when the run began; 0 if the engine's own computed them, or the graphics card. */
   workers: number;
-  /** Whether the graphics card was lost on the way, so that the processor computed the rest, and will compute later runs. */
+  /** Whether the graphics card that the model was loaded on has been lost for good: the processor computed the rest, and computes later runs. */
   isGpuLost: boolean;
 }
 

@@ -7,6 +7,7 @@ import { EngineError } from "../engine/errors.js";
 import { chooseBackend } from "./backend.js";
 import { warpToMercator } from "./overlay.js";
 import { prepareScratchFiles, saveFile, takeScratchFile } from "./scratch-files.js";
+import { RunTiles } from "./run-tiles.js";
 import { MOST_WORKERS, TilePool, workersFor } from "./tile-pool.js";
 
 // A picture of a part costs a pass over the scene. It is drawn often enough to watch, and takes at most a tenth of the time.
@@ -16,8 +17,9 @@ const PICTURE_COST = 10;
 const PROGRESS_MS = 200;
 // One tile is read back while the next one is computed.
 const GPU_TILES_AT_ONCE = 2;
-// A graphics card that was lost is given this many more tries. After that, the processor computes.
+// A graphics card that was lost is given this many more tries in a run, after a pause. After that, the processor computes.
 const GPU_REPLACEMENTS = 2;
+const GPU_PAUSE_MS = 500;
 // A smaller scene is done before workers for its tiles have started.
 const LEAST_PIXELS_FOR_WORKERS = 1 << 19;
 
@@ -44,6 +46,12 @@ let onRow = () => {};
 let tileStart;
 /** The worker that computes tiles on the graphics card, if the model runs there. @type {TilePool | undefined} */
 let gpu;
+/** Whether the model was put on a graphics card that was lost. */
+let isGpuLost = false;
+/** Counts models, so that one that took longer to load than the next does not replace it. */
+let loads = 0;
+/** The tiles of the run that goes on. @type {RunTiles | undefined} */
+let tiles;
 /** @type {Promise<TilePool> | undefined} */
 let tilePool;
 /** How many workers it was started with. */
@@ -105,15 +113,24 @@ async function load({ backend, model: given, wasmUrl }, report) {
     startWasm(wasmUrl),
   ]);
   report({ phase: "check" });
+  loads += 1;
+  const number = loads;
   const hooks = { takeScratchFile, onRow: (/** @type {number} */ row, /** @type {number} */ rows) => onRow(row, rows) };
-  session = await Session.create(model, hooks);
+  const created = await Session.create(model, hooks);
+  refuseIfSuperseded(number);
+  session = created;
   const info = session.info();
   closeTilePool();
   gpu?.close();
   gpu = undefined;
-  tileStart = wasmModule && { module: wasmModule, model, backend: "cpu" };
-  if (choice.backend === "cpu" || !tileStart) return { ...info, backend: "cpu", reason: choice.reason, adapter: "" };
-  const pool = await TilePool.start(1, { ...tileStart, backend: "webgpu" }, { tilesAtOnce: GPU_TILES_AT_ONCE, replacements: GPU_REPLACEMENTS });
+  isGpuLost = false;
+  const module = /** @type {WebAssembly.Module} */ (wasmModule);
+  tileStart = { module, model, backend: "cpu" };
+  if (choice.backend === "cpu") return { ...info, backend: "cpu", reason: choice.reason, adapter: "" };
+  const options = { tilesAtOnce: GPU_TILES_AT_ONCE, replacements: GPU_REPLACEMENTS, pauseMs: GPU_PAUSE_MS };
+  const pool = await TilePool.start(1, { module, model, backend: "webgpu" }, options);
+  if (number !== loads) pool.close();
+  refuseIfSuperseded(number);
   if (pool.size === 0) {
     // A device that gives wrong numbers, or none, is not used; the processor gives the right ones.
     const isWrong = pool.failure?.code === "golden_tile_differs";
@@ -121,6 +138,11 @@ async function load({ backend, model: given, wasmUrl }, report) {
   }
   gpu = pool;
   return { ...info, golden: pool.golden ?? info.golden, backend: "webgpu", reason: choice.reason, adapter: choice.adapter };
+}
+
+/** @param {number} number of a model that was being loaded */
+function refuseIfSuperseded(number) {
+  if (number !== loads) throw new EngineError("superseded", "Another model was loaded meanwhile.");
 }
 
 /** Reports how far something is, every now and then and at its end. @param {(progress: Progress) => void} report */
@@ -158,14 +180,19 @@ async function open(source, report) {
  * @param {number} [count] as many as suit the device if not given
  */
 async function startTilePool(count = sceneSize[0] * sceneSize[1] < LEAST_PIXELS_FOR_WORKERS ? 0 : workersFor(navigator)) {
-  if (!Number.isInteger(count) || count < 0 || count > MOST_WORKERS) {
-    throw new EngineError("misuse", `${count} workers were asked for; it must be a whole number from 0 to ${MOST_WORKERS}.`);
-  }
+  checkWorkers(count);
   if (count !== tileCount) closeTilePool();
   if (!tileStart || count === 0) return undefined;
   tileCount = count;
   tilePool ??= TilePool.start(count, tileStart);
   return tilePool;
+}
+
+/** @param {number} count */
+function checkWorkers(count) {
+  if (!Number.isInteger(count) || count < 0 || count > MOST_WORKERS) {
+    throw new EngineError("misuse", `${count} workers were asked for; it must be a whole number from 0 to ${MOST_WORKERS}.`);
+  }
 }
 
 /** Gives back the memory of the workers that compute tiles. */
@@ -248,8 +275,21 @@ function nextTask() {
 async function run({ options, workers }, report) {
   isCancelWanted = false;
   const start = performance.now();
-  let [pool] = await Promise.all([gpu ?? startTilePool(workers), prepareScratchFiles()]);
-  const began = gpu ? "webgpu" : "cpu";
+  if (workers !== undefined) checkWorkers(workers);
+  const [ofModel, hadGpu] = [tileStart, gpu !== undefined];
+  const running = new RunTiles(
+    gpu,
+    // Those of another model that was loaded meanwhile would be wrong.
+    async () => (ofModel === tileStart ? startTilePool(workers) : undefined),
+    (lost) => {
+      if (gpu !== lost) return;
+      gpu = undefined;
+      isGpuLost = true;
+    },
+  );
+  tiles = running;
+  gpu?.renew();
+  await Promise.all([running.start(), prepareScratchFiles()]);
   let lastPicture = start;
   let pictureMs = 0;
   const hooks = {
@@ -266,29 +306,21 @@ async function run({ options, workers }, report) {
       const drawn = await bitmapOf(picture);
       report({ kind: "picture", picture: drawn }, [drawn.bitmap]);
     },
-    tileWorkers: pool?.size ?? 0,
-    async forwardTile(/** @type {Float32Array} */ input, /** @type {number} */ height, /** @type {number} */ width) {
-      if (gpu) {
-        try {
-          return await gpu.forward(input, height, width);
-        } catch {
-          // Every try to get it back failed: from here on, the processor computes.
-          gpu?.close();
-          gpu = undefined;
-          pool = await startTilePool(workers);
-        }
-      }
-      if (!pool || pool.size === 0) throw new Error("no workers");
-      return pool.forward(input, height, width);
+    get tileWorkers() {
+      return running.size;
     },
-    backend: () => (gpu ? "webgpu" : began === "cpu" ? "cpu" : "webgpu, cpu"),
+    forwardTile(/** @type {Float32Array} */ input, /** @type {number} */ height, /** @type {number} */ width) {
+      return running.forward(input, height, width);
+    },
+    devices: () => running.devices,
   };
+  const began = hadGpu ? 0 : running.workers;
   try {
     const { done, total } = await currentSession().run(options, hooks);
     const secs = (performance.now() - start) / 1000;
-    const isGpuLost = began === "webgpu" && !gpu;
-    return { done, total, cancelled: done < total, secs, workers: began === "webgpu" ? 0 : hooks.tileWorkers, isGpuLost };
+    return { done, total, cancelled: done < total, secs, workers: began, isGpuLost };
   } finally {
+    running.end();
     closeTilePool();
   }
 }
@@ -296,6 +328,7 @@ async function run({ options, workers }, report) {
 /** @type {Implementation<"cancel">} */
 function cancel() {
   isCancelWanted = true;
+  tiles?.cancel();
 }
 
 /** @type {Implementation<"layer">} */

@@ -96,6 +96,8 @@ export class TilePool {
   #idle = [];
   /** @type {((worker: TileWorker | undefined) => void)[]} */
   #queue = [];
+  /** Workers that have not passed the golden tile yet. @type {Set<TileWorker>} */
+  #starting = new Set();
   #startMessage;
   #options;
   /** @type {Promise<boolean> | undefined} */
@@ -103,17 +105,31 @@ export class TilePool {
   #isClosed = false;
   /** How the model's golden tile came out in the worker that started last. @type {import("./tile-worker.js").GoldenCheck | undefined} */
   golden;
+  #replacementsLeft;
   /** Why a worker did not start. @type {EngineError | undefined} */
   failure;
 
   /**
    * @param {Start} start
-   * @param {{newWorker?: () => WorkerLike, tilesAtOnce?: number, replacements?: number}} [options] how many tiles a worker gets at once; how many
-   *   workers are started in place of ones that ended, after which no more tiles are computed
+   * @param {{newWorker?: () => WorkerLike, tilesAtOnce?: number, replacements?: number, pauseMs?: number}} [options] how many tiles a worker gets at
+   *   once; how many workers are started in place of ones that ended, after which no more tiles are computed; how long to wait before each
    */
-  constructor(start, { newWorker = newTileWorker, tilesAtOnce = 1, replacements = 0 } = {}) {
+  constructor(start, { newWorker = newTileWorker, tilesAtOnce = 1, replacements = 0, pauseMs = 0 } = {}) {
     this.#startMessage = start;
-    this.#options = { newWorker, tilesAtOnce, replacements };
+    this.#options = { newWorker, replacements, pauseMs };
+    /** How many tiles a worker gets at once. */
+    this.tilesAtOnce = tilesAtOnce;
+    this.#replacementsLeft = replacements;
+  }
+
+  /** A new run has as many tries as the first one. */
+  renew() {
+    this.#replacementsLeft = this.#options.replacements;
+  }
+
+  /** Whether tiles wait for another worker to start. */
+  get isReplacing() {
+    return this.#replacing !== undefined;
   }
 
   /**
@@ -132,7 +148,7 @@ export class TilePool {
 
   /** How many tiles can be computed at the same time. */
   get size() {
-    return this.#all.length * this.#options.tilesAtOnce;
+    return this.#all.length * this.tilesAtOnce;
   }
 
   /** Starts another worker. @returns {Promise<boolean>} whether there is one more */
@@ -143,6 +159,7 @@ export class TilePool {
       // Where a worker may not start workers of its own, this throws.
       const started = new TileWorker(this.#options.newWorker(), () => this.#discard(started));
       worker = started;
+      this.#starting.add(worker);
       const result = await worker.ask(this.#startMessage);
       if ("golden" in result) this.golden = result.golden;
     } catch (cause) {
@@ -150,13 +167,15 @@ export class TilePool {
       this.failure = toEngineError(cause);
       worker?.worker.terminate();
       return false;
+    } finally {
+      if (worker) this.#starting.delete(worker);
     }
     if (this.#isClosed) {
       worker.worker.terminate();
       return false;
     }
     this.#all.push(worker);
-    for (let tile = 0; tile < this.#options.tilesAtOnce; tile += 1) this.#release(worker);
+    for (let tile = 0; tile < this.tilesAtOnce; tile += 1) this.#release(worker);
     return true;
   }
 
@@ -192,6 +211,7 @@ export class TilePool {
 
   /** Starts a worker in place of the last one. @returns {Promise<boolean>} whether tiles can still be computed */
   async #replace() {
+    if (this.#isClosed) return false;
     if (this.#all.length > 0) return this.#options.replacements > 0;
     this.#replacing ??= this.#startReplacement().finally(() => {
       this.#replacing = undefined;
@@ -202,9 +222,12 @@ export class TilePool {
 
   async #startReplacement() {
     let isThere = false;
-    while (!isThere && !this.#isClosed && this.#options.replacements > 0) {
-      this.#options.replacements -= 1;
-      isThere = await this.#add();
+    while (!isThere && !this.#isClosed && this.#replacementsLeft > 0) {
+      this.#replacementsLeft -= 1;
+      const { pauseMs } = this.#options;
+      // The browser may be about to start its GPU process anew.
+      if (pauseMs > 0) await new Promise((resolve) => setTimeout(resolve, pauseMs));
+      isThere = !this.#isClosed && (await this.#add());
     }
     return isThere;
   }
@@ -212,7 +235,7 @@ export class TilePool {
   /** Ends all workers; tiles that wait for one fail. */
   close() {
     this.#isClosed = true;
-    while (this.#all[0]) this.#discard(this.#all[0]);
+    for (const worker of [...this.#starting, ...this.#all]) this.#discard(worker);
     this.#giveUp();
   }
 
@@ -240,6 +263,6 @@ export class TilePool {
     worker.fail(new EngineError("no_worker", "the worker was ended"));
     this.#all = this.#all.filter((other) => other !== worker);
     this.#idle = this.#idle.filter((other) => other !== worker);
-    if (this.#all.length === 0 && this.#options.replacements === 0 && !this.#replacing) this.#giveUp();
+    if (this.#all.length === 0 && this.#replacementsLeft === 0 && !this.#replacing) this.#giveUp();
   }
 }

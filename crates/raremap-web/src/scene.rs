@@ -156,8 +156,9 @@ impl Scene {
     /// # Errors
     /// Those of [`Preview::of`], and `misuse` if a required band is not assigned.
     pub async fn preview(&self, card: &Card, options: &PreviewOptions) -> Result<ScenePreview, SessionError> {
-        let asked = self.ask();
+        // A call that is refused leaves the one before as it is.
         let (card, bands) = assigned(card, &options.bands)?;
+        let asked = self.ask();
         let preview = Preview::of(&self.image, &card, &bands, options.max_px).await?;
         let picture = Rc::new(preview.picture);
         if self.asked.get() == asked {
@@ -207,13 +208,13 @@ impl Scene {
                 "a stretch goes from one percentile to a higher one, both from 0 to 100",
             ));
         }
-        let asked = self.ask();
         let Drawn {
             own,
             own_picture,
             reduced,
             ..
         } = self.drawn()?;
+        let asked = self.ask();
         if composition.is_none()
             && let Some((picture, _)) = own_picture.filter(|(_, size)| size == max_px)
         {

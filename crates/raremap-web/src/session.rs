@@ -257,9 +257,9 @@ impl Session {
         scene.forget_pictures();
         let model = TileWorkers {
             hooks: &hooks,
-            count: hooks.tile_workers(),
             here: &self.model,
             heads: [card.architecture.num_classes(), card.architecture.num_rare()],
+            used_here: Cell::default(),
         };
         let mut watcher = WorkerHooks {
             hooks: &hooks,
@@ -267,8 +267,8 @@ impl Session {
         };
         let mut logits = run_scene(&scene.image, &model, card, &options, &mut watcher).await?;
         // Only now is it known whether the device stayed the same.
-        let backend = hooks.backend()?;
-        let notes = run_notes(card, &options, &files, &guess, &backend, &warnings, &notices);
+        let devices = model.devices()?;
+        let notes = run_notes(card, &options, &files, &guess, &devices, &warnings, &notices);
         let hooks = self.hooks.clone();
         logits.watch(Box::new(move |row, rows| {
             // Progress that cannot be reported is no reason to stop.

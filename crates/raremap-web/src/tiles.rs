@@ -1,6 +1,8 @@
 //! Tiles that other workers compute, each with a wasm instance and the model of its own: threads that need no headers from the server, and a graphics
 //! card that may be lost without taking the scene's session along.
 
+use std::cell::Cell;
+
 use burn::tensor::Device;
 use js_sys::Float32Array;
 use raremap_infer::{BurnTileModel, GOLDEN_TOLERANCE, InferError, TileLogits, TileModel, check_golden};
@@ -76,15 +78,28 @@ impl TileRunner {
 pub struct TileWorkers<'a> {
     /// Asks them.
     pub hooks: &'a RunHooks,
-    /// How many there are.
-    pub count: usize,
     /// The same model in this worker, for tiles that come back without an answer.
     pub here: &'a BurnTileModel,
     /// Channels of the two heads.
     pub heads: [usize; 2],
+    /// Whether a tile was computed in this worker.
+    pub used_here: Cell<bool>,
 }
 
 impl TileWorkers<'_> {
+    /// The devices that computed tiles, as the metadata of files names them.
+    ///
+    /// # Errors
+    /// What the worker's own function throws, which it does not in practice.
+    pub fn devices(&self) -> Result<String, SessionError> {
+        let elsewhere = self.hooks.devices()?;
+        Ok(match elsewhere.as_str() {
+            "" => "cpu".to_owned(),
+            "webgpu" if self.used_here.get() => "webgpu, cpu".to_owned(),
+            _ => elsewhere,
+        })
+    }
+
     async fn ask(&self, input: &[f32], height: usize, width: usize) -> Option<TileLogits> {
         let answer = self
             .hooks
@@ -104,18 +119,19 @@ impl TileWorkers<'_> {
 impl TileModel for TileWorkers<'_> {
     /// One more than there are workers: a tile that is ready when a worker is.
     fn tiles_at_once(&self) -> usize {
-        match self.count {
+        match self.hooks.tile_workers() {
             0 => self.here.tiles_at_once(),
             count => count + 1,
         }
     }
 
     async fn forward_tile(&self, input: Vec<f32>, height: usize, width: usize) -> Result<TileLogits, InferError> {
-        if self.count > 0
+        if self.hooks.tile_workers() > 0
             && let Some(logits) = self.ask(&input, height, width).await
         {
             return Ok(logits);
         }
+        self.used_here.set(true);
         self.here.forward_tile(input, height, width).await
     }
 }

@@ -26,7 +26,7 @@ async function startSession(model, file, tile) {
     onPicture() {},
     tileWorkers: 0,
     forwardTile: () => Promise.reject(new Error("there are no workers")),
-    backend: () => "cpu",
+    devices: () => "",
   };
   let bands;
   forward = async () => {

@@ -8,7 +8,8 @@ use serde::{Deserialize, Serialize};
 use crate::error::{Result, ensure};
 
 /// The `[loss.consistency]` section: the averaged network sees each batch turned, mirrored and shifted, and the network in training learns to
-/// say the same of each pixel. Pixels without a label count too.
+/// say the same of each pixel. Pixels without a label count too, but where a step has several batches or devices, each of these counts by its labelled
+/// pixels.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct ConsistencySection {

@@ -203,8 +203,8 @@ fn exp<const N: usize>(values: &mut [f32; N]) {
         1.0,
     ];
     for lane in 0..N {
-        // Below this, the result is no normal float any more, and next to the largest one it is nothing.
-        let x = values[lane].max(-87.0);
+        // Below this, the result is no normal float any more, and next to the largest one it is nothing. `max` would make a number of what is none.
+        let x = if values[lane] < -87.0 { -87.0 } else { values[lane] };
         let doublings = (x * std::f32::consts::LOG2_E - 0.5).trunc();
         let rest = x - doublings * LN_2[0] - doublings * LN_2[1];
         let mut sum = 0.0;
@@ -318,5 +318,8 @@ mod tests {
         let mut far = [f32::NEG_INFINITY, -1e30];
         exp(&mut far);
         assert!(far.iter().all(|&value| value < 1e-37), "{far:?}");
+        let mut none = [f32::NAN];
+        exp(&mut none);
+        assert!(none[0].is_nan());
     }
 }

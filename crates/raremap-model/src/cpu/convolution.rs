@@ -46,7 +46,9 @@ pub(crate) fn convolve_relu(map: Tensor<4>, weight: Tensor<4>, bias: Tensor<1>, 
                     for channel in 0..bias.len() {
                         let values = &mut output[channel * area + row * size[1] + first..][..wide];
                         for pixel in 0..wide {
-                            values[pixel] = (sums[channel][pixel] + bias[channel]).max(0.0);
+                            let sum = sums[channel][pixel] + bias[channel];
+                            // Not `max`, which would make a number of what is none.
+                            values[pixel] = if sum < 0.0 { 0.0 } else { sum };
                         }
                     }
                 }
