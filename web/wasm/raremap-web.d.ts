@@ -576,15 +576,15 @@ export interface RunHooks {
     onTile(done: number, total: number): Promise<AfterTile>;
     /** Called with the picture that `onTile` asked for. */
     onPicture(picture: Picture): void;
-    /** Number of workers that compute tiles; 0 if the session computes them itself. */
+    /** How many tiles the workers can compute at the same time now; 0 if the session computes them itself. */
     readonly tileWorkers: number;
     /**
      * Computes a tile in one of these workers: the logits of the main head, then those of the auxiliary head. If it fails, the session computes the
      * tile itself.
      */
     forwardTile(input: Float32Array, height: number, width: number): Promise<Float32Array>;
-    /** Where the tiles of this run were computed so far, as the metadata of files says it: `cpu`, `webgpu` or `webgpu, cpu`. */
-    backend(): string;
+    /** The devices on which workers computed tiles of this run so far: `cpu`, `webgpu` or `webgpu, cpu`; empty for none. */
+    devices(): string;
 }
 
 /**
