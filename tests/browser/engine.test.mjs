@@ -67,7 +67,7 @@ test("a scene is opened, drawn, run and measured with typed answers", { timeout:
   assert.equal(seen.certainty, "named");
   assert.match(seen.crs, /^EPSG:/);
   assert.deepEqual(seen.preview, [64, 64, [0, 0, 512, 512], null]);
-  assert.deepEqual({ ...seen.summary, secs: 0 }, { done: 9, total: 9, cancelled: false, secs: 0, workers: 0 });
+  assert.deepEqual({ ...seen.summary, secs: 0 }, { done: 9, total: 9, cancelled: false, secs: 0, workers: 0, isGpuLost: false });
   assert.equal(seen.pictures, 0);
   assert.ok(Math.abs(seen.percent - 100) < 1e-6, `${seen.percent}%`);
   assert.deepEqual(seen.noneMarked, { percent: 0, threshold: null, pixels: 0 });
