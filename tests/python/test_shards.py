@@ -84,6 +84,7 @@ def test_the_manifests_for_kubernetes_run(model_path, command, folder, tmp_path)
     assert not (tmp_path / "results/collection.json").exists()
     _, collect = manifest("collect")
     assert "3 finished before" in run(collect) and (tmp_path / "results/collection.json").exists()
-    assert collect["image"] == container["image"] and collect["resources"] == container["resources"]
+    assert all(collect[key] == container[key] for key in ("image", "resources", "env"))
+    assert {"name": "RAYON_NUM_THREADS", "value": "1"} in container["env"]
     shard = [word for word in container["command"] if word not in collect["command"]]
     assert shard == ["--shard", f"$(JOB_COMPLETION_INDEX)/{spec['completions']}", "--max-failures", "10"]
