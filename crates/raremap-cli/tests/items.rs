@@ -320,3 +320,46 @@ fn options_of_items_that_cannot_be_are_refused_before_any_scene() {
     assert!(error.contains("source_failed"), "{error}");
     assert!(!folder.join("out").exists());
 }
+
+#[test]
+fn what_is_no_earlier_result_is_never_replaced() {
+    let (_keep, folder) = fleet(1);
+    let product = folder.join("scenes/LC09");
+    fs::create_dir_all(&product).expect("a folder");
+    for band in BANDS {
+        fs::copy(folder.join(format!("{band}.tif")), product.join(format!("{band}.tif"))).expect("copies");
+    }
+    let paths = BANDS.map(|band| format!("scenes/LC09/{band}.tif"));
+    // The Item's own file is in a folder of its name, as in a catalogue of pystac; its files are elsewhere.
+    let item = folder.join("scenes/own/own.json");
+    fs::create_dir_all(folder.join("scenes/own")).expect("a folder");
+    let item = json!({
+        "id": "own", "links": [{ "rel": "self", "href": item }],
+        "assets": { "image": { "href": folder.join("scene00.tif"), "roles": ["data"] } },
+    });
+    fs::write(folder.join("scenes/own/own.json"), item.to_string()).expect("writes");
+    fs::create_dir_all(folder.join("scenes/scene00")).expect("a folder");
+    fs::write(folder.join("scenes/scene00/notes.txt"), "mine").expect("writes");
+    let lines = [json!(paths), item, json!("scene00.tif")].map(|line| line.to_string());
+    fs::write(folder.join("items.jsonl"), lines.join("\n")).expect("writes");
+    let before = content(&folder.join("scenes"));
+
+    let (code, all) = report(&folder, &[], "scenes");
+    assert_eq!((code, count(&all["failed"]), &all["done"]), (Some(0), 3, &json!([])));
+    let reasons = [
+        ("LC09", "green.tif is an input"),
+        ("own", "own.json is an input"),
+        ("scene00", "no earlier result"),
+    ];
+    for (failure, (id, reason)) in all["failed"].as_array().expect("a list").iter().zip(reasons) {
+        assert_eq!((&failure["id"], &failure["code"]), (&json!(id), &json!("misuse")));
+        assert!(
+            failure["message"].as_str().is_some_and(|text| text.contains(reason)),
+            "{failure}"
+        );
+    }
+    let mut after = content(&folder.join("scenes"));
+    after.remove(Path::new("collection.json"));
+    after.remove(Path::new("failures.json"));
+    assert!(after == before);
+}

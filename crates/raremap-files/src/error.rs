@@ -57,6 +57,12 @@ pub enum FilesError {
         /// The folder of the results.
         out: PathBuf,
     },
+    /// A result would replace a folder of something else.
+    #[error("{} is no earlier result of a scene, and would be lost: move it, or choose another folder with --out", folder.display())]
+    Occupied {
+        /// The folder.
+        folder: PathBuf,
+    },
     /// What a site was to be made of.
     #[error(
         "{} is not a built page: {reason}. `./run --release --build-only` in a clone of raremap makes one in dist/, and \"Download this site as a \
@@ -137,7 +143,7 @@ impl FilesError {
             Self::Json(_) => "json_failed",
             Self::NotAPage { .. } => "page_invalid",
             Self::SiteOccupied { .. } => "site_occupied",
-            Self::Overwrites { .. } | Self::UnknownPixelSize | Self::Device(_) => "misuse",
+            Self::Overwrites { .. } | Self::Occupied { .. } | Self::UnknownPixelSize | Self::Device(_) => "misuse",
         }
     }
 

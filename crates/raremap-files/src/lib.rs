@@ -11,7 +11,7 @@ mod site;
 pub use error::FilesError;
 pub use fleet::{
     FleetFailure, FleetObserver, FleetOptions, FleetPlan, FleetReport, FleetScene, FleetStep, Shard, finish_fleet,
-    fleet_scenes, map_scene, plan_fleet, run_fleet,
+    fleet_scenes, map_scene, plan_fleet, run_fleet, write_failures,
 };
 pub use inspect::{Inspected, InspectedModel, InspectedScene, inspect};
 pub use model::Model;

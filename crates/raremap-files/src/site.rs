@@ -178,8 +178,14 @@ fn write_folder(folder: &Path, files: &[(&str, &[u8])]) -> io::Result<()> {
         std::fs::rename(&folder, &old)?;
     }
     let placed = std::fs::rename(&new, &folder);
-    if placed.is_err() && is_replaced {
-        std::fs::rename(&old, &folder)?;
+    if let Err(error) = &placed
+        && is_replaced
+        && std::fs::rename(&old, &folder).is_err()
+    {
+        // Nobody but the caller can bring it back.
+        let _ = temporary.keep();
+        let message = format!("{error}; the earlier site is now {}", old.display());
+        return Err(io::Error::new(error.kind(), message));
     }
     placed
 }

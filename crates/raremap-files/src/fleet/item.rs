@@ -12,6 +12,9 @@ use sha2::{Digest, Sha256};
 
 use crate::predict::PredictOptions;
 
+/// How the address of a file begins.
+const FILE: &str = "file://";
+
 /// A scene of a fleet.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct FleetScene {
@@ -19,7 +22,7 @@ pub struct FleetScene {
     pub id: String,
     /// Its files, as absolute paths or addresses.
     pub(super) inputs: Vec<PathBuf>,
-    /// Address of the STAC Item that it comes from.
+    /// Address or path of the STAC Item that it comes from, without a signature.
     pub(super) source: Option<String>,
     /// Which of the Item's assets is which band, unless the caller says so.
     pub(super) bands: Option<String>,
@@ -49,6 +52,18 @@ impl FleetScene {
         }
     }
 
+    /// Its files without the signatures of their addresses, which nobody else is to know.
+    pub(super) fn unsigned_inputs(&self) -> Vec<PathBuf> {
+        let unsigned = self.inputs.iter().map(|path| without_query(path).to_owned());
+        unsigned.collect()
+    }
+
+    /// The file of the STAC Item that it comes from, if it is one here.
+    pub(super) fn source_path(&self) -> Option<PathBuf> {
+        let source = self.source.as_deref()?;
+        path_of(source, None).ok().filter(|path| !is_address(path))
+    }
+
     /// How to map it, if the caller asks for `asked`.
     pub(super) fn options(&self, asked: &PredictOptions) -> PredictOptions {
         let mut options = asked.clone();
@@ -63,7 +78,7 @@ impl FleetScene {
     }
 }
 
-/// The scenes that `items` name, in the order of their ids, each once. An item is a path, or as JSON a path, a list of the paths of one
+/// The scenes that `items` name, in the order of their ids, each once, and all items that are none. An item is a path, or as JSON a path, a list of the paths of one
 /// product, or a STAC Item.
 pub fn fleet_scenes<'i>(
     items: impl IntoIterator<Item = &'i str>,
@@ -185,7 +200,8 @@ impl StacItem {
     /// The scene of its assets; `None` if it has none.
     fn scene(mut self, id: String, card: &Card) -> Result<Option<FleetScene>, String> {
         let mut links = self.links.into_iter().flatten();
-        let source = links.find(|link| link.rel == "self").map(|link| link.href);
+        let source = links.find(|link| link.rel == "self");
+        let source = source.map(|link| without_query(Path::new(&link.href)).to_string_lossy().into_owned());
         self.assets.retain(|_, asset| asset.is_data());
         if self.assets.is_empty() {
             return Ok(None);
@@ -215,7 +231,7 @@ impl StacItem {
         Ok(Some(FleetScene {
             id,
             inputs,
-            source: source.clone(),
+            source,
             bands,
             datetime: datetime.transpose()?,
         }))
@@ -246,14 +262,19 @@ fn assigned<'a>(assets: &'a BTreeMap<String, Asset>, card: &'a Card) -> Option<V
 
 /// An absolute path or an address; relative ones begin at the Item, or at the working directory.
 fn path_of(href: &str, item: Option<&str>) -> Result<PathBuf, String> {
-    let without_scheme = |address: &str| address.strip_prefix("file://").unwrap_or(address).to_owned();
-    let (own, base) = (without_scheme(href), item.map(without_scheme));
-    let folder = base.as_deref().and_then(|base| Path::new(base).parent());
-    let path = match own.contains("://") {
-        true => PathBuf::from(&own),
-        false => folder
-            .unwrap_or(Path::new(""))
-            .join(own.strip_prefix("./").unwrap_or(&own)),
+    // A query may hold another address.
+    let is_relative = !href.split('?').next().is_some_and(|path| path.contains("://"));
+    let path = match item.filter(|_| is_relative) {
+        Some(item) if is_address(Path::new(item)) => PathBuf::from(joined(item, href)),
+        // What is relative to an address of a file is a part of one, too.
+        Some(item) if item.starts_with(FILE) => path_of_file(&joined(item, href))?,
+        _ if href.starts_with(FILE) => path_of_file(href)?,
+        item => {
+            let folder = item.and_then(|item| Path::new(item).parent());
+            folder
+                .unwrap_or(Path::new(""))
+                .join(href.strip_prefix("./").unwrap_or(href))
+        }
     };
     if is_address(&path) {
         return Ok(path);
@@ -264,7 +285,60 @@ fn path_of(href: &str, item: Option<&str>) -> Result<PathBuf, String> {
             path.display()
         ));
     }
-    std::path::absolute(&path).map_err(|error| format!("{own:?} is not a path: {error}"))
+    std::path::absolute(&path).map_err(|error| format!("{href:?} is not a path: {error}"))
+}
+
+/// The address that `href` leads to from the one of an Item, whose query is no part of its place.
+fn joined(item: &str, href: &str) -> String {
+    let (scheme, rest) = item.split_once("://").unwrap_or_default();
+    if href.starts_with("//") {
+        return format!("{scheme}:{href}");
+    }
+    let place = rest.split(['?', '#']).next().unwrap_or_default();
+    let (host, folders) = place.split_once('/').unwrap_or((place, ""));
+    let (path, query) = href.split_at(href.find(['?', '#']).unwrap_or(href.len()));
+    let mut segments: Vec<&str> = Vec::new();
+    if !path.starts_with('/') {
+        segments.extend(folders.split('/'));
+        // The Item's own name.
+        segments.pop();
+    }
+    for segment in path.strip_prefix('/').unwrap_or(path).split('/') {
+        match segment {
+            "." => {}
+            ".." => drop(segments.pop()),
+            name => segments.push(name),
+        }
+    }
+    format!("{scheme}://{host}/{}{query}", segments.join("/"))
+}
+
+/// The path of an address of a file, in which bytes may be written as `%20`.
+fn path_of_file(address: &str) -> Result<PathBuf, String> {
+    let path = address.strip_prefix(FILE).unwrap_or(address);
+    let path = path.strip_prefix("localhost").unwrap_or(path);
+    // On Windows, the letter of the drive follows.
+    let path = if cfg!(windows) {
+        path.trim_start_matches('/')
+    } else {
+        path
+    };
+    let mut bytes = Vec::new();
+    let mut rest = path.as_bytes();
+    while let [byte, after @ ..] = rest {
+        let code = after
+            .get(..2)
+            .filter(|digits| *byte == b'%' && digits.iter().all(u8::is_ascii_hexdigit));
+        let code = code.and_then(|digits| u8::from_str_radix(std::str::from_utf8(digits).ok()?, 16).ok());
+        bytes.push(code.unwrap_or(*byte));
+        rest = if code.is_some() {
+            after.get(2..).unwrap_or_default()
+        } else {
+            after
+        };
+    }
+    let path = String::from_utf8(bytes).map_err(|_| format!("{address} is not UTF-8"))?;
+    Ok(path.into())
 }
 
 fn name_of(path: &Path) -> String {
@@ -306,28 +380,31 @@ fn folder_name(name: &str) -> String {
     }
 }
 
-/// Tells scenes of one name apart by their files. Their order does not matter, so that a later call finds them again.
+/// Tells scenes of one name apart by their files. Their order does not matter, so that a later call finds them again, and neither do signatures.
 fn with_own_ids(scenes: Vec<Result<FleetScene, FleetFailure>>) -> Vec<Result<FleetScene, FleetFailure>> {
-    let id_of = |scene: &Result<FleetScene, FleetFailure>| match scene {
-        Ok(scene) => scene.id.clone(),
-        Err(failure) => failure.id.clone(),
-    };
-    let mut counts = BTreeMap::<String, usize>::new();
-    for scene in &scenes {
-        *counts.entry(id_of(scene)).or_default() += 1;
+    let mut named = BTreeMap::<String, BTreeMap<Vec<PathBuf>, FleetScene>>::new();
+    let mut all = Vec::new();
+    for scene in scenes {
+        match scene {
+            Ok(scene) => {
+                let same_name = named.entry(scene.id.clone()).or_default();
+                same_name.entry(scene.unsigned_inputs()).or_insert(scene);
+            }
+            Err(failure) => all.push((failure.id.clone(), Err(failure))),
+        }
     }
-    let apart = scenes.into_iter().map(|scene| {
-        let count = counts.get(&id_of(&scene)).copied();
-        scene.map(|mut scene| {
-            if count > Some(1) {
-                let paths: Vec<_> = scene.inputs.iter().map(|path| path.to_string_lossy()).collect();
+    for same_name in named.into_values() {
+        let is_alone = same_name.len() == 1;
+        for (inputs, mut scene) in same_name {
+            if !is_alone {
+                let paths: Vec<_> = inputs.iter().map(|path| path.to_string_lossy()).collect();
                 let digest = Sha256::digest(paths.join("\n").as_bytes());
                 let suffix: String = digest.iter().take(4).map(|byte| format!("{byte:02x}")).collect();
                 scene.id = format!("{}-{suffix}", scene.id);
             }
-            scene
-        })
-    });
-    let unique: BTreeMap<String, _> = apart.map(|scene| (id_of(&scene), scene)).collect();
-    unique.into_values().collect()
+            all.push((scene.id.clone(), Ok(scene)));
+        }
+    }
+    all.sort_by(|(a, _), (b, _)| a.cmp(b));
+    all.into_iter().map(|(_, scene)| scene).collect()
 }

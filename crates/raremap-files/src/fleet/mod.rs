@@ -16,8 +16,8 @@ use serde::Serialize;
 use crate::error::FilesError;
 use crate::model::Model;
 use crate::predict::{Observer, PredictOptions};
-pub use folder::{finish_fleet, map_scene};
-use folder::{is_done, make_folder, remove_left_overs, write_failures};
+pub use folder::{finish_fleet, map_scene, write_failures};
+use folder::{is_done, make_folder, remove_left_overs};
 pub use item::{FleetFailure, FleetScene, fleet_scenes};
 
 /// A part of the scenes: every `count`-th, from the `index`-th, which counts from 0.

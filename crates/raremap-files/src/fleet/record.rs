@@ -12,7 +12,7 @@ use crate::model::Model;
 use crate::predict::PredictOptions;
 
 /// The file in the folder of a finished scene.
-const NAME: &str = "scene.json";
+pub(super) const NAME: &str = "scene.json";
 
 /// What a finished scene was made from.
 #[derive(Serialize, Deserialize)]
@@ -25,17 +25,23 @@ struct Record {
 
 /// Whether the results in `folder` are those of the scene, the model and the options that `digest` stands for.
 pub(super) fn is_finished(folder: &Path, digest: &str) -> bool {
-    let Ok(text) = std::fs::read(folder.join(NAME)) else {
-        return false;
-    };
-    serde_json::from_slice::<Record>(&text).is_ok_and(|record| record.digest == digest)
+    read_record(folder).is_some_and(|record| record.digest == digest)
+}
+
+/// Whether the folder is a finished scene, of whatever.
+pub(super) fn has_record(folder: &Path) -> bool {
+    read_record(folder).is_some()
+}
+
+fn read_record(folder: &Path) -> Option<Record> {
+    serde_json::from_slice(&std::fs::read(folder.join(NAME)).ok()?).ok()
 }
 
 /// Says in `folder` what its results were made from.
 pub(super) fn write_record(folder: &Path, scene: &FleetScene, digest: &str) -> Result<(), FilesError> {
     let record = Record {
         id: scene.id.clone(),
-        inputs: scene.inputs.clone(),
+        inputs: scene.unsigned_inputs(),
         source: scene.source.clone(),
         digest: digest.to_owned(),
     };
@@ -43,9 +49,14 @@ pub(super) fn write_record(folder: &Path, scene: &FleetScene, digest: &str) -> R
 }
 
 /// Stands for everything that a scene's results depend on, without reading the scene: the version of this library, the model, the device, the
-/// options, and the names, sizes and times of the files.
+/// options, and the names, sizes and times of the files. The signature of an address is no part of it: a later list may have another one.
 pub(super) fn digest_of(scene: &FleetScene, model: &Model, options: &PredictOptions) -> Result<String, FilesError> {
-    let files: Vec<_> = scene.inputs.iter().flat_map(|path| below(path)).map(stamp).collect();
+    let files: Vec<_> = scene
+        .unsigned_inputs()
+        .iter()
+        .flat_map(|path| below(path))
+        .map(stamp)
+        .collect();
     let content = serde_json::to_vec(&(
         env!("CARGO_PKG_VERSION"),
         model.sha256(),

@@ -5,6 +5,7 @@ use std::fs;
 use raremap_testing::card;
 use serde_json::json;
 
+use super::folder::{Partial, check_whole};
 use super::*;
 
 fn scenes(items: &[String]) -> Vec<Result<FleetScene, FleetFailure>> {
@@ -114,7 +115,7 @@ fn files_may_be_on_a_server() {
         inputs(&item),
         [
             "https://host/cat/g.tif?key=1",
-            "https://host/cat/../r.tif",
+            "https://host/r.tif",
             "https://other/n.tif"
         ]
     );
@@ -156,6 +157,71 @@ fn scenes_of_one_name_are_told_apart_whatever_their_order() {
     assert_eq!(apart.len(), 3, "{apart:?}");
     assert!(apart[0].starts_with("scene-") && apart[1].starts_with("scene-") && apart[0] != apart[1]);
     assert_eq!(apart, ids(&["/a/scene.tif", "/b/scene.tif", "/z.tif"]));
+    assert_eq!(ids(&["/a/scene.tif", "/a/scene.tif"]), ["scene"]);
+    let signed = ["https://host/a/b.tif?key=1", "https://host/a/b.tif?key=2"];
+    assert_eq!(ids(&signed), ["b"]);
+    let other = "https://host/c/b.tif?key=1";
+    assert_eq!(ids(&[signed[0], other]), ids(&[other, signed[1]]));
+}
+
+#[test]
+fn every_item_that_is_no_scene_is_listed() {
+    let empty = |id: &str| json!({ "id": id, "assets": {} }).to_string();
+    let items = [
+        empty("x"),
+        json!({ "assets": 3 }).to_string(),
+        empty("x"),
+        json!({}).to_string(),
+    ];
+    let ids: Vec<_> = scenes(&items)
+        .into_iter()
+        .map(|scene| scene.expect_err("no scene").id)
+        .collect();
+    assert_eq!(ids, ["scene", "scene", "x", "x"]);
+    let items = [empty("a"), "/data/a.tif".into()];
+    let scenes = scenes(&items);
+    assert!(
+        scenes.len() == 2 && scenes.iter().flatten().all(|scene| scene.id == "a"),
+        "{scenes:?}"
+    );
+}
+
+#[test]
+fn links_are_joined_as_addresses() {
+    let joined = |base: &str, href: &str| {
+        let item = json!({ "id": "item", "links": [{ "rel": "self", "href": base }],
+                           "assets": { "image": { "href": href, "roles": ["data"] } } });
+        let scene = scene(item);
+        let source = scene.source.clone().unwrap_or_default();
+        assert!(!source.contains("key"), "{source}");
+        scene.inputs[0].to_string_lossy().into_owned()
+    };
+    let base = "https://host/cat/deep/item.json?key=x/y";
+    assert_eq!(joined(base, "/b.tif?key=2"), "https://host/b.tif?key=2");
+    assert_eq!(joined(base, "../b.tif"), "https://host/cat/b.tif");
+    assert_eq!(joined(base, "../../../b.tif"), "https://host/b.tif");
+    assert_eq!(
+        joined(base, "b.tif?from=https://x/y"),
+        "https://host/cat/deep/b.tif?from=https://x/y"
+    );
+    assert_eq!(joined(base, "//other/b.tif"), "https://other/b.tif");
+    assert_eq!(joined(base, "./b.tif"), "https://host/cat/deep/b.tif");
+    assert_eq!(joined(base, "https://other/a/../b.tif"), "https://other/a/../b.tif");
+    assert_eq!(joined("file:///my%20cat/item.json", "b%20c.tif"), "/my cat/b c.tif");
+    assert_eq!(joined("file:///cat/item.json", "file:///d/b%20c.tif"), "/d/b c.tif");
+    assert_eq!(joined("file:///cat/item.json", "100%.tif"), "/cat/100%.tif");
+    assert_eq!(joined("/my%20cat/item.json", "b.tif"), "/my%20cat/b.tif");
+}
+
+#[test]
+fn a_record_holds_no_signature() {
+    let folder = tempfile::tempdir().expect("a folder");
+    record::write_record(folder.path(), &scene("https://host/a.tif?key=secret"), "digest").expect("writes");
+    let text = fs::read_to_string(folder.path().join("scene.json")).expect("reads");
+    assert!(
+        text.contains("https://host/a.tif") && !text.contains("secret"),
+        "{text}"
+    );
 }
 
 #[test]
@@ -185,4 +251,50 @@ fn what_a_killed_job_left_is_removed_if_it_is_of_these_scenes() {
         .collect();
     left.sort();
     assert_eq!(left, [".partial-a-b-Kk8sQ1", "a", "other"]);
+}
+
+#[test]
+fn a_folder_that_a_process_is_at_work_in_is_not_removed() {
+    let out = tempfile::tempdir().expect("a folder");
+    let own = [scene("/data/a.tif")];
+    let partial = Partial::new(out.path(), "a").expect("a folder");
+    assert!(remove_left_overs(out.path(), &own).expect("looks").is_empty());
+    assert_eq!(fs::read_dir(out.path()).expect("a folder").count(), 1);
+    drop(partial);
+    assert_eq!(fs::read_dir(out.path()).expect("a folder").count(), 0);
+    // A killed process leaves the file, but not the lock.
+    fs::create_dir(out.path().join(".partial-a-x7Gh2k")).expect("a folder");
+    fs::write(out.path().join(".partial-a-x7Gh2k/lock"), "").expect("a file");
+    assert_eq!(remove_left_overs(out.path(), &own).expect("removes").len(), 1);
+    assert_eq!(fs::read_dir(out.path()).expect("a folder").count(), 0);
+}
+
+#[test]
+fn a_result_without_one_of_its_files_is_refused() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let names = ["mask.tif".into(), "summary.json".into()];
+    for missing in ["mask.tif", "summary.json", "scene.json"] {
+        for name in ["mask.tif", "summary.json", "scene.json"] {
+            fs::write(folder.path().join(name), "").expect("writes");
+        }
+        check_whole(folder.path(), &names).expect("it is whole");
+        fs::remove_file(folder.path().join(missing)).expect("removes");
+        let error = check_whole(folder.path(), &names).expect_err("it is not whole");
+        assert!(error.code() == "write_failed" && error.sentence().contains(missing));
+    }
+}
+
+#[test]
+fn an_older_result_stays_if_the_new_one_cannot_take_its_place() {
+    let out = tempfile::tempdir().expect("a folder");
+    let place = out.path().join("a");
+    fs::create_dir(&place).expect("a folder");
+    fs::write(place.join("mask.tif"), "old").expect("writes");
+    let partial = Partial::new(out.path(), "a").expect("a folder");
+    let error = partial
+        .take_place(&out.path().join("absent"), &place)
+        .expect_err("there is no new one");
+    assert_eq!(error.code(), "write_failed");
+    assert_eq!(fs::read_to_string(place.join("mask.tif")).expect("reads"), "old");
+    assert_eq!(fs::read_dir(out.path()).expect("a folder").count(), 1);
 }

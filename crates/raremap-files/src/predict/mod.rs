@@ -26,7 +26,7 @@ use serde_json::json;
 use crate::error::{Context, FilesError};
 use crate::model::Model;
 use input::{InputScene, Opened, open_scene};
-use output::{check_folder, refuse_inputs, scratch_in, write_all, write_summary};
+use output::{SUMMARY, check_folder, refuse_inputs, scratch_in, write_all, write_summary};
 pub use report::{Options, Report, Resampled, Timings};
 
 /// More bytes of logits than this go to a temporary file.
@@ -146,7 +146,7 @@ pub fn predict(
     Ok(Prediction { report, summary })
 }
 
-/// As [`predict`], but nothing in the files depends on who makes them, when, or in which folder.
+/// As [`predict`], but nothing in the files depends on who makes them, when, or in which folder. Returns their names.
 ///
 /// # Errors
 /// Those of [`predict`].
@@ -156,13 +156,14 @@ pub(crate) fn predict_repeatably(
     out: &Path,
     options: &PredictOptions,
     observer: &mut dyn Observer,
-) -> Result<(), FilesError> {
+) -> Result<Vec<PathBuf>, FilesError> {
     let mut report = run(model, inputs, out, options, observer)?;
     report.timings = None;
     let names = report.outputs.iter().filter_map(|path| path.file_name());
     report.outputs = names.map(PathBuf::from).collect();
     write_summary(out, &report)?;
-    Ok(())
+    report.outputs.push(SUMMARY.into());
+    Ok(report.outputs)
 }
 
 /// Makes all files but the summary.
@@ -312,7 +313,7 @@ async fn map(
     Ok(Report {
         model: json!({ "path": model.path(), "name": card.name, "sha256": model.sha256() }),
         input: json!({
-            "paths": inputs,
+            "paths": inputs.iter().map(|path| without_query(path)).collect::<Vec<_>>(),
             "bands": band_list(&scene),
             "width": info.width,
             "height": info.height,

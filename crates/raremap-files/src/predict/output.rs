@@ -10,7 +10,7 @@ use super::report::Report;
 use crate::error::{Context, FilesError};
 
 /// What a run did. It is written last: where it is, the other files are.
-const SUMMARY: &str = "summary.json";
+pub const SUMMARY: &str = "summary.json";
 
 /// Refuses to overwrite or delete a file that is read: any file of a run, whether or not this run makes it, replaces one of its name.
 pub fn refuse_inputs<'p>(out: &Path, inputs: impl Iterator<Item = &'p Path>) -> Result<(), FilesError> {
