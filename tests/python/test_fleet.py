@@ -122,6 +122,9 @@ def test_too_many_failures_end_the_call_and_a_later_one_goes_on(model, scenes, c
     with pytest.raises(raremap.fleet.TooManyFailures) as raised:
         raremap.fleet.predict(items, model, tmp_path / "out", client, **OPTIONS, retries=0, max_failures=1)
     assert raised.value.code == "too_many_failures" and len(raised.value.report.failed) == 2
+    listed = json.loads((tmp_path / "out/failures.json").read_text())
+    assert [failure["id"] for failure in listed] == sorted(failure.id for failure in raised.value.report.failed)
+    assert not (tmp_path / "out/collection.json").exists()
     report = raremap.fleet.predict(items, model, tmp_path / "out", client, **OPTIONS, retries=0, max_failures=3)
     assert len(report.done) + len(report.skipped) == 4 and len(report.failed) == 3
 
@@ -271,3 +274,9 @@ def test_scenes_of_one_name_do_not_overwrite_each_other(model, client, tmp_path)
     assert len(report.done) == 2 and all(name.startswith("scene-") for name in report.done)
     masks = [(tmp_path / "out" / name / "mask.tif").read_bytes() for name in report.done]
     assert masks[0] != masks[1] and np.frombuffer(masks[0], np.uint8).size > 100
+
+
+def test_a_system_may_not_say_how_many_cores_are_for_this_process(monkeypatch):
+    for name in ("process_cpu_count", "sched_getaffinity"):
+        monkeypatch.delattr(os, name, raising=False)
+    assert raremap.fleet._cores() == os.cpu_count()

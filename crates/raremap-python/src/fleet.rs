@@ -79,10 +79,22 @@ pub(crate) fn finish_fleet(
     failures: Vec<SceneFailure>,
     title: String,
 ) -> PyResult<PathBuf> {
+    let failures = listed(failures);
+    let collection = py.detach(|| raremap_files::finish_fleet(&out, &ids, &failures, &title));
+    Ok(collection.map_err(Failure::from)?)
+}
+
+/// Lists the failed scenes, in a folder whose collection is not written.
+#[pyfunction]
+pub(crate) fn write_failures(py: Python<'_>, out: PathBuf, failures: Vec<SceneFailure>) -> PyResult<()> {
+    let failures = listed(failures);
+    let written = py.detach(|| raremap_files::write_failures(&out, &failures));
+    Ok(written.map_err(Failure::from)?)
+}
+
+fn listed(failures: Vec<SceneFailure>) -> Vec<FleetFailure> {
     let failures = failures
         .into_iter()
         .map(|(id, code, message)| FleetFailure { id, code, message });
-    let failures: Vec<FleetFailure> = failures.collect();
-    let collection = py.detach(|| raremap_files::finish_fleet(&out, &ids, &failures, &title));
-    Ok(collection.map_err(Failure::from)?)
+    failures.collect()
 }

@@ -48,7 +48,7 @@ class Report:
 
 
 class TooManyFailures(_native.RaremapError):
-    """More scenes failed than ``max_failures`` allows. ``report`` says what was done; a later call goes on from there."""
+    """More scenes failed than ``max_failures`` allows. ``report`` says what was done, and ``out/failures.json`` what failed; a later call goes on from there."""
 
     code = "too_many_failures"
 
@@ -124,8 +124,7 @@ def predict(
             finally:
                 running.cancel(list(futures))
     report.done.sort()
-    failures = [(failure.id, failure.code, failure.message) for failure in report.failed]
-    _native.finish_fleet(folder, report.done + report.skipped, failures, title)
+    _native.finish_fleet(folder, report.done + report.skipped, _listed(report), title)
     return report
 
 
@@ -136,13 +135,19 @@ def _client(client: Client | None) -> Iterator[Client]:
         return
     from dask.distributed import Client, LocalCluster
 
-    cores = os.process_cpu_count() if hasattr(os, "process_cpu_count") else len(os.sched_getaffinity(0))
     # One scene a core: the network's own threads gain less.
     cluster = LocalCluster(
-        n_workers=cores, threads_per_worker=1, dashboard_address=":0", env={"RAYON_NUM_THREADS": "1"}
+        n_workers=_cores(), threads_per_worker=1, dashboard_address=":0", env={"RAYON_NUM_THREADS": "1"}
     )
     with cluster, Client(cluster) as own:
         yield own
+
+
+def _cores() -> int:
+    """The cores that this process may use, where the system says so; else all."""
+    if hasattr(os, "process_cpu_count"):
+        return os.process_cpu_count() or 1
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def _options(model: Model, options: dict[str, Any]) -> dict[str, Any]:
@@ -166,8 +171,14 @@ def _json(item: Any) -> str:
 
 def _check_failures(report: Report, most: int | None) -> None:
     if most is not None and len(report.failed) > most:
+        _native.write_failures(report.collection.parent, _listed(report))
         last = report.failed[-1]
         raise TooManyFailures(f"{len(report.failed)} scenes failed, the last one {last.id}: {last.message}", report)
+
+
+def _listed(report: Report) -> list[tuple[str, str, str]]:
+    """The failures, as the native module takes them."""
+    return [(failure.id, failure.code, failure.message) for failure in report.failed]
 
 
 def _run(model: Model, scene: str, out: str, options: dict[str, Any]) -> tuple[Failed | None, bool, str]:
