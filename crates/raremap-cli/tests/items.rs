@@ -20,7 +20,7 @@ const BANDS: [&str; 3] = ["green", "red", "nir"];
 /// Land with a lake, 64 pixels high; what it looks like depends on `number`.
 fn write_scene(path: &Path, number: usize, bands: &[&str]) {
     let (height, width) = (64, 70 + number);
-    let is_lake = |pixel: usize| (pixel % width) / 8 % (3 + number % 4) == 0;
+    let is_lake = |pixel: usize| ((pixel % width) / 8).is_multiple_of(3 + number % 4);
     let noise = |pixel: usize| ((pixel * 7919 + number * 104_729) % 97) as u16;
     let plane = |band: &str| -> Vec<u16> {
         let [land, water] = match band {

@@ -205,10 +205,10 @@ fn serve(folder: &Path) -> String {
                 stream.write_all(absent).ok();
                 continue;
             };
-            let ranges = lines
+            let mut ranges = lines
                 .iter()
                 .filter_map(|line| line.to_lowercase().strip_prefix("range: bytes=").map(str::to_owned));
-            let range = ranges.last().expect("a range");
+            let range = ranges.next_back().expect("a range");
             let (start, end) = range.split_once('-').expect("two ends");
             let start: usize = start.parse().expect("a number");
             let end = file.len().min(end.parse::<usize>().expect("a number") + 1);
