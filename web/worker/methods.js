@@ -321,6 +321,7 @@ async function run({ options, workers }, report) {
     return { done, total, cancelled: done < total, secs, workers: began, isGpuLost };
   } finally {
     running.end();
+    if (tiles === running) tiles = undefined;
     closeTilePool();
   }
 }
