@@ -117,10 +117,13 @@ impl SampleStore {
 
     /// The first `count` samples, or all if there are fewer.
     pub fn first(&self, count: usize) -> Self {
-        Self {
+        let mut first = Self {
             held: self.held.iter().take(count).cloned().collect(),
-            ..self.clone()
-        }
+            file: self.file.clone(),
+            ..Self::within(self.limit_bytes)
+        };
+        first.retain(&[]);
+        first
     }
 
     /// Adds the samples of another store.
@@ -240,7 +243,11 @@ mod tests {
             store.append(other);
             let kept: Vec<usize> = store.iter().map(|sample| sample.expect("reads").height - 2).collect();
             assert_eq!(kept, [1, 2, 4, 0], "{limit}");
-            assert_eq!(store.first(2).len(), 2);
+            let first = store.first(2);
+            let expected = (1..3).map(|index| size_bytes(&sample(index))).sum::<u64>();
+            assert_eq!(first.len(), 2);
+            assert!(first.memory_bytes() <= expected, "of these two alone");
+            assert_eq!(first.memory_bytes() == expected, limit == u64::MAX);
         }
     }
 
