@@ -71,7 +71,13 @@ fn the_tutorial_works_as_it_is_written() {
         }
     }
     assert_eq!(commands, 9, "a command was added or is not found any more");
-    for made in ["splits.csv", "runs/my-land/report.html", "my-land.raremap", "report.html", "results/mask.tif"] {
+    for made in [
+        "splits.csv",
+        "runs/my-land/report.html",
+        "my-land.raremap",
+        "report.html",
+        "results/mask.tif",
+    ] {
         assert!(folder.join(made).exists(), "{made}");
     }
 }

@@ -73,9 +73,9 @@ pub struct Attention {
     pub reduction: Option<SequenceReduction>,
     /// Checkpoint name `output.dense`.
     pub output: Linear,
-    heads: usize,
+    pub(crate) heads: usize,
     /// Tokens along a window's edge; none for one window of everything.
-    window: Option<usize>,
+    pub(crate) window: Option<usize>,
 }
 
 impl Attention {

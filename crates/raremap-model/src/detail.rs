@@ -68,7 +68,7 @@ pub struct FoldedDetailPath {
     /// `[to]`
     biases: Vec<Tensor<1>>,
     /// `[decoder_dim, detail_dim, 1, 1]`
-    project: Tensor<4>,
+    pub(crate) project: Tensor<4>,
 }
 
 impl FoldedDetailPath {
@@ -91,12 +91,17 @@ impl FoldedDetailPath {
         }
     }
 
+    /// Weight, bias and stride of the 3 x 3 convolutions, in order.
+    pub(crate) fn convolutions(&self) -> impl Iterator<Item = (Tensor<4>, Tensor<1>, usize)> {
+        let layers = self.weights.iter().zip(&self.biases).zip(STRIDES);
+        layers.map(|((weight, bias), stride)| (weight.clone(), bias.clone(), stride))
+    }
+
     /// # Shapes
     /// As [`DetailPath::forward`].
     pub fn forward(&self, input: Tensor<4>) -> Tensor<4> {
         let mut map = input;
-        for ((weight, bias), stride) in self.weights.iter().zip(&self.biases).zip(STRIDES) {
-            let (weight, bias) = (weight.clone(), bias.clone());
+        for (weight, bias, stride) in self.convolutions() {
             map = if cpu::takes(&map) {
                 cpu::convolve_relu(map, weight, bias, stride)
             } else {

@@ -54,6 +54,8 @@ impl Stage {
 pub struct MixTransformer {
     /// From fine to coarse.
     pub stages: Vec<Stage>,
+    /// Of the layer norms of the blocks and stages, and of those of patch embeddings and reductions.
+    pub(crate) epsilons: [f64; 2],
 }
 
 impl MixTransformer {
@@ -76,7 +78,10 @@ impl MixTransformer {
                     .init(device),
             })
             .collect();
-        Self { stages }
+        Self {
+            stages,
+            epsilons: [config.norm_eps, config.embed_norm_eps],
+        }
     }
 
     /// # Shapes

@@ -20,6 +20,8 @@ mod embed;
 mod encoder;
 mod error;
 mod folded;
+#[cfg(feature = "gpu")]
+mod gpu;
 mod keys;
 mod mix_ffn;
 mod network;

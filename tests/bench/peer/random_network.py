@@ -98,7 +98,7 @@ def parameters(shape, random):
 
 def card(shape, seed):
     bands = [f"band_{number}" for number in range(1, shape["in_channels"] + 1)]
-    classes = [{"value": value, "name": f"class_{value}", "color_hint": f"{value * 30:02X}" * 3} for value in range(shape["num_classes"])]
+    classes = [{"value": value, "name": f"class_{value}", "color_hint": f"{value * 30 % 256:02X}" * 3} for value in range(shape["num_classes"])]
     layer = {"data_type": "float32", "dim_order": ["batch", "channel", "height", "width"]}
     return {
         "type": "Feature",

@@ -1,0 +1,316 @@
+//! Tensors on a GPU, and the kernels as functions of them.
+
+use burn::tensor::{DType, Shape, Tensor};
+use burn_cubecl::Cube;
+use burn_cubecl::cubecl::calculate_cube_count_elemwise;
+use burn_cubecl::cubecl::client::Client;
+use burn_cubecl::cubecl::prelude::{CubeCount, CubeDim};
+use burn_cubecl::kernel::into_contiguous;
+use burn_cubecl::ops::numeric::empty_device_contiguous_dtype;
+use burn_cubecl::tensor::CubeTensor;
+
+use super::kernels::{self, EDGE};
+
+/// Units of a cube of the kernels whose units do not work together.
+const UNITS: u32 = 64;
+
+/// A contiguous tensor of 32-bit floats on a GPU.
+#[derive(Debug, Clone)]
+pub(super) struct Buffer(CubeTensor);
+
+/// A map with its channels together: `[batch, height, width, channels]`.
+#[derive(Debug, Clone)]
+pub(super) struct Map {
+    pub buffer: Buffer,
+    pub batch: usize,
+    pub height: usize,
+    pub width: usize,
+    pub channels: usize,
+}
+
+/// A convolution, or a linear layer, as [`kernels::product`] takes it.
+#[derive(Debug, Clone)]
+pub(super) struct Layer {
+    /// `[kernel * kernel * in, out]`
+    pub weight: Buffer,
+    /// `[out]`
+    pub bias: Buffer,
+    pub kernel: usize,
+    pub stride: usize,
+    pub padding: usize,
+    pub channels_in: usize,
+    pub channels_out: usize,
+}
+
+/// Gain and offset of a layer norm, each `[channels]`.
+#[derive(Debug, Clone)]
+pub(super) struct Norm {
+    pub gamma: Buffer,
+    pub beta: Buffer,
+    pub epsilon: f32,
+}
+
+impl Buffer {
+    /// The tensor's numbers, if it is on a GPU and of 32-bit floats.
+    pub fn new<const D: usize>(tensor: Tensor<D>) -> Option<Self> {
+        if tensor.dtype() != DType::F32 {
+            return None;
+        }
+        let tensor = tensor.try_into_primitive::<Cube>().ok()?;
+        Some(Self(into_contiguous(tensor)))
+    }
+
+    /// As a tensor of this shape, which has as many elements.
+    pub fn into_tensor<const D: usize>(self, shape: [usize; D]) -> Tensor<D> {
+        let Self(tensor) = self;
+        let tensor = CubeTensor::new_contiguous(
+            tensor.client,
+            tensor.device,
+            Shape::new(shape),
+            tensor.handle,
+            DType::F32,
+        );
+        Tensor::from_primitive::<Cube>(tensor)
+    }
+
+    fn client(&self) -> &Client {
+        &self.0.client
+    }
+
+    /// Room for `length` numbers on the same device.
+    fn empty_like(&self, length: usize) -> Self {
+        let (client, device) = (self.0.client.clone(), self.0.device.clone());
+        Self(empty_device_contiguous_dtype(
+            client,
+            device,
+            Shape::new([length]),
+            DType::F32,
+        ))
+    }
+
+    fn arg(&self) -> burn_cubecl::cubecl::prelude::BufferArg {
+        self.0.clone().into_buffer_arg()
+    }
+}
+
+impl Map {
+    /// Another buffer in the same shape.
+    fn with(&self, buffer: Buffer) -> Self {
+        Self { buffer, ..self.clone() }
+    }
+
+    fn numbers(&self) -> usize {
+        self.tokens() * self.channels
+    }
+
+    fn tokens(&self) -> usize {
+        self.batch * self.height * self.width
+    }
+
+    /// Layer norm over the channels.
+    pub fn normalize(&self, norm: &Norm) -> Self {
+        let output = self.buffer.empty_like(self.numbers());
+        let (count, dim) = one_each(self.buffer.client(), self.tokens());
+        kernels::layer_norm::launch(
+            self.buffer.client(),
+            count,
+            dim,
+            self.buffer.arg(),
+            norm.gamma.arg(),
+            norm.beta.arg(),
+            output.arg(),
+            int(self.tokens()),
+            int(self.channels),
+            norm.epsilon,
+        );
+        self.with(output)
+    }
+
+    /// The layer's convolution of the map.
+    pub fn convolve(&self, layer: &Layer, epilogue: Epilogue<'_>) -> Self {
+        let strides = [
+            self.height * self.width * self.channels,
+            self.width * self.channels,
+            self.channels,
+            1,
+        ];
+        let size = [self.batch, self.channels, self.height, self.width];
+        product(&self.buffer, size, strides, layer, epilogue)
+    }
+
+    /// Attention of `self`, the queries, to `context`: keys and values, reduced `ratio` times along each axis, in windows of `window` tokens.
+    pub fn attend(&self, context: &Self, heads: usize, ratio: usize, window: usize) -> Self {
+        let head_dim = self.channels / heads;
+        let output = self.buffer.empty_like(self.numbers());
+        let units = self.tokens() * heads;
+        let (count, dim) = one_each(self.buffer.client(), units);
+        kernels::attention::launch(
+            self.buffer.client(),
+            count,
+            dim,
+            self.buffer.arg(),
+            context.buffer.arg(),
+            output.arg(),
+            int(units),
+            int(self.height),
+            int(self.width),
+            int(heads),
+            int(ratio),
+            int(window),
+            (head_dim as f32).powf(-0.5),
+            head_dim,
+        );
+        self.with(output)
+    }
+
+    /// Depthwise 3 x 3 convolution, bias and GELU. `weight`: `[3, 3, channels]`.
+    pub fn depthwise_gelu(&self, weight: &Buffer, bias: &Buffer) -> Self {
+        let output = self.buffer.empty_like(self.numbers());
+        let (count, dim) = one_each(self.buffer.client(), self.numbers());
+        kernels::depthwise_gelu::launch(
+            self.buffer.client(),
+            count,
+            dim,
+            self.buffer.arg(),
+            weight.arg(),
+            bias.arg(),
+            output.arg(),
+            int(self.numbers()),
+            int(self.height),
+            int(self.width),
+            int(self.channels),
+        );
+        self.with(output)
+    }
+
+    /// The sum of the map and a coarser one, upsampled bilinearly to its size; negative sums become 0 if `relu`.
+    pub fn add_upsampled(&self, coarse: &Self, relu: bool) -> Self {
+        let output = self.buffer.empty_like(self.numbers());
+        let (count, dim) = one_each(self.buffer.client(), self.numbers());
+        kernels::add_upsampled::launch(
+            self.buffer.client(),
+            count,
+            dim,
+            self.buffer.arg(),
+            coarse.buffer.arg(),
+            output.arg(),
+            int(self.numbers()),
+            int(self.height),
+            int(self.width),
+            int(coarse.height),
+            int(coarse.width),
+            int(self.channels),
+            u32::from(relu),
+        );
+        self.with(output)
+    }
+
+    /// Logits of both heads, of the products of the features with both heads' weights: `[batch, classes, height, width]` and `[batch, rare, height,
+    /// width]`. `bias`: `[classes + rare]`.
+    pub fn into_logits(self, bias: &Buffer, rare: usize) -> (Tensor<4>, Option<Tensor<4>>) {
+        let classes = self.channels - rare;
+        let main = self.buffer.empty_like(self.tokens() * classes);
+        // A buffer cannot be empty.
+        let auxiliary = self.buffer.empty_like((self.tokens() * rare).max(1));
+        let (count, dim) = one_each(self.buffer.client(), self.tokens());
+        kernels::heads::launch(
+            self.buffer.client(),
+            count,
+            dim,
+            self.buffer.arg(),
+            bias.arg(),
+            main.arg(),
+            auxiliary.arg(),
+            int(self.tokens()),
+            int(self.height * self.width),
+            int(classes),
+            int(rare),
+        );
+        let shape = |channels: usize| [self.batch, channels, self.height, self.width];
+        let auxiliary = (rare > 0).then(|| auxiliary.into_tensor(shape(rare)));
+        (main.into_tensor(shape(classes)), auxiliary)
+    }
+}
+
+/// What becomes of a product before it is written.
+#[derive(Default, Clone, Copy)]
+pub(super) struct Epilogue<'a> {
+    /// Added to it.
+    pub residual: Option<&'a Map>,
+    /// Negative numbers become 0.
+    pub relu: bool,
+}
+
+/// The layer's convolution of a map of `[batch, channels, height, width]` in the layout of the strides of batch, row, column and channel.
+pub(super) fn product(
+    input: &Buffer,
+    [batch, channels, height, width]: [usize; 4],
+    strides: [usize; 4],
+    layer: &Layer,
+    epilogue: Epilogue<'_>,
+) -> Map {
+    assert_eq!(channels, layer.channels_in, "the layer is for as many channels");
+    let out = |size: usize| (size + 2 * layer.padding - layer.kernel) / layer.stride + 1;
+    let (height_out, width_out) = (out(height), out(width));
+    let tokens = batch * height_out * width_out;
+    let output = input.empty_like(tokens * layer.channels_out);
+    // As much as a unit can hold, but no more than there is.
+    let columns_per_unit = if layer.channels_out > 2 * EDGE {
+        4
+    } else {
+        layer.channels_out.div_ceil(EDGE)
+    };
+    let rows_per_unit = if tokens >= 1024 { 4 } else { 2 };
+    let count = CubeCount::Static(
+        int(layer.channels_out.div_ceil(EDGE * columns_per_unit)),
+        int(tokens.div_ceil(EDGE * rows_per_unit)),
+        1,
+    );
+    kernels::product::launch(
+        input.client(),
+        count,
+        CubeDim::new_2d(int(EDGE), int(EDGE)),
+        input.arg(),
+        layer.weight.arg(),
+        layer.bias.arg(),
+        epilogue.residual.map_or(&layer.weight, |map| &map.buffer).arg(),
+        output.arg(),
+        int(tokens),
+        int(channels),
+        int(layer.channels_out),
+        int(height),
+        int(width),
+        int(height_out),
+        int(width_out),
+        int(strides[0]),
+        int(strides[1]),
+        int(strides[2]),
+        int(strides[3]),
+        int(layer.kernel),
+        int(layer.stride),
+        int(layer.padding),
+        u32::from(epilogue.relu),
+        rows_per_unit,
+        columns_per_unit,
+        layer.kernel == 1 && layer.stride == 1 && strides[3] == 1,
+        epilogue.residual.is_some(),
+    );
+    Map {
+        buffer: output,
+        batch,
+        height: height_out,
+        width: width_out,
+        channels: layer.channels_out,
+    }
+}
+
+/// Cubes that have a unit for each of `units`.
+fn one_each(client: &Client, units: usize) -> (CubeCount, CubeDim) {
+    let dim = CubeDim::new_1d(UNITS);
+    (calculate_cube_count_elemwise(client, units, dim), dim)
+}
+
+/// Sizes of a tile are far below the 32 bits that a kernel counts with.
+fn int(size: usize) -> u32 {
+    u32::try_from(size).expect("a tile has less than four billion numbers")
+}

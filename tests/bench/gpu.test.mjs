@@ -1,0 +1,79 @@
+// The network as our own kernels compute it on a GPU, compared with onnxruntime, for networks of many shapes.
+// BENCH_PYTHON names an interpreter with the packages of requirements.txt (tests/tools.sh: need_bench_python).
+
+import assert from "node:assert/strict";
+import { spawnSync } from "node:child_process";
+import { mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join, resolve } from "node:path";
+import { after, before, test } from "node:test";
+import { fileURLToPath } from "node:url";
+
+import { Chromium } from "./chromium.mjs";
+import { compareHeads, headsOf } from "./logits.mjs";
+
+const PYTHON = process.env.BENCH_PYTHON;
+const HERE = fileURLToPath(new URL(".", import.meta.url));
+const MINUTES = 60_000;
+/** Of the range of a head's logits. The largest difference is a hundredth of it; a wrong weight or a border that is off by one is far above. */
+const TOLERANCE = 1e-4;
+/** Kernels of a tile at most. Of burn's operations, B0 is more than 600. */
+const MOST_LAUNCHES = 130;
+
+let folder, host;
+
+before(async () => {
+  assert.ok(PYTHON, "BENCH_PYTHON is not set");
+  folder = mkdtempSync(join(tmpdir(), "raremap-gpu-test-"));
+  const folders = { site: resolve(process.env.RAREMAP_SITE ?? "dist"), bench: HERE, data: folder };
+  const playwright = join(HERE, "../browser/page.mjs");
+  host = await Chromium.start(folders, { executablePath: process.env.CHROMIUM, playwright, adapter: "software" });
+});
+after(async () => {
+  await host?.end();
+  rmSync(folder, { recursive: true });
+});
+
+/** Logits and launches of the network that `args` name, for a tile of `tile` pixels, and how far the logits are from onnxruntime's. */
+async function compute(name, tile, args) {
+  const out = join(folder, name);
+  const { status, stderr } = spawnSync(PYTHON, [join(HERE, "peer/export.py"), ...args, "--tile", String(tile), "--out", out], { encoding: "utf8" });
+  assert.equal(status, 0, stderr);
+  const exported = JSON.parse(readFileSync(join(out, "export.json"), "utf8"));
+  const data = (file) => host.address(`data/${name}/${file}`);
+  const wasm = (file) => host.address(`site/web/wasm/${file}`);
+  await host.open(name, "bench/page/ours.mjs");
+  await host.ask(name, "start", {
+    backend: "webgpu", drive: "tiles", tile, model: data("model.raremap"), input: data(`input-${tile}.f32`), scene: data(`scene-${tile}.tif`),
+    glue: wasm("raremap-web.js"), wasm: wasm("raremap-web_bg.wasm"),
+  });
+  const { counts } = await host.ask(name, "run");
+  const floats = (bytes) => new Float32Array(Uint8Array.from(bytes).buffer);
+  const { shapes } = exported.tiles[tile];
+  const found = headsOf(floats(await host.bytes(name, "logits")), shapes);
+  await host.close(name);
+  return { launches: counts.dispatches, ...compareHeads(found, headsOf(floats(readFileSync(join(out, `logits-${tile}.f32`))), shapes)) };
+}
+
+const set = (...changes) => changes.flatMap((change) => ["--set", change]);
+
+const NETWORKS = {
+  // Its tiles have two windows along each axis.
+  "the default model": [128, [resolve("web/models/default.raremap")]],
+  "B0, whose attention has no windows": [64, ["--random", "1"]],
+  "channels that no tile of a product divides, and one head": [
+    96, ["--random", "2", ...set("dims=[6,10,21,40]", "heads=[1,2,3,5]", "decoder_dim=37", "num_rare=1", "detail_dim=5", "attention_window_px=32")],
+  ],
+  "other depths and reductions, many classes, none of them rare": [
+    64, ["--random", "3", ...set("dims=[8,16,24,32]", "heads=[1,2,3,4]", "depths=[1,2,1,3]", "reduction=[4,2,2,1]", "num_classes=40", "num_rare=0", "decoder_dim=24", "mlp_ratio=2")],
+  ],
+  "five bands": [64, ["--random", "4", ...set("dims=[8,16,20,24]", "heads=[1,2,1,3]", "in_channels=5", "num_rare=3", "decoder_dim=16")]],
+};
+
+for (const [name, [tile, args]] of Object.entries(NETWORKS)) {
+  test(`on a GPU: ${name}`, { timeout: 5 * MINUTES }, async () => {
+    const { relative, launches } = await compute(name.replaceAll(/\W+/g, "-"), tile, args);
+    assert.ok(relative < TOLERANCE, `logits are off by ${relative} of their range`);
+    assert.ok(launches > 0 && launches <= MOST_LAUNCHES, `${launches} launches`);
+  });
+}
