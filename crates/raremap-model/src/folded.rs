@@ -11,12 +11,10 @@ use crate::decoder::Decoder;
 use crate::detail::{DetailPath, FoldedDetailPath};
 use crate::embed::map_from_tokens;
 use crate::encoder::{MixTransformer, StageTokens};
-#[cfg(feature = "gpu")]
-use crate::gpu::GpuSegformer;
 use crate::segformer::{DualLogits, Heads, Segformer};
 
 /// Our own kernel on the CPU; elsewhere the backend's, which is one kernel, too. No gradient is needed here.
-fn resize_bilinear(map: Tensor<4>, size: [usize; 2]) -> Tensor<4> {
+pub(crate) fn resize_bilinear(map: Tensor<4>, size: [usize; 2]) -> Tensor<4> {
     let [_, _, height, width] = map.dims();
     if [height, width] == size {
         return map;
@@ -91,30 +89,18 @@ pub struct FoldedSegformer {
     pub(crate) encoder: MixTransformer,
     pub(crate) decoder: FoldedDecoder,
     pub(crate) heads: Heads,
-    input_upsampling: usize,
-    /// The same weights for our own kernels, on a GPU.
-    #[cfg(feature = "gpu")]
-    #[module(skip)]
-    gpu: Option<GpuSegformer>,
+    pub(crate) input_upsampling: usize,
 }
 
 impl FoldedSegformer {
     /// Folds a trained network. `model` must be on a device without autodiff.
     pub fn fold(model: Segformer) -> Self {
-        #[cfg_attr(not(feature = "gpu"), expect(unused_mut, reason = "only a GPU has something to add"))]
-        let mut folded = Self {
+        Self {
             decoder: FoldedDecoder::fold(&model.decoder, model.detail.as_ref()),
             input_upsampling: model.input_upsampling(),
             encoder: model.encoder,
             heads: model.heads,
-            #[cfg(feature = "gpu")]
-            gpu: None,
-        };
-        #[cfg(feature = "gpu")]
-        {
-            folded.gpu = GpuSegformer::new(&folded);
         }
-        folded
     }
 
     /// # Shapes
@@ -123,15 +109,6 @@ impl FoldedSegformer {
     pub fn forward(&self, input: Tensor<4>) -> DualLogits {
         let [_, _, height, width] = input.dims();
         let input = resize_bilinear(input, [height * self.input_upsampling, width * self.input_upsampling]);
-        #[cfg(feature = "gpu")]
-        if let Some(network) = &self.gpu {
-            return network.forward(input);
-        }
-        self.compose(input)
-    }
-
-    /// The network of burn's operations, and of our kernels for the CPU.
-    fn compose(&self, input: Tensor<4>) -> DualLogits {
         let stages = self.encoder.forward(input.clone());
         self.heads.forward(self.decoder.forward(&stages, input))
     }

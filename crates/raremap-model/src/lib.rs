@@ -45,6 +45,8 @@ pub use comparison::{
 pub use config::{SIZE_MULTIPLE, SegformerConfig, Variant};
 pub use error::{ArchitectureError, WeightsError};
 pub use folded::FoldedSegformer;
+#[cfg(feature = "gpu")]
+pub use gpu::GpuSegformer;
 pub use keys::{from_hugging_face, load_hugging_face};
 pub use network::{InferenceNetwork, Network};
 pub use quantize::{Storage, storage_of};

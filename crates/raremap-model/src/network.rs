@@ -9,6 +9,8 @@ use crate::comparison::{
     unet_plus_plus::UNetPlusPlus,
 };
 use crate::folded::FoldedSegformer;
+#[cfg(feature = "gpu")]
+use crate::gpu::GpuSegformer;
 use crate::segformer::{DualLogits, Segformer};
 
 /// The two enums over the families. The comparison networks run as they are trained; SegFormer is folded first.
@@ -24,11 +26,15 @@ macro_rules! networks {
         }
 
         /// A network as it runs: everything that can be computed once has been.
-        #[derive(Module, Debug)]
-        #[expect(clippy::large_enum_variant, reason = "there is one network at a time, and a Box is no burn module")]
+        #[derive(Debug)]
+        #[expect(clippy::large_enum_variant, reason = "there is one network at a time")]
+        #[non_exhaustive]
         pub enum InferenceNetwork {
             /// SegFormer with its decoder folded.
             Segformer(FoldedSegformer),
+            /// The same, computed by our own kernels for GPUs.
+            #[cfg(feature = "gpu")]
+            GpuSegformer(GpuSegformer),
             $($(#[doc = $doc])+ #[cfg(feature = "comparison")] $variant($variant),)+
         }
 
@@ -52,12 +58,28 @@ macro_rules! networks {
             }
         }
 
+        impl Network {
+            /// As [`Network::fold`], made ready to run on `device`. The network must be on the CPU: folding is little work, and much to compile for
+            /// a GPU.
+            pub fn fold_onto(self, device: &Device) -> InferenceNetwork {
+                match self.fold() {
+                    InferenceNetwork::Segformer(network) => onto(network, device),
+                    #[cfg(feature = "gpu")]
+                    ready @ InferenceNetwork::GpuSegformer(_) => ready,
+                    $(#[cfg(feature = "comparison")]
+                    InferenceNetwork::$variant(network) => InferenceNetwork::$variant(network.to_device(device)),)+
+                }
+            }
+        }
+
         impl InferenceNetwork {
             /// # Shapes
             /// As for [`Network::forward`], without [`DualLogits::deep`].
             pub fn forward(&self, input: Tensor<4>) -> DualLogits {
                 match self {
                     Self::Segformer(network) => network.forward(input),
+                    #[cfg(feature = "gpu")]
+                    Self::GpuSegformer(network) => network.forward(input),
                     $(#[cfg(feature = "comparison")] Self::$variant(network) => network.forward(input),)+
                 }
             }
@@ -66,11 +88,22 @@ macro_rules! networks {
             pub fn device(&self) -> Device {
                 match self {
                     Self::Segformer(network) => network.device(),
+                    #[cfg(feature = "gpu")]
+                    Self::GpuSegformer(network) => network.device(),
                     $(#[cfg(feature = "comparison")] Self::$variant(network) => network.heads.device(),)+
                 }
             }
         }
     };
+}
+
+/// SegFormer on `device`: by our own kernels, if it is a GPU of which this build has them.
+fn onto(network: FoldedSegformer, device: &Device) -> InferenceNetwork {
+    #[cfg(feature = "gpu")]
+    if let Some(network) = GpuSegformer::new(&network, device) {
+        return InferenceNetwork::GpuSegformer(network);
+    }
+    InferenceNetwork::Segformer(network.to_device(device))
 }
 
 networks! {

@@ -280,7 +280,8 @@ impl ModelFile {
     /// # Errors
     /// [`WeightsError::Mismatch`] if the tensors do not fit the card's architecture.
     pub fn build(&self, device: &Device) -> Result<InferenceNetwork, WeightsError> {
-        self.build_unfolded(device).map(Network::fold)
+        let network = self.build_unfolded(&Device::flex())?;
+        Ok(network.fold_onto(device))
     }
 
     /// The network in the form in which it is trained, to continue from.

@@ -80,7 +80,7 @@ pub(super) fn product(
     }
 
     let depth = kernel * kernel * channels_in;
-    let steps = (depth + edge - 1) / edge;
+    let steps = depth.div_ceil(edge);
     for step in 0..steps {
         let at = step * edge + UNIT_POS_X;
         let channel = at % channels_in;
@@ -384,7 +384,7 @@ pub(super) fn heads(
     let mut none = 1.0f32;
     for class in 0..rare {
         let logit = products[(first + classes + class) as usize] + bias[(classes + class) as usize];
-        none = none / (1.0f32 + logit.exp());
+        none /= 1.0f32 + logit.exp();
         auxiliary[((batch * rare + class) * pixels + pixel) as usize] = logit;
     }
     let attention = 2.0f32 - none;

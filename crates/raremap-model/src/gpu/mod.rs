@@ -6,5 +6,6 @@
 mod kernels;
 mod network;
 mod tensors;
+mod upload;
 
-pub(crate) use network::GpuSegformer;
+pub use network::GpuSegformer;

@@ -1,6 +1,6 @@
 //! Tensors on a GPU, and the kernels as functions of them.
 
-use burn::tensor::{DType, Shape, Tensor};
+use burn::tensor::{DType, Device, Shape, Tensor};
 use burn_cubecl::Cube;
 use burn_cubecl::cubecl::calculate_cube_count_elemwise;
 use burn_cubecl::cubecl::client::Client;
@@ -51,12 +51,12 @@ pub(super) struct Norm {
 }
 
 impl Buffer {
-    /// The tensor's numbers, if it is on a GPU and of 32-bit floats.
-    pub fn new<const D: usize>(tensor: Tensor<D>) -> Option<Self> {
+    /// The tensor's numbers on `device`, if that is a GPU and they are 32-bit floats.
+    pub fn new<const D: usize>(tensor: Tensor<D>, device: &Device) -> Option<Self> {
         if tensor.dtype() != DType::F32 {
             return None;
         }
-        let tensor = tensor.try_into_primitive::<Cube>().ok()?;
+        let tensor = tensor.to_device(device).try_into_primitive::<Cube>().ok()?;
         Some(Self(into_contiguous(tensor)))
     }
 
