@@ -59,7 +59,10 @@ fn the_tutorial_works_as_it_is_written() {
         match step {
             Step::File { name, text } => fs::write(folder.join(name), text).expect("writes"),
             Step::Commands(text) => {
-                commands += text.matches("raremap ").count();
+                commands += text
+                    .lines()
+                    .filter(|line| line.trim_start().starts_with("raremap "))
+                    .count();
                 let output = Command::new("sh")
                     .args(["-ec", &format!("{prelude}\n{text}")])
                     .current_dir(&folder)

@@ -26,7 +26,7 @@ macro_rules! networks {
         }
 
         /// A network as it runs: everything that can be computed once has been.
-        #[derive(Debug)]
+        #[derive(Clone, Debug)]
         #[expect(clippy::large_enum_variant, reason = "there is one network at a time")]
         #[non_exhaustive]
         pub enum InferenceNetwork {

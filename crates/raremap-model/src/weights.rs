@@ -280,8 +280,7 @@ impl ModelFile {
     /// # Errors
     /// [`WeightsError::Mismatch`] if the tensors do not fit the card's architecture.
     pub fn build(&self, device: &Device) -> Result<InferenceNetwork, WeightsError> {
-        let network = self.build_unfolded(&Device::flex())?;
-        Ok(network.fold_onto(device))
+        self.build_unfolded(device).map(Network::fold)
     }
 
     /// The network in the form in which it is trained, to continue from.

@@ -20,7 +20,8 @@ use crate::types::{Backend, GoldenCheck, from_js, to_js};
 /// `golden_tile_differs` if the device computes wrong numbers, `model_...` for a bad file.
 pub async fn checked_model(file: &ModelFile, device: &Device) -> Result<(BurnTileModel, GoldenCheck), SessionError> {
     let channels = file.card.architecture.in_channels();
-    let model = BurnTileModel::new(file.build(device)?, channels);
+    let network = file.build_unfolded(&Device::flex())?.fold_onto(device);
+    let model = BurnTileModel::new(network, channels);
     let max_abs = check_golden(&model, &file.golden, GOLDEN_TOLERANCE).await?;
     let tolerance = GOLDEN_TOLERANCE;
     Ok((model, GoldenCheck { max_abs, tolerance }))
