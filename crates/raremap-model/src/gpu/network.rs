@@ -3,8 +3,7 @@
 use burn::tensor::{Device, Tensor};
 
 use super::tensors::{Buffer, Epilogue, Layer, Map, Norm, product};
-use super::upload::Upload;
-use crate::folded::{FoldedSegformer, resize_bilinear};
+use crate::folded::resize_bilinear;
 use crate::segformer::DualLogits;
 
 /// A folded SegFormer with its weights as the kernels read them.
@@ -57,12 +56,7 @@ pub(super) struct GpuBlock {
 }
 
 impl GpuSegformer {
-    /// The network on `device`; absent if that is no GPU, or the weights are no 32-bit floats.
-    pub fn new(network: &FoldedSegformer, device: &Device) -> Option<Self> {
-        Upload { device }.network(network)
-    }
-
-    /// As [`FoldedSegformer::forward`].
+    /// As that of [`FoldedSegformer`](crate::FoldedSegformer).
     pub fn forward(&self, input: Tensor<4>) -> DualLogits {
         let [batch, bands, height, width] = input.dims();
         let [height, width] = [height, width].map(|edge| edge * self.input_upsampling);

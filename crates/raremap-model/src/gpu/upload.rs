@@ -15,13 +15,20 @@ use crate::encoder::Stage;
 use crate::folded::FoldedSegformer;
 use crate::segformer::Heads;
 
+impl GpuSegformer {
+    /// The network on `device`; absent if that is no GPU, or the weights are no 32-bit floats.
+    pub fn new(network: &FoldedSegformer, device: &Device) -> Option<Self> {
+        Upload { device }.network(network)
+    }
+}
+
 /// Where the weights go. All that it makes is absent if that is no GPU, or the weights are no 32-bit floats.
-pub(super) struct Upload<'a> {
-    pub device: &'a Device,
+struct Upload<'a> {
+    device: &'a Device,
 }
 
 impl Upload<'_> {
-    pub fn network(&self, network: &FoldedSegformer) -> Option<GpuSegformer> {
+    fn network(&self, network: &FoldedSegformer) -> Option<GpuSegformer> {
         let FoldedSegformer {
             encoder,
             decoder,
