@@ -1,16 +1,16 @@
-// The network as our own kernels compute it on a GPU, compared with onnxruntime, for networks of many shapes.
+// The network as our own kernels compute it on a GPU, compared with onnxruntime and with the CPU, for networks and tiles of many shapes.
 // BENCH_PYTHON names an interpreter with the packages of requirements.txt (tests/tools.sh: need_bench_python).
 
 import assert from "node:assert/strict";
 import { spawnSync } from "node:child_process";
-import { mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
 import { after, before, test } from "node:test";
 import { fileURLToPath } from "node:url";
 
 import { Chromium } from "./chromium.mjs";
-import { compareHeads, headsOf } from "./logits.mjs";
+import { compareHeads, headsOf, largestDifference, rangeOf } from "./logits.mjs";
 
 const PYTHON = process.env.BENCH_PYTHON;
 const HERE = fileURLToPath(new URL(".", import.meta.url));
@@ -34,25 +34,29 @@ after(async () => {
   rmSync(folder, { recursive: true });
 });
 
-/** Logits and launches of the network that `args` name, for a tile of `tile` pixels, and how far the logits are from onnxruntime's. */
-async function compute(name, tile, args) {
+const floats = (bytes) => new Float32Array(Uint8Array.from(bytes).buffer);
+
+/** Writes a network, a tile of `tile` pixels and onnxruntime's logits of it; gives what is known of them. */
+function exported(name, tile, args) {
   const out = join(folder, name);
   const { status, stderr } = spawnSync(PYTHON, [join(HERE, "peer/export.py"), ...args, "--tile", String(tile), "--out", out], { encoding: "utf8" });
   assert.equal(status, 0, stderr);
-  const exported = JSON.parse(readFileSync(join(out, "export.json"), "utf8"));
+  return JSON.parse(readFileSync(join(out, "export.json"), "utf8"));
+}
+
+/** Logits of a tile by a network of `exported`, and the launches that it took. @param {{input: string, size: [number, number]}} tile */
+async function compute(name, backend, { input, size }) {
   const data = (file) => host.address(`data/${name}/${file}`);
   const wasm = (file) => host.address(`site/web/wasm/${file}`);
   await host.open(name, "bench/page/ours.mjs");
   await host.ask(name, "start", {
-    backend: "webgpu", drive: "tiles", tile, model: data("model.raremap"), input: data(`input-${tile}.f32`), scene: data(`scene-${tile}.tif`),
+    backend, drive: "tiles", size, model: data("model.raremap"), input: data(input), scene: data(input),
     glue: wasm("raremap-web.js"), wasm: wasm("raremap-web_bg.wasm"),
   });
   const { counts } = await host.ask(name, "run");
-  const floats = (bytes) => new Float32Array(Uint8Array.from(bytes).buffer);
-  const { shapes } = exported.tiles[tile];
-  const found = headsOf(floats(await host.bytes(name, "logits")), shapes);
+  const logits = floats(await host.bytes(name, "logits"));
   await host.close(name);
-  return { launches: counts.dispatches, ...compareHeads(found, headsOf(floats(readFileSync(join(out, `logits-${tile}.f32`))), shapes)) };
+  return { logits, launches: counts.dispatches };
 }
 
 const set = (...changes) => changes.flatMap((change) => ["--set", change]);
@@ -71,9 +75,35 @@ const NETWORKS = {
 };
 
 for (const [name, [tile, args]] of Object.entries(NETWORKS)) {
-  test(`on a GPU: ${name}`, { timeout: 5 * MINUTES }, async () => {
-    const { relative, launches } = await compute(name.replaceAll(/\W+/g, "-"), tile, args);
+  test(`on a GPU, as onnxruntime: ${name}`, { timeout: 5 * MINUTES }, async () => {
+    const key = name.replaceAll(/\W+/g, "-");
+    const { shapes } = exported(key, tile, args).tiles[tile];
+    const { logits, launches } = await compute(key, "webgpu", { input: `input-${tile}.f32`, size: [tile, tile] });
+    const { relative } = compareHeads(headsOf(logits, shapes), headsOf(floats(readFileSync(join(folder, key, `logits-${tile}.f32`))), shapes));
     assert.ok(relative < TOLERANCE, `logits are off by ${relative} of their range`);
     assert.ok(launches > 0 && launches <= MOST_LAUNCHES, `${launches} launches`);
+  });
+}
+
+const ON_BOTH = {
+  // 96 x 160 pixels: the last windows of a row and of a column are smaller.
+  "windows that do not divide the tile": [resolve("web/models/default.raremap")],
+  "the same with other reductions, and no detail path": [
+    "--random", "6", ...set("dims=[8,16,20,24]", "heads=[1,2,1,3]", "decoder_dim=16", "reduction=[4,2,1,1]", "attention_window_px=64"),
+  ],
+};
+
+for (const [name, args] of Object.entries(ON_BOTH)) {
+  test(`on a GPU, as on the CPU: ${name}`, { timeout: 5 * MINUTES }, async () => {
+    const key = name.replaceAll(/\W+/g, "-");
+    const { architecture } = exported(key, 64, args);
+    const size = [96, 160];
+    const values = Float32Array.from({ length: architecture.in_channels * size[0] * size[1] }, (_, at) => Math.sin(at * at * 0.37) + Math.cos(at / 50));
+    writeFileSync(join(folder, key, "wide.f32"), values);
+    const [gpu, cpu] = [await compute(key, "webgpu", { input: "wide.f32", size }), await compute(key, "cpu", { input: "wide.f32", size })];
+    const relative = largestDifference(gpu.logits, cpu.logits) / rangeOf(cpu.logits);
+    assert.ok(relative < TOLERANCE, `logits are off by ${relative} of their range`);
+    assert.ok(gpu.launches > 0 && gpu.launches <= MOST_LAUNCHES, `${gpu.launches} launches`);
+    assert.equal(cpu.launches, 0);
   });
 }

@@ -12,9 +12,9 @@ let session;
 
 const failed = (cause) => new Error(cause?.code ? `${cause.code}: ${cause.message}` : String(cause?.message ?? cause));
 
-async function startRunner(model, backend, input, tile) {
+async function startRunner(model, backend, input, [height, width]) {
   const runner = await glue.TileRunner.create(model, backend);
-  forward = () => runner.forward(input, tile, tile);
+  forward = () => runner.forward(input, height, width);
   return runner.golden();
 }
 
@@ -50,8 +50,11 @@ async function reporting(act) {
 }
 
 answer({
-  /** From the bytes of wasm and model to a network that is ready. With `drive` "session" it works as the page does; with "tiles" it gets tiles. */
-  start: ({ backend, drive, glue: glueUrl, wasm, model, input, scene, tile }) =>
+  /**
+   * From the bytes of wasm and model to a network that is ready. With `drive` "session" it works as the page does; with "tiles" it gets tiles, of another
+   * `size` than `tile` x `tile` (rows, columns) if there is one.
+   */
+  start: ({ backend, drive, glue: glueUrl, wasm, model, input, scene, tile, size = [tile, tile] }) =>
     reporting(async () => {
       glue = await import(glueUrl);
       const [binary, weights, tileBytes, sceneBytes] = await Promise.all([wasm, model, input, scene].map(bytesAt));
@@ -62,7 +65,7 @@ answer({
       const golden =
         drive === "session"
           ? await startSession(weights, new Blob([sceneBytes]), tile)
-          : await startRunner(weights, backend, new Float32Array(tileBytes.buffer), tile);
+          : await startRunner(weights, backend, new Float32Array(tileBytes.buffer), size);
       return { ms: performance.now() - began, golden_difference: golden.maxAbs, counts: take() };
     }),
   run: () =>

@@ -52,14 +52,16 @@ pub(super) fn product(
     let edge = comptime!(EDGE as u32);
     let tile_rows = comptime!((EDGE * rows_per_unit) as u32);
     let tile_columns = comptime!((EDGE * columns_per_unit) as u32);
-    let mut left = Shared::<[f32]>::new_slice(comptime!(EDGE * EDGE * rows_per_unit));
+    // One more than there are rows: units that write one column would otherwise wait for the same bank of the memory.
+    let left_stride = comptime!((EDGE * rows_per_unit + 1) as u32);
+    let mut left = Shared::<[f32]>::new_slice(comptime!(EDGE * (EDGE * rows_per_unit + 1)));
     let mut right = Shared::<[f32]>::new_slice(comptime!(EDGE * EDGE * columns_per_unit));
     let mut sums = Array::<f32>::new(comptime!(rows_per_unit * columns_per_unit));
     #[unroll]
     for sum in 0..comptime!(rows_per_unit * columns_per_unit) {
         sums[sum] = 0.0f32;
     }
-    let first_row = CUBE_POS_Y * tile_rows;
+    let first_row = (CUBE_POS_Z * CUBE_COUNT_Y + CUBE_POS_Y) * tile_rows;
     let first_column = CUBE_POS_X * tile_columns;
 
     // Of the rows whose factors this unit loads: where their patches begin. The row's own are the same in all steps.
@@ -104,7 +106,7 @@ pub(super) fn product(
                     }
                 }
             }
-            left[(UNIT_POS_X * tile_rows + row_in_tile) as usize] = value;
+            left[(UNIT_POS_X * left_stride + row_in_tile) as usize] = value;
         }
         let at = step * edge + UNIT_POS_Y;
         #[unroll]
@@ -126,7 +128,7 @@ pub(super) fn product(
             }
             #[unroll]
             for m in 0..rows_per_unit {
-                let factor = left[(k * tile_rows + comptime!((m * EDGE) as u32) + UNIT_POS_Y) as usize];
+                let factor = left[(k * left_stride + comptime!((m * EDGE) as u32) + UNIT_POS_Y) as usize];
                 #[unroll]
                 for n in 0..columns_per_unit {
                     sums[m * columns_per_unit + n] += factor * factors[n];
@@ -227,7 +229,7 @@ pub(super) fn attention(
         own[d] = query[first + d] * scale;
         sums[d] = 0.0f32;
     }
-    let mut largest = f32::new(-3.0e38f32);
+    let mut largest = f32::new(-1.0e30f32);
     let mut total = 0.0f32;
 
     let top = y / window * window;
@@ -384,7 +386,8 @@ pub(super) fn heads(
     let mut none = 1.0f32;
     for class in 0..rare {
         let logit = products[(first + classes + class) as usize] + bias[(classes + class) as usize];
-        none /= 1.0f32 + logit.exp();
+        // A shader may take it that there are no infinities.
+        none /= 1.0f32 + min(logit, 80.0f32).exp();
         auxiliary[((batch * rare + class) * pixels + pixel) as usize] = logit;
     }
     let attention = 2.0f32 - none;

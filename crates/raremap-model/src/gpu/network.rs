@@ -62,8 +62,7 @@ impl GpuSegformer {
         let [height, width] = [height, width].map(|edge| edge * self.input_upsampling);
         let input = resize_bilinear(input, [height, width]);
         let size = [batch, bands, height, width];
-        let input =
-            Buffer::new(input, &self.device).expect("the weights are 32-bit floats on a GPU, and so is the input");
+        let input = Buffer::new(input, &self.device);
         let mut outputs: Vec<Map> = Vec::with_capacity(self.stages.len());
         for stage in &self.stages {
             let embedded = match outputs.last() {

@@ -11,8 +11,15 @@ use burn_cubecl::tensor::CubeTensor;
 
 use super::kernels::{self, EDGE};
 
+/// Cubes along an axis that every WebGPU device allows.
+const MOST_CUBES: usize = 65_535;
 /// Units of a cube of the kernels whose units do not work together.
 const UNITS: u32 = 64;
+
+/// Whether burn computes on `device` by CubeCL, and our kernels can.
+pub(super) fn is_gpu(device: &Device) -> bool {
+    Tensor::<1>::zeros([1], device).try_into_primitive::<Cube>().is_ok()
+}
 
 /// A contiguous tensor of 32-bit floats on a GPU.
 #[derive(Debug, Clone)]
@@ -40,6 +47,9 @@ pub(super) struct Layer {
     pub padding: usize,
     pub channels_in: usize,
     pub channels_out: usize,
+    /// Whether its maps have few tokens, for which there are smaller cubes. A matter of the layer and not of the tile: the golden tile then checks the very
+    /// pipelines that the tiles of a scene run.
+    pub is_coarse: bool,
 }
 
 /// Gain and offset of a layer norm, each `[channels]`.
@@ -51,13 +61,11 @@ pub(super) struct Norm {
 }
 
 impl Buffer {
-    /// The tensor's numbers on `device`, if that is a GPU and they are 32-bit floats.
-    pub fn new<const D: usize>(tensor: Tensor<D>, device: &Device) -> Option<Self> {
-        if tensor.dtype() != DType::F32 {
-            return None;
-        }
-        let tensor = tensor.to_device(device).try_into_primitive::<Cube>().ok()?;
-        Some(Self(into_contiguous(tensor)))
+    /// The tensor's numbers on `device`, as 32-bit floats. `device` must be a GPU ([`is_gpu`]).
+    pub fn new<const D: usize>(tensor: Tensor<D>, device: &Device) -> Self {
+        let tensor = tensor.cast(DType::F32).to_device(device);
+        let tensor = tensor.try_into_primitive::<Cube>().expect("the device is a GPU");
+        Self(into_contiguous(tensor))
     }
 
     /// As a tensor of this shape, which has as many elements.
@@ -254,17 +262,18 @@ pub(super) fn product(
     let (height_out, width_out) = (out(height), out(width));
     let tokens = batch * height_out * width_out;
     let output = input.empty_like(tokens * layer.channels_out);
-    // As much as a unit can hold, but no more than there is.
+    // As much as a unit can hold, but no more channels than there are.
     let columns_per_unit = if layer.channels_out > 2 * EDGE {
         4
     } else {
         layer.channels_out.div_ceil(EDGE)
     };
-    let rows_per_unit = if tokens >= 1024 { 4 } else { 2 };
+    let rows_per_unit = if layer.is_coarse { 2 } else { 4 };
+    let down = tokens.div_ceil(EDGE * rows_per_unit);
     let count = CubeCount::Static(
         int(layer.channels_out.div_ceil(EDGE * columns_per_unit)),
-        int(tokens.div_ceil(EDGE * rows_per_unit)),
-        1,
+        int(down.min(MOST_CUBES)),
+        int(down.div_ceil(MOST_CUBES)),
     );
     kernels::product::launch(
         input.client(),
@@ -310,7 +319,7 @@ fn one_each(client: &Client, units: usize) -> (CubeCount, CubeDim) {
     (calculate_cube_count_elemwise(client, units, dim), dim)
 }
 
-/// Sizes of a tile are far below the 32 bits that a kernel counts with.
+/// Kernels count with 32 bits.
 fn int(size: usize) -> u32 {
-    u32::try_from(size).expect("a tile has less than four billion numbers")
+    u32::try_from(size).expect("what fits a GPU's buffer has fewer than four billion numbers")
 }
