@@ -56,18 +56,13 @@ macro_rules! networks {
                     $(#[cfg(feature = "comparison")] Self::$variant(network) => InferenceNetwork::$variant(network),)+
                 }
             }
-        }
 
-        impl Network {
-            /// As [`Network::fold`], made ready to run on `device`. The network must be on the CPU: folding is little work, and much to compile for
-            /// a GPU.
+            /// As [`Network::fold`], ready to run on `device`. It is folded where it is: best on the CPU, where nothing has to be compiled for that.
             pub fn fold_onto(self, device: &Device) -> InferenceNetwork {
-                match self.fold() {
-                    InferenceNetwork::Segformer(network) => onto(network, device),
-                    #[cfg(feature = "gpu")]
-                    ready @ InferenceNetwork::GpuSegformer(_) => ready,
+                match self {
+                    Self::Segformer(network) => onto(FoldedSegformer::fold(network), device),
                     $(#[cfg(feature = "comparison")]
-                    InferenceNetwork::$variant(network) => InferenceNetwork::$variant(network.to_device(device)),)+
+                    Self::$variant(network) => InferenceNetwork::$variant(network.to_device(device)),)+
                 }
             }
         }

@@ -16,7 +16,8 @@ use pyo3::prelude::*;
 use crate::error::{Failure, RaremapError};
 use crate::model::Model;
 
-/// A network allocates memory with each of its operations. Dask tells the system's allocator to give back whatever becomes free, which costs a quarter of a tile's time.
+/// A network allocates memory with each of its operations. Dask tells the system's allocator to give back whatever becomes free, which costs a quarter of
+/// a tile's time.
 #[global_allocator]
 static ALLOCATOR: MiMalloc = MiMalloc;
 

@@ -4,7 +4,7 @@ use burn::tensor::{DType, Device, Shape, Tensor};
 use burn_cubecl::Cube;
 use burn_cubecl::cubecl::calculate_cube_count_elemwise;
 use burn_cubecl::cubecl::client::Client;
-use burn_cubecl::cubecl::prelude::{CubeCount, CubeDim};
+use burn_cubecl::cubecl::prelude::{BufferArg, CubeCount, CubeDim};
 use burn_cubecl::kernel::into_contiguous;
 use burn_cubecl::ops::numeric::empty_device_contiguous_dtype;
 use burn_cubecl::tensor::CubeTensor;
@@ -96,7 +96,7 @@ impl Buffer {
         ))
     }
 
-    fn arg(&self) -> burn_cubecl::cubecl::prelude::BufferArg {
+    fn arg(&self) -> BufferArg {
         self.0.clone().into_buffer_arg()
     }
 }
