@@ -1,14 +1,15 @@
 //! Efficient self-attention.
 
 use burn::module::Module;
+use burn::nn::Linear;
 use burn::nn::conv::{Conv2d, Conv2dConfig};
-use burn::nn::{LayerNorm, LayerNormConfig, Linear};
 use burn::tensor::activation::softmax;
 use burn::tensor::{Device, Tensor};
 
 use crate::config::SegformerConfig;
 use crate::cpu;
 use crate::embed::{conv, linear};
+use crate::layer_norm::LayerNorm;
 
 /// Shortens the sequence of keys and values (arXiv:2105.15203, section 3.1; first in arXiv:2102.12122).
 #[derive(Module, Debug)]
@@ -25,7 +26,7 @@ impl SequenceReduction {
         let sr = Conv2dConfig::new([dim, dim], [ratio, ratio]).with_stride([ratio, ratio]);
         Self {
             sr: conv(sr, device),
-            layer_norm: LayerNormConfig::new(dim).with_epsilon(eps).init(device),
+            layer_norm: LayerNorm::init(dim, eps, device),
             ratio,
         }
     }
@@ -96,7 +97,7 @@ impl Attention {
     /// # Shapes
     /// - `tokens`, output: `[batch, h * w, dim]`, `grid = [h, w]` divisible by the reduction ratio
     pub fn forward(&self, tokens: Tensor<3>, grid: [usize; 2]) -> Tensor<3> {
-        if cpu::takes(&tokens) {
+        if cpu::computes(&tokens) {
             return self.forward_on_cpu(tokens, grid);
         }
         let Some(window) = self.window.filter(|window| grid.iter().any(|edge| edge > window)) else {

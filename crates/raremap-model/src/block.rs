@@ -1,12 +1,12 @@
 //! The transformer block.
 
 use burn::module::Module;
-use burn::nn::{LayerNorm, LayerNormConfig};
 use burn::tensor::{Device, Tensor};
 
 use crate::attention::Attention;
 use crate::config::SegformerConfig;
 use crate::drop_path::DropPath;
+use crate::layer_norm::LayerNorm;
 use crate::mix_ffn::MixFfn;
 
 /// Pre-norm block: `x + attention(norm(x))`, then `x + ffn(norm(x))` (arXiv:2105.15203, section 3.1).
@@ -26,11 +26,11 @@ pub struct Block {
 impl Block {
     /// A block of `stage` with stochastic-depth rate `drop_path`.
     pub fn init(config: &SegformerConfig, stage: usize, drop_path: f64, device: &Device) -> Self {
-        let norm = LayerNormConfig::new(config.dims[stage]).with_epsilon(config.norm_eps);
+        let norm = || LayerNorm::init(config.dims[stage], config.norm_eps, device);
         Self {
-            layer_norm_1: norm.init(device),
+            layer_norm_1: norm(),
             attention: Attention::init(config, stage, device),
-            layer_norm_2: norm.init(device),
+            layer_norm_2: norm(),
             mlp: MixFfn::init(config, stage, device),
             drop_path: DropPath::new(drop_path),
         }

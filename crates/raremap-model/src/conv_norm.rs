@@ -4,7 +4,12 @@ use burn::module::Module;
 use burn::nn::conv::{Conv2d, Conv2dConfig};
 use burn::nn::{BatchNorm, BatchNormConfig, Initializer, PaddingConfig2d};
 use burn::tensor::activation::relu;
+use burn::tensor::module::conv2d;
+use burn::tensor::ops::ConvOptions;
 use burn::tensor::{Device, Tensor};
+
+#[cfg(feature = "training")]
+use crate::cpu;
 
 /// Variance `2 / fan_in`, which keeps the activations' size through ReLU (arXiv:1502.01852).
 pub(crate) const HE: Initializer = Initializer::KaimingNormal {
@@ -84,8 +89,57 @@ pub struct ConvNorm {
 /// # Shapes
 /// - `map`, output: `[batch, channels, h, w]`
 pub fn batch_norm(norm: &BatchNorm, map: Tensor<4>) -> Tensor<4> {
+    #[cfg(feature = "training")]
+    if cpu::records(&map) {
+        return cpu::batch_norm(norm, map, false);
+    }
     let dtype = map.dtype();
     norm.forward(map.cast(norm.gamma.val().dtype())).cast(dtype)
+}
+
+/// [`batch_norm`], then ReLU.
+pub(crate) fn batch_norm_relu(norm: &BatchNorm, map: Tensor<4>) -> Tensor<4> {
+    #[cfg(feature = "training")]
+    if cpu::records(&map) {
+        return cpu::batch_norm(norm, map, true);
+    }
+    relu(batch_norm(norm, map))
+}
+
+/// `conv` of `map`; in training on the CPU with a backward pass of our own, which leaves the channels together.
+pub(crate) fn convolve(conv: &Conv2d, map: Tensor<4>) -> Tensor<4> {
+    #[cfg(feature = "training")]
+    if cpu::records(&map) && has_plain_kernel(conv) {
+        let bias = conv.bias.as_ref().map(|bias| bias.val());
+        return cpu::convolve(map, conv.weight.val(), bias, conv.stride[0]);
+    }
+    conv.forward(map)
+}
+
+/// 1 x 1 convolution without bias; `weight` is `[to, from, 1, 1]`.
+pub(crate) fn project(map: Tensor<4>, weight: Tensor<4>) -> Tensor<4> {
+    #[cfg(feature = "training")]
+    if cpu::records(&map) {
+        return cpu::convolve(map, weight, None, 1);
+    }
+    conv2d(map, weight, None, ConvOptions::new([1, 1], [0, 0], [1, 1], 1))
+}
+
+/// Whether `conv` is dense, with a square kernel, one stride and padding of half the kernel.
+#[cfg(feature = "training")]
+pub(crate) fn has_plain_kernel(conv: &Conv2d) -> bool {
+    let [kernel, width] = conv.kernel_size;
+    let half = kernel / 2;
+    let padding = match &conv.padding {
+        PaddingConfig2d::Valid => kernel == 1,
+        padding => *padding == PaddingConfig2d::Explicit(half, half, half, half),
+    };
+    padding
+        && kernel % 2 == 1
+        && width == kernel
+        && conv.stride[0] == conv.stride[1]
+        && conv.dilation == [1, 1]
+        && conv.groups == 1
 }
 
 impl ConvNorm {
@@ -93,12 +147,12 @@ impl ConvNorm {
     /// - `map`: `[batch, channels[0], h, w]`
     /// - output: `[batch, channels[1], h / stride, w / stride]`
     pub fn forward(&self, map: Tensor<4>) -> Tensor<4> {
-        batch_norm(&self.norm, self.conv.forward(map))
+        batch_norm(&self.norm, convolve(&self.conv, map))
     }
 
     /// [`ConvNorm::forward`], then ReLU.
     pub fn forward_relu(&self, map: Tensor<4>) -> Tensor<4> {
-        relu(self.forward(map))
+        batch_norm_relu(&self.norm, convolve(&self.conv, map))
     }
 }
 

@@ -9,7 +9,7 @@ use burn::tensor::ops::ConvOptions;
 use burn::tensor::{Device, Tensor};
 
 use crate::config::SegformerConfig;
-use crate::conv_norm::{ConvNorm, ConvNormConfig};
+use crate::conv_norm::{ConvNorm, ConvNormConfig, convolve};
 use crate::cpu;
 
 /// Strides of the convolutions: the first halves the map.
@@ -56,7 +56,7 @@ impl DetailPath {
     /// - output: `[batch, decoder_dim, h / 2, w / 2]`
     pub fn forward(&self, input: Tensor<4>) -> Tensor<4> {
         let map = self.convs.iter().fold(input, |map, conv| conv.forward_relu(map));
-        self.project.forward(map)
+        convolve(&self.project, map)
     }
 }
 

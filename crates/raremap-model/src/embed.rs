@@ -2,10 +2,12 @@
 
 use burn::module::Module;
 use burn::nn::conv::{Conv2d, Conv2dConfig};
-use burn::nn::{Initializer, LayerNorm, LayerNormConfig, Linear, LinearConfig, PaddingConfig2d};
+use burn::nn::{Initializer, Linear, LinearConfig, PaddingConfig2d};
 use burn::tensor::{Device, Tensor};
 
 use crate::config::{EMBED, SegformerConfig};
+use crate::conv_norm::convolve;
+use crate::layer_norm::LayerNorm;
 
 /// Standard deviation of initial weights (Hugging Face's `initializer_range`).
 const INIT_STD: f64 = 0.02;
@@ -34,16 +36,16 @@ pub(crate) fn conv(config: Conv2dConfig, device: &Device) -> Conv2d {
     layer
 }
 
-/// `[batch, channels, h, w]` to `[batch, h * w, channels]`.
+/// `[batch, channels, h, w]` to `[batch, h * w, channels]`; no number is moved if the map's channels lie together.
 pub(crate) fn tokens_from_map(map: Tensor<4>) -> Tensor<3> {
     let [batch, channels, height, width] = map.dims();
-    map.reshape([batch, channels, height * width]).swap_dims(1, 2)
+    map.permute([0, 2, 3, 1]).reshape([batch, height * width, channels])
 }
 
-/// `[batch, h * w, channels]` to `[batch, channels, h, w]`.
+/// `[batch, h * w, channels]` to `[batch, channels, h, w]`, without moving a number.
 pub(crate) fn map_from_tokens(tokens: Tensor<3>, [height, width]: [usize; 2]) -> Tensor<4> {
     let [batch, _, channels] = tokens.dims();
-    tokens.swap_dims(1, 2).reshape([batch, channels, height, width])
+    tokens.reshape([batch, height, width, channels]).permute([0, 3, 1, 2])
 }
 
 /// Strided convolution, then LayerNorm over channels (arXiv:2105.15203, section 3.1).
@@ -71,9 +73,7 @@ impl PatchEmbed {
             .with_padding(PaddingConfig2d::Explicit(half, half, half, half));
         Self {
             proj: conv(proj, device),
-            layer_norm: LayerNormConfig::new(to)
-                .with_epsilon(config.embed_norm_eps)
-                .init(device),
+            layer_norm: LayerNorm::init(to, config.embed_norm_eps, device),
         }
     }
 
@@ -81,7 +81,7 @@ impl PatchEmbed {
     /// - `map`: `[batch, from, h, w]`
     /// - output: tokens `[batch, h' * w', to]` and their grid `[h', w']`, a `stride`-th of the input's
     pub fn forward(&self, map: Tensor<4>) -> (Tensor<3>, [usize; 2]) {
-        let map = self.proj.forward(map);
+        let map = convolve(&self.proj, map);
         let [_, _, height, width] = map.dims();
         (self.layer_norm.forward(tokens_from_map(map)), [height, width])
     }

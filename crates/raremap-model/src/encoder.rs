@@ -1,12 +1,12 @@
 //! The Mix Transformer encoder.
 
 use burn::module::Module;
-use burn::nn::{LayerNorm, LayerNormConfig};
 use burn::tensor::{Device, Tensor};
 
 use crate::block::Block;
 use crate::config::SegformerConfig;
 use crate::embed::{PatchEmbed, map_from_tokens};
+use crate::layer_norm::LayerNorm;
 
 /// A stage's output, as tokens and the grid they lie on.
 #[derive(Debug, Clone)]
@@ -54,8 +54,6 @@ impl Stage {
 pub struct MixTransformer {
     /// From fine to coarse.
     pub stages: Vec<Stage>,
-    /// Of the layer norms of the blocks and stages, and of those of patch embeddings and reductions.
-    pub(crate) epsilons: [f64; 2],
 }
 
 impl MixTransformer {
@@ -73,15 +71,10 @@ impl MixTransformer {
                         Block::init(config, stage, rate, device)
                     })
                     .collect(),
-                layer_norm: LayerNormConfig::new(config.dims[stage])
-                    .with_epsilon(config.norm_eps)
-                    .init(device),
+                layer_norm: LayerNorm::init(config.dims[stage], config.norm_eps, device),
             })
             .collect();
-        Self {
-            stages,
-            epsilons: [config.norm_eps, config.embed_norm_eps],
-        }
+        Self { stages }
     }
 
     /// # Shapes

@@ -9,7 +9,6 @@ use burn::tensor::{Device, Tensor};
 use crate::cpu;
 use crate::decoder::Decoder;
 use crate::detail::{DetailPath, FoldedDetailPath};
-use crate::embed::map_from_tokens;
 use crate::encoder::{MixTransformer, StageTokens};
 use crate::segformer::{DualLogits, Heads, Segformer};
 
@@ -26,6 +25,12 @@ pub(crate) fn resize_bilinear(map: Tensor<4>, size: [usize; 2]) -> Tensor<4> {
         .with_align_corners(false)
         .with_output_size(size);
     interpolate(map, options)
+}
+
+/// `[batch, h * w, channels]` to `[batch, channels, h, w]`, as it then lies in memory: maps that are added lie alike.
+fn planes(tokens: Tensor<3>, [height, width]: [usize; 2]) -> Tensor<4> {
+    let [batch, _, channels] = tokens.dims();
+    tokens.swap_dims(1, 2).reshape([batch, channels, height, width])
 }
 
 /// The decoder, with BatchNorm, fuse convolution and stage linears in one matrix per stage.
@@ -67,8 +72,8 @@ impl FoldedDecoder {
         // The bias is added to the finest stage, which needs no upsampling.
         let mut bias = Some(self.bias.clone());
         let mut parts = stages.iter().zip(&self.weights).map(|(stage, weight)| {
-            let part = map_from_tokens(linear(stage.tokens.clone(), weight.clone(), bias.take()), stage.grid);
-            resize_bilinear(part, size)
+            let part = linear(stage.tokens.clone(), weight.clone(), bias.take());
+            resize_bilinear(planes(part, stage.grid), size)
         });
         let first = parts.next().expect("SegFormer has four stages");
         let fused = parts.fold(first, |sum, part| sum + part);

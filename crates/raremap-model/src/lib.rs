@@ -23,6 +23,7 @@ mod folded;
 #[cfg(feature = "gpu")]
 mod gpu;
 mod keys;
+mod layer_norm;
 mod mix_ffn;
 mod network;
 mod quantize;

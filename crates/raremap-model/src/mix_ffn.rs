@@ -45,7 +45,7 @@ impl MixFfn {
     /// The depthwise bias is added outside the convolution, because the fast depthwise kernels do not take a bias.
     pub fn forward(&self, tokens: Tensor<3>, grid: [usize; 2]) -> Tensor<3> {
         let hidden = self.dense1.forward(tokens);
-        if let Some(bias) = self.dwconv.bias.as_ref().filter(|_| cpu::takes(&hidden)) {
+        if let Some(bias) = self.dwconv.bias.as_ref().filter(|_| cpu::computes(&hidden)) {
             let hidden = cpu::depthwise_gelu(hidden, grid, self.dwconv.weight.val(), bias.val());
             return self.dense2.forward(hidden);
         }

@@ -7,6 +7,7 @@ use burn::tensor::activation::sigmoid;
 use burn::tensor::{Device, Tensor};
 
 use crate::config::SegformerConfig;
+use crate::conv_norm::{convolve, project};
 use crate::decoder::Decoder;
 use crate::detail::DetailPath;
 use crate::embed::conv;
@@ -71,15 +72,24 @@ impl Heads {
     pub fn forward(&self, features: Tensor<4>) -> DualLogits {
         let Some(head) = &self.auxiliary else {
             return DualLogits {
-                main: self.classifier.forward(features),
+                main: convolve(&self.classifier, features),
                 auxiliary: None,
                 deep: Vec::new(),
             };
         };
-        let auxiliary = head.forward(features.clone());
-        let attended = features * saliency(auxiliary.clone()).add_scalar(1.0);
+        let auxiliary = convolve(head, features.clone());
+        // The classifier reads F * (1 + S). It is linear, and there are fewer logits than features.
+        let logits = project(features, self.classifier.weight.val());
+        let attended = logits * saliency(auxiliary.clone()).add_scalar(1.0);
+        let main = match &self.classifier.bias {
+            Some(bias) => {
+                let [classes] = bias.dims();
+                attended + bias.val().reshape([1, classes, 1, 1])
+            }
+            None => attended,
+        };
         DualLogits {
-            main: self.classifier.forward(attended),
+            main,
             auxiliary: Some(auxiliary),
             deep: Vec::new(),
         }

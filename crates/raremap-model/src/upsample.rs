@@ -2,6 +2,9 @@
 
 use burn::tensor::{Device, Tensor, TensorData};
 
+#[cfg(feature = "training")]
+use crate::cpu;
+
 /// Rows of the matrix that resizes `from` samples to `to` (half-pixel centres, edges clamped; torch's
 /// `align_corners = false`): for each target the two sources and the weight of the second.
 fn taps(from: usize, to: usize) -> impl Iterator<Item = (usize, usize, f32)> {
@@ -34,6 +37,10 @@ pub fn upsample_bilinear(map: Tensor<4>, size: [usize; 2]) -> Tensor<4> {
     let [batch, channels, height, width] = map.dims();
     if [height, width] == size {
         return map;
+    }
+    #[cfg(feature = "training")]
+    if cpu::records(&map) {
+        return cpu::upsample_recorded(map, size);
     }
     let device = map.device();
     // The matrices are constants and must not enter the autodiff graph. They compute in the map's precision.

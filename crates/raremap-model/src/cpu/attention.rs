@@ -2,6 +2,7 @@
 
 use burn::tensor::{Tensor, TensorData};
 
+use super::elementary::exp;
 use super::{add_products, floats, for_each_chunk};
 
 /// Queries, and keys or channels, that are computed at a time: their sums stay in vector registers.
@@ -21,15 +22,8 @@ pub(crate) struct Heads {
     pub(crate) window: usize,
 }
 
-/// `softmax(Q K^T / sqrt(d)) V` of each head in each window (arXiv:2105.15203, eq. 1), where a window's keys are those of its own tokens.
-///
-/// # Shapes
-/// - `query`, output: `[batch, h * w, dim]`, `heads.grid = [h, w]`
-/// - `key`, `value`: `[batch, (h / ratio) * (w / ratio), dim]`
-///
-/// # Panics
-/// If the shapes do not agree, or if the numbers are not 32-bit floats.
-pub(crate) fn attention(query: Tensor<3>, key: Tensor<3>, value: Tensor<3>, heads: Heads) -> Tensor<3> {
+/// As [`super::attention`], of tensors of which burn records nothing.
+pub(super) fn attention(query: Tensor<3>, key: Tensor<3>, value: Tensor<3>, heads: Heads) -> Tensor<3> {
     let (shape, device) = (query.dims(), query.device());
     let ([batch, _, dim], [height, width]) = (shape, heads.grid);
     let keys = [height / heads.ratio, width / heads.ratio];
@@ -61,14 +55,19 @@ pub(crate) fn attention(query: Tensor<3>, key: Tensor<3>, value: Tensor<3>, head
     }
     let down = windows(height).count();
     let mut output = vec![0.0; query.len()];
-    for_each_chunk(&mut output, width * dim, |line, output| {
-        let query = &query[line * width * dim..(line + 1) * width * dim];
-        let row = line / height * down + line % height / heads.window;
-        for (context, columns) in contexts[row * across..].iter().zip(windows(width)) {
-            let part = columns.start * dim..columns.end * dim;
-            context.attend(&query[part.clone()], &mut output[part]);
-        }
-    });
+    for_each_chunk(
+        &mut output,
+        width * dim,
+        #[inline(always)]
+        |line, output| {
+            let query = &query[line * width * dim..(line + 1) * width * dim];
+            let row = line / height * down + line % height / heads.window;
+            for (context, columns) in contexts[row * across..].iter().zip(windows(width)) {
+                let part = columns.start * dim..columns.end * dim;
+                context.attend(&query[part.clone()], &mut output[part]);
+            }
+        },
+    );
     Tensor::from_data(TensorData::new(output, shape), &device)
 }
 
@@ -184,35 +183,6 @@ fn softmax(scores: &mut [[f32; QUERIES]]) -> [f32; QUERIES] {
         }
     }
     sums
-}
-
-/// The exponential function of numbers up to 0, within 2e-7 of the value, without branches: a power of two by the exponent's bits, times a
-/// polynomial (the Taylor series of degree 7, whose rest is below 1e-8 there).
-#[inline(always)]
-fn exp<const N: usize>(values: &mut [f32; N]) {
-    // ln 2 in two parts: the first has few digits, so that a whole number of them is exact.
-    const LN_2: [f32; 2] = [0.693_359_4, -2.121_944_4e-4];
-    const TAYLOR: [f32; 8] = [
-        1.0 / 5040.0,
-        1.0 / 720.0,
-        1.0 / 120.0,
-        1.0 / 24.0,
-        1.0 / 6.0,
-        0.5,
-        1.0,
-        1.0,
-    ];
-    for lane in 0..N {
-        // Below this, the result is no normal float any more, and next to the largest one it is nothing. `max` would make a number of what is none.
-        let x = if values[lane] < -87.0 { -87.0 } else { values[lane] };
-        let doublings = (x * std::f32::consts::LOG2_E - 0.5).trunc();
-        let rest = x - doublings * LN_2[0] - doublings * LN_2[1];
-        let mut sum = 0.0;
-        for coefficient in TAYLOR {
-            sum = sum * rest + coefficient;
-        }
-        values[lane] = sum * f32::from_bits(((doublings as i32 + 127) << 23) as u32);
-    }
 }
 
 #[cfg(test)]

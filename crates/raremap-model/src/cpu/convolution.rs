@@ -36,24 +36,29 @@ pub(crate) fn convolve_relu(map: Tensor<4>, weight: Tensor<4>, bias: Tensor<1>, 
         .zip(output.chunks_exact_mut(to * area))
     {
         let padded = Padded::of(image, [from, height, width], size[1], stride);
-        for_each_chunk(output, CHANNELS * area, |group, output| {
-            let weight = &weight[group * from * 9 * CHANNELS..(group + 1) * from * 9 * CHANNELS];
-            let bias = &bias[group * CHANNELS..to.min((group + 1) * CHANNELS)];
-            for row in 0..size[0] {
-                for first in (0..size[1]).step_by(PIXELS) {
-                    let sums = padded.block(row, first, weight);
-                    let wide = PIXELS.min(size[1] - first);
-                    for channel in 0..bias.len() {
-                        let values = &mut output[channel * area + row * size[1] + first..][..wide];
-                        for pixel in 0..wide {
-                            let sum = sums[channel][pixel] + bias[channel];
-                            // Not `max`, which would make a number of what is none.
-                            values[pixel] = if sum < 0.0 { 0.0 } else { sum };
+        for_each_chunk(
+            output,
+            CHANNELS * area,
+            #[inline(always)]
+            |group, output| {
+                let weight = &weight[group * from * 9 * CHANNELS..(group + 1) * from * 9 * CHANNELS];
+                let bias = &bias[group * CHANNELS..to.min((group + 1) * CHANNELS)];
+                for row in 0..size[0] {
+                    for first in (0..size[1]).step_by(PIXELS) {
+                        let sums = padded.block(row, first, weight);
+                        let wide = PIXELS.min(size[1] - first);
+                        for channel in 0..bias.len() {
+                            let values = &mut output[channel * area + row * size[1] + first..][..wide];
+                            for pixel in 0..wide {
+                                let sum = sums[channel][pixel] + bias[channel];
+                                // Not `max`, which would make a number of what is none.
+                                values[pixel] = if sum < 0.0 { 0.0 } else { sum };
+                            }
                         }
                     }
                 }
-            }
-        });
+            },
+        );
     }
     Tensor::from_data(TensorData::new(output, [batch, to, size[0], size[1]]), &device)
 }

@@ -1,7 +1,6 @@
 //! Kernels of our own for the CPU, each in place of several of burn's, which pass over memory once each.
 //!
-//! They are for running a network, not for training it: they record nothing for a backward pass. Everywhere else the network is burn's operations,
-//! which the tests here compare them with.
+//! Some have a backward pass of their own, for training. Everywhere else the network is burn's operations, which the tests here compare them with.
 #![allow(
     clippy::needless_range_loop,
     reason = "where the page is built soon rather than small, an iterator's adapters are not inlined, and each step would be a call"
@@ -10,20 +9,73 @@
 mod attention;
 mod convolution;
 mod depthwise;
+mod elementary;
+#[cfg(feature = "training")]
+mod panels;
+#[cfg(feature = "training")]
+mod recorded;
 mod upsample;
 
 use burn::tensor::{DType, Device, Tensor};
 
-pub(crate) use attention::{Heads, attention};
+pub(crate) use attention::Heads;
 pub(crate) use convolution::convolve_relu;
-pub(crate) use depthwise::depthwise_gelu;
+#[cfg(feature = "training")]
+pub(crate) use recorded::{batch_norm, convolve, layer_norm, upsample_bilinear as upsample_recorded};
 pub(crate) use upsample::upsample_bilinear;
 
-/// Whether these kernels can take `tensor`: 32-bit floats on the CPU, of which nothing is recorded.
+/// Whether all of these kernels can take `tensor`: 32-bit floats on the CPU, of which burn records nothing for a backward pass.
 pub(crate) fn takes<const D: usize>(tensor: &Tensor<D>) -> bool {
-    let device = tensor.device();
+    is_float_on_cpu(tensor) && !tensor.device().is_autodiff()
+}
+
+/// Whether the kernels with a backward pass can take `tensor`: 32-bit floats on the CPU, of which burn records what is done with them.
+#[cfg(feature = "training")]
+pub(crate) fn records<const D: usize>(tensor: &Tensor<D>) -> bool {
+    is_float_on_cpu(tensor) && tensor.device().is_autodiff()
+}
+
+/// Whether [`attention`] and [`depthwise_gelu`] can take `tensor`.
+pub(crate) fn computes<const D: usize>(tensor: &Tensor<D>) -> bool {
+    is_float_on_cpu(tensor) && (cfg!(feature = "training") || !tensor.device().is_autodiff())
+}
+
+fn is_float_on_cpu<const D: usize>(tensor: &Tensor<D>) -> bool {
     // A device with autodiff equals the same one without.
-    tensor.dtype() == DType::F32 && !device.is_autodiff() && device == Device::flex()
+    tensor.dtype() == DType::F32 && tensor.device() == Device::flex()
+}
+
+/// `softmax(Q K^T / sqrt(d)) V` of each head in each window (arXiv:2105.15203, eq. 1), where a window's keys are those of its own tokens.
+///
+/// # Shapes
+/// - `query`, output: `[batch, h * w, dim]`, `heads.grid = [h, w]`
+/// - `key`, `value`: `[batch, (h / ratio) * (w / ratio), dim]`
+///
+/// # Panics
+/// If the shapes do not agree, or if the tensors are not those of [`computes`].
+pub(crate) fn attention(query: Tensor<3>, key: Tensor<3>, value: Tensor<3>, heads: Heads) -> Tensor<3> {
+    #[cfg(feature = "training")]
+    if records(&query) {
+        return recorded::attention(query, key, value, heads);
+    }
+    attention::attention(query, key, value, heads)
+}
+
+/// Depthwise 3 x 3 convolution with zero padding, bias and GELU of tokens, without turning them into a map and back.
+///
+/// # Shapes
+/// - `tokens`, output: `[batch, h * w, channels]`, `grid = [h, w]`
+/// - `weight`: `[channels, 1, 3, 3]`
+/// - `bias`: `[channels]`
+///
+/// # Panics
+/// If the shapes do not agree, or if the tensors are not those of [`computes`].
+pub(crate) fn depthwise_gelu(tokens: Tensor<3>, grid: [usize; 2], weight: Tensor<4>, bias: Tensor<1>) -> Tensor<3> {
+    #[cfg(feature = "training")]
+    if records(&tokens) {
+        return recorded::depthwise_gelu(tokens, grid, weight, bias);
+    }
+    depthwise::depthwise_gelu(tokens, grid, weight, bias)
 }
 
 /// The numbers of a tensor of [`takes`]: on the CPU they are there, and nothing is waited for or copied.
@@ -47,18 +99,77 @@ fn add_products<const FACTORS: usize, const VALUES: usize>(
     }
 }
 
-/// Calls `act` with the number of each chunk of `values`, the last of which may be shorter: on all cores, where there are threads.
+/// Calls `act` with the number of each chunk of `values`, the last of which may be shorter: on all cores, where there are threads, and with the widest
+/// vector instructions of the processor.
 fn for_each_chunk(values: &mut [f32], length: usize, act: impl Fn(usize, &mut [f32]) + Sync) {
     #[cfg(not(target_arch = "wasm32"))]
     {
         use rayon::prelude::*;
         let chunks = values.par_chunks_mut(length).enumerate();
-        chunks.for_each(|(index, chunk)| act(index, chunk));
+        chunks.for_each(|(index, chunk)| {
+            vectorized(
+                #[inline(always)]
+                || act(index, chunk),
+            )
+        });
     }
     #[cfg(target_arch = "wasm32")]
     for (index, chunk) in values.chunks_mut(length).enumerate() {
         act(index, chunk);
     }
+}
+
+/// As [`for_each_chunk`], with the chunks of `others` that have the same numbers.
+#[cfg(feature = "training")]
+fn for_each_pair<T: Send>(
+    values: &mut [f32],
+    length: usize,
+    others: &mut [T],
+    length_of_others: usize,
+    act: impl Fn(usize, &mut [f32], &mut [T]) + Sync,
+) {
+    use rayon::prelude::*;
+    let pairs = values
+        .par_chunks_mut(length)
+        .zip(others.par_chunks_mut(length_of_others));
+    let pairs = pairs.enumerate();
+    pairs.for_each(|(index, (chunk, other))| {
+        vectorized(
+            #[inline(always)]
+            || act(index, chunk, other),
+        )
+    });
+}
+
+/// The results of `act` for each of `items`, in order.
+#[cfg(feature = "training")]
+fn map_each<T: Sync, R: Send>(items: &[T], act: impl Fn(&T) -> R + Sync) -> Vec<R> {
+    use rayon::prelude::*;
+    items
+        .par_iter()
+        .map(|item| {
+            vectorized(
+                #[inline(always)]
+                || act(item),
+            )
+        })
+        .collect()
+}
+
+/// Whether [`vectorized`] code has an instruction for `a * b + c`.
+#[cfg(feature = "training")]
+fn multiplies_and_adds() -> bool {
+    #[cfg(target_arch = "x86_64")]
+    return matches!(pulp::Arch::new(), pulp::Arch::V3(_));
+    #[cfg(not(target_arch = "x86_64"))]
+    return cfg!(target_arch = "aarch64");
+}
+
+/// Calls `act`, compiled for the widest vector instructions that the processor has, as far as it is inlined.
+#[cfg(not(target_arch = "wasm32"))]
+#[inline(always)]
+fn vectorized<R>(act: impl FnOnce() -> R) -> R {
+    pulp::Arch::new().dispatch(act)
 }
 
 #[cfg(test)]

@@ -14,33 +14,39 @@ pub(crate) fn upsample_bilinear(map: Tensor<4>, [height, width]: [usize; 2]) -> 
     let input = floats(map);
     let (rows, columns) = (Between::of(from_height, height), Between::of(from_width, width));
     let mut output = vec![0.0; batch * channels * height * width];
-    for_each_chunk(&mut output, height * width, |plane, output| {
-        let plane = &input[plane * from_height * from_width..(plane + 1) * from_height * from_width];
-        let mut wide = Vec::with_capacity(from_height * width);
-        for line in plane.chunks_exact(from_width) {
-            let at = |&Between { first, second, share }: &Between| line[first] + (line[second] - line[first]) * share;
-            wide.extend(columns.iter().map(at));
-        }
-        for (line, &Between { first, second, share }) in output.chunks_exact_mut(width).zip(&rows) {
-            let of = |row: usize| &wide[row * width..(row + 1) * width];
-            for ((value, above), below) in line.iter_mut().zip(of(first)).zip(of(second)) {
-                *value = above + (below - above) * share;
+    for_each_chunk(
+        &mut output,
+        height * width,
+        #[inline(always)]
+        |plane, output| {
+            let plane = &input[plane * from_height * from_width..(plane + 1) * from_height * from_width];
+            let mut wide = Vec::with_capacity(from_height * width);
+            for line in plane.chunks_exact(from_width) {
+                let at =
+                    |&Between { first, second, share }: &Between| line[first] + (line[second] - line[first]) * share;
+                wide.extend(columns.iter().map(at));
             }
-        }
-    });
+            for (line, &Between { first, second, share }) in output.chunks_exact_mut(width).zip(&rows) {
+                let of = |row: usize| &wide[row * width..(row + 1) * width];
+                for ((value, above), below) in line.iter_mut().zip(of(first)).zip(of(second)) {
+                    *value = above + (below - above) * share;
+                }
+            }
+        },
+    );
     Tensor::from_data(TensorData::new(output, [batch, channels, height, width]), &device)
 }
 
 /// The two cells that an upsampled one lies between, and how far it is from the first.
-struct Between {
-    first: usize,
-    second: usize,
-    share: f32,
+pub(super) struct Between {
+    pub(super) first: usize,
+    pub(super) second: usize,
+    pub(super) share: f32,
 }
 
 impl Between {
     /// For each of `to` cells over `from`.
-    fn of(from: usize, to: usize) -> Vec<Self> {
+    pub(super) fn of(from: usize, to: usize) -> Vec<Self> {
         let scale = from as f32 / to as f32;
         let place = |cell: usize| {
             let at = ((cell as f32 + 0.5) * scale - 0.5).max(0.0);

@@ -3,8 +3,8 @@
 //! They are rearranged where they are: on the CPU, nothing has to be compiled for that.
 
 use burn::module::Param;
+use burn::nn::Linear;
 use burn::nn::conv::Conv2d;
-use burn::nn::{LayerNorm, Linear};
 use burn::tensor::{Device, Tensor};
 
 use super::network::{GpuBlock, GpuDetail, GpuSegformer, GpuStage};
@@ -14,6 +14,7 @@ use crate::block::Block;
 use crate::detail::FoldedDetailPath;
 use crate::encoder::Stage;
 use crate::folded::FoldedSegformer;
+use crate::layer_norm::LayerNorm;
 use crate::segformer::Heads;
 
 /// Largest number of channels of a head of attention: a unit holds three times as many numbers. Published networks have 32 or 64.
@@ -72,7 +73,7 @@ impl Upload<'_> {
         let stages = encoder.stages.iter().enumerate();
         GpuSegformer {
             stages: stages
-                .map(|(index, stage)| self.for_stage(index).stage(stage, encoder.epsilons))
+                .map(|(index, stage)| self.for_stage(index).stage(stage))
                 .collect(),
             decoder: layers.collect(),
             detail: decoder.detail.as_ref().map(|path| self.detail(path)),
@@ -93,40 +94,39 @@ impl Upload<'_> {
         }
     }
 
-    /// `epsilons` as those of the encoder: of blocks and stages, and of embeddings and reductions.
-    fn stage(&self, stage: &Stage, epsilons: [f64; 2]) -> GpuStage {
+    fn stage(&self, stage: &Stage) -> GpuStage {
         let embed = &stage.patch_embed;
         let [_, _, kernel, _] = embed.proj.weight.dims();
         GpuStage {
             embed: self.convolution(&embed.proj, kernel / 2),
-            embed_norm: self.norm(&embed.layer_norm, epsilons[1]),
-            blocks: stage.blocks.iter().map(|block| self.block(block, epsilons)).collect(),
-            norm: self.norm(&stage.layer_norm, epsilons[0]),
+            embed_norm: self.norm(&embed.layer_norm),
+            blocks: stage.blocks.iter().map(|block| self.block(block)).collect(),
+            norm: self.norm(&stage.layer_norm),
         }
     }
 
-    fn block(&self, block: &Block, [epsilon, embed_epsilon]: [f64; 2]) -> GpuBlock {
+    fn block(&self, block: &Block) -> GpuBlock {
         let Block { attention, mlp, .. } = block;
         let pair = [&attention.key, &attention.value];
         let weights = pair.map(|layer| layer.weight.val()).to_vec();
         let biases: Option<Vec<_>> = pair.iter().map(|layer| value(layer.bias.as_ref())).collect();
         let reduction = |reduction: &SequenceReduction| {
             let layer = self.convolution(&reduction.sr, 0);
-            (layer, self.norm(&reduction.layer_norm, embed_epsilon))
+            (layer, self.norm(&reduction.layer_norm))
         };
         let depthwise = mlp.dwconv.weight.val();
         let [hidden, ..] = depthwise.dims();
         let depthwise_bias =
             value(mlp.dwconv.bias.as_ref()).unwrap_or_else(|| Tensor::zeros([hidden], &depthwise.device()));
         GpuBlock {
-            norm_1: self.norm(&block.layer_norm_1, epsilon),
+            norm_1: self.norm(&block.layer_norm_1),
             query: self.linear(&attention.query),
             reduction: attention.reduction.as_ref().map(reduction),
             context: self.matrix(Tensor::cat(weights, 1), biases.map(|biases| Tensor::cat(biases, 0))),
             output: self.linear(&attention.output),
             heads: attention.heads,
             window: attention.window,
-            norm_2: self.norm(&block.layer_norm_2, epsilon),
+            norm_2: self.norm(&block.layer_norm_2),
             dense_1: self.linear(&mlp.dense1),
             depthwise: self.buffer(depthwise.reshape([hidden, 9]).transpose()),
             depthwise_bias: self.buffer(depthwise_bias),
@@ -134,13 +134,11 @@ impl Upload<'_> {
         }
     }
 
-    fn norm(&self, norm: &LayerNorm, epsilon: f64) -> Norm {
-        let gamma = norm.gamma.val();
-        let beta = value(norm.beta.as_ref()).unwrap_or_else(|| gamma.zeros_like());
+    fn norm(&self, norm: &LayerNorm) -> Norm {
         Norm {
-            gamma: self.buffer(gamma),
-            beta: self.buffer(beta),
-            epsilon: epsilon as f32,
+            gamma: self.buffer(norm.gamma.val()),
+            beta: self.buffer(norm.beta.val()),
+            epsilon: norm.epsilon as f32,
         }
     }
 

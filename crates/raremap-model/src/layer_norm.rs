@@ -1,0 +1,45 @@
+//! Layer norm.
+
+use burn::module::{Module, Param};
+use burn::nn::Initializer;
+use burn::tensor::module::layer_norm;
+use burn::tensor::{DType, Device, Tensor};
+
+use crate::cpu;
+
+/// Layer norm over the channels of tokens (arXiv:1607.06450). burn's own with the same parameters, and on the CPU a backward pass of our own in training.
+#[derive(Module, Debug)]
+pub struct LayerNorm {
+    /// Gain of each channel.
+    pub gamma: Param<Tensor<1>>,
+    /// Offset of each channel.
+    pub beta: Param<Tensor<1>>,
+    /// What is added to the variance.
+    pub(crate) epsilon: f64,
+}
+
+impl LayerNorm {
+    /// A norm that leaves gain and offset as they are.
+    pub fn init(channels: usize, epsilon: f64, device: &Device) -> Self {
+        Self {
+            gamma: Initializer::Ones.init([channels], device),
+            beta: Initializer::Zeros.init([channels], device),
+            epsilon,
+        }
+    }
+
+    /// # Shapes
+    /// - `tokens`, output: `[batch, n, channels]`
+    pub fn forward(&self, tokens: Tensor<3>) -> Tensor<3> {
+        let (gamma, beta) = (self.gamma.val(), self.beta.val());
+        #[cfg(feature = "training")]
+        if cpu::records(&tokens) {
+            return cpu::layer_norm(tokens, gamma, beta, self.epsilon);
+        }
+        // The sum of squares may be too large for 16 bits.
+        let dtype = tokens.dtype();
+        let wide = if dtype == DType::F16 { DType::F32 } else { dtype };
+        let norm = layer_norm(tokens.cast(wide), gamma.cast(wide), Some(beta.cast(wide)), self.epsilon);
+        norm.cast(dtype)
+    }
+}
