@@ -8,6 +8,8 @@ use burn::tensor::{Device, Tensor};
 
 use crate::config::SegformerConfig;
 use crate::conv_norm::batch_norm_relu;
+#[cfg(feature = "training")]
+use crate::cpu;
 use crate::embed::{conv, linear, map_from_tokens};
 use crate::encoder::StageTokens;
 use crate::upsample::upsample_bilinear;
@@ -81,6 +83,11 @@ impl Decoder {
             let [_, _, height, width] = detail.dims();
             fused = upsample_bilinear(fused, [height, width]) + detail;
         }
-        self.dropout.forward(batch_norm_relu(&self.batch_norm, fused))
+        let features = batch_norm_relu(&self.batch_norm, fused);
+        #[cfg(feature = "training")]
+        if self.dropout.prob > 0.0 && cpu::records(&features) {
+            return cpu::dropout(features, self.dropout.prob);
+        }
+        self.dropout.forward(features)
     }
 }

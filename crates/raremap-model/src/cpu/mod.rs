@@ -21,7 +21,7 @@ use burn::tensor::{DType, Device, Tensor};
 pub(crate) use attention::Heads;
 pub(crate) use convolution::convolve_relu;
 #[cfg(feature = "training")]
-pub(crate) use recorded::{batch_norm, convolve, layer_norm, upsample_bilinear as upsample_recorded};
+pub(crate) use recorded::{batch_norm, convolve, dropout, layer_norm, upsample_bilinear as upsample_recorded};
 pub(crate) use upsample::upsample_bilinear;
 
 /// Whether all of these kernels can take `tensor`: 32-bit floats on the CPU, of which burn records nothing for a backward pass.
