@@ -2,7 +2,7 @@
 
 use burn::module::Module;
 use burn::nn::conv::{Conv2d, Conv2dConfig};
-use burn::nn::{BatchNorm, BatchNormConfig, Initializer, PaddingConfig2d};
+use burn::nn::{BatchNorm, BatchNormConfig, Dropout, Initializer, PaddingConfig2d};
 use burn::tensor::activation::relu;
 use burn::tensor::module::conv2d;
 use burn::tensor::ops::ConvOptions;
@@ -90,7 +90,7 @@ pub struct ConvNorm {
 /// - `map`, output: `[batch, channels, h, w]`
 pub fn batch_norm(norm: &BatchNorm, map: Tensor<4>) -> Tensor<4> {
     #[cfg(feature = "training")]
-    if cpu::records(&map) {
+    if cpu::records(&map) && norm.training.is_enabled() {
         return cpu::batch_norm(norm, map, false);
     }
     let dtype = map.dtype();
@@ -98,15 +98,22 @@ pub fn batch_norm(norm: &BatchNorm, map: Tensor<4>) -> Tensor<4> {
 }
 
 /// [`batch_norm`], then ReLU.
+///
+/// # Shapes
+/// - `map`, output: `[batch, channels, h, w]`
 pub(crate) fn batch_norm_relu(norm: &BatchNorm, map: Tensor<4>) -> Tensor<4> {
     #[cfg(feature = "training")]
-    if cpu::records(&map) {
+    if cpu::records(&map) && norm.training.is_enabled() {
         return cpu::batch_norm(norm, map, true);
     }
     relu(batch_norm(norm, map))
 }
 
-/// `conv` of `map`; in training on the CPU with a backward pass of our own, which leaves the channels together.
+/// `conv` of `map`; in training on the CPU by a kernel of our own, whose output is channels-last in memory.
+///
+/// # Shapes
+/// - `map`: `[batch, from, h, w]`
+/// - output: `[batch, to, h / stride, w / stride]`, for convolutions with padding of half the kernel
 pub(crate) fn convolve(conv: &Conv2d, map: Tensor<4>) -> Tensor<4> {
     #[cfg(feature = "training")]
     if cpu::records(&map) && has_plain_kernel(conv) {
@@ -116,7 +123,24 @@ pub(crate) fn convolve(conv: &Conv2d, map: Tensor<4>) -> Tensor<4> {
     conv.forward(map)
 }
 
-/// 1 x 1 convolution without bias; `weight` is `[to, from, 1, 1]`.
+/// `layer` of `map`; in training on the CPU by a kernel of our own.
+///
+/// # Shapes
+/// - `map`, output: `[batch, channels, h, w]`
+pub(crate) fn dropout(layer: &Dropout, map: Tensor<4>) -> Tensor<4> {
+    #[cfg(feature = "training")]
+    if cpu::records(&map) && layer.training.is_enabled() && layer.prob > 0.0 {
+        return cpu::dropout(map, layer.prob);
+    }
+    layer.forward(map)
+}
+
+/// 1 x 1 convolution without bias.
+///
+/// # Shapes
+/// - `map`: `[batch, from, h, w]`
+/// - `weight`: `[to, from, 1, 1]`
+/// - output: `[batch, to, h, w]`
 pub(crate) fn project(map: Tensor<4>, weight: Tensor<4>) -> Tensor<4> {
     #[cfg(feature = "training")]
     if cpu::records(&map) {
@@ -125,9 +149,9 @@ pub(crate) fn project(map: Tensor<4>, weight: Tensor<4>) -> Tensor<4> {
     conv2d(map, weight, None, ConvOptions::new([1, 1], [0, 0], [1, 1], 1))
 }
 
-/// Whether `conv` is dense, with a square kernel, one stride and padding of half the kernel.
+/// Whether `conv` is dense, with a square kernel, equal strides and padding of half the kernel.
 #[cfg(feature = "training")]
-pub(crate) fn has_plain_kernel(conv: &Conv2d) -> bool {
+fn has_plain_kernel(conv: &Conv2d) -> bool {
     let [kernel, width] = conv.kernel_size;
     let half = kernel / 2;
     let padding = match &conv.padding {
@@ -172,5 +196,33 @@ mod tests {
         }
         let strided = ConvNormConfig::new([2, 3], 7).with_stride(2).init(&device);
         assert_eq!(strided.forward(map()).dims(), [1, 3, 8, 4]);
+    }
+
+    #[cfg(feature = "training")]
+    #[test]
+    fn only_plain_convolutions_are_ours() {
+        let config = || Conv2dConfig::new([4, 4], [3, 3]);
+        let same = PaddingConfig2d::Explicit(1, 1, 1, 1);
+        let is_plain = |config: Conv2dConfig| has_plain_kernel(&config.init(&Device::flex()));
+        assert!(is_plain(config().with_padding(same.clone())));
+        assert!(is_plain(Conv2dConfig::new([4, 4], [1, 1])));
+        assert!(!is_plain(config()));
+        assert!(!is_plain(config().with_padding(same.clone()).with_groups(2)));
+        assert!(!is_plain(config().with_padding(same.clone()).with_dilation([2, 2])));
+        assert!(!is_plain(config().with_padding(same.clone()).with_stride([1, 2])));
+        assert!(!is_plain(Conv2dConfig::new([4, 4], [2, 2]).with_padding(same)));
+    }
+
+    #[cfg(feature = "training")]
+    #[test]
+    fn a_frozen_norm_uses_its_statistics_and_leaves_them_alone() {
+        let device = Device::flex().autodiff();
+        let norm = BatchNormConfig::new(2).init(&device).freeze();
+        let map = Tensor::<4>::random([2, 2, 3, 3], burn::tensor::Distribution::Normal(1.0, 2.0), &device);
+        let output = batch_norm(&norm, map.clone());
+        // Mean 0 and variance 1, as they were.
+        let difference = (output - map).abs().max().into_scalar::<f32>();
+        assert!(difference < 1e-4, "{difference}");
+        assert_eq!(norm.running_mean.value_sync().abs().max().into_scalar::<f32>(), 0.0);
     }
 }

@@ -7,9 +7,7 @@ use burn::tensor::module::linear as linear_op;
 use burn::tensor::{Device, Tensor};
 
 use crate::config::SegformerConfig;
-use crate::conv_norm::batch_norm_relu;
-#[cfg(feature = "training")]
-use crate::cpu;
+use crate::conv_norm::{batch_norm_relu, dropout};
 use crate::embed::{conv, linear, map_from_tokens};
 use crate::encoder::StageTokens;
 use crate::upsample::upsample_bilinear;
@@ -83,11 +81,6 @@ impl Decoder {
             let [_, _, height, width] = detail.dims();
             fused = upsample_bilinear(fused, [height, width]) + detail;
         }
-        let features = batch_norm_relu(&self.batch_norm, fused);
-        #[cfg(feature = "training")]
-        if self.dropout.prob > 0.0 && cpu::records(&features) {
-            return cpu::dropout(features, self.dropout.prob);
-        }
-        self.dropout.forward(features)
+        dropout(&self.dropout, batch_norm_relu(&self.batch_norm, fused))
     }
 }

@@ -27,7 +27,7 @@ pub(crate) fn resize_bilinear(map: Tensor<4>, size: [usize; 2]) -> Tensor<4> {
     interpolate(map, options)
 }
 
-/// `[batch, h * w, channels]` to `[batch, channels, h, w]`, as it then lies in memory: maps that are added lie alike.
+/// `[batch, h * w, channels]` to `[batch, channels, h, w]`, copied, so that maps to be added have the same layout.
 fn planes(tokens: Tensor<3>, [height, width]: [usize; 2]) -> Tensor<4> {
     let [batch, _, channels] = tokens.dims();
     tokens.swap_dims(1, 2).reshape([batch, channels, height, width])
@@ -88,7 +88,7 @@ impl FoldedDecoder {
     }
 }
 
-/// SegFormer for inference: it gives the same numbers as [`Segformer`] for a fraction of the decoder's work.
+/// SegFormer for inference: it gives the same numbers as [`Segformer`] for less work.
 #[derive(Module, Debug)]
 pub struct FoldedSegformer {
     pub(crate) encoder: MixTransformer,

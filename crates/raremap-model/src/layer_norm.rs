@@ -7,7 +7,8 @@ use burn::tensor::{DType, Device, Tensor};
 
 use crate::cpu;
 
-/// Layer norm over the channels of tokens (arXiv:1607.06450). burn's own with the same parameters, and on the CPU a backward pass of our own in training.
+/// Layer norm over the channels of tokens (arXiv:1607.06450). It has the parameters of burn's `LayerNorm`; in training on the CPU it uses a backward pass of
+/// our own.
 #[derive(Module, Debug)]
 pub struct LayerNorm {
     /// Gain of each channel.
@@ -19,7 +20,7 @@ pub struct LayerNorm {
 }
 
 impl LayerNorm {
-    /// A norm that leaves gain and offset as they are.
+    /// A norm with gain 1 and offset 0.
     pub fn init(channels: usize, epsilon: f64, device: &Device) -> Self {
         Self {
             gamma: Initializer::Ones.init([channels], device),

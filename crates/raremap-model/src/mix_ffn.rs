@@ -41,14 +41,18 @@ impl MixFfn {
 
     /// # Shapes
     /// - `tokens`, output: `[batch, h * w, dim]`, `grid = [h, w]`
-    ///
-    /// The depthwise bias is added outside the convolution, because the fast depthwise kernels do not take a bias.
     pub fn forward(&self, tokens: Tensor<3>, grid: [usize; 2]) -> Tensor<3> {
         let hidden = self.dense1.forward(tokens);
-        if let Some(bias) = self.dwconv.bias.as_ref().filter(|_| cpu::computes(&hidden)) {
-            let hidden = cpu::depthwise_gelu(hidden, grid, self.dwconv.weight.val(), bias.val());
-            return self.dense2.forward(hidden);
-        }
+        let hidden = match self.dwconv.bias.as_ref().filter(|_| cpu::computes(&hidden)) {
+            Some(bias) => cpu::depthwise_gelu(hidden, grid, self.dwconv.weight.val(), bias.val()),
+            None => self.composed(hidden, grid),
+        };
+        self.dense2.forward(hidden)
+    }
+
+    /// The depthwise convolution with GELU by burn's operations. The bias is added outside the convolution, because the fast depthwise kernels do not take
+    /// one.
+    fn composed(&self, hidden: Tensor<3>, grid: [usize; 2]) -> Tensor<3> {
         let [_, _, channels] = hidden.dims();
         let options = ConvOptions::new([1, 1], [1, 1], [1, 1], channels);
         let map = conv2d(map_from_tokens(hidden, grid), self.dwconv.weight.val(), None, options);
@@ -56,6 +60,6 @@ impl MixFfn {
         if let Some(bias) = &self.dwconv.bias {
             hidden = hidden + bias.val().reshape([1, 1, channels]);
         }
-        self.dense2.forward(gelu(hidden))
+        gelu(hidden)
     }
 }

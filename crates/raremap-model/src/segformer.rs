@@ -193,4 +193,81 @@ mod tests {
         let difference = (dual.main - plain * weight).abs().max().into_scalar::<f32>();
         assert!(difference < 1e-6, "largest difference {difference}");
     }
+
+    /// The gradients of all parameters, by name, of a loss that every logit has a part in.
+    #[cfg(feature = "training")]
+    fn gradients(model: &Segformer, device: &Device) -> Vec<burn::tensor::TensorData> {
+        use burn::module::{ModuleMapper, ModuleVisitor, Param};
+        use burn::optim::GradientsParams;
+
+        /// Puts every parameter on a device with autodiff.
+        struct Record<'a>(&'a Device);
+
+        impl ModuleMapper for Record<'_> {
+            fn map_float<const D: usize>(&mut self, param: Param<Tensor<D>>) -> Param<Tensor<D>> {
+                param.map(|value| Tensor::from_data(value.into_data(), self.0).require_grad())
+            }
+        }
+
+        struct All(GradientsParams, Vec<burn::tensor::TensorData>);
+
+        impl ModuleVisitor for All {
+            fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<D>>) {
+                self.1.extend(self.0.get::<D>(param.id).map(Tensor::into_data));
+            }
+        }
+
+        let model = model.clone().map(&mut Record(device));
+        let input = (0..2 * 3 * 64 * 96)
+            .map(|index| (index as f32 * 0.37).sin())
+            .collect::<Vec<_>>();
+        let input = Tensor::<1>::from_floats(&input[..], device).reshape([2, 3, 64, 96]);
+        let logits = model.forward(input);
+        let loss = upsample_bilinear(logits.main, [64, 96]).tanh().sum();
+        let loss = loss + logits.auxiliary.expect("rare classes").tanh().sum();
+        let mut all = All(GradientsParams::from_grads(loss.backward(), &model), Vec::new());
+        model.visit(&mut all);
+        all.1
+    }
+
+    #[cfg(feature = "training")]
+    #[test]
+    fn the_gradients_are_those_of_burns_operations() {
+        for (detail_dim, attention_window_px) in [(0, 0), (24, 64)] {
+            let config = SegformerConfig {
+                dims: [8, 16, 40, 64],
+                decoder_dim: 32,
+                detail_dim,
+                attention_window_px,
+                dropout: 0.0,
+                drop_path: 0.0,
+                ..SegformerConfig::new(Variant::B0, 3, 7, 2)
+            };
+            let device = Device::flex();
+            device.seed(5);
+            let model = Segformer::init(&config, &device);
+            // Weights are drawn when they are first used.
+            model.forward(Tensor::ones([1, 3, 32, 32], &device));
+            let device = device.autodiff();
+            let ours = gradients(&model, &device);
+            crate::cpu::WITHOUT_KERNELS.set(true);
+            let theirs = gradients(&model, &device);
+            crate::cpu::WITHOUT_KERNELS.set(false);
+            assert_eq!(ours.len(), theirs.len());
+            assert!(ours.len() > 100, "{}", ours.len());
+            let largest = |data: &burn::tensor::TensorData| data.iter::<f32>().map(f32::abs).fold(0.0, f32::max);
+            let scale = theirs.iter().map(largest).fold(0.0, f32::max);
+            for (index, (ours, theirs)) in ours.iter().zip(&theirs).enumerate() {
+                assert_eq!(ours.shape(), theirs.shape());
+                let pairs = ours.iter::<f32>().zip(theirs.iter::<f32>());
+                let difference = pairs.map(|(ours, theirs)| (ours - theirs).abs()).fold(0.0, f32::max);
+                // A parameter before a norm has a gradient near 0, which is the difference of large numbers.
+                let allowed = 1e-3 * largest(theirs) + 1e-6 * scale;
+                assert!(
+                    difference <= allowed,
+                    "parameter {index}: {difference}, allowed {allowed}"
+                );
+            }
+        }
+    }
 }

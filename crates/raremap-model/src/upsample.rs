@@ -26,7 +26,7 @@ fn interpolation_matrix(from: usize, to: usize, device: &Device) -> Tensor<2> {
     Tensor::from_data(TensorData::new(values, [to, from]), device)
 }
 
-/// Resizes the last two axes bilinearly (`align_corners = false`) by two matrix products.
+/// Resizes the last two axes bilinearly (`align_corners = false`) by two matrix products, or in training on the CPU by a kernel of our own.
 ///
 /// burn's `interpolate` has no bilinear backward pass on most backends; a matrix product has one everywhere.
 ///
@@ -40,7 +40,7 @@ pub fn upsample_bilinear(map: Tensor<4>, size: [usize; 2]) -> Tensor<4> {
     }
     #[cfg(feature = "training")]
     if cpu::records(&map) {
-        return cpu::upsample_recorded(map, size);
+        return cpu::upsample_with_backward(map, size);
     }
     let device = map.device();
     // The matrices are constants and must not enter the autodiff graph. They compute in the map's precision.

@@ -9,7 +9,7 @@ use crate::comparison::conv::aspp::{Aspp, RATES};
 use crate::comparison::conv::double_conv::{DoubleConv, DoubleConvConfig};
 use crate::comparison::conv::resnet::{ResNet, ResNetConfig};
 use crate::config::{check_counts, check_ends, check_rate};
-use crate::conv_norm::{ConvNorm, ConvNormConfig};
+use crate::conv_norm::{ConvNorm, ConvNormConfig, dropout};
 use crate::error::ArchitectureError;
 use crate::segformer::{DualLogits, Heads};
 use crate::upsample::upsample_bilinear;
@@ -123,7 +123,7 @@ impl DeepLab {
         let [_, _, height, width] = low.dims();
         let pyramid = upsample_bilinear(self.aspp.forward(maps[4].clone()), [height, width]);
         let map = self.decoder.forward(Tensor::cat(vec![pyramid, low], 1));
-        self.heads.forward(self.dropout.forward(map))
+        self.heads.forward(dropout(&self.dropout, map))
     }
 }
 

@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::comparison::conv::resnet::{ResNet, ResNetConfig};
 use crate::config::{check_ends, check_rate};
-use crate::conv_norm::{ConvNorm, ConvNormConfig, pointwise};
+use crate::conv_norm::{ConvNorm, ConvNormConfig, convolve, dropout, pointwise};
 use crate::error::ArchitectureError;
 use crate::segformer::{DualLogits, Heads};
 use crate::upsample::upsample_bilinear;
@@ -151,8 +151,8 @@ impl PspNet {
         let fused = self.fuse.forward_relu(Tensor::cat(parts, 1));
         let deep = self.deep.iter().filter(|_| training);
         DualLogits {
-            deep: deep.map(|classifier| classifier.forward(maps[3].clone())).collect(),
-            ..self.heads.forward(self.dropout.forward(fused))
+            deep: deep.map(|classifier| convolve(classifier, maps[3].clone())).collect(),
+            ..self.heads.forward(dropout(&self.dropout, fused))
         }
     }
 }

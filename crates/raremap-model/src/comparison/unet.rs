@@ -12,7 +12,7 @@ use crate::comparison::conv::position_attention::PositionAttention;
 use crate::comparison::conv::squeeze_excitation::SqueezeExcitation;
 use crate::comparison::conv::upsampler::{Upsampler, Upsampling};
 use crate::config::{check_counts, check_ends};
-use crate::conv_norm::pointwise;
+use crate::conv_norm::{convolve, pointwise};
 use crate::error::ArchitectureError;
 use crate::segformer::{DualLogits, Heads};
 
@@ -211,7 +211,7 @@ impl UNet {
         for (level, (expansion, skip)) in self.decoder.iter().zip(skips).enumerate().rev() {
             map = expansion.forward(map, skip);
             if training && let Some(classifier) = level.checked_sub(1).and_then(|index| self.deep.get(index)) {
-                deep.insert(0, classifier.forward(map.clone()));
+                deep.insert(0, convolve(classifier, map.clone()));
             }
         }
         DualLogits {

@@ -9,7 +9,7 @@ use crate::comparison::conv::double_conv::{DoubleConv, DoubleConvConfig, halve};
 use crate::comparison::conv::upsampler::{Upsampler, Upsampling};
 use crate::comparison::unet::check_levels;
 use crate::config::check_ends;
-use crate::conv_norm::pointwise;
+use crate::conv_norm::{convolve, pointwise};
 use crate::error::ArchitectureError;
 use crate::segformer::{DualLogits, Heads};
 
@@ -142,7 +142,7 @@ impl UNetPlusPlus {
         let finest = &levels[0];
         let shallower = self.deep.iter().zip(&finest[1..]).filter(|_| training).rev();
         let deep = shallower
-            .map(|(classifier, map)| classifier.forward(map.clone()))
+            .map(|(classifier, map)| convolve(classifier, map.clone()))
             .collect();
         DualLogits {
             deep,

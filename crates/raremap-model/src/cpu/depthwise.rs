@@ -18,12 +18,10 @@ pub(super) fn depthwise_gelu(
     bias: Tensor<1>,
 ) -> Tensor<3> {
     let (shape, device) = (tokens.dims(), tokens.device());
-    let [_, pixels, channels] = shape;
-    assert_eq!(pixels, height * width, "the tokens are not those of the grid");
+    let [.., channels] = shape;
     let input = floats(tokens);
     let weight = by_tap(&floats(weight), channels);
     let bias = floats(bias);
-    assert_eq!((weight.len(), bias.len()), (TAPS * channels, channels));
     let mut output = vec![0.0; input.len()];
     let line = width * channels;
     // Lines do not depend on each other.

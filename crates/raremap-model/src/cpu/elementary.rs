@@ -81,7 +81,7 @@ pub(super) fn exp<const N: usize>(values: &mut [f32; N]) {
         1.0,
     ];
     for lane in 0..N {
-        // Below this, the result is no normal float any more, and next to the largest one it is nothing. `max` would make a number of what is none.
+        // Below this, the result is no normal float any more, and negligible beside the largest. `max` would replace NaN by a number.
         let x = if values[lane] < -87.0 { -87.0 } else { values[lane] };
         let doublings = (x * LOG2_E - 0.5).trunc();
         let rest = x - doublings * LN_2[0] - doublings * LN_2[1];

@@ -6,6 +6,9 @@
     reason = "where the page is built soon rather than small, an iterator's adapters are not inlined, and each step would be a call"
 )]
 
+#[cfg(all(feature = "training", target_arch = "wasm32"))]
+compile_error!("the feature `training` is for native programs: its kernels need threads");
+
 mod attention;
 mod convolution;
 mod depthwise;
@@ -21,23 +24,39 @@ use burn::tensor::{DType, Device, Tensor};
 pub(crate) use attention::Heads;
 pub(crate) use convolution::convolve_relu;
 #[cfg(feature = "training")]
-pub(crate) use recorded::{batch_norm, convolve, dropout, layer_norm, upsample_bilinear as upsample_recorded};
+pub(crate) use recorded::{batch_norm, convolve, dropout, layer_norm, upsample_bilinear as upsample_with_backward};
 pub(crate) use upsample::upsample_bilinear;
+
+#[cfg(all(test, feature = "training"))]
+thread_local! {
+    /// For a test that compares with burn's operations.
+    pub(crate) static WITHOUT_KERNELS: std::cell::Cell<bool> = const { std::cell::Cell::new(false) };
+}
 
 /// Whether all of these kernels can take `tensor`: 32-bit floats on the CPU, of which burn records nothing for a backward pass.
 pub(crate) fn takes<const D: usize>(tensor: &Tensor<D>) -> bool {
     is_float_on_cpu(tensor) && !tensor.device().is_autodiff()
 }
 
-/// Whether the kernels with a backward pass can take `tensor`: 32-bit floats on the CPU, of which burn records what is done with them.
+/// Whether the kernels with a backward pass can take `tensor`: 32-bit floats on the CPU, of which burn records what is done with them, and keeps what the
+/// backward pass needs instead of computing it again.
 #[cfg(feature = "training")]
 pub(crate) fn records<const D: usize>(tensor: &Tensor<D>) -> bool {
-    is_float_on_cpu(tensor) && tensor.device().is_autodiff()
+    use burn::tensor::GradientCheckpointingStrategy::Disabled;
+    #[cfg(test)]
+    if WITHOUT_KERNELS.get() {
+        return false;
+    }
+    is_float_on_cpu(tensor) && tensor.gradient_checkpointing_strategy() == Some(Disabled)
 }
 
 /// Whether [`attention`] and [`depthwise_gelu`] can take `tensor`.
 pub(crate) fn computes<const D: usize>(tensor: &Tensor<D>) -> bool {
-    is_float_on_cpu(tensor) && (cfg!(feature = "training") || !tensor.device().is_autodiff())
+    #[cfg(feature = "training")]
+    if records(tensor) {
+        return true;
+    }
+    takes(tensor)
 }
 
 fn is_float_on_cpu<const D: usize>(tensor: &Tensor<D>) -> bool {
@@ -54,6 +73,15 @@ fn is_float_on_cpu<const D: usize>(tensor: &Tensor<D>) -> bool {
 /// # Panics
 /// If the shapes do not agree, or if the tensors are not those of [`computes`].
 pub(crate) fn attention(query: Tensor<3>, key: Tensor<3>, value: Tensor<3>, heads: Heads) -> Tensor<3> {
+    let ([batch, _, dim], [height, width]) = (query.dims(), heads.grid);
+    let keys = (height / heads.ratio) * (width / heads.ratio);
+    assert_eq!(
+        query.dims(),
+        [batch, height * width, dim],
+        "the queries are not those of the grid"
+    );
+    assert_eq!(key.dims(), [batch, keys, dim], "the keys are not those of the grid");
+    assert_eq!(value.dims(), key.dims(), "there are as many values as keys");
     #[cfg(feature = "training")]
     if records(&query) {
         return recorded::attention(query, key, value, heads);
@@ -71,6 +99,14 @@ pub(crate) fn attention(query: Tensor<3>, key: Tensor<3>, value: Tensor<3>, head
 /// # Panics
 /// If the shapes do not agree, or if the tensors are not those of [`computes`].
 pub(crate) fn depthwise_gelu(tokens: Tensor<3>, grid: [usize; 2], weight: Tensor<4>, bias: Tensor<1>) -> Tensor<3> {
+    let [_, pixels, channels] = tokens.dims();
+    assert_eq!(pixels, grid[0] * grid[1], "the tokens are not those of the grid");
+    assert_eq!(
+        weight.dims(),
+        [channels, 1, 3, 3],
+        "the weights are not those of the channels"
+    );
+    assert_eq!(bias.dims(), [channels], "the biases are not those of the channels");
     #[cfg(feature = "training")]
     if records(&tokens) {
         return recorded::depthwise_gelu(tokens, grid, weight, bias);
@@ -159,10 +195,7 @@ fn map_each<T: Sync, R: Send>(items: &[T], act: impl Fn(&T) -> R + Sync) -> Vec<
 /// Whether [`vectorized`] code has an instruction for `a * b + c`.
 #[cfg(feature = "training")]
 fn multiplies_and_adds() -> bool {
-    #[cfg(target_arch = "x86_64")]
-    return matches!(pulp::Arch::new(), pulp::Arch::V3(_));
-    #[cfg(not(target_arch = "x86_64"))]
-    return cfg!(target_arch = "aarch64");
+    !matches!(pulp::Arch::new(), pulp::Arch::Scalar)
 }
 
 /// Calls `act`, compiled for the widest vector instructions that the processor has, as far as it is inlined.

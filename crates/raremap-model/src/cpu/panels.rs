@@ -39,8 +39,8 @@ fn panels(columns: usize) -> impl Iterator<Item = (usize, usize)> {
     of_width(0, wide, WIDE).chain(of_width(wide, columns, NARROW))
 }
 
-/// Adds to each row of `output`, `[n, columns]`, the product of a row of `input` with `panels`: the row that begins at its number times `stride`, as long
-/// as `panels` has rows.
+/// Adds to each row of `output`, `[n, columns]`, the product of a row of `input` with `panels`. Row i of `input` starts at `i * stride` and has as many
+/// numbers as `panels` has rows.
 #[inline(always)]
 pub(super) fn add_products(output: &mut [f32], input: &[f32], stride: usize, panels: &Panels) {
     match multiplies_and_adds() {
@@ -107,7 +107,8 @@ fn add_group<const FUSED: bool, const R: usize, const L: usize>(
     }
 }
 
-/// Adds to `sums`, `[rows, columns]`, the outer products of rows of `input`, which begin at multiples of `stride`, with the rows of `other`, `[n, columns]`.
+/// Adds to `sums`, `[rows, columns]`, the outer products of the rows of `input` with those of `other`, `[n, columns]`. Row i of `input` starts at
+/// `i * stride`.
 #[inline(always)]
 pub(super) fn add_outer_products(sums: &mut [f32], input: &[f32], stride: usize, other: &[f32], columns: usize) {
     match multiplies_and_adds() {

@@ -5,7 +5,7 @@ use burn::nn::conv::Conv2d;
 use burn::tensor::activation::{relu, sigmoid};
 use burn::tensor::{Device, Tensor};
 
-use crate::conv_norm::{ConvNorm, ConvNormConfig, pointwise};
+use crate::conv_norm::{ConvNorm, ConvNormConfig, convolve, pointwise};
 
 /// Lets the coarser level say where a skip connection matters (arXiv:1804.03999, eq. 1):
 /// `a = sigmoid(psi(relu(W_x x + W_g g)))`, the skip becomes `x * a`.
@@ -37,7 +37,7 @@ impl AttentionGate {
     /// - `gate`: `[batch, gate, h, w]`
     pub fn forward(&self, skip: Tensor<4>, gate: Tensor<4>) -> Tensor<4> {
         let joint = relu(self.skip.forward(skip.clone()) + self.gate.forward(gate));
-        skip * sigmoid(self.psi.forward(joint))
+        skip * sigmoid(convolve(&self.psi, joint))
     }
 }
 

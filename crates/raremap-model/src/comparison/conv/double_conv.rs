@@ -64,10 +64,11 @@ impl DoubleConv {
     /// - `map`: `[batch, channels[0], h, w]`
     /// - output: `[batch, channels[1], h / stride, w / stride]`
     pub fn forward(&self, map: Tensor<4>) -> Tensor<4> {
-        let out = self.second.forward(self.first.forward_relu(map.clone()));
+        let first = self.first.forward_relu(map.clone());
         if !self.residual {
-            return relu(out);
+            return self.second.forward_relu(first);
         }
+        let out = self.second.forward(first);
         relu(
             out + self
                 .shortcut

@@ -6,7 +6,7 @@ use burn::nn::{LayerNorm, LayerNormConfig, Linear, LinearConfig};
 use burn::tensor::activation::{relu, softmax};
 use burn::tensor::{Device, Tensor};
 
-use crate::conv_norm::{HE, pointwise};
+use crate::conv_norm::{HE, convolve, pointwise};
 
 /// Channels per hidden unit (arXiv:1904.11492, section 4.1).
 const REDUCTION: usize = 16;
@@ -42,7 +42,10 @@ impl GlobalContext {
     /// - `map`, output: `[batch, channels, h, w]`
     pub fn forward(&self, map: Tensor<4>) -> Tensor<4> {
         let [batch, channels, height, width] = map.dims();
-        let weights = softmax(self.score.forward(map.clone()).reshape([batch, height * width, 1]), 1);
+        let weights = softmax(
+            convolve(&self.score, map.clone()).reshape([batch, height * width, 1]),
+            1,
+        );
         let context = map
             .clone()
             .reshape([batch, channels, height * width])

@@ -6,7 +6,7 @@ use burn::nn::conv::Conv2d;
 use burn::tensor::activation::softmax;
 use burn::tensor::{Device, Tensor};
 
-use crate::conv_norm::pointwise;
+use crate::conv_norm::{convolve, pointwise};
 use crate::embed::{map_from_tokens, tokens_from_map};
 
 /// Channels per channel of queries and keys (arXiv:1809.02983, section 3.2).
@@ -44,9 +44,9 @@ impl PositionAttention {
     /// - `map`, output: `[batch, channels, h, w]`
     pub fn forward(&self, map: Tensor<4>) -> Tensor<4> {
         let [_, _, height, width] = map.dims();
-        let query = tokens_from_map(self.query.forward(map.clone()));
-        let key = tokens_from_map(self.key.forward(map.clone()));
-        let value = tokens_from_map(self.value.forward(map.clone()));
+        let query = tokens_from_map(convolve(&self.query, map.clone()));
+        let key = tokens_from_map(convolve(&self.key, map.clone()));
+        let value = tokens_from_map(convolve(&self.value, map.clone()));
         let found = softmax(query.matmul(key.swap_dims(1, 2)), 2).matmul(value);
         map + map_from_tokens(found, [height, width]) * self.gain.val().reshape([1, 1, 1, 1])
     }

@@ -13,7 +13,6 @@ use crate::cpu::map_each;
 pub(in crate::cpu) fn attention(query: Tensor<3>, key: Tensor<3>, value: Tensor<3>, heads: Heads) -> Tensor<3> {
     let (shape, key_shape) = (query.dims(), key.dims());
     let [batch, _, dim] = shape;
-    assert_eq!(key_shape, value.dims(), "there are as many values as keys");
     let (query, query_node) = parts_of(query);
     let (key, key_node) = parts_of(key);
     let (value, value_node) = parts_of(value);
@@ -23,29 +22,30 @@ pub(in crate::cpu) fn attention(query: Tensor<3>, key: Tensor<3>, value: Tensor<
         key,
         value,
         dim,
-        heads: heads.count,
+        head_dim: dim / heads.count,
     };
+    let mut output = vec![0.0; operation.query.all().len()];
     let results = map_each(
         &operation.windows,
         #[inline(always)]
-        |window| operation.of(window).forward(),
+        |window| operation.tokens(window).forward(),
     );
-    let mut output = vec![0.0; operation.query.all().len()];
     for (window, result) in operation.windows.iter().zip(results) {
-        scatter(&mut output, &window.queries, &result, dim);
+        operation.scatter(&mut output, &window.queries, &result, window.head);
     }
     let shapes = [shape.to_vec(), key_shape.to_vec(), key_shape.to_vec()];
     record(operation, [query_node, key_node, value_node], shapes, output, shape)
 }
 
-/// The tokens that attend to each other, as runs of neighbours in memory.
+/// A head of the tokens that attend to each other. The tokens are runs of neighbours in memory.
 #[derive(Clone, Debug)]
 struct Window {
     queries: Vec<Range<usize>>,
     keys: Vec<Range<usize>>,
+    head: usize,
 }
 
-/// The windows of all images of a batch.
+/// All heads of the windows of all images of a batch.
 fn windows(batch: usize, heads: Heads) -> Vec<Window> {
     let [height, width] = heads.grid;
     let parts = |edge: usize| {
@@ -63,33 +63,15 @@ fn windows(batch: usize, heads: Heads) -> Vec<Window> {
     for image in 0..batch {
         for rows in parts(height) {
             for columns in parts(width) {
-                windows.push(Window {
+                windows.extend((0..heads.count).map(|head| Window {
                     queries: runs(image, &rows, &columns, 1),
                     keys: runs(image, &rows, &columns, heads.ratio),
-                });
+                    head,
+                }));
             }
         }
     }
     windows
-}
-
-/// The tokens of `runs`, one after the other.
-fn gather(tokens: &[f32], runs: &[Range<usize>], dim: usize) -> Vec<f32> {
-    let mut gathered = Vec::with_capacity(runs.iter().map(ExactSizeIterator::len).sum::<usize>() * dim);
-    for run in runs {
-        gathered.extend_from_slice(&tokens[run.start * dim..run.end * dim]);
-    }
-    gathered
-}
-
-/// The inverse of [`gather`].
-fn scatter(tokens: &mut [f32], runs: &[Range<usize>], gathered: &[f32], dim: usize) {
-    let mut rest = gathered;
-    for run in runs {
-        let (values, others) = rest.split_at(run.len() * dim);
-        tokens[run.start * dim..run.end * dim].copy_from_slice(values);
-        rest = others;
-    }
 }
 
 #[derive(Clone, Debug)]
@@ -99,17 +81,35 @@ struct Attention {
     key: Values,
     value: Values,
     dim: usize,
-    heads: usize,
+    head_dim: usize,
 }
 
 impl Attention {
-    fn of(&self, window: &Window) -> Tokens {
+    fn tokens(&self, window: &Window) -> Tokens {
         Tokens {
-            query: gather(self.query.all(), &window.queries, self.dim),
-            key: gather(self.key.all(), &window.keys, self.dim),
-            value: gather(self.value.all(), &window.keys, self.dim),
-            dim: self.dim,
-            heads: self.heads,
+            query: self.gather(self.query.all(), &window.queries, window.head),
+            key: self.gather(self.key.all(), &window.keys, window.head),
+            value: self.gather(self.value.all(), &window.keys, window.head),
+            head_dim: self.head_dim,
+        }
+    }
+
+    /// One head of the tokens of `runs`, one after the other: `[tokens, head_dim]`.
+    fn gather(&self, tokens: &[f32], runs: &[Range<usize>], head: usize) -> Vec<f32> {
+        let first = head * self.head_dim;
+        let count: usize = runs.iter().map(ExactSizeIterator::len).sum();
+        let mut gathered = Vec::with_capacity(count * self.head_dim);
+        for token in runs.iter().cloned().flatten() {
+            gathered.extend_from_slice(&tokens[token * self.dim + first..][..self.head_dim]);
+        }
+        gathered
+    }
+
+    /// The inverse of [`Self::gather`].
+    fn scatter(&self, tokens: &mut [f32], runs: &[Range<usize>], gathered: &[f32], head: usize) {
+        let first = head * self.head_dim;
+        for (token, values) in runs.iter().cloned().flatten().zip(gathered.chunks_exact(self.head_dim)) {
+            tokens[token * self.dim + first..][..self.head_dim].copy_from_slice(values);
         }
     }
 }
@@ -120,62 +120,56 @@ impl Operation<3> for Attention {
             &self.windows,
             #[inline(always)]
             |window| {
-                let gradient = gather(gradient, &window.queries, self.dim);
-                self.of(window).backward(&gradient)
+                let gradient = self.gather(gradient, &window.queries, window.head);
+                self.tokens(window).backward(&gradient)
             },
         );
         let mut found = [&self.query, &self.key, &self.value].map(|values| vec![0.0; values.all().len()]);
         for (window, result) in self.windows.iter().zip(results) {
             let runs = [&window.queries, &window.keys, &window.keys];
             for ((tokens, runs), gathered) in found.iter_mut().zip(runs).zip(&result) {
-                scatter(tokens, runs, gathered, self.dim);
+                self.scatter(tokens, runs, gathered, window.head);
             }
         }
         found
     }
 }
 
-/// The tokens of a window: `[queries, dim]`, and `[keys, dim]` twice.
+/// A head of a window: `[queries, head_dim]`, and `[keys, head_dim]` twice.
 struct Tokens {
     query: Vec<f32>,
     key: Vec<f32>,
     value: Vec<f32>,
-    dim: usize,
-    heads: usize,
+    head_dim: usize,
 }
 
 impl Tokens {
-    fn head_dim(&self) -> usize {
-        self.dim / self.heads
-    }
-
     /// Factor of the scores.
     fn scale(&self) -> f32 {
-        (self.head_dim() as f32).powf(-0.5)
+        (self.head_dim as f32).powf(-0.5)
     }
 
-    /// The channels of one head of `tokens`, `[keys, dim]`, turned: `[head_dim, keys]`.
-    fn turned(&self, tokens: &[f32], head: usize) -> Vec<f32> {
-        let channels = head * self.head_dim()..(head + 1) * self.head_dim();
-        let of = |channel| tokens.iter().skip(channel).step_by(self.dim).copied();
-        channels.flat_map(of).collect()
+    fn keys(&self) -> usize {
+        self.key.len() / self.head_dim
     }
 
-    /// Attention's output: `[queries, dim]`.
+    /// `[keys, head_dim]` as `[head_dim, keys]`.
+    fn transposed(&self, tokens: &[f32]) -> Vec<f32> {
+        let of = |channel| tokens.iter().skip(channel).step_by(self.head_dim).copied();
+        (0..self.head_dim).flat_map(of).collect()
+    }
+
+    /// Attention's output: `[queries, head_dim]`.
     #[inline(always)]
     fn forward(&self) -> Vec<f32> {
-        let (dim, head_dim) = (self.dim, self.head_dim());
+        let keys = self.transposed(&self.key);
         let mut output = vec![0.0; self.query.len()];
-        let mut shares = vec![0.0; self.key.len() / dim];
-        for head in 0..self.heads {
-            let keys = self.turned(&self.key, head);
-            let from = head * head_dim;
-            for (query, output) in self.query.chunks_exact(dim).zip(output.chunks_exact_mut(dim)) {
-                self.share(&query[from..from + head_dim], &keys, &mut shares);
-                let output = &mut output[from..from + head_dim];
-                for (share, value) in shares.iter().zip(self.value.chunks_exact(dim)) {
-                    add_scaled(output, *share, &value[from..from + head_dim]);
-                }
+        let mut weights = vec![0.0; self.keys()];
+        let queries = self.query.chunks_exact(self.head_dim);
+        for (query, output) in queries.zip(output.chunks_exact_mut(self.head_dim)) {
+            self.attention_weights(query, &keys, &mut weights);
+            for (weight, value) in weights.iter().zip(self.value.chunks_exact(self.head_dim)) {
+                add_scaled(output, *weight, value);
             }
         }
         output
@@ -183,54 +177,50 @@ impl Tokens {
 
     /// The softmax of a query's scores with `keys`, `[head_dim, keys]`.
     #[inline(always)]
-    fn share(&self, query: &[f32], keys: &[f32], shares: &mut [f32]) {
-        shares.fill(0.0);
+    fn attention_weights(&self, query: &[f32], keys: &[f32], weights: &mut [f32]) {
+        weights.fill(0.0);
         let scale = self.scale();
-        for (channel, keys) in query.iter().zip(keys.chunks_exact(shares.len())) {
-            add_scaled(shares, channel * scale, keys);
+        for (channel, keys) in query.iter().zip(keys.chunks_exact(weights.len())) {
+            add_scaled(weights, channel * scale, keys);
         }
-        let largest = shares.iter().copied().fold(f32::NEG_INFINITY, f32::max);
-        for share in shares.iter_mut() {
-            *share -= largest;
+        let largest = weights.iter().copied().fold(f32::NEG_INFINITY, f32::max);
+        for weight in weights.iter_mut() {
+            *weight -= largest;
         }
-        exp_values(shares);
-        let whole = sum(shares.len(), |key| shares[key]);
-        for share in shares.iter_mut() {
-            *share /= whole;
+        exp_values(weights);
+        let whole = sum(weights.len(), |key| weights[key]);
+        for weight in weights.iter_mut() {
+            *weight /= whole;
         }
     }
 
     /// The gradients of query, key and value from that of the output.
     #[inline(always)]
     fn backward(&self, gradient: &[f32]) -> [Vec<f32>; 3] {
-        let (dim, head_dim, scale) = (self.dim, self.head_dim(), self.scale());
+        let (head_dim, scale) = (self.head_dim, self.scale());
         let [mut queries, mut keys, mut values] =
             [&self.query, &self.key, &self.value].map(|tokens| vec![0.0; tokens.len()]);
-        let mut shares = vec![0.0; self.key.len() / dim];
-        let mut slopes = vec![0.0; shares.len()];
-        for head in 0..self.heads {
-            let turned = [&self.key, &self.value].map(|tokens| self.turned(tokens, head));
-            let part = head * head_dim..(head + 1) * head_dim;
-            let tokens = self.query.chunks_exact(dim).zip(gradient.chunks_exact(dim));
-            for ((query, gradient), queries) in tokens.zip(queries.chunks_exact_mut(dim)) {
-                let (query, gradient) = (&query[part.clone()], &gradient[part.clone()]);
-                self.share(query, &turned[0], &mut shares);
-                // Of the shares, and then of the scores.
-                slopes.fill(0.0);
-                for (channel, values) in gradient.iter().zip(turned[1].chunks_exact(shares.len())) {
-                    add_scaled(&mut slopes, *channel, values);
-                }
-                let mean = sum(shares.len(), |key| shares[key] * slopes[key]);
-                for (slope, share) in slopes.iter_mut().zip(&shares) {
-                    *slope = share * (*slope - mean) * scale;
-                }
-                let of_keys = self.key.chunks_exact(dim).zip(keys.chunks_exact_mut(dim));
-                let of_keys = of_keys.zip(values.chunks_exact_mut(dim));
-                for (((key, keys), values), (&share, &slope)) in of_keys.zip(shares.iter().zip(&slopes)) {
-                    add_scaled(&mut queries[part.clone()], slope, &key[part.clone()]);
-                    add_scaled(&mut keys[part.clone()], slope, query);
-                    add_scaled(&mut values[part.clone()], share, gradient);
-                }
+        let mut weights = vec![0.0; self.keys()];
+        let mut scores = vec![0.0; self.keys()];
+        let transposed = [&self.key, &self.value].map(|tokens| self.transposed(tokens));
+        let tokens = self.query.chunks_exact(head_dim).zip(gradient.chunks_exact(head_dim));
+        for ((query, gradient), queries) in tokens.zip(queries.chunks_exact_mut(head_dim)) {
+            self.attention_weights(query, &transposed[0], &mut weights);
+            // The gradients of the weights, and then of the scores.
+            scores.fill(0.0);
+            for (channel, values) in gradient.iter().zip(transposed[1].chunks_exact(weights.len())) {
+                add_scaled(&mut scores, *channel, values);
+            }
+            let mean = sum(weights.len(), |key| weights[key] * scores[key]);
+            for (score, weight) in scores.iter_mut().zip(&weights) {
+                *score = weight * (*score - mean) * scale;
+            }
+            let of_keys = self.key.chunks_exact(head_dim).zip(keys.chunks_exact_mut(head_dim));
+            let of_keys = of_keys.zip(values.chunks_exact_mut(head_dim));
+            for (((key, keys), values), (&weight, &score)) in of_keys.zip(weights.iter().zip(&scores)) {
+                add_scaled(queries, score, key);
+                add_scaled(keys, score, query);
+                add_scaled(values, weight, gradient);
             }
         }
         [queries, keys, values]

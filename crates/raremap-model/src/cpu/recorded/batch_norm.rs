@@ -3,11 +3,8 @@
 use burn::nn::BatchNorm;
 use burn::tensor::{Device, Tensor};
 
-use super::{Operation, Values, add, map_of, parts_of, record, sum_of_parts};
+use super::{Operation, ROWS, Values, map_of, parts_of, record, sum_of_parts, sum_of_rows};
 use crate::cpu::{for_each_chunk, map_each};
-
-/// Pixels of a part.
-const PIXELS: usize = 512;
 
 /// Batch norm by the batch's own mean and variance (arXiv:1502.03167), which move those of `norm`, and ReLU if it is wanted.
 ///
@@ -20,22 +17,8 @@ pub(crate) fn batch_norm(norm: &BatchNorm, map: Tensor<4>, relu: bool) -> Tensor
     let (offsets, beta_node) = parts_of(norm.beta.val());
     let input = map.all();
     let pixels = (input.len() / channels) as f32;
-    let parts: Vec<&[f32]> = input.chunks(PIXELS * channels).collect();
-    let sums = map_each(
-        &parts,
-        #[inline(always)]
-        |part| {
-            let mut sums = vec![0.0; channels];
-            for pixel in part.chunks_exact(channels) {
-                add(&mut sums, pixel);
-            }
-            sums
-        },
-    );
-    let mean: Vec<f32> = sum_of_parts(&sums.concat(), channels)
-        .iter()
-        .map(|sum| sum / pixels)
-        .collect();
+    let mean: Vec<f32> = sum_of_rows(input, channels).iter().map(|sum| sum / pixels).collect();
+    let parts: Vec<&[f32]> = input.chunks(ROWS * channels).collect();
     let squares = map_each(
         &parts,
         #[inline(always)]
@@ -53,14 +36,15 @@ pub(crate) fn batch_norm(norm: &BatchNorm, map: Tensor<4>, relu: bool) -> Tensor
     let variance: Vec<f32> = squares.iter().map(|sum| sum / pixels).collect();
     let channels_of = Channels::of(&mean, &variance, norm.epsilon as f32, gains.all(), offsets.all());
     let floor = if relu { 0.0 } else { f32::NEG_INFINITY };
-    let mut output = input.to_vec();
+    let mut output = vec![0.0; input.len()];
     for_each_chunk(
         &mut output,
-        PIXELS * channels,
+        ROWS * channels,
         #[inline(always)]
-        |_, output| {
-            for pixel in output.chunks_exact_mut(channels) {
-                channels_of.apply(pixel, floor);
+        |part, output| {
+            let input = &input[part * ROWS * channels..];
+            for (output, input) in output.chunks_exact_mut(channels).zip(input.chunks_exact(channels)) {
+                channels_of.apply(output, input, floor);
             }
         },
     );
@@ -93,9 +77,9 @@ struct Channels {
     mean: Vec<f32>,
     /// Inverse of the standard deviation.
     scale: Vec<f32>,
-    /// The output is the input times this,
+    /// The output is the input times this factor,
     factor: Vec<f32>,
-    /// and this.
+    /// plus this shift.
     shift: Vec<f32>,
 }
 
@@ -115,13 +99,16 @@ impl Channels {
         }
     }
 
-    /// Turns a pixel into its output.
+    /// Computes a pixel's output.
     #[inline(always)]
-    fn apply(&self, pixel: &mut [f32], floor: f32) {
-        let count = pixel.len();
-        let (factor, shift) = (&self.factor[..count], &self.shift[..count]);
+    fn apply(&self, output: &mut [f32], input: &[f32], floor: f32) {
+        let count = output.len();
+        let input = &input[..count];
+        let [_, _, factor, shift] = self.all(count);
         for c in 0..count {
-            pixel[c] = (pixel[c] * factor[c] + shift[c]).max(floor);
+            let value = input[c] * factor[c] + shift[c];
+            // Not `max`, which would replace NaN by a number.
+            output[c] = if value < floor { floor } else { value };
         }
     }
 
@@ -132,30 +119,25 @@ impl Channels {
         let (gammas, gradient, input) = (&mut gammas[..count], &gradient[..count], &input[..count]);
         let [mean, scale, factor, shift] = self.all(count);
         for c in 0..count {
-            let passed = if input[c] * factor[c] + shift[c] > floor {
-                gradient[c]
-            } else {
-                0.0
-            };
+            let is_floor = input[c] * factor[c] + shift[c] <= floor;
+            let passed = if is_floor { 0.0 } else { gradient[c] };
             betas[c] += passed;
             gammas[c] += passed * (input[c] - mean[c]) * scale[c];
         }
     }
 
-    /// Turns a pixel's gradient into that of its input; `betas` and `gammas` are means over all pixels.
+    /// Computes the gradient of a pixel's input from its output's; `betas` and `gammas` are means over all pixels.
     #[inline(always)]
-    fn turn_back(&self, gradient: &mut [f32], input: &[f32], [betas, gammas]: [&[f32]; 2], floor: f32) {
-        let count = gradient.len();
-        let (betas, gammas, input) = (&betas[..count], &gammas[..count], &input[..count]);
+    fn turn_back(&self, inputs: &mut [f32], gradient: &[f32], input: &[f32], [betas, gammas]: [&[f32]; 2], floor: f32) {
+        let count = inputs.len();
+        let (gradient, input) = (&gradient[..count], &input[..count]);
+        let (betas, gammas) = (&betas[..count], &gammas[..count]);
         let [mean, scale, factor, shift] = self.all(count);
         for c in 0..count {
-            let passed = if input[c] * factor[c] + shift[c] > floor {
-                gradient[c]
-            } else {
-                0.0
-            };
+            let is_floor = input[c] * factor[c] + shift[c] <= floor;
+            let passed = if is_floor { 0.0 } else { gradient[c] };
             let normalized = (input[c] - mean[c]) * scale[c];
-            gradient[c] = (passed - betas[c] - normalized * gammas[c]) * factor[c];
+            inputs[c] = (passed - betas[c] - normalized * gammas[c]) * factor[c];
         }
     }
 
@@ -178,10 +160,7 @@ impl Operation<3> for Normalization {
     fn backward(self, gradient: &[f32], _: [bool; 3]) -> [Vec<f32>; 3] {
         let Self { input, channels, floor } = &self;
         let (input, floor, count) = (input.all(), *floor, channels.mean.len());
-        let parts: Vec<_> = gradient
-            .chunks(PIXELS * count)
-            .zip(input.chunks(PIXELS * count))
-            .collect();
+        let parts: Vec<_> = gradient.chunks(ROWS * count).zip(input.chunks(ROWS * count)).collect();
         let sums = map_each(
             &parts,
             #[inline(always)]
@@ -197,16 +176,19 @@ impl Operation<3> for Normalization {
         let sums = sum_of_parts(&sums.concat(), 2 * count);
         let pixels = (gradient.len() / count) as f32;
         let means: Vec<f32> = sums.iter().map(|sum| sum / pixels).collect();
-        let mut inputs = gradient.to_vec();
+        let mut inputs = vec![0.0; gradient.len()];
         for_each_chunk(
             &mut inputs,
-            PIXELS * count,
+            ROWS * count,
             #[inline(always)]
-            |part, output| {
-                let input = &input[part * PIXELS * count..];
+            |part, inputs| {
+                let from = part * ROWS * count;
                 let (betas, gammas) = means.split_at(count);
-                for (output, input) in output.chunks_exact_mut(count).zip(input.chunks_exact(count)) {
-                    channels.turn_back(output, input, [betas, gammas], floor);
+                let pixels = gradient[from..]
+                    .chunks_exact(count)
+                    .zip(input[from..].chunks_exact(count));
+                for (inputs, (gradient, input)) in inputs.chunks_exact_mut(count).zip(pixels) {
+                    channels.turn_back(inputs, gradient, input, [betas, gammas], floor);
                 }
             },
         );

@@ -1,13 +1,16 @@
 //! Dense convolution, without the matrix of patches.
 
+use std::borrow::Cow;
+
 use burn::tensor::Tensor;
 
-use super::{Operation, Values, add, map_of, parts_of, record, sum_of_parts};
+use super::{Operation, Values, add, map_of, parts_of, record, sum_of_parts, sum_of_rows};
 use crate::cpu::for_each_chunk;
 use crate::cpu::panels::{Panels, add_outer_products, add_products};
 
-/// Lines of a part, of whose pixels gradients are summed.
+/// Lines of a part, over whose pixels gradients are summed: at least `LINES`, and more where there would be more than `PARTS` parts.
 const LINES: usize = 8;
+const PARTS: usize = 32;
 
 /// How the lines of a convolution's output lie over those of its input.
 #[derive(Clone, Copy, Debug)]
@@ -47,10 +50,10 @@ impl Shape {
     }
 
     /// All lines of `input`, `[batch * h, w, channels]`, each with padding on both sides.
-    fn pad(&self, input: &[f32]) -> Vec<f32> {
+    fn pad<'a>(&self, input: &'a [f32]) -> Cow<'a, [f32]> {
         let (line, edge) = (self.width * self.channels, self.padding() * self.channels);
         if edge == 0 {
-            return input.to_vec();
+            return Cow::Borrowed(input);
         }
         let mut padded = vec![0.0; self.batch * self.height * self.padded()];
         for_each_chunk(
@@ -61,17 +64,16 @@ impl Shape {
                 padded[edge..edge + line].copy_from_slice(&input[index * line..(index + 1) * line]);
             },
         );
-        padded
+        Cow::Owned(padded)
     }
 
-    /// For each line of the kernel that lies within the image at line `index` of the output: its number, and the padded line of the input.
-    fn lines<'a>(&self, padded: &'a [f32], index: usize) -> impl Iterator<Item = (usize, &'a [f32])> + use<'a> {
+    /// The padded line of the input that line `number` of the kernel lies on at line `index` of the output, if it lies within the image.
+    fn line<'a>(&self, padded: &'a [f32], index: usize, number: usize) -> Option<&'a [f32]> {
         let (image, top) = (index / self.size[0], index % self.size[0] * self.stride);
-        let (height, padding, length) = (self.height, self.padding(), self.padded());
-        (0..self.kernel).filter_map(move |line| {
-            let row = (top + line).checked_sub(padding).filter(|row| *row < height)?;
-            Some((line, &padded[(image * height + row) * length..][..length]))
-        })
+        let row = (top + number)
+            .checked_sub(self.padding())
+            .filter(|row| *row < self.height)?;
+        Some(&padded[(image * self.height + row) * self.padded()..][..self.padded()])
     }
 }
 
@@ -131,8 +133,10 @@ fn product(shape: &Shape, padded: &[f32], weight: &[f32], bias: Option<&[f32]>) 
                     pixel.copy_from_slice(bias);
                 }
             }
-            for (line, input) in shape.lines(padded, index) {
-                add_products(output, input, shape.stride * shape.channels, &panels[line]);
+            for (number, panels) in panels.iter().enumerate() {
+                if let Some(input) = shape.line(padded, index, number) {
+                    add_products(output, input, shape.stride * shape.channels, panels);
+                }
             }
         },
     );
@@ -162,29 +166,30 @@ impl Convolution {
     fn of_weights(&self, gradient: &[f32]) -> Vec<f32> {
         let Self { input, shape, .. } = self;
         let padded = shape.pad(input.all());
-        let rows = shape.kernel * shape.channels;
-        let len = shape.kernel * rows * shape.to;
+        let len = shape.kernel * shape.channels * shape.to;
         let lines = shape.batch * shape.size[0];
         let line = shape.size[1] * shape.to;
-        let mut parts = vec![0.0; lines.div_ceil(LINES) * len];
+        let together = LINES.max(lines.div_ceil(PARTS));
+        // Of each part, and in it of each line of the kernel.
+        let mut parts = vec![0.0; lines.div_ceil(together) * shape.kernel * len];
         for_each_chunk(
             &mut parts,
             len,
             #[inline(always)]
-            |part, sums| {
-                for index in (part * LINES..).take(LINES).take_while(|index| *index < lines) {
-                    let gradient = &gradient[index * line..(index + 1) * line];
-                    for (line, input) in shape.lines(&padded, index) {
-                        let sums = &mut sums[line * rows * shape.to..(line + 1) * rows * shape.to];
+            |index, sums| {
+                let (part, number) = (index / shape.kernel, index % shape.kernel);
+                for index in part * together..lines.min((part + 1) * together) {
+                    if let Some(input) = shape.line(&padded, index, number) {
+                        let gradient = &gradient[index * line..(index + 1) * line];
                         add_outer_products(sums, input, shape.stride * shape.channels, gradient, shape.to);
                     }
                 }
             },
         );
-        sum_of_parts(&parts, len)
+        sum_of_parts(&parts, shape.kernel * len)
     }
 
-    /// At stride 1, the gradient of the map is the convolution of the output's with the kernel turned by half a circle.
+    /// At stride 1, the gradient of the map is the convolution of the output's with the kernel rotated by 180 degrees.
     fn of_input(&self, gradient: &[f32]) -> Vec<f32> {
         let Shape {
             batch,
@@ -196,57 +201,55 @@ impl Convolution {
             ..
         } = self.shape;
         let weight = self.weight.all();
-        let mut turned = vec![0.0; weight.len()];
-        for (tap, turned) in turned.chunks_exact_mut(channels * to).enumerate() {
+        let mut rotated = vec![0.0; weight.len()];
+        for (tap, rotated) in rotated.chunks_exact_mut(channels * to).enumerate() {
             let tap = kernel * kernel - 1 - tap;
             let weight = &weight[tap * channels * to..(tap + 1) * channels * to];
-            for (index, turned) in turned.iter_mut().enumerate() {
-                *turned = weight[index % channels * to + index / channels];
+            for (index, rotated) in rotated.iter_mut().enumerate() {
+                *rotated = weight[index % channels * to + index / channels];
             }
         }
         let shape = Shape::new([batch, height, width, to], channels, kernel, 1);
-        product(&shape, &shape.pad(gradient), &turned, None)
+        product(&shape, &shape.pad(gradient), &rotated, None)
     }
 
+    /// Each line of the map gathers from the lines of the output that it is part of.
     fn of_strided_input(&self, gradient: &[f32]) -> Vec<f32> {
         let shape = &self.shape;
         let rows = shape.kernel * shape.channels;
         // Of each line of the kernel, `[to, kernel * from]`.
-        let turned = self.weight.all().chunks_exact(rows * shape.to).map(|line| {
+        let transposed = self.weight.all().chunks_exact(rows * shape.to).map(|line| {
             let column = |to: usize| line.iter().skip(to).step_by(shape.to).copied();
-            let turned: Vec<f32> = (0..shape.to).flat_map(column).collect();
-            Panels::of(&turned, rows)
+            let transposed: Vec<f32> = (0..shape.to).flat_map(column).collect();
+            Panels::of(&transposed, rows)
         });
-        let turned: Vec<Panels> = turned.collect();
+        let transposed: Vec<Panels> = transposed.collect();
         let (line, edge) = (shape.width * shape.channels, shape.padding() * shape.channels);
         let mut inputs = vec![0.0; shape.batch * shape.height * line];
         for_each_chunk(
             &mut inputs,
-            shape.height * line,
+            line,
             #[inline(always)]
-            |image, inputs| {
-                let mut padded = vec![0.0; shape.height * shape.padded()];
+            |index, inputs| {
+                let (image, row) = (index / shape.height, index % shape.height);
+                let mut padded = vec![0.0; shape.padded()];
                 let mut patches = vec![0.0; shape.size[1] * rows];
-                for row in 0..shape.size[0] {
-                    let index = image * shape.size[0] + row;
+                for (number, transposed) in transposed.iter().enumerate() {
+                    let Some(top) = (row + shape.padding()).checked_sub(number) else {
+                        continue;
+                    };
+                    if top % shape.stride != 0 || top / shape.stride >= shape.size[0] {
+                        continue;
+                    }
+                    let index = image * shape.size[0] + top / shape.stride;
                     let gradient = &gradient[index * shape.size[1] * shape.to..][..shape.size[1] * shape.to];
-                    for (number, turned) in turned.iter().enumerate() {
-                        let Some(line) = (row * shape.stride + number).checked_sub(shape.padding()) else {
-                            continue;
-                        };
-                        let Some(padded) = padded.chunks_exact_mut(shape.padded()).nth(line) else {
-                            continue;
-                        };
-                        patches.fill(0.0);
-                        add_products(&mut patches, gradient, shape.to, turned);
-                        for (place, patch) in patches.chunks_exact(rows).enumerate() {
-                            add(&mut padded[place * shape.stride * shape.channels..], patch);
-                        }
+                    patches.fill(0.0);
+                    add_products(&mut patches, gradient, shape.to, transposed);
+                    for (place, patch) in patches.chunks_exact(rows).enumerate() {
+                        add(&mut padded[place * shape.stride * shape.channels..], patch);
                     }
                 }
-                for (line, padded) in inputs.chunks_exact_mut(line).zip(padded.chunks_exact(shape.padded())) {
-                    line.copy_from_slice(&padded[edge..edge + line.len()]);
-                }
+                inputs.copy_from_slice(&padded[edge..edge + line]);
             },
         );
         inputs
@@ -262,7 +265,7 @@ impl Operation<2> for Convolution {
 impl Operation<3> for Convolution {
     fn backward(self, gradient: &[f32], [wants_input, wants_weight, wants_bias]: [bool; 3]) -> [Vec<f32>; 3] {
         let [inputs, weights] = self.gradients(gradient, [wants_input, wants_weight]);
-        let bias = wants_bias.then(|| sum_of_parts(gradient, self.shape.to));
+        let bias = wants_bias.then(|| sum_of_rows(gradient, self.shape.to));
         [inputs, weights, bias.unwrap_or_default()]
     }
 }

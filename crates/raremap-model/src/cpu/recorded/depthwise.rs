@@ -19,9 +19,8 @@ pub(in crate::cpu) fn depthwise_gelu(
     bias: Tensor<1>,
 ) -> Tensor<3> {
     let (shape, weight_shape) = (tokens.dims(), weight.dims());
-    let [_, pixels, channels] = shape;
+    let [.., channels] = shape;
     let [height, width] = grid;
-    assert_eq!(pixels, height * width, "the tokens are not those of the grid");
     let (tokens, input_node) = parts_of(tokens);
     let (weight, weight_node) = parts_of(weight);
     let (offsets, bias_node) = parts_of(bias);
@@ -57,7 +56,7 @@ struct DepthwiseGelu {
     input: Values,
     /// `[3 * 3, channels]`
     weight: Vec<f32>,
-    /// What GELU was taken of.
+    /// GELU's input.
     sums: Vec<f32>,
     grid: [usize; 2],
 }
@@ -83,15 +82,15 @@ impl Operation<3> for DepthwiseGelu {
         );
         let mut inputs = Vec::new();
         if wants_input {
-            // The same convolution with the kernel turned by half a circle.
-            let turned: Vec<f32> = weight.rchunks_exact(channels).flatten().copied().collect();
+            // The same convolution with the kernel rotated by 180 degrees.
+            let rotated: Vec<f32> = weight.rchunks_exact(channels).flatten().copied().collect();
             inputs = vec![0.0; sums.len()];
             for_each_chunk(
                 &mut inputs,
                 line,
                 #[inline(always)]
                 |index, inputs| {
-                    convolve_line(inputs, line_of(&sums, index, line, height), &turned, None);
+                    convolve_line(inputs, line_of(&sums, index, line, height), &rotated, None);
                 },
             );
         }

@@ -2,16 +2,21 @@
 
 use burn::tensor::{Device, Distribution, Tensor};
 
-use super::{Operation, parts_of, record};
+use super::{Operation, map_of, parts_of, record};
 use crate::cpu::{floats, for_each_chunk};
 
 /// Numbers of a part.
 const PART: usize = 1 << 14;
 
-/// Zeros a share of `rate` of the numbers, and scales the others so that the mean stays (arXiv:1207.0580). The device's generator gives the seed.
-pub(crate) fn dropout<const D: usize>(tensor: Tensor<D>, rate: f64) -> Tensor<D> {
-    let shape = tensor.dims();
-    let (input, node) = parts_of(tensor);
+/// Sets each number to zero with probability `rate`, from 0 to below 1, and scales the others so that the mean stays (arXiv:1207.0580). The seed comes from
+/// the device's generator.
+///
+/// # Shapes
+/// - `map`, output: `[batch, channels, h, w]`
+pub(crate) fn dropout(map: Tensor<4>, rate: f64) -> Tensor<4> {
+    let map = map.permute([0, 2, 3, 1]);
+    let shape = map.dims();
+    let (input, node) = parts_of(map);
     let seeds = Tensor::<1>::random([2], Distribution::Uniform(0.0, 1.0), &Device::flex());
     let seeds = floats(seeds);
     let operation = Dropout {
@@ -21,7 +26,7 @@ pub(crate) fn dropout<const D: usize>(tensor: Tensor<D>, rate: f64) -> Tensor<D>
         factor: (1.0 / (1.0 - rate)) as f32,
     };
     let output = operation.apply(input.all());
-    record(operation, [node], [shape.to_vec()], output, shape)
+    map_of(record(operation, [node], [shape.to_vec()], output, shape))
 }
 
 /// Which numbers are kept follows from their indices: nothing is stored for the backward pass.
@@ -47,7 +52,7 @@ impl Dropout {
             |part, values| {
                 let first = (part * PART) as u32;
                 for (index, value) in values.iter_mut().enumerate() {
-                    let kept = scatter(scatter(first + index as u32) ^ seed) >= threshold;
+                    let kept = mixed(mixed(first + index as u32) ^ seed) >= threshold;
                     *value *= if kept { factor } else { 0.0 };
                 }
             },
@@ -62,9 +67,9 @@ impl Operation<1> for Dropout {
     }
 }
 
-/// A bijection of 32-bit numbers in which each bit of the input changes each bit of the output about half of the time: MurmurHash3's last steps.
+/// A bijection of 32-bit numbers in which each bit of the input changes each bit of the output about half of the time: MurmurHash3's `fmix32`.
 #[inline(always)]
-fn scatter(mut bits: u32) -> u32 {
+fn mixed(mut bits: u32) -> u32 {
     bits ^= bits >> 16;
     bits = bits.wrapping_mul(0x85eb_ca6b);
     bits ^= bits >> 13;

@@ -2,11 +2,8 @@
 
 use burn::tensor::Tensor;
 
-use super::{Operation, Values, parts_of, record, sum, sum_of_parts};
+use super::{Operation, ROWS, Values, parts_of, record, sum, sum_of_parts};
 use crate::cpu::for_each_pair;
-
-/// Rows of a part.
-const ROWS: usize = 256;
 
 /// Layer norm over the last axis (arXiv:1607.06450).
 ///
@@ -16,6 +13,11 @@ const ROWS: usize = 256;
 pub(crate) fn layer_norm(tokens: Tensor<3>, gamma: Tensor<1>, beta: Tensor<1>, epsilon: f64) -> Tensor<3> {
     let shape = tokens.dims();
     let [.., channels] = shape;
+    assert_eq!(
+        [gamma.dims(), beta.dims()],
+        [[channels]; 2],
+        "the norm is not that of the channels"
+    );
     let (tokens, input_node) = parts_of(tokens);
     let (gains, gamma_node) = parts_of(gamma);
     let (offsets, beta_node) = parts_of(beta);

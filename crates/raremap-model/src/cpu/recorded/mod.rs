@@ -19,8 +19,9 @@ use burn::backend::autodiff::grads::Gradients;
 use burn::backend::autodiff::ops::{Backward, NodeGuard, Ops, OpsKind};
 use burn::backend::flex::FlexTensor;
 use burn::backend::{Autodiff, Flex};
-use burn::tensor::{Tensor, TensorData};
+use burn::tensor::{DType, Tensor, TensorData};
 
+use super::{for_each_chunk, map_each};
 pub(super) use attention::attention;
 pub(crate) use batch_norm::batch_norm;
 pub(crate) use convolution::convolve;
@@ -28,6 +29,10 @@ pub(super) use depthwise::depthwise_gelu;
 pub(crate) use dropout::dropout;
 pub(crate) use layer_norm::layer_norm;
 pub(crate) use upsample::upsample_bilinear;
+
+/// Rows of a part whose sums are taken first, and sums that are taken at a time.
+const ROWS: usize = 512;
+const SUMS: usize = 4096;
 
 /// The numbers of a tensor, shared with it.
 #[derive(Clone, Debug)]
@@ -45,8 +50,10 @@ impl Values {
 /// # Panics
 /// If the tensor is not one of [`super::records`].
 fn parts_of<const D: usize>(tensor: Tensor<D>) -> (Values, NodeGuard) {
-    let tensor = tensor.try_into_primitive::<Autodiff<Flex>>();
-    let (values, node) = tensor.expect("only recorded tensors on the CPU come here").into_parts();
+    assert_eq!(tensor.dtype(), DType::F32, "weights and maps have one type");
+    // A tensor of which nothing is recorded is a constant.
+    let tensor = tensor.autodiff().try_into_primitive::<Autodiff<Flex>>();
+    let (values, node) = tensor.expect("weights and maps are on the CPU").into_parts();
     (Values(values.to_contiguous()), node)
 }
 
@@ -56,7 +63,7 @@ trait Operation<const N: usize>: Clone + Debug + Send + 'static {
     fn backward(self, gradient: &[f32], wanted: [bool; N]) -> [Vec<f32>; N];
 }
 
-/// Has burn record that `output`, of `shape`, was made by `operation` of the tensors at `nodes`, whose shapes are `shapes`.
+/// Registers `output`, of `shape`, in burn's graph as the result of `operation` on the tensors at `nodes`, whose shapes are `shapes`.
 fn record<O: Operation<N>, const N: usize, const D: usize>(
     operation: O,
     nodes: [NodeGuard; N],
@@ -100,10 +107,34 @@ fn map_of(nhwc: Tensor<4>) -> Tensor<4> {
 /// The sums of parts, `[parts, len]`, in order.
 fn sum_of_parts(parts: &[f32], len: usize) -> Vec<f32> {
     let mut sums = vec![0.0; len];
-    for part in parts.chunks_exact(len) {
-        add(&mut sums, part);
-    }
+    for_each_chunk(
+        &mut sums,
+        SUMS,
+        #[inline(always)]
+        |index, sums| {
+            for part in parts.chunks_exact(len) {
+                add(sums, &part[index * SUMS..]);
+            }
+        },
+    );
     sums
+}
+
+/// The sums over rows, `[rows, len]`, in parts of fixed size.
+fn sum_of_rows(rows: &[f32], len: usize) -> Vec<f32> {
+    let parts: Vec<&[f32]> = rows.chunks(ROWS * len).collect();
+    let parts = map_each(
+        &parts,
+        #[inline(always)]
+        |part| {
+            let mut sums = vec![0.0; len];
+            for row in part.chunks_exact(len) {
+                add(&mut sums, row);
+            }
+            sums
+        },
+    );
+    sum_of_parts(&parts.concat(), len)
 }
 
 /// Adds `values` to `sums`.
@@ -139,8 +170,7 @@ fn sum(len: usize, term: impl Fn(usize) -> f32) -> f32 {
 
 #[cfg(test)]
 mod tests {
-    use burn::nn::conv::Conv2dConfig;
-    use burn::nn::{BatchNormConfig, PaddingConfig2d};
+    use burn::nn::BatchNormConfig;
     use burn::tensor::activation::{gelu, relu, softmax};
     use burn::tensor::module::conv2d;
     use burn::tensor::ops::ConvOptions;
@@ -294,6 +324,10 @@ mod tests {
             (2, 5, 7, [3, 4], 1, 1),
             (1, 2, 3, [2, 1], 7, 4),
             (1, 2, 3, [4, 4], 1, 2),
+            (2, 24, 30, [9, 11], 3, 1),
+            (1, 30, 55, [6, 10], 3, 2),
+            (1, 55, 24, [5, 7], 1, 1),
+            (5, 4, 6, [70, 3], 3, 1),
         ]
         .into_iter()
         .enumerate()
@@ -312,20 +346,6 @@ mod tests {
                 assert_same(ours, theirs, inputs);
             }
         }
-    }
-
-    #[test]
-    fn only_plain_convolutions_are_ours() {
-        let config = || Conv2dConfig::new([4, 4], [3, 3]);
-        let same = PaddingConfig2d::Explicit(1, 1, 1, 1);
-        let is_plain = |config: Conv2dConfig| crate::conv_norm::has_plain_kernel(&config.init(&Device::flex()));
-        assert!(is_plain(config().with_padding(same.clone())));
-        assert!(is_plain(Conv2dConfig::new([4, 4], [1, 1])));
-        assert!(!is_plain(config()));
-        assert!(!is_plain(config().with_padding(same.clone()).with_groups(2)));
-        assert!(!is_plain(config().with_padding(same.clone()).with_dilation([2, 2])));
-        assert!(!is_plain(config().with_padding(same.clone()).with_stride([1, 2])));
-        assert!(!is_plain(Conv2dConfig::new([4, 4], [2, 2]).with_padding(same)));
     }
 
     #[test]
@@ -361,9 +381,39 @@ mod tests {
     }
 
     #[test]
+    fn constants_have_no_gradient_and_change_none() {
+        let device = device(1);
+        let weight = random([4, 3, 3, 3], &device);
+        let constant = Tensor::<4>::random([2, 3, 6, 5], Distribution::Normal(0.0, 1.0), &Device::flex());
+        let options = ConvOptions::new([1, 1], [1, 1], [1, 1], 1);
+        // A map that is not recorded at all, and one that needs no gradient.
+        for map in [constant.clone(), constant.clone().autodiff()] {
+            let ours = super::convolve(map, weight.clone(), None, 1);
+            let theirs = conv2d(constant.clone().autodiff(), weight.clone(), None, options.clone());
+            assert_same(ours, theirs, std::slice::from_ref(&weight));
+        }
+        let map = constant.autodiff();
+        let norm = BatchNormConfig::new(3).init(&device);
+        let gradients = super::batch_norm(&norm, map.clone(), true).sum().backward();
+        assert!(map.grad(&gradients).is_none());
+        assert!(norm.gamma.val().grad(&gradients).is_some());
+    }
+
+    #[test]
+    fn what_is_not_a_number_stays_none() {
+        let device = device(1);
+        let norm = BatchNormConfig::new(1).init(&device);
+        let map = Tensor::<4>::from_data([[[[1.0, f32::NAN]]]], &device);
+        for with_relu in [false, true] {
+            let output = super::batch_norm(&norm, map.clone(), with_relu).into_data();
+            assert!(output.iter::<f32>().all(f32::is_nan), "{output:?}");
+        }
+    }
+
+    #[test]
     fn dropout_keeps_its_share_and_its_mean() {
         let device = device(1);
-        let ones = || Tensor::<2>::ones([300, 400], &device).require_grad();
+        let ones = || Tensor::<4>::ones([1, 400, 300, 1], &device).require_grad();
         let input = ones();
         let output = super::dropout(input.clone(), 0.3);
         let gradients = output.clone().sum().backward();

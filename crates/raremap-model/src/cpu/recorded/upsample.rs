@@ -68,24 +68,27 @@ impl Operation<1> for Upsampling {
             size: [to_height, to_width],
             channels,
         } = self;
-        let (image, to_image) = (height * width * channels, to_height * to_width * channels);
-        let mut inputs = vec![0.0; gradient.len() / to_image * image];
+        let (line, to_line) = (width * channels, to_width * channels);
+        let mut inputs = vec![0.0; gradient.len() / (to_height * to_line) * height * line];
         for_each_chunk(
             &mut inputs,
-            image,
+            line,
             #[inline(always)]
             |index, found| {
-                let image = &gradient[index * to_image..(index + 1) * to_image];
-                let mut narrow = vec![0.0; width * channels];
-                for (line, &Between { first, second, share }) in image.chunks_exact(to_width * channels).zip(&rows) {
-                    narrow.fill(0.0);
-                    for (pixel, &Between { first, second, share }) in line.chunks_exact(channels).zip(&columns) {
-                        add_scaled(&mut narrow[first * channels..][..channels], 1.0 - share, pixel);
-                        add_scaled(&mut narrow[second * channels..][..channels], share, pixel);
+                let (image, row) = (index / height, index % height);
+                // The upsampled lines that this one has a share in, and then their columns.
+                let mut wide = vec![0.0; to_line];
+                for (to_row, Between { first, second, share }) in rows.iter().enumerate() {
+                    let gradient = &gradient[(image * to_height + to_row) * to_line..][..to_line];
+                    for (source, share) in [(first, 1.0 - share), (second, *share)] {
+                        if *source == row {
+                            add_scaled(&mut wide, share, gradient);
+                        }
                     }
-                    for (row, share) in [(first, 1.0 - share), (second, share)] {
-                        add_scaled(&mut found[row * width * channels..][..width * channels], share, &narrow);
-                    }
+                }
+                for (pixel, &Between { first, second, share }) in wide.chunks_exact(channels).zip(&columns) {
+                    add_scaled(&mut found[first * channels..][..channels], 1.0 - share, pixel);
+                    add_scaled(&mut found[second * channels..][..channels], share, pixel);
                 }
             },
         );
