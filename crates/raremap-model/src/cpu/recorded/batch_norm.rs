@@ -1,7 +1,7 @@
 //! Batch norm in training, and ReLU.
 
 use burn::nn::BatchNorm;
-use burn::tensor::{Device, Tensor};
+use burn::tensor::Tensor;
 
 use super::{Operation, ROWS, Values, map_of, parts_of, record, sum_of_parts, sum_of_rows};
 use crate::cpu::{for_each_chunk, map_each};
@@ -53,10 +53,10 @@ pub(crate) fn batch_norm(norm: &BatchNorm, map: Tensor<4>, relu: bool) -> Tensor
         floor,
         input: map.clone(),
     };
-    let device = Device::flex();
     let moved = |old: Tensor<1>, new: &[f32]| {
-        let new = Tensor::<1>::from_floats(new, &device).mul_scalar(norm.momentum);
-        Tensor::from_inner(old.inner().mul_scalar(1.0 - norm.momentum) + new)
+        let old = old.inner();
+        let new = Tensor::<1>::from_floats(new, &old.device()).mul_scalar(norm.momentum);
+        Tensor::from_inner(old.mul_scalar(1.0 - norm.momentum) + new)
     };
     norm.running_mean.update(moved(norm.running_mean.value_sync(), &mean));
     norm.running_var.update(moved(norm.running_var.value_sync(), &variance));

@@ -1,6 +1,6 @@
 //! Dropout.
 
-use burn::tensor::{Device, Distribution, Tensor};
+use burn::tensor::{Distribution, Tensor};
 
 use super::{Operation, map_of, parts_of, record};
 use crate::cpu::{floats, for_each_chunk};
@@ -14,11 +14,11 @@ const PART: usize = 1 << 14;
 /// # Shapes
 /// - `map`, output: `[batch, channels, h, w]`
 pub(crate) fn dropout(map: Tensor<4>, rate: f64) -> Tensor<4> {
+    let seeds = Tensor::<1>::random([2], Distribution::Uniform(0.0, 1.0), &map.device());
+    let seeds = floats(seeds.inner());
     let map = map.permute([0, 2, 3, 1]);
     let shape = map.dims();
     let (input, node) = parts_of(map);
-    let seeds = Tensor::<1>::random([2], Distribution::Uniform(0.0, 1.0), &Device::flex());
-    let seeds = floats(seeds);
     let operation = Dropout {
         seed: seeds[0].to_bits() ^ seeds[1].to_bits().rotate_left(16),
         // Of 2^32 numbers that are equally likely, those from here on are kept.
