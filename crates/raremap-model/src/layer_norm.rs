@@ -5,6 +5,7 @@ use burn::nn::Initializer;
 use burn::tensor::module::layer_norm;
 use burn::tensor::{DType, Device, Tensor};
 
+#[cfg(feature = "training")]
 use crate::cpu;
 
 /// Layer norm over the channels of tokens (arXiv:1607.06450). It has the parameters of burn's `LayerNorm`; in training on the CPU it uses a backward pass of
