@@ -4,8 +4,6 @@ use burn::module::Module;
 use burn::nn::conv::{Conv2d, Conv2dConfig};
 use burn::nn::{BatchNorm, BatchNormConfig, Dropout, Initializer, PaddingConfig2d};
 use burn::tensor::activation::relu;
-use burn::tensor::module::conv2d;
-use burn::tensor::ops::ConvOptions;
 use burn::tensor::{Device, Tensor};
 
 #[cfg(feature = "training")]
@@ -133,20 +131,6 @@ pub(crate) fn dropout(layer: &Dropout, map: Tensor<4>) -> Tensor<4> {
         return cpu::dropout(map, layer.prob);
     }
     layer.forward(map)
-}
-
-/// 1 x 1 convolution without bias.
-///
-/// # Shapes
-/// - `map`: `[batch, from, h, w]`
-/// - `weight`: `[to, from, 1, 1]`
-/// - output: `[batch, to, h, w]`
-pub(crate) fn project(map: Tensor<4>, weight: Tensor<4>) -> Tensor<4> {
-    #[cfg(feature = "training")]
-    if cpu::records(&map) {
-        return cpu::convolve(map, weight, None, 1);
-    }
-    conv2d(map, weight, None, ConvOptions::new([1, 1], [0, 0], [1, 1], 1))
 }
 
 /// Whether `conv` is dense, with a square kernel, equal strides and padding of half the kernel.

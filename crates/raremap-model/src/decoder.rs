@@ -60,19 +60,12 @@ impl Decoder {
     /// work.
     pub fn forward(&self, stages: &[StageTokens], detail: Option<Tensor<4>>) -> Tensor<4> {
         let size = stages[0].grid;
-        let fuse: Vec<_> = (0..stages.len()).map(|stage| self.fuse_weight(stage)).collect();
-        let biases = self.linear_c.iter().zip(&fuse).filter_map(|(layer, fuse)| {
-            let bias = layer.bias.as_ref()?.val();
-            Some(bias.unsqueeze::<2>().matmul(fuse.clone()).squeeze_dim::<1>(0))
-        });
-        // The weights of bilinear interpolation sum to 1, so the finest stage, which needs none, may have the bias of all.
-        let mut bias = biases.reduce(|sum, bias| sum + bias);
         let parts = stages
             .iter()
             .zip(&self.linear_c)
-            .zip(fuse)
-            .map(|((stage, layer), fuse)| {
-                let part = linear_op(stage.tokens.clone(), layer.weight.val().matmul(fuse), bias.take());
+            .enumerate()
+            .map(|(index, (stage, layer))| {
+                let part = linear_op(layer.forward(stage.tokens.clone()), self.fuse_weight(index), None);
                 upsample_bilinear(map_from_tokens(part, stage.grid), size)
             });
         let fused = parts.reduce(|sum, part| sum + part);

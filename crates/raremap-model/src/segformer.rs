@@ -7,7 +7,7 @@ use burn::tensor::activation::sigmoid;
 use burn::tensor::{Device, Tensor};
 
 use crate::config::SegformerConfig;
-use crate::conv_norm::{convolve, project};
+use crate::conv_norm::convolve;
 use crate::decoder::Decoder;
 use crate::detail::DetailPath;
 use crate::embed::conv;
@@ -78,18 +78,9 @@ impl Heads {
             };
         };
         let auxiliary = convolve(head, features.clone());
-        // The classifier reads F * (1 + S). It is linear, and there are fewer logits than features.
-        let logits = project(features, self.classifier.weight.val());
-        let attended = logits * saliency(auxiliary.clone()).add_scalar(1.0);
-        let main = match &self.classifier.bias {
-            Some(bias) => {
-                let [classes] = bias.dims();
-                attended + bias.val().reshape([1, classes, 1, 1])
-            }
-            None => attended,
-        };
+        let attended = features * saliency(auxiliary.clone()).add_scalar(1.0);
         DualLogits {
-            main,
+            main: convolve(&self.classifier, attended),
             auxiliary: Some(auxiliary),
             deep: Vec::new(),
         }

@@ -285,10 +285,8 @@ mod tests {
         // This is the middle one: biases whose gradient is 0 by construction, such as the keys', only have rounding errors.
         let median = |differences: &[f64]| differences[differences.len() / 2];
         let (bf16, f16) = (half(Compute::Bf16, 1.0), half(Compute::F16, 1024.0));
-        // bf16 has 8 bits, and a gradient passes some 60 layers; it was 0.12 when this was written, and that of f16, with 11 bits, below 0.06.
-        let found = format!("bf16 {}, f16 {}", median(&bf16), median(&f16));
-        assert!((0.001..0.15).contains(&median(&bf16)), "{found}");
-        assert!((0.001..0.06).contains(&median(&f16)), "{found}");
+        assert!((0.001..0.1).contains(&median(&bf16)), "bf16: {}", median(&bf16));
+        assert!((0.001..0.06).contains(&median(&f16)), "f16: {}", median(&f16));
         let lost = |differences: &[f64]| differences.iter().filter(|&&difference| difference > 0.3).count();
         let unscaled = half(Compute::F16, 1.0);
         assert!(
