@@ -56,20 +56,20 @@ fn add_products_by<const FUSED: bool>(output: &mut [f32], input: &[f32], stride:
     for (first, width) in panels(*columns) {
         let (panel, others) = rest.split_at(rows * width);
         rest = others;
-        let end = columns.min(&(first + width)) - first;
+        let count = width.min(columns - first);
         for (group, output) in output.chunks_mut(ROWS * columns).enumerate() {
             let input = &input[group * ROWS * stride..];
             if output.len() == ROWS * columns {
                 match width {
-                    WIDE => add_group::<FUSED, ROWS, WIDE>(output, input, stride, panel, *columns, first, end),
-                    _ => add_group::<FUSED, ROWS, NARROW>(output, input, stride, panel, *columns, first, end),
+                    WIDE => add_group::<FUSED, ROWS, WIDE>(output, input, stride, panel, *columns, first, count),
+                    _ => add_group::<FUSED, ROWS, NARROW>(output, input, stride, panel, *columns, first, count),
                 }
             } else {
                 for (row, output) in output.chunks_mut(*columns).enumerate() {
                     let input = &input[row * stride..];
                     match width {
-                        WIDE => add_group::<FUSED, 1, WIDE>(output, input, stride, panel, *columns, first, end),
-                        _ => add_group::<FUSED, 1, NARROW>(output, input, stride, panel, *columns, first, end),
+                        WIDE => add_group::<FUSED, 1, WIDE>(output, input, stride, panel, *columns, first, count),
+                        _ => add_group::<FUSED, 1, NARROW>(output, input, stride, panel, *columns, first, count),
                     }
                 }
             }
@@ -77,7 +77,7 @@ fn add_products_by<const FUSED: bool>(output: &mut [f32], input: &[f32], stride:
     }
 }
 
-/// `R` rows of one panel, `[rows, L]`, whose columns from `first` on are `end` of the output's.
+/// `R` rows of one panel, `[rows, L]`, whose first `count` columns are those of the output from `first` on.
 #[inline(always)]
 fn add_group<const FUSED: bool, const R: usize, const L: usize>(
     output: &mut [f32],
@@ -86,7 +86,7 @@ fn add_group<const FUSED: bool, const R: usize, const L: usize>(
     panel: &[f32],
     columns: usize,
     first: usize,
-    end: usize,
+    count: usize,
 ) {
     let mut sums = [[0.0; L]; R];
     let (panel, _) = panel.as_chunks::<L>();
@@ -100,7 +100,7 @@ fn add_group<const FUSED: bool, const R: usize, const L: usize>(
         }
     }
     for (row, sums) in sums.iter().enumerate() {
-        let output = &mut output[row * columns + first..][..end];
+        let output = &mut output[row * columns + first..][..count];
         for (output, sum) in output.iter_mut().zip(sums) {
             *output += sum;
         }
@@ -126,22 +126,22 @@ fn add_outer_products_by<const FUSED: bool>(
     columns: usize,
 ) {
     for (first, width) in panels(columns) {
-        let end = columns.min(first + width) - first;
+        let count = width.min(columns - first);
         for (group, sums) in sums.chunks_mut(ROWS * columns).enumerate() {
             let input = &input[group * ROWS..];
             if sums.len() == ROWS * columns {
-                match end {
+                match count {
                     WIDE => add_outer_group::<FUSED, ROWS, WIDE>(sums, input, stride, other, columns, first),
                     NARROW => add_outer_group::<FUSED, ROWS, NARROW>(sums, input, stride, other, columns, first),
                     _ => {
-                        for column in first..first + end {
+                        for column in first..first + count {
                             add_outer_group::<FUSED, ROWS, 1>(sums, input, stride, other, columns, column);
                         }
                     }
                 }
             } else {
                 for (row, sums) in sums.chunks_mut(columns).enumerate() {
-                    for column in first..first + end {
+                    for column in first..first + count {
                         add_outer_group::<FUSED, 1, 1>(sums, &input[row..], stride, other, columns, column);
                     }
                 }

@@ -3,7 +3,7 @@
 use burn::nn::BatchNorm;
 use burn::tensor::Tensor;
 
-use super::{Operation, ROWS, Values, map_of, parts_of, record, sum_of_parts, sum_of_rows};
+use super::{Operation, ROWS, Values, map_of, parts_of, record, sum_of_parts, sum_of_rows, sum_over_rows};
 use crate::cpu::{for_each_chunk, map_each};
 
 /// Batch norm by the batch's own mean and variance (arXiv:1502.03167), which move those of `norm`, and ReLU if it is wanted.
@@ -18,21 +18,16 @@ pub(crate) fn batch_norm(norm: &BatchNorm, map: Tensor<4>, relu: bool) -> Tensor
     let input = map.all();
     let pixels = (input.len() / channels) as f32;
     let mean: Vec<f32> = sum_of_rows(input, channels).iter().map(|sum| sum / pixels).collect();
-    let parts: Vec<&[f32]> = input.chunks(ROWS * channels).collect();
-    let squares = map_each(
-        &parts,
+    let squares = sum_over_rows(
+        input,
+        channels,
         #[inline(always)]
-        |part| {
-            let mut sums = vec![0.0; channels];
-            for pixel in part.chunks_exact(channels) {
-                for ((sum, value), mean) in sums.iter_mut().zip(pixel).zip(&mean) {
-                    *sum += (value - mean) * (value - mean);
-                }
+        |sums, pixel| {
+            for ((sum, value), mean) in sums.iter_mut().zip(pixel).zip(&mean) {
+                *sum += (value - mean) * (value - mean);
             }
-            sums
         },
     );
-    let squares = sum_of_parts(&squares.concat(), channels);
     let variance: Vec<f32> = squares.iter().map(|sum| sum / pixels).collect();
     let channels_of = Channels::of(&mean, &variance, norm.epsilon as f32, gains.all(), offsets.all());
     let floor = if relu { 0.0 } else { f32::NEG_INFINITY };

@@ -48,7 +48,7 @@ impl Values {
 /// A tensor's numbers, and its place in burn's graph.
 ///
 /// # Panics
-/// If the tensor is not one of [`super::records`].
+/// If the numbers are not 32-bit floats on the CPU.
 fn parts_of<const D: usize>(tensor: Tensor<D>) -> (Values, NodeGuard) {
     assert_eq!(tensor.dtype(), DType::F32, "weights and maps have one type");
     // A tensor of which nothing is recorded is a constant.
@@ -122,6 +122,12 @@ fn sum_of_parts(parts: &[f32], len: usize) -> Vec<f32> {
 
 /// The sums over rows, `[rows, len]`, in parts of fixed size.
 fn sum_of_rows(rows: &[f32], len: usize) -> Vec<f32> {
+    sum_over_rows(rows, len, add)
+}
+
+/// As [`sum_of_rows`], of what `add` adds for each row.
+#[inline(always)]
+fn sum_over_rows(rows: &[f32], len: usize, add: impl Fn(&mut [f32], &[f32]) + Sync) -> Vec<f32> {
     let parts: Vec<&[f32]> = rows.chunks(ROWS * len).collect();
     let parts = map_each(
         &parts,
