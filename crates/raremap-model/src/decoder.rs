@@ -4,7 +4,7 @@ use burn::module::Module;
 use burn::nn::conv::{Conv2d, Conv2dConfig};
 use burn::nn::{BatchNorm, BatchNormConfig, Dropout, DropoutConfig, Linear};
 use burn::tensor::module::linear as linear_op;
-use burn::tensor::{DType, Device, Tensor};
+use burn::tensor::{Device, Tensor};
 
 use crate::config::SegformerConfig;
 use crate::conv_norm::{batch_norm_relu, dropout};
@@ -24,19 +24,6 @@ pub struct Decoder {
     /// Checkpoint name `batch_norm`.
     pub batch_norm: BatchNorm,
     dropout: Dropout,
-}
-
-/// `layer` of `tokens`, and then the matrix `fuse`. The two matrices are multiplied with each other first, which is a fraction of the work. Not so in 16 bits:
-/// the product's rounding errors would be the same for all tokens.
-fn project(layer: &Linear, fuse: Tensor<2>, tokens: Tensor<3>) -> Tensor<3> {
-    if tokens.dtype() != DType::F32 {
-        return linear_op(layer.forward(tokens), fuse, None);
-    }
-    let bias = layer.bias.as_ref().map(|bias| {
-        let bias = bias.val().unsqueeze::<2>();
-        bias.matmul(fuse.clone()).squeeze_dim::<1>(0)
-    });
-    linear_op(tokens, layer.weight.val().matmul(fuse), bias)
 }
 
 impl Decoder {
@@ -63,6 +50,19 @@ impl Decoder {
             .transpose()
     }
 
+    /// A stage's layer, and then its part of the fuse convolution. The two matrices are multiplied with each other first, which is a fraction of the work.
+    fn project(&self, stage: usize, tokens: Tensor<3>) -> Tensor<3> {
+        let layer = &self.linear_c[stage];
+        // Weights are drawn when they are first used, here in the layers' order.
+        let weight = layer.weight.val();
+        let fuse = self.fuse_weight(stage);
+        let bias = layer.bias.as_ref().map(|bias| {
+            let bias = bias.val().unsqueeze::<2>();
+            bias.matmul(fuse.clone()).squeeze_dim::<1>(0)
+        });
+        linear_op(tokens, weight.matmul(fuse), bias)
+    }
+
     /// # Shapes
     /// - `stages[i]`: `[batch, dims[i], h / 2^(i+2), w / 2^(i+2)]` as tokens
     /// - `detail`: `[batch, decoder_dim, h / 2, w / 2]`, added before the batch norm
@@ -72,9 +72,8 @@ impl Decoder {
     /// and the parts are upsampled and added: the same function for less than half of the work.
     pub fn forward(&self, stages: &[StageTokens], detail: Option<Tensor<4>>) -> Tensor<4> {
         let size = stages[0].grid;
-        let layers = self.linear_c.iter().enumerate();
-        let parts = stages.iter().zip(layers).map(|(stage, (index, layer))| {
-            let part = project(layer, self.fuse_weight(index), stage.tokens.clone());
+        let parts = stages.iter().enumerate().map(|(index, stage)| {
+            let part = self.project(index, stage.tokens.clone());
             upsample_bilinear(map_from_tokens(part, stage.grid), size)
         });
         let fused = parts.reduce(|sum, part| sum + part);
