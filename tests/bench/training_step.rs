@@ -5,11 +5,12 @@
 
 use std::time::Instant;
 
-use burn::optim::{AdamWConfig, GradientsParams};
+use burn::optim::GradientsParams;
 use burn::tensor::activation::log_softmax;
 use burn::tensor::{Device, Distribution, Int, Tensor};
 use raremap_model::upsample_bilinear;
 use raremap_model::{Segformer, SegformerConfig, Variant};
+use raremap_train::optim::{Optimizer, OptimizerSection};
 
 fn argument(index: usize, default: usize) -> usize {
     std::env::args()
@@ -27,7 +28,7 @@ fn main() {
     let device = Device::flex().autodiff();
     device.seed(1);
     let mut model = Segformer::init(&config, &device);
-    let mut optimizer = AdamWConfig::new().init();
+    let mut optimizer = Optimizer::new(&OptimizerSection::default(), &model).expect("it has parameters");
     let input = Tensor::<4>::random([batch, 3, edge, edge], Distribution::Normal(0.0, 1.0), &device);
     let labels = Tensor::<4, Int>::zeros([batch, 1, edge, edge], &device);
     let mut secs = Vec::new();

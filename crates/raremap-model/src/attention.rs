@@ -8,7 +8,7 @@ use burn::tensor::{Device, Tensor};
 
 use crate::config::SegformerConfig;
 use crate::cpu;
-use crate::embed::{conv, linear};
+use crate::embed::{apply, conv, linear, multiply};
 use crate::layer_norm::LayerNorm;
 
 /// Shortens the sequence of keys and values (arXiv:2105.15203, section 3.1; first in arXiv:2102.12122).
@@ -46,7 +46,7 @@ impl SequenceReduction {
         let weight = self.sr.weight.val().permute([2, 3, 1, 0]).reshape([r * r * dim, dim]);
         let bias = self.sr.bias.as_ref().map(|bias| bias.val());
         self.layer_norm
-            .forward(burn::tensor::module::linear(patches, weight, bias))
+            .forward(multiply(patches, weight, bias))
     }
 }
 
@@ -125,19 +125,19 @@ impl Attention {
 
     /// The same with our own kernel. The patches that make a key lie within one window, so keys and values are made of the whole map at once.
     fn forward_on_cpu(&self, tokens: Tensor<3>, grid: [usize; 2]) -> Tensor<3> {
-        let query = self.query.forward(tokens.clone());
+        let query = apply(&self.query, tokens.clone());
         let (context, ratio) = match &self.reduction {
             Some(reduction) => (reduction.forward(tokens, grid), reduction.ratio),
             None => (tokens, 1),
         };
-        let (key, value) = (self.key.forward(context.clone()), self.value.forward(context));
+        let (key, value) = (apply(&self.key, context.clone()), apply(&self.value, context));
         let heads = cpu::Heads {
             count: self.heads,
             grid,
             ratio,
             window: self.window.unwrap_or(grid[0].max(grid[1])),
         };
-        self.output.forward(cpu::attention(query, key, value, heads))
+        apply(&self.output, cpu::attention(query, key, value, heads))
     }
 
     /// Attends within each of the windows of `[high, wide]` tokens that a map is divided into.

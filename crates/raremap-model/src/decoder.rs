@@ -3,12 +3,11 @@
 use burn::module::Module;
 use burn::nn::conv::{Conv2d, Conv2dConfig};
 use burn::nn::{BatchNorm, BatchNormConfig, Dropout, DropoutConfig, Linear};
-use burn::tensor::module::linear as linear_op;
 use burn::tensor::{Device, Tensor};
 
 use crate::config::SegformerConfig;
 use crate::conv_norm::{batch_norm_relu, dropout};
-use crate::embed::{conv, linear, map_from_tokens};
+use crate::embed::{conv, linear, map_from_tokens, multiply};
 use crate::encoder::StageTokens;
 use crate::upsample::upsample_bilinear;
 
@@ -60,7 +59,7 @@ impl Decoder {
             let bias = bias.val().unsqueeze::<2>();
             bias.matmul(fuse.clone()).squeeze_dim::<1>(0)
         });
-        linear_op(tokens, weight.matmul(fuse), bias)
+        multiply(tokens, weight.matmul(fuse), bias)
     }
 
     /// # Shapes

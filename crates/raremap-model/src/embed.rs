@@ -7,6 +7,8 @@ use burn::tensor::{Device, Tensor};
 
 use crate::config::{EMBED, SegformerConfig};
 use crate::conv_norm::convolve;
+#[cfg(feature = "training")]
+use crate::cpu;
 use crate::layer_norm::LayerNorm;
 
 /// Standard deviation of initial weights (Hugging Face's `initializer_range`).
@@ -26,6 +28,31 @@ pub(crate) fn linear(d_input: usize, d_output: usize, device: &Device) -> Linear
         .init(device);
     layer.bias = Some(Initializer::Zeros.init([d_output], device));
     layer
+}
+
+/// `layer` of `tokens`; in training on the CPU by a kernel of our own.
+///
+/// # Shapes
+/// - `tokens`: `[batch, n, from]`
+/// - output: `[batch, n, to]`
+pub(crate) fn apply(layer: &Linear, tokens: Tensor<3>) -> Tensor<3> {
+    let bias = layer.bias.as_ref().map(|bias| bias.val());
+    multiply(tokens, layer.weight.val(), bias)
+}
+
+/// `tokens` times `weight`, plus `bias`; in training on the CPU by a kernel of our own.
+///
+/// # Shapes
+/// - `tokens`: `[batch, n, from]`
+/// - `weight`: `[from, to]`
+/// - `bias`: `[to]`
+/// - output: `[batch, n, to]`
+pub(crate) fn multiply(tokens: Tensor<3>, weight: Tensor<2>, bias: Option<Tensor<1>>) -> Tensor<3> {
+    #[cfg(feature = "training")]
+    if cpu::records(&tokens) {
+        return cpu::linear(tokens, weight, bias);
+    }
+    burn::tensor::module::linear(tokens, weight, bias)
 }
 
 /// A convolution with normal weights and, if `config` has a bias, zeros there.

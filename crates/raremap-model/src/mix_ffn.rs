@@ -10,7 +10,7 @@ use burn::tensor::{Device, Tensor};
 
 use crate::config::SegformerConfig;
 use crate::cpu;
-use crate::embed::{conv, linear, map_from_tokens, tokens_from_map};
+use crate::embed::{apply, conv, linear, map_from_tokens, tokens_from_map};
 
 /// Linear, depthwise 3 x 3, GELU, linear. Zero padding lets the network see positions, for which SegFormer has no encoding
 /// (arXiv:2105.15203, eq. 3).
@@ -42,12 +42,12 @@ impl MixFfn {
     /// # Shapes
     /// - `tokens`, output: `[batch, h * w, dim]`, `grid = [h, w]`
     pub fn forward(&self, tokens: Tensor<3>, grid: [usize; 2]) -> Tensor<3> {
-        let hidden = self.dense1.forward(tokens);
+        let hidden = apply(&self.dense1, tokens);
         let hidden = match self.dwconv.bias.as_ref().filter(|_| cpu::computes(&hidden)) {
             Some(bias) => cpu::depthwise_gelu(hidden, grid, self.dwconv.weight.val(), bias.val()),
             None => self.composed(hidden, grid),
         };
-        self.dense2.forward(hidden)
+        apply(&self.dense2, hidden)
     }
 
     /// The depthwise convolution with GELU by burn's operations. The bias is added outside the convolution, because the fast depthwise kernels do not take

@@ -1,5 +1,6 @@
 //! What a step does with the gradients: sharpness, accumulation, clipping, the optimizer itself, and its learning rate.
 pub mod accumulate;
+mod adamw;
 pub mod average;
 pub mod clip;
 #[cfg(test)]
@@ -16,12 +17,13 @@ use burn::module::{Module, ModuleVisitor, Param, ParamGroup};
 use burn::optim::decay::WeightDecayConfig;
 use burn::optim::momentum::MomentumConfig;
 use burn::optim::{
-    AdamConfig, AdamWConfig, GradientsParams, ModuleOptimizer, Optimizer as ParameterOptimizer, OptimizerRecord,
+    AdamConfig, GradientsParams, ModuleOptimizer, Optimizer as ParameterOptimizer, OptimizerRecord,
     SgdConfig,
 };
 use burn::tensor::Tensor;
 use serde::{Deserialize, Serialize};
 
+use adamw::AdamW;
 use sharpness::Sharpness;
 
 use crate::error::{Result, ensure, failure};
@@ -178,14 +180,7 @@ impl Optimizer {
         let decay = section.weight_decay;
         let rule = match section.kind {
             Kind::AdamW => {
-                let rule = |decay| {
-                    AdamWConfig::new()
-                        .with_beta_1(section.beta_1)
-                        .with_beta_2(section.beta_2)
-                        .with_epsilon(EPSILON)
-                        .with_weight_decay(decay)
-                        .build()
-                };
+                let rule = |decay| AdamW::new(section.beta_1, section.beta_2, decay);
                 grouped(rule(decay), rule(0.0))
             }
             Kind::Adam => {

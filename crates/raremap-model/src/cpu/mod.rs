@@ -24,7 +24,7 @@ use burn::tensor::{DType, Device, Tensor};
 pub(crate) use attention::Heads;
 pub(crate) use convolution::convolve_relu;
 #[cfg(feature = "training")]
-pub(crate) use recorded::{batch_norm, convolve, dropout, layer_norm, upsample_bilinear as upsample_with_backward};
+pub(crate) use recorded::{batch_norm, convolve, dropout, layer_norm, linear, upsample_bilinear as upsample_with_backward};
 pub(crate) use upsample::upsample_bilinear;
 
 #[cfg(all(test, feature = "training"))]
@@ -190,12 +190,6 @@ fn map_each<T: Sync, R: Send>(items: &[T], act: impl Fn(&T) -> R + Sync) -> Vec<
             )
         })
         .collect()
-}
-
-/// Whether [`vectorized`] code has an instruction for `a * b + c`.
-#[cfg(feature = "training")]
-fn multiplies_and_adds() -> bool {
-    !matches!(pulp::Arch::new(), pulp::Arch::Scalar)
 }
 
 /// Calls `act`, compiled for the widest vector instructions that the processor has, as far as it is inlined.

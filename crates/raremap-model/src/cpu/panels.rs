@@ -1,190 +1,369 @@
 //! Products of many short rows with a small matrix, whose sums stay in vector registers.
 
-use super::multiplies_and_adds;
+use std::ops::Range;
 
-/// Rows that are multiplied at a time.
-const ROWS: usize = 4;
-/// Columns of a panel: of three vectors of eight, with four rows, twelve registers of sixteen.
-const WIDE: usize = 24;
-const NARROW: usize = 8;
+use pulp::{Arch, Scalar256b, Simd, WithSimd};
 
-/// A matrix, `[rows, columns]`, in panels of columns; the last ones are filled up with zeros.
+/// Vectors of a row of a panel, at most. With as many rows as [`rows_at_a_time`] says, the sums leave registers for a row of the panel.
+const VECTORS: usize = 3;
+
+/// A matrix, `[rows, columns]`, in panels of one to [`VECTORS`] vectors of columns; the last one is filled up with zeros.
 #[derive(Debug)]
 pub(super) struct Panels {
-    /// `[rows, WIDE]` each, and then `[rows, NARROW]` each.
+    /// `[rows, columns of the panel]` each.
     values: Vec<f32>,
     rows: usize,
     columns: usize,
+    /// Numbers of a vector.
+    lanes: usize,
+    /// What the sums of [`set_products`] begin with, for the columns of all panels.
+    bias: Vec<f32>,
 }
 
 impl Panels {
     pub(super) fn of(matrix: &[f32], columns: usize) -> Self {
+        Self::of_lanes(matrix, columns, dispatch(Lanes))
+    }
+
+    fn of_lanes(matrix: &[f32], columns: usize, lanes: usize) -> Self {
         let rows = matrix.len() / columns;
-        let mut values = Vec::with_capacity(rows * columns.next_multiple_of(NARROW));
-        for (first, width) in panels(columns) {
+        let filled = columns.next_multiple_of(lanes);
+        let mut values = Vec::with_capacity(rows * filled);
+        let mut panels = Self {
+            values: Vec::new(),
+            rows,
+            columns,
+            lanes,
+            bias: vec![0.0; filled],
+        };
+        for (range, vectors) in panels.columns() {
+            let missing = vectors * lanes - range.len();
             for row in matrix.chunks_exact(columns) {
-                let within = &row[first..columns.min(first + width)];
-                values.extend_from_slice(within);
-                values.extend(std::iter::repeat_n(0.0, width - within.len()));
+                values.extend_from_slice(&row[range.clone()]);
+                values.extend(std::iter::repeat_n(0.0, missing));
             }
         }
-        Self { values, rows, columns }
+        panels.values = values;
+        panels
     }
-}
 
-/// First column and width of each panel.
-fn panels(columns: usize) -> impl Iterator<Item = (usize, usize)> {
-    let wide = columns / WIDE * WIDE;
-    let of_width = |from: usize, to: usize, width: usize| (from..to).step_by(width).map(move |first| (first, width));
-    of_width(0, wide, WIDE).chain(of_width(wide, columns, NARROW))
+    /// The transposed matrix.
+    pub(super) fn of_transposed(matrix: &[f32], columns: usize) -> Self {
+        let column = |index: usize| matrix.iter().skip(index).step_by(columns).copied();
+        let transposed: Vec<f32> = (0..columns).flat_map(column).collect();
+        Self::of(&transposed, matrix.len() / columns)
+    }
+
+    /// The matrix with `bias`, `[columns]`, for [`set_products`].
+    pub(super) fn with_bias(mut self, bias: &[f32]) -> Self {
+        self.bias[..bias.len()].copy_from_slice(bias);
+        self
+    }
+
+    /// The columns of each panel, and how many vectors hold them. The panels are as equally wide as they can be.
+    fn columns(&self) -> impl Iterator<Item = (Range<usize>, usize)> + use<> {
+        let &Self { columns, lanes, .. } = self;
+        let vectors = columns.div_ceil(lanes);
+        let count = vectors.div_ceil(VECTORS);
+        (0..count).map(move |index| {
+            let (from, to) = (index * vectors / count, (index + 1) * vectors / count);
+            (from * lanes..columns.min(to * lanes), to - from)
+        })
+    }
 }
 
 /// Adds to each row of `output`, `[n, columns]`, the product of a row of `input` with `panels`. Row i of `input` starts at `i * stride` and has as many
 /// numbers as `panels` has rows.
 #[inline(always)]
 pub(super) fn add_products(output: &mut [f32], input: &[f32], stride: usize, panels: &Panels) {
-    match multiplies_and_adds() {
-        true => add_products_by::<true>(output, input, stride, panels),
-        false => add_products_by::<false>(output, input, stride, panels),
+    dispatch(Products::<Rows<false>>::new(output, input, stride, panels));
+}
+
+/// As [`add_products`], but what `output` held does not count: the sums begin with the bias of `panels`, or with 0.
+#[inline(always)]
+pub(super) fn set_products(output: &mut [f32], input: &[f32], stride: usize, panels: &Panels) {
+    dispatch(Products::<Rows<true>>::new(output, input, stride, panels));
+}
+
+/// Adds to `sums`, `[rows, columns]`, the outer products of the rows of `input` with those of `panels`, `[n, columns]`. Row i of `input` starts at
+/// `i * stride` and has at least `rows` numbers.
+#[inline(always)]
+pub(super) fn add_outer_products(sums: &mut [f32], input: &[f32], stride: usize, panels: &Panels) {
+    dispatch(Products::<Outer>::new(sums, input, stride, panels));
+}
+
+/// Calls `act` for the widest vectors that the processor has.
+#[inline(always)]
+fn dispatch<A: WithSimd>(act: A) -> A::Output {
+    match Arch::new() {
+        // One number at a time otherwise.
+        Arch::Scalar => act.with_simd(Scalar256b),
+        arch => arch.dispatch(act),
     }
 }
 
-#[inline(always)]
-fn add_products_by<const FUSED: bool>(output: &mut [f32], input: &[f32], stride: usize, panels_of: &Panels) {
-    let Panels { values, rows, columns } = panels_of;
-    let mut rest = &values[..];
-    for (first, width) in panels(*columns) {
-        let (panel, others) = rest.split_at(rows * width);
-        rest = others;
-        let count = width.min(columns - first);
-        for (group, output) in output.chunks_mut(ROWS * columns).enumerate() {
-            let input = &input[group * ROWS * stride..];
-            if output.len() == ROWS * columns {
-                match width {
-                    WIDE => add_group::<FUSED, ROWS, WIDE>(output, input, stride, panel, *columns, first, count),
-                    _ => add_group::<FUSED, ROWS, NARROW>(output, input, stride, panel, *columns, first, count),
-                }
-            } else {
-                for (row, output) in output.chunks_mut(*columns).enumerate() {
-                    let input = &input[row * stride..];
-                    match width {
-                        WIDE => add_group::<FUSED, 1, WIDE>(output, input, stride, panel, *columns, first, count),
-                        _ => add_group::<FUSED, 1, NARROW>(output, input, stride, panel, *columns, first, count),
-                    }
-                }
-            }
-        }
+struct Lanes;
+
+impl WithSimd for Lanes {
+    type Output = usize;
+
+    #[inline(always)]
+    fn with_simd<S: Simd>(self, _: S) -> usize {
+        S::F32_LANES
     }
 }
 
-/// `R` rows of one panel, `[rows, L]`, whose first `count` columns are those of the output from `first` on.
+/// Rows whose sums are taken at a time: with three vectors each, they fill three quarters of the registers.
+const fn rows_at_a_time<S: Simd>() -> usize {
+    if S::REGISTER_COUNT < 32 { 4 } else { 8 }
+}
+
+/// `a * b + c`. It is rounded once where the processor has an instruction for it, and twice where a function would have to do it.
 #[inline(always)]
-fn add_group<const FUSED: bool, const R: usize, const L: usize>(
-    output: &mut [f32],
-    input: &[f32],
-    stride: usize,
-    panel: &[f32],
-    columns: usize,
-    first: usize,
-    count: usize,
-) {
-    let mut sums = [[0.0; L]; R];
-    let (panel, _) = panel.as_chunks::<L>();
-    let inputs: [&[f32]; R] = std::array::from_fn(|row| &input[row * stride..][..panel.len()]);
-    for (index, weights) in panel.iter().enumerate() {
-        for row in 0..R {
-            let value = inputs[row][index];
-            for lane in 0..L {
-                sums[row][lane] = multiply_add::<FUSED>(value, weights[lane], sums[row][lane]);
-            }
-        }
-    }
-    for (row, sums) in sums.iter().enumerate() {
-        let output = &mut output[row * columns + first..][..count];
-        for (output, sum) in output.iter_mut().zip(sums) {
-            *output += sum;
-        }
+fn multiply_add<S: Simd>(simd: S, a: S::f32s, b: S::f32s, c: S::f32s) -> S::f32s {
+    match std::any::TypeId::of::<S>() == std::any::TypeId::of::<Scalar256b>() {
+        true => simd.add_f32s(simd.mul_f32s(a, b), c),
+        false => simd.mul_add_e_f32s(a, b, c),
     }
 }
 
-/// Adds to `sums`, `[rows, columns]`, the outer products of the rows of `input` with those of `other`, `[n, columns]`. Row i of `input` starts at
-/// `i * stride`.
-#[inline(always)]
-pub(super) fn add_outer_products(sums: &mut [f32], input: &[f32], stride: usize, other: &[f32], columns: usize) {
-    match multiplies_and_adds() {
-        true => add_outer_products_by::<true>(sums, input, stride, other, columns),
-        false => add_outer_products_by::<false>(sums, input, stride, other, columns),
-    }
+/// What a row of the output is a sum of.
+trait Kernel {
+    /// Whether the sums replace what the output held, and begin with the bias.
+    const REPLACES: bool;
+    /// Numbers of `input` from one row of the output to the next.
+    fn step(stride: usize) -> usize;
+    /// Adds to the sums of `R` rows and `V` vectors.
+    fn add<S: Simd, const R: usize, const V: usize>(
+        simd: S,
+        sums: &mut [[S::f32s; V]; R],
+        input: &[f32],
+        stride: usize,
+        panel: &[[S::f32s; V]],
+    );
 }
 
-#[inline(always)]
-fn add_outer_products_by<const FUSED: bool>(
-    sums: &mut [f32],
-    input: &[f32],
-    stride: usize,
-    other: &[f32],
-    columns: usize,
-) {
-    for (first, width) in panels(columns) {
-        let count = width.min(columns - first);
-        for (group, sums) in sums.chunks_mut(ROWS * columns).enumerate() {
-            let input = &input[group * ROWS..];
-            if sums.len() == ROWS * columns {
-                match count {
-                    WIDE => add_outer_group::<FUSED, ROWS, WIDE>(sums, input, stride, other, columns, first),
-                    NARROW => add_outer_group::<FUSED, ROWS, NARROW>(sums, input, stride, other, columns, first),
-                    _ => {
-                        for column in first..first + count {
-                            add_outer_group::<FUSED, ROWS, 1>(sums, input, stride, other, columns, column);
-                        }
-                    }
-                }
-            } else {
-                for (row, sums) in sums.chunks_mut(columns).enumerate() {
-                    for column in first..first + count {
-                        add_outer_group::<FUSED, 1, 1>(sums, &input[row..], stride, other, columns, column);
-                    }
-                }
-            }
-        }
-    }
-}
+/// Products of the rows of the input with the matrix.
+struct Rows<const REPLACES: bool>;
 
-/// `R` rows and `L` columns, from `first` on, of the sums.
-#[inline(always)]
-fn add_outer_group<const FUSED: bool, const R: usize, const L: usize>(
-    sums: &mut [f32],
-    input: &[f32],
-    stride: usize,
-    other: &[f32],
-    columns: usize,
-    first: usize,
-) {
-    let mut products = [[0.0; L]; R];
-    for (index, other) in other.chunks_exact(columns).enumerate() {
-        let values = input[index * stride..].first_chunk::<R>();
-        let weights = other[first..].first_chunk::<L>();
-        if let (Some(values), Some(weights)) = (values, weights) {
+impl<const REPLACES: bool> Kernel for Rows<REPLACES> {
+    const REPLACES: bool = REPLACES;
+
+    #[inline(always)]
+    fn step(stride: usize) -> usize {
+        stride
+    }
+
+    #[inline(always)]
+    fn add<S: Simd, const R: usize, const V: usize>(
+        simd: S,
+        sums: &mut [[S::f32s; V]; R],
+        input: &[f32],
+        stride: usize,
+        panel: &[[S::f32s; V]],
+    ) {
+        let inputs: [&[f32]; R] = std::array::from_fn(|row| &input[row * stride..][..panel.len()]);
+        for (index, weights) in panel.iter().enumerate() {
             for row in 0..R {
-                for lane in 0..L {
-                    products[row][lane] = multiply_add::<FUSED>(values[row], weights[lane], products[row][lane]);
+                let value = simd.splat_f32s(inputs[row][index]);
+                for vector in 0..V {
+                    sums[row][vector] = multiply_add(simd, value, weights[vector], sums[row][vector]);
                 }
             }
         }
     }
-    for (row, products) in products.iter().enumerate() {
-        let sums = &mut sums[row * columns + first..][..L];
-        for (sum, product) in sums.iter_mut().zip(products) {
-            *sum += product;
+}
+
+/// Outer products of the rows of the input with those of the matrix.
+struct Outer;
+
+impl Kernel for Outer {
+    const REPLACES: bool = false;
+
+    #[inline(always)]
+    fn step(_: usize) -> usize {
+        1
+    }
+
+    #[inline(always)]
+    fn add<S: Simd, const R: usize, const V: usize>(
+        simd: S,
+        sums: &mut [[S::f32s; V]; R],
+        input: &[f32],
+        stride: usize,
+        panel: &[[S::f32s; V]],
+    ) {
+        for (index, weights) in panel.iter().enumerate() {
+            if let Some(values) = input[index * stride..].first_chunk::<R>() {
+                for row in 0..R {
+                    let value = simd.splat_f32s(values[row]);
+                    for vector in 0..V {
+                        sums[row][vector] = multiply_add(simd, value, weights[vector], sums[row][vector]);
+                    }
+                }
+            }
         }
     }
 }
 
-/// `a * b + c`; `FUSED` is rounded once, and fast only where there is an instruction for it.
-#[inline(always)]
-fn multiply_add<const FUSED: bool>(a: f32, b: f32, c: f32) -> f32 {
-    match FUSED {
-        true => a.mul_add(b, c),
-        false => a * b + c,
+struct Products<'a, K> {
+    output: &'a mut [f32],
+    input: &'a [f32],
+    stride: usize,
+    panels: &'a Panels,
+    kernel: std::marker::PhantomData<K>,
+}
+
+impl<'a, K: Kernel> Products<'a, K> {
+    #[inline(always)]
+    fn new(output: &'a mut [f32], input: &'a [f32], stride: usize, panels: &'a Panels) -> Self {
+        Self {
+            output,
+            input,
+            stride,
+            panels,
+            kernel: std::marker::PhantomData,
+        }
+    }
+
+    /// One panel of `V` vectors, whose columns are `range`.
+    #[inline(always)]
+    fn panel<S: Simd, const V: usize>(&mut self, simd: S, panel: &[f32], range: &Range<usize>) {
+        let (panel, _) = S::as_simd_f32s(panel);
+        let (panel, _) = panel.as_chunks::<V>();
+        let columns = self.panels.columns;
+        let rows = self.output.len() / columns;
+        let mut row = 0;
+        if rows_at_a_time::<S>() == 8 {
+            while row + 8 <= rows {
+                self.block::<S, 8, V>(simd, row, panel, range);
+                row += 8;
+            }
+        }
+        while row + 4 <= rows {
+            self.block::<S, 4, V>(simd, row, panel, range);
+            row += 4;
+        }
+        while row < rows {
+            self.block::<S, 1, V>(simd, row, panel, range);
+            row += 1;
+        }
+    }
+
+    /// `R` rows of the output, from `first` on.
+    #[inline(always)]
+    fn block<S: Simd, const R: usize, const V: usize>(
+        &mut self,
+        simd: S,
+        first: usize,
+        panel: &[[S::f32s; V]],
+        range: &Range<usize>,
+    ) {
+        let mut sums = [[simd.splat_f32s(0.0); V]; R];
+        if K::REPLACES {
+            let (bias, _) = S::as_simd_f32s(&self.panels.bias[range.start..]);
+            if let Some(bias) = bias.first_chunk() {
+                sums = [*bias; R];
+            }
+        }
+        K::add(simd, &mut sums, &self.input[first * K::step(self.stride)..], self.stride, panel);
+        let columns = self.panels.columns;
+        for (row, sums) in sums.iter().enumerate() {
+            let output = &mut self.output[(first + row) * columns..][range.clone()];
+            for (vector, sum) in sums.iter().enumerate() {
+                let from = (vector * S::F32_LANES).min(output.len());
+                let output = &mut output[from..];
+                match S::as_mut_simd_f32s(output).0.first_mut() {
+                    Some(value) if K::REPLACES => *value = *sum,
+                    Some(value) => *value = simd.add_f32s(*value, *sum),
+                    None if K::REPLACES => simd.partial_store_f32s(output, *sum),
+                    None => {
+                        let value = simd.partial_load_f32s(output);
+                        simd.partial_store_f32s(output, simd.add_f32s(value, *sum));
+                    }
+                }
+            }
+        }
+    }
+}
+
+impl<K: Kernel> WithSimd for Products<'_, K> {
+    type Output = ();
+
+    #[inline(always)]
+    fn with_simd<S: Simd>(mut self, simd: S) {
+        let panels = self.panels;
+        let mut rest = &panels.values[..];
+        for (range, vectors) in panels.columns() {
+            let (panel, others) = rest.split_at(panels.rows * vectors * S::F32_LANES);
+            rest = others;
+            match vectors {
+                1 => self.panel::<S, 1>(simd, panel, &range),
+                2 => self.panel::<S, 2>(simd, panel, &range),
+                _ => self.panel::<S, VECTORS>(simd, panel, &range),
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Products of an input of `[rows, inner]` with a matrix of `[inner, columns]`, and of the input's columns with the matrix, on `simd`.
+    fn products<S: Simd>(simd: S, [rows, inner, columns]: [usize; 3]) -> [Vec<f32>; 3] {
+        let values = |count: usize, seed: usize| -> Vec<f32> {
+            let value = |index: usize| ((index * 7 + seed) % 23) as f32 - 11.0;
+            (0..count).map(value).collect()
+        };
+        let (input, matrix, bias) = (values(rows * inner, 3), values(inner * columns, 5), values(columns, 9));
+        let panels = Panels::of_lanes(&matrix, columns, S::F32_LANES).with_bias(&bias);
+        let old = values(rows * columns, 1);
+        let [mut added, mut set] = [old.clone(), old.clone()];
+        Products::<Rows<false>>::new(&mut added, &input, inner, &panels).with_simd(simd);
+        Products::<Rows<true>>::new(&mut set, &input, inner, &panels).with_simd(simd);
+        // `[rows of the matrix, columns]`, each number of an input's column.
+        let transposed = values(inner * rows, 3);
+        let mut outer = old;
+        Products::<Outer>::new(&mut outer, &transposed, rows, &panels).with_simd(simd);
+        [added, set, outer]
+    }
+
+    /// The same by definition. All numbers are whole, so the sums are exact in any order.
+    fn expected([rows, inner, columns]: [usize; 3]) -> [Vec<f32>; 3] {
+        let value = |index: usize, seed: usize| ((index * 7 + seed) % 23) as f32 - 11.0;
+        let each = |number: &dyn Fn(usize, usize) -> f32| -> Vec<f32> {
+            (0..rows * columns).map(|index| number(index / columns, index % columns)).collect()
+        };
+        let product = |row: usize, column: usize| -> f32 {
+            (0..inner).map(|index| value(row * inner + index, 3) * value(index * columns + column, 5)).sum()
+        };
+        let outer = |row: usize, column: usize| -> f32 {
+            (0..inner).map(|index| value(index * rows + row, 3) * value(index * columns + column, 5)).sum()
+        };
+        [
+            each(&|row, column| value(row * columns + column, 1) + product(row, column)),
+            each(&|row, column| value(column, 9) + product(row, column)),
+            each(&|row, column| value(row * columns + column, 1) + outer(row, column)),
+        ]
+    }
+
+    struct Widest([usize; 3]);
+
+    impl WithSimd for Widest {
+        type Output = [Vec<f32>; 3];
+
+        fn with_simd<S: Simd>(self, simd: S) -> Self::Output {
+            products(simd, self.0)
+        }
+    }
+
+    #[test]
+    fn products_are_those_of_the_definition_with_vectors_of_any_width() {
+        for shape in [[1, 1, 1], [4, 3, 8], [8, 5, 48], [13, 2, 7], [9, 21, 25], [21, 1, 100], [3, 40, 33]] {
+            assert_eq!(products(Scalar256b, shape), expected(shape), "{shape:?}, no instructions");
+            assert_eq!(products(pulp::Scalar, shape), expected(shape), "{shape:?}, one number at a time");
+            assert_eq!(Arch::new().dispatch(Widest(shape)), expected(shape), "{shape:?}, this processor's");
+        }
     }
 }

@@ -5,7 +5,7 @@ use std::borrow::Cow;
 use burn::tensor::Tensor;
 
 use super::{Operation, Values, add, map_of, parts_of, record, sum_of_parts, sum_of_rows};
-use crate::cpu::for_each_chunk;
+use crate::cpu::{for_each_chunk, map_each};
 use crate::cpu::panels::{Panels, add_outer_products, add_products};
 
 /// Lines of a part, over whose pixels gradients are summed: at least `LINES`, and more where there would be more than `PARTS` parts.
@@ -168,7 +168,8 @@ impl Convolution {
         let padded = shape.pad(input.all());
         let len = shape.kernel * shape.channels * shape.to;
         let lines = shape.batch * shape.size[0];
-        let line = shape.size[1] * shape.to;
+        let gradient: Vec<&[f32]> = gradient.chunks_exact(shape.size[1] * shape.to).collect();
+        let gradient = map_each(&gradient, |line| Panels::of(line, shape.to));
         let together = LINES.max(lines.div_ceil(PARTS));
         // Of each part, and in it of each line of the kernel.
         let mut parts = vec![0.0; lines.div_ceil(together) * shape.kernel * len];
@@ -180,8 +181,7 @@ impl Convolution {
                 let (part, number) = (index / shape.kernel, index % shape.kernel);
                 for index in part * together..lines.min((part + 1) * together) {
                     if let Some(input) = shape.line(&padded, index, number) {
-                        let gradient = &gradient[index * line..(index + 1) * line];
-                        add_outer_products(sums, input, shape.stride * shape.channels, gradient, shape.to);
+                        add_outer_products(sums, input, shape.stride * shape.channels, &gradient[index]);
                     }
                 }
             },
@@ -218,12 +218,8 @@ impl Convolution {
         let shape = &self.shape;
         let rows = shape.kernel * shape.channels;
         // Of each line of the kernel, `[to, kernel * from]`.
-        let transposed = self.weight.all().chunks_exact(rows * shape.to).map(|line| {
-            let column = |to: usize| line.iter().skip(to).step_by(shape.to).copied();
-            let transposed: Vec<f32> = (0..shape.to).flat_map(column).collect();
-            Panels::of(&transposed, rows)
-        });
-        let transposed: Vec<Panels> = transposed.collect();
+        let lines = self.weight.all().chunks_exact(rows * shape.to);
+        let transposed: Vec<Panels> = lines.map(|line| Panels::of_transposed(line, shape.to)).collect();
         let (line, edge) = (shape.width * shape.channels, shape.padding() * shape.channels);
         let mut inputs = vec![0.0; shape.batch * shape.height * line];
         for_each_chunk(

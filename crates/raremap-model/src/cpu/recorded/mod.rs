@@ -8,6 +8,7 @@ mod convolution;
 mod depthwise;
 mod dropout;
 mod layer_norm;
+mod linear;
 mod upsample;
 
 use std::fmt::Debug;
@@ -28,6 +29,7 @@ pub(crate) use convolution::convolve;
 pub(super) use depthwise::depthwise_gelu;
 pub(crate) use dropout::dropout;
 pub(crate) use layer_norm::layer_norm;
+pub(crate) use linear::linear;
 pub(crate) use upsample::upsample_bilinear;
 
 /// Rows of a part whose sums are taken first, and sums that are taken at a time.
@@ -237,6 +239,32 @@ mod tests {
             let ours = super::layer_norm(flat(tokens), flat(gamma), flat(beta), 1e-5);
             let theirs = burn::tensor::module::layer_norm(flat::<3>(tokens), flat(gamma), Some(flat(beta)), 1e-5);
             assert_same(ours, theirs, &inputs);
+        }
+    }
+
+    #[test]
+    fn linear_layers() {
+        for (seed, (batch, count, from, to)) in [
+            (1, 1, 1, 1),
+            (2, 5, 3, 7),
+            (2, 300, 8, 24),
+            (1, 33, 24, 25),
+            (3, 40, 36, 50),
+            (40, 256, 2, 3),
+        ]
+        .into_iter()
+        .enumerate()
+        {
+            let device = device(seed as u64);
+            let shapes = [[1, batch, count, from], [1, 1, from, to], [1, 1, 1, to]];
+            let inputs = shapes.map(|shape| random(shape, &device));
+            let [tokens, weight, bias] = &inputs;
+            for with_bias in [true, false] {
+                let bias = with_bias.then(|| flat::<1>(bias));
+                let ours = super::linear(flat(tokens), flat(weight), bias.clone());
+                let theirs = burn::tensor::module::linear(flat::<3>(tokens), flat(weight), bias);
+                assert_same(ours, theirs, if with_bias { &inputs } else { &inputs[..2] });
+            }
         }
     }
 
