@@ -12,6 +12,10 @@ use raremap_model::upsample_bilinear;
 use raremap_model::{Segformer, SegformerConfig, Variant};
 use raremap_train::optim::{Optimizer, OptimizerSection};
 
+/// The command's.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 fn argument(index: usize, default: usize) -> usize {
     std::env::args()
         .nth(index)

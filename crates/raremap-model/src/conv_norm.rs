@@ -121,6 +121,19 @@ pub(crate) fn convolve(conv: &Conv2d, map: Tensor<4>) -> Tensor<4> {
     conv.forward(map)
 }
 
+/// Multiplies all channels of a pixel by its factor; in training on the CPU by a kernel of our own.
+///
+/// # Shapes
+/// - `map`, output: `[batch, channels, h, w]`
+/// - `factors`: `[batch, 1, h, w]`
+pub(crate) fn scale(map: Tensor<4>, factors: Tensor<4>) -> Tensor<4> {
+    #[cfg(feature = "training")]
+    if cpu::records(&map) {
+        return cpu::scale(map, factors);
+    }
+    map * factors
+}
+
 /// `layer` of `map`; in training on the CPU by a kernel of our own.
 ///
 /// # Shapes

@@ -7,7 +7,7 @@ use burn::tensor::activation::sigmoid;
 use burn::tensor::{Device, Tensor};
 
 use crate::config::SegformerConfig;
-use crate::conv_norm::convolve;
+use crate::conv_norm::{convolve, scale};
 use crate::decoder::Decoder;
 use crate::detail::DetailPath;
 use crate::embed::conv;
@@ -78,7 +78,7 @@ impl Heads {
             };
         };
         let auxiliary = convolve(head, features.clone());
-        let attended = features * saliency(auxiliary.clone()).add_scalar(1.0);
+        let attended = scale(features, saliency(auxiliary.clone()).add_scalar(1.0));
         DualLogits {
             main: convolve(&self.classifier, attended),
             auxiliary: Some(auxiliary),

@@ -24,7 +24,7 @@ use burn::tensor::{DType, Device, Tensor};
 pub(crate) use attention::Heads;
 pub(crate) use convolution::convolve_relu;
 #[cfg(feature = "training")]
-pub(crate) use recorded::{batch_norm, convolve, dropout, layer_norm, linear, upsample_bilinear as upsample_with_backward};
+pub(crate) use recorded::{batch_norm, convolve, dropout, layer_norm, linear, scale, upsample_bilinear as upsample_with_backward};
 pub(crate) use upsample::upsample_bilinear;
 
 #[cfg(all(test, feature = "training"))]

@@ -3,6 +3,7 @@
 use std::ops::Range;
 
 use pulp::{Arch, Scalar256b, Simd, WithSimd};
+use rayon::prelude::*;
 
 /// Vectors of a row of a panel, at most. With as many rows as [`rows_at_a_time`] says, the sums leave registers for a row of the panel.
 const VECTORS: usize = 3;
@@ -25,33 +26,53 @@ impl Panels {
         Self::of_lanes(matrix, columns, dispatch(Lanes))
     }
 
-    fn of_lanes(matrix: &[f32], columns: usize, lanes: usize) -> Self {
+    /// The transposed matrix.
+    pub(super) fn of_transposed(matrix: &[f32], columns: usize) -> Self {
         let rows = matrix.len() / columns;
+        let mut panels = Self::zeros([columns, rows], dispatch(Lanes));
+        panels.fill(|range, width, panel| {
+            for (place, row) in matrix[range.start * columns..range.end * columns].chunks_exact(columns).enumerate() {
+                for (panel, value) in panel.chunks_exact_mut(width).zip(row) {
+                    panel[place] = *value;
+                }
+            }
+        });
+        panels
+    }
+
+    fn of_lanes(matrix: &[f32], columns: usize, lanes: usize) -> Self {
+        let mut panels = Self::zeros([matrix.len() / columns, columns], lanes);
+        panels.fill(|range, width, panel| {
+            for (panel, row) in panel.chunks_exact_mut(width).zip(matrix.chunks_exact(columns)) {
+                panel[..range.len()].copy_from_slice(&row[range.clone()]);
+            }
+        });
+        panels
+    }
+
+    fn zeros([rows, columns]: [usize; 2], lanes: usize) -> Self {
         let filled = columns.next_multiple_of(lanes);
-        let mut values = Vec::with_capacity(rows * filled);
-        let mut panels = Self {
-            values: Vec::new(),
+        Self {
+            values: vec![0.0; rows * filled],
             rows,
             columns,
             lanes,
             bias: vec![0.0; filled],
-        };
-        for (range, vectors) in panels.columns() {
-            let missing = vectors * lanes - range.len();
-            for row in matrix.chunks_exact(columns) {
-                values.extend_from_slice(&row[range.clone()]);
-                values.extend(std::iter::repeat_n(0.0, missing));
-            }
         }
-        panels.values = values;
-        panels
     }
 
-    /// The transposed matrix.
-    pub(super) fn of_transposed(matrix: &[f32], columns: usize) -> Self {
-        let column = |index: usize| matrix.iter().skip(index).step_by(columns).copied();
-        let transposed: Vec<f32> = (0..columns).flat_map(column).collect();
-        Self::of(&transposed, matrix.len() / columns)
+    /// Calls `act` with the columns, the width and the numbers of each panel, on all cores.
+    fn fill(&mut self, act: impl Fn(Range<usize>, usize, &mut [f32]) + Sync) {
+        let (rows, lanes) = (self.rows, self.lanes);
+        let columns = self.columns();
+        let mut rest = &mut self.values[..];
+        let panels: Vec<_> = columns
+            .map(|(range, vectors)| {
+                let panel = rest.split_off_mut(..rows * vectors * lanes).expect("there is room for all");
+                (range, vectors * lanes, panel)
+            })
+            .collect();
+        panels.into_par_iter().for_each(|(range, width, panel)| act(range, width, panel));
     }
 
     /// The matrix with `bias`, `[columns]`, for [`set_products`].

@@ -9,6 +9,7 @@ mod depthwise;
 mod dropout;
 mod layer_norm;
 mod linear;
+mod scale;
 mod upsample;
 
 use std::fmt::Debug;
@@ -30,6 +31,7 @@ pub(super) use depthwise::depthwise_gelu;
 pub(crate) use dropout::dropout;
 pub(crate) use layer_norm::layer_norm;
 pub(crate) use linear::linear;
+pub(crate) use scale::scale;
 pub(crate) use upsample::upsample_bilinear;
 
 /// Rows of a part whose sums are taken first, and sums that are taken at a time.
@@ -466,6 +468,18 @@ mod tests {
         assert!(values.chunks(400).all(|row| (share(row) - 0.3).abs() < 0.1));
         let again = super::dropout(ones(), 0.3).into_data();
         assert_ne!(again, output, "each call draws anew");
+    }
+
+    #[test]
+    fn factors_of_pixels() {
+        for (seed, [batch, channels, height, width]) in [[1, 1, 1, 1], [2, 24, 9, 7], [3, 9, 12, 11]].into_iter().enumerate()
+        {
+            let device = device(seed as u64);
+            let inputs = [[batch, channels, height, width], [batch, 1, height, width]].map(|shape| random(shape, &device));
+            let [map, factors] = &inputs;
+            let ours = super::scale(map.clone(), factors.clone());
+            assert_same(ours, map.clone() * factors.clone(), &inputs);
+        }
     }
 
     #[test]
