@@ -6,8 +6,7 @@ use burn::nn::{BatchNorm, BatchNormConfig, Dropout, Initializer, PaddingConfig2d
 use burn::tensor::activation::relu;
 use burn::tensor::{Device, Tensor};
 
-#[cfg(feature = "training")]
-use crate::cpu;
+use crate::cpu::{self, Steps};
 
 /// Variance `2 / fan_in`, which keeps the activations' size through ReLU (arXiv:1502.01852).
 pub(crate) const HE: Initializer = Initializer::KaimingNormal {
@@ -107,28 +106,28 @@ pub(crate) fn batch_norm_relu(norm: &BatchNorm, map: Tensor<4>) -> Tensor<4> {
     relu(batch_norm(norm, map))
 }
 
-/// `conv` of `map`; in training on the CPU by a kernel of our own, whose output is channels-last in memory.
+/// `conv` of `map`; on the CPU by a kernel of our own, whose output's channels are together in memory.
 ///
 /// # Shapes
 /// - `map`: `[batch, from, h, w]`
 /// - output: `[batch, to, h / stride, w / stride]`, for convolutions with padding of half the kernel
 pub(crate) fn convolve(conv: &Conv2d, map: Tensor<4>) -> Tensor<4> {
-    #[cfg(feature = "training")]
-    if cpu::records(&map) && has_plain_kernel(conv) {
-        let bias = conv.bias.as_ref().map(|bias| bias.val());
-        return cpu::convolve(map, conv.weight.val(), bias, conv.stride[0]);
+    match plain_steps(conv) {
+        Some(steps) if cpu::computes_with(&map, &conv.weight.val()) => {
+            let bias = conv.bias.as_ref().map(|bias| bias.val());
+            cpu::convolve(map, conv.weight.val(), bias, steps)
+        }
+        _ => conv.forward(map),
     }
-    conv.forward(map)
 }
 
-/// Multiplies all channels of a pixel by its factor; in training on the CPU by a kernel of our own.
+/// Multiplies all channels of a pixel by its factor; on the CPU by a kernel of our own.
 ///
 /// # Shapes
 /// - `map`, output: `[batch, channels, h, w]`
 /// - `factors`: `[batch, 1, h, w]`
 pub(crate) fn scale(map: Tensor<4>, factors: Tensor<4>) -> Tensor<4> {
-    #[cfg(feature = "training")]
-    if cpu::records(&map) {
+    if cpu::computes_with(&map, &factors) {
         return cpu::scale(map, factors);
     }
     map * factors
@@ -146,21 +145,22 @@ pub(crate) fn dropout(layer: &Dropout, map: Tensor<4>) -> Tensor<4> {
     layer.forward(map)
 }
 
-/// Whether `conv` is dense, with a square kernel, equal strides and padding of half the kernel.
-#[cfg(feature = "training")]
-fn has_plain_kernel(conv: &Conv2d) -> bool {
-    let [kernel, width] = conv.kernel_size;
-    let half = kernel / 2;
-    let padding = match &conv.padding {
-        PaddingConfig2d::Valid => kernel == 1,
-        padding => *padding == PaddingConfig2d::Explicit(half, half, half, half),
+/// How `conv` moves, if it is dense, with a square kernel and equal strides and padding.
+fn plain_steps(conv: &Conv2d) -> Option<Steps> {
+    let padding = match conv.padding {
+        PaddingConfig2d::Valid => 0,
+        PaddingConfig2d::Explicit(top, left, bottom, right) if [left, bottom, right] == [top; 3] => top,
+        _ => return None,
     };
-    padding
-        && kernel % 2 == 1
-        && width == kernel
+    let is_plain = conv.kernel_size[0] == conv.kernel_size[1]
         && conv.stride[0] == conv.stride[1]
+        && padding < conv.kernel_size[0]
         && conv.dilation == [1, 1]
-        && conv.groups == 1
+        && conv.groups == 1;
+    is_plain.then_some(Steps {
+        stride: conv.stride[0],
+        padding,
+    })
 }
 
 impl ConvNorm {
@@ -195,19 +195,25 @@ mod tests {
         assert_eq!(strided.forward(map()).dims(), [1, 3, 8, 4]);
     }
 
-    #[cfg(feature = "training")]
     #[test]
     fn only_plain_convolutions_are_ours() {
         let config = || Conv2dConfig::new([4, 4], [3, 3]);
         let same = PaddingConfig2d::Explicit(1, 1, 1, 1);
-        let is_plain = |config: Conv2dConfig| has_plain_kernel(&config.init(&Device::flex()));
-        assert!(is_plain(config().with_padding(same.clone())));
-        assert!(is_plain(Conv2dConfig::new([4, 4], [1, 1])));
-        assert!(!is_plain(config()));
-        assert!(!is_plain(config().with_padding(same.clone()).with_groups(2)));
-        assert!(!is_plain(config().with_padding(same.clone()).with_dilation([2, 2])));
-        assert!(!is_plain(config().with_padding(same.clone()).with_stride([1, 2])));
-        assert!(!is_plain(Conv2dConfig::new([4, 4], [2, 2]).with_padding(same)));
+        let steps = |config: Conv2dConfig| {
+            let steps = plain_steps(&config.init(&Device::flex()))?;
+            Some([steps.stride, steps.padding])
+        };
+        assert_eq!(steps(config().with_padding(same.clone())), Some([1, 1]));
+        assert_eq!(steps(config().with_stride([2, 2])), Some([2, 0]));
+        assert_eq!(steps(Conv2dConfig::new([4, 4], [1, 1])), Some([1, 0]));
+        assert_eq!(
+            steps(config().with_padding(PaddingConfig2d::Explicit(1, 1, 0, 0))),
+            None
+        );
+        assert_eq!(steps(config().with_padding(same.clone()).with_groups(2)), None);
+        assert_eq!(steps(config().with_padding(same.clone()).with_dilation([2, 2])), None);
+        assert_eq!(steps(config().with_padding(same).with_stride([1, 2])), None);
+        assert_eq!(steps(Conv2dConfig::new([4, 4], [3, 1])), None);
     }
 
     #[cfg(feature = "training")]

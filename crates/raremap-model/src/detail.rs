@@ -10,7 +10,7 @@ use burn::tensor::{Device, Tensor};
 
 use crate::config::SegformerConfig;
 use crate::conv_norm::{ConvNorm, ConvNormConfig, convolve};
-use crate::cpu;
+use crate::cpu::{self, Steps};
 
 /// Strides of the convolutions: the first halves the map.
 const STRIDES: [usize; 3] = [2, 1, 1];
@@ -82,12 +82,12 @@ impl FoldedDetailPath {
         for ConvNorm { conv, norm } in &path.convs {
             let scale = norm.gamma.val() / norm.running_var.value().add_scalar(norm.epsilon).sqrt();
             biases.push(norm.beta.val() - norm.running_mean.value() * scale.clone());
-            weights.push(conv.weight.val() * per_channel(scale));
+            weights.push(cpu::rearranged(conv.weight.val() * per_channel(scale)));
         }
         Self {
             weights,
             biases,
-            project: path.project.weight.val() * per_channel(scale),
+            project: cpu::rearranged(path.project.weight.val() * per_channel(scale)),
         }
     }
 
@@ -103,18 +103,18 @@ impl FoldedDetailPath {
         let mut map = input;
         for (weight, bias, stride) in self.convolutions() {
             map = if cpu::takes(&map) {
-                cpu::convolve_relu(map, weight, bias, stride)
+                cpu::convolve_relu(map, weight, bias, Steps { stride, padding: 1 })
             } else {
                 let options = ConvOptions::new([stride, stride], [1, 1], [1, 1], 1);
                 relu(conv2d(map, weight, Some(bias), options))
             };
         }
-        conv2d(
-            map,
-            self.project.clone(),
-            None,
-            ConvOptions::new([1, 1], [0, 0], [1, 1], 1),
-        )
+        if cpu::takes(&map) {
+            let steps = Steps { stride: 1, padding: 0 };
+            return cpu::convolve(map, self.project.clone(), None, steps);
+        }
+        let options = ConvOptions::new([1, 1], [0, 0], [1, 1], 1);
+        conv2d(map, self.project.clone(), None, options)
     }
 }
 

@@ -7,7 +7,6 @@ use burn::tensor::{Device, Tensor};
 
 use crate::config::{EMBED, SegformerConfig};
 use crate::conv_norm::convolve;
-#[cfg(feature = "training")]
 use crate::cpu;
 use crate::layer_norm::LayerNorm;
 
@@ -30,7 +29,7 @@ pub(crate) fn linear(d_input: usize, d_output: usize, device: &Device) -> Linear
     layer
 }
 
-/// `layer` of `tokens`; in training on the CPU by a kernel of our own.
+/// `layer` of `tokens`; on the CPU by a kernel of our own.
 ///
 /// # Shapes
 /// - `tokens`: `[batch, n, from]`
@@ -40,7 +39,7 @@ pub(crate) fn apply(layer: &Linear, tokens: Tensor<3>) -> Tensor<3> {
     multiply(tokens, layer.weight.val(), bias)
 }
 
-/// `tokens` times `weight`, plus `bias`; in training on the CPU by a kernel of our own.
+/// `tokens` times `weight`, plus `bias`; on the CPU by a kernel of our own.
 ///
 /// # Shapes
 /// - `tokens`: `[batch, n, from]`
@@ -48,8 +47,7 @@ pub(crate) fn apply(layer: &Linear, tokens: Tensor<3>) -> Tensor<3> {
 /// - `bias`: `[to]`
 /// - output: `[batch, n, to]`
 pub(crate) fn multiply(tokens: Tensor<3>, weight: Tensor<2>, bias: Option<Tensor<1>>) -> Tensor<3> {
-    #[cfg(feature = "training")]
-    if cpu::records(&tokens) {
+    if cpu::computes_with(&tokens, &weight) {
         return cpu::linear(tokens, weight, bias);
     }
     burn::tensor::module::linear(tokens, weight, bias)

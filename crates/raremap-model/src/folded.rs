@@ -2,13 +2,14 @@
 
 use burn::module::Module;
 use burn::tensor::activation::relu;
-use burn::tensor::module::{interpolate, linear};
+use burn::tensor::module::interpolate;
 use burn::tensor::ops::{InterpolateMode, InterpolateOptions};
 use burn::tensor::{Device, Tensor};
 
 use crate::cpu;
 use crate::decoder::Decoder;
 use crate::detail::{DetailPath, FoldedDetailPath};
+use crate::embed::{map_from_tokens, multiply};
 use crate::encoder::{MixTransformer, StageTokens};
 use crate::segformer::{DualLogits, Heads, Segformer};
 
@@ -27,7 +28,7 @@ pub(crate) fn resize_bilinear(map: Tensor<4>, size: [usize; 2]) -> Tensor<4> {
     interpolate(map, options)
 }
 
-/// `[batch, h * w, channels]` to `[batch, channels, h, w]`, copied, so that maps to be added have the same layout.
+/// `[batch, h * w, channels]` to `[batch, channels, h, w]`, copied, because the backend's upsampling wants planes.
 fn planes(tokens: Tensor<3>, [height, width]: [usize; 2]) -> Tensor<4> {
     let [batch, _, channels] = tokens.dims();
     tokens.swap_dims(1, 2).reshape([batch, channels, height, width])
@@ -71,12 +72,21 @@ impl FoldedDecoder {
         let size = stages[0].grid;
         // The bias is added to the finest stage, which needs no upsampling.
         let mut bias = Some(self.bias.clone());
-        let mut parts = stages.iter().zip(&self.weights).map(|(stage, weight)| {
-            let part = linear(stage.tokens.clone(), weight.clone(), bias.take());
-            resize_bilinear(planes(part, stage.grid), size)
-        });
-        let first = parts.next().expect("SegFormer has four stages");
-        let fused = parts.fold(first, |sum, part| sum + part);
+        let parts = stages.iter().zip(&self.weights);
+        let parts =
+            parts.map(|(stage, weight)| (multiply(stage.tokens.clone(), weight.clone(), bias.take()), stage.grid));
+        if cpu::takes(&input) {
+            let parts = parts.map(|(part, grid)| map_from_tokens(part, grid)).collect();
+            let Some(path) = &self.detail else {
+                return cpu::upsampled_sum(parts, size, true);
+            };
+            let (fused, detail) = (cpu::upsampled_sum(parts, size, false), path.forward(input));
+            let [_, _, height, width] = detail.dims();
+            return cpu::upsampled_sum(vec![fused, detail], [height, width], true);
+        }
+        let parts = parts.map(|(part, grid)| resize_bilinear(planes(part, grid), size));
+        let fused = parts.reduce(|sum, part| sum + part);
+        let fused = fused.expect("SegFormer has four stages");
         relu(match &self.detail {
             Some(path) => {
                 let detail = path.forward(input);
@@ -103,8 +113,8 @@ impl FoldedSegformer {
         Self {
             decoder: FoldedDecoder::fold(&model.decoder, model.detail.as_ref()),
             input_upsampling: model.input_upsampling(),
-            encoder: model.encoder,
-            heads: model.heads,
+            encoder: model.encoder.map(&mut cpu::Rearrange),
+            heads: model.heads.map(&mut cpu::Rearrange),
         }
     }
 
@@ -112,6 +122,13 @@ impl FoldedSegformer {
     /// - `input`: `[batch, in_channels, h, w]`, normalized, h and w multiples of 32
     /// - output: logits with a cell per [`SegformerConfig::cell_px`](crate::SegformerConfig::cell_px) pixels
     pub fn forward(&self, input: Tensor<4>) -> DualLogits {
+        if cpu::takes(&input) {
+            return cpu::on_all_cores(|| self.compute(input));
+        }
+        self.compute(input)
+    }
+
+    fn compute(&self, input: Tensor<4>) -> DualLogits {
         let [_, _, height, width] = input.dims();
         let input = resize_bilinear(input, [height * self.input_upsampling, width * self.input_upsampling]);
         let stages = self.encoder.forward(input.clone());

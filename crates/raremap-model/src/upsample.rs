@@ -2,7 +2,6 @@
 
 use burn::tensor::{Device, Tensor, TensorData};
 
-#[cfg(feature = "training")]
 use crate::cpu;
 
 /// Rows of the matrix that resizes `from` samples to `to` (half-pixel centres, edges clamped; torch's
@@ -26,7 +25,7 @@ fn interpolation_matrix(from: usize, to: usize, device: &Device) -> Tensor<2> {
     Tensor::from_data(TensorData::new(values, [to, from]), device)
 }
 
-/// Resizes the last two axes bilinearly (`align_corners = false`) by two matrix products, or in training on the CPU by a kernel of our own.
+/// Resizes the last two axes bilinearly (`align_corners = false`) by two matrix products, or on the CPU by a kernel of our own.
 ///
 /// burn's `interpolate` has no bilinear backward pass on most backends; a matrix product has one everywhere.
 ///
@@ -38,9 +37,8 @@ pub fn upsample_bilinear(map: Tensor<4>, size: [usize; 2]) -> Tensor<4> {
     if [height, width] == size {
         return map;
     }
-    #[cfg(feature = "training")]
-    if cpu::records(&map) {
-        return cpu::upsample_with_backward(map, size);
+    if cpu::computes(&map) {
+        return cpu::upsample_bilinear(map, size);
     }
     let device = map.device();
     // The matrices are constants and must not enter the autodiff graph. They compute in the map's precision.

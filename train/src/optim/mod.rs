@@ -17,8 +17,7 @@ use burn::module::{Module, ModuleVisitor, Param, ParamGroup};
 use burn::optim::decay::WeightDecayConfig;
 use burn::optim::momentum::MomentumConfig;
 use burn::optim::{
-    AdamConfig, GradientsParams, ModuleOptimizer, Optimizer as ParameterOptimizer, OptimizerRecord,
-    SgdConfig,
+    AdamConfig, GradientsParams, ModuleOptimizer, Optimizer as ParameterOptimizer, OptimizerRecord, SgdConfig,
 };
 use burn::tensor::Tensor;
 use serde::{Deserialize, Serialize};

@@ -1,156 +1,170 @@
-//! Dense 3 x 3 convolution, bias and ReLU, without the matrix of patches that burn's CPU backend makes: it is nine times as large as the map.
+//! Dense convolution of maps whose channels lie together, without the matrix of patches: it is as many times as large as the map as a kernel has taps.
 
-use burn::tensor::{Tensor, TensorData};
+use std::borrow::Cow;
 
-use super::{add_products, floats, for_each_chunk};
+use burn::tensor::Tensor;
 
-/// Pixels of a line, and channels, that are computed at a time: their sums stay in vector registers.
-const PIXELS: usize = 8;
-const CHANNELS: usize = 4;
+use super::panels::{Panels, add_products};
+use super::{Values, for_each_chunk, map_of, tensor_of};
 
-/// 3 x 3 convolution with zero padding of one pixel, bias and ReLU.
-///
-/// # Shapes
-/// - `map`: `[batch, from, h, w]`
-/// - `weight`: `[to, from, 3, 3]`
-/// - `bias`: `[to]`
-/// - `stride`: 1 or 2
-/// - output: `[batch, to, h / stride, w / stride]`, rounded up
-///
-/// # Panics
-/// If the shapes do not agree, if the stride is another, or if the numbers are not 32-bit floats.
-pub(crate) fn convolve_relu(map: Tensor<4>, weight: Tensor<4>, bias: Tensor<1>, stride: usize) -> Tensor<4> {
-    let ([batch, from, height, width], device) = (map.dims(), map.device());
-    let [to, inputs, ..] = weight.dims();
-    assert_eq!(
-        (inputs, bias.dims()),
-        (from, [to]),
-        "the weights are not those of the map"
-    );
-    let (map, weight, bias) = (floats(map), in_groups(&floats(weight), to, from), floats(bias));
-    let size = [height.div_ceil(stride), width.div_ceil(stride)];
-    let area = size[0] * size[1];
-    let mut output = vec![0.0; batch * to * area];
-    for (image, output) in map
-        .chunks_exact(from * height * width)
-        .zip(output.chunks_exact_mut(to * area))
-    {
-        let padded = Padded::of(image, [from, height, width], size[1], stride);
+/// How a kernel moves over a map.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Steps {
+    /// Pixels of the input from one pixel of the output to the next, along each axis.
+    pub(crate) stride: usize,
+    /// Zeros on each side of the input.
+    pub(crate) padding: usize,
+}
+
+/// How the lines of a convolution's output lie over those of its input.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Shape {
+    pub(super) batch: usize,
+    pub(super) height: usize,
+    pub(super) width: usize,
+    pub(super) channels: usize,
+    pub(super) to: usize,
+    pub(super) kernel: usize,
+    pub(super) steps: Steps,
+    /// Height and width of the output.
+    pub(super) size: [usize; 2],
+}
+
+impl Shape {
+    /// Of a map, `[batch, from, h, w]`, and weights, `[to, from, kernel, kernel]`.
+    ///
+    /// # Panics
+    /// If the channels are not the same.
+    pub(super) fn of(map: &Tensor<4>, weight: &Tensor<4>, steps: Steps) -> Self {
+        let [batch, channels, height, width] = map.dims();
+        let [to, from, kernel, _] = weight.dims();
+        assert_eq!(from, channels, "the weights are not those of the map");
+        Self::new([batch, height, width, channels], to, kernel, steps)
+    }
+
+    pub(super) fn new([batch, height, width, channels]: [usize; 4], to: usize, kernel: usize, steps: Steps) -> Self {
+        let size = [height, width].map(|edge| (edge + 2 * steps.padding - kernel) / steps.stride + 1);
+        Self {
+            batch,
+            height,
+            width,
+            channels,
+            to,
+            kernel,
+            steps,
+            size,
+        }
+    }
+
+    /// Of the output: `[batch, h, w, channels]`.
+    pub(super) fn output(&self) -> [usize; 4] {
+        let [height, width] = self.size;
+        [self.batch, height, width, self.to]
+    }
+
+    /// Numbers of a line with padding.
+    pub(super) fn padded(&self) -> usize {
+        (self.width + 2 * self.steps.padding) * self.channels
+    }
+
+    /// Numbers from the input of one pixel of the output to that of the next.
+    pub(super) fn step(&self) -> usize {
+        self.steps.stride * self.channels
+    }
+
+    /// All lines of `input`, `[batch * h, w, channels]`, each with padding on both sides.
+    pub(super) fn pad<'a>(&self, input: &'a [f32]) -> Cow<'a, [f32]> {
+        let (line, edge) = (self.width * self.channels, self.steps.padding * self.channels);
+        if edge == 0 {
+            return Cow::Borrowed(input);
+        }
+        let mut padded = vec![0.0; self.batch * self.height * self.padded()];
         for_each_chunk(
-            output,
-            CHANNELS * area,
+            &mut padded,
+            self.padded(),
             #[inline(always)]
-            |group, output| {
-                let weight = &weight[group * from * 9 * CHANNELS..(group + 1) * from * 9 * CHANNELS];
-                let bias = &bias[group * CHANNELS..to.min((group + 1) * CHANNELS)];
-                for row in 0..size[0] {
-                    for first in (0..size[1]).step_by(PIXELS) {
-                        let sums = padded.block(row, first, weight);
-                        let wide = PIXELS.min(size[1] - first);
-                        for channel in 0..bias.len() {
-                            let values = &mut output[channel * area + row * size[1] + first..][..wide];
-                            for pixel in 0..wide {
-                                let sum = sums[channel][pixel] + bias[channel];
-                                // Not `max`, which would make a number of what is none.
-                                values[pixel] = if sum < 0.0 { 0.0 } else { sum };
-                            }
-                        }
-                    }
-                }
+            |index, padded| {
+                padded[edge..edge + line].copy_from_slice(&input[index * line..(index + 1) * line]);
             },
         );
+        Cow::Owned(padded)
     }
-    Tensor::from_data(TensorData::new(output, [batch, to, size[0], size[1]]), &device)
-}
 
-/// `[to, from, 3, 3]` as `[to / CHANNELS, from, 3, 3, CHANNELS]`, filled up with zeros.
-fn in_groups(weight: &[f32], to: usize, from: usize) -> Vec<f32> {
-    let taps = from * 9;
-    let mut grouped = vec![0.0; to.div_ceil(CHANNELS) * taps * CHANNELS];
-    for (channel, weight) in weight.chunks_exact(taps).enumerate() {
-        let group = &mut grouped[channel / CHANNELS * taps * CHANNELS..];
-        for (place, &weight) in group.iter_mut().skip(channel % CHANNELS).step_by(CHANNELS).zip(weight) {
-            *place = weight;
-        }
+    /// The padded line of the input that line `number` of the kernel lies on at line `index` of the output, if it lies within the image.
+    pub(super) fn line<'a>(&self, padded: &'a [f32], index: usize, number: usize) -> Option<&'a [f32]> {
+        let (image, top) = (index / self.size[0], index % self.size[0] * self.steps.stride);
+        let row = (top + number)
+            .checked_sub(self.steps.padding)
+            .filter(|row| *row < self.height)?;
+        Some(&padded[(image * self.height + row) * self.padded()..][..self.padded()])
     }
-    grouped
 }
 
-/// An image with a border of zeros, its rows one after the other, each with all channels. At stride 2, the even columns of a line come before its
-/// odd ones, so that neighbours in the output read neighbours here.
-struct Padded {
-    values: Vec<f32>,
-    channels: usize,
-    /// Values of a line of one channel.
-    line: usize,
-    /// Where the left, middle and right taps of the first output pixel are in a line.
-    taps: [usize; 3],
-    stride: usize,
+/// As [`super::convolve`], of tensors of which burn records nothing, and then ReLU, if `relu`.
+pub(super) fn convolve(
+    map: Tensor<4>,
+    weight: Tensor<4>,
+    bias: Option<Tensor<1>>,
+    steps: Steps,
+    relu: bool,
+) -> Tensor<4> {
+    let shape = Shape::of(&map, &weight, steps);
+    let device = map.device();
+    let (input, weight) = (
+        Values::of(map.permute([0, 2, 3, 1])),
+        Values::of(weight.permute(IN_LINES)),
+    );
+    let bias = bias.map(Values::of);
+    let output = product(
+        &shape,
+        &shape.pad(input.all()),
+        weight.all(),
+        bias.as_ref().map(Values::all),
+        relu,
+    );
+    map_of(tensor_of(output, shape.output(), &device))
 }
 
-impl Padded {
-    fn of(image: &[f32], [channels, height, width]: [usize; 3], output_width: usize, stride: usize) -> Self {
-        assert!(
-            stride == 1 || stride == 2,
-            "there is no kernel for a stride of {stride}"
-        );
-        let whole = output_width.next_multiple_of(PIXELS);
-        // What the taps of whole blocks read beyond the image is zeros, too.
-        let phase = whole + 2;
-        let line = stride * phase;
-        let mut values = vec![0.0; (height + 2) * channels * line];
-        for (channel, plane) in image.chunks_exact(height * width).enumerate() {
-            for (row, source) in plane.chunks_exact(width).enumerate() {
-                let start = ((row + 1) * channels + channel) * line;
-                let target = &mut values[start..start + line];
-                if stride == 1 {
-                    target[1..=width].copy_from_slice(source);
-                } else {
-                    let (even, odd) = target.split_at_mut(phase);
-                    // In the padded line, the image's first column is column 1.
-                    for (target, source) in odd.iter_mut().zip(source.iter().step_by(2)) {
-                        *target = *source;
-                    }
-                    for (target, source) in even[1..].iter_mut().zip(source.iter().skip(1).step_by(2)) {
-                        *target = *source;
-                    }
+/// `[to, from, kernel, kernel]` as `[kernel, kernel, from, to]`: numbers that are neighbours in a line of the input have weights that are neighbours.
+pub(super) const IN_LINES: [usize; 4] = [2, 3, 1, 0];
+/// The inverse.
+pub(super) const FROM_LINES: [usize; 4] = [3, 2, 0, 1];
+
+/// The output of a convolution of `padded` lines; `weight` is `[kernel, kernel, from, to]`.
+pub(super) fn product(shape: &Shape, padded: &[f32], weight: &[f32], bias: Option<&[f32]>, relu: bool) -> Vec<f32> {
+    let rows = shape.kernel * shape.channels;
+    let panels: Vec<Panels> = weight
+        .chunks_exact(rows * shape.to)
+        .map(|line| Panels::of(line, shape.to))
+        .collect();
+    let line = shape.size[1] * shape.to;
+    let mut output = vec![0.0; shape.batch * shape.size[0] * line];
+    for_each_chunk(
+        &mut output,
+        line,
+        #[inline(always)]
+        |index, output| {
+            if let Some(bias) = bias {
+                for pixel in output.chunks_exact_mut(shape.to) {
+                    pixel.copy_from_slice(bias);
                 }
             }
-        }
-        Self {
-            values,
-            channels,
-            line,
-            taps: if stride == 1 { [0, 1, 2] } else { [0, phase, 1] },
-            stride,
-        }
-    }
-
-    /// Sums of a group of channels for the pixels of `row` from `first` on; `weight` is `[channels, 3, 3, CHANNELS]`.
-    #[inline(always)]
-    fn block(&self, row: usize, first: usize, weight: &[f32]) -> [[f32; PIXELS]; CHANNELS] {
-        let mut sums = [[0.0; PIXELS]; CHANNELS];
-        let rows = &self.values[row * self.stride * self.channels * self.line..];
-        for channel in 0..self.channels {
-            for down in 0..3 {
-                let line = &rows[(down * self.channels + channel) * self.line..][..self.line];
-                let weight = &weight[(channel * 3 + down) * 3 * CHANNELS..];
-                for tap in 0..3 {
-                    let values = line[self.taps[tap] + first..].first_chunk::<PIXELS>();
-                    let weight = weight[tap * CHANNELS..].first_chunk::<CHANNELS>();
-                    if let (Some(values), Some(weight)) = (values, weight) {
-                        add_products(&mut sums, weight, values);
-                    }
+            for (number, panels) in panels.iter().enumerate() {
+                if let Some(input) = shape.line(padded, index, number) {
+                    add_products(output, input, shape.step(), panels);
                 }
             }
-        }
-        sums
-    }
+            if relu {
+                super::relu(output);
+            }
+        },
+    );
+    output
 }
 
 #[cfg(test)]
 mod tests {
-    use burn::tensor::activation::relu;
+    use burn::tensor::activation::relu as burn_relu;
     use burn::tensor::module::conv2d;
     use burn::tensor::ops::ConvOptions;
     use burn::tensor::{Device, Distribution};
@@ -158,27 +172,30 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_convolution_with_bias_and_relu_is_burns() {
+    fn a_convolution_is_burns() {
         let device = Device::flex();
-        for (seed, ([batch, from, height, width], to)) in [
-            ([1, 1, 1, 1], 1),
-            ([2, 3, 7, 5], 4),
-            ([1, 8, 16, 16], 24),
-            ([1, 24, 9, 17], 24),
-            ([3, 5, 2, 33], 7),
-            ([1, 2, 31, 8], 9),
+        for (seed, ([batch, from, height, width], to, kernel, stride, padding)) in [
+            ([1, 1, 1, 1], 1, 3, 1, 1),
+            ([2, 3, 7, 5], 4, 3, 2, 1),
+            ([1, 8, 16, 16], 24, 3, 1, 1),
+            ([1, 24, 9, 17], 24, 3, 2, 1),
+            ([3, 5, 2, 33], 7, 1, 1, 0),
+            ([1, 3, 31, 8], 9, 7, 4, 3),
+            ([2, 6, 8, 12], 6, 4, 4, 0),
+            ([1, 5, 9, 7], 5, 2, 2, 0),
         ]
         .into_iter()
         .enumerate()
         {
             device.seed(seed as u64);
             let random = |shape: [usize; 4]| Tensor::<4>::random(shape, Distribution::Normal(0.0, 1.0), &device);
-            let (map, weight) = (random([batch, from, height, width]), random([to, from, 3, 3]));
+            let (map, weight) = (random([batch, from, height, width]), random([to, from, kernel, kernel]));
             let bias = random([1, 1, 1, to]).reshape([to]);
-            for stride in [1, 2] {
-                let options = ConvOptions::new([stride, stride], [1, 1], [1, 1], 1);
-                let composed = relu(conv2d(map.clone(), weight.clone(), Some(bias.clone()), options));
-                let ours = convolve_relu(map.clone(), weight.clone(), bias.clone(), stride);
+            for (bias, relu) in [(Some(bias), true), (None, false)] {
+                let options = ConvOptions::new([stride; 2], [padding; 2], [1, 1], 1);
+                let composed = conv2d(map.clone(), weight.clone(), bias.clone(), options);
+                let composed = if relu { burn_relu(composed) } else { composed };
+                let ours = convolve(map.clone(), weight.clone(), bias, Steps { stride, padding }, relu);
                 assert_eq!(ours.dims(), composed.dims());
                 let range = composed.clone().abs().max().into_scalar::<f32>();
                 let difference = (ours - composed).abs().max().into_scalar::<f32>();

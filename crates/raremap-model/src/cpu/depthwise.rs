@@ -1,12 +1,14 @@
 //! Depthwise convolution, bias and GELU, on tokens as they lie.
 
+use std::ops::Range;
+
 use burn::tensor::{Tensor, TensorData};
+use pulp::{Simd, WithSimd};
 
 use super::elementary::gelu;
+use super::panels::{dispatch, multiply_add};
 use super::{floats, for_each_chunk};
 
-/// Channels that are computed at a time; the compiler turns the loops over them into vector instructions.
-const LANES: usize = 16;
 /// Taps of a 3 x 3 kernel.
 pub(super) const TAPS: usize = 9;
 
@@ -52,52 +54,95 @@ pub(super) fn line_of(input: &[f32], index: usize, line: usize, height: usize) -
 /// One line of a depthwise 3 x 3 convolution from the lines above, at and below it, `[w, channels]` each; `weight` is `[9, channels]`.
 #[inline(always)]
 pub(super) fn convolve_line(output: &mut [f32], rows: [Option<&[f32]>; 3], weight: &[f32], bias: Option<&[f32]>) {
-    let channels = weight.len() / TAPS;
-    let width = output.len() / channels;
-    let whole = channels / LANES * LANES;
-    for (x, pixel) in output.chunks_exact_mut(channels).enumerate() {
-        for first in (0..whole).step_by(LANES) {
-            convolve::<LANES>(&mut pixel[first..], x, width, first, rows, weight, bias);
-        }
-        for first in whole..channels {
-            convolve::<1>(&mut pixel[first..], x, width, first, rows, weight, bias);
+    dispatch(Line {
+        output,
+        rows,
+        weight,
+        bias,
+    });
+}
+
+/// Pixels whose sums are taken at a time: each number of the input then serves up to three of them.
+const PIXELS: usize = 4;
+
+struct Line<'a> {
+    output: &'a mut [f32],
+    rows: [Option<&'a [f32]>; 3],
+    weight: &'a [f32],
+    bias: Option<&'a [f32]>,
+}
+
+impl WithSimd for Line<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn with_simd<S: Simd>(mut self, simd: S) {
+        let channels = self.weight.len() / TAPS;
+        let width = self.output.len() / channels;
+        for first in (0..channels).step_by(S::F32_LANES) {
+            let range = first..channels.min(first + S::F32_LANES);
+            let weights = std::array::from_fn(|tap| load(simd, &self.weight[tap * channels..][range.clone()]));
+            let bias = match self.bias {
+                Some(bias) => load(simd, &bias[range.clone()]),
+                None => simd.splat_f32s(0.0),
+            };
+            let mut x = 0;
+            while x + PIXELS <= width {
+                self.pixels::<S, PIXELS, { PIXELS + 2 }>(simd, x, &range, &weights, bias);
+                x += PIXELS;
+            }
+            while x < width {
+                self.pixels::<S, 1, 3>(simd, x, &range, &weights, bias);
+                x += 1;
+            }
         }
     }
 }
 
-/// `N` channels from `first` on, of the pixel in column `x`, into the first values of `output`. The loops over fixed arrays are what becomes vector
-/// instructions.
-#[inline(always)]
-fn convolve<const N: usize>(
-    output: &mut [f32],
-    x: usize,
-    width: usize,
-    first: usize,
-    rows: [Option<&[f32]>; 3],
-    weight: &[f32],
-    bias: Option<&[f32]>,
-) {
-    let channels = weight.len() / TAPS;
-    let bias = bias.and_then(|bias| bias[first..].first_chunk::<N>());
-    let mut sums = bias.copied().unwrap_or([0.0; N]);
-    for (row, taps) in rows.iter().zip(weight.chunks_exact(3 * channels)) {
-        let Some(row) = row else { continue };
-        for tap in 0..3 {
-            // The tap on the left of column 0 and that on the right of the last one are padding.
-            let column = x + tap;
-            if column == 0 || column > width {
-                continue;
-            }
-            let values = row[(column - 1) * channels + first..].first_chunk::<N>();
-            let weights = taps[tap * channels + first..].first_chunk::<N>();
-            if let (Some(values), Some(weights)) = (values, weights) {
-                for lane in 0..N {
-                    sums[lane] += values[lane] * weights[lane];
+impl Line<'_> {
+    /// The channels of `range` of `P` pixels, from column `x` on, which read `READ` columns.
+    #[inline(always)]
+    fn pixels<S: Simd, const P: usize, const READ: usize>(
+        &mut self,
+        simd: S,
+        x: usize,
+        range: &Range<usize>,
+        weights: &[S::f32s; TAPS],
+        bias: S::f32s,
+    ) {
+        let channels = self.weight.len() / TAPS;
+        let width = self.output.len() / channels;
+        let mut sums = [bias; P];
+        for (row, weights) in self.rows.iter().zip(weights.as_chunks::<3>().0) {
+            let Some(row) = row else { continue };
+            // What is on the left of column 0 and on the right of the last one is padding.
+            let values: [S::f32s; READ] = std::array::from_fn(|read| match (x + read).checked_sub(1) {
+                Some(column) if column < width => load(simd, &row[column * channels..][range.clone()]),
+                _ => simd.splat_f32s(0.0),
+            });
+            for pixel in 0..P {
+                for tap in 0..3 {
+                    sums[pixel] = multiply_add(simd, values[pixel + tap], weights[tap], sums[pixel]);
                 }
             }
         }
+        for (pixel, sum) in sums.into_iter().enumerate() {
+            let output = &mut self.output[(x + pixel) * channels..][range.clone()];
+            match S::as_mut_simd_f32s(output).0.first_mut() {
+                Some(output) => *output = sum,
+                None => simd.partial_store_f32s(output, sum),
+            }
+        }
     }
-    output[..N].copy_from_slice(&sums);
+}
+
+/// A vector of `values`, and zeros if they are fewer.
+#[inline(always)]
+fn load<S: Simd>(simd: S, values: &[f32]) -> S::f32s {
+    match S::as_simd_f32s(values).0.first() {
+        Some(values) => *values,
+        None => simd.partial_load_f32s(values),
+    }
 }
 
 /// `[channels, 1, 3, 3]` as `[3 * 3, channels]`.

@@ -2,54 +2,95 @@
 
 use std::f32::consts::{FRAC_1_SQRT_2, LOG2_E};
 
-/// Numbers that are computed at a time.
-const LANES: usize = 16;
+use pulp::{Simd, WithSimd};
 
-/// Applies a function of arrays to all `values`.
-macro_rules! to_all {
-    ($values:expr, $function:ident) => {{
-        let (whole, rest) = $values.as_chunks_mut::<LANES>();
-        for values in whole {
-            $function(values);
-        }
-        for value in rest {
-            $function(std::array::from_mut(value));
-        }
-    }};
-}
+use super::panels::{dispatch, multiply_add};
+
+/// Numbers that [`exp_values`] computes at a time.
+#[cfg(feature = "training")]
+const LANES: usize = 16;
 
 /// `x P(X <= x)` for a standard normal X (arXiv:1606.08415, section 2).
 #[inline(always)]
 pub(super) fn gelu(values: &mut [f32]) {
+    dispatch(Gelu(values));
+}
+
+struct Gelu<'a>(&'a mut [f32]);
+
+impl WithSimd for Gelu<'_> {
+    type Output = ();
+
     #[inline(always)]
-    fn of<const N: usize>(values: &mut [f32; N]) {
-        let erf = erf(values.map(|value| value * FRAC_1_SQRT_2));
-        for lane in 0..N {
-            values[lane] = 0.5 * values[lane] * (1.0 + erf[lane]);
+    fn with_simd<S: Simd>(self, simd: S) {
+        let (whole, rest) = S::as_mut_simd_f32s(self.0);
+        for values in whole {
+            *values = gelu_of(simd, *values);
+        }
+        if !rest.is_empty() {
+            let values = gelu_of(simd, simd.partial_load_f32s(rest));
+            simd.partial_store_f32s(rest, values);
         }
     }
-    to_all!(values, of);
+}
+
+#[inline(always)]
+fn gelu_of<S: Simd>(simd: S, x: S::f32s) -> S::f32s {
+    let half = simd.mul_f32s(simd.splat_f32s(0.5), x);
+    let erf = erf(simd, simd.mul_f32s(x, simd.splat_f32s(FRAC_1_SQRT_2)));
+    multiply_add(simd, half, erf, half)
 }
 
 /// Turns each of `values` into the slope of [`gelu`] there, times the gradient.
 #[inline(always)]
 #[cfg(feature = "training")]
 pub(super) fn gelu_backward(values: &mut [f32], gradient: &[f32]) {
+    let mut densities: Vec<f32> = values.iter().map(|value| -0.5 * value * value).collect();
+    exp_values(&mut densities);
+    let gradient = &gradient[..values.len()];
+    dispatch(GeluBackward {
+        values,
+        densities: &densities,
+        gradient,
+    });
+}
+
+#[cfg(feature = "training")]
+struct GeluBackward<'a> {
+    values: &'a mut [f32],
+    /// Of a standard normal variable at the values, times the square root of tau.
+    densities: &'a [f32],
+    gradient: &'a [f32],
+}
+
+#[cfg(feature = "training")]
+impl WithSimd for GeluBackward<'_> {
+    type Output = ();
+
     #[inline(always)]
-    fn of<const N: usize>(values: &mut [f32; N]) {
-        let erf = erf(values.map(|value| value * FRAC_1_SQRT_2));
-        let mut density = *values;
-        for lane in 0..N {
-            density[lane] *= -0.5 * values[lane];
+    fn with_simd<S: Simd>(self, simd: S) {
+        let slope = |x: S::f32s, density: S::f32s, gradient: S::f32s| {
+            let half = simd.splat_f32s(0.5);
+            let below = multiply_add(
+                simd,
+                half,
+                erf(simd, simd.mul_f32s(x, simd.splat_f32s(FRAC_1_SQRT_2))),
+                half,
+            );
+            let density = simd.mul_f32s(density, simd.splat_f32s(INVERSE_SQRT_TAU));
+            simd.mul_f32s(multiply_add(simd, x, density, below), gradient)
+        };
+        let (values, rest) = S::as_mut_simd_f32s(self.values);
+        let (densities, rest_of_densities) = S::as_simd_f32s(self.densities);
+        let (gradient, rest_of_gradient) = S::as_simd_f32s(self.gradient);
+        for ((value, density), gradient) in values.iter_mut().zip(densities).zip(gradient) {
+            *value = slope(*value, *density, *gradient);
         }
-        exp(&mut density);
-        for lane in 0..N {
-            values[lane] = 0.5 + 0.5 * erf[lane] + values[lane] * density[lane] * INVERSE_SQRT_TAU;
+        if !rest.is_empty() {
+            let [value, density, gradient] =
+                [rest as &[f32], rest_of_densities, rest_of_gradient].map(|rest| simd.partial_load_f32s(rest));
+            simd.partial_store_f32s(rest, slope(value, density, gradient));
         }
-    }
-    to_all!(values, of);
-    for (slope, gradient) in values.iter_mut().zip(gradient) {
-        *slope *= gradient;
     }
 }
 
@@ -61,7 +102,11 @@ const INVERSE_SQRT_TAU: f32 = 0.398_942_3;
 #[inline(always)]
 #[cfg(feature = "training")]
 pub(super) fn exp_values(values: &mut [f32]) {
-    to_all!(values, exp);
+    let (whole, rest) = values.as_chunks_mut::<LANES>();
+    whole.iter_mut().for_each(exp);
+    for value in rest {
+        exp(std::array::from_mut(value));
+    }
 }
 
 /// The exponential function of numbers up to 0, within 2e-7 of the value, without branches: a power of two by the exponent's bits, times a
@@ -96,7 +141,7 @@ pub(super) fn exp<const N: usize>(values: &mut [f32; N]) {
 /// The error function within 4e-7, without branches: a rational function of odd degree 13 over even degree 8, fitted to -4..4, beyond which a
 /// 32-bit float cannot tell it from plus or minus 1.
 #[inline(always)]
-fn erf<const N: usize>(mut x: [f32; N]) -> [f32; N] {
+fn erf<S: Simd>(simd: S, x: S::f32s) -> S::f32s {
     const NUMERATOR: [f32; 7] = [
         -2.726_142_3e-10,
         2.770_681_3e-8,
@@ -113,25 +158,19 @@ fn erf<const N: usize>(mut x: [f32; N]) -> [f32; N] {
         -7.373_329e-3,
         -1.426_473_9e-2,
     ];
-    let (mut square, mut above, mut below) = ([0.0; N], [0.0; N], [0.0; N]);
-    for lane in 0..N {
-        x[lane] = x[lane].clamp(-4.0, 4.0);
-        square[lane] = x[lane] * x[lane];
-    }
-    for coefficient in NUMERATOR {
-        for lane in 0..N {
-            above[lane] = above[lane] * square[lane] + coefficient;
+    // Minimum and maximum would replace NaN by a number.
+    let (low, high) = (simd.splat_f32s(-4.0), simd.splat_f32s(4.0));
+    let x = simd.select_f32s(simd.less_than_f32s(x, low), low, x);
+    let x = simd.select_f32s(simd.less_than_f32s(high, x), high, x);
+    let square = simd.mul_f32s(x, x);
+    let polynomial = |coefficients: &[f32]| {
+        let mut sum = simd.splat_f32s(0.0);
+        for &coefficient in coefficients {
+            sum = multiply_add(simd, sum, square, simd.splat_f32s(coefficient));
         }
-    }
-    for coefficient in DENOMINATOR {
-        for lane in 0..N {
-            below[lane] = below[lane] * square[lane] + coefficient;
-        }
-    }
-    for lane in 0..N {
-        x[lane] *= above[lane] / below[lane];
-    }
-    x
+        sum
+    };
+    simd.mul_f32s(x, simd.div_f32s(polynomial(&NUMERATOR), polynomial(&DENOMINATOR)))
 }
 
 #[cfg(test)]
@@ -140,7 +179,18 @@ mod tests {
 
     #[test]
     fn the_error_function_is_within_four_ten_millionths() {
-        let ours = |x: f32| erf([x])[0];
+        struct Erf(f32);
+
+        impl WithSimd for Erf {
+            type Output = f32;
+
+            fn with_simd<S: Simd>(self, simd: S) -> f32 {
+                let mut first = [0.0];
+                simd.partial_store_f32s(&mut first, erf(simd, simd.splat_f32s(self.0)));
+                first[0]
+            }
+        }
+        let ours = |x: f32| dispatch(Erf(x));
         let largest = (-60_000..=60_000)
             .map(|step| step as f32 / 10_000.0)
             .map(|x| (f64::from(ours(x)) - series(f64::from(x))).abs())

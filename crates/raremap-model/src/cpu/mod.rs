@@ -13,19 +13,22 @@ mod attention;
 mod convolution;
 mod depthwise;
 mod elementary;
-#[cfg(feature = "training")]
+mod linear;
 mod panels;
 #[cfg(feature = "training")]
 mod recorded;
+mod scale;
 mod upsample;
 
-use burn::tensor::{DType, Device, Tensor};
+use burn::backend::Flex;
+use burn::backend::flex::FlexTensor;
+use burn::module::{ModuleMapper, Param};
+use burn::tensor::{DType, Device, Tensor, TensorData};
 
 pub(crate) use attention::Heads;
-pub(crate) use convolution::convolve_relu;
+pub(crate) use convolution::Steps;
 #[cfg(feature = "training")]
-pub(crate) use recorded::{batch_norm, convolve, dropout, layer_norm, linear, scale, upsample_bilinear as upsample_with_backward};
-pub(crate) use upsample::upsample_bilinear;
+pub(crate) use recorded::{batch_norm, dropout, layer_norm};
 
 #[cfg(all(test, feature = "training"))]
 thread_local! {
@@ -50,13 +53,24 @@ pub(crate) fn records<const D: usize>(tensor: &Tensor<D>) -> bool {
     is_float_on_cpu(tensor) && tensor.gradient_checkpointing_strategy() == Some(Disabled)
 }
 
-/// Whether [`attention`] and [`depthwise_gelu`] can take `tensor`.
+/// Whether the kernels that are for training and for inference can take `tensor`.
 pub(crate) fn computes<const D: usize>(tensor: &Tensor<D>) -> bool {
     #[cfg(feature = "training")]
     if records(tensor) {
         return true;
     }
     takes(tensor)
+}
+
+/// Whether they can take a map and its weights. One of them may be a constant of which nothing is recorded.
+pub(crate) fn computes_with<const M: usize, const W: usize>(map: &Tensor<M>, weight: &Tensor<W>) -> bool {
+    computes(map) && computes(weight)
+}
+
+/// Whether something is recorded of one of two tensors of [`computes_with`].
+#[cfg(feature = "training")]
+fn records_one<const M: usize, const W: usize>(map: &Tensor<M>, weight: &Tensor<W>) -> bool {
+    records(map) || records(weight)
 }
 
 fn is_float_on_cpu<const D: usize>(tensor: &Tensor<D>) -> bool {
@@ -114,11 +128,180 @@ pub(crate) fn depthwise_gelu(tokens: Tensor<3>, grid: [usize; 2], weight: Tensor
     depthwise::depthwise_gelu(tokens, grid, weight, bias)
 }
 
+/// Dense convolution with a square kernel.
+///
+/// # Shapes
+/// - `map`: `[batch, from, h, w]`
+/// - `weight`: `[to, from, kernel, kernel]`
+/// - `bias`: `[to]`
+/// - output: `[batch, to, (h + 2 padding - kernel) / stride + 1, (w + 2 padding - kernel) / stride + 1]`, its channels together in memory
+///
+/// # Panics
+/// If the shapes do not agree, or if the tensors are not those of [`computes_with`].
+pub(crate) fn convolve(map: Tensor<4>, weight: Tensor<4>, bias: Option<Tensor<1>>, steps: Steps) -> Tensor<4> {
+    #[cfg(feature = "training")]
+    if records_one(&map, &weight) {
+        return recorded::convolve(map, weight, bias, steps);
+    }
+    convolution::convolve(map, weight, bias, steps, false)
+}
+
+/// [`convolve`], then ReLU, of tensors of [`takes`].
+pub(crate) fn convolve_relu(map: Tensor<4>, weight: Tensor<4>, bias: Tensor<1>, steps: Steps) -> Tensor<4> {
+    convolution::convolve(map, weight, Some(bias), steps, true)
+}
+
+/// `tokens` times `weight`, plus `bias`.
+///
+/// # Shapes
+/// - `tokens`: `[batch, n, from]`
+/// - `weight`: `[from, to]`
+/// - `bias`: `[to]`
+/// - output: `[batch, n, to]`
+///
+/// # Panics
+/// If the shapes do not agree, or if the tensors are not those of [`computes_with`].
+pub(crate) fn linear(tokens: Tensor<3>, weight: Tensor<2>, bias: Option<Tensor<1>>) -> Tensor<3> {
+    assert_eq!(
+        tokens.dims()[2],
+        weight.dims()[0],
+        "the weights are not those of the tokens"
+    );
+    #[cfg(feature = "training")]
+    if records_one(&tokens, &weight) {
+        return recorded::linear(tokens, weight, bias);
+    }
+    linear::linear(tokens, weight, bias)
+}
+
+/// Multiplies all channels of a pixel by its factor.
+///
+/// # Shapes
+/// - `map`, output: `[batch, channels, h, w]`; the output's channels are together in memory
+/// - `factors`: `[batch, 1, h, w]`
+///
+/// # Panics
+/// If the shapes do not agree, or if the tensors are not those of [`computes_with`].
+pub(crate) fn scale(map: Tensor<4>, factors: Tensor<4>) -> Tensor<4> {
+    let [batch, _, height, width] = map.dims();
+    assert_eq!(
+        factors.dims(),
+        [batch, 1, height, width],
+        "the factors are not those of the map"
+    );
+    #[cfg(feature = "training")]
+    if records_one(&map, &factors) {
+        return recorded::scale(map, factors);
+    }
+    scale::scale(map, factors)
+}
+
+/// Bilinear upsampling with `align_corners = false`.
+///
+/// # Shapes
+/// - `map`: `[batch, channels, h, w]`
+/// - output: `[batch, channels, size[0], size[1]]`, its channels together in memory
+///
+/// # Panics
+/// If the tensor is not one of [`computes`].
+pub(crate) fn upsample_bilinear(map: Tensor<4>, size: [usize; 2]) -> Tensor<4> {
+    #[cfg(feature = "training")]
+    if records(&map) {
+        return recorded::upsample_bilinear(map, size);
+    }
+    upsample::upsample_bilinear(map, size)
+}
+
+/// The sum of maps that are upsampled as by [`upsample_bilinear`], and then ReLU, if `relu`, of tensors of [`takes`].
+///
+/// # Shapes
+/// - `maps`: `[batch, channels, h, w]`, of any height and width
+/// - output: `[batch, channels, size[0], size[1]]`, its channels together in memory
+///
+/// # Panics
+/// If there is no map, or if the shapes do not agree.
+pub(crate) fn upsampled_sum(maps: Vec<Tensor<4>>, size: [usize; 2], relu: bool) -> Tensor<4> {
+    upsample::sum(maps, size, relu)
+}
+
+/// The weights of a dense convolution, in the order in which [`convolve`] reads them, so that no run of a network has to copy them. Their shape stays.
+pub(crate) fn rearranged<const D: usize>(weight: Tensor<D>) -> Tensor<D> {
+    if D != 4 || weight.dims()[1] == 1 || !takes(&weight) {
+        return weight;
+    }
+    let device = weight.device();
+    let axes = |order: [usize; 4]| std::array::from_fn::<usize, D, _>(|axis| order[axis]);
+    let lines = weight.permute(axes(convolution::IN_LINES));
+    let shape = lines.dims();
+    tensor_of(floats(lines), shape, &device).permute(axes(convolution::FROM_LINES))
+}
+
+/// [`rearranged`] of all weights of a module.
+pub(crate) struct Rearrange;
+
+impl ModuleMapper for Rearrange {
+    fn map_float<const D: usize>(&mut self, param: Param<Tensor<D>>) -> Param<Tensor<D>> {
+        param.map(rearranged)
+    }
+}
+
+/// The numbers of a tensor, shared with it.
+#[derive(Clone, Debug)]
+struct Values(FlexTensor);
+
+impl Values {
+    /// Of a tensor of which burn records nothing.
+    ///
+    /// # Panics
+    /// If the numbers are not 32-bit floats on the CPU.
+    fn of<const D: usize>(tensor: Tensor<D>) -> Self {
+        assert_eq!(tensor.dtype(), DType::F32, "weights and maps have one type");
+        let tensor = tensor.try_into_primitive::<Flex>();
+        Self::of_primitive(tensor.expect("weights and maps are on the CPU"))
+    }
+
+    fn of_primitive(tensor: FlexTensor) -> Self {
+        Self(tensor.to_contiguous())
+    }
+
+    /// All numbers. To be called once: each call looks at the whole layout.
+    fn all(&self) -> &[f32] {
+        self.0.as_slice().expect("they were made contiguous")
+    }
+}
+
+/// A tensor of which burn records nothing.
+fn tensor_of<const D: usize>(values: Vec<f32>, shape: [usize; D], device: &Device) -> Tensor<D> {
+    Tensor::from_data(TensorData::new(values, shape), device)
+}
+
+/// `[batch, h, w, channels]` as `[batch, channels, h, w]`, without moving a number.
+fn map_of(nhwc: Tensor<4>) -> Tensor<4> {
+    nhwc.permute([0, 3, 1, 2])
+}
+
 /// The numbers of a tensor of [`takes`]: on the CPU they are there, and nothing is waited for or copied.
 #[allow(clippy::disallowed_methods, reason = "reading back at once panics on WebGPU alone")]
 fn floats<const D: usize>(tensor: Tensor<D>) -> Vec<f32> {
     let values = tensor.into_data().try_into_vec();
     values.expect("only tensors of 32-bit floats come here")
+}
+
+/// Adds `values` to `sums`.
+#[inline(always)]
+fn add(sums: &mut [f32], values: &[f32]) {
+    for (sum, value) in sums.iter_mut().zip(values) {
+        *sum += value;
+    }
+}
+
+/// Sets what is below 0 to 0.
+#[inline(always)]
+fn relu(values: &mut [f32]) {
+    for value in values {
+        // Not `max`, which would make a number of what is none.
+        *value = if *value < 0.0 { 0.0 } else { *value };
+    }
 }
 
 /// Adds the product of each factor with all values to the factor's sums.
@@ -190,6 +373,14 @@ fn map_each<T: Sync, R: Send>(items: &[T], act: impl Fn(&T) -> R + Sync) -> Vec<
             )
         })
         .collect()
+}
+
+/// Calls `act` on one of the threads that share the kernels' work: each kernel would wait for one otherwise. Where there are no threads, just calls it.
+pub(crate) fn on_all_cores<R: Send>(act: impl FnOnce() -> R + Send) -> R {
+    #[cfg(not(target_arch = "wasm32"))]
+    return rayon::scope(|_| act());
+    #[cfg(target_arch = "wasm32")]
+    act()
 }
 
 /// Calls `act`, compiled for the widest vector instructions that the processor has, as far as it is inlined.

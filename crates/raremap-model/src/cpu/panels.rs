@@ -3,6 +3,7 @@
 use std::ops::Range;
 
 use pulp::{Arch, Scalar256b, Simd, WithSimd};
+#[cfg(not(target_arch = "wasm32"))]
 use rayon::prelude::*;
 
 /// Vectors of a row of a panel, at most. With as many rows as [`rows_at_a_time`] says, the sums leave registers for a row of the panel.
@@ -27,11 +28,15 @@ impl Panels {
     }
 
     /// The transposed matrix.
+    #[cfg(feature = "training")]
     pub(super) fn of_transposed(matrix: &[f32], columns: usize) -> Self {
         let rows = matrix.len() / columns;
         let mut panels = Self::zeros([columns, rows], dispatch(Lanes));
         panels.fill(|range, width, panel| {
-            for (place, row) in matrix[range.start * columns..range.end * columns].chunks_exact(columns).enumerate() {
+            for (place, row) in matrix[range.start * columns..range.end * columns]
+                .chunks_exact(columns)
+                .enumerate()
+            {
                 for (panel, value) in panel.chunks_exact_mut(width).zip(row) {
                     panel[place] = *value;
                 }
@@ -68,11 +73,15 @@ impl Panels {
         let mut rest = &mut self.values[..];
         let panels: Vec<_> = columns
             .map(|(range, vectors)| {
-                let panel = rest.split_off_mut(..rows * vectors * lanes).expect("there is room for all");
+                let panel = rest
+                    .split_off_mut(..rows * vectors * lanes)
+                    .expect("there is room for all");
                 (range, vectors * lanes, panel)
             })
             .collect();
-        panels.into_par_iter().for_each(|(range, width, panel)| act(range, width, panel));
+        panels
+            .into_par_iter()
+            .for_each(|(range, width, panel)| act(range, width, panel));
     }
 
     /// The matrix with `bias`, `[columns]`, for [`set_products`].
@@ -108,6 +117,7 @@ pub(super) fn set_products(output: &mut [f32], input: &[f32], stride: usize, pan
 
 /// Adds to `sums`, `[rows, columns]`, the outer products of the rows of `input` with those of `panels`, `[n, columns]`. Row i of `input` starts at
 /// `i * stride` and has at least `rows` numbers.
+#[cfg(feature = "training")]
 #[inline(always)]
 pub(super) fn add_outer_products(sums: &mut [f32], input: &[f32], stride: usize, panels: &Panels) {
     dispatch(Products::<Outer>::new(sums, input, stride, panels));
@@ -115,7 +125,7 @@ pub(super) fn add_outer_products(sums: &mut [f32], input: &[f32], stride: usize,
 
 /// Calls `act` for the widest vectors that the processor has.
 #[inline(always)]
-fn dispatch<A: WithSimd>(act: A) -> A::Output {
+pub(super) fn dispatch<A: WithSimd>(act: A) -> A::Output {
     match Arch::new() {
         // One number at a time otherwise.
         Arch::Scalar => act.with_simd(Scalar256b),
@@ -136,12 +146,17 @@ impl WithSimd for Lanes {
 
 /// Rows whose sums are taken at a time: with three vectors each, they fill three quarters of the registers.
 const fn rows_at_a_time<S: Simd>() -> usize {
-    if S::REGISTER_COUNT < 32 { 4 } else { 8 }
+    // wasm's engines have those of the processor, often sixteen.
+    if S::REGISTER_COUNT < 32 || cfg!(target_arch = "wasm32") {
+        4
+    } else {
+        8
+    }
 }
 
 /// `a * b + c`. It is rounded once where the processor has an instruction for it, and twice where a function would have to do it.
 #[inline(always)]
-fn multiply_add<S: Simd>(simd: S, a: S::f32s, b: S::f32s, c: S::f32s) -> S::f32s {
+pub(super) fn multiply_add<S: Simd>(simd: S, a: S::f32s, b: S::f32s, c: S::f32s) -> S::f32s {
     match std::any::TypeId::of::<S>() == std::any::TypeId::of::<Scalar256b>() {
         true => simd.add_f32s(simd.mul_f32s(a, b), c),
         false => simd.mul_add_e_f32s(a, b, c),
@@ -154,14 +169,14 @@ trait Kernel {
     const REPLACES: bool;
     /// Numbers of `input` from one row of the output to the next.
     fn step(stride: usize) -> usize;
-    /// Adds to the sums of `R` rows and `V` vectors.
+    /// The sums of `R` rows and `V` vectors, which begin with `sums`. They are passed by value so that they stay in registers.
     fn add<S: Simd, const R: usize, const V: usize>(
         simd: S,
-        sums: &mut [[S::f32s; V]; R],
+        sums: [[S::f32s; V]; R],
         input: &[f32],
         stride: usize,
         panel: &[[S::f32s; V]],
-    );
+    ) -> [[S::f32s; V]; R];
 }
 
 /// Products of the rows of the input with the matrix.
@@ -178,11 +193,11 @@ impl<const REPLACES: bool> Kernel for Rows<REPLACES> {
     #[inline(always)]
     fn add<S: Simd, const R: usize, const V: usize>(
         simd: S,
-        sums: &mut [[S::f32s; V]; R],
+        mut sums: [[S::f32s; V]; R],
         input: &[f32],
         stride: usize,
         panel: &[[S::f32s; V]],
-    ) {
+    ) -> [[S::f32s; V]; R] {
         let inputs: [&[f32]; R] = std::array::from_fn(|row| &input[row * stride..][..panel.len()]);
         for (index, weights) in panel.iter().enumerate() {
             for row in 0..R {
@@ -192,12 +207,15 @@ impl<const REPLACES: bool> Kernel for Rows<REPLACES> {
                 }
             }
         }
+        sums
     }
 }
 
 /// Outer products of the rows of the input with those of the matrix.
+#[cfg(feature = "training")]
 struct Outer;
 
+#[cfg(feature = "training")]
 impl Kernel for Outer {
     const REPLACES: bool = false;
 
@@ -209,11 +227,11 @@ impl Kernel for Outer {
     #[inline(always)]
     fn add<S: Simd, const R: usize, const V: usize>(
         simd: S,
-        sums: &mut [[S::f32s; V]; R],
+        mut sums: [[S::f32s; V]; R],
         input: &[f32],
         stride: usize,
         panel: &[[S::f32s; V]],
-    ) {
+    ) -> [[S::f32s; V]; R] {
         for (index, weights) in panel.iter().enumerate() {
             if let Some(values) = input[index * stride..].first_chunk::<R>() {
                 for row in 0..R {
@@ -224,6 +242,7 @@ impl Kernel for Outer {
                 }
             }
         }
+        sums
     }
 }
 
@@ -287,7 +306,8 @@ impl<'a, K: Kernel> Products<'a, K> {
                 sums = [*bias; R];
             }
         }
-        K::add(simd, &mut sums, &self.input[first * K::step(self.stride)..], self.stride, panel);
+        let input = &self.input[first * K::step(self.stride)..];
+        let sums = K::add(simd, sums, input, self.stride, panel);
         let columns = self.panels.columns;
         for (row, sums) in sums.iter().enumerate() {
             let output = &mut self.output[(first + row) * columns..][range.clone()];
@@ -327,7 +347,7 @@ impl<K: Kernel> WithSimd for Products<'_, K> {
     }
 }
 
-#[cfg(test)]
+#[cfg(all(test, feature = "training"))]
 mod tests {
     use super::*;
 
@@ -354,13 +374,19 @@ mod tests {
     fn expected([rows, inner, columns]: [usize; 3]) -> [Vec<f32>; 3] {
         let value = |index: usize, seed: usize| ((index * 7 + seed) % 23) as f32 - 11.0;
         let each = |number: &dyn Fn(usize, usize) -> f32| -> Vec<f32> {
-            (0..rows * columns).map(|index| number(index / columns, index % columns)).collect()
+            (0..rows * columns)
+                .map(|index| number(index / columns, index % columns))
+                .collect()
         };
         let product = |row: usize, column: usize| -> f32 {
-            (0..inner).map(|index| value(row * inner + index, 3) * value(index * columns + column, 5)).sum()
+            (0..inner)
+                .map(|index| value(row * inner + index, 3) * value(index * columns + column, 5))
+                .sum()
         };
         let outer = |row: usize, column: usize| -> f32 {
-            (0..inner).map(|index| value(index * rows + row, 3) * value(index * columns + column, 5)).sum()
+            (0..inner)
+                .map(|index| value(index * rows + row, 3) * value(index * columns + column, 5))
+                .sum()
         };
         [
             each(&|row, column| value(row * columns + column, 1) + product(row, column)),
@@ -381,10 +407,30 @@ mod tests {
 
     #[test]
     fn products_are_those_of_the_definition_with_vectors_of_any_width() {
-        for shape in [[1, 1, 1], [4, 3, 8], [8, 5, 48], [13, 2, 7], [9, 21, 25], [21, 1, 100], [3, 40, 33]] {
-            assert_eq!(products(Scalar256b, shape), expected(shape), "{shape:?}, no instructions");
-            assert_eq!(products(pulp::Scalar, shape), expected(shape), "{shape:?}, one number at a time");
-            assert_eq!(Arch::new().dispatch(Widest(shape)), expected(shape), "{shape:?}, this processor's");
+        for shape in [
+            [1, 1, 1],
+            [4, 3, 8],
+            [8, 5, 48],
+            [13, 2, 7],
+            [9, 21, 25],
+            [21, 1, 100],
+            [3, 40, 33],
+        ] {
+            assert_eq!(
+                products(Scalar256b, shape),
+                expected(shape),
+                "{shape:?}, no instructions"
+            );
+            assert_eq!(
+                products(pulp::Scalar, shape),
+                expected(shape),
+                "{shape:?}, one number at a time"
+            );
+            assert_eq!(
+                Arch::new().dispatch(Widest(shape)),
+                expected(shape),
+                "{shape:?}, this processor's"
+            );
         }
     }
 }

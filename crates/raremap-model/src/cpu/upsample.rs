@@ -1,40 +1,122 @@
-//! Bilinear upsampling, along lines and then across them.
+//! Bilinear upsampling, across lines and then along them.
 
-use burn::tensor::{Tensor, TensorData};
+use burn::tensor::Tensor;
 
-use super::{floats, for_each_chunk};
+use super::{Values, add, for_each_chunk, map_of, tensor_of};
 
-/// Bilinear upsampling with `align_corners = false`, first along lines and then across them.
-///
-/// # Shapes
-/// - `map`: `[batch, channels, h, w]`
-/// - output: `[batch, channels, height, width]`
-pub(crate) fn upsample_bilinear(map: Tensor<4>, [height, width]: [usize; 2]) -> Tensor<4> {
-    let ([batch, channels, from_height, from_width], device) = (map.dims(), map.device());
-    let input = floats(map);
-    let (rows, columns) = (Between::of(from_height, height), Between::of(from_width, width));
-    let mut output = vec![0.0; batch * channels * height * width];
+/// As [`super::upsample_bilinear`], of tensors of which burn records nothing.
+pub(super) fn upsample_bilinear(map: Tensor<4>, size: [usize; 2]) -> Tensor<4> {
+    let ([batch, channels, height, width], device) = (map.dims(), map.device());
+    let upsampling = Upsampling {
+        from: [height, width],
+        size,
+        channels,
+    };
+    let input = Values::of(map.permute([0, 2, 3, 1]));
+    let shape = [batch, size[0], size[1], channels];
+    map_of(tensor_of(upsampling.of(input.all()), shape, &device))
+}
+
+#[derive(Clone, Debug)]
+pub(super) struct Upsampling {
+    pub(super) from: [usize; 2],
+    pub(super) size: [usize; 2],
+    pub(super) channels: usize,
+}
+
+impl Upsampling {
+    /// Of rows and of columns.
+    pub(super) fn between(&self) -> [Vec<Between>; 2] {
+        [0, 1].map(|axis| Between::of(self.from[axis], self.size[axis]))
+    }
+
+    /// `[batch, h, w, channels]` of maps with these channels.
+    pub(super) fn of(&self, input: &[f32]) -> Vec<f32> {
+        let line = self.size[1] * self.channels;
+        let images = input.len() / (self.from[0] * self.from[1] * self.channels);
+        let mut output = vec![0.0; images * self.size[0] * line];
+        let between = self.between();
+        for_each_chunk(
+            &mut output,
+            line,
+            #[inline(always)]
+            |index, output| self.add_line(output, input, index, &between),
+        );
+        output
+    }
+
+    /// Adds line `index` of all upsampled lines to `output`.
+    #[inline(always)]
+    fn add_line(&self, output: &mut [f32], input: &[f32], index: usize, [rows, columns]: &[Vec<Between>; 2]) {
+        let &Self {
+            from: [height, width],
+            size,
+            channels,
+        } = self;
+        let line = width * channels;
+        let Between { first, second, share } = rows[index % size[0]];
+        let of = |row: usize| &input[(index / size[0] * height + row) * line..][..line];
+        let mut between = vec![0.0; line];
+        add_between(&mut between, of(first), of(second), share);
+        for (pixel, &Between { first, second, share }) in output.chunks_exact_mut(channels).zip(columns) {
+            let of = |column: usize| &between[column * channels..][..channels];
+            add_between(pixel, of(first), of(second), share);
+        }
+    }
+}
+
+/// As [`super::upsampled_sum`].
+pub(super) fn sum(maps: Vec<Tensor<4>>, size: [usize; 2], relu: bool) -> Tensor<4> {
+    let [batch, channels, ..] = maps[0].dims();
+    let device = maps[0].device();
+    let parts = maps.into_iter().map(|map| {
+        let [images, deep, height, width] = map.dims();
+        assert_eq!(
+            [images, deep],
+            [batch, channels],
+            "maps of one batch have equal channels"
+        );
+        let upsampling = Upsampling {
+            from: [height, width],
+            size,
+            channels,
+        };
+        let between = upsampling.between();
+        (upsampling, between, Values::of(map.permute([0, 2, 3, 1])))
+    });
+    let parts: Vec<_> = parts.collect();
+    let parts: Vec<_> = parts
+        .iter()
+        .map(|(upsampling, between, map)| (upsampling, between, map.all()))
+        .collect();
+    let line = size[1] * channels;
+    let mut output = vec![0.0; batch * size[0] * line];
     for_each_chunk(
         &mut output,
-        height * width,
+        line,
         #[inline(always)]
-        |plane, output| {
-            let plane = &input[plane * from_height * from_width..(plane + 1) * from_height * from_width];
-            let mut wide = Vec::with_capacity(from_height * width);
-            for line in plane.chunks_exact(from_width) {
-                let at =
-                    |&Between { first, second, share }: &Between| line[first] + (line[second] - line[first]) * share;
-                wide.extend(columns.iter().map(at));
-            }
-            for (line, &Between { first, second, share }) in output.chunks_exact_mut(width).zip(&rows) {
-                let of = |row: usize| &wide[row * width..(row + 1) * width];
-                for ((value, above), below) in line.iter_mut().zip(of(first)).zip(of(second)) {
-                    *value = above + (below - above) * share;
+        |index, output| {
+            for (upsampling, between, map) in &parts {
+                if upsampling.from == size {
+                    add(output, &map[index * line..]);
+                } else {
+                    upsampling.add_line(output, map, index, between);
                 }
+            }
+            if relu {
+                super::relu(output);
             }
         },
     );
-    Tensor::from_data(TensorData::new(output, [batch, channels, height, width]), &device)
+    map_of(tensor_of(output, [batch, size[0], size[1], channels], &device))
+}
+
+/// Adds what lies between `first` and `second`.
+#[inline(always)]
+fn add_between(output: &mut [f32], first: &[f32], second: &[f32], share: f32) {
+    for ((value, first), second) in output.iter_mut().zip(first).zip(second) {
+        *value += first + (second - first) * share;
+    }
 }
 
 /// The two cells that an upsampled one lies between, and how far it is from the first.
@@ -87,6 +169,9 @@ mod tests {
                 .with_align_corners(false)
                 .with_output_size(size);
             let composed = interpolate(map.clone(), options);
+            let whole = super::super::upsampled_sum(vec![map.clone(), composed.clone()], size, true);
+            let of_sum = (whole - burn::tensor::activation::relu(composed.clone().mul_scalar(2.0))).abs();
+            assert!(of_sum.max().into_scalar::<f32>() < 8e-6, "the sum");
             let difference = (upsample_bilinear(map, size) - composed)
                 .abs()
                 .max()

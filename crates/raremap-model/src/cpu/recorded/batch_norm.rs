@@ -3,8 +3,8 @@
 use burn::nn::BatchNorm;
 use burn::tensor::Tensor;
 
-use super::{Operation, ROWS, Values, map_of, parts_of, record, sum_of_parts, sum_of_rows, sum_over_rows};
-use crate::cpu::{for_each_chunk, map_each};
+use super::{Operation, ROWS, parts_of, record, sum_of_parts, sum_of_rows, sum_over_rows};
+use crate::cpu::{Values, for_each_chunk, map_each, map_of};
 
 /// Batch norm by the batch's own mean and variance (arXiv:1502.03167), which move those of `norm`, and ReLU if it is wanted.
 ///

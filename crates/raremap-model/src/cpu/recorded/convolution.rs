@@ -1,104 +1,37 @@
 //! Dense convolution, without the matrix of patches.
 
-use std::borrow::Cow;
-
 use burn::tensor::Tensor;
 
-use super::{Operation, Values, add, map_of, parts_of, record, sum_of_parts, sum_of_rows};
-use crate::cpu::{for_each_chunk, map_each};
+use super::{Operation, parts_of, record, sum_of_parts, sum_of_rows};
+use crate::cpu::convolution::{IN_LINES, Shape, Steps, product};
 use crate::cpu::panels::{Panels, add_outer_products, add_products};
+use crate::cpu::{Values, add, for_each_chunk, map_each, map_of};
 
 /// Lines of a part, over whose pixels gradients are summed: at least `LINES`, and more where there would be more than `PARTS` parts.
 const LINES: usize = 8;
 const PARTS: usize = 32;
 
-/// How the lines of a convolution's output lie over those of its input.
-#[derive(Clone, Copy, Debug)]
-struct Shape {
-    batch: usize,
-    height: usize,
-    width: usize,
-    channels: usize,
-    to: usize,
-    kernel: usize,
-    stride: usize,
-    /// Height and width of the output.
-    size: [usize; 2],
-}
-
-impl Shape {
-    fn new([batch, height, width, channels]: [usize; 4], to: usize, kernel: usize, stride: usize) -> Self {
-        Self {
-            batch,
-            height,
-            width,
-            channels,
-            to,
-            kernel,
-            stride,
-            size: [height.div_ceil(stride), width.div_ceil(stride)],
-        }
-    }
-
-    fn padding(&self) -> usize {
-        self.kernel / 2
-    }
-
-    /// Numbers of a line with padding.
-    fn padded(&self) -> usize {
-        (self.width + 2 * self.padding()) * self.channels
-    }
-
-    /// All lines of `input`, `[batch * h, w, channels]`, each with padding on both sides.
-    fn pad<'a>(&self, input: &'a [f32]) -> Cow<'a, [f32]> {
-        let (line, edge) = (self.width * self.channels, self.padding() * self.channels);
-        if edge == 0 {
-            return Cow::Borrowed(input);
-        }
-        let mut padded = vec![0.0; self.batch * self.height * self.padded()];
-        for_each_chunk(
-            &mut padded,
-            self.padded(),
-            #[inline(always)]
-            |index, padded| {
-                padded[edge..edge + line].copy_from_slice(&input[index * line..(index + 1) * line]);
-            },
-        );
-        Cow::Owned(padded)
-    }
-
-    /// The padded line of the input that line `number` of the kernel lies on at line `index` of the output, if it lies within the image.
-    fn line<'a>(&self, padded: &'a [f32], index: usize, number: usize) -> Option<&'a [f32]> {
-        let (image, top) = (index / self.size[0], index % self.size[0] * self.stride);
-        let row = (top + number)
-            .checked_sub(self.padding())
-            .filter(|row| *row < self.height)?;
-        Some(&padded[(image * self.height + row) * self.padded()..][..self.padded()])
-    }
-}
-
-/// Convolution with padding of half the kernel.
-///
-/// # Shapes
-/// - `map`: `[batch, from, h, w]`
-/// - `weight`: `[to, from, kernel, kernel]`
-/// - `bias`: `[to]`
-/// - output: `[batch, to, h / stride, w / stride]`, rounded up
-pub(crate) fn convolve(map: Tensor<4>, weight: Tensor<4>, bias: Option<Tensor<1>>, stride: usize) -> Tensor<4> {
-    let [batch, channels, height, width] = map.dims();
-    let [to, from, kernel, _] = weight.dims();
-    assert_eq!(from, channels, "the weights are not those of the map");
-    let shape = Shape::new([batch, height, width, channels], to, kernel, stride);
+/// As [`crate::cpu::convolve`].
+pub(in crate::cpu) fn convolve(map: Tensor<4>, weight: Tensor<4>, bias: Option<Tensor<1>>, steps: Steps) -> Tensor<4> {
+    let shape = Shape::of(&map, &weight, steps);
     let (input, input_node) = parts_of(map.permute([0, 2, 3, 1]));
-    // Numbers that are neighbours in a line of the input have weights that are neighbours.
-    let (weight, weight_node) = parts_of(weight.permute([2, 3, 1, 0]));
+    let (weight, weight_node) = parts_of(weight.permute(IN_LINES));
     let bias = bias.map(parts_of);
     let offsets = bias.as_ref().map(|(bias, _)| bias.all());
-    let output = product(&shape, &shape.pad(input.all()), weight.all(), offsets);
+    let output = product(&shape, &shape.pad(input.all()), weight.all(), offsets, false);
     let operation = Convolution { input, weight, shape };
+    let Shape {
+        batch,
+        height,
+        width,
+        channels,
+        to,
+        kernel,
+        ..
+    } = shape;
     let input_shape = vec![batch, height, width, channels];
-    let weight_shape = vec![kernel, kernel, from, to];
-    let shape = [batch, shape.size[0], shape.size[1], to];
+    let weight_shape = vec![kernel, kernel, channels, to];
+    let shape = shape.output();
     map_of(match bias {
         Some((_, bias_node)) => {
             let shapes = [input_shape, weight_shape, vec![to]];
@@ -114,35 +47,6 @@ pub(crate) fn convolve(map: Tensor<4>, weight: Tensor<4>, bias: Option<Tensor<1>
     })
 }
 
-/// The output of a convolution of `padded` lines; `weight` is `[kernel, kernel, from, to]`.
-fn product(shape: &Shape, padded: &[f32], weight: &[f32], bias: Option<&[f32]>) -> Vec<f32> {
-    let rows = shape.kernel * shape.channels;
-    let panels: Vec<Panels> = weight
-        .chunks_exact(rows * shape.to)
-        .map(|line| Panels::of(line, shape.to))
-        .collect();
-    let line = shape.size[1] * shape.to;
-    let mut output = vec![0.0; shape.batch * shape.size[0] * line];
-    for_each_chunk(
-        &mut output,
-        line,
-        #[inline(always)]
-        |index, output| {
-            if let Some(bias) = bias {
-                for pixel in output.chunks_exact_mut(shape.to) {
-                    pixel.copy_from_slice(bias);
-                }
-            }
-            for (number, panels) in panels.iter().enumerate() {
-                if let Some(input) = shape.line(padded, index, number) {
-                    add_products(output, input, shape.stride * shape.channels, panels);
-                }
-            }
-        },
-    );
-    output
-}
-
 #[derive(Clone, Debug)]
 struct Convolution {
     /// `[batch, h, w, from]`
@@ -156,7 +60,7 @@ impl Convolution {
     /// The gradients of map and weights.
     fn gradients(&self, gradient: &[f32], [wants_input, wants_weight]: [bool; 2]) -> [Vec<f32>; 2] {
         let weights = wants_weight.then(|| self.of_weights(gradient));
-        let inputs = wants_input.then(|| match self.shape.stride {
+        let inputs = wants_input.then(|| match self.shape.steps.stride {
             1 => self.of_input(gradient),
             _ => self.of_strided_input(gradient),
         });
@@ -181,7 +85,7 @@ impl Convolution {
                 let (part, number) = (index / shape.kernel, index % shape.kernel);
                 for index in part * together..lines.min((part + 1) * together) {
                     if let Some(input) = shape.line(&padded, index, number) {
-                        add_outer_products(sums, input, shape.stride * shape.channels, &gradient[index]);
+                        add_outer_products(sums, input, shape.step(), &gradient[index]);
                     }
                 }
             },
@@ -198,6 +102,7 @@ impl Convolution {
             channels,
             to,
             kernel,
+            steps,
             ..
         } = self.shape;
         let weight = self.weight.all();
@@ -209,8 +114,14 @@ impl Convolution {
                 *rotated = weight[index % channels * to + index / channels];
             }
         }
-        let shape = Shape::new([batch, height, width, to], channels, kernel, 1);
-        product(&shape, &shape.pad(gradient), &rotated, None)
+        let [of_height, of_width] = self.shape.size;
+        let around = Steps {
+            stride: 1,
+            padding: kernel - 1 - steps.padding,
+        };
+        let shape = Shape::new([batch, of_height, of_width, to], channels, kernel, around);
+        assert_eq!(shape.size, [height, width], "the map of which this is the gradient");
+        product(&shape, &shape.pad(gradient), &rotated, None, false)
     }
 
     /// Each line of the map gathers from the lines of the output that it is part of.
@@ -220,7 +131,7 @@ impl Convolution {
         // Of each line of the kernel, `[to, kernel * from]`.
         let lines = self.weight.all().chunks_exact(rows * shape.to);
         let transposed: Vec<Panels> = lines.map(|line| Panels::of_transposed(line, shape.to)).collect();
-        let (line, edge) = (shape.width * shape.channels, shape.padding() * shape.channels);
+        let (line, edge) = (shape.width * shape.channels, shape.steps.padding * shape.channels);
         let mut inputs = vec![0.0; shape.batch * shape.height * line];
         for_each_chunk(
             &mut inputs,
@@ -231,18 +142,18 @@ impl Convolution {
                 let mut padded = vec![0.0; shape.padded()];
                 let mut patches = vec![0.0; shape.size[1] * rows];
                 for (number, transposed) in transposed.iter().enumerate() {
-                    let Some(top) = (row + shape.padding()).checked_sub(number) else {
+                    let Some(top) = (row + shape.steps.padding).checked_sub(number) else {
                         continue;
                     };
-                    if top % shape.stride != 0 || top / shape.stride >= shape.size[0] {
+                    if top % shape.steps.stride != 0 || top / shape.steps.stride >= shape.size[0] {
                         continue;
                     }
-                    let index = image * shape.size[0] + top / shape.stride;
+                    let index = image * shape.size[0] + top / shape.steps.stride;
                     let gradient = &gradient[index * shape.size[1] * shape.to..][..shape.size[1] * shape.to];
                     patches.fill(0.0);
                     add_products(&mut patches, gradient, shape.to, transposed);
                     for (place, patch) in patches.chunks_exact(rows).enumerate() {
-                        add(&mut padded[place * shape.stride * shape.channels..], patch);
+                        add(&mut padded[place * shape.step()..], patch);
                     }
                 }
                 inputs.copy_from_slice(&padded[edge..edge + line]);

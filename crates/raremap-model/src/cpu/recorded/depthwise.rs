@@ -2,10 +2,10 @@
 
 use burn::tensor::Tensor;
 
-use super::{Operation, Values, add, parts_of, record, sum_of_parts};
+use super::{Operation, parts_of, record, sum_of_parts};
 use crate::cpu::depthwise::{TAPS, by_tap, convolve_line, line_of};
 use crate::cpu::elementary::{gelu, gelu_backward};
-use crate::cpu::{for_each_chunk, for_each_pair};
+use crate::cpu::{Values, add, for_each_chunk, for_each_pair};
 
 /// Lines of a part, and channels whose sums stay in registers.
 const LINES: usize = 16;

@@ -2,8 +2,8 @@
 
 use burn::tensor::{Distribution, Tensor};
 
-use super::{Operation, map_of, parts_of, record};
-use crate::cpu::{floats, for_each_chunk};
+use super::{Operation, parts_of, record};
+use crate::cpu::{floats, for_each_chunk, map_of};
 
 /// Numbers of a part.
 const PART: usize = 1 << 14;

@@ -2,8 +2,8 @@
 
 use burn::tensor::Tensor;
 
-use super::{Operation, ROWS, Values, parts_of, record, sum, sum_of_parts};
-use crate::cpu::for_each_pair;
+use super::{Operation, ROWS, parts_of, record, sum, sum_of_parts};
+use crate::cpu::{Values, for_each_pair};
 
 /// Layer norm over the last axis (arXiv:1607.06450).
 ///

@@ -2,34 +2,23 @@
 
 use burn::tensor::Tensor;
 
-use super::{Operation, Values, parts_of, record, sum_of_parts, sum_of_rows};
-use crate::cpu::panels::{Panels, add_outer_products, set_products};
-use crate::cpu::{for_each_chunk, map_each};
+use super::{Operation, parts_of, record, sum_of_parts, sum_of_rows};
+use crate::cpu::linear::{panels, product};
+use crate::cpu::panels::{Panels, add_outer_products};
+use crate::cpu::{Values, for_each_chunk, map_each};
 
-/// Rows that are multiplied at a time, so that they stay in the cache.
-const ROWS: usize = 32;
 /// Rows of a part, over which the gradients of weights are summed: `ROWS_OF_PART`, or a multiple of it where there would be more than `PARTS` parts.
 const ROWS_OF_PART: usize = 256;
 const PARTS: usize = 32;
 
-/// `tokens` times `weight`, plus `bias`.
-///
-/// # Shapes
-/// - `tokens`: `[batch, n, from]`
-/// - `weight`: `[from, to]`
-/// - `bias`: `[to]`
-/// - output: `[batch, n, to]`
-pub(crate) fn linear(tokens: Tensor<3>, weight: Tensor<2>, bias: Option<Tensor<1>>) -> Tensor<3> {
-    let [batch, count, from] = tokens.dims();
-    let [rows, to] = weight.dims();
-    assert_eq!(rows, from, "the weights are not those of the tokens");
+/// As [`crate::cpu::linear`].
+pub(in crate::cpu) fn linear(tokens: Tensor<3>, weight: Tensor<2>, bias: Option<Tensor<1>>) -> Tensor<3> {
+    let [batch, count, _] = tokens.dims();
+    let [from, to] = weight.dims();
     let (input, input_node) = parts_of(tokens);
     let (weight, weight_node) = parts_of(weight);
     let bias = bias.map(parts_of);
-    let mut panels = Panels::of(weight.all(), to);
-    if let Some((bias, _)) = &bias {
-        panels = panels.with_bias(bias.all());
-    }
+    let panels = panels(&weight, to, bias.as_ref().map(|(bias, _)| bias));
     let output = product(input.all(), &panels, [from, to]);
     let operation = Linear {
         input,
@@ -46,18 +35,6 @@ pub(crate) fn linear(tokens: Tensor<3>, weight: Tensor<2>, bias: Option<Tensor<1
         }
         None => record(operation, [input_node, weight_node], [inputs, weights], output, shape),
     }
-}
-
-/// `[n, from]` times the matrix of `panels`, `[from, to]`, plus their bias.
-fn product(input: &[f32], panels: &Panels, [from, to]: [usize; 2]) -> Vec<f32> {
-    let mut output = vec![0.0; input.len() / from * to];
-    for_each_chunk(
-        &mut output,
-        ROWS * to,
-        #[inline(always)]
-        |index, output| set_products(output, &input[index * ROWS * from..], from, panels),
-    );
-    output
 }
 
 #[derive(Clone, Debug)]
@@ -106,7 +83,11 @@ impl Linear {
                 }
             },
         );
-        if count == 1 { parts } else { sum_of_parts(&parts, from * to) }
+        if count == 1 {
+            parts
+        } else {
+            sum_of_parts(&parts, from * to)
+        }
     }
 }
 

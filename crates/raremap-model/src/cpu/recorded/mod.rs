@@ -23,31 +23,20 @@ use burn::backend::flex::FlexTensor;
 use burn::backend::{Autodiff, Flex};
 use burn::tensor::{DType, Tensor, TensorData};
 
-use super::{for_each_chunk, map_each};
+use super::{Values, add, for_each_chunk, map_each};
 pub(super) use attention::attention;
 pub(crate) use batch_norm::batch_norm;
-pub(crate) use convolution::convolve;
+pub(super) use convolution::convolve;
 pub(super) use depthwise::depthwise_gelu;
 pub(crate) use dropout::dropout;
 pub(crate) use layer_norm::layer_norm;
-pub(crate) use linear::linear;
-pub(crate) use scale::scale;
-pub(crate) use upsample::upsample_bilinear;
+pub(super) use linear::linear;
+pub(super) use scale::scale;
+pub(super) use upsample::upsample_bilinear;
 
 /// Rows of a part whose sums are taken first, and sums that are taken at a time.
 const ROWS: usize = 512;
 const SUMS: usize = 4096;
-
-/// The numbers of a tensor, shared with it.
-#[derive(Clone, Debug)]
-struct Values(FlexTensor);
-
-impl Values {
-    /// All numbers. To be called once: each call looks at the whole layout.
-    fn all(&self) -> &[f32] {
-        self.0.as_slice().expect("they were made contiguous")
-    }
-}
 
 /// A tensor's numbers, and its place in burn's graph.
 ///
@@ -58,7 +47,7 @@ fn parts_of<const D: usize>(tensor: Tensor<D>) -> (Values, NodeGuard) {
     // A tensor of which nothing is recorded is a constant.
     let tensor = tensor.autodiff().try_into_primitive::<Autodiff<Flex>>();
     let (values, node) = tensor.expect("weights and maps are on the CPU").into_parts();
-    (Values(values.to_contiguous()), node)
+    (Values::of_primitive(values), node)
 }
 
 /// What an operation of `N` tensors keeps for its backward pass.
@@ -91,7 +80,7 @@ impl<O: Operation<N>, const N: usize> Backward<Flex, N> for Step<O> {
     type State = (O, [Vec<usize>; N]);
 
     fn backward(self, ops: Ops<Self::State, N>, gradients: &mut Gradients, _: &mut Checkpointer) {
-        let gradient = Values(gradients.consume::<Flex>(&ops.node).to_contiguous());
+        let gradient = Values::of_primitive(gradients.consume::<Flex>(&ops.node));
         let (operation, shapes) = ops.state;
         let wanted = ops.parents.each_ref().map(Option::is_some);
         let found = operation.backward(gradient.all(), wanted);
@@ -101,11 +90,6 @@ impl<O: Operation<N>, const N: usize> Backward<Flex, N> for Step<O> {
             }
         }
     }
-}
-
-/// `[batch, h, w, channels]` as `[batch, channels, h, w]`, without moving a number.
-fn map_of(nhwc: Tensor<4>) -> Tensor<4> {
-    nhwc.permute([0, 3, 1, 2])
 }
 
 /// The sums of parts, `[parts, len]`, in order.
@@ -147,14 +131,6 @@ fn sum_over_rows(rows: &[f32], len: usize, add: impl Fn(&mut [f32], &[f32]) + Sy
     sum_of_parts(&parts.concat(), len)
 }
 
-/// Adds `values` to `sums`.
-#[inline(always)]
-fn add(sums: &mut [f32], values: &[f32]) {
-    for (sum, value) in sums.iter_mut().zip(values) {
-        *sum += value;
-    }
-}
-
 /// Adds `factor` times `values` to `sums`.
 #[inline(always)]
 fn add_scaled(sums: &mut [f32], factor: f32, values: &[f32]) {
@@ -187,6 +163,7 @@ mod tests {
     use burn::tensor::{Device, Distribution, Tensor, Tolerance};
 
     use super::super::attention::Heads;
+    use super::super::{Steps, computes_with};
     use crate::embed::{map_from_tokens, tokens_from_map};
 
     fn device(seed: u64) -> Device {
@@ -259,12 +236,12 @@ mod tests {
         {
             let device = device(seed as u64);
             let shapes = [[1, batch, count, from], [1, 1, from, to], [1, 1, 1, to]];
-            let inputs = shapes.map(|shape| random(shape, &device));
-            let [tokens, weight, bias] = &inputs;
             for with_bias in [true, false] {
-                let bias = with_bias.then(|| flat::<1>(bias));
-                let ours = super::linear(flat(tokens), flat(weight), bias.clone());
-                let theirs = burn::tensor::module::linear(flat::<3>(tokens), flat(weight), bias);
+                let inputs = shapes.map(|shape| random(shape, &device));
+                let [tokens, weight, bias] = &inputs;
+                let bias = || with_bias.then(|| flat::<1>(bias));
+                let ours = super::linear(flat(tokens), flat(weight), bias());
+                let theirs = burn::tensor::module::linear(flat::<3>(tokens), flat(weight), bias());
                 assert_same(ours, theirs, if with_bias { &inputs } else { &inputs[..2] });
             }
         }
@@ -353,17 +330,21 @@ mod tests {
 
     #[test]
     fn dense_convolution() {
-        for (seed, (batch, from, to, [height, width], kernel, stride)) in [
-            (2, 3, 5, [8, 12], 7, 4),
-            (1, 4, 8, [7, 5], 3, 2),
-            (3, 6, 4, [4, 9], 3, 1),
-            (2, 5, 7, [3, 4], 1, 1),
-            (1, 2, 3, [2, 1], 7, 4),
-            (1, 2, 3, [4, 4], 1, 2),
-            (2, 24, 30, [9, 11], 3, 1),
-            (1, 30, 55, [6, 10], 3, 2),
-            (1, 55, 24, [5, 7], 1, 1),
-            (5, 4, 6, [70, 3], 3, 1),
+        for (seed, (batch, from, to, [height, width], kernel, [stride, padding])) in [
+            (2, 3, 5, [8, 12], 7, [4, 3]),
+            (1, 4, 8, [7, 5], 3, [2, 1]),
+            (3, 6, 4, [4, 9], 3, [1, 1]),
+            (2, 5, 7, [3, 4], 1, [1, 0]),
+            (1, 2, 3, [2, 1], 7, [4, 3]),
+            (1, 2, 3, [4, 4], 1, [2, 0]),
+            (2, 24, 30, [9, 11], 3, [1, 1]),
+            (1, 30, 55, [6, 10], 3, [2, 1]),
+            (1, 55, 24, [5, 7], 1, [1, 0]),
+            (5, 4, 6, [70, 3], 3, [1, 1]),
+            (2, 5, 6, [8, 12], 4, [4, 0]),
+            (1, 6, 5, [7, 9], 2, [2, 0]),
+            (1, 3, 4, [6, 5], 3, [1, 0]),
+            (1, 3, 4, [6, 5], 3, [1, 2]),
         ]
         .into_iter()
         .enumerate()
@@ -372,13 +353,14 @@ mod tests {
             let shapes = [[batch, from, height, width], [to, from, kernel, kernel], [1, 1, 1, to]];
             let inputs = shapes.map(|shape| random(shape, &device));
             let [map, weight, bias] = &inputs;
+            let steps = Steps { stride, padding };
             for with_bias in [true, false] {
                 let inputs = &inputs[..if with_bias { 3 } else { 2 }];
-                let options = ConvOptions::new([stride; 2], [kernel / 2; 2], [1, 1], 1);
+                let options = ConvOptions::new([stride; 2], [padding; 2], [1, 1], 1);
                 // A graph can be run backward once, so each side has its own.
                 let bias = || with_bias.then(|| flat(bias));
                 let theirs = conv2d(map.clone(), weight.clone(), bias(), options);
-                let ours = super::convolve(map.clone(), weight.clone(), bias(), stride);
+                let ours = super::convolve(map.clone(), weight.clone(), bias(), steps);
                 assert_same(ours, theirs, inputs);
             }
         }
@@ -424,7 +406,8 @@ mod tests {
         let options = ConvOptions::new([1, 1], [1, 1], [1, 1], 1);
         // A map that is not recorded at all, and one that needs no gradient.
         for map in [constant.clone(), constant.clone().autodiff()] {
-            let ours = super::convolve(map, weight.clone(), None, 1);
+            assert!(computes_with(&map, &weight));
+            let ours = crate::cpu::convolve(map, weight.clone(), None, Steps { stride: 1, padding: 1 });
             let theirs = conv2d(constant.clone().autodiff(), weight.clone(), None, options.clone());
             assert_same(ours, theirs, std::slice::from_ref(&weight));
         }
@@ -472,10 +455,12 @@ mod tests {
 
     #[test]
     fn factors_of_pixels() {
-        for (seed, [batch, channels, height, width]) in [[1, 1, 1, 1], [2, 24, 9, 7], [3, 9, 12, 11]].into_iter().enumerate()
+        for (seed, [batch, channels, height, width]) in
+            [[1, 1, 1, 1], [2, 24, 9, 7], [3, 9, 12, 11]].into_iter().enumerate()
         {
             let device = device(seed as u64);
-            let inputs = [[batch, channels, height, width], [batch, 1, height, width]].map(|shape| random(shape, &device));
+            let inputs =
+                [[batch, channels, height, width], [batch, 1, height, width]].map(|shape| random(shape, &device));
             let [map, factors] = &inputs;
             let ours = super::scale(map.clone(), factors.clone());
             assert_same(ours, map.clone() * factors.clone(), &inputs);

@@ -2,22 +2,18 @@
 
 use burn::tensor::Tensor;
 
-use super::{Operation, Values, map_of, parts_of, record, sum};
-use crate::cpu::{for_each_chunk, for_each_pair};
+use super::{Operation, parts_of, record, sum};
+use crate::cpu::scale::scaled;
+use crate::cpu::{Values, for_each_pair, map_of};
 
 /// Pixels of a part.
 const PIXELS: usize = 64;
 
-/// Multiplies all channels of a pixel by its factor.
-///
-/// # Shapes
-/// - `map`, output: `[batch, channels, h, w]`
-/// - `factors`: `[batch, 1, h, w]`
-pub(crate) fn scale(map: Tensor<4>, factors: Tensor<4>) -> Tensor<4> {
+/// As [`crate::cpu::scale`].
+pub(in crate::cpu) fn scale(map: Tensor<4>, factors: Tensor<4>) -> Tensor<4> {
     let map = map.permute([0, 2, 3, 1]);
     let shape = map.dims();
     let [batch, height, width, channels] = shape;
-    assert_eq!(factors.dims(), [batch, 1, height, width], "the factors are not those of the map");
     let (input, input_node) = parts_of(map);
     let (factors, factors_node) = parts_of(factors);
     let operation = Scale {
@@ -25,7 +21,7 @@ pub(crate) fn scale(map: Tensor<4>, factors: Tensor<4>) -> Tensor<4> {
         factors,
         channels,
     };
-    let output = operation.apply(operation.input.all());
+    let output = scaled(operation.input.all(), operation.factors.all());
     let shapes = [shape.to_vec(), vec![batch, 1, height, width]];
     map_of(record(operation, [input_node, factors_node], shapes, output, shape))
 }
@@ -36,29 +32,6 @@ struct Scale {
     input: Values,
     factors: Values,
     channels: usize,
-}
-
-impl Scale {
-    /// `values`, of the map's shape, each times the pixel's factor.
-    fn apply(&self, values: &[f32]) -> Vec<f32> {
-        let (factors, channels) = (self.factors.all(), self.channels);
-        let mut output = vec![0.0; values.len()];
-        for_each_chunk(
-            &mut output,
-            PIXELS * channels,
-            #[inline(always)]
-            |part, output| {
-                let pixels = values[part * PIXELS * channels..].chunks_exact(channels);
-                let pixels = pixels.zip(&factors[part * PIXELS..]);
-                for (output, (values, factor)) in output.chunks_exact_mut(channels).zip(pixels) {
-                    for (output, value) in output.iter_mut().zip(values) {
-                        *output = value * factor;
-                    }
-                }
-            },
-        );
-        output
-    }
 }
 
 impl Operation<2> for Scale {

@@ -2,62 +2,23 @@
 
 use burn::tensor::Tensor;
 
-use super::{Operation, add_scaled, map_of, parts_of, record};
-use crate::cpu::for_each_chunk;
-use crate::cpu::upsample::Between;
+use super::{Operation, add_scaled, parts_of, record};
+use crate::cpu::upsample::{Between, Upsampling};
+use crate::cpu::{for_each_chunk, map_of};
 
 /// As [`crate::cpu::upsample_bilinear`].
-pub(crate) fn upsample_bilinear(map: Tensor<4>, size: [usize; 2]) -> Tensor<4> {
+pub(in crate::cpu) fn upsample_bilinear(map: Tensor<4>, size: [usize; 2]) -> Tensor<4> {
     let [batch, channels, height, width] = map.dims();
     let (map, node) = parts_of(map.permute([0, 2, 3, 1]));
-    let input = map.all();
     let operation = Upsampling {
         from: [height, width],
         size,
         channels,
     };
-    let [rows, columns] = operation.between();
-    let line = size[1] * channels;
-    let mut output = vec![0.0; batch * size[0] * line];
-    for_each_chunk(
-        &mut output,
-        line,
-        #[inline(always)]
-        |index, output| {
-            let Between { first, second, share } = rows[index % size[0]];
-            let image = index / size[0] * height;
-            let of = |row: usize| &input[(image + row) * width * channels..][..width * channels];
-            let mut between = vec![0.0; width * channels];
-            add_scaled(&mut between, 1.0 - share, of(first));
-            add_scaled(&mut between, share, of(second));
-            for (pixel, &Between { first, second, share }) in output.chunks_exact_mut(channels).zip(&columns) {
-                add_scaled(pixel, 1.0 - share, &between[first * channels..]);
-                add_scaled(pixel, share, &between[second * channels..]);
-            }
-        },
-    );
+    let output = operation.of(map.all());
     let shapes = [vec![batch, height, width, channels]];
-    map_of(record(
-        operation,
-        [node],
-        shapes,
-        output,
-        [batch, size[0], size[1], channels],
-    ))
-}
-
-#[derive(Clone, Debug)]
-struct Upsampling {
-    from: [usize; 2],
-    size: [usize; 2],
-    channels: usize,
-}
-
-impl Upsampling {
-    /// Of rows and of columns.
-    fn between(&self) -> [Vec<Between>; 2] {
-        [0, 1].map(|axis| Between::of(self.from[axis], self.size[axis]))
-    }
+    let shape = [batch, size[0], size[1], channels];
+    map_of(record(operation, [node], shapes, output, shape))
 }
 
 impl Operation<1> for Upsampling {
