@@ -79,9 +79,11 @@ impl Panels {
                 (range, vectors * lanes, panel)
             })
             .collect();
-        panels
-            .into_par_iter()
-            .for_each(|(range, width, panel)| act(range, width, panel));
+        #[cfg(not(target_arch = "wasm32"))]
+        let panels = panels.into_par_iter();
+        #[cfg(target_arch = "wasm32")]
+        let panels = panels.into_iter();
+        panels.for_each(|(range, width, panel)| act(range, width, panel));
     }
 
     /// The matrix with `bias`, `[columns]`, for [`set_products`].
