@@ -123,7 +123,7 @@ impl FoldedSegformer {
     /// - output: logits with a cell per [`SegformerConfig::cell_px`](crate::SegformerConfig::cell_px) pixels
     pub fn forward(&self, input: Tensor<4>) -> DualLogits {
         if cpu::takes(&input) {
-            return cpu::on_all_cores(|| self.compute(input));
+            return cpu::in_the_pool(|| self.compute(input));
         }
         self.compute(input)
     }

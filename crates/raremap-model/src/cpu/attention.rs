@@ -1,9 +1,9 @@
 //! Attention in windows, without a matrix of scores: each group of queries is done with before the next one.
 
-use burn::tensor::{Tensor, TensorData};
+use burn::tensor::Tensor;
 
 use super::elementary::exp;
-use super::{add_products, floats, for_each_chunk};
+use super::{Values, for_each_chunk, tensor_of};
 
 /// Queries, and keys or channels, that are computed at a time: their sums stay in vector registers.
 const QUERIES: usize = 4;
@@ -27,7 +27,8 @@ pub(super) fn attention(query: Tensor<3>, key: Tensor<3>, value: Tensor<3>, head
     let (shape, device) = (query.dims(), query.device());
     let ([batch, _, dim], [height, width]) = (shape, heads.grid);
     let keys = [height / heads.ratio, width / heads.ratio];
-    let (query, key, value) = (floats(query), floats(key), floats(value));
+    let [query, key, value] = [query, key, value].map(Values::of);
+    let [query, key, value] = [&query, &key, &value].map(Values::all);
     let windows = |edge: usize| {
         (0..edge)
             .step_by(heads.window)
@@ -62,7 +63,7 @@ pub(super) fn attention(query: Tensor<3>, key: Tensor<3>, value: Tensor<3>, head
             }
         },
     );
-    Tensor::from_data(TensorData::new(output, shape), &device)
+    tensor_of(output, shape, &device)
 }
 
 /// The keys and values of a window.
@@ -178,6 +179,20 @@ fn softmax(scores: &mut [[f32; QUERIES]]) -> [f32; QUERIES] {
         }
     }
     sums
+}
+
+/// Adds the product of each factor with all values to the factor's sums.
+#[inline(always)]
+fn add_products<const FACTORS: usize, const VALUES: usize>(
+    sums: &mut [[f32; VALUES]; FACTORS],
+    factors: &[f32; FACTORS],
+    values: &[f32; VALUES],
+) {
+    for factor in 0..FACTORS {
+        for value in 0..VALUES {
+            sums[factor][value] += factors[factor] * values[value];
+        }
+    }
 }
 
 #[cfg(test)]

@@ -1,11 +1,11 @@
-//! Dense convolution of maps whose channels lie together, without the matrix of patches: it is as many times as large as the map as a kernel has taps.
+//! Dense convolution of maps whose channels lie together, without the matrix of patches, which has a copy of the map for each tap of the kernel.
 
 use std::borrow::Cow;
 
 use burn::tensor::Tensor;
 
 use super::panels::{Panels, add_products};
-use super::{Values, for_each_chunk, map_of, tensor_of};
+use super::{Values, for_each_chunk, map_of, nhwc_of, tensor_of};
 
 /// How a kernel moves over a map.
 #[derive(Clone, Copy, Debug)]
@@ -34,7 +34,7 @@ impl Shape {
     /// Of a map, `[batch, from, h, w]`, and weights, `[to, from, kernel, kernel]`.
     ///
     /// # Panics
-    /// If the channels are not the same.
+    /// If the channels are not the same, or if the kernel is larger than the map with its padding.
     pub(super) fn of(map: &Tensor<4>, weight: &Tensor<4>, steps: Steps) -> Self {
         let [batch, channels, height, width] = map.dims();
         let [to, from, kernel, _] = weight.dims();
@@ -43,7 +43,10 @@ impl Shape {
     }
 
     pub(super) fn new([batch, height, width, channels]: [usize; 4], to: usize, kernel: usize, steps: Steps) -> Self {
-        let size = [height, width].map(|edge| (edge + 2 * steps.padding - kernel) / steps.stride + 1);
+        let size = [height, width].map(|edge| {
+            let room = (edge + 2 * steps.padding).checked_sub(kernel);
+            room.expect("the kernel is larger than the map") / steps.stride + 1
+        });
         Self {
             batch,
             height,
@@ -110,10 +113,7 @@ pub(super) fn convolve(
 ) -> Tensor<4> {
     let shape = Shape::of(&map, &weight, steps);
     let device = map.device();
-    let (input, weight) = (
-        Values::of(map.permute([0, 2, 3, 1])),
-        Values::of(weight.permute(IN_LINES)),
-    );
+    let (input, weight) = (Values::of(nhwc_of(map)), Values::of(weight.permute(IN_LINES)));
     let bias = bias.map(Values::of);
     let output = product(
         &shape,

@@ -2,12 +2,12 @@
 
 use std::ops::Range;
 
-use burn::tensor::{Tensor, TensorData};
+use burn::tensor::Tensor;
 use pulp::{Simd, WithSimd};
 
 use super::elementary::gelu;
 use super::panels::{dispatch, multiply_add};
-use super::{floats, for_each_chunk};
+use super::{Values, for_each_chunk, tensor_of};
 
 /// Taps of a 3 x 3 kernel.
 pub(super) const TAPS: usize = 9;
@@ -21,9 +21,9 @@ pub(super) fn depthwise_gelu(
 ) -> Tensor<3> {
     let (shape, device) = (tokens.dims(), tokens.device());
     let [.., channels] = shape;
-    let input = floats(tokens);
-    let weight = by_tap(&floats(weight), channels);
-    let bias = floats(bias);
+    let (input, weight, bias) = (Values::of(tokens), Values::of(weight), Values::of(bias));
+    let (input, bias) = (input.all(), bias.all());
+    let weight = by_tap(weight.all(), channels);
     let mut output = vec![0.0; input.len()];
     let line = width * channels;
     // Lines do not depend on each other.
@@ -32,11 +32,11 @@ pub(super) fn depthwise_gelu(
         line,
         #[inline(always)]
         |index, output| {
-            convolve_line(output, line_of(&input, index, line, height), &weight, Some(&bias));
+            convolve_line(output, line_of(input, index, line, height), &weight, Some(bias));
             gelu(output);
         },
     );
-    Tensor::from_data(TensorData::new(output, shape), &device)
+    tensor_of(output, shape, &device)
 }
 
 /// The lines above, at and below line `index` of images of `height` lines with `line` numbers each; there is none beyond an image.

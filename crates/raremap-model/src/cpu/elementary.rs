@@ -1,4 +1,4 @@
-//! Functions of many numbers at a time, without branches, so that the compiler can turn their loops into vector instructions.
+//! Functions of many numbers at a time, in vectors.
 
 use std::f32::consts::{FRAC_1_SQRT_2, LOG2_E};
 

@@ -62,7 +62,7 @@ pub(crate) fn computes<const D: usize>(tensor: &Tensor<D>) -> bool {
     takes(tensor)
 }
 
-/// Whether they can take a map and its weights. One of them may be a constant of which nothing is recorded.
+/// Whether the same kernels can take a map and its weights. One of the two may be a constant of which nothing is recorded.
 pub(crate) fn computes_with<const M: usize, const W: usize>(map: &Tensor<M>, weight: &Tensor<W>) -> bool {
     computes(map) && computes(weight)
 }
@@ -88,6 +88,11 @@ fn is_float_on_cpu<const D: usize>(tensor: &Tensor<D>) -> bool {
 /// If the shapes do not agree, or if the tensors are not those of [`computes`].
 pub(crate) fn attention(query: Tensor<3>, key: Tensor<3>, value: Tensor<3>, heads: Heads) -> Tensor<3> {
     let ([batch, _, dim], [height, width]) = (query.dims(), heads.grid);
+    assert_eq!(
+        [height % heads.ratio, width % heads.ratio],
+        [0; 2],
+        "each key is that of whole patches of the grid"
+    );
     let keys = (height / heads.ratio) * (width / heads.ratio);
     assert_eq!(
         query.dims(),
@@ -97,7 +102,7 @@ pub(crate) fn attention(query: Tensor<3>, key: Tensor<3>, value: Tensor<3>, head
     assert_eq!(key.dims(), [batch, keys, dim], "the keys are not those of the grid");
     assert_eq!(value.dims(), key.dims(), "there are as many values as keys");
     #[cfg(feature = "training")]
-    if records(&query) {
+    if records_one(&query, &key) || records(&value) {
         return recorded::attention(query, key, value, heads);
     }
     attention::attention(query, key, value, heads)
@@ -122,7 +127,7 @@ pub(crate) fn depthwise_gelu(tokens: Tensor<3>, grid: [usize; 2], weight: Tensor
     );
     assert_eq!(bias.dims(), [channels], "the biases are not those of the channels");
     #[cfg(feature = "training")]
-    if records(&tokens) {
+    if records_one(&tokens, &weight) {
         return recorded::depthwise_gelu(tokens, grid, weight, bias);
     }
     depthwise::depthwise_gelu(tokens, grid, weight, bias)
@@ -139,11 +144,18 @@ pub(crate) fn depthwise_gelu(tokens: Tensor<3>, grid: [usize; 2], weight: Tensor
 /// # Panics
 /// If the shapes do not agree, or if the tensors are not those of [`computes_with`].
 pub(crate) fn convolve(map: Tensor<4>, weight: Tensor<4>, bias: Option<Tensor<1>>, steps: Steps) -> Tensor<4> {
+    check_bias(bias.as_ref(), weight.dims()[0]);
     #[cfg(feature = "training")]
     if records_one(&map, &weight) {
         return recorded::convolve(map, weight, bias, steps);
     }
     convolution::convolve(map, weight, bias, steps, false)
+}
+
+fn check_bias(bias: Option<&Tensor<1>>, channels: usize) {
+    if let Some(bias) = bias {
+        assert_eq!(bias.dims(), [channels], "the biases are not those of the channels");
+    }
 }
 
 /// [`convolve`], then ReLU, of tensors of [`takes`].
@@ -162,11 +174,9 @@ pub(crate) fn convolve_relu(map: Tensor<4>, weight: Tensor<4>, bias: Tensor<1>, 
 /// # Panics
 /// If the shapes do not agree, or if the tensors are not those of [`computes_with`].
 pub(crate) fn linear(tokens: Tensor<3>, weight: Tensor<2>, bias: Option<Tensor<1>>) -> Tensor<3> {
-    assert_eq!(
-        tokens.dims()[2],
-        weight.dims()[0],
-        "the weights are not those of the tokens"
-    );
+    let [from, to] = weight.dims();
+    assert_eq!(tokens.dims()[2], from, "the weights are not those of the tokens");
+    check_bias(bias.as_ref(), to);
     #[cfg(feature = "training")]
     if records_one(&tokens, &weight) {
         return recorded::linear(tokens, weight, bias);
@@ -224,7 +234,7 @@ pub(crate) fn upsampled_sum(maps: Vec<Tensor<4>>, size: [usize; 2], relu: bool) 
     upsample::sum(maps, size, relu)
 }
 
-/// The weights of a dense convolution, in the order in which [`convolve`] reads them, so that no run of a network has to copy them. Their shape stays.
+/// The weights of a dense convolution, in the order in which [`convolve`] reads them, so that no run of a network has to transpose them. Their shape stays.
 pub(crate) fn rearranged<const D: usize>(weight: Tensor<D>) -> Tensor<D> {
     if D != 4 || weight.dims()[1] == 1 || !takes(&weight) {
         return weight;
@@ -275,6 +285,11 @@ fn tensor_of<const D: usize>(values: Vec<f32>, shape: [usize; D], device: &Devic
     Tensor::from_data(TensorData::new(values, shape), device)
 }
 
+/// `[batch, channels, h, w]` as `[batch, h, w, channels]`; no number is moved by this.
+fn nhwc_of(map: Tensor<4>) -> Tensor<4> {
+    map.permute([0, 2, 3, 1])
+}
+
 /// `[batch, h, w, channels]` as `[batch, channels, h, w]`, without moving a number.
 fn map_of(nhwc: Tensor<4>) -> Tensor<4> {
     nhwc.permute([0, 3, 1, 2])
@@ -304,33 +319,23 @@ fn relu(values: &mut [f32]) {
     }
 }
 
-/// Adds the product of each factor with all values to the factor's sums.
-#[inline(always)]
-fn add_products<const FACTORS: usize, const VALUES: usize>(
-    sums: &mut [[f32; VALUES]; FACTORS],
-    factors: &[f32; FACTORS],
-    values: &[f32; VALUES],
-) {
-    for factor in 0..FACTORS {
-        for value in 0..VALUES {
-            sums[factor][value] += factors[factor] * values[value];
-        }
-    }
-}
-
 /// Calls `act` with the number of each chunk of `values`, the last of which may be shorter: on all cores, where there are threads, and with the widest
 /// vector instructions of the processor.
 fn for_each_chunk(values: &mut [f32], length: usize, act: impl Fn(usize, &mut [f32]) + Sync) {
     #[cfg(not(target_arch = "wasm32"))]
     {
         use rayon::prelude::*;
-        let chunks = values.par_chunks_mut(length).enumerate();
-        chunks.for_each(|(index, chunk)| {
+        let act = |(index, chunk): (usize, &mut [f32])| {
             vectorized(
                 #[inline(always)]
                 || act(index, chunk),
             )
-        });
+        };
+        if has_threads() {
+            values.par_chunks_mut(length).enumerate().for_each(act);
+        } else {
+            values.chunks_mut(length).enumerate().for_each(act);
+        }
     }
     #[cfg(target_arch = "wasm32")]
     for (index, chunk) in values.chunks_mut(length).enumerate() {
@@ -348,39 +353,50 @@ fn for_each_pair<T: Send>(
     act: impl Fn(usize, &mut [f32], &mut [T]) + Sync,
 ) {
     use rayon::prelude::*;
-    let pairs = values
-        .par_chunks_mut(length)
-        .zip(others.par_chunks_mut(length_of_others));
-    let pairs = pairs.enumerate();
-    pairs.for_each(|(index, (chunk, other))| {
+    let act = |(index, (chunk, other)): (usize, (&mut [f32], &mut [T]))| {
         vectorized(
             #[inline(always)]
             || act(index, chunk, other),
         )
-    });
+    };
+    if has_threads() {
+        let others = others.par_chunks_mut(length_of_others);
+        values.par_chunks_mut(length).zip(others).enumerate().for_each(act);
+    } else {
+        let others = others.chunks_mut(length_of_others);
+        values.chunks_mut(length).zip(others).enumerate().for_each(act);
+    }
 }
 
 /// The results of `act` for each of `items`, in order.
 #[cfg(feature = "training")]
 fn map_each<T: Sync, R: Send>(items: &[T], act: impl Fn(&T) -> R + Sync) -> Vec<R> {
     use rayon::prelude::*;
-    items
-        .par_iter()
-        .map(|item| {
-            vectorized(
-                #[inline(always)]
-                || act(item),
-            )
-        })
-        .collect()
+    let act = |item: &T| {
+        vectorized(
+            #[inline(always)]
+            || act(item),
+        )
+    };
+    match has_threads() {
+        true => items.par_iter().map(act).collect(),
+        false => items.iter().map(act).collect(),
+    }
 }
 
-/// Calls `act` on one of the threads that share the kernels' work: each kernel would wait for one otherwise. Where there are no threads, just calls it.
-pub(crate) fn on_all_cores<R: Send>(act: impl FnOnce() -> R + Send) -> R {
+/// Calls `act` on a thread of the pool that shares the kernels' work. From another thread, each kernel would hand its work over and wait for it.
+pub(crate) fn in_the_pool<R: Send>(act: impl FnOnce() -> R + Send) -> R {
     #[cfg(not(target_arch = "wasm32"))]
-    return rayon::scope(|_| act());
-    #[cfg(target_arch = "wasm32")]
+    if has_threads() {
+        return rayon::scope(|_| act());
+    }
     act()
+}
+
+/// Whether there is more than one thread to share work. With one, each caller does its own work, so that several callers do not wait for each other.
+#[cfg(not(target_arch = "wasm32"))]
+fn has_threads() -> bool {
+    rayon::current_num_threads() > 1
 }
 
 /// Calls `act`, compiled for the widest vector instructions that the processor has, as far as it is inlined.

@@ -6,8 +6,12 @@ use pulp::{Arch, Scalar256b, Simd, WithSimd};
 #[cfg(not(target_arch = "wasm32"))]
 use rayon::prelude::*;
 
-/// Vectors of a row of a panel, at most. With as many rows as [`rows_at_a_time`] says, the sums leave registers for a row of the panel.
+/// Vectors of a row of a panel, at most. With as many rows as [`rows_at_a_time`] says, the sums leave enough registers free for one row of the panel.
 const VECTORS: usize = 3;
+
+/// Numbers of a matrix from which on its panels are filled on all cores.
+#[cfg(not(target_arch = "wasm32"))]
+const SHARED: usize = 1 << 14;
 
 /// A matrix, `[rows, columns]`, in panels of one to [`VECTORS`] vectors of columns; the last one is filled up with zeros.
 #[derive(Debug)]
@@ -79,11 +83,12 @@ impl Panels {
                 (range, vectors * lanes, panel)
             })
             .collect();
+        let act = |(range, width, panel): (Range<usize>, usize, &mut [f32])| act(range, width, panel);
         #[cfg(not(target_arch = "wasm32"))]
-        let panels = panels.into_par_iter();
-        #[cfg(target_arch = "wasm32")]
-        let panels = panels.into_iter();
-        panels.for_each(|(range, width, panel)| act(range, width, panel));
+        if super::has_threads() && rows * self.columns >= SHARED {
+            return panels.into_par_iter().for_each(act);
+        }
+        panels.into_iter().for_each(act);
     }
 
     /// The matrix with `bias`, `[columns]`, for [`set_products`].
@@ -336,6 +341,7 @@ impl<K: Kernel> WithSimd for Products<'_, K> {
     #[inline(always)]
     fn with_simd<S: Simd>(mut self, simd: S) {
         let panels = self.panels;
+        debug_assert_eq!(panels.lanes, S::F32_LANES, "the panels are of this processor's vectors");
         let mut rest = &panels.values[..];
         for (range, vectors) in panels.columns() {
             let (panel, others) = rest.split_at(panels.rows * vectors * S::F32_LANES);

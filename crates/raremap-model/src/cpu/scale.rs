@@ -2,7 +2,7 @@
 
 use burn::tensor::Tensor;
 
-use super::{Values, for_each_chunk, map_of, tensor_of};
+use super::{Values, for_each_chunk, map_of, nhwc_of, tensor_of};
 
 /// Pixels of a part.
 const PIXELS: usize = 64;
@@ -10,7 +10,7 @@ const PIXELS: usize = 64;
 /// As [`super::scale`], of tensors of which burn records nothing.
 pub(super) fn scale(map: Tensor<4>, factors: Tensor<4>) -> Tensor<4> {
     let device = map.device();
-    let map = map.permute([0, 2, 3, 1]);
+    let map = nhwc_of(map);
     let shape = map.dims();
     let (input, factors) = (Values::of(map), Values::of(factors));
     map_of(tensor_of(scaled(input.all(), factors.all()), shape, &device))

@@ -2,7 +2,7 @@
 
 use burn::tensor::Tensor;
 
-use super::{Values, add, for_each_chunk, map_of, tensor_of};
+use super::{Values, add, for_each_chunk, map_of, nhwc_of, tensor_of};
 
 /// As [`super::upsample_bilinear`], of tensors of which burn records nothing.
 pub(super) fn upsample_bilinear(map: Tensor<4>, size: [usize; 2]) -> Tensor<4> {
@@ -12,9 +12,9 @@ pub(super) fn upsample_bilinear(map: Tensor<4>, size: [usize; 2]) -> Tensor<4> {
         size,
         channels,
     };
-    let input = Values::of(map.permute([0, 2, 3, 1]));
+    let input = Values::of(nhwc_of(map));
     let shape = [batch, size[0], size[1], channels];
-    map_of(tensor_of(upsampling.of(input.all()), shape, &device))
+    map_of(tensor_of(upsampling.upsampled(input.all()), shape, &device))
 }
 
 #[derive(Clone, Debug)]
@@ -31,7 +31,7 @@ impl Upsampling {
     }
 
     /// `[batch, h, w, channels]` of maps with these channels.
-    pub(super) fn of(&self, input: &[f32]) -> Vec<f32> {
+    pub(super) fn upsampled(&self, input: &[f32]) -> Vec<f32> {
         let line = self.size[1] * self.channels;
         let images = input.len() / (self.from[0] * self.from[1] * self.channels);
         let mut output = vec![0.0; images * self.size[0] * line];
@@ -45,7 +45,7 @@ impl Upsampling {
         output
     }
 
-    /// Adds line `index` of all upsampled lines to `output`.
+    /// Adds an upsampled line to `output`; `index` counts the lines of all images.
     #[inline(always)]
     fn add_line(&self, output: &mut [f32], input: &[f32], index: usize, [rows, columns]: &[Vec<Between>; 2]) {
         let &Self {
@@ -82,7 +82,7 @@ pub(super) fn sum(maps: Vec<Tensor<4>>, size: [usize; 2], relu: bool) -> Tensor<
             channels,
         };
         let between = upsampling.between();
-        (upsampling, between, Values::of(map.permute([0, 2, 3, 1])))
+        (upsampling, between, Values::of(nhwc_of(map)))
     });
     let parts: Vec<_> = parts.collect();
     let parts: Vec<_> = parts

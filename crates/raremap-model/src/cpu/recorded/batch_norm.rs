@@ -4,7 +4,7 @@ use burn::nn::BatchNorm;
 use burn::tensor::Tensor;
 
 use super::{Operation, ROWS, parts_of, record, sum_of_parts, sum_of_rows, sum_over_rows};
-use crate::cpu::{Values, for_each_chunk, map_each, map_of};
+use crate::cpu::{Values, for_each_chunk, map_each, map_of, nhwc_of};
 
 /// Batch norm by the batch's own mean and variance (arXiv:1502.03167), which move those of `norm`, and ReLU if it is wanted.
 ///
@@ -12,7 +12,7 @@ use crate::cpu::{Values, for_each_chunk, map_each, map_of};
 /// - `map`, output: `[batch, channels, h, w]`
 pub(crate) fn batch_norm(norm: &BatchNorm, map: Tensor<4>, relu: bool) -> Tensor<4> {
     let [batch, channels, height, width] = map.dims();
-    let (map, input_node) = parts_of(map.permute([0, 2, 3, 1]));
+    let (map, input_node) = parts_of(nhwc_of(map));
     let (gains, gamma_node) = parts_of(norm.gamma.val());
     let (offsets, beta_node) = parts_of(norm.beta.val());
     let input = map.all();

@@ -5,7 +5,7 @@ use burn::tensor::Tensor;
 use super::{Operation, parts_of, record, sum_of_parts, sum_of_rows};
 use crate::cpu::convolution::{IN_LINES, Shape, Steps, product};
 use crate::cpu::panels::{Panels, add_outer_products, add_products};
-use crate::cpu::{Values, add, for_each_chunk, map_each, map_of};
+use crate::cpu::{Values, add, for_each_chunk, map_each, map_of, nhwc_of};
 
 /// Lines of a part, over whose pixels gradients are summed: at least `LINES`, and more where there would be more than `PARTS` parts.
 const LINES: usize = 8;
@@ -14,7 +14,7 @@ const PARTS: usize = 32;
 /// As [`crate::cpu::convolve`].
 pub(in crate::cpu) fn convolve(map: Tensor<4>, weight: Tensor<4>, bias: Option<Tensor<1>>, steps: Steps) -> Tensor<4> {
     let shape = Shape::of(&map, &weight, steps);
-    let (input, input_node) = parts_of(map.permute([0, 2, 3, 1]));
+    let (input, input_node) = parts_of(nhwc_of(map));
     let (weight, weight_node) = parts_of(weight.permute(IN_LINES));
     let bias = bias.map(parts_of);
     let offsets = bias.as_ref().map(|(bias, _)| bias.all());

@@ -136,10 +136,10 @@ fn add_line(found: &mut [f32], gradient: &[f32], rows: [Option<&[f32]>; 3], chan
             let values = &row[(columns.start + tap - 1) * channels..];
             let whole = channels / LANES * LANES;
             for first in (0..whole).step_by(LANES) {
-                add_products::<LANES>(&mut weight[first..], &gradient[first..], &values[first..], channels);
+                add_sums_of_products::<LANES>(&mut weight[first..], &gradient[first..], &values[first..], channels);
             }
             for channel in whole..channels {
-                add_products::<1>(
+                add_sums_of_products::<1>(
                     &mut weight[channel..],
                     &gradient[channel..],
                     &values[channel..],
@@ -152,7 +152,7 @@ fn add_line(found: &mut [f32], gradient: &[f32], rows: [Option<&[f32]>; 3], chan
 
 /// Adds the products of `one` and `other`, summed over rows of `channels` numbers, to the first `N` values of `sums`.
 #[inline(always)]
-fn add_products<const N: usize>(sums: &mut [f32], one: &[f32], other: &[f32], channels: usize) {
+fn add_sums_of_products<const N: usize>(sums: &mut [f32], one: &[f32], other: &[f32], channels: usize) {
     let mut products = [0.0; N];
     for (one, other) in one.chunks(channels).zip(other.chunks(channels)) {
         if let (Some(one), Some(other)) = (one.first_chunk::<N>(), other.first_chunk::<N>()) {

@@ -3,7 +3,7 @@
 use burn::tensor::{Distribution, Tensor};
 
 use super::{Operation, parts_of, record};
-use crate::cpu::{floats, for_each_chunk, map_of};
+use crate::cpu::{floats, for_each_chunk, map_of, nhwc_of};
 
 /// Numbers of a part.
 const PART: usize = 1 << 14;
@@ -16,7 +16,7 @@ const PART: usize = 1 << 14;
 pub(crate) fn dropout(map: Tensor<4>, rate: f64) -> Tensor<4> {
     let seeds = Tensor::<1>::random([2], Distribution::Uniform(0.0, 1.0), &map.device());
     let seeds = floats(seeds.inner());
-    let map = map.permute([0, 2, 3, 1]);
+    let map = nhwc_of(map);
     let shape = map.dims();
     let (input, node) = parts_of(map);
     let operation = Dropout {

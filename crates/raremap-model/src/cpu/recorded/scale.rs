@@ -4,14 +4,14 @@ use burn::tensor::Tensor;
 
 use super::{Operation, parts_of, record, sum};
 use crate::cpu::scale::scaled;
-use crate::cpu::{Values, for_each_pair, map_of};
+use crate::cpu::{Values, for_each_pair, map_of, nhwc_of};
 
 /// Pixels of a part.
 const PIXELS: usize = 64;
 
 /// As [`crate::cpu::scale`].
 pub(in crate::cpu) fn scale(map: Tensor<4>, factors: Tensor<4>) -> Tensor<4> {
-    let map = map.permute([0, 2, 3, 1]);
+    let map = nhwc_of(map);
     let shape = map.dims();
     let [batch, height, width, channels] = shape;
     let (input, input_node) = parts_of(map);

@@ -4,18 +4,18 @@ use burn::tensor::Tensor;
 
 use super::{Operation, add_scaled, parts_of, record};
 use crate::cpu::upsample::{Between, Upsampling};
-use crate::cpu::{for_each_chunk, map_of};
+use crate::cpu::{for_each_chunk, map_of, nhwc_of};
 
 /// As [`crate::cpu::upsample_bilinear`].
 pub(in crate::cpu) fn upsample_bilinear(map: Tensor<4>, size: [usize; 2]) -> Tensor<4> {
     let [batch, channels, height, width] = map.dims();
-    let (map, node) = parts_of(map.permute([0, 2, 3, 1]));
+    let (map, node) = parts_of(nhwc_of(map));
     let operation = Upsampling {
         from: [height, width],
         size,
         channels,
     };
-    let output = operation.of(map.all());
+    let output = operation.upsampled(map.all());
     let shapes = [vec![batch, height, width, channels]];
     let shape = [batch, size[0], size[1], channels];
     map_of(record(operation, [node], shapes, output, shape))
