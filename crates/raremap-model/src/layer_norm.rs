@@ -5,11 +5,9 @@ use burn::nn::Initializer;
 use burn::tensor::module::layer_norm;
 use burn::tensor::{DType, Device, Tensor};
 
-#[cfg(feature = "training")]
 use crate::cpu;
 
-/// Layer norm over the channels of tokens (arXiv:1607.06450). It has the parameters of burn's `LayerNorm`; in training on the CPU it uses a backward pass of
-/// our own.
+/// Layer norm over the channels of tokens (arXiv:1607.06450). It has the parameters of burn's `LayerNorm`; on the CPU it uses a kernel of our own.
 #[derive(Module, Debug)]
 pub struct LayerNorm {
     /// Gain of each channel.
@@ -34,8 +32,7 @@ impl LayerNorm {
     /// - `tokens`, output: `[batch, n, channels]`
     pub fn forward(&self, tokens: Tensor<3>) -> Tensor<3> {
         let (gamma, beta) = (self.gamma.val(), self.beta.val());
-        #[cfg(feature = "training")]
-        if cpu::records(&tokens) {
+        if cpu::computes_with(&tokens, &gamma) {
             return cpu::layer_norm(tokens, gamma, beta, self.epsilon);
         }
         // The sum of squares may be too large for 16 bits.

@@ -2,12 +2,12 @@
 
 use burn::tensor::Tensor;
 
-use super::elementary::exp;
+use super::elementary::exponentials;
+use super::panels::{Panels, set_products};
 use super::{Values, for_each_chunk, tensor_of};
 
-/// Queries, and keys or channels, that are computed at a time: their sums stay in vector registers.
-const QUERIES: usize = 4;
-const LANES: usize = 8;
+/// Queries that are computed at a time, so that their scores stay in the cache.
+const QUERIES: usize = 16;
 
 /// How attention divides tokens and their channels.
 #[derive(Debug, Clone, Copy)]
@@ -66,36 +66,30 @@ pub(super) fn attention(query: Tensor<3>, key: Tensor<3>, value: Tensor<3>, head
     tensor_of(output, shape, &device)
 }
 
-/// The keys and values of a window.
+/// The keys and values of a window, by head.
 struct Context {
-    /// `[heads, head_dim, keys]`, where `keys` is filled up to whole [`LANES`] with zeros.
-    keys: Vec<f32>,
-    /// `[heads, keys, head_dim]`, where `head_dim` is filled up to whole [`LANES`] with zeros.
-    values: Vec<f32>,
+    /// `[head_dim, keys]`, times the scale of the scores.
+    keys: Vec<Panels>,
+    /// `[keys, head_dim]`
+    values: Vec<Panels>,
     count: usize,
-    heads: usize,
     head_dim: usize,
 }
 
 impl Context {
     fn of(key: &[f32], value: &[f32], places: &[usize], dim: usize, heads: usize) -> Self {
-        let (count, head_dim) = (places.len(), dim / heads);
-        let (long, wide) = (count.next_multiple_of(LANES), head_dim.next_multiple_of(LANES));
-        let (mut keys, mut values) = (vec![0.0; heads * head_dim * long], vec![0.0; heads * count * wide]);
-        for (index, place) in places.iter().enumerate() {
-            let token = place * dim..(place + 1) * dim;
-            for (channel, &key) in key[token.clone()].iter().enumerate() {
-                keys[channel * long + index] = key;
-            }
-            for (head, value) in value[token].chunks_exact(head_dim).enumerate() {
-                values[(head * count + index) * wide..][..head_dim].copy_from_slice(value);
-            }
-        }
+        let head_dim = dim / heads;
+        let scale = (head_dim as f32).powf(-0.5);
+        let gather = |tokens: &[f32], head: usize, scale: f32| -> Vec<f32> {
+            let of = |place: &usize| &tokens[place * dim + head * head_dim..][..head_dim];
+            places.iter().flat_map(of).map(|value| value * scale).collect()
+        };
+        let keys = (0..heads).map(|head| Panels::of_transposed(&gather(key, head, scale), head_dim));
+        let values = (0..heads).map(|head| Panels::of(&gather(value, head, 1.0), head_dim));
         Self {
-            keys,
-            values,
-            count,
-            heads,
+            keys: keys.collect(),
+            values: values.collect(),
+            count: places.len(),
             head_dim,
         }
     }
@@ -103,94 +97,28 @@ impl Context {
     /// Attention of consecutive tokens, `[tokens, dim]`.
     #[inline(always)]
     fn attend(&self, query: &[f32], output: &mut [f32]) {
-        let dim = self.heads * self.head_dim;
-        let (long, wide) = (
-            self.count.next_multiple_of(LANES),
-            self.head_dim.next_multiple_of(LANES),
-        );
-        let scale = (self.head_dim as f32).powf(-0.5);
-        // Of a group of queries: `[head_dim, QUERIES]` and `[keys, QUERIES]`.
-        let mut queries = vec![[0.0; QUERIES]; self.head_dim];
-        let mut shares = vec![[0.0; QUERIES]; long];
+        let (count, head_dim) = (self.count, self.head_dim);
+        let dim = self.keys.len() * head_dim;
+        // Of a group of queries: `[QUERIES, keys]` and `[QUERIES, head_dim]`.
+        let (mut scores, mut mixed) = (vec![0.0; QUERIES * count], vec![0.0; QUERIES * head_dim]);
         for (query, output) in query.chunks(QUERIES * dim).zip(output.chunks_mut(QUERIES * dim)) {
             let tokens = query.len() / dim;
-            for head in 0..self.heads {
-                for token in 0..tokens {
-                    let query = &query[token * dim + head * self.head_dim..][..self.head_dim];
-                    for channel in 0..self.head_dim {
-                        queries[channel][token] = query[channel] * scale;
-                    }
+            let (scores, mixed) = (&mut scores[..tokens * count], &mut mixed[..tokens * head_dim]);
+            for (head, (keys, values)) in self.keys.iter().zip(&self.values).enumerate() {
+                let first = head * head_dim;
+                set_products(scores, &query[first..], dim, keys);
+                let mut sums = [0.0; QUERIES];
+                for (scores, sum) in scores.chunks_exact_mut(count).zip(&mut sums) {
+                    *sum = exponentials(scores);
                 }
-                let keys = &self.keys[head * self.head_dim * long..][..self.head_dim * long];
-                for first in (0..long).step_by(LANES) {
-                    let sums = products(&queries, keys, first, long);
-                    for lane in 0..LANES {
-                        for query in 0..QUERIES {
-                            shares[first + lane][query] = sums[query][lane];
-                        }
-                    }
-                }
-                let sums = softmax(&mut shares[..self.count]);
-                let values = &self.values[head * self.count * wide..][..self.count * wide];
-                for first in (0..self.head_dim).step_by(LANES) {
-                    let mixed = products(&shares[..self.count], values, first, wide);
-                    let lanes = LANES.min(self.head_dim - first);
-                    for token in 0..tokens {
-                        let output = &mut output[token * dim + head * self.head_dim + first..][..lanes];
-                        for lane in 0..lanes {
-                            output[lane] = mixed[token][lane] / sums[token];
-                        }
+                set_products(mixed, scores, count, values);
+                let outputs = output.chunks_exact_mut(dim).zip(mixed.chunks_exact(head_dim));
+                for ((output, mixed), sum) in outputs.zip(sums) {
+                    for (output, mixed) in output[first..][..head_dim].iter_mut().zip(mixed) {
+                        *output = mixed / sum;
                     }
                 }
             }
-        }
-    }
-}
-
-/// `sum_i factors[i] * rows[i]` for the columns of `rows`, `[factors.len(), width]`, from `first` on, for each of the queries.
-#[inline(always)]
-fn products(factors: &[[f32; QUERIES]], rows: &[f32], first: usize, width: usize) -> [[f32; LANES]; QUERIES] {
-    let mut sums = [[0.0; LANES]; QUERIES];
-    for (row, factors) in factors.iter().enumerate() {
-        if let Some(values) = rows[row * width + first..].first_chunk::<LANES>() {
-            add_products(&mut sums, factors, values);
-        }
-    }
-    sums
-}
-
-/// Turns scores into their exponentials, after the largest was subtracted, and returns their sums, for each of the queries.
-#[inline(always)]
-fn softmax(scores: &mut [[f32; QUERIES]]) -> [f32; QUERIES] {
-    let mut largest = [f32::NEG_INFINITY; QUERIES];
-    for score in scores.iter() {
-        for query in 0..QUERIES {
-            largest[query] = largest[query].max(score[query]);
-        }
-    }
-    let mut sums = [0.0; QUERIES];
-    for score in scores {
-        for query in 0..QUERIES {
-            score[query] -= largest[query];
-        }
-        exp(score);
-        for query in 0..QUERIES {
-            sums[query] += score[query];
-        }
-    }
-    sums
-}
-
-/// Adds the product of each factor with all values to the factor's sums.
-#[inline(always)]
-fn add_products<const FACTORS: usize, const VALUES: usize>(
-    sums: &mut [[f32; VALUES]; FACTORS],
-    factors: &[f32; FACTORS],
-    values: &[f32; VALUES],
-) {
-    for factor in 0..FACTORS {
-        for value in 0..VALUES {
-            sums[factor][value] += factors[factor] * values[value];
         }
     }
 }
@@ -283,23 +211,5 @@ mod tests {
             [1.0, 2.0, 3.0, 4.0],
             "each query is nearest to its own key"
         );
-    }
-
-    #[test]
-    fn the_exponential_function_is_within_two_ten_millionths() {
-        for step in 0..=870_000 {
-            let x = -step as f32 / 10_000.0;
-            let mut value = [x];
-            exp(&mut value);
-            let expected = f64::from(x).exp();
-            let error = (f64::from(value[0]) - expected).abs() / expected;
-            assert!(error < 2e-7, "{error} at {x}");
-        }
-        let mut far = [f32::NEG_INFINITY, -1e30];
-        exp(&mut far);
-        assert!(far.iter().all(|&value| value < 1e-37), "{far:?}");
-        let mut none = [f32::NAN];
-        exp(&mut none);
-        assert!(none[0].is_nan());
     }
 }

@@ -6,10 +6,6 @@ use pulp::{Simd, WithSimd};
 
 use super::panels::{dispatch, multiply_add};
 
-/// Numbers that [`exp_values`] computes at a time.
-#[cfg(feature = "training")]
-const LANES: usize = 16;
-
 /// `x P(X <= x)` for a standard normal X (arXiv:1606.08415, section 2).
 #[inline(always)]
 pub(super) fn gelu(values: &mut [f32]) {
@@ -99,20 +95,67 @@ impl WithSimd for GeluBackward<'_> {
 const INVERSE_SQRT_TAU: f32 = 0.398_942_3;
 
 /// [`exp`] of all `values`.
-#[inline(always)]
 #[cfg(feature = "training")]
+#[inline(always)]
 pub(super) fn exp_values(values: &mut [f32]) {
-    let (whole, rest) = values.as_chunks_mut::<LANES>();
-    whole.iter_mut().for_each(exp);
-    for value in rest {
-        exp(std::array::from_mut(value));
+    dispatch(Exponentials { values, less: 0.0 });
+}
+
+/// Turns `values` into their exponentials, after the largest was subtracted, and returns their sum.
+#[inline(always)]
+pub(super) fn exponentials(values: &mut [f32]) -> f32 {
+    let less = dispatch(Largest(values));
+    dispatch(Exponentials { values, less })
+}
+
+struct Largest<'a>(&'a [f32]);
+
+impl WithSimd for Largest<'_> {
+    type Output = f32;
+
+    #[inline(always)]
+    fn with_simd<S: Simd>(self, simd: S) -> f32 {
+        let (whole, rest) = S::as_simd_f32s(self.0);
+        let mut largest = simd.splat_f32s(f32::NEG_INFINITY);
+        for values in whole {
+            largest = simd.max_f32s(largest, *values);
+        }
+        rest.iter().copied().fold(simd.reduce_max_f32s(largest), f32::max)
+    }
+}
+
+/// The exponentials of values that have `less` subtracted, and the exponentials' sum.
+struct Exponentials<'a> {
+    values: &'a mut [f32],
+    less: f32,
+}
+
+impl WithSimd for Exponentials<'_> {
+    type Output = f32;
+
+    #[inline(always)]
+    fn with_simd<S: Simd>(self, simd: S) -> f32 {
+        let less = simd.splat_f32s(self.less);
+        let mut sums = simd.splat_f32s(0.0);
+        let (whole, rest) = S::as_mut_simd_f32s(self.values);
+        for value in whole {
+            *value = exp(simd, simd.sub_f32s(*value, less));
+            sums = simd.add_f32s(sums, *value);
+        }
+        let mut sum = simd.reduce_sum_f32s(sums);
+        if !rest.is_empty() {
+            let values = exp(simd, simd.sub_f32s(simd.partial_load_f32s(rest), less));
+            simd.partial_store_f32s(rest, values);
+            sum += rest.iter().sum::<f32>();
+        }
+        sum
     }
 }
 
 /// The exponential function of numbers up to 0, within 2e-7 of the value, without branches: a power of two by the exponent's bits, times a
 /// polynomial (the Taylor series of degree 7, whose rest is below 1e-8 there).
 #[inline(always)]
-pub(super) fn exp<const N: usize>(values: &mut [f32; N]) {
+fn exp<S: Simd>(simd: S, x: S::f32s) -> S::f32s {
     // ln 2 in two parts: the first has few digits, so that a whole number of them is exact.
     const LN_2: [f32; 2] = [0.693_359_4, -2.121_944_4e-4];
     const TAYLOR: [f32; 8] = [
@@ -125,17 +168,24 @@ pub(super) fn exp<const N: usize>(values: &mut [f32; N]) {
         1.0,
         1.0,
     ];
-    for lane in 0..N {
-        // Below this, the result is no normal float any more, and negligible beside the largest. `max` would replace NaN by a number.
-        let x = if values[lane] < -87.0 { -87.0 } else { values[lane] };
-        let doublings = (x * LOG2_E - 0.5).trunc();
-        let rest = x - doublings * LN_2[0] - doublings * LN_2[1];
-        let mut sum = 0.0;
-        for coefficient in TAYLOR {
-            sum = sum * rest + coefficient;
-        }
-        values[lane] = sum * f32::from_bits(((doublings as i32 + 127) << 23) as u32);
+    // Added to a small number, it leaves the nearest whole one in the last bits.
+    const ROUND: f32 = 12_582_912.0;
+    // Below this, the result is no normal float any more, and negligible beside the largest. A maximum would replace NaN by a number.
+    let least = simd.splat_f32s(-87.0);
+    let x = simd.select_f32s(simd.less_than_f32s(x, least), least, x);
+    let round = simd.splat_f32s(ROUND);
+    let shifted = simd.add_f32s(simd.mul_f32s(x, simd.splat_f32s(LOG2_E)), round);
+    let doublings = simd.sub_f32s(shifted, round);
+    let rest = simd.sub_f32s(x, simd.mul_f32s(doublings, simd.splat_f32s(LN_2[0])));
+    let rest = simd.sub_f32s(rest, simd.mul_f32s(doublings, simd.splat_f32s(LN_2[1])));
+    let mut sum = simd.splat_f32s(0.0);
+    for coefficient in TAYLOR {
+        sum = multiply_add(simd, sum, rest, simd.splat_f32s(coefficient));
     }
+    // The last bits of `shifted` become the exponent of a power of two; the others are shifted out.
+    let exponent = simd.wrapping_dyn_shl_u32s(simd.transmute_u32s_f32s(shifted), simd.splat_u32s(23));
+    let power = simd.add_u32s(exponent, simd.splat_u32s(1f32.to_bits()));
+    simd.mul_f32s(sum, simd.transmute_f32s_u32s(power))
 }
 
 /// The error function within 4e-7, without branches: a rational function of odd degree 13 over even degree 8, fitted to -4..4, beyond which a
@@ -218,5 +268,39 @@ mod tests {
         let fraction = (1..120).rev().fold(size, |below, n| size + f64::from(n) / 2.0 / below);
         let rest = (-size * size).exp() / fraction * std::f64::consts::FRAC_2_SQRT_PI / 2.0;
         (1.0 - rest).copysign(x)
+    }
+
+    #[test]
+    fn the_exponential_function_is_within_two_ten_millionths() {
+        let exp = |values: &mut [f32]| dispatch(Exponentials { values, less: 0.0 });
+        for step in 0..=870_000 {
+            let x = -step as f32 / 10_000.0;
+            let mut value = [x];
+            exp(&mut value);
+            let expected = f64::from(x).exp();
+            let error = (f64::from(value[0]) - expected).abs() / expected;
+            assert!(error < 2e-7, "{error} at {x}");
+        }
+        let mut far = [f32::NEG_INFINITY, -1e30];
+        exp(&mut far);
+        assert!(far.iter().all(|&value| value < 1e-37), "{far:?}");
+        let mut none = [f32::NAN];
+        exp(&mut none);
+        assert!(none[0].is_nan());
+    }
+
+    #[test]
+    fn exponentials_have_the_largest_subtracted_and_a_sum() {
+        for count in [1, 3, 8, 17, 40] {
+            let value = |index: usize| 300.0 + (index * 7 % 11) as f32;
+            let mut values: Vec<f32> = (0..count).map(value).collect();
+            let largest = values.iter().copied().fold(0.0, f32::max);
+            let sum = exponentials(&mut values);
+            let expected: Vec<f32> = (0..count).map(|index| (value(index) - largest).exp()).collect();
+            assert!((sum - expected.iter().sum::<f32>()).abs() < 1e-5 * sum);
+            for (value, expected) in values.iter().zip(expected) {
+                assert!((value - expected).abs() < 1e-6, "{value} for {expected}");
+            }
+        }
     }
 }

@@ -13,6 +13,7 @@ mod attention;
 mod convolution;
 mod depthwise;
 mod elementary;
+mod layer_norm;
 mod linear;
 mod panels;
 #[cfg(feature = "training")]
@@ -28,7 +29,7 @@ use burn::tensor::{DType, Device, Tensor, TensorData};
 pub(crate) use attention::Heads;
 pub(crate) use convolution::Steps;
 #[cfg(feature = "training")]
-pub(crate) use recorded::{batch_norm, dropout, layer_norm};
+pub(crate) use recorded::{batch_norm, dropout};
 
 #[cfg(all(test, feature = "training"))]
 thread_local! {
@@ -184,6 +185,22 @@ pub(crate) fn linear(tokens: Tensor<3>, weight: Tensor<2>, bias: Option<Tensor<1
     linear::linear(tokens, weight, bias)
 }
 
+/// Layer norm over the channels of tokens.
+///
+/// # Shapes
+/// - `tokens`, output: `[batch, n, channels]`
+/// - `gamma`, `beta`: `[channels]`
+///
+/// # Panics
+/// If the tensors are not those of [`computes_with`].
+pub(crate) fn layer_norm(tokens: Tensor<3>, gamma: Tensor<1>, beta: Tensor<1>, epsilon: f64) -> Tensor<3> {
+    #[cfg(feature = "training")]
+    if records_one(&tokens, &gamma) {
+        return recorded::layer_norm(tokens, gamma, beta, epsilon);
+    }
+    layer_norm::layer_norm(tokens, gamma, beta, epsilon)
+}
+
 /// Multiplies all channels of a pixel by its factor.
 ///
 /// # Shapes
@@ -310,6 +327,21 @@ fn add(sums: &mut [f32], values: &[f32]) {
     }
 }
 
+/// The sum of `term` over the indices below `len`, in an order that the compiler can turn into vector instructions.
+#[inline(always)]
+fn sum(len: usize, term: impl Fn(usize) -> f32) -> f32 {
+    const LANES: usize = 8;
+    let mut sums = [0.0; LANES];
+    let whole = len / LANES * LANES;
+    for first in (0..whole).step_by(LANES) {
+        for lane in 0..LANES {
+            sums[lane] += term(first + lane);
+        }
+    }
+    let rest: f32 = (whole..len).map(term).sum();
+    rest + sums.iter().sum::<f32>()
+}
+
 /// Sets what is below 0 to 0.
 #[inline(always)]
 fn relu(values: &mut [f32]) {
@@ -344,7 +376,6 @@ fn for_each_chunk(values: &mut [f32], length: usize, act: impl Fn(usize, &mut [f
 }
 
 /// As [`for_each_chunk`], with the chunks of `others` that have the same numbers.
-#[cfg(feature = "training")]
 fn for_each_pair<T: Send>(
     values: &mut [f32],
     length: usize,
@@ -352,19 +383,30 @@ fn for_each_pair<T: Send>(
     length_of_others: usize,
     act: impl Fn(usize, &mut [f32], &mut [T]) + Sync,
 ) {
-    use rayon::prelude::*;
-    let act = |(index, (chunk, other)): (usize, (&mut [f32], &mut [T]))| {
-        vectorized(
-            #[inline(always)]
-            || act(index, chunk, other),
-        )
-    };
-    if has_threads() {
-        let others = others.par_chunks_mut(length_of_others);
-        values.par_chunks_mut(length).zip(others).enumerate().for_each(act);
-    } else {
-        let others = others.chunks_mut(length_of_others);
-        values.chunks_mut(length).zip(others).enumerate().for_each(act);
+    #[cfg(not(target_arch = "wasm32"))]
+    {
+        use rayon::prelude::*;
+        let act = |(index, (chunk, other)): (usize, (&mut [f32], &mut [T]))| {
+            vectorized(
+                #[inline(always)]
+                || act(index, chunk, other),
+            )
+        };
+        if has_threads() {
+            let others = others.par_chunks_mut(length_of_others);
+            values.par_chunks_mut(length).zip(others).enumerate().for_each(act);
+        } else {
+            let others = others.chunks_mut(length_of_others);
+            values.chunks_mut(length).zip(others).enumerate().for_each(act);
+        }
+    }
+    #[cfg(target_arch = "wasm32")]
+    for (index, (chunk, other)) in values
+        .chunks_mut(length)
+        .zip(others.chunks_mut(length_of_others))
+        .enumerate()
+    {
+        act(index, chunk, other);
     }
 }
 

@@ -32,7 +32,6 @@ impl Panels {
     }
 
     /// The transposed matrix.
-    #[cfg(feature = "training")]
     pub(super) fn of_transposed(matrix: &[f32], columns: usize) -> Self {
         let rows = matrix.len() / columns;
         let mut panels = Self::zeros([columns, rows], dispatch(Lanes));

@@ -4,10 +4,10 @@ use std::ops::Range;
 
 use burn::tensor::Tensor;
 
-use super::{Operation, add_scaled, parts_of, record, sum};
+use super::{Operation, add_scaled, parts_of, record};
 use crate::cpu::attention::Heads;
 use crate::cpu::elementary::exp_values;
-use crate::cpu::{Values, map_each};
+use crate::cpu::{Values, map_each, sum};
 
 /// As [`crate::cpu::attention`].
 pub(in crate::cpu) fn attention(query: Tensor<3>, key: Tensor<3>, value: Tensor<3>, heads: Heads) -> Tensor<3> {

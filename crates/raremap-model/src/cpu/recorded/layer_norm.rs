@@ -2,8 +2,9 @@
 
 use burn::tensor::Tensor;
 
-use super::{Operation, ROWS, parts_of, record, sum, sum_of_parts};
-use crate::cpu::{Values, for_each_pair};
+use super::{Operation, parts_of, record, sum_of_parts};
+use crate::cpu::layer_norm::{ROWS, normalized};
+use crate::cpu::{Values, for_each_pair, sum};
 
 /// Layer norm over the last axis (arXiv:1607.06450).
 ///
@@ -22,30 +23,7 @@ pub(crate) fn layer_norm(tokens: Tensor<3>, gamma: Tensor<1>, beta: Tensor<1>, e
     let (gains, gamma_node) = parts_of(gamma);
     let (offsets, beta_node) = parts_of(beta);
     let (input, gamma, beta) = (tokens.all(), gains.all(), offsets.all());
-    let mut output = vec![0.0; input.len()];
-    let mut moments = vec![[0.0; 2]; input.len() / channels];
-    for_each_pair(
-        &mut output,
-        ROWS * channels,
-        &mut moments,
-        ROWS,
-        #[inline(always)]
-        |part, output, moments| {
-            let input = &input[part * ROWS * channels..];
-            let rows = output.chunks_exact_mut(channels).zip(input.chunks_exact(channels));
-            for ((output, input), moments) in rows.zip(moments) {
-                let (input, gamma, beta) = (&input[..channels], &gamma[..channels], &beta[..channels]);
-                let output = &mut output[..channels];
-                let mean = sum(channels, |c| input[c]) / channels as f32;
-                let variance = sum(channels, |c| (input[c] - mean) * (input[c] - mean)) / channels as f32;
-                let scale = 1.0 / (variance + epsilon as f32).sqrt();
-                *moments = [mean, scale];
-                for c in 0..channels {
-                    output[c] = (input[c] - mean) * scale * gamma[c] + beta[c];
-                }
-            }
-        },
-    );
+    let (output, moments) = normalized(input, gamma, beta, epsilon);
     let nodes = [input_node, gamma_node, beta_node];
     let shapes = [shape.to_vec(), vec![channels], vec![channels]];
     let operation = LayerNorm {

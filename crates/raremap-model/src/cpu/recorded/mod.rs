@@ -29,7 +29,7 @@ pub(crate) use batch_norm::batch_norm;
 pub(super) use convolution::convolve;
 pub(super) use depthwise::depthwise_gelu;
 pub(crate) use dropout::dropout;
-pub(crate) use layer_norm::layer_norm;
+pub(super) use layer_norm::layer_norm;
 pub(super) use linear::linear;
 pub(super) use scale::scale;
 pub(super) use upsample::upsample_bilinear;
@@ -137,21 +137,6 @@ fn add_scaled(sums: &mut [f32], factor: f32, values: &[f32]) {
     for (sum, value) in sums.iter_mut().zip(values) {
         *sum += factor * value;
     }
-}
-
-/// The sum of `term` over the indices below `len`, in an order that the compiler can turn into vector instructions.
-#[inline(always)]
-fn sum(len: usize, term: impl Fn(usize) -> f32) -> f32 {
-    const LANES: usize = 8;
-    let mut sums = [0.0; LANES];
-    let whole = len / LANES * LANES;
-    for first in (0..whole).step_by(LANES) {
-        for lane in 0..LANES {
-            sums[lane] += term(first + lane);
-        }
-    }
-    let rest: f32 = (whole..len).map(term).sum();
-    rest + sums.iter().sum::<f32>()
 }
 
 #[cfg(test)]

@@ -2,9 +2,9 @@
 
 use burn::tensor::Tensor;
 
-use super::{Operation, parts_of, record, sum};
+use super::{Operation, parts_of, record};
 use crate::cpu::scale::scaled;
-use crate::cpu::{Values, for_each_pair, map_of, nhwc_of};
+use crate::cpu::{Values, for_each_pair, map_of, nhwc_of, sum};
 
 /// Pixels of a part.
 const PIXELS: usize = 64;
