@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Measures a training step of SegFormer-B0 with PyTorch on the CPU, and compares it with training_step.rs, the same step with burn.
+"""Measures a training step of SegFormer-B0 with PyTorch on the CPU, and compares it with training_step.rs, the same step with raremap.
 
 Both have random weights, 3 bands, 7 classes, cross entropy of the logits at the labels' size, backward and AdamW. Ours also has two auxiliary
 channels and the attention block, which PyTorch's lacks and which are a little more work.

@@ -81,3 +81,34 @@ fn floats<const D: usize>(tensor: Tensor<D>) -> Vec<f32> {
     let values = tensor.into_data().try_into_vec();
     values.expect("only tensors of 32-bit floats come here")
 }
+
+#[cfg(test)]
+mod tests {
+    use burn::optim::ModuleOptimizer;
+
+    use super::super::golden::{Net, batch, gradients, values};
+    use super::*;
+
+    #[test]
+    fn steps_are_those_of_burns_rule() {
+        let device = Device::flex().autodiff();
+        let rule = AdamW::new(0.9, 0.99, 0.1);
+        let mut optimizers = [ModuleOptimizer::from(rule.rule.clone()), ModuleOptimizer::from(rule)];
+        let mut nets = [Net::init(&device), Net::init(&device)];
+        for step in 0..6 {
+            nets = std::array::from_fn(|index| {
+                let (_, gradients) = gradients(&nets[index], &batch(step, &device));
+                optimizers[index].step(0.01, nets[index].clone(), gradients)
+            });
+            let [theirs, ours] = nets.each_ref().map(values);
+            for (name, theirs) in theirs {
+                for (theirs, ours) in theirs.iter().zip(&ours[name]) {
+                    assert!(
+                        (theirs - ours).abs() < 1e-6,
+                        "{name} after step {step}: {ours} for {theirs}"
+                    );
+                }
+            }
+        }
+    }
+}

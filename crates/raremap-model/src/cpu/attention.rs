@@ -128,6 +128,7 @@ mod tests {
     use burn::tensor::activation::softmax as burn_softmax;
     use burn::tensor::{Device, Distribution};
 
+    use super::super::floats;
     use super::*;
 
     /// The same by burn's operations, of one window.
