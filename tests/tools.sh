@@ -25,9 +25,13 @@ need_apt() { # COMMAND PACKAGE
     return
   fi
   say "installing $2 (Debian)"
-  DEBIAN_FRONTEND=noninteractive apt-get -o DPkg::Lock::Timeout=600 install -y --no-install-recommends "$2" >/dev/null 2>&1 && return
-  apt-get update >/dev/null && DEBIAN_FRONTEND=noninteractive apt-get -o DPkg::Lock::Timeout=600 install -y --no-install-recommends "$2" >/dev/null
+  # One at a time: apt-get does not wait for another one.
+  (
+    flock 9
+    apt_install "$2" 2>/dev/null || { apt-get update >/dev/null && apt_install "$2"; }
+  ) 9>"${TMPDIR:-/tmp}/raremap-apt.lock"
 }
+apt_install() { DEBIAN_FRONTEND=noninteractive apt-get install -y --no-install-recommends "$1" >/dev/null; }
 
 need_rust() {
   have rustup || { missing rustup "https://rustup.rs (apt-get install rustup on Debian 13)"; return; }

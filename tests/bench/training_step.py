@@ -4,9 +4,9 @@
 Both have random weights, 3 bands, 7 classes, cross entropy of the logits at the labels' size, backward and AdamW. Ours also has two auxiliary
 channels and the attention block, which PyTorch's lacks and which are a little more work.
 
-    cargo build --locked --workspace --example training_step
+    cargo build --release --locked --workspace --example training_step
     PYTHON tests/bench/training_step.py                                  # PyTorch alone: the median as JSON
-    PYTHON tests/bench/training_step.py --against target/debug/examples/training_step --pairs 3
+    PYTHON tests/bench/training_step.py --against target/release/examples/training_step --pairs 3
 
 Alone, seconds are wall time. With --against both run in turn, each as a process of N and one of 2N steps, and a step is an N-th of the
 difference: what starting costs drops out, but its spread does not, so N should be 10 or more. On a machine that does other work CPU

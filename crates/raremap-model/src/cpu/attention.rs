@@ -4,7 +4,7 @@ use burn::tensor::Tensor;
 
 use super::elementary::exponentials;
 use super::panels::{Panels, set_products};
-use super::{Values, for_each_chunk, tensor_of};
+use super::{Values, for_each_chunk, map_each, tensor_of};
 
 /// Queries that are computed at a time, so that their scores stay in the cache.
 const QUERIES: usize = 16;
@@ -35,19 +35,25 @@ pub(super) fn attention(query: Tensor<3>, key: Tensor<3>, value: Tensor<3>, head
             .map(move |first| first..edge.min(first + heads.window))
     };
     let across = windows(width).count();
-    let mut contexts = Vec::with_capacity(batch * windows(height).count() * across);
-    let image = keys[0] * keys[1] * dim;
-    for (key, value) in key.chunks_exact(image).zip(value.chunks_exact(image)) {
+    // The keys of each window, of all images.
+    let mut places = Vec::with_capacity(batch * windows(height).count() * across);
+    for image in 0..batch {
         for rows in windows(height) {
             for columns in windows(width) {
                 let of_keys = |range: &std::ops::Range<usize>| range.start / heads.ratio..range.end / heads.ratio;
-                let places: Vec<usize> = of_keys(&rows)
-                    .flat_map(|row| of_keys(&columns).map(move |column| row * keys[1] + column))
+                let lines = of_keys(&rows).map(|row| (image * keys[0] + row) * keys[1]);
+                let tokens: Vec<usize> = lines
+                    .flat_map(|line| of_keys(&columns).map(move |column| line + column))
                     .collect();
-                contexts.push(Context::of(key, value, &places, dim, heads.count));
+                places.push(tokens);
             }
         }
     }
+    let contexts = map_each(
+        &places,
+        #[inline(always)]
+        |places| Context::of(key, value, places, dim, heads.count),
+    );
     let down = windows(height).count();
     let mut output = vec![0.0; query.len()];
     for_each_chunk(

@@ -152,7 +152,7 @@ impl WithSimd for Exponentials<'_> {
     }
 }
 
-/// The exponential function of numbers up to 0, within 2e-7 of the value, without branches: a power of two by the exponent's bits, times a
+/// The exponential function of numbers from -87 up to 0, within 2e-7 of the value, and below -87 that of -87, without branches: a power of two by the exponent's bits, times a
 /// polynomial (the Taylor series of degree 7, whose rest is below 1e-8 there).
 #[inline(always)]
 fn exp<S: Simd>(simd: S, x: S::f32s) -> S::f32s {
@@ -170,7 +170,7 @@ fn exp<S: Simd>(simd: S, x: S::f32s) -> S::f32s {
     ];
     // Added to a small number, it leaves the nearest whole one in the last bits.
     const ROUND: f32 = 12_582_912.0;
-    // Below this, the result is no normal float any more, and negligible beside the largest. A maximum would replace NaN by a number.
+    // A little below, the result is no normal float any more; it is negligible beside the largest. A maximum would replace NaN by a number.
     let least = simd.splat_f32s(-87.0);
     let x = simd.select_f32s(simd.less_than_f32s(x, least), least, x);
     let round = simd.splat_f32s(ROUND);

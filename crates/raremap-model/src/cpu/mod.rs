@@ -194,6 +194,12 @@ pub(crate) fn linear(tokens: Tensor<3>, weight: Tensor<2>, bias: Option<Tensor<1
 /// # Panics
 /// If the tensors are not those of [`computes_with`].
 pub(crate) fn layer_norm(tokens: Tensor<3>, gamma: Tensor<1>, beta: Tensor<1>, epsilon: f64) -> Tensor<3> {
+    let [.., channels] = tokens.dims();
+    assert_eq!(
+        [gamma.dims(), beta.dims()],
+        [[channels]; 2],
+        "the norm is not that of the channels"
+    );
     #[cfg(feature = "training")]
     if records_one(&tokens, &gamma) {
         return recorded::layer_norm(tokens, gamma, beta, epsilon);
@@ -411,19 +417,23 @@ fn for_each_pair<T: Send>(
 }
 
 /// The results of `act` for each of `items`, in order.
-#[cfg(feature = "training")]
 fn map_each<T: Sync, R: Send>(items: &[T], act: impl Fn(&T) -> R + Sync) -> Vec<R> {
-    use rayon::prelude::*;
-    let act = |item: &T| {
-        vectorized(
-            #[inline(always)]
-            || act(item),
-        )
-    };
-    match has_threads() {
-        true => items.par_iter().map(act).collect(),
-        false => items.iter().map(act).collect(),
+    #[cfg(not(target_arch = "wasm32"))]
+    {
+        use rayon::prelude::*;
+        let act = |item: &T| {
+            vectorized(
+                #[inline(always)]
+                || act(item),
+            )
+        };
+        if has_threads() {
+            return items.par_iter().map(act).collect();
+        }
+        items.iter().map(act).collect()
     }
+    #[cfg(target_arch = "wasm32")]
+    items.iter().map(act).collect()
 }
 
 /// Calls `act` on a thread of the pool that shares the kernels' work. From another thread, each kernel would hand its work over and wait for it.

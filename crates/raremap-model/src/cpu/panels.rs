@@ -69,7 +69,7 @@ impl Panels {
         }
     }
 
-    /// Calls `act` with the columns, the width and the numbers of each panel, on all cores.
+    /// Calls `act` with the columns, the width and the numbers of each panel; on all cores if there are many numbers.
     fn fill(&mut self, act: impl Fn(Range<usize>, usize, &mut [f32]) + Sync) {
         let (rows, lanes) = (self.rows, self.lanes);
         let columns = self.columns();
