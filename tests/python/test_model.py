@@ -212,7 +212,15 @@ def test_progress_counts_the_tiles_and_what_it_raises_ends_the_run(model, scene)
         model.segment(scene, bands=BANDS, tile=TILE, progress=stop)
 
 
-def test_ctrl_c_ends_a_run_between_tiles(model, scene_path, tmp_path):
+@pytest.fixture
+def interruptible():
+    """Python's answer to Ctrl-C, which it does not set up where a shell runs it in the background."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
+def test_ctrl_c_ends_a_run_between_tiles(interruptible, model, scene_path, tmp_path):
     large = np.ones((3, 2000, 2000), np.uint16)
 
     def press(done, total):

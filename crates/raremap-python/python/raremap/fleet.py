@@ -199,9 +199,13 @@ def _run(model: Model, scene: str, out: str, options: dict[str, Any]) -> tuple[F
 def _outcome(future: Any, name: str) -> tuple[Failed | None, bool, str]:
     if future.status == "cancelled":
         return Failed(name, "cancelled", "the scheduler cancelled the scene"), False, ""
-    # Waits, if the worker died that held the outcome.
-    error = future.exception()
-    if error is None:
-        return future.result()
+    try:
+        # Waits, if the worker died that held the outcome.
+        error = future.exception()
+        if error is None:
+            return future.result()
+    except OSError as lost:
+        # The scheduler ended while the outcome of a finished scene was on its way.
+        return Failed(name, "cancelled", f"the scheduler was lost: {lost}"), False, ""
     code = "worker_lost" if type(error).__name__ == "KilledWorker" else getattr(error, "code", "failed")
     return Failed(name, code, str(error)), False, ""
