@@ -167,6 +167,29 @@ mod tests {
         }
     }
 
+    #[test]
+    fn the_number_of_threads_changes_no_bit() {
+        let device = Device::flex();
+        device.seed(5);
+        let config = SegformerConfig {
+            detail_dim: 16,
+            attention_window_px: 32,
+            ..SegformerConfig::new(Variant::B0, 3, 7, 2)
+        };
+        let network = FoldedSegformer::fold(Segformer::init(&config, &device).map(&mut Shake));
+        let input = Tensor::<4>::random([2, 3, 64, 96], Distribution::Normal(0.0, 1.0), &device);
+        let logits = |threads: usize| {
+            let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build();
+            let logits = pool.expect("threads").install(|| network.forward(input.clone()));
+            let values = logits.main.into_data().try_to_vec::<f32>().expect("f32");
+            values.into_iter().map(f32::to_bits).collect::<Vec<_>>()
+        };
+        // With one thread, the kernels do not share their work at all.
+        let alone = logits(1);
+        assert!(alone.iter().any(|bits| *bits != alone[0]));
+        assert_eq!(logits(3), alone);
+    }
+
     fn check(input_upsampling: usize, detail_dim: usize, size: [usize; 2]) {
         let device = Device::flex();
         device.seed(3);
