@@ -11,6 +11,7 @@ import { parseArgs } from "node:util";
 const WEB = fileURLToPath(new URL(".", import.meta.url));
 const ROOT = resolve(WEB, "..");
 const FOLDERS = ["api", "element", "engine", "view", "worker", "models"];
+const MODULES = ["raremap-web", "raremap-web-gpu"];
 const TSC = join(ROOT, "tests/browser/node_modules/.bin/tsc");
 
 /** Makes the package in `out` from the site in `site`; gives its path. */
@@ -26,8 +27,10 @@ export function pack({ site = join(ROOT, "dist"), out = join(ROOT, "target/npm")
     cpSync(join(WEB, folder), join(stage, folder), { recursive: true, filter: isModule });
   }
   mkdirSync(join(stage, "wasm"));
-  for (const file of ["raremap-web.js", "raremap-web_bg.wasm"]) cpSync(join(wasm, file), join(stage, "wasm", file));
-  cpSync(join(WEB, "wasm/raremap-web.d.ts"), join(stage, "wasm/raremap-web.d.ts"));
+  for (const name of MODULES) {
+    for (const file of [`${name}.js`, `${name}_bg.wasm`]) cpSync(join(wasm, file), join(stage, "wasm", file));
+    cpSync(join(WEB, `wasm/${name}.d.ts`), join(stage, `wasm/${name}.d.ts`));
+  }
   cpSync(join(WEB, "package.json"), join(stage, "package.json"));
   cpSync(join(WEB, "api/README.md"), join(stage, "README.md"));
   for (const file of readdirSync(ROOT)) if (file.startsWith("LICENSE-")) cpSync(join(ROOT, file), join(stage, file));

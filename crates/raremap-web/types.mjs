@@ -1,6 +1,6 @@
-// The TypeScript declarations of the wasm module, as they are committed: what `tsc` checks web/ against without a build.
-//   node crates/raremap-web/types.mjs           writes web/wasm/raremap-web.d.ts after ./run --build-only
-//   node crates/raremap-web/types.mjs --check   exits 1 if the committed file is another
+// The TypeScript declarations of the wasm modules, as they are committed: what `tsc` checks web/ against without a build.
+//   node crates/raremap-web/types.mjs           writes them to web/wasm after ./run --build-only
+//   node crates/raremap-web/types.mjs --check   exits 1 if a committed file is another
 //
 // wasm-bindgen's own file has the same declarations in an order that depends on the profile, and names of internal exports that change
 // with every build: those are left out here, and the rest is sorted.
@@ -10,10 +10,9 @@ import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 
 const ROOT = fileURLToPath(new URL("../..", import.meta.url));
-const GENERATED = join(ROOT, "dist/web/wasm/raremap-web.d.ts");
-const COMMITTED = join(ROOT, "web/wasm/raremap-web.d.ts");
+const MODULES = ["raremap-web", "raremap-web-gpu"];
 
-const HEADER = `// Made by crates/raremap-web/types.mjs from the Rust types of crates/raremap-web; not edited by hand.
+const HEADER = `// Made by crates/raremap-web/types.mjs from the Rust types of the crate; not edited by hand.
 /// <reference lib="esnext.disposable" />
 `;
 
@@ -57,14 +56,16 @@ export function stableTypes(text) {
 }
 
 function main() {
-  const types = stableTypes(readFileSync(GENERATED, "utf8"));
-  if (!process.argv.includes("--check")) {
-    writeFileSync(COMMITTED, types);
-    return;
+  for (const name of MODULES) {
+    const committed = join(ROOT, `web/wasm/${name}.d.ts`);
+    const types = stableTypes(readFileSync(join(ROOT, `dist/web/wasm/${name}.d.ts`), "utf8"));
+    if (!process.argv.includes("--check")) {
+      writeFileSync(committed, types);
+    } else if (types !== readFileSync(committed, "utf8")) {
+      console.error(`web/wasm/${name}.d.ts is not that of the Rust types: node crates/raremap-web/types.mjs writes it anew`);
+      process.exitCode = 1;
+    }
   }
-  if (types === readFileSync(COMMITTED, "utf8")) return;
-  console.error("web/wasm/raremap-web.d.ts is not that of the Rust types: node crates/raremap-web/types.mjs writes it anew");
-  process.exitCode = 1;
 }
 
 if (process.argv[1] === fileURLToPath(import.meta.url)) main();

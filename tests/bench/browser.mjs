@@ -11,6 +11,7 @@ import { fileURLToPath } from "node:url";
 
 import { Chromium } from "./chromium.mjs";
 import { agreement, compareHeads, headsOf, maskOf, rangeOf } from "./logits.mjs";
+import { modulesOn } from "./modules.mjs";
 import { Node } from "./node.mjs";
 import { USAGE, UsageError, parseOptions } from "./options.mjs";
 import { SIDES, entryOf, table } from "./report.mjs";
@@ -49,7 +50,7 @@ function starts(host, backend, tile, { in_channels }, threads = 1) {
   const data = (name) => host.address(`data/${name}`);
   const ours = {
     backend, tile, input: data(`input-${tile}.f32`), scene: data(`scene-${tile}.tif`),
-    glue: host.address("site/web/wasm/raremap-web.js"), wasm: host.address("site/web/wasm/raremap-web_bg.wasm"),
+    modules: modulesOn(host, backend),
   };
   // The golden tile of this model is the bench's own, so that a session that has started has run it.
   const page = { ...ours, drive: "session", model: data(`tile-${tile}.raremap`) };
@@ -157,9 +158,9 @@ async function measureAll(host, exported, options, folder) {
 
 function transferOf(options, folder) {
   const library = join(ONNXRUNTIME, "dist");
-  const ours = ourTransfer(options.site, join(folder, "model.raremap"));
+  const ours = (backend) => ourTransfer(backend, options.site, join(folder, "model.raremap"));
   const original = join(folder, `original-${options.tiles[0]}.onnx`);
-  return Object.fromEntries(options.backends.map((backend) => [backend, { ours, theirs: theirTransfer(backend, library, original) }]));
+  return Object.fromEntries(options.backends.map((backend) => [backend, { ours: ours(backend), theirs: theirTransfer(backend, library, original) }]));
 }
 
 async function main() {

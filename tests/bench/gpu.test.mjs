@@ -11,6 +11,7 @@ import { fileURLToPath } from "node:url";
 
 import { Chromium } from "./chromium.mjs";
 import { compareHeads, headsOf, largestDifference, rangeOf } from "./logits.mjs";
+import { modulesOn } from "./modules.mjs";
 
 const PYTHON = process.env.BENCH_PYTHON;
 const HERE = fileURLToPath(new URL(".", import.meta.url));
@@ -47,11 +48,9 @@ function exported(name, tile, args) {
 /** Logits of a tile by a network of `exported`, and the launches that it took. @param {{input: string, size: [number, number]}} tile */
 async function compute(name, backend, { input, size }) {
   const data = (file) => host.address(`data/${name}/${file}`);
-  const wasm = (file) => host.address(`site/web/wasm/${file}`);
   await host.open(name, "bench/page/ours.mjs");
   await host.ask(name, "start", {
-    backend, drive: "tiles", size, model: data("model.raremap"), input: data(input), scene: data(input),
-    glue: wasm("raremap-web.js"), wasm: wasm("raremap-web_bg.wasm"),
+    drive: "tiles", size, model: data("model.raremap"), input: data(input), scene: data(input), modules: modulesOn(host, backend),
   });
   const { counts } = await host.ask(name, "run");
   const logits = floats(await host.bytes(name, "logits"));

@@ -5,6 +5,8 @@ import { copyFileSync } from "node:fs";
 import { join } from "node:path";
 import { fileURLToPath, pathToFileURL } from "node:url";
 
+import { MODULES } from "./modules.mjs";
+
 const PROCESS = fileURLToPath(new URL("node-process.mjs", import.meta.url));
 
 export class Node {
@@ -18,13 +20,14 @@ export class Node {
   constructor(folders) {
     this.#folders = folders;
     // Under this name Node takes it for a module.
-    copyFileSync(join(folders.site, "web/wasm/raremap-web.js"), join(folders.data, "raremap-web.mjs"));
+    for (const name of MODULES) copyFileSync(join(folders.site, `web/wasm/${name}.js`), join(folders.data, `${name}.mjs`));
   }
 
   /** Where the processes find a file of one of the folders. @param {string} path such as `data/tile.f32` */
   address(path) {
     const [folder, ...rest] = path.split("/");
-    if (path === "site/web/wasm/raremap-web.js") return this.address("data/raremap-web.mjs");
+    const glue = MODULES.find((name) => path === `site/web/wasm/${name}.js`);
+    if (glue) return this.address(`data/${glue}.mjs`);
     return pathToFileURL(join(this.#folders[folder], ...rest)).href + (path.endsWith("/") ? "/" : "");
   }
 

@@ -4,6 +4,8 @@ import { readFileSync, readdirSync } from "node:fs";
 import { join } from "node:path";
 import { constants, brotliCompressSync } from "node:zlib";
 
+import { modulesFor } from "./modules.mjs";
+
 // The quality at which hosts compress ahead of time and still finish.
 const QUALITY = 9;
 
@@ -18,16 +20,23 @@ export function bytesOf(files) {
   return { raw: sum(contents.map(({ length }) => length)), brotli: sum(contents.map(packed)) };
 }
 
-const scriptsIn = (folder) => readdirSync(folder).filter((name) => name.endsWith(".js")).map((name) => join(folder, name));
+const scriptsIn = (folder) => readdirSync(folder).filter((name) => name.endsWith(".js"));
+/** Scripts that only a graphics card needs. @param {string} name */
+const isForGpu = (name) => /(^|-)gpu\b/.test(name);
 
 /**
  * The engine without the page around it, as the other side has none.
  *
- * @param {string} site @param {string} model
+ * @param {"cpu" | "webgpu"} backend @param {string} site @param {string} model
  */
-export function ourTransfer(site, model) {
-  const scripts = ["engine", "worker", "wasm"].flatMap((folder) => scriptsIn(join(site, "web", folder)));
-  return { wasm: bytesOf([join(site, "web/wasm/raremap-web_bg.wasm")]), scripts: bytesOf(scripts), model: bytesOf([model]) };
+export function ourTransfer(backend, site, model) {
+  const inWeb = (path) => join(site, "web", path);
+  const loaded = (name) => backend === "webgpu" || !isForGpu(name);
+  const scripts = ["engine", "worker", "wasm"].flatMap((folder) =>
+    scriptsIn(inWeb(folder)).filter(loaded).map((name) => inWeb(join(folder, name))),
+  );
+  const modules = modulesFor(backend).map((name) => inWeb(join("wasm", `${name}_bg.wasm`)));
+  return { wasm: bytesOf(modules), scripts: bytesOf(scripts), model: bytesOf([model]) };
 }
 
 const THEIR_PARTS = {

@@ -26,22 +26,28 @@ test("nothing starts before the first call, and all calls share a worker", async
 });
 
 test("the model, the wasm and the worker can lie elsewhere", () => {
-  const engine = new Engine({ modelUrl: "https://a.example/m.raremap", wasmUrl: new URL("https://a.example/w.wasm"), workerUrl: "https://b.example/w.js" });
+  const engine = new Engine({
+    modelUrl: "https://a.example/m.raremap", wasmUrl: new URL("https://a.example/w.wasm"), gpuWasmUrl: "https://a.example/g.wasm",
+    workerUrl: "https://b.example/w.js",
+  });
   void engine.load({ backend: "cpu" });
   const [worker] = workers;
   assert.equal(worker.url, "https://b.example/w.js");
   assert.deepEqual(worker.options, { type: "module", name: "raremap" });
-  assert.deepEqual(worker.asked("load").params, { backend: "cpu", model: "https://a.example/m.raremap", wasmUrl: "https://a.example/w.wasm" });
+  assert.deepEqual(worker.asked("load").params, {
+    backend: "cpu", model: "https://a.example/m.raremap", wasmUrl: "https://a.example/w.wasm", gpuWasmUrl: "https://a.example/g.wasm",
+  });
 });
 
 test("by default they lie beside the client", () => {
   void new Engine().load();
   const [worker] = workers;
-  const { backend, model, wasmUrl } = worker.asked("load").params;
+  const { backend, model, wasmUrl, gpuWasmUrl } = worker.asked("load").params;
   assert.equal(backend, "auto");
   assert.match(worker.url, /\/web\/worker\/worker\.js$/);
   assert.match(model, /\/web\/models\/default\.raremap$/);
   assert.match(wasmUrl, /\/web\/wasm\/raremap-web_bg\.wasm$/);
+  assert.match(gpuWasmUrl, /\/web\/wasm\/raremap-web-gpu_bg\.wasm$/);
 });
 
 test("a run tells of tiles and of pictures", async () => {

@@ -41,7 +41,7 @@ class Toy {
   }
 }
 
-const START = { module: {}, model: new Uint8Array(), backend: "cpu" };
+const START = { module: {}, model: new Uint8Array() };
 
 function start(count, change = () => {}, options = {}) {
   Toy.all = [];

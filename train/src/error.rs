@@ -7,7 +7,7 @@ use std::path::PathBuf;
 use raremap_device::DeviceError;
 use raremap_infer::InferError;
 use raremap_io::{IoError, SourceError, Unwritten};
-use raremap_model::WeightsError;
+use raremap_model::{TileError, WeightsError};
 use raremap_output::OutputError;
 use raremap_scene::SceneError;
 use raremap_tiff::TiffError;
@@ -161,7 +161,7 @@ macro_rules! through_infer {
     )*};
 }
 
-through_infer!(SceneError, TiffError, IoError, SourceError);
+through_infer!(SceneError, TiffError, IoError, SourceError, TileError);
 
 impl From<Unwritten> for TrainError {
     fn from(error: Unwritten) -> Self {

@@ -5,8 +5,10 @@ use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
 use burn::tensor::{Device, Tensor, TensorData};
-use raremap_infer::{BurnTileModel, Normalizer};
-use raremap_model::{Card, GoldenTile, InferenceNetwork, ModelFile, Network, apply_parameters, parameters_of};
+use raremap_infer::Normalizer;
+use raremap_model::{
+    BurnTileModel, Card, GoldenTile, InferenceNetwork, ModelFile, Network, apply_parameters, parameters_of,
+};
 use serde_json::{Value, json};
 
 use crate::checkpoint::load_module;

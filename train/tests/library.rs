@@ -3,8 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use raremap_infer::BurnTileModel;
-use raremap_model::ModelFile;
+use raremap_model::{BurnTileModel, ModelFile};
 use raremap_train::check::{Severity, examine};
 use raremap_train::config::TrainConfig;
 use raremap_train::dataset::DatasetConfig;

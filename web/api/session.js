@@ -39,6 +39,7 @@ const INSPECT_MAX_PX = 512;
  * @property {(progress: LoadProgress) => void} [onProgress] called while the model is loaded
  * @property {string | URL} [modelUrl] where the default model lies, if not beside the package's modules
  * @property {string | URL} [wasmUrl] where `raremap-web_bg.wasm` lies
+ * @property {string | URL} [gpuWasmUrl] where `raremap-web-gpu_bg.wasm` lies, which is only loaded where there is a graphics card
  * @property {string | URL | TrustedScriptUrl} [workerUrl] where `worker.js` lies, on the page's own origin
  *
  * @typedef {object} OpenOptions
@@ -88,12 +89,13 @@ const INSPECT_MAX_PX = 512;
  * @param {SessionOptions} [options]
  * @returns {Promise<Session>}
  */
-export async function createSession({ model, backend, signal, onProgress, modelUrl, wasmUrl, workerUrl } = {}) {
+export async function createSession({ model, backend, signal, onProgress, modelUrl, wasmUrl, gpuWasmUrl, workerUrl } = {}) {
   signal?.throwIfAborted();
   if (typeof Worker === "undefined") throw new EngineError("no_browser", "Sessions need a browser: this environment has no workers.");
   const engine = new Engine({
     modelUrl: modelUrl && addressOf(modelUrl),
     wasmUrl: wasmUrl && addressOf(wasmUrl),
+    gpuWasmUrl: gpuWasmUrl && addressOf(gpuWasmUrl),
     workerUrl,
     onCrash: () => session.onCrash(),
   });

@@ -44,7 +44,7 @@ export class RareMap extends MapOptions {
   /**
    * Where the engine's files lie, for all elements, if neither a bundler nor the modules' own place tells.
    *
-   * @type {Pick<import("../api/session.js").SessionOptions, "modelUrl" | "wasmUrl" | "workerUrl">}
+   * @type {Pick<import("../api/session.js").SessionOptions, "modelUrl" | "wasmUrl" | "gpuWasmUrl" | "workerUrl">}
    */
   static assets = {};
 

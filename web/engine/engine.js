@@ -38,6 +38,7 @@ export { EngineError, toEngineError } from "./errors.js";
  * @typedef {object} EngineOptions
  * @property {string | URL} [modelUrl] the weights file; the default model if absent
  * @property {string | URL} [wasmUrl] `raremap-web_bg.wasm`
+ * @property {string | URL} [gpuWasmUrl] `raremap-web-gpu_bg.wasm`, which is loaded where there is a graphics card
  * @property {string | URL | TrustedScriptUrl} [workerUrl] `worker.js`, of the page's own origin
  * @property {() => void} [onCrash] called after the worker died and was thrown away; the next call starts another
  * @property {(bytes: number) => void} [onMemory] called with the size of wasm's memory after each result
@@ -55,6 +56,7 @@ export class Engine {
       ...options,
       modelUrl: String(options.modelUrl ?? new URL("../models/default.raremap", import.meta.url)),
       wasmUrl: String(options.wasmUrl ?? new URL("../wasm/raremap-web_bg.wasm", import.meta.url)),
+      gpuWasmUrl: String(options.gpuWasmUrl ?? new URL("../wasm/raremap-web-gpu_bg.wasm", import.meta.url)),
     };
   }
 
@@ -71,8 +73,8 @@ export class Engine {
    * @returns {Promise<LoadedModel>}
    */
   load({ backend = "auto", model, onProgress } = {}) {
-    const { modelUrl, wasmUrl } = this.#options;
-    return this.#call("load", { backend, model: model ?? modelUrl, wasmUrl }, onProgress);
+    const { modelUrl, wasmUrl, gpuWasmUrl } = this.#options;
+    return this.#call("load", { backend, model: model ?? modelUrl, wasmUrl, gpuWasmUrl }, onProgress);
   }
 
   /**

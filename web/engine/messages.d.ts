@@ -2,7 +2,6 @@
 
 import type {
   Areas,
-  Backend,
   ComposeOptions,
   DecideOptions,
   LayerRequest,
@@ -30,16 +29,20 @@ export interface Entry {
  */
 export type SceneSource = ({ entries: Entry[] } | { url: string; name: string }) & { emptyBorder?: boolean };
 
+/** A kind of device: the processor, or a graphics card. */
+export type Backend = "cpu" | "webgpu";
+
 /** Where the model should run: `auto` takes a graphics card if it is good enough, and `webgpu` takes a software adapter too. */
 export type WantedBackend = "auto" | "cpu" | "webgpu";
 
-/** Why the model runs where it does; the last three say what went wrong on the graphics card. */
+/** Why the model runs where it does: `network` is one that only the processor computes; the last three say what went wrong on the graphics card. */
 export type BackendReason =
   | "chosen"
   | "forced"
   | "missing"
   | "fallback"
   | "limits"
+  | "network"
   | "webgpu_failed"
   | "golden_tile_differs"
   | "device_lost";
@@ -100,7 +103,7 @@ export interface RunSummary extends Progress {
 export interface Methods {
   load: {
     /** `model` is an address or the weights file itself. */
-    params: { backend: WantedBackend; model: string | Blob; wasmUrl: string };
+    params: { backend: WantedBackend; model: string | Blob; wasmUrl: string; gpuWasmUrl: string };
     result: LoadedModel;
     progress: LoadProgress;
   };

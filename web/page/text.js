@@ -143,6 +143,7 @@ const REASONS = {
   missing: "reasonMissing",
   fallback: "reasonFallback",
   limits: "reasonLimits",
+  network: "reasonNetwork",
   device_lost: "reasonLost",
   webgpu_failed: "reasonFailed",
   golden_tile_differs: "reasonGolden",

@@ -1,4 +1,4 @@
-// Made by crates/raremap-web/types.mjs from the Rust types of crates/raremap-web; not edited by hand.
+// Made by crates/raremap-web/types.mjs from the Rust types of the crate; not edited by hand.
 /// <reference lib="esnext.disposable" />
 
 /**
@@ -48,11 +48,6 @@ export interface Areas {
      */
     warnings: Notice[];
 }
-
-/**
- * A kind of device.
- */
-export type Backend = "cpu" | "webgpu";
 
 /**
  * A guess of which band is which.
@@ -474,6 +469,20 @@ export interface OpenedScene {
 }
 
 /**
+ * A model for the module for graphics cards.
+ */
+export interface PackedModel {
+    /**
+     * What the numbers are.
+     */
+    header: string;
+    /**
+     * All of its numbers.
+     */
+    numbers: Float32Array<ArrayBuffer>;
+}
+
+/**
  * Values below which a share of the pixels lies, by percent.
  */
 export interface Percentiles {
@@ -860,6 +869,13 @@ export class Session {
      */
     openFiles(paths: string[], files: Blob[], onUnpacked: (done: number, total: number) => void, emptyBorder?: boolean | null): Promise<OpenedScene>;
     /**
+     * The model as the module for graphics cards takes it; nothing if it cannot compute this one.
+     *
+     * # Errors
+     * `model_malformed` for a golden tile that has not four axes.
+     */
+    packed(): PackedModel | undefined;
+    /**
      * The whole scene as a picture.
      *
      * # Errors
@@ -921,19 +937,19 @@ export interface TileCount {
 }
 
 /**
- * The model on the device of one of the workers that compute tiles.
+ * The model on the processor, for one of the workers that compute tiles.
  */
 export class TileRunner {
     private constructor();
     free(): void;
     [Symbol.dispose](): void;
     /**
-     * Reads a weights file, puts it on a device and checks its golden tile there.
+     * Reads a weights file and checks its golden tile.
      *
      * # Errors
-     * `webgpu_failed` if there is no device, `golden_tile_differs` if it computes wrong numbers, `model_...` for a bad file.
+     * `golden_tile_differs` if the processor computes wrong numbers, `model_...` for a bad file.
      */
-    static create(model: Uint8Array | number[], backend: Backend): Promise<TileRunner>;
+    static create(model: Uint8Array | number[]): Promise<TileRunner>;
     /**
      * The logits of a tile: the main head's, then the auxiliary head's.
      *

@@ -8,7 +8,7 @@ import { chooseBackend } from "./backend.js";
 import { warpToMercator } from "./overlay.js";
 import { prepareScratchFiles, saveFile, takeScratchFile } from "./scratch-files.js";
 import { RunTiles } from "./run-tiles.js";
-import { MOST_WORKERS, TilePool, workersFor } from "./tile-pool.js";
+import { MOST_WORKERS, TilePool, newGpuTileWorker, workersFor } from "./tile-pool.js";
 
 // A picture of a part costs a pass over the scene. It is drawn often enough to watch, and takes at most a tenth of the time.
 const PICTURE_MS = 700;
@@ -42,7 +42,7 @@ let isCancelWanted = false;
 let sceneSize = [0, 0];
 /** Called for each row that areas and files are made of. @type {(row: number, rows: number) => void} */
 let onRow = () => {};
-/** What workers that compute tiles on the processor start from. @type {import("./tile-worker.js").Start | undefined} */
+/** What workers that compute tiles on the processor start from. @type {import("./serve-tiles.js").Start | undefined} */
 let tileStart;
 /** The worker that computes tiles on the graphics card, if the model runs there. @type {TilePool | undefined} */
 let gpu;
@@ -103,10 +103,28 @@ function startWasm(url) {
   return starting;
 }
 
+/** The module for the graphics card, by its address. @type {Map<string, Promise<WebAssembly.Module>>} */
+const gpuModules = new Map();
+
+/** Compiles the module for the graphics card, unless that was done before; without it, the processor computes. @param {string} url */
+async function compileForGpu(url) {
+  const compiling = gpuModules.get(url) ?? compileWasm(url);
+  gpuModules.set(url, compiling);
+  try {
+    return await compiling;
+  } catch (cause) {
+    gpuModules.delete(url);
+    console.warn(`${url} could not be loaded:`, cause);
+    return undefined;
+  }
+}
+
 /** @type {Implementation<"load">} */
-async function load({ backend, model: given, wasmUrl }, report) {
-  const [choice, model] = await Promise.all([
-    chooseBackend(backend, navigator),
+async function load({ backend, model: given, wasmUrl, gpuWasmUrl }, report) {
+  const choosing = chooseBackend(backend, navigator);
+  const [choice, gpuModule, model] = await Promise.all([
+    choosing,
+    choosing.then(({ backend }) => (backend === "webgpu" ? compileForGpu(gpuWasmUrl) : undefined)),
     typeof given === "string"
       ? fetchModel(given, (loaded, total) => report({ phase: "model", loaded, total }))
       : given.arrayBuffer().then((buffer) => new Uint8Array(buffer)),
@@ -125,10 +143,13 @@ async function load({ backend, model: given, wasmUrl }, report) {
   gpu = undefined;
   isGpuLost = false;
   const module = /** @type {WebAssembly.Module} */ (wasmModule);
-  tileStart = { module, model, backend: "cpu" };
+  tileStart = { module, model };
   if (choice.backend === "cpu") return { ...info, backend: "cpu", reason: choice.reason, adapter: "" };
-  const options = { tilesAtOnce: GPU_TILES_AT_ONCE, replacements: GPU_REPLACEMENTS, pauseMs: GPU_PAUSE_MS };
-  const pool = await TilePool.start(1, { module, model, backend: "webgpu" }, options);
+  if (!gpuModule) return { ...info, backend: "cpu", reason: "webgpu_failed", adapter: "" };
+  const packed = session.packed();
+  if (!packed) return { ...info, backend: "cpu", reason: "network", adapter: "" };
+  const options = { newWorker: newGpuTileWorker, tilesAtOnce: GPU_TILES_AT_ONCE, replacements: GPU_REPLACEMENTS, pauseMs: GPU_PAUSE_MS };
+  const pool = await TilePool.start(1, { module: gpuModule, model: packed }, options);
   if (number !== loads) pool.close();
   refuseIfSuperseded(number);
   if (pool.size === 0) {

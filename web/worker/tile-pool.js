@@ -24,10 +24,10 @@ export function workersFor({ hardwareConcurrency = 1, deviceMemory = 4 }) {
 }
 
 /**
- * @typedef {import("./tile-worker.js").Start} Start
- * @typedef {import("./tile-worker.js").Tile} Tile
- * @typedef {import("./tile-worker.js").Result} Result
- * @typedef {import("./tile-worker.js").Answer} Answer
+ * @typedef {import("./serve-tiles.js").Start} Start
+ * @typedef {import("./serve-tiles.js").Tile} Tile
+ * @typedef {import("./serve-tiles.js").Result} Result
+ * @typedef {import("./serve-tiles.js").Answer} Answer
  * @typedef {Pick<Worker, "postMessage" | "terminate" | "addEventListener">} WorkerLike
  */
 
@@ -80,13 +80,20 @@ class TileWorker {
   }
 }
 
-/** @returns {Worker} */
+/** A worker that computes tiles on the processor. @returns {Worker} */
 function newTileWorker() {
   const url = servedBeside(import.meta.url, "worker/tile-pool.js", "worker/tile-worker.js");
   // What a policy made of the address; the DOM's types do not know that it is taken like a string.
   if (url) return new Worker(/** @type {string} */ (trusted(url)), { type: "module" });
   // Bundlers find the worker by this very expression.
   return new Worker(new URL("./tile-worker.js", import.meta.url), { type: "module" });
+}
+
+/** A worker that computes tiles on the graphics card. @returns {Worker} */
+export function newGpuTileWorker() {
+  const url = servedBeside(import.meta.url, "worker/tile-pool.js", "worker/gpu-tile-worker.js");
+  if (url) return new Worker(/** @type {string} */ (trusted(url)), { type: "module" });
+  return new Worker(new URL("./gpu-tile-worker.js", import.meta.url), { type: "module" });
 }
 
 export class TilePool {
@@ -103,7 +110,7 @@ export class TilePool {
   /** @type {Promise<boolean> | undefined} */
   #replacing;
   #isClosed = false;
-  /** How the model's golden tile came out in the worker that started last. @type {import("./tile-worker.js").GoldenCheck | undefined} */
+  /** How the model's golden tile came out in the worker that started last. @type {import("./serve-tiles.js").GoldenCheck | undefined} */
   golden;
   #replacementsLeft;
   /** Why a worker did not start. @type {EngineError | undefined} */

@@ -8,8 +8,8 @@ use anyhow::{Context, Result, ensure};
 use clap::Args;
 use pollster::block_on;
 use raremap_device::Backend;
-use raremap_infer::{BurnTileModel, TILE_MULTIPLE, TileModel};
-use raremap_model::{Architecture, ModelFile, SegformerConfig, Variant};
+use raremap_infer::TILE_MULTIPLE;
+use raremap_model::{Architecture, BurnTileModel, ModelFile, SegformerConfig, TileModel, Variant};
 use serde::Serialize;
 
 /// Measures how long the network takes for a tile on a device: the upload of its numbers, the network, and the download of its logits.

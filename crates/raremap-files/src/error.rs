@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use raremap_device::DeviceError;
 use raremap_infer::InferError;
 use raremap_io::{IoError, SourceError, Unwritten};
-use raremap_model::WeightsError;
+use raremap_model::{TileError, WeightsError};
 use raremap_output::OutputError;
 use raremap_scene::SceneError;
 use raremap_tiff::TiffError;
@@ -122,6 +122,12 @@ pub enum FilesError {
     /// A report could not be written as JSON.
     #[error(transparent)]
     Json(#[from] serde_json::Error),
+}
+
+impl From<TileError> for FilesError {
+    fn from(error: TileError) -> Self {
+        Self::Infer(error.into())
+    }
 }
 
 impl FilesError {

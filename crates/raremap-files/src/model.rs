@@ -4,8 +4,7 @@ use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
 
 use raremap_device::Backend;
-use raremap_infer::{BurnTileModel, GOLDEN_TOLERANCE, check_golden};
-use raremap_model::{Card, ModelFile};
+use raremap_model::{BurnTileModel, Card, GOLDEN_TOLERANCE, ModelFile, check_golden};
 
 use crate::error::{Context, FilesError};
 

@@ -1,5 +1,6 @@
 //! What can go wrong between a scene and its mask.
 
+use raremap_model::TileError;
 use raremap_scene::SceneError;
 use thiserror::Error;
 
@@ -13,25 +14,12 @@ pub enum InferError {
     /// The card contradicts itself, or the network does not give what the card says.
     #[error("the model cannot be used: {0}")]
     Malformed(String),
-    /// The network failed on this device.
-    #[error("the network failed: {message}")]
-    Network {
-        /// The device's own message.
-        message: String,
-    },
+    /// The network gave no logits for a tile.
+    #[error(transparent)]
+    Tile(#[from] TileError),
     /// The network gave NaN or infinity: the device is broken, or the file has absurd values.
     #[error("the network gave a value that is not a number")]
     NotFinite,
-    /// The device computes other logits than the model's golden tile states.
-    #[error(
-        "this device gives wrong numbers for the model: its logits differ by up to {difference}, but only {tolerance} is allowed"
-    )]
-    Golden {
-        /// Largest absolute difference of any logit; infinite where a logit is not a number.
-        difference: f32,
-        /// Largest difference allowed.
-        tolerance: f32,
-    },
     /// The scene has fewer bands than the model needs.
     #[error("the scene has {have} band(s), but the model needs {need}: {names}")]
     TooFewBands {
@@ -88,9 +76,8 @@ impl InferError {
         match self {
             Self::Scene(error) => error.code(),
             Self::Malformed(_) => "model_malformed",
-            Self::Network { .. } => "network_failed",
+            Self::Tile(error) => error.code(),
             Self::NotFinite => "network_not_finite",
-            Self::Golden { .. } => "golden_tile_differs",
             Self::TooFewBands { .. } => "too_few_bands",
             Self::BandsMissing { .. } => "band_missing",
             Self::Misuse(_) => "misuse",

@@ -7,12 +7,9 @@ use std::ops::{ControlFlow, Range};
 
 use bytes::Bytes;
 use pollster::block_on;
-use raremap_infer::{
-    DecideOptions, InferError, Progress, RunHooks, RunOptions, SceneLogits, TileLogits, TileModel, Tiling, View,
-    run_scene,
-};
+use raremap_infer::{DecideOptions, InferError, Progress, RunHooks, RunOptions, SceneLogits, Tiling, View, run_scene};
 use raremap_io::{FileScratch, RangeSource, Scratch, SourceError};
-use raremap_model::{Card, UNetConfig};
+use raremap_model::{Card, TileError, TileLogits, TileModel, UNetConfig};
 use raremap_scene::{Scene as _, TiffScene};
 use raremap_testing::card as testing;
 use raremap_tiff::Limits;
@@ -37,7 +34,7 @@ fn card() -> Card {
 struct HighestBand;
 
 impl TileModel for HighestBand {
-    async fn forward_tile(&self, input: Vec<f32>, height: usize, width: usize) -> Result<TileLogits, InferError> {
+    async fn forward_tile(&self, input: Vec<f32>, height: usize, width: usize) -> Result<TileLogits, TileError> {
         let auxiliary = input[2 * height * width..]
             .iter()
             .map(|nir| nir / 256.0 - 8.0)

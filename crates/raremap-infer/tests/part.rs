@@ -2,11 +2,10 @@
 
 use pollster::block_on;
 use raremap_infer::{
-    DecideOptions, InferError, PlanPart, RunOptions, SceneLogits, TileLogits, TileModel, TilePlan, Tiling, View,
-    run_plan, run_scene,
+    DecideOptions, InferError, PlanPart, RunOptions, SceneLogits, TilePlan, Tiling, View, run_plan, run_scene,
 };
 use raremap_io::BytesSource;
-use raremap_model::Card;
+use raremap_model::{Card, TileError, TileLogits, TileModel};
 use raremap_scene::TiffScene;
 use raremap_testing::card as testing;
 use raremap_tiff::{Limits, OutputImage, OutputSamples, encode_geotiff};
@@ -30,7 +29,7 @@ fn card() -> Card {
 struct Slanted;
 
 impl TileModel for Slanted {
-    async fn forward_tile(&self, input: Vec<f32>, height: usize, width: usize) -> Result<TileLogits, InferError> {
+    async fn forward_tile(&self, input: Vec<f32>, height: usize, width: usize) -> Result<TileLogits, TileError> {
         let (rows, columns) = (height / CELL_PX, width / CELL_PX);
         let logits = |band: usize, slope: f32| -> Vec<f32> {
             let pixel = |row: usize, column: usize| input[(band * height + row * CELL_PX) * width + column * CELL_PX];

@@ -3,12 +3,9 @@
 use std::ops::ControlFlow;
 
 use pollster::block_on;
-use raremap_infer::{
-    DecideOptions, InferError, Progress, RunHooks, RunOptions, SceneLogits, TileLogits, TileModel, Tiling, View,
-    run_scene,
-};
+use raremap_infer::{DecideOptions, InferError, Progress, RunHooks, RunOptions, SceneLogits, Tiling, View, run_scene};
 use raremap_io::BytesSource;
-use raremap_model::Card;
+use raremap_model::{Card, TileError, TileLogits, TileModel};
 use raremap_scene::TiffScene;
 use raremap_testing::card as testing;
 use raremap_tiff::{Limits, OutputImage, OutputSamples, encode_geotiff};
@@ -25,7 +22,7 @@ fn card() -> Card {
 struct Mean;
 
 impl TileModel for Mean {
-    async fn forward_tile(&self, input: Vec<f32>, height: usize, width: usize) -> Result<TileLogits, InferError> {
+    async fn forward_tile(&self, input: Vec<f32>, height: usize, width: usize) -> Result<TileLogits, TileError> {
         let (rows, columns) = (height / 4, width / 4);
         let pixel = |row: usize, column: usize, i: usize| input[(row * 4 + i / 4) * width + column * 4 + i % 4];
         let mean = |row: usize, column: usize| (0..16).map(|i| pixel(row, column, i)).sum::<f32>() / 16.0;

@@ -7,11 +7,11 @@ use std::task::Poll;
 use pollster::block_on;
 use raremap_geo::{Affine, CrsKind, GeoReference};
 use raremap_infer::{
-    DecideOptions, InferError, Progress, RunHooks, RunOptions, SceneInMemory, SceneLogits, TileLogits, TileModel,
-    Tiling, View, run_in_memory, run_scene,
+    DecideOptions, InferError, Progress, RunHooks, RunOptions, SceneInMemory, SceneLogits, Tiling, View, run_in_memory,
+    run_scene,
 };
 use raremap_io::BytesSource;
-use raremap_model::Card;
+use raremap_model::{Card, TileError, TileLogits, TileModel};
 use raremap_scene::TiffScene;
 use raremap_testing::card as testing;
 use raremap_tiff::{Limits, OutputImage, OutputSamples, encode_geotiff};
@@ -28,7 +28,7 @@ fn card() -> Card {
 struct Toy;
 
 impl TileModel for Toy {
-    async fn forward_tile(&self, input: Vec<f32>, height: usize, width: usize) -> Result<TileLogits, InferError> {
+    async fn forward_tile(&self, input: Vec<f32>, height: usize, width: usize) -> Result<TileLogits, TileError> {
         let (rows, columns) = (height / 4, width / 4);
         let means = |band: usize| -> Vec<f32> {
             let pixel = |y: usize, x: usize| input[(band * height + y) * width + x];
@@ -125,7 +125,7 @@ impl TileModel for Shuffled {
         3
     }
 
-    async fn forward_tile(&self, input: Vec<f32>, height: usize, width: usize) -> Result<TileLogits, InferError> {
+    async fn forward_tile(&self, input: Vec<f32>, height: usize, width: usize) -> Result<TileLogits, TileError> {
         self.running.set(self.running.get() + 1);
         self.most_running.set(self.most_running.get().max(self.running.get()));
         self.begun.set(self.begun.get() + 1);
@@ -280,7 +280,7 @@ fn nodata_pixels_never_vote() {
 fn a_window_without_data_costs_no_run_of_the_network() {
     struct Counting(Cell<usize>);
     impl TileModel for Counting {
-        async fn forward_tile(&self, input: Vec<f32>, height: usize, width: usize) -> Result<TileLogits, InferError> {
+        async fn forward_tile(&self, input: Vec<f32>, height: usize, width: usize) -> Result<TileLogits, TileError> {
             self.0.set(self.0.get() + 1);
             Toy.forward_tile(input, height, width).await
         }

@@ -20,14 +20,15 @@ mod embed;
 mod encoder;
 mod error;
 mod folded;
-#[cfg(feature = "gpu")]
-mod gpu;
+mod golden;
 mod keys;
 mod layer_norm;
 mod mix_ffn;
 mod network;
+mod packing;
 mod quantize;
 mod segformer;
+mod tile;
 mod upsample;
 mod weights;
 
@@ -46,11 +47,13 @@ pub use comparison::{
 pub use config::{SIZE_MULTIPLE, SegformerConfig, Variant};
 pub use error::{ArchitectureError, WeightsError};
 pub use folded::FoldedSegformer;
-#[cfg(feature = "gpu")]
-pub use gpu::GpuSegformer;
+pub use golden::check_golden;
 pub use keys::{from_hugging_face, load_hugging_face};
 pub use network::{InferenceNetwork, Network};
 pub use quantize::{Storage, storage_of};
+/// What they are here and in what runs without burn.
+pub use raremap_tile::{GOLDEN_TOLERANCE, PackedModel, TileError, TileLogits, TileModel};
 pub use segformer::{DualLogits, Segformer};
+pub use tile::BurnTileModel;
 pub use upsample::upsample_bilinear;
 pub use weights::{FORMAT, GoldenTile, MAX_HEADER_BYTES, ModelFile, apply_parameters, parameters_of, read_card};

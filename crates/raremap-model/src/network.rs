@@ -9,8 +9,6 @@ use crate::comparison::{
     unet_plus_plus::UNetPlusPlus,
 };
 use crate::folded::FoldedSegformer;
-#[cfg(feature = "gpu")]
-use crate::gpu::GpuSegformer;
 use crate::segformer::{DualLogits, Segformer};
 
 /// The two enums over the families. The comparison networks run as they are trained; SegFormer is folded first.
@@ -32,9 +30,6 @@ macro_rules! networks {
         pub enum InferenceNetwork {
             /// SegFormer with its decoder folded.
             Segformer(FoldedSegformer),
-            /// The same, computed by our own kernels for GPUs.
-            #[cfg(feature = "gpu")]
-            GpuSegformer(GpuSegformer),
             $($(#[doc = $doc])+ #[cfg(feature = "comparison")] $variant($variant),)+
         }
 
@@ -56,15 +51,6 @@ macro_rules! networks {
                     $(#[cfg(feature = "comparison")] Self::$variant(network) => InferenceNetwork::$variant(network),)+
                 }
             }
-
-            /// As [`Network::fold`], ready to run on `device`. It is folded where it is: best on the CPU, where nothing has to be compiled for that.
-            pub fn fold_onto(self, device: &Device) -> InferenceNetwork {
-                match self {
-                    Self::Segformer(network) => onto(FoldedSegformer::fold(network), device),
-                    $(#[cfg(feature = "comparison")]
-                    Self::$variant(network) => InferenceNetwork::$variant(network.to_device(device)),)+
-                }
-            }
         }
 
         impl InferenceNetwork {
@@ -73,8 +59,6 @@ macro_rules! networks {
             pub fn forward(&self, input: Tensor<4>) -> DualLogits {
                 match self {
                     Self::Segformer(network) => network.forward(input),
-                    #[cfg(feature = "gpu")]
-                    Self::GpuSegformer(network) => network.forward(input),
                     $(#[cfg(feature = "comparison")] Self::$variant(network) => network.forward(input),)+
                 }
             }
@@ -83,22 +67,11 @@ macro_rules! networks {
             pub fn device(&self) -> Device {
                 match self {
                     Self::Segformer(network) => network.device(),
-                    #[cfg(feature = "gpu")]
-                    Self::GpuSegformer(network) => network.device(),
                     $(#[cfg(feature = "comparison")] Self::$variant(network) => network.heads.device(),)+
                 }
             }
         }
     };
-}
-
-/// SegFormer on `device`: by our own kernels, if it is a GPU of which this build has them.
-fn onto(network: FoldedSegformer, device: &Device) -> InferenceNetwork {
-    #[cfg(feature = "gpu")]
-    if let Some(network) = GpuSegformer::new(&network, device) {
-        return InferenceNetwork::GpuSegformer(network);
-    }
-    InferenceNetwork::Segformer(network.to_device(device))
 }
 
 networks! {

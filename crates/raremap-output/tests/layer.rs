@@ -1,11 +1,8 @@
 //! Layers of a result as pictures.
 
 use pollster::block_on;
-use raremap_infer::{
-    DecideOptions, InferError, RunOptions, SceneInMemory, SceneLogits, TileLogits, TileModel, Tiling, View,
-    run_in_memory,
-};
-use raremap_model::Card;
+use raremap_infer::{DecideOptions, InferError, RunOptions, SceneInMemory, SceneLogits, Tiling, View, run_in_memory};
+use raremap_model::{Card, TileError, TileLogits, TileModel};
 use raremap_output::{Layer, Values, scale_color};
 use raremap_scene::Picture;
 use raremap_testing::card as testing;
@@ -22,7 +19,7 @@ fn card() -> Card {
 struct Toy;
 
 impl TileModel for Toy {
-    async fn forward_tile(&self, input: Vec<f32>, height: usize, width: usize) -> Result<TileLogits, InferError> {
+    async fn forward_tile(&self, input: Vec<f32>, height: usize, width: usize) -> Result<TileLogits, TileError> {
         let (rows, columns) = (height / 4, width / 4);
         let second = &input[height * width..];
         let mean = |i: usize| {

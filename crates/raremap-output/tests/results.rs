@@ -8,11 +8,9 @@ use std::rc::Rc;
 use geographiclib_rs::{Geodesic, PolygonArea, Winding};
 use pollster::block_on;
 use raremap_geo::{Affine, CrsKind, GeoReference};
-use raremap_infer::{
-    DecideOptions, InferError, RunOptions, SceneLogits, TileLogits, TileModel, Tiling, View, run_scene,
-};
+use raremap_infer::{DecideOptions, InferError, RunOptions, SceneLogits, Tiling, View, run_scene};
 use raremap_io::{BytesSource, MemoryScratch};
-use raremap_model::Card;
+use raremap_model::{Card, TileError, TileLogits, TileModel};
 use raremap_output::{OutputKind, OutputOptions, PolygonsCrs, ProbabilitySamples, Results, SceneName};
 use raremap_scene::TiffScene;
 use raremap_testing::card as testing;
@@ -35,7 +33,7 @@ fn card() -> Card {
 struct Toy;
 
 impl TileModel for Toy {
-    async fn forward_tile(&self, input: Vec<f32>, height: usize, width: usize) -> Result<TileLogits, InferError> {
+    async fn forward_tile(&self, input: Vec<f32>, height: usize, width: usize) -> Result<TileLogits, TileError> {
         let (rows, columns) = (height / 4, width / 4);
         let plane = |band: usize| -> Vec<f32> {
             let at = |cell: usize| band * height * width + cell / columns * 4 * width + cell % columns * 4;

@@ -1,12 +1,12 @@
 //! Errors as JavaScript sees them: an `Error` with a sentence for people and a `code` for programs.
 
-use js_sys::Reflect;
 use raremap_geo::GeoError;
 use raremap_infer::InferError;
 use raremap_io::{IoError, SourceError};
-use raremap_model::WeightsError;
+use raremap_model::{TileError, WeightsError};
 use raremap_output::OutputError;
 use raremap_scene::SceneError;
+use raremap_web_tiles::{RunnerError, js_error};
 use wasm_bindgen::JsValue;
 
 /// Any failure of the session.
@@ -48,6 +48,8 @@ with_own_code!(
     OutputError,
     SceneError,
     SourceError,
+    RunnerError,
+    TileError,
     WeightsError
 );
 
@@ -66,9 +68,6 @@ impl From<JsValue> for SessionError {
 
 impl From<SessionError> for JsValue {
     fn from(error: SessionError) -> Self {
-        let value: JsValue = js_sys::Error::new(&error.message).into();
-        // Setting a property of a fresh, extensible object cannot fail.
-        let _ = Reflect::set(&value, &"code".into(), &error.code.into());
-        value
+        js_error(error.code, &error.message)
     }
 }

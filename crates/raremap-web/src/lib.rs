@@ -11,8 +11,6 @@ mod hooks;
 #[cfg(target_arch = "wasm32")]
 mod http_source;
 #[cfg(target_arch = "wasm32")]
-mod panic;
-#[cfg(target_arch = "wasm32")]
 mod run;
 #[cfg(target_arch = "wasm32")]
 mod scene;

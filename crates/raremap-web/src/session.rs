@@ -4,15 +4,15 @@ use std::cell::{Cell, RefCell};
 use std::ops::ControlFlow;
 use std::rc::Rc;
 
-use burn::tensor::Device;
 use js_sys::Float32Array;
 use raremap_infer::{
-    BurnTileModel, InferError, MatchMode, OpenOptions, SceneLogits, card_for_scene, guess_scene_bands, prepare_run,
-    resampling, run_notes, run_scene,
+    InferError, MatchMode, OpenOptions, SceneLogits, card_for_scene, guess_scene_bands, prepare_run, resampling,
+    run_notes, run_scene,
 };
-use raremap_model::{Card, ModelFile};
+use raremap_model::{BurnTileModel, Card, GoldenTile, ModelFile};
 use raremap_output::{OutputOptions, Results, scale_color};
 use raremap_scene::Scene as _;
+use raremap_web_tiles::GoldenCheck;
 use tsify::Ts;
 use wasm_bindgen::prelude::*;
 use web_sys::Blob;
@@ -26,7 +26,7 @@ use crate::scratch::ScratchPool;
 use crate::source::SceneFiles;
 use crate::tiles::{TileWorkers, checked_model};
 use crate::types::{
-    Areas, ComposeOptions, DecideOptions, GoldenCheck, LayerRequest, LayerValues, ModelCard, ModelInfo, OpenedScene,
+    Areas, ComposeOptions, DecideOptions, LayerRequest, LayerValues, ModelCard, ModelInfo, OpenedScene, PackedModel,
     Picture, PreviewOptions, ResultFile, RunOptions, SceneLook, ScenePreview, SceneStatistics, SceneWindow, TileCount,
     from_js, to_js,
 };
@@ -51,6 +51,7 @@ pub struct Session {
     model_sha256: String,
     model: BurnTileModel,
     golden: GoldenCheck,
+    golden_tile: GoldenTile,
     scene: RefCell<Option<Rc<Scene>>>,
     /// Counts scenes, so that one that took longer to open than the next does not replace it.
     opened: Cell<u32>,
@@ -74,12 +75,13 @@ impl Session {
     /// `golden_tile_differs` if the processor computes wrong numbers, `model_...` for a bad file.
     pub async fn create(model: Vec<u8>, hooks: SessionHooks) -> Result<Session, SessionError> {
         let file = ModelFile::from_bytes(&model)?;
-        let (model, golden) = checked_model(&file, &Device::flex()).await?;
+        let (model, golden) = checked_model(&file).await?;
         Ok(Self {
             card: file.card,
             model_sha256: file.sha256,
             model,
             golden,
+            golden_tile: file.golden,
             scene: RefCell::default(),
             opened: Cell::default(),
             result: RefCell::default(),
@@ -100,6 +102,15 @@ impl Session {
             golden: self.golden,
             scale: colors.collect(),
         })
+    }
+
+    /// The model as the module for graphics cards takes it; nothing if it cannot compute this one.
+    ///
+    /// # Errors
+    /// `model_malformed` for a golden tile that has not four axes.
+    pub fn packed(&self) -> Result<Option<Ts<PackedModel>>, SessionError> {
+        let packed = self.model.packed(&self.golden_tile)?;
+        packed.map(|packed| to_js(&PackedModel::from(packed))).transpose()
     }
 
     /// Opens files in place of the scene before: one, the bands of one product, or an archive of them. Unless `emptyBorder` is false, zeros

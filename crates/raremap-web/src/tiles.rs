@@ -5,29 +5,26 @@ use std::cell::Cell;
 
 use burn::tensor::Device;
 use js_sys::Float32Array;
-use raremap_infer::{BurnTileModel, GOLDEN_TOLERANCE, InferError, TileLogits, TileModel, check_golden};
-use raremap_model::ModelFile;
+use raremap_model::{BurnTileModel, GOLDEN_TOLERANCE, ModelFile, TileError, TileLogits, TileModel, check_golden};
+use raremap_web_tiles::{GoldenCheck, RunnerError, forward};
 use tsify::Ts;
 use wasm_bindgen::prelude::*;
 
 use crate::error::SessionError;
 use crate::hooks::RunHooks;
-use crate::types::{Backend, GoldenCheck, from_js, to_js};
 
-/// The network of `file` on a device that has passed its golden tile.
+/// The network of `file` on the processor, where it has passed its golden tile.
 ///
 /// # Errors
-/// `golden_tile_differs` if the device computes wrong numbers, `model_...` for a bad file.
-pub async fn checked_model(file: &ModelFile, device: &Device) -> Result<(BurnTileModel, GoldenCheck), SessionError> {
+/// `golden_tile_differs` if the processor computes wrong numbers, `model_...` for a bad file.
+pub async fn checked_model(file: &ModelFile) -> Result<(BurnTileModel, GoldenCheck), SessionError> {
     let channels = file.card.architecture.in_channels();
-    let network = file.build_unfolded(&Device::flex())?.fold_onto(device);
-    let model = BurnTileModel::new(network, channels);
+    let model = BurnTileModel::new(file.build(&Device::flex())?, channels);
     let max_abs = check_golden(&model, &file.golden, GOLDEN_TOLERANCE).await?;
-    let tolerance = GOLDEN_TOLERANCE;
-    Ok((model, GoldenCheck { max_abs, tolerance }))
+    Ok((model, GoldenCheck::passed(max_abs)))
 }
 
-/// The model on the device of one of the workers that compute tiles.
+/// The model on the processor, for one of the workers that compute tiles.
 #[wasm_bindgen]
 pub struct TileRunner {
     model: BurnTileModel,
@@ -36,20 +33,12 @@ pub struct TileRunner {
 
 #[wasm_bindgen]
 impl TileRunner {
-    /// Reads a weights file, puts it on a device and checks its golden tile there.
+    /// Reads a weights file and checks its golden tile.
     ///
     /// # Errors
-    /// `webgpu_failed` if there is no device, `golden_tile_differs` if it computes wrong numbers, `model_...` for a bad file.
-    pub async fn create(model: Vec<u8>, backend: Ts<Backend>) -> Result<TileRunner, SessionError> {
-        let file = ModelFile::from_bytes(&model)?;
-        let device = match from_js(backend)? {
-            Backend::WebGpu => Device::wgpu_options()
-                .init_async()
-                .await
-                .map_err(|error| SessionError::new("webgpu_failed", error.to_string()))?,
-            Backend::Cpu => Device::flex(),
-        };
-        let (model, golden) = checked_model(&file, &device).await?;
+    /// `golden_tile_differs` if the processor computes wrong numbers, `model_...` for a bad file.
+    pub async fn create(model: Vec<u8>) -> Result<TileRunner, SessionError> {
+        let (model, golden) = checked_model(&ModelFile::from_bytes(&model)?).await?;
         Ok(Self { model, golden })
     }
 
@@ -57,21 +46,16 @@ impl TileRunner {
     ///
     /// # Errors
     /// None in practice, because it can be written.
-    pub fn golden(&self) -> Result<Ts<GoldenCheck>, SessionError> {
-        to_js(&self.golden)
+    pub fn golden(&self) -> Result<Ts<GoldenCheck>, RunnerError> {
+        self.golden.to_js()
     }
 
     /// The logits of a tile: the main head's, then the auxiliary head's.
     ///
     /// # Errors
     /// `misuse` for an input of another size.
-    pub async fn forward(&self, input: Vec<f32>, height: usize, width: usize) -> Result<Float32Array, SessionError> {
-        let TileLogits { main, auxiliary } = self.model.forward_tile(input, height, width).await?;
-        let logits = Float32Array::new_with_length((main.len() + auxiliary.len()) as u32);
-        let (first, rest) = (main.len() as u32, logits.length());
-        logits.subarray(0, first).copy_from(&main);
-        logits.subarray(first, rest).copy_from(&auxiliary);
-        Ok(logits)
+    pub async fn forward(&self, input: Vec<f32>, height: usize, width: usize) -> Result<Float32Array, RunnerError> {
+        forward(&self.model, input, height, width).await
     }
 }
 
@@ -126,7 +110,7 @@ impl TileModel for TileWorkers<'_> {
         }
     }
 
-    async fn forward_tile(&self, input: Vec<f32>, height: usize, width: usize) -> Result<TileLogits, InferError> {
+    async fn forward_tile(&self, input: Vec<f32>, height: usize, width: usize) -> Result<TileLogits, TileError> {
         if self.hooks.tile_workers() > 0
             && let Some(logits) = self.ask(&input, height, width).await
         {

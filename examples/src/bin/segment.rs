@@ -3,9 +3,9 @@
 use std::error::Error;
 
 use burn::tensor::Device;
-use raremap_infer::{BurnTileModel, DecideOptions, RunOptions, Tiling, card_for_scene, guess_scene_bands, run_scene};
+use raremap_infer::{DecideOptions, RunOptions, Tiling, card_for_scene, guess_scene_bands, run_scene};
 use raremap_io::{FileSource, MemoryScratch};
-use raremap_model::ModelFile;
+use raremap_model::{BurnTileModel, ModelFile};
 use raremap_output::{OutputKind, OutputOptions, Results, SceneName};
 use raremap_scene::{Scene as _, TiffScene};
 use raremap_tiff::Limits;

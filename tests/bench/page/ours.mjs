@@ -12,15 +12,39 @@ let session;
 
 const failed = (cause) => new Error(cause?.code ? `${cause.code}: ${cause.message}` : String(cause?.message ?? cause));
 
-async function startRunner(model, backend, input, [height, width]) {
-  const runner = await glue.TileRunner.create(model, backend);
+/** A module's glue and bytes. @param {{glue: string, wasm: string}} urls */
+async function fetchModule(urls) {
+  const [module, binary] = await Promise.all([import(urls.glue), bytesAt(urls.wasm)]);
+  return { module, binary };
+}
+
+/** Compiles it and starts it. @param {Awaited<ReturnType<typeof fetchModule>>} fetched */
+async function begin({ module, binary }) {
+  const instance = await module.default({ module_or_path: await WebAssembly.compile(binary) });
+  // Once: crates/raremap-web/build.rs says why.
+  instance.__wasm_call_ctors();
+}
+
+/** On the graphics card, `packer` is the module of the session, which packs the model for the one that computes. */
+async function startRunner(model, packer, input, [height, width]) {
+  const parts = packer ? await packed(packer.module, model) : [model];
+  const runner = await glue.TileRunner.create(...parts);
   forward = () => runner.forward(input, height, width);
   return runner.golden();
 }
 
+async function packed(module, model) {
+  const session = await module.Session.create(model, SESSION_HOOKS);
+  const { header, numbers } = session.packed();
+  session.free();
+  return [header, numbers];
+}
+
+const SESSION_HOOKS = { takeScratchFile: () => undefined, onRow() {} };
+
 /** A session runs a scene of one tile: reading, normalizing, the network and blending, as the page does it. */
 async function startSession(model, file, tile) {
-  session = await glue.Session.create(model, { takeScratchFile: () => undefined, onRow() {} });
+  session = await glue.Session.create(model, SESSION_HOOKS);
   const hooks = {
     onTile: async () => ({ cancel: false, layer: null }),
     onPicture() {},
@@ -54,18 +78,19 @@ answer({
    * From the bytes of wasm and model to a network that is ready. With `drive` "session" it works as the page does; with "tiles" it gets tiles, of another
    * `size` than `tile` x `tile` (rows, columns) if there is one.
    */
-  start: ({ backend, drive, glue: glueUrl, wasm, model, input, scene, tile, size = [tile, tile] }) =>
+  start: ({ drive, modules, model, input, scene, tile, size = [tile, tile] }) =>
     reporting(async () => {
-      glue = await import(glueUrl);
-      const [binary, weights, tileBytes, sceneBytes] = await Promise.all([wasm, model, input, scene].map(bytesAt));
+      const [weights, tileBytes, sceneBytes] = await Promise.all([model, input, scene].map(bytesAt));
+      // The session's first; the one for graphics cards, if there is one, computes.
+      const fetched = await Promise.all(modules.map(fetchModule));
       const began = performance.now();
-      const instance = await glue.default({ module_or_path: await WebAssembly.compile(binary) });
-      // Once: crates/raremap-web/build.rs says why.
-      instance.__wasm_call_ctors();
+      await Promise.all(fetched.map(begin));
+      glue = fetched.at(-1).module;
+      const packer = fetched.length > 1 ? fetched[0] : undefined;
       const golden =
         drive === "session"
           ? await startSession(weights, new Blob([sceneBytes]), tile)
-          : await startRunner(weights, backend, new Float32Array(tileBytes.buffer), size);
+          : await startRunner(weights, packer, new Float32Array(tileBytes.buffer), size);
       return { ms: performance.now() - began, golden_difference: golden.maxAbs, counts: take() };
     }),
   run: () =>

@@ -23,6 +23,12 @@ pub enum Flip {
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct AugmentSection {
+    /// Probability that a crop shows its sample as it is, at its own resolution: symmetries, flips, mosaic, CutMix and the loss of optional bands still
+    /// apply. Robustness against everything else then costs the plain case less.
+    ///
+    /// Left out where it is 0, so that recipes from before there was such a key keep their digests.
+    #[serde(skip_serializing_if = "is_zero")]
+    pub untouched: f32,
     /// Horizontal flips and rotations by multiples of 90 degrees: the eight symmetries of the square.
     pub symmetries: bool,
     /// Flips without rotations, where `symmetries` go too far.
@@ -171,7 +177,22 @@ impl Default for TargetedCutMixSection {
     }
 }
 
+fn is_zero(value: &f32) -> bool {
+    *value == 0.0
+}
+
 impl AugmentSection {
+    /// What is left of this for a crop that shows its sample as it is.
+    pub(super) fn plain(&self) -> Self {
+        Self {
+            symmetries: self.symmetries,
+            flip: self.flip,
+            mosaic: self.mosaic,
+            optional_bands: self.optional_bands.clone(),
+            ..Self::default()
+        }
+    }
+
     /// Checks the values.
     ///
     /// # Errors
@@ -194,6 +215,7 @@ impl AugmentSection {
             );
         }
         for (name, value) in [
+            ("untouched", self.untouched),
             ("band_dropout", self.band_dropout),
             ("optional_bands.none", self.optional_bands.none),
             ("optional_bands.each_missing", self.optional_bands.each_missing),

@@ -2,7 +2,7 @@ use std::collections::BTreeSet;
 
 use rand::{Rng, SeedableRng};
 
-use super::section::Flip;
+use super::section::{EightBitSection, Flip};
 use super::*;
 use crate::sample::testing::sample;
 
@@ -31,6 +31,34 @@ fn anywhere(split: &TrainingSplit, edge: usize, augment: &AugmentSection, seed: 
         center: None,
     };
     crop(split, draw, edge, augment, &unit(), &mut StdRng::seed_from_u64(seed)).expect("a crop")
+}
+
+#[test]
+fn an_untouched_crop_is_its_sample() {
+    let split = tied(40);
+    let augment = |untouched: f32| AugmentSection {
+        untouched,
+        symmetries: true,
+        gain: 0.5,
+        noise: 0.1,
+        ground_resolution_m: Some([2.0, 30.0]),
+        eight_bit: EightBitSection {
+            probability: 0.5,
+            ..EightBitSection::default()
+        },
+        ..AugmentSection::default()
+    };
+    let as_it_is = |crop: &Crop| {
+        let mut pixels = crop.values.iter().zip(&crop.labels);
+        pixels.all(|(value, label)| *value == f32::from(*label))
+    };
+    let count = |untouched: f32| {
+        let crops = (0..200).map(|seed| anywhere(&split, 32, &augment(untouched), seed));
+        crops.filter(as_it_is).count()
+    };
+    assert_eq!(count(0.0), 0);
+    assert!((70..130).contains(&count(0.5)), "{}", count(0.5));
+    assert_eq!(count(1.0), 200);
 }
 
 #[test]

@@ -1,7 +1,7 @@
 //! Computes the logits of a scene, and their average over its mirror images.
 
-use raremap_infer::{RowUpsampler, RunOptions, SceneInMemory, SceneLogits, TileModel, View, run_in_memory};
-use raremap_model::Card;
+use raremap_infer::{RowUpsampler, RunOptions, SceneInMemory, SceneLogits, View, run_in_memory};
+use raremap_model::{Card, TileModel};
 
 use crate::dataset::Sample;
 use crate::error::{Context, Result};

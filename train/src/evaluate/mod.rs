@@ -16,8 +16,7 @@ mod tests;
 #[cfg(test)]
 mod toy;
 
-use raremap_infer::TileModel;
-use raremap_model::Card;
+use raremap_model::{Card, TileModel};
 use serde_json::{Value, json};
 
 pub use choose::{Chosen, ChosenMask, ChosenRare, VALIDATION, ValidationScores};

@@ -1,7 +1,7 @@
 //! Finds out where a model expects rare classes in a scene.
 
-use raremap_infer::{SceneInMemory, TileModel, View, run_in_memory};
-use raremap_model::Card;
+use raremap_infer::{SceneInMemory, View, run_in_memory};
+use raremap_model::{Card, TileModel};
 
 use super::scenes::Layout;
 use crate::dataset::{DatasetConfig, Sample};

@@ -3,8 +3,8 @@
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
-use raremap_infer::{Matching, TileModel, logit, sigmoid};
-use raremap_model::Card;
+use raremap_infer::{Matching, logit, sigmoid};
+use raremap_model::{Card, TileModel};
 use serde::Serialize;
 
 use super::flips::MeanLogits;

@@ -2,8 +2,9 @@
 
 use std::path::{Path, PathBuf};
 
-use raremap_infer::{InferError, TileLogits, TileModel};
-use raremap_model::{Band, BandSource, Card, Class, SegformerConfig, Training, Variant};
+use raremap_model::{
+    Band, BandSource, Card, Class, SegformerConfig, TileError, TileLogits, TileModel, Training, Variant,
+};
 
 use crate::dataset::{ClassConfig, DatasetConfig, IGNORE, Sample};
 
@@ -17,7 +18,7 @@ pub struct Toy {
 }
 
 impl TileModel for Toy {
-    async fn forward_tile(&self, input: Vec<f32>, height: usize, width: usize) -> Result<TileLogits, InferError> {
+    async fn forward_tile(&self, input: Vec<f32>, height: usize, width: usize) -> Result<TileLogits, TileError> {
         let (rows, columns) = (height / 4, width / 4);
         let pixel = |y: usize, x: usize| input[y * width + x];
         let cell = |row: usize, column: usize| {

@@ -8,8 +8,7 @@ use std::time::Instant;
 
 use burn::module::Module;
 use burn::tensor::Device;
-use raremap_infer::BurnTileModel;
-use raremap_model::Card;
+use raremap_model::{BurnTileModel, Card};
 use serde_json::json;
 use sha2::{Digest, Sha256};
 

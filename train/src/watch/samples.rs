@@ -1,7 +1,7 @@
 //! Makes pictures of validation images, with the same pipeline that predicts.
 
-use raremap_infer::{DecideOptions, SceneInMemory, TileModel, View, run_in_memory};
-use raremap_model::Card;
+use raremap_infer::{DecideOptions, SceneInMemory, View, run_in_memory};
+use raremap_model::{Card, TileModel};
 
 use super::SamplePictures;
 use super::picture::Picture;

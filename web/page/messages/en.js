@@ -143,6 +143,7 @@ export const en = {
   reasonMissing: "because this browser offers no WebGPU",
   reasonFallback: "because this browser only has WebGPU in software",
   reasonLimits: "because the graphics card is too limited for the model",
+  reasonNetwork: "because the kernels for graphics cards do not know this model's kind of network",
   reasonLost: "because the graphics card failed",
   reasonFailed: "because the graphics card could not be started",
   reasonGolden: "because the graphics card gave wrong numbers on the model's test tile",

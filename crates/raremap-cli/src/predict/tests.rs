@@ -3,9 +3,10 @@
 use super::*;
 use burn::tensor::{Device, TensorData};
 use raremap_geo::{Affine, CrsKind, GeoReference};
-use raremap_infer::BurnTileModel;
 use raremap_io::FileSource;
-use raremap_model::{Architecture, Band, BandSource, Class, GoldenTile, ModelFile, SegformerConfig, Training, Variant};
+use raremap_model::{
+    Architecture, Band, BandSource, BurnTileModel, Class, GoldenTile, ModelFile, SegformerConfig, Training, Variant,
+};
 use raremap_tiff::{GeoTiff, Limits, OutputImage, OutputSamples, Window, encode_geotiff};
 
 fn file_args(probability: StoredAs) -> FileArgs {
@@ -100,7 +101,7 @@ fn write_model(path: &std::path::Path) {
     let draft = ModelFile::from_model(&model, card, golden).expect("a model");
     let mut file = ModelFile::from_bytes(&draft.to_bytes(true).expect("bytes")).expect("a model");
     let network = BurnTileModel::new(file.build(&device).expect("a network"), 3);
-    let logits = pollster::block_on(raremap_infer::TileModel::forward_tile(
+    let logits = pollster::block_on(raremap_model::TileModel::forward_tile(
         &network,
         vec![0.0; 3 * 1024],
         32,

@@ -1,10 +1,8 @@
 //! The network over a whole scene, window by window.
 
 pub(crate) mod blend;
-pub(crate) mod golden;
 pub(crate) mod logits;
 pub(crate) mod memory;
-pub(crate) mod network;
 pub(crate) mod normalize;
 pub(crate) mod pipeline;
 pub(crate) mod plan;

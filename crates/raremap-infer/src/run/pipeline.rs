@@ -8,7 +8,7 @@ use std::task::{Context, Poll};
 
 use raremap_geo::{PixelAreas, pixel_areas};
 use raremap_io::{MemoryScratch, Scratch};
-use raremap_model::Card;
+use raremap_model::{Card, TileError, TileLogits, TileModel};
 use raremap_scene::{AxisGrid, Kernel, Notice, Resampled, Scene};
 use raremap_tiff::{Samples, Window};
 
@@ -19,7 +19,6 @@ use crate::fit::optional::about_missing;
 use crate::fit::scaling::RATIOS;
 use crate::run::logits::SceneLogits;
 use crate::run::memory::SceneInMemory;
-use crate::run::network::{TileLogits, TileModel};
 use crate::run::normalize::Normalizer;
 use crate::run::plan::{Tile, TilePlan, Tiling, reflect};
 
@@ -304,12 +303,12 @@ async fn run_windows(
     Ok(logits)
 }
 
-type TileFuture<'m> = Pin<Box<dyn Future<Output = Result<Option<TileLogits>, InferError>> + 'm>>;
+type TileFuture<'m> = Pin<Box<dyn Future<Output = Result<Option<TileLogits>, TileError>> + 'm>>;
 
 /// A tile, until it is blended.
 enum RunningTile<'m> {
     Computing(TileFuture<'m>),
-    Computed(Result<Option<TileLogits>, InferError>),
+    Computed(Result<Option<TileLogits>, TileError>),
 }
 
 impl RunningTile<'_> {

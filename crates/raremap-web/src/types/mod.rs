@@ -11,7 +11,7 @@ use wasm_bindgen::JsValue;
 
 use crate::error::SessionError;
 
-pub use model::{Backend, GoldenCheck, ModelCard, ModelInfo};
+pub use model::{ModelCard, ModelInfo, PackedModel};
 pub use result::{Areas, DecideOptions, LayerRequest, LayerValues, ResultFile};
 pub use run::{AfterTile, RunOptions, TileCount};
 pub use scene::{

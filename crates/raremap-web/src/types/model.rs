@@ -1,7 +1,9 @@
 //! The model, as JavaScript sees it.
 
+use js_sys::Float32Array;
 use raremap_model::Card;
-use serde::{Deserialize, Serialize};
+use raremap_web_tiles::GoldenCheck;
+use serde::Serialize;
 use tsify::Tsify;
 use wasm_bindgen::JsValue;
 
@@ -21,24 +23,23 @@ pub struct ModelInfo {
     pub scale: Vec<[u8; 3]>,
 }
 
-/// A kind of device.
-#[derive(Debug, Clone, Copy, Deserialize, Tsify)]
-#[serde(rename_all = "lowercase")]
-pub enum Backend {
-    /// The processor.
-    Cpu,
-    /// The graphics card.
-    WebGpu,
+/// A model for the module for graphics cards.
+#[derive(Debug, Serialize, Tsify)]
+pub struct PackedModel {
+    /// What the numbers are.
+    pub header: String,
+    /// All of its numbers.
+    #[serde(with = "tsify::serde_wasm_bindgen::preserve")]
+    #[tsify(type = "Float32Array<ArrayBuffer>")]
+    pub numbers: JsValue,
 }
 
-/// How far the model's numbers were from the expected ones.
-#[derive(Debug, Clone, Copy, Serialize, Tsify)]
-#[serde(rename_all = "camelCase")]
-pub struct GoldenCheck {
-    /// Largest difference of a logit.
-    pub max_abs: f32,
-    /// Largest difference that is allowed.
-    pub tolerance: f32,
+impl From<raremap_model::PackedModel<Vec<f32>>> for PackedModel {
+    fn from(model: raremap_model::PackedModel<Vec<f32>>) -> Self {
+        let (header, numbers) = model.into_parts();
+        let numbers = Float32Array::from(numbers.as_slice()).into();
+        Self { header, numbers }
+    }
 }
 
 /// What the page says about a model.

@@ -4,8 +4,7 @@ mod pictures;
 mod plots;
 
 use maud::{DOCTYPE, Markup, PreEscaped, html};
-use raremap_infer::TileModel;
-use raremap_model::Card;
+use raremap_model::{Card, TileModel};
 
 use self::pictures::Pictures;
 use self::plots::{COLORS, Line, chart};

@@ -2,8 +2,8 @@
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use raremap_infer::{TileModel, sigmoid};
-use raremap_model::Card;
+use raremap_infer::sigmoid;
+use raremap_model::{Card, TileModel};
 
 use crate::dataset::{DatasetConfig, Sample};
 use crate::error::Result;

@@ -6,10 +6,10 @@
 )]
 #![allow(unstable_name_collisions, reason = "`erf` is CubeCL's")]
 
-use burn_cubecl::cubecl::{self, prelude::*};
+use cubecl::prelude::*;
 
 /// Units along each edge of a cube of [`product`]: 256 in all, which every WebGPU device allows.
-pub(super) const EDGE: usize = 16;
+pub(crate) const EDGE: usize = 16;
 
 /// Matrix product of the patches of a map with a matrix, plus a bias: a convolution, of which a linear layer is the one of 1 x 1.
 ///
@@ -23,7 +23,7 @@ pub(super) const EDGE: usize = 16;
 /// - `pointwise`: the kernel is 1 x 1, the stride 1, and the channels of a token lie together
 /// - `relu`: 1 turns negative results to 0
 #[cube(launch)]
-pub(super) fn product(
+pub(crate) fn product(
     input: &[f32],
     weight: &[f32],
     bias: &[f32],
@@ -161,7 +161,7 @@ pub(super) fn product(
 
 /// Layer norm of each token; a unit has a token.
 #[cube(launch)]
-pub(super) fn layer_norm(
+pub(crate) fn layer_norm(
     input: &[f32],
     gamma: &[f32],
     beta: &[f32],
@@ -197,7 +197,7 @@ pub(super) fn layer_norm(
 /// - `query`, `output`: `[batch, height, width, heads * head_dim]`
 /// - `context`: `[batch, height / ratio, width / ratio, 2 * heads * head_dim]`: keys, then values
 #[cube(launch)]
-pub(super) fn attention(
+pub(crate) fn attention(
     query: &[f32],
     context: &[f32],
     output: &mut [f32],
@@ -268,7 +268,7 @@ pub(super) fn attention(
 /// - `input`, `output`: `[batch, height, width, channels]`
 /// - `weight`: `[3, 3, channels]`
 #[cube(launch)]
-pub(super) fn depthwise_gelu(
+pub(crate) fn depthwise_gelu(
     input: &[f32],
     weight: &[f32],
     bias: &[f32],
@@ -308,7 +308,7 @@ pub(super) fn depthwise_gelu(
 /// - `coarse`: `[batch, coarse_height, coarse_width, channels]`
 /// - `relu`: 1 turns negative results to 0
 #[cube(launch)]
-pub(super) fn add_upsampled(
+pub(crate) fn add_upsampled(
     base: &[f32],
     coarse: &[f32],
     output: &mut [f32],
@@ -366,7 +366,7 @@ fn position(fine: u32, fine_size: u32, coarse_size: u32) -> f32 {
 /// - `bias`: `[classes + rare]`
 /// - `main`: `[batch, classes, pixels]`; `auxiliary`: `[batch, rare, pixels]`
 #[cube(launch)]
-pub(super) fn heads(
+pub(crate) fn heads(
     products: &[f32],
     bias: &[f32],
     main: &mut [f32],

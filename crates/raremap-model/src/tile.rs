@@ -1,41 +1,11 @@
-//! What the pipeline needs from a network, and how burn provides it.
-
-use std::future::Future;
+//! A network of burn's that runs tile by tile.
 
 use burn::tensor::{Device, Tensor, TensorData};
-use raremap_model::InferenceNetwork;
+use raremap_tile::{PackedModel, TileError, TileLogits, TileModel};
 
-use crate::error::InferError;
-
-/// Logits of one tile, one cell per `cell_px` pixels of the network's config.
-#[derive(Debug, Clone, PartialEq)]
-pub struct TileLogits {
-    /// `[classes, h / cell_px, w / cell_px]`
-    pub main: Vec<f32>,
-    /// `[rare classes, h / cell_px, w / cell_px]`; empty for a network without the auxiliary head.
-    pub auxiliary: Vec<f32>,
-}
-
-/// A network that runs tile by tile.
-pub trait TileModel {
-    /// How many tiles it gets before the first of them is finished: 1 where it computes on the caller's thread, more where it has other threads,
-    /// or a device that is busy with one tile while the next is uploaded.
-    fn tiles_at_once(&self) -> usize {
-        1
-    }
-
-    /// # Shapes
-    /// - `input`: `[channels, height, width]`, normalized, sizes multiples of 32
-    ///
-    /// # Errors
-    /// [`InferError::Network`] if the device fails.
-    fn forward_tile(
-        &self,
-        input: Vec<f32>,
-        height: usize,
-        width: usize,
-    ) -> impl Future<Output = Result<TileLogits, InferError>>;
-}
+use crate::network::InferenceNetwork;
+use crate::packing::pack;
+use crate::weights::GoldenTile;
 
 /// A network of any family, on the device where its weights are.
 #[derive(Debug)]
@@ -54,6 +24,19 @@ impl BurnTileModel {
             channels,
         }
     }
+
+    /// The network as plain numbers, for kernels that are not burn's. There are none for other families than SegFormer, and for heads of attention with more
+    /// than 128 channels.
+    ///
+    /// # Errors
+    /// [`TileError::Malformed`] if the golden tile does not have four axes.
+    pub fn packed(&self, golden: &GoldenTile) -> Result<Option<PackedModel<Vec<f32>>>, TileError> {
+        match &self.network {
+            InferenceNetwork::Segformer(network) => pack(network, self.channels, golden),
+            #[cfg(feature = "comparison")]
+            _ => Ok(None),
+        }
+    }
 }
 
 impl TileModel for BurnTileModel {
@@ -62,10 +45,10 @@ impl TileModel for BurnTileModel {
         if self.is_on_cpu { 1 } else { 2 }
     }
 
-    async fn forward_tile(&self, input: Vec<f32>, height: usize, width: usize) -> Result<TileLogits, InferError> {
+    async fn forward_tile(&self, input: Vec<f32>, height: usize, width: usize) -> Result<TileLogits, TileError> {
         if input.len() != self.channels * height * width {
             let expected = format!("{} channels of {width} x {height}", self.channels);
-            return Err(InferError::Misuse(format!(
+            return Err(TileError::Misuse(format!(
                 "{} values were given for {expected}",
                 input.len()
             )));
@@ -84,8 +67,8 @@ impl TileModel for BurnTileModel {
 }
 
 /// This is asynchronous because a synchronous readback panics in the browser.
-async fn read_back(tensor: Tensor<4>) -> Result<Vec<f32>, InferError> {
-    let failed = |message: String| InferError::Network { message };
+async fn read_back(tensor: Tensor<4>) -> Result<Vec<f32>, TileError> {
+    let failed = |message: String| TileError::Network { message };
     let data = tensor
         .into_data_async()
         .await

@@ -1,33 +1,30 @@
-//! Tensors on a GPU, and the kernels as functions of them.
+//! Maps on a GPU, and the kernels as functions of them.
 
-use burn::tensor::{DType, Device, Shape, Tensor};
-use burn_cubecl::Cube;
-use burn_cubecl::cubecl::calculate_cube_count_elemwise;
-use burn_cubecl::cubecl::client::Client;
-use burn_cubecl::cubecl::prelude::{BufferArg, CubeCount, CubeDim};
-use burn_cubecl::kernel::into_contiguous;
-use burn_cubecl::ops::numeric::empty_device_contiguous_dtype;
-use burn_cubecl::tensor::CubeTensor;
+use cubecl::calculate_cube_count_elemwise;
+use cubecl::client::Client;
+use cubecl::prelude::{BufferArg, CubeCount, CubeDim, TensorBinding};
+use cubecl::server::Handle;
+use cubecl::zspace::Tiling;
+use raremap_tile::{PackedLayer, PackedNorm, TileError};
 
-use super::kernels::{self, EDGE};
+use crate::kernels::{self, EDGE};
 
 /// Cubes along an axis that every WebGPU device allows.
 const MOST_CUBES: usize = 65_535;
 /// Units of a cube of the kernels whose units do not work together.
 const UNITS: u32 = 64;
 
-/// Whether burn computes on `device` by CubeCL, and our kernels can.
-pub(super) fn is_gpu(device: &Device) -> bool {
-    Tensor::<1>::zeros([1], device).try_into_primitive::<Cube>().is_ok()
+/// 32-bit floats on a GPU.
+#[derive(Clone)]
+pub(crate) struct Buffer {
+    client: Client,
+    handle: Handle,
+    length: usize,
 }
 
-/// A contiguous tensor of 32-bit floats on a GPU.
-#[derive(Debug, Clone)]
-pub(super) struct Buffer(CubeTensor);
-
 /// A map with its channels together: `[batch, height, width, channels]`.
-#[derive(Debug, Clone)]
-pub(super) struct Map {
+#[derive(Clone)]
+pub(crate) struct Map {
     pub buffer: Buffer,
     pub batch: usize,
     pub height: usize,
@@ -36,68 +33,76 @@ pub(super) struct Map {
 }
 
 /// A convolution, or a linear layer, as [`kernels::product`] takes it.
-#[derive(Debug, Clone)]
-pub(super) struct Layer {
-    /// `[kernel * kernel * in, out]`
-    pub weight: Buffer,
-    /// `[out]`
-    pub bias: Buffer,
-    pub kernel: usize,
-    pub stride: usize,
-    pub padding: usize,
-    pub channels_in: usize,
-    pub channels_out: usize,
-    /// Whether its maps have few tokens, for which there are smaller cubes. A matter of the layer and not of the tile: the golden tile then checks the very
-    /// pipelines that the tiles of a scene run.
-    pub is_coarse: bool,
-}
+pub(crate) type Layer = PackedLayer<Buffer>;
 
-/// Gain and offset of a layer norm, each `[channels]`.
-#[derive(Debug, Clone)]
-pub(super) struct Norm {
-    pub gamma: Buffer,
-    pub beta: Buffer,
-    pub epsilon: f32,
-}
+/// A layer norm.
+pub(crate) type Norm = PackedNorm<Buffer>;
 
 impl Buffer {
-    /// The tensor's numbers on `device`, as 32-bit floats. `device` must be a GPU ([`is_gpu`]).
-    pub fn new<const D: usize>(tensor: Tensor<D>, device: &Device) -> Self {
-        let tensor = tensor.cast(DType::F32).to_device(device);
-        let tensor = tensor.try_into_primitive::<Cube>().expect("the device is a GPU");
-        Self(into_contiguous(tensor))
+    /// `numbers` on the device of `client`.
+    pub fn new(numbers: &[f32], client: &Client) -> Self {
+        let bytes: Vec<u8> = numbers.iter().flat_map(|number| number.to_le_bytes()).collect();
+        // A buffer cannot be empty.
+        let handle = match bytes.is_empty() {
+            true => client.empty(size_of::<f32>()),
+            false => client.create_from_slice(&bytes),
+        };
+        Self {
+            handle,
+            client: client.clone(),
+            length: numbers.len(),
+        }
     }
 
-    /// As a tensor of this shape, which has as many elements.
-    pub fn into_tensor<const D: usize>(self, shape: [usize; D]) -> Tensor<D> {
-        let Self(tensor) = self;
-        let tensor = CubeTensor::new_contiguous(
-            tensor.client,
-            tensor.device,
-            Shape::new(shape),
-            tensor.handle,
-            DType::F32,
-        );
-        Tensor::from_primitive::<Cube>(tensor)
+    /// The numbers of several buffers, of which there is at least one.
+    ///
+    /// # Errors
+    /// [`TileError::Network`] if the device fails.
+    pub async fn read(buffers: Vec<Self>) -> Result<Vec<Vec<f32>>, TileError> {
+        let Some(Self { client, .. }) = buffers.first() else {
+            return Ok(Vec::new());
+        };
+        let client = client.clone();
+        let (handles, lengths): (Vec<_>, Vec<_>) =
+            buffers.into_iter().map(|buffer| (buffer.handle, buffer.length)).unzip();
+        // Asynchronous: a synchronous readback panics in the browser.
+        let read = client.read_async(handles).await.map_err(|error| TileError::Network {
+            message: error.to_string(),
+        })?;
+        let numbers = |(bytes, length): (&cubecl::bytes::Bytes, usize)| {
+            let floats = bytes.chunks_exact(size_of::<f32>()).take(length);
+            let float = |bytes: &[u8]| f32::from_le_bytes([bytes[0], bytes[1], bytes[2], bytes[3]]);
+            floats.map(float).collect()
+        };
+        Ok(read.iter().zip(lengths).map(numbers).collect())
     }
 
     fn client(&self) -> &Client {
-        &self.0.client
+        &self.client
     }
 
     /// Room for `length` numbers on the same device.
     fn empty_like(&self, length: usize) -> Self {
-        let (client, device) = (self.0.client.clone(), self.0.device.clone());
-        Self(empty_device_contiguous_dtype(
-            client,
-            device,
-            Shape::new([length]),
-            DType::F32,
-        ))
+        Self {
+            client: self.client.clone(),
+            handle: self.client.empty(length.max(1) * size_of::<f32>()),
+            length,
+        }
+    }
+
+    /// So many zeros on the same device.
+    pub fn zeros_like(&self, length: usize) -> Self {
+        Self::new(&vec![0.0; length], &self.client)
     }
 
     fn arg(&self) -> BufferArg {
-        self.0.clone().into_buffer_arg()
+        let binding = TensorBinding {
+            handle: self.handle.clone().binding(),
+            strides: [1].into(),
+            shape: [self.length.max(1)].into(),
+            tiling: Tiling::UNTILED,
+        };
+        binding.into_buffer_arg()
     }
 }
 
@@ -215,11 +220,10 @@ impl Map {
 
     /// Logits of both heads, of the products of the features with both heads' weights: `[batch, classes, height, width]` and `[batch, rare, height,
     /// width]`. `bias`: `[classes + rare]`.
-    pub fn into_logits(self, bias: &Buffer, rare: usize) -> (Tensor<4>, Option<Tensor<4>>) {
+    pub fn into_logits(self, bias: &Buffer, rare: usize) -> [Buffer; 2] {
         let classes = self.channels - rare;
         let main = self.buffer.empty_like(self.tokens() * classes);
-        // A buffer cannot be empty.
-        let auxiliary = self.buffer.empty_like((self.tokens() * rare).max(1));
+        let auxiliary = self.buffer.empty_like(self.tokens() * rare);
         let (count, dim) = one_each(self.buffer.client(), self.tokens());
         kernels::heads::launch(
             self.buffer.client(),
@@ -234,15 +238,13 @@ impl Map {
             int(classes),
             int(rare),
         );
-        let shape = |channels: usize| [self.batch, channels, self.height, self.width];
-        let auxiliary = (rare > 0).then(|| auxiliary.into_tensor(shape(rare)));
-        (main.into_tensor(shape(classes)), auxiliary)
+        [main, auxiliary]
     }
 }
 
 /// What becomes of a product before it is written.
 #[derive(Default, Clone, Copy)]
-pub(super) struct Epilogue<'a> {
+pub(crate) struct Epilogue<'a> {
     /// Added to it.
     pub residual: Option<&'a Map>,
     /// Negative numbers become 0.
@@ -250,7 +252,7 @@ pub(super) struct Epilogue<'a> {
 }
 
 /// The layer's convolution of a map of `[batch, channels, height, width]` in the layout of the strides of batch, row, column and channel.
-pub(super) fn product(
+pub(crate) fn product(
     input: &Buffer,
     [batch, channels, height, width]: [usize; 4],
     strides: [usize; 4],

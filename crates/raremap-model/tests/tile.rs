@@ -1,9 +1,11 @@
-//! The pipeline with the network that ships: SegFormer on the CPU.
+//! Tiles by the network that ships: SegFormer on the CPU.
 
 use burn::tensor::{Device, Distribution, Tensor, TensorData};
 use pollster::block_on;
-use raremap_infer::{BurnTileModel, InferError, TileModel, check_golden};
-use raremap_model::{Architecture, GoldenTile, InferenceNetwork, SegformerConfig, Variant};
+use raremap_model::{
+    Architecture, BurnTileModel, GoldenTile, InferenceNetwork, SegformerConfig, TileError, TileModel, Variant,
+    check_golden,
+};
 
 fn network(num_rare: usize) -> InferenceNetwork {
     let device = Device::flex();
@@ -35,7 +37,7 @@ fn a_tile_gives_the_logits_of_both_heads() {
     );
     assert!(matches!(
         block_on(model.forward_tile(vec![0.0; 5], 64, 96)),
-        Err(InferError::Misuse(_))
+        Err(TileError::Misuse(_))
     ));
 }
 
@@ -69,6 +71,6 @@ fn the_golden_tile_passes_on_the_device_that_made_it_and_fails_when_altered() {
     };
     assert!(matches!(
         block_on(check_golden(&model, &altered, 1e-3)),
-        Err(InferError::Golden { .. })
+        Err(TileError::Golden { .. })
     ));
 }

@@ -1,0 +1,10 @@
+// @ts-check
+// Computes tiles of a run on the graphics card, by a wasm module of its own: who has no such card never loads it.
+
+import init, { TileRunner } from "../wasm/raremap-web-gpu.js";
+import { watchDevices } from "./devices.js";
+import { end, serveTiles } from "./serve-tiles.js";
+
+// Before wasm asks for one.
+watchDevices(end);
+serveTiles({ init, create: (/** @type {import("./serve-tiles.js").PackedModel} */ { header, numbers }) => TileRunner.create(header, numbers) });
