@@ -70,6 +70,9 @@ const NETWORKS = {
   "other depths and reductions, many classes, none of them rare": [
     64, ["--random", "3", ...set("dims=[8,16,24,32]", "heads=[1,2,3,4]", "depths=[1,2,1,3]", "reduction=[4,2,2,1]", "num_classes=40", "num_rare=0", "decoder_dim=24", "mlp_ratio=2")],
   ],
+  "an input that is enlarged first": [
+    64, ["--random", "5", ...set("dims=[8,16,20,24]", "heads=[1,2,1,3]", "decoder_dim=16", "input_upsampling=2", "detail_dim=4")],
+  ],
   "five bands": [64, ["--random", "4", ...set("dims=[8,16,20,24]", "heads=[1,2,1,3]", "in_channels=5", "num_rare=3", "decoder_dim=16")]],
 };
 

@@ -76,8 +76,6 @@ class Segformer:
     def __init__(self, architecture, parameters, is_folded):
         if architecture.get("family", "segformer") != "segformer":
             raise ValueError(f"the network is a {architecture['family']}, but only SegFormers have an ONNX graph here")
-        if architecture.get("input_upsampling", 1) != 1:
-            raise ValueError("networks that upsample their input have no ONNX graph here")
         self.shape = architecture
         self.parameters = parameters
         self.is_folded = is_folded
@@ -245,20 +243,24 @@ class Segformer:
 
     def build(self, size):
         """The whole network for tiles of `size`, `(height, width)`."""
-        stages = self.encoder("input", size)
+        image, tile = "input", size
+        if (factor := self.shape.get("input_upsampling", 1)) != 1:
+            size = tuple(factor * edge for edge in size)
+            image = self.graph.resize(image, size, self.shape["in_channels"])
+        stages = self.encoder(image, size)
         features = self.folded_decoder(stages) if self.is_folded else self.decoder(stages)
         cell = 4
         if self.shape.get("detail_dim", 0):
             cell = 2
             features = self.graph.resize(features, (size[0] // 2, size[1] // 2), self.shape["decoder_dim"])
-            features = self.graph.op("Add", features, self.detail("input"))
+            features = self.graph.op("Add", features, self.detail(image))
         if not self.is_folded:
             features = self.batch_norm(features, "decoder.batch_norm")
         self.heads(self.graph.op("Relu", features))
         outputs = {"main": [1, self.shape["num_classes"], size[0] // cell, size[1] // cell]}
         if self.shape["num_rare"]:
             outputs["auxiliary"] = [1, self.shape["num_rare"], size[0] // cell, size[1] // cell]
-        return self.graph.model({"input": [1, self.shape["in_channels"], *size]}, outputs)
+        return self.graph.model({"input": [1, self.shape["in_channels"], *tile]}, outputs)
 
 
 def build(architecture, parameters, size, is_folded):
