@@ -70,7 +70,8 @@ test("the backend's line says where it computes, and why", () => {
   const line = (/** @type {string} */ backend, /** @type {string} */ reason, adapter = "") => text.backendText({ backend, reason, adapter });
   assert.match(line("webgpu", "chosen", "nvidia lovelace"), /graphics card \(nvidia lovelace\)/);
   assert.match(line("webgpu", "fallback"), /software WebGPU adapter, because /);
-  for (const reason of ["forced", "missing", "fallback", "limits", "network", "device_lost", "webgpu_failed", "golden_tile_differs"]) {
-    assert.match(line("cpu", reason), /processor, because the|processor, because this/, reason);
+  for (const reason of ["forced", "missing", "fallback", "limits", "network", "gpu_module", "device_lost", "webgpu_failed", "golden_tile_differs"]) {
+    assert.match(line("cpu", reason), /processor, because the|processor, because this|processor, because only/, reason);
   }
+  assert.doesNotMatch(line("cpu", "network"), /faster/);
 });

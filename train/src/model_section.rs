@@ -14,9 +14,10 @@ use crate::error::{Result, bail, ensure, failure};
 /// family's config in `raremap_model` and replaces that family's (or variant's) own value.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct ModelSection {
-    /// Weights to start from, relative to the working folder: another run's `best.bpk`, or a `.raremap` file.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub start_from: Option<PathBuf>,
+    /// Weights to start from, relative to the working folder: another run's `best.bpk`, or a `.raremap` file. Of several files, the mean of their weights
+    /// (Wortsman et al. 2022, "Robust fine-tuning of zero-shot models", section 3): they must have been trained from one another or from the same weights.
+    #[serde(default, skip_serializing_if = "Vec::is_empty", with = "one_or_several")]
+    pub start_from: Vec<PathBuf>,
     /// Parameters whose names begin like this stay random nevertheless, such as `heads.` for other classes.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub start_without: Vec<String>,
@@ -31,6 +32,34 @@ pub struct ModelSection {
 /// Fields of every family that a recipe cannot set.
 const OF_THE_DATASET: [&str; 3] = ["in_channels", "num_classes", "num_rare"];
 
+/// A path, or a list of paths.
+mod one_or_several {
+    use std::path::PathBuf;
+
+    use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
+    #[derive(Deserialize)]
+    #[serde(untagged)]
+    enum Paths {
+        One(PathBuf),
+        Several(Vec<PathBuf>),
+    }
+
+    pub fn serialize<S: Serializer>(paths: &[PathBuf], serializer: S) -> Result<S::Ok, S::Error> {
+        match paths {
+            [path] => path.serialize(serializer),
+            paths => paths.serialize(serializer),
+        }
+    }
+
+    pub fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<PathBuf>, D::Error> {
+        Ok(match Paths::deserialize(deserializer)? {
+            Paths::One(path) => vec![path],
+            Paths::Several(paths) => paths,
+        })
+    }
+}
+
 const fn yes() -> bool {
     true
 }
@@ -43,7 +72,7 @@ impl ModelSection {
     pub fn check(&self) -> Result<()> {
         ensure!(
             Recipe,
-            self.start_from.is_some() || self.start_without.is_empty(),
+            !self.start_from.is_empty() || self.start_without.is_empty(),
             "model.start_without needs model.start_from"
         );
         self.architecture(1, 1, 0).map(|_| ())

@@ -18,19 +18,44 @@ const WEIGHTS_FILE: &str = "raremap";
 /// How many misfits an error lists.
 const LISTED: usize = 6;
 
-/// Puts the weights in `path` into `model`, except for parameters whose names begin with one of `without`; those stay as they are.
+/// Puts the weights in `paths` into `model`, except for parameters whose names begin with one of `without`; those stay as they are. Of several
+/// files, it takes the mean of their weights.
 ///
-/// `bands` are the names of the network's input channels. Where the file's card names others, weights go to the channel of the same name. Channels
+/// `bands` are the names of the network's input channels. Where a file's card names others, weights go to the channel of the same name. Channels
 /// that the file does not know start at zero, so that the network is at first the one that was stored.
 ///
 /// # Errors
-/// If the file cannot be read, or if its parameters are not the network's: the message then names them, with their shapes.
-pub fn start_from(model: &mut Network, path: &Path, without: &[String], bands: &[&str]) -> Result<()> {
-    let read = || -> Result<_> { Ok((read_parameters(path)?, bands_of(path)?)) };
-    let (mut stored, stored_bands) =
-        read().with_context(|| format!("model.start_from: cannot read {}", path.display()))?;
+/// If a file cannot be read, or if its parameters are not the network's: the message then names them, with their shapes.
+pub fn start_from(model: &mut Network, paths: &[impl AsRef<Path>], without: &[String], bands: &[&str]) -> Result<()> {
     let own = parameters_of(model)?;
-    if let Some(stored_bands) = stored_bands.filter(|stored| stored != bands) {
+    let left_out = |name: &String| without.iter().any(|beginning| name.starts_with(beginning.as_str()));
+    let files = paths.iter().map(|path| {
+        let path = path.as_ref();
+        let stored =
+            fitting(path, &own, bands).with_context(|| format!("model.start_from: cannot read {}", path.display()))?;
+        for beginning in without {
+            ensure!(
+                Recipe,
+                own.keys()
+                    .chain(stored.keys())
+                    .any(|name| name.starts_with(beginning.as_str())),
+                "model.start_without: no parameter begins with {beginning}"
+            );
+        }
+        refuse_misfits(path, &misfits(&own, &stored, left_out))?;
+        Ok(stored)
+    });
+    let stored = mean(files.collect::<Result<_>>()?)?;
+    let (kept, _): (Parameters, Parameters) = own.into_iter().partition(|(name, _)| left_out(name));
+    let taken = stored.into_iter().filter(|(name, _)| !left_out(name));
+    apply_parameters(model, &taken.chain(kept).collect())?;
+    Ok(())
+}
+
+/// The parameters in a file, with those of the input's channels in the order of `bands`.
+fn fitting(path: &Path, own: &Parameters, bands: &[&str]) -> Result<Parameters> {
+    let mut stored = read_parameters(path)?;
+    if let Some(stored_bands) = bands_of(path)?.filter(|stored| stored != bands) {
         for (name, data) in &mut stored {
             let moved = own
                 .get(name)
@@ -40,34 +65,52 @@ pub fn start_from(model: &mut Network, path: &Path, without: &[String], bands: &
             }
         }
     }
-    let left_out = |name: &String| without.iter().any(|beginning| name.starts_with(beginning.as_str()));
-    for beginning in without {
-        ensure!(
-            Recipe,
-            own.keys()
-                .chain(stored.keys())
-                .any(|name| name.starts_with(beginning.as_str())),
-            "model.start_without: no parameter begins with {beginning}"
-        );
+    Ok(stored)
+}
+
+fn refuse_misfits(path: &Path, misfits: &[String]) -> Result<()> {
+    if misfits.is_empty() {
+        return Ok(());
     }
-    let misfits = misfits(&own, &stored, left_out);
-    if !misfits.is_empty() {
-        let listed = misfits.iter().take(LISTED).cloned().collect::<Vec<_>>().join("; ");
-        let more = match misfits.len().saturating_sub(LISTED) {
-            0 => String::new(),
-            count => format!("; and {count} more"),
-        };
-        return Err(failure!(
-            Recipe,
-            "model.start_from: the weights in {} do not fit this network: {listed}{more}. List what should stay random in \
-             model.start_without, such as [\"heads.\"]",
-            path.display()
-        ));
+    let listed = misfits.iter().take(LISTED).cloned().collect::<Vec<_>>().join("; ");
+    let more = match misfits.len().saturating_sub(LISTED) {
+        0 => String::new(),
+        count => format!("; and {count} more"),
+    };
+    Err(failure!(
+        Recipe,
+        "model.start_from: the weights in {} do not fit this network: {listed}{more}. List what should stay random in \
+         model.start_without, such as [\"heads.\"]",
+        path.display()
+    ))
+}
+
+/// The mean of each parameter. The files have the same ones, but for those that are left out, which are taken from whichever has them.
+fn mean(files: Vec<Parameters>) -> Result<Parameters> {
+    let mut files = files.into_iter();
+    let first = files.next().unwrap_or_default();
+    let others: Vec<Parameters> = files.collect();
+    if others.is_empty() {
+        return Ok(first);
     }
-    let (kept, _): (Parameters, Parameters) = own.into_iter().partition(|(name, _)| left_out(name));
-    let taken = stored.into_iter().filter(|(name, _)| !left_out(name));
-    apply_parameters(model, &taken.chain(kept).collect())?;
-    Ok(())
+    let floats = |data: &TensorData| data.try_to_vec::<f32>().map_err(|error| failure!(Recipe, "{error}"));
+    let named = first.into_iter().map(|(name, data)| {
+        let mut sum = floats(&data)?;
+        let mut count = 1.0;
+        for other in others.iter().filter_map(|other| other.get(&name)) {
+            if other.shape() == data.shape() {
+                count += 1.0;
+                for (sum, value) in sum.iter_mut().zip(floats(other)?) {
+                    *sum += value;
+                }
+            }
+        }
+        for value in &mut sum {
+            *value /= count;
+        }
+        Ok((name, TensorData::new(sum, data.shape().clone())))
+    });
+    named.collect()
 }
 
 /// Says in words why `stored` cannot be the parameters of a network that has `own`.
@@ -168,7 +211,7 @@ mod tests {
 
     fn error(model: &mut Network, path: &Path, without: &[&str]) -> String {
         let without: Vec<String> = without.iter().map(|&beginning| beginning.to_owned()).collect();
-        format!("{:#}", start_from(model, path, &without, &[]).expect_err("refused"))
+        format!("{:#}", start_from(model, &[path], &without, &[]).expect_err("refused"))
     }
 
     #[test]
@@ -178,7 +221,7 @@ mod tests {
         let first = network(3, [4, 8]);
         save_module(&first, &path).expect("writes");
         let mut second = network(3, [4, 8]);
-        start_from(&mut second, &path, &[], &[]).expect("the same network");
+        start_from(&mut second, &[&path], &[], &[]).expect("the same network");
         let (first, second) = (
             parameters_of(&first).expect("readable"),
             parameters_of(&second).expect("readable"),
@@ -201,7 +244,7 @@ mod tests {
         );
         assert!(!found.contains("encoder"), "{found}");
         let before = parameters_of(&five).expect("readable");
-        start_from(&mut five, &path, &["heads.".to_owned()], &[]).expect("the rest fits");
+        start_from(&mut five, &[&path], &["heads.".to_owned()], &[]).expect("the rest fits");
         let (after, three) = (
             parameters_of(&five).expect("readable"),
             parameters_of(&three).expect("readable"),
@@ -216,13 +259,36 @@ mod tests {
     }
 
     #[test]
+    fn of_several_files_it_takes_the_mean() {
+        let dir = tempfile::tempdir().expect("a folder");
+        let paths = ["a.bpk", "b.bpk"].map(|name| dir.path().join(name));
+        let networks = [network(3, [4, 8]), network(3, [4, 8])];
+        for (network, path) in networks.iter().zip(&paths) {
+            save_module(network, path).expect("writes");
+        }
+        let mut mean = network(3, [4, 8]);
+        start_from(&mut mean, &paths, &[], &[]).expect("the same network");
+        let values = |network: &Network| {
+            parameters_of(network).expect("readable")["encoder.0.first.conv.weight"]
+                .try_to_vec::<f32>()
+                .expect("floats")
+        };
+        let [first, second] = networks.each_ref().map(values);
+        assert_ne!(first, second);
+        let expected: Vec<f32> = first.iter().zip(&second).map(|(a, b)| (a + b) / 2.0).collect();
+        assert_eq!(values(&mean), expected);
+        save_module(&network(5, [4, 8]), &paths[1]).expect("writes");
+        assert!(start_from(&mut mean, &paths, &[], &[]).is_err(), "another network");
+    }
+
+    #[test]
     fn a_published_model_can_be_tuned_further() {
         let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../web/models/default.raremap");
         let file = ModelFile::from_bytes(&std::fs::read(&path).expect("the default model")).expect("valid");
         let device = Device::flex().autodiff();
         let mut network = file.card.architecture.init(&device);
         let bands: Vec<&str> = file.card.bands.iter().map(|band| band.name.as_str()).collect();
-        start_from(&mut network, &path, &[], &bands).expect("its own architecture");
+        start_from(&mut network, &[&path], &[], &bands).expect("its own architecture");
         assert_eq!(&parameters_of(&network).expect("readable"), file.parameters());
         let loss = network
             .forward(burn::tensor::Tensor::ones([1, bands.len(), 32, 32], &device))
@@ -245,9 +311,9 @@ mod tests {
         config.in_channels = more.len();
         let device = Device::flex().autodiff();
         let mut network = Architecture::from(config).init(&device);
-        start_from(&mut network, &path, &[], &more).expect("moved");
+        start_from(&mut network, &[&path], &[], &more).expect("moved");
         let mut stored = file.card.architecture.init(&device);
-        start_from(&mut stored, &path, &[], &known).expect("its own architecture");
+        start_from(&mut stored, &[&path], &[], &known).expect("its own architecture");
         let logits = |network: &Network, bands: &[&str]| {
             let values = |name: &&str| {
                 let seed = name.bytes().map(f32::from).sum::<f32>();

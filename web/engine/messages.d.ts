@@ -35,7 +35,10 @@ export type Backend = "cpu" | "webgpu";
 /** Where the model should run: `auto` takes a graphics card if it is good enough, and `webgpu` takes a software adapter too. */
 export type WantedBackend = "auto" | "cpu" | "webgpu";
 
-/** Why the model runs where it does: `network` is one that only the processor computes; the last three say what went wrong on the graphics card. */
+/**
+ * Why the model runs where it does. `network`: only the processor can compute this kind of network. `gpu_module`: the module for graphics cards could not be
+ * loaded. The last three say what went wrong on the graphics card.
+ */
 export type BackendReason =
   | "chosen"
   | "forced"
@@ -43,6 +46,7 @@ export type BackendReason =
   | "fallback"
   | "limits"
   | "network"
+  | "gpu_module"
   | "webgpu_failed"
   | "golden_tile_differs"
   | "device_lost";

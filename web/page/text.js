@@ -143,9 +143,9 @@ const REASONS = {
   missing: "reasonMissing",
   fallback: "reasonFallback",
   limits: "reasonLimits",
-  network: "reasonNetwork",
   device_lost: "reasonLost",
   webgpu_failed: "reasonFailed",
+  gpu_module: "reasonModule",
   golden_tile_differs: "reasonGolden",
 };
 
@@ -159,6 +159,7 @@ export function backendText({ backend, reason, adapter }) {
     if (reason === "fallback") return t("onSoftwareAdapter");
     return adapter ? t("onNamedAdapter", { adapter }) : t("onAdapter");
   }
+  if (reason === "network") return t("onProcessorOnly");
   const why = REASONS[reason];
   return t("onProcessor", { reason: why ? t(why) : reason });
 }

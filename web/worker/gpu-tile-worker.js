@@ -1,5 +1,5 @@
 // @ts-check
-// Computes tiles of a run on the graphics card, by a wasm module of its own: who has no such card never loads it.
+// Computes tiles of a run on the graphics card, by a wasm module of its own, which runs on the processor never load.
 
 import init, { TileRunner } from "../wasm/raremap-web-gpu.js";
 import { watchDevices } from "./devices.js";

@@ -91,8 +91,6 @@ async function instantiate(url) {
 function startWasm(url) {
   starting ??= instantiate(url).then(
     (wasm) => {
-      // Once: crates/raremap-web/build.rs says why.
-      wasm.__wasm_call_ctors();
       memory = wasm.memory;
     },
     (cause) => {
@@ -103,17 +101,15 @@ function startWasm(url) {
   return starting;
 }
 
-/** The module for the graphics card, by its address. @type {Map<string, Promise<WebAssembly.Module>>} */
-const gpuModules = new Map();
+/** The module for the graphics card, and its address. @type {{url: string, module: WebAssembly.Module} | undefined} */
+let gpuModule;
 
-/** Compiles the module for the graphics card, unless that was done before; without it, the processor computes. @param {string} url */
+/** Compiles the module for the graphics card, unless that was done before; undefined if it cannot be loaded. @param {string} url */
 async function compileForGpu(url) {
-  const compiling = gpuModules.get(url) ?? compileWasm(url);
-  gpuModules.set(url, compiling);
   try {
-    return await compiling;
+    if (gpuModule?.url !== url) gpuModule = { url, module: await compileWasm(url) };
+    return gpuModule.module;
   } catch (cause) {
-    gpuModules.delete(url);
     console.warn(`${url} could not be loaded:`, cause);
     return undefined;
   }
@@ -122,9 +118,13 @@ async function compileForGpu(url) {
 /** @type {Implementation<"load">} */
 async function load({ backend, model: given, wasmUrl, gpuWasmUrl }, report) {
   const choosing = chooseBackend(backend, navigator);
-  const [choice, gpuModule, model] = await Promise.all([
+  // The session does not wait for it. It never fails, and so does not end as a failure that nobody handles.
+  const compilingForGpu = choosing.then(
+    ({ backend }) => (backend === "webgpu" ? compileForGpu(gpuWasmUrl) : undefined),
+    () => undefined,
+  );
+  const [choice, model] = await Promise.all([
     choosing,
-    choosing.then(({ backend }) => (backend === "webgpu" ? compileForGpu(gpuWasmUrl) : undefined)),
     typeof given === "string"
       ? fetchModel(given, (loaded, total) => report({ phase: "model", loaded, total }))
       : given.arrayBuffer().then((buffer) => new Uint8Array(buffer)),
@@ -142,14 +142,15 @@ async function load({ backend, model: given, wasmUrl, gpuWasmUrl }, report) {
   gpu?.close();
   gpu = undefined;
   isGpuLost = false;
-  const module = /** @type {WebAssembly.Module} */ (wasmModule);
-  tileStart = { module, model };
+  tileStart = { module: /** @type {WebAssembly.Module} */ (wasmModule), model };
   if (choice.backend === "cpu") return { ...info, backend: "cpu", reason: choice.reason, adapter: "" };
-  if (!gpuModule) return { ...info, backend: "cpu", reason: "webgpu_failed", adapter: "" };
   const packed = session.packed();
   if (!packed) return { ...info, backend: "cpu", reason: "network", adapter: "" };
+  const module = await compilingForGpu;
+  refuseIfSuperseded(number);
+  if (!module) return { ...info, backend: "cpu", reason: "gpu_module", adapter: "" };
   const options = { newWorker: newGpuTileWorker, tilesAtOnce: GPU_TILES_AT_ONCE, replacements: GPU_REPLACEMENTS, pauseMs: GPU_PAUSE_MS };
-  const pool = await TilePool.start(1, { module: gpuModule, model: packed }, options);
+  const pool = await TilePool.start(1, { module, model: packed }, options);
   if (number !== loads) pool.close();
   refuseIfSuperseded(number);
   if (pool.size === 0) {

@@ -24,7 +24,7 @@ import { toEngineError } from "../engine/errors.js";
  * What a worker has of its module.
  *
  * @typedef {object} TileModule
- * @property {(options: {module_or_path: WebAssembly.Module}) => Promise<{__wasm_call_ctors(): void}>} init
+ * @property {(options: {module_or_path: WebAssembly.Module}) => Promise<{__wasm_call_ctors?: () => void}>} init
  * @property {(model: any) => Promise<TileRunner>} create puts the model on the device
  */
 
@@ -42,8 +42,8 @@ export function serveTiles({ init, create }) {
   /** @param {Start} start */
   async function begin({ module, model }) {
     const wasm = await init({ module_or_path: module });
-    // Once: crates/raremap-web/build.rs says why.
-    wasm.__wasm_call_ctors();
+    // Once, where there are any: crates/raremap-web-gpu/build.rs says why.
+    wasm.__wasm_call_ctors?.();
     return create(model);
   }
 

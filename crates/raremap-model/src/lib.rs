@@ -51,7 +51,6 @@ pub use golden::check_golden;
 pub use keys::{from_hugging_face, load_hugging_face};
 pub use network::{InferenceNetwork, Network};
 pub use quantize::{Storage, storage_of};
-/// What they are here and in what runs without burn.
 pub use raremap_tile::{GOLDEN_TOLERANCE, PackedModel, TileError, TileLogits, TileModel};
 pub use segformer::{DualLogits, Segformer};
 pub use tile::BurnTileModel;

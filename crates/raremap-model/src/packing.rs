@@ -15,7 +15,7 @@ use crate::block::Block;
 use crate::detail::FoldedDetailPath;
 use crate::encoder::Stage;
 use crate::folded::FoldedSegformer;
-use crate::golden::{golden_numbers, values};
+use crate::golden::golden_numbers;
 use crate::layer_norm::LayerNorm;
 use crate::segformer::Heads;
 use crate::weights::GoldenTile;
@@ -45,7 +45,8 @@ pub(crate) fn pack(
 
 /// The numbers of `tensor`, row by row.
 fn numbers<const D: usize>(tensor: Tensor<D>) -> Result<Vec<f32>, TileError> {
-    values(&tensor.into_data())
+    let values = tensor.into_data().try_to_vec::<f32>();
+    values.map_err(|error| TileError::Malformed(error.to_string()))
 }
 
 /// Packs layers whose maps have few tokens, or many.
@@ -238,8 +239,8 @@ mod tests {
     fn every_layer_has_the_numbers_of_its_shape() {
         let PackedModel { network, golden, .. } = packed([8, 16, 20, 24]).expect("few channels");
         assert_eq!((network.stages.len(), network.rare, golden.shape), (4, 2, [3, 32, 32]));
-        let blocks = network.stages.iter().flat_map(|stage| &stage.blocks);
-        let layers = blocks.flat_map(|block| {
+        let blocks = || network.stages.iter().flat_map(|stage| &stage.blocks);
+        let layers = blocks().flat_map(|block| {
             [
                 &block.query,
                 &block.context,
@@ -249,11 +250,24 @@ mod tests {
             ]
         });
         let embeddings = network.stages.iter().map(|stage| &stage.embed);
-        for layer in layers.chain(embeddings).chain(&network.decoder).chain([&network.heads]) {
+        let reductions = blocks().filter_map(|block| block.reduction.as_ref().map(|(layer, _)| layer));
+        let detail = network.detail.as_ref().expect("a detail path");
+        let detail = detail.convolutions.iter().chain([&detail.project]);
+        let others = network.decoder.iter().chain([&network.heads]);
+        for layer in layers.chain(embeddings).chain(reductions).chain(detail).chain(others) {
             let rows = layer.kernel * layer.kernel * layer.channels_in;
             assert_eq!(layer.weight.len(), rows * layer.channels_out);
             assert_eq!(layer.bias.len(), layer.channels_out);
         }
+        for block in blocks() {
+            let hidden = block.dense_1.channels_out;
+            assert_eq!(
+                (block.depthwise.len(), block.depthwise_bias.len()),
+                (9 * hidden, hidden)
+            );
+            assert_eq!(block.norm_1.gamma.len(), block.query.channels_in);
+        }
+        assert_eq!(network.head_bias.len(), 6);
     }
 
     #[test]

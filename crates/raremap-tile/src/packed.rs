@@ -212,13 +212,14 @@ impl<B> PackedNorm<B> {
 impl PackedModel<Vec<f32>> {
     /// A header, which is JSON, and all numbers in one array: what another instance makes the model of.
     pub fn into_parts(self) -> (String, Vec<f32>) {
-        let mut numbers = Vec::new();
+        let mut arrays = Vec::new();
         let header = self.map(&mut |array: Vec<f32>| {
-            numbers.extend_from_slice(&array);
-            array.len()
+            arrays.push(array);
+            arrays.last().map_or(0, Vec::len)
         });
         let header = serde_json::to_string(&header).expect("structs of numbers can be written");
-        (header, numbers)
+        // Of the size that it needs: the memory of wasm never shrinks.
+        (header, arrays.concat())
     }
 
     /// Undoes [`PackedModel::into_parts`].

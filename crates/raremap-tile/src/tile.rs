@@ -25,7 +25,7 @@ pub trait TileModel {
     /// - `input`: `[channels, height, width]`, normalized, sizes multiples of 32
     ///
     /// # Errors
-    /// [`TileError::Network`] if the device fails.
+    /// [`TileError::Network`] if the device fails, and [`TileError::Misuse`] for an input of another size.
     fn forward_tile(
         &self,
         input: Vec<f32>,

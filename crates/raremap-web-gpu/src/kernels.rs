@@ -304,7 +304,7 @@ pub(crate) fn depthwise_gelu(
 
 /// Adds a coarser map, upsampled bilinearly (corners not aligned), to a map; a unit has a number.
 ///
-/// - `base`, `output`: `[batch, height, width, channels]`
+/// - `base`, `output`: `[batch, height, width, channels]`; nothing of `base` is read without `base_added`
 /// - `coarse`: `[batch, coarse_height, coarse_width, channels]`
 /// - `relu`: 1 turns negative results to 0
 #[cube(launch)]
@@ -319,6 +319,7 @@ pub(crate) fn add_upsampled(
     coarse_width: u32,
     channels: u32,
     relu: u32,
+    #[comptime] base_added: bool,
 ) {
     let number = ABSOLUTE_POS as u32;
     if number >= numbers {
@@ -343,7 +344,10 @@ pub(crate) fn add_upsampled(
     let lower_right = coarse[(((rows + second_y) * coarse_width + second_x) * channels + channel) as usize];
     let upper = upper_left + (upper_right - upper_left) * weight_x;
     let lower = lower_left + (lower_right - lower_left) * weight_x;
-    let mut sum = base[number as usize] + upper + (lower - upper) * weight_y;
+    let mut sum = upper + (lower - upper) * weight_y;
+    if comptime!(base_added) {
+        sum += base[number as usize];
+    }
     if relu == 1 {
         sum = max(sum, 0.0f32);
     }

@@ -27,9 +27,11 @@ impl TileRunner {
     /// Puts a model on the graphics card and checks its golden tile there. The parts are those of a session's `packed()`.
     ///
     /// # Errors
-    /// `webgpu_failed` if there is no device, `golden_tile_differs` if it computes wrong numbers, `model_malformed` if the parts do not belong together.
+    /// `webgpu_failed` if there is no device, `network_failed` if it fails, `golden_tile_differs` if it computes wrong numbers, `model_malformed` if the parts
+    /// do not belong together.
     pub async fn create(header: &str, numbers: Vec<f32>) -> Result<TileRunner, RunnerError> {
         let packed = PackedModel::from_parts(header, &numbers)?;
+        drop(numbers);
         let device = WgpuDevice::default();
         try_init_setup_async::<AutoGraphicsApi>(&device, RuntimeOptions::default())
             .await
@@ -52,7 +54,7 @@ impl TileRunner {
     /// The logits of a tile: the main head's, then the auxiliary head's.
     ///
     /// # Errors
-    /// `misuse` for an input of another size.
+    /// `misuse` for an input of another size, `network_failed` if the device fails.
     pub async fn forward(&self, input: Vec<f32>, height: usize, width: usize) -> Result<Float32Array, RunnerError> {
         forward(&self.model, input, height, width).await
     }

@@ -1,5 +1,6 @@
 //! Maps on a GPU, and the kernels as functions of them.
 
+use cubecl::bytes::Bytes;
 use cubecl::calculate_cube_count_elemwise;
 use cubecl::client::Client;
 use cubecl::prelude::{BufferArg, CubeCount, CubeDim, TensorBinding};
@@ -40,41 +41,40 @@ pub(crate) type Norm = PackedNorm<Buffer>;
 
 impl Buffer {
     /// `numbers` on the device of `client`.
-    pub fn new(numbers: &[f32], client: &Client) -> Self {
-        let bytes: Vec<u8> = numbers.iter().flat_map(|number| number.to_le_bytes()).collect();
+    pub fn new(numbers: Vec<f32>, client: &Client) -> Self {
+        let length = numbers.len();
         // A buffer cannot be empty.
-        let handle = match bytes.is_empty() {
-            true => client.empty(size_of::<f32>()),
-            false => client.create_from_slice(&bytes),
+        let handle = match length {
+            0 => client.empty(size_of::<f32>()),
+            _ => client.create(Bytes::from_elems(numbers)),
         };
         Self {
             handle,
             client: client.clone(),
-            length: numbers.len(),
+            length,
         }
     }
 
-    /// The numbers of several buffers, of which there is at least one.
+    /// The numbers of several buffers of one device.
     ///
     /// # Errors
     /// [`TileError::Network`] if the device fails.
-    pub async fn read(buffers: Vec<Self>) -> Result<Vec<Vec<f32>>, TileError> {
-        let Some(Self { client, .. }) = buffers.first() else {
-            return Ok(Vec::new());
-        };
-        let client = client.clone();
-        let (handles, lengths): (Vec<_>, Vec<_>) =
-            buffers.into_iter().map(|buffer| (buffer.handle, buffer.length)).unzip();
+    pub async fn read(client: &Client, buffers: Vec<Self>) -> Result<Vec<Vec<f32>>, TileError> {
+        let failed = |message: String| TileError::Network { message };
+        let handles = buffers.iter().map(|buffer| buffer.handle.clone()).collect();
         // Asynchronous: a synchronous readback panics in the browser.
-        let read = client.read_async(handles).await.map_err(|error| TileError::Network {
-            message: error.to_string(),
-        })?;
-        let numbers = |(bytes, length): (&cubecl::bytes::Bytes, usize)| {
-            let floats = bytes.chunks_exact(size_of::<f32>()).take(length);
-            let float = |bytes: &[u8]| f32::from_le_bytes([bytes[0], bytes[1], bytes[2], bytes[3]]);
-            floats.map(float).collect()
+        let read = client.read_async(handles).await;
+        let read = read.map_err(|error| failed(error.to_string()))?;
+        let numbers = |(bytes, buffer): (Bytes, Self)| {
+            let mut numbers = bytes.try_into_vec::<f32>().or_else(|bytes| {
+                let floats = bytes.chunks_exact(size_of::<f32>()).map(<[u8; 4]>::try_from);
+                let floats: Result<Vec<_>, _> = floats.map(|float| float.map(f32::from_le_bytes)).collect();
+                floats.map_err(|error| failed(error.to_string()))
+            })?;
+            numbers.truncate(buffer.length);
+            Ok(numbers)
         };
-        Ok(read.iter().zip(lengths).map(numbers).collect())
+        read.into_iter().zip(buffers).map(numbers).collect()
     }
 
     fn client(&self) -> &Client {
@@ -88,11 +88,6 @@ impl Buffer {
             handle: self.client.empty(length.max(1) * size_of::<f32>()),
             length,
         }
-    }
-
-    /// So many zeros on the same device.
-    pub fn zeros_like(&self, length: usize) -> Self {
-        Self::new(&vec![0.0; length], &self.client)
     }
 
     fn arg(&self) -> BufferArg {
@@ -198,24 +193,41 @@ impl Map {
 
     /// The sum of the map and a coarser one, upsampled bilinearly to its size; negative sums become 0 if `relu`.
     pub fn add_upsampled(&self, coarse: &Self, relu: bool) -> Self {
-        let output = self.buffer.empty_like(self.numbers());
-        let (count, dim) = one_each(self.buffer.client(), self.numbers());
+        let size = [self.height, self.width];
+        coarse.upsample(size, Some(&self.buffer), relu)
+    }
+
+    /// The map, upsampled bilinearly to `[height, width]`.
+    pub fn upsampled(&self, size: [usize; 2]) -> Self {
+        self.upsample(size, None, false)
+    }
+
+    fn upsample(&self, [height, width]: [usize; 2], base: Option<&Buffer>, relu: bool) -> Self {
+        let numbers = self.batch * height * width * self.channels;
+        let output = self.buffer.empty_like(numbers);
+        let (count, dim) = one_each(self.buffer.client(), numbers);
         kernels::add_upsampled::launch(
             self.buffer.client(),
             count,
             dim,
+            base.unwrap_or(&self.buffer).arg(),
             self.buffer.arg(),
-            coarse.buffer.arg(),
             output.arg(),
-            int(self.numbers()),
+            int(numbers),
+            int(height),
+            int(width),
             int(self.height),
             int(self.width),
-            int(coarse.height),
-            int(coarse.width),
             int(self.channels),
             u32::from(relu),
+            base.is_some(),
         );
-        self.with(output)
+        Self {
+            buffer: output,
+            height,
+            width,
+            ..*self
+        }
     }
 
     /// Logits of both heads, of the products of the features with both heads' weights: `[batch, classes, height, width]` and `[batch, rare, height,

@@ -20,14 +20,14 @@ impl GpuSegformer {
     /// Puts the network on the device of `client`.
     pub fn new(network: PackedSegformer<Vec<f32>>, channels: usize, client: Client) -> Self {
         Self {
-            network: network.map(&mut |numbers: Vec<f32>| Buffer::new(&numbers, &client)),
+            network: network.map(&mut |numbers: Vec<f32>| Buffer::new(numbers, &client)),
             channels,
             client,
         }
     }
 
     /// `input`: `[bands, height, width]`.
-    fn forward(&self, input: &[f32], [height, width]: [usize; 2]) -> [Buffer; 2] {
+    fn forward(&self, input: Vec<f32>, [height, width]: [usize; 2]) -> [Buffer; 2] {
         let PackedSegformer {
             stages,
             decoder,
@@ -73,11 +73,6 @@ impl GpuSegformer {
 }
 
 impl TileModel for GpuSegformer {
-    /// It computes one tile while another is on its way to or from it.
-    fn tiles_at_once(&self) -> usize {
-        2
-    }
-
     async fn forward_tile(&self, input: Vec<f32>, height: usize, width: usize) -> Result<TileLogits, TileError> {
         if input.len() != self.channels * height * width {
             let expected = format!("{} channels of {width} x {height}", self.channels);
@@ -86,12 +81,12 @@ impl TileModel for GpuSegformer {
                 input.len()
             )));
         }
-        let [main, auxiliary] = self.forward(&input, [height, width]);
+        let [main, auxiliary] = self.forward(input, [height, width]);
         let both = match self.network.rare {
             0 => vec![main],
             _ => vec![main, auxiliary],
         };
-        let mut read = Buffer::read(both).await?.into_iter();
+        let mut read = Buffer::read(&self.client, both).await?.into_iter();
         Ok(TileLogits {
             main: read.next().unwrap_or_default(),
             auxiliary: read.next().unwrap_or_default(),
@@ -99,21 +94,20 @@ impl TileModel for GpuSegformer {
     }
 }
 
-/// An image `factor` times as large along each axis, bilinearly: what the decoder's upsampling adds to an image of zeros.
+/// An image `factor` times as large along each axis, bilinearly.
 fn enlarged(image: Buffer, [bands, height, width]: [usize; 3], factor: usize) -> Buffer {
     if factor == 1 {
         return image;
     }
     // Each band is an image of its own, with one channel.
-    let map = |buffer, scale: usize| Map {
-        buffer,
+    let bands = Map {
+        buffer: image,
         batch: bands,
-        height: height * scale,
-        width: width * scale,
+        height,
+        width,
         channels: 1,
     };
-    let zeros = image.zeros_like(bands * height * factor * width * factor);
-    map(zeros, factor).add_upsampled(&map(image, 1), false).buffer
+    bands.upsampled([height * factor, width * factor]).buffer
 }
 
 fn detail_of(detail: &PackedDetail<Buffer>, input: &Buffer, size: [usize; 4]) -> Map {

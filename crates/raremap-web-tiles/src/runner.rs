@@ -36,7 +36,7 @@ impl GoldenCheck {
 /// The logits of a tile: the main head's, then the auxiliary head's.
 ///
 /// # Errors
-/// `misuse` for an input of another size.
+/// `misuse` for an input of another size, `network_failed` if the device fails.
 pub async fn forward(
     model: &impl TileModel,
     input: Vec<f32>,

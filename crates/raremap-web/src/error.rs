@@ -6,7 +6,7 @@ use raremap_io::{IoError, SourceError};
 use raremap_model::{TileError, WeightsError};
 use raremap_output::OutputError;
 use raremap_scene::SceneError;
-use raremap_web_tiles::{RunnerError, js_error};
+use raremap_web_tiles::js_error;
 use wasm_bindgen::JsValue;
 
 /// Any failure of the session.
@@ -48,7 +48,6 @@ with_own_code!(
     OutputError,
     SceneError,
     SourceError,
-    RunnerError,
     TileError,
     WeightsError
 );

@@ -53,7 +53,7 @@ impl TileRunner {
     /// The logits of a tile: the main head's, then the auxiliary head's.
     ///
     /// # Errors
-    /// `misuse` for an input of another size.
+    /// `misuse` for an input of another size, `network_failed` if the device fails.
     pub async fn forward(&self, input: Vec<f32>, height: usize, width: usize) -> Result<Float32Array, RunnerError> {
         forward(&self.model, input, height, width).await
     }

@@ -21,8 +21,8 @@ async function fetchModule(urls) {
 /** Compiles it and starts it. @param {Awaited<ReturnType<typeof fetchModule>>} fetched */
 async function begin({ module, binary }) {
   const instance = await module.default({ module_or_path: await WebAssembly.compile(binary) });
-  // Once: crates/raremap-web/build.rs says why.
-  instance.__wasm_call_ctors();
+  // Once, where there are any: crates/raremap-web-gpu/build.rs says why.
+  instance.__wasm_call_ctors?.();
 }
 
 /** On the graphics card, `packer` is the module of the session, which packs the model for the one that computes. */

@@ -49,9 +49,14 @@ impl Learner {
             .ok_or_else(|| failure!(Recipe, "training needs a device"))?;
         device.seed(config.seed);
         let mut model = card.architecture.init(device);
-        if let Some(path) = &config.model.start_from {
+        if !config.model.start_from.is_empty() {
             let bands: Vec<&str> = card.bands.iter().map(|band| band.name.as_str()).collect();
-            start_from(&mut model, path, &config.model.start_without, &bands)?;
+            start_from(
+                &mut model,
+                &config.model.start_from,
+                &config.model.start_without,
+                &bands,
+            )?;
         }
         let rare = card.rare_class_indices();
         config.optimizer.check_rare_classes(rare.len())?;

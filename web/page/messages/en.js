@@ -143,9 +143,10 @@ export const en = {
   reasonMissing: "because this browser offers no WebGPU",
   reasonFallback: "because this browser only has WebGPU in software",
   reasonLimits: "because the graphics card is too limited for the model",
-  reasonNetwork: "because the kernels for graphics cards do not know this model's kind of network",
+  onProcessorOnly: "The model runs on the processor, because only the processor can compute networks of this kind.",
   reasonLost: "because the graphics card failed",
   reasonFailed: "because the graphics card could not be started",
+  reasonModule: "because the module for graphics cards could not be loaded",
   reasonGolden: "because the graphics card gave wrong numbers on the model's test tile",
 
   requests: "{count} requests, all to {host}:",

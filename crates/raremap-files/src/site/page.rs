@@ -8,7 +8,7 @@ use raremap_io::{FileSource, IoError, MemoryScratch, RangeSource as _, Zip, fetc
 use super::list::{INDEX, List, MODEL, SERVICE_WORKER};
 use crate::error::{Context, FilesError};
 
-/// The largest file of a page that is read from an archive; its wasm has some 30 MB.
+/// The largest file of a page that is read from an archive; its wasm has some 10 MB.
 const MAX_FILE_BYTES: u64 = 1 << 30;
 
 /// A file of a page.
