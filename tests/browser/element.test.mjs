@@ -341,10 +341,10 @@ test("the engine's files can lie elsewhere, and a missing one is an error with a
   visiting("empty.html", async (page, requests) => {
     const seen = await page.evaluate(async () => {
       const { RareMap } = await import(new URL("raremap/element/index.js", location.href));
-      const files = { worker: "raremap/worker/worker.js", wasm: "raremap/wasm/raremap-web_bg.wasm", model: "raremap/models/default.raremap" };
-      const [workerUrl, wasmUrl, modelUrl] = Object.values(files).map((path) => `${path}?elsewhere`);
-      RareMap.assets = { workerUrl, wasmUrl, modelUrl };
-      const map = Object.assign(document.createElement("rare-map"), { backend: "cpu" });
+      const paths = ["worker/worker.js", "wasm/raremap-web_bg.wasm", "wasm/raremap-web-gpu_bg.wasm", "models/default.raremap"];
+      const [workerUrl, wasmUrl, gpuWasmUrl, modelUrl] = paths.map((path) => `raremap/${path}?elsewhere`);
+      RareMap.assets = { workerUrl, wasmUrl, gpuWasmUrl, modelUrl };
+      const map = Object.assign(document.createElement("rare-map"), { backend: "webgpu" });
       document.body.append(map);
       const { backend } = (await map.session).model;
       RareMap.assets = { workerUrl: "raremap/icon.svg" };
@@ -353,7 +353,7 @@ test("the engine's files can lie elsewhere, and a missing one is an error with a
       document.body.append(other);
       return { backend, code: await failing };
     });
-    assert.deepEqual(seen, { backend: "cpu", code: "worker_missing" });
+    assert.deepEqual(seen, { backend: "webgpu", code: "worker_missing" });
     assert.equal(requests.filter((name) => name === "worker.js").length, 1);
   }),
 );

@@ -177,3 +177,16 @@ test("what cannot be done is an error with a code, and the engine works on", { t
   assert.match(codes[5], /^EngineError http_/);
   assert.equal(codes[6], "none");
 });
+
+test("without the module for graphics cards the processor computes, and the reason says so", { timeout: 5 * MINUTES }, async () => {
+  const seen = await withEngine(async ({ scene }) => {
+    const { Engine } = await import(new URL("../engine/engine.js", scene.url));
+    const engine = new Engine({ gpuWasmUrl: new URL("nothing.wasm", scene.url) });
+    const { backend, reason } = await engine.load({ backend: "webgpu" });
+    const { assignment } = await engine.open(scene);
+    const { done, total } = await engine.run({ bands: assignment.bands, tile: 256 });
+    engine.close();
+    return { backend, reason, isWhole: total > 0 && done === total };
+  });
+  assert.deepEqual(seen, { backend: "cpu", reason: "gpu_module", isWhole: true });
+});

@@ -274,6 +274,12 @@ test("without a graphics card the processor maps, and the page says so", { timeo
     assert.deepEqual([await backend.getAttribute("data-backend"), await backend.getAttribute("data-reason")], ["cpu", "missing"]);
     assert.ok((await backend.innerText()).length > 0);
     assert.deepEqual(visit.consoleErrors, []);
+    // What the page itself and its workers fetched: the service worker saves the whole site.
+    await visit.page.click("#requests > summary");
+    await visit.page.waitForSelector("#requests-list li");
+    const told = await visit.page.$$eval("#requests-list li", (items) => items.map((item) => item.textContent));
+    assert.ok(told.some((address) => address.includes("raremap-web_bg.wasm")), "the list has no wasm");
+    assert.deepEqual(told.filter((address) => address.includes("raremap-web-gpu")), []);
   } finally {
     await visit.close();
     await other.close();

@@ -63,12 +63,13 @@ async function visiting(root, path, steps) {
 /** Maps a scene in a built app, with the API and the element. */
 async function mapsScene(root) {
   writeFileSync(join(root, "scene.tif"), scene());
-  const { api, element, workers } = await visiting(root, "index.html", async (page) => {
+  const { api, element, workers, devices } = await visiting(root, "index.html", async (page) => {
     await page.waitForFunction(() => window.mapScene);
     return page.evaluate(() => window.mapScene("scene.tif"));
   });
   assert.ok(api.complete);
   assert.equal(workers, 2);
+  assert.deepEqual(devices, ["cpu", "webgpu"]);
   assert.equal(api.classes.reduce((sum, { pixels }) => sum + pixels, 0), 128 * 128);
   assert.deepEqual(element, api);
 }
@@ -81,6 +82,7 @@ test("everything that the entries name is in the package, and no more is exporte
   }
   const { resolve } = createRequire(join(folder, "index.js"));
   assert.ok(existsSync(resolve("raremap/raremap-web_bg.wasm")));
+  assert.ok(existsSync(resolve("raremap/raremap-web-gpu_bg.wasm")));
   assert.ok(existsSync(resolve("raremap/models/default.raremap")));
   assert.ok(existsSync(resolve("raremap/worker")));
   assert.throws(() => resolve("raremap/engine/engine.js"), { code: "ERR_PACKAGE_PATH_NOT_EXPORTED" });

@@ -35,14 +35,15 @@ export class TileRunner {
      * Puts a model on the graphics card and checks its golden tile there. The parts are those of a session's `packed()`.
      *
      * # Errors
-     * `webgpu_failed` if there is no device, `golden_tile_differs` if it computes wrong numbers, `model_malformed` if the parts do not belong together.
+     * `webgpu_failed` if there is no device, `network_failed` if it fails, `golden_tile_differs` if it computes wrong numbers, `model_malformed` if the parts
+     * do not belong together.
      */
     static create(header: string, numbers: Float32Array | number[]): Promise<TileRunner>;
     /**
      * The logits of a tile: the main head's, then the auxiliary head's.
      *
      * # Errors
-     * `misuse` for an input of another size.
+     * `misuse` for an input of another size, `network_failed` if the device fails.
      */
     forward(input: Float32Array | number[], height: number, width: number): Promise<Float32Array>;
     /**

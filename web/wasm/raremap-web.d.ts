@@ -233,7 +233,6 @@ export type InitInput = RequestInfo | URL | Response | BufferSource | WebAssembl
 
 export interface InitOutput {
     readonly memory: WebAssembly.Memory;
-    readonly __wasm_call_ctors: () => void;
 }
 
 /**
@@ -954,7 +953,7 @@ export class TileRunner {
      * The logits of a tile: the main head's, then the auxiliary head's.
      *
      * # Errors
-     * `misuse` for an input of another size.
+     * `misuse` for an input of another size, `network_failed` if the device fails.
      */
     forward(input: Float32Array | number[], height: number, width: number): Promise<Float32Array>;
     /**

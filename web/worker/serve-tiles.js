@@ -24,7 +24,7 @@ import { toEngineError } from "../engine/errors.js";
  * What a worker has of its module.
  *
  * @typedef {object} TileModule
- * @property {(options: {module_or_path: WebAssembly.Module}) => Promise<{__wasm_call_ctors?: () => void}>} init
+ * @property {(options: {module_or_path: WebAssembly.Module}) => Promise<{memory: WebAssembly.Memory, __wasm_call_ctors?: () => void}>} init
  * @property {(model: any) => Promise<TileRunner>} create puts the model on the device
  */
 

@@ -12,5 +12,9 @@ window.mapScene = async (url) => {
   document.body.append(map);
   await map.open(url);
   await map.run();
-  return { api: await result.areas(), element: map.areas, workers: result.workers };
+  // The worker for graphics cards is in the bundle, too, and finds its wasm.
+  const onCard = await createSession({ backend: "webgpu" });
+  const devices = [session, onCard].map(({ model }) => model.backend);
+  onCard.free();
+  return { api: await result.areas(), element: map.areas, workers: result.workers, devices };
 };
