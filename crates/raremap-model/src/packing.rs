@@ -44,6 +44,10 @@ pub(crate) fn pack(
 }
 
 /// The numbers of `tensor`, row by row.
+#[allow(
+    clippy::disallowed_methods,
+    reason = "the page's networks are on the CPU, where a readback does not wait"
+)]
 fn numbers<const D: usize>(tensor: Tensor<D>) -> Result<Vec<f32>, TileError> {
     let values = tensor.into_data().try_to_vec::<f32>();
     values.map_err(|error| TileError::Malformed(error.to_string()))
