@@ -22,7 +22,7 @@ export function bytesOf(files) {
 
 const scriptsIn = (folder) => readdirSync(folder).filter((name) => name.endsWith(".js"));
 /** Scripts that only a graphics card needs. @param {string} name */
-const isForGpu = (name) => /(^|-)gpu\b/.test(name);
+const isForGpu = (name) => /(^|-)gpu\b|^devices\.js$/.test(name);
 
 /**
  * The engine without the page around it, as the other side has none.

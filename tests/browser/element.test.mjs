@@ -339,6 +339,8 @@ test("after a crash of the engine the next run opens the scene again", { timeout
 
 test("the engine's files can lie elsewhere, and a missing one is an error with a code", { timeout: 5 * MINUTES }, () =>
   visiting("empty.html", async (page, requests) => {
+    const addresses = [];
+    page.context().on("request", (request) => addresses.push(request.url()));
     const seen = await page.evaluate(async () => {
       const { RareMap } = await import(new URL("raremap/element/index.js", location.href));
       const paths = ["worker/worker.js", "wasm/raremap-web_bg.wasm", "wasm/raremap-web-gpu_bg.wasm", "models/default.raremap"];
@@ -354,6 +356,8 @@ test("the engine's files can lie elsewhere, and a missing one is an error with a
       return { backend, code: await failing };
     });
     assert.deepEqual(seen, { backend: "webgpu", code: "worker_missing" });
+    const elsewhere = addresses.filter((address) => address.endsWith("?elsewhere")).map((address) => address.split("/").at(-1).replace("?elsewhere", ""));
+    assert.deepEqual(elsewhere.toSorted(), ["default.raremap", "raremap-web-gpu_bg.wasm", "raremap-web_bg.wasm", "worker.js"]);
     assert.equal(requests.filter((name) => name === "worker.js").length, 1);
   }),
 );

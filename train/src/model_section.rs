@@ -36,10 +36,11 @@ const OF_THE_DATASET: [&str; 3] = ["in_channels", "num_classes", "num_rare"];
 mod one_or_several {
     use std::path::PathBuf;
 
+    use serde::de::Error as _;
     use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
     #[derive(Deserialize)]
-    #[serde(untagged)]
+    #[serde(untagged, expecting = "model.start_from must be a path or a list of paths")]
     enum Paths {
         One(PathBuf),
         Several(Vec<PathBuf>),
@@ -55,6 +56,11 @@ mod one_or_several {
     pub fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<PathBuf>, D::Error> {
         Ok(match Paths::deserialize(deserializer)? {
             Paths::One(path) => vec![path],
+            Paths::Several(paths) if paths.is_empty() => {
+                return Err(D::Error::custom(
+                    "model.start_from is an empty list; leave it out to start from random weights",
+                ));
+            }
             Paths::Several(paths) => paths,
         })
     }
@@ -168,6 +174,22 @@ mod tests {
             read.architecture(3, 7, 2).expect("valid"),
             written.architecture(3, 7, 2).expect("valid")
         );
+    }
+
+    #[test]
+    fn weights_to_start_from_are_one_file_or_several() {
+        let paths = |text: &str| section(&format!("variant = 'b0'\n{text}")).expect("valid").start_from;
+        assert!(paths("").is_empty());
+        for text in ["start_from = 'a.raremap'", "start_from = [\"a.raremap\", \"b.bpk\"]"] {
+            let written = section(&format!("variant = 'b0'\n{text}")).expect("valid");
+            assert_eq!(written.start_from[0], PathBuf::from("a.raremap"));
+            let resolved = toml::to_string(&written).expect("serializes");
+            assert!(resolved.contains(&text.replace('\'', "\"")), "{resolved}");
+        }
+        for text in ["start_from = []", "start_from = 3"] {
+            let error = toml::from_str::<ModelSection>(&format!("variant = 'b0'\n{text}")).expect_err("refused");
+            assert!(error.to_string().contains("model.start_from"), "{error}");
+        }
     }
 
     #[test]

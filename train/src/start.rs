@@ -22,7 +22,7 @@ const LISTED: usize = 6;
 /// files, it takes the mean of their weights.
 ///
 /// `bands` are the names of the network's input channels. Where a file's card names others, weights go to the channel of the same name. Channels
-/// that the file does not know start at zero, so that the network is at first the one that was stored.
+/// that the file does not know start at zero, so that the network is at first the one that was stored; in a mean, they count as zeros.
 ///
 /// # Errors
 /// If a file cannot be read, or if its parameters are not the network's: the message then names them, with their shapes.
@@ -43,12 +43,12 @@ pub fn start_from(model: &mut Network, paths: &[impl AsRef<Path>], without: &[St
             );
         }
         refuse_misfits(path, &misfits(&own, &stored, left_out))?;
-        Ok(stored)
+        Ok(stored.into_iter().filter(|(name, _)| !left_out(name)).collect())
     });
-    let stored = mean(files.collect::<Result<_>>()?)?;
-    let (kept, _): (Parameters, Parameters) = own.into_iter().partition(|(name, _)| left_out(name));
-    let taken = stored.into_iter().filter(|(name, _)| !left_out(name));
-    apply_parameters(model, &taken.chain(kept).collect())?;
+    let taken = mean(files.collect::<Result<_>>()?)?;
+    let kept = own.iter().filter(|(name, _)| left_out(name));
+    let kept = kept.map(|(name, data)| (name.clone(), data.clone()));
+    apply_parameters(model, &taken.into_iter().chain(kept).collect())?;
     Ok(())
 }
 
@@ -85,32 +85,28 @@ fn refuse_misfits(path: &Path, misfits: &[String]) -> Result<()> {
     ))
 }
 
-/// The mean of each parameter. The files have the same ones, but for those that are left out, which are taken from whichever has them.
+/// The mean of each parameter. All files have the same ones, in the same shapes.
 fn mean(files: Vec<Parameters>) -> Result<Parameters> {
+    let count = files.len() as f32;
+    let floats = |name: &str, data: &TensorData| {
+        data.try_to_vec::<f32>()
+            .map_err(|error| failure!(Recipe, "model.start_from: {name}: {error}"))
+    };
     let mut files = files.into_iter();
-    let first = files.next().unwrap_or_default();
-    let others: Vec<Parameters> = files.collect();
-    if others.is_empty() {
-        return Ok(first);
+    let mut sums = files.next().unwrap_or_default();
+    for file in files {
+        for (name, sum) in &mut sums {
+            let terms = floats(name, sum)?.into_iter().zip(floats(name, &file[name])?);
+            *sum = TensorData::new(terms.map(|(a, b)| a + b).collect(), sum.shape().clone());
+        }
     }
-    let floats = |data: &TensorData| data.try_to_vec::<f32>().map_err(|error| failure!(Recipe, "{error}"));
-    let named = first.into_iter().map(|(name, data)| {
-        let mut sum = floats(&data)?;
-        let mut count = 1.0;
-        for other in others.iter().filter_map(|other| other.get(&name)) {
-            if other.shape() == data.shape() {
-                count += 1.0;
-                for (sum, value) in sum.iter_mut().zip(floats(other)?) {
-                    *sum += value;
-                }
-            }
+    if count > 1.0 {
+        for (name, sum) in &mut sums {
+            let mean = floats(name, sum)?.into_iter().map(|sum| sum / count).collect();
+            *sum = TensorData::new(mean, sum.shape().clone());
         }
-        for value in &mut sum {
-            *value /= count;
-        }
-        Ok((name, TensorData::new(sum, data.shape().clone())))
-    });
-    named.collect()
+    }
+    Ok(sums)
 }
 
 /// Says in words why `stored` cannot be the parameters of a network that has `own`.
@@ -278,7 +274,11 @@ mod tests {
         let expected: Vec<f32> = first.iter().zip(&second).map(|(a, b)| (a + b) / 2.0).collect();
         assert_eq!(values(&mean), expected);
         save_module(&network(5, [4, 8]), &paths[1]).expect("writes");
-        assert!(start_from(&mut mean, &paths, &[], &[]).is_err(), "another network");
+        let refused = start_from(&mut mean, &paths, &[], &[]).expect_err("another network");
+        assert!(format!("{refused:#}").contains("b.bpk do not fit"), "{refused:#}");
+        let twice = [&paths[0], &paths[0]];
+        start_from(&mut mean, &twice, &[], &[]).expect("the same network");
+        assert_eq!(values(&mean), first);
     }
 
     #[test]

@@ -1,5 +1,5 @@
 // @ts-check
-// Computes tiles of a run on the graphics card, by a wasm module of its own, which runs on the processor never load.
+// Computes tiles of a run on the graphics card. It has a wasm module of its own, which is not loaded for runs on the processor.
 
 import init, { TileRunner } from "../wasm/raremap-web-gpu.js";
 import { watchDevices } from "./devices.js";

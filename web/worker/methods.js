@@ -101,15 +101,16 @@ function startWasm(url) {
   return starting;
 }
 
-/** The module for the graphics card, and its address. @type {{url: string, module: WebAssembly.Module} | undefined} */
+/** The module for the graphics card, and its address. @type {{url: string, compiling: Promise<WebAssembly.Module>} | undefined} */
 let gpuModule;
 
 /** Compiles the module for the graphics card, unless that was done before; undefined if it cannot be loaded. @param {string} url */
 async function compileForGpu(url) {
+  if (gpuModule?.url !== url) gpuModule = { url, compiling: compileWasm(url) };
   try {
-    if (gpuModule?.url !== url) gpuModule = { url, module: await compileWasm(url) };
-    return gpuModule.module;
+    return await gpuModule.compiling;
   } catch (cause) {
+    gpuModule = undefined;
     console.warn(`${url} could not be loaded:`, cause);
     return undefined;
   }
@@ -118,7 +119,7 @@ async function compileForGpu(url) {
 /** @type {Implementation<"load">} */
 async function load({ backend, model: given, wasmUrl, gpuWasmUrl }, report) {
   const choosing = chooseBackend(backend, navigator);
-  // The session does not wait for it. It never fails, and so does not end as a failure that nobody handles.
+  // The session does not wait for it. This promise never rejects, so none is left unhandled if another part fails.
   const compilingForGpu = choosing.then(
     ({ backend }) => (backend === "webgpu" ? compileForGpu(gpuWasmUrl) : undefined),
     () => undefined,

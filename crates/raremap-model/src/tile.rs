@@ -29,7 +29,8 @@ impl BurnTileModel {
     /// than 128 channels.
     ///
     /// # Errors
-    /// [`TileError::Malformed`] if the golden tile does not have four axes.
+    /// [`TileError::Malformed`] if the golden tile does not have four axes, and if weights are not 32-bit floats. For networks on the CPU; elsewhere this
+    /// waits for the device.
     pub fn packed(&self, golden: &GoldenTile) -> Result<Option<PackedModel<Vec<f32>>>, TileError> {
         match &self.network {
             InferenceNetwork::Segformer(network) => pack(network, self.channels, golden),

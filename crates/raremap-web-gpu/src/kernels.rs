@@ -304,7 +304,7 @@ pub(crate) fn depthwise_gelu(
 
 /// Adds a coarser map, upsampled bilinearly (corners not aligned), to a map; a unit has a number.
 ///
-/// - `base`, `output`: `[batch, height, width, channels]`; nothing of `base` is read without `base_added`
+/// - `base`, `output`: `[batch, height, width, channels]`; `base` is read only with `base_added`
 /// - `coarse`: `[batch, coarse_height, coarse_width, channels]`
 /// - `relu`: 1 turns negative results to 0
 #[cube(launch)]

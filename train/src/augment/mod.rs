@@ -41,6 +41,8 @@ pub struct Crop {
     ground_resolution_m: f32,
     /// For an 8-bit picture, the size of one of its 255 steps in scene units.
     eight_bit_step: Option<f32>,
+    /// Whether it shows its sample as it is, which then holds for anything that is pasted, too.
+    is_untouched: bool,
 }
 
 impl Crop {
@@ -55,6 +57,7 @@ impl Crop {
             radiometry: radiometry.to_vec(),
             ground_resolution_m: f32::NAN,
             eight_bit_step: None,
+            is_untouched: false,
         }
     }
 
@@ -169,6 +172,7 @@ pub fn crop(
             cut(sample, &geometry, edge, &radiometry)
         }
     };
+    crop.is_untouched = plain.is_some();
     crop.ground_resolution_m = step * resolution_m;
     crop.eight_bit_step = is_eight_bit.then(|| statistics.eight_bit_step());
     crop.finish(augment.noise, statistics, rng);

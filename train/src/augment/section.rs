@@ -289,6 +289,7 @@ mod tests {
         for (text, key) in [
             ("noise = -0.1", "augment.noise"),
             ("zoom = nan", "augment.zoom"),
+            ("untouched = 1.1", "augment.untouched"),
             ("band_dropout = 1.1", "augment.band_dropout"),
             ("[cutmix]\nprobability = 2.0", "augment.cutmix.probability"),
             ("[cutmix]\nalpha = 0.0", "augment.cutmix.alpha"),

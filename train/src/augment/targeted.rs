@@ -60,6 +60,8 @@ impl TargetedCutMix {
         rng: &mut StdRng,
     ) -> Result<()> {
         let Some(class) = self.rarest else { return Ok(()) };
+        let plain = crop.is_untouched.then(|| augment.plain());
+        let augment = plain.as_ref().unwrap_or(augment);
         if !happens(rng, self.section.probability) {
             return Ok(());
         }
@@ -81,6 +83,7 @@ impl TargetedCutMix {
             let resolution_m = split.source_of(index).ground_resolution_m as f32;
             let step = match augment.ground_resolution_m {
                 Some(_) => crop.ground_resolution_m / resolution_m,
+                None if crop.is_untouched => crop.ground_resolution_m / resolution_m,
                 None => draw_step(sample, resolution_m, edge, augment, rng),
             };
             let geometry = Geometry::draw(sample, Placement::At(place), edge, step, augment, rng);

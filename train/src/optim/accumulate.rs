@@ -95,6 +95,8 @@ mod tests {
     #[test]
     fn two_halves_equal_one_batch() {
         let device = Device::flex().autodiff();
+        // Of other weights, one set in forty has a gradient so near to zero that rounding shows in it.
+        device.seed(1);
         let layer = LinearConfig::new(2, 1).init(&device);
         let input = Tensor::<2>::from_floats([[1.0, -2.0], [0.5, 3.0], [-1.0, 1.5], [2.0, 0.25]], &device);
         let gradients = |layer: &Linear, input: Tensor<2>| {
