@@ -210,19 +210,19 @@ impl<B> PackedNorm<B> {
 }
 
 impl PackedModel<Vec<f32>> {
-    /// A header, which is JSON, and all numbers in one array: what another instance makes the model of.
-    pub fn into_parts(self) -> (String, Vec<f32>) {
+    /// A header, which is JSON, and the arrays: what another instance makes the model of. They are not joined here, where the memory may be wasm's, which
+    /// never shrinks.
+    pub fn into_parts(self) -> (String, Vec<Vec<f32>>) {
         let mut arrays = Vec::new();
         let header = self.map(&mut |array: Vec<f32>| {
             arrays.push(array);
             arrays.last().map_or(0, Vec::len)
         });
         let header = serde_json::to_string(&header).expect("structs of numbers can be written");
-        // Of the size that it needs: the memory of wasm never shrinks.
-        (header, arrays.concat())
+        (header, arrays)
     }
 
-    /// Undoes [`PackedModel::into_parts`].
+    /// Undoes [`PackedModel::into_parts`]; `numbers` are those of the arrays, one after the other.
     ///
     /// # Errors
     /// [`TileError::Malformed`] if the parts do not belong together.
@@ -282,7 +282,8 @@ mod tests {
 
     #[test]
     fn a_model_is_the_same_after_a_way_in_parts() {
-        let (header, mut numbers) = model().into_parts();
+        let (header, arrays) = model().into_parts();
+        let mut numbers = arrays.concat();
         assert_eq!(
             PackedModel::from_parts(&header, &numbers).expect("the same parts"),
             model()

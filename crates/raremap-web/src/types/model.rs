@@ -36,8 +36,15 @@ pub struct PackedModel {
 
 impl From<raremap_model::PackedModel<Vec<f32>>> for PackedModel {
     fn from(model: raremap_model::PackedModel<Vec<f32>>) -> Self {
-        let (header, numbers) = model.into_parts();
-        let numbers = Float32Array::from(numbers.as_slice()).into();
+        let (header, arrays) = model.into_parts();
+        let numbers = Float32Array::new_with_length(arrays.iter().map(|array| array.len() as u32).sum());
+        let mut at = 0;
+        for array in arrays {
+            let end = at + array.len() as u32;
+            numbers.subarray(at, end).copy_from(&array);
+            at = end;
+        }
+        let numbers = numbers.into();
         Self { header, numbers }
     }
 }
