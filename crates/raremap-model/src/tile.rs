@@ -47,13 +47,7 @@ impl TileModel for BurnTileModel {
     }
 
     async fn forward_tile(&self, input: Vec<f32>, height: usize, width: usize) -> Result<TileLogits, TileError> {
-        if input.len() != self.channels * height * width {
-            let expected = format!("{} channels of {width} x {height}", self.channels);
-            return Err(TileError::Misuse(format!(
-                "{} values were given for {expected}",
-                input.len()
-            )));
-        }
+        TileError::check_input(input.len(), [self.channels, height, width])?;
         let data = TensorData::new(input, [1, self.channels, height, width]);
         let logits = self
             .network

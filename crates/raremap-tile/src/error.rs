@@ -31,6 +31,18 @@ pub enum TileError {
 }
 
 impl TileError {
+    /// Checks that an input has as many `values` as `[channels, height, width]` say.
+    ///
+    /// # Errors
+    /// [`TileError::Misuse`] for another number of values.
+    pub fn check_input(values: usize, [channels, height, width]: [usize; 3]) -> Result<(), Self> {
+        if values == channels * height * width {
+            return Ok(());
+        }
+        let expected = format!("{channels} channels of {width} x {height}");
+        Err(Self::Misuse(format!("{values} values were given for {expected}")))
+    }
+
     /// A stable identifier for programs.
     pub const fn code(&self) -> &'static str {
         match self {

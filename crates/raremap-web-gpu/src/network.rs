@@ -74,13 +74,7 @@ impl GpuSegformer {
 
 impl TileModel for GpuSegformer {
     async fn forward_tile(&self, input: Vec<f32>, height: usize, width: usize) -> Result<TileLogits, TileError> {
-        if input.len() != self.channels * height * width {
-            let expected = format!("{} channels of {width} x {height}", self.channels);
-            return Err(TileError::Misuse(format!(
-                "{} values were given for {expected}",
-                input.len()
-            )));
-        }
+        TileError::check_input(input.len(), [self.channels, height, width])?;
         let [main, auxiliary] = self.forward(input, [height, width]);
         let both = match self.network.rare {
             0 => vec![main],
