@@ -1,4 +1,4 @@
-// The damaged files of crates/raremap-tiff/tests/mutations.rs in wasm32, where a usize has 32 bits: every file of the
+// The damaged files of crates/raremap-tiff/tests/bounds/mutations.rs in wasm32, where a usize has 32 bits: every file of the
 // seed corpus with bytes altered and cut short, and every past crash, through the entries of src/entries.rs.
 //
 //   cargo rustc --release --lib --crate-type cdylib --target wasm32-unknown-unknown     (in fuzz/)

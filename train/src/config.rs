@@ -29,6 +29,9 @@ pub struct TrainConfig {
     /// Seed of weights, order, crops and dropout.
     #[serde(default)]
     pub seed: u64,
+    /// Share of the training split's places that is used, above 0 to 1: for curves of what more data would bring.
+    #[serde(default = "whole", skip_serializing_if = "is_whole")]
+    pub places_share: f64,
     /// Network.
     pub model: ModelSection,
     /// Length and size of the steps.
@@ -137,6 +140,12 @@ impl ScheduleSection {
     }
 }
 
+const fn whole() -> f64 {
+    1.0
+}
+fn is_whole(share: &f64) -> bool {
+    *share == 1.0
+}
 const fn one() -> usize {
     1
 }
@@ -179,6 +188,12 @@ impl TrainConfig {
     }
 
     fn check(&self) -> Result<()> {
+        ensure!(
+            Recipe,
+            self.places_share > 0.0 && self.places_share <= 1.0,
+            "places_share is {}; it must be above 0 and at most 1",
+            self.places_share
+        );
         self.model.check()?;
         let schedule = &self.schedule;
         for (name, value) in [
@@ -263,6 +278,8 @@ mod tests {
         assert!(format!("{error:#}").contains("learning_rat"), "{error:#}");
         let error = parse(&SMALLEST.replace("crop_px = 64", "crop_px = 65"), &[]).expect_err("odd crop");
         assert!(format!("{error:#}").contains("multiple of 32"), "{error:#}");
+        let error = parse(SMALLEST, &["places_share=0.0"]).expect_err("no places");
+        assert!(format!("{error:#}").contains("places_share is 0"), "{error:#}");
     }
 
     #[test]

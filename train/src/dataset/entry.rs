@@ -3,6 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
 
 /// A line of the splits: an image, or a window of one.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
@@ -13,6 +14,19 @@ pub struct Entry {
     pub place: String,
     /// Its split.
     pub split: String,
+}
+
+impl Entry {
+    /// Whether the entry's place is one of a share, 0 to 1, of all places. A place that is in one share is in every larger one.
+    pub(super) fn is_in_share(&self, share: f64) -> bool {
+        let digest = Sha256::digest(&self.place);
+        let first = digest
+            .iter()
+            .take(8)
+            .fold(0u64, |number, &byte| number << 8 | u64::from(byte));
+        // Rounding may take the last places for 1; a whole share has them, too.
+        share >= 1.0 || (first as f64) < share * 2f64.powi(64)
+    }
 }
 
 /// What is wrong with a list of entries.

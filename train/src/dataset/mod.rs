@@ -119,11 +119,27 @@ impl DatasetConfig {
     /// # Errors
     /// Those of [`Loader::load`] and [`SampleStore::push`], and if nothing is left.
     pub fn load_split(&self, split: &str, memory_bytes: u64) -> Result<Split> {
+        self.load_places(split, 1.0, memory_bytes)
+    }
+
+    /// Reads `places_share` of the places of `split`, 0 to 1, and otherwise does what [`DatasetConfig::load_split`] does. Names alone decide which places are
+    /// read, and those of a smaller share are among those of a larger one.
+    ///
+    /// # Errors
+    /// Those of [`DatasetConfig::load_split`].
+    pub fn load_places(&self, split: &str, places_share: f64, memory_bytes: u64) -> Result<Split> {
         if self.is_mix() {
-            return Ok(self.load_sources(split, memory_bytes)?.0);
+            return Ok(self.load_sources(split, places_share, memory_bytes)?.0);
         }
         let mut loader = self.loader();
         let mut entries = self.entries_of(split)?;
+        entries.retain(|entry| entry.is_in_share(places_share));
+        ensure!(
+            Dataset,
+            !entries.is_empty(),
+            "{places_share} of the places of split {split} of {} are none: take a larger share",
+            self.name
+        );
         let mut samples = SampleStore::within(memory_bytes);
         let mut facts = Vec::with_capacity(entries.len());
         let section = self

@@ -148,14 +148,19 @@ impl DatasetConfig {
         }
     }
 
-    /// Reads `split` of all sources, one after the other, and reports which samples come from which source. At most `memory_bytes` of samples are
-    /// kept in memory.
+    /// Reads `places_share` of the places of `split` from each source, one after the other, and reports which samples come from which source. At most
+    /// `memory_bytes` of samples are kept in memory.
     ///
     /// # Errors
-    /// As [`DatasetConfig::load_split`].
-    pub fn load_sources(&self, split: &str, memory_bytes: u64) -> Result<(Split, Vec<SourceSamples>)> {
+    /// As [`DatasetConfig::load_places`].
+    pub fn load_sources(
+        &self,
+        split: &str,
+        places_share: f64,
+        memory_bytes: u64,
+    ) -> Result<(Split, Vec<SourceSamples>)> {
         if !self.is_mix() {
-            let loaded = self.load_split(split, memory_bytes)?;
+            let loaded = self.load_places(split, places_share, memory_bytes)?;
             let all = SourceSamples {
                 samples: 0..loaded.samples.len(),
                 share: 1.0,
@@ -171,7 +176,7 @@ impl DatasetConfig {
         };
         let mut sources = Vec::new();
         for (SourceConfig { share, .. }, config) in self.sources.iter().zip(self.source_configs()) {
-            let loaded = config.load_split(split, memory_bytes - whole.samples.memory_bytes())?;
+            let loaded = config.load_places(split, places_share, memory_bytes - whole.samples.memory_bytes())?;
             let first = whole.samples.len();
             whole
                 .entries
@@ -263,7 +268,7 @@ mod tests {
     fn each_source_gives_the_bands_of_the_mix_from_its_own_places() {
         let folder = two_sources();
         let mix = mix(folder.path(), BANDS).expect("valid");
-        let (split, sources) = mix.load_sources("train", 600).expect("reads");
+        let (split, sources) = mix.load_sources("train", 1.0, 600).expect("reads");
         assert_eq!(split.entries[8].image, "two/0");
         assert_eq!(split.entries[8].place, "two/p0");
         let corner = |index: usize| {
@@ -282,7 +287,7 @@ mod tests {
     fn crops_are_shared_as_the_mix_says_and_all_samples_have_their_turn() {
         let folder = two_sources();
         let mix = mix(folder.path(), BANDS).expect("valid");
-        let split = TrainingSplit::load(&mix, u64::MAX).expect("reads");
+        let split = TrainingSplit::load(&mix, 1.0, u64::MAX).expect("reads");
         let order = EpochOrder::shuffled(&split, &mut StdRng::seed_from_u64(1));
         let drawn: Vec<usize> = (0..8).map(|position| order.sample(position)).collect();
         assert_eq!(
@@ -292,6 +297,33 @@ mod tests {
         );
         let distinct: std::collections::BTreeSet<_> = drawn.iter().collect();
         assert_eq!(distinct.len(), 8);
+    }
+
+    #[test]
+    fn a_smaller_share_of_the_places_is_part_of_a_larger_one() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let order = "[{ name = 'green', index = 1 }, { name = 'nir', index = 2 }]";
+        write_source(folder.path(), "one", order, 40, 1);
+        write_source(folder.path(), "two", order, 40, 1);
+        let mix = mix(folder.path(), BANDS).expect("valid");
+        let images = |share: f64| {
+            let (split, sources) = mix.load_sources("train", share, u64::MAX).expect("reads");
+            assert_eq!(sources[1].samples.end, split.samples.len());
+            let images = split.entries.into_iter().map(|entry| entry.image);
+            images.collect::<std::collections::BTreeSet<_>>()
+        };
+        let (quarter, half) = (images(0.25), images(0.5));
+        assert!(
+            (10..=30).contains(&quarter.len()) && (28..=52).contains(&half.len()),
+            "{quarter:?} {half:?}"
+        );
+        assert!(quarter.is_subset(&half));
+        assert_eq!(images(1.0).len(), 80);
+        let error = mix.load_sources("train", 1e-9, u64::MAX).expect_err("nothing is left");
+        assert!(
+            format!("{error:#}").contains("places of split train of one are none"),
+            "{error:#}"
+        );
     }
 
     #[test]

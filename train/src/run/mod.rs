@@ -107,7 +107,11 @@ impl<'a> Run<'a> {
         // Everything that can be wrong is found before the first step, and before a file is written.
         let memory_bytes = options.sample_memory_bytes;
         let validation = dataset.load_split(VALIDATION, memory_bytes)?;
-        let split = TrainingSplit::load(dataset, memory_bytes - validation.samples.memory_bytes())?;
+        let split = TrainingSplit::load(
+            dataset,
+            config.places_share,
+            memory_bytes - validation.samples.memory_bytes(),
+        )?;
         tell_vanished(dataset, split.classes(), &validation.classes)?;
         let card = card(&config, dataset, &split)?;
         // Faults of the card are found here, not when the first weights are saved.

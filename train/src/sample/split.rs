@@ -24,12 +24,12 @@ pub struct TrainingSplit {
 }
 
 impl TrainingSplit {
-    /// Reads the training split of `dataset`, of which at most `memory_bytes` are kept in memory.
+    /// Reads `places_share` of the places of the training split of `dataset`, of which at most `memory_bytes` are kept in memory.
     ///
     /// # Errors
     /// If the dataset has no such split, or a file cannot be read; the message names the file.
-    pub fn load(dataset: &DatasetConfig, memory_bytes: u64) -> Result<Self> {
-        let (split, sources) = dataset.load_sources(TRAIN, memory_bytes)?;
+    pub fn load(dataset: &DatasetConfig, places_share: f64, memory_bytes: u64) -> Result<Self> {
+        let (split, sources) = dataset.load_sources(TRAIN, places_share, memory_bytes)?;
         if split.dropped.total() > 0 {
             tracing::info!("{}", split.dropped.sentence(TRAIN));
         }
@@ -153,13 +153,13 @@ mod tests {
         let dataset = DatasetConfig::read(&folder.path().join("set.toml"), Some(folder.path())).expect("valid");
         let error = format!(
             "{:#}",
-            TrainingSplit::load(&dataset, u64::MAX).expect_err("no such file")
+            TrainingSplit::load(&dataset, 1.0, u64::MAX).expect_err("no such file")
         );
         assert!(error.contains("b.tif"), "{error}");
         write("splits.csv", "image,place,split\na,north,val\n");
         let error = format!(
             "{:#}",
-            TrainingSplit::load(&dataset, u64::MAX).expect_err("no such split")
+            TrainingSplit::load(&dataset, 1.0, u64::MAX).expect_err("no such split")
         );
         assert!(error.contains("no split train"), "{error}");
     }

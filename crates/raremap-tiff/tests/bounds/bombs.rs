@@ -1,24 +1,16 @@
 //! Files made to exhaust whoever reads them: a result or a typed error, in time and memory.
 
-#[path = "support/bounds.rs"]
-mod bounds;
-#[path = "../../../fuzz/src/entries.rs"]
-#[allow(dead_code, reason = "each test uses a part of what the fuzz targets share")]
-mod entries;
-#[path = "support/tiny.rs"]
-#[allow(dead_code, reason = "each test uses a part")]
-mod tiny;
-
 use std::io::Write;
 use std::ops::Range;
 
-use bounds::{Tally, measuring_alone};
+use crate::entries;
+use crate::measure::{Tally, measuring_alone};
+use crate::tiny::{Codec, Stored, Tiny};
 use bytes::Bytes;
 use pollster::block_on;
 use raremap_io::{BytesSource, FileSource, RangeSource, SourceError};
 use raremap_tiff::TiffError;
 use raremap_tiff::{GeoTiff, Limits, Window};
-use tiny::{Codec, Stored, Tiny};
 
 const ALL: Window = Window {
     x: 0,

@@ -1,18 +1,15 @@
 //! `raremap predict --items`: many scenes in one job, in shards, and after a job that was killed.
 
-#[allow(dead_code, reason = "each test uses a part")]
-mod support;
-
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
 use std::time::Duration;
 
+use crate::support::{fail, raremap, run};
 use raremap_geo::{Affine, CrsKind, GeoReference};
 use raremap_tiff::{OutputImage, OutputSamples, encode_geotiff};
 use serde_json::{Value, json};
-use support::{fail, raremap, run};
 
 const MODEL: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../../web/models/default.raremap");
 const BANDS: [&str; 3] = ["green", "red", "nir"];

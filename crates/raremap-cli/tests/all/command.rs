@@ -1,14 +1,11 @@
 //! The command as a person uses it, on a small made-up dataset: train, export, evaluate, predict.
 
-#[allow(dead_code, reason = "each test uses a part")]
-mod support;
-
 use std::fs;
 use std::path::Path;
 
+use crate::support::{EDGE, RECIPE, fail, folder, raremap, run, succeed, write_tiff};
 use raremap_tiff::OutputSamples;
 use serde_json::Value;
-use support::{EDGE, RECIPE, fail, folder, raremap, run, succeed, write_tiff};
 
 #[test]
 fn a_run_becomes_a_model_that_evaluates_and_predicts() {

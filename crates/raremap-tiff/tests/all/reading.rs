@@ -1,17 +1,14 @@
 //! Every layout that the reader claims, on files made here, and what is fetched of them.
 
-#[path = "support/tiny.rs"]
-mod tiny;
-
 use std::cell::{Cell, RefCell};
 use std::ops::Range;
 
+use crate::tiny::{Codec, Stored, Tiny};
 use bytes::Bytes;
 use pollster::block_on;
 use raremap_io::{BytesSource, RangeSource, SourceError};
 use raremap_tiff::TiffError;
 use raremap_tiff::{ColorInterpretation, GeoTiff, Limits, Window};
-use tiny::{Codec, Stored, Tiny};
 
 fn open(bytes: Vec<u8>) -> Result<GeoTiff<BytesSource>, TiffError> {
     block_on(GeoTiff::open(BytesSource::new(bytes), Limits::default()))

@@ -1,8 +1,5 @@
 //! Runs that end early, in every way they can, and many runs in a table.
 
-#[allow(dead_code, reason = "each test uses a part")]
-mod support;
-
 use std::collections::BTreeMap;
 use std::fs;
 use std::io::{BufRead, BufReader, Write};
@@ -11,9 +8,9 @@ use std::path::Path;
 use std::process::{Command, Stdio};
 use std::time::Instant;
 
+use crate::support::{RECIPE, fail, folder, raremap, succeed, write_tiff};
 use raremap_tiff::OutputSamples;
 use serde_json::Value;
-use support::{RECIPE, fail, folder, raremap, succeed, write_tiff};
 
 /// Loss of each epoch, as logged.
 fn losses(run: &Path) -> Vec<f64> {

@@ -1,11 +1,10 @@
 //! Every file of other readers' test suites: the same pixels, transform and EPSG code as GDAL, or a typed error.
 
-mod support;
-
 use std::collections::{BTreeMap, HashMap};
 use std::path::Path;
 use std::time::{Duration, Instant};
 
+use crate::support;
 use pollster::block_on;
 use raremap_io::FileSource;
 use raremap_tiff::TiffError;

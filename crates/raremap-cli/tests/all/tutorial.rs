@@ -1,13 +1,10 @@
 //! What docs/train-your-own.md tells its readers to save and to run.
 
-#[allow(dead_code, reason = "each test uses a part")]
-mod support;
-
 use std::fs;
 use std::path::Path;
 use std::process::Command;
 
-use support::{folder, raremap};
+use crate::support::{folder, raremap};
 
 /// A piece of the page that its reader saves or runs.
 enum Step {

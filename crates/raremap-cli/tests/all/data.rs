@@ -1,17 +1,14 @@
 //! The data commands as a person uses them, on small made-up sets of every format.
 
-#[allow(dead_code, reason = "each test uses a part")]
-mod support;
-
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use crate::support::{EDGE, fail, run, succeed, write_tiff};
 use npyz::WriterBuilder;
 use npyz::npz::NpzWriter;
 use raremap_geo::{GeoReference, GeoTags};
 use raremap_tiff::OutputSamples;
 use serde_json::Value;
-use support::{EDGE, fail, run, succeed, write_tiff};
 
 /// What `stats` says when it refuses a dataset.
 fn refusal(folder: &Path) -> String {

@@ -3,19 +3,14 @@
 //! The whole schedule runs on every build. `RAREMAP_EXHAUSTIVE=1` runs every value of every byte of the small files:
 //!
 //! ```text
-//! RAREMAP_EXHAUSTIVE=1 cargo test --release -p raremap-tiff --test mutations -- --nocapture
+//! RAREMAP_EXHAUSTIVE=1 cargo test --release -p raremap-tiff --test bounds mutations -- --nocapture
 //! ```
-
-#[path = "support/bounds.rs"]
-mod bounds;
-#[path = "../../../fuzz/src/entries.rs"]
-#[allow(dead_code, reason = "each test uses a part of what the fuzz targets share")]
-mod entries;
-mod support;
 
 use std::path::{Path, PathBuf};
 
-use bounds::{Tally, measuring_alone};
+use crate::entries;
+use crate::measure::{Tally, measuring_alone};
+use crate::support;
 
 fn measure(tally: &mut Tally, entry: entries::Entry, bytes: &[u8], what: &dyn Fn() -> String) {
     tally.measure(|| entry(bytes), entries::MAX_OUTPUT_BYTES, what);

@@ -1,7 +1,6 @@
 //! The weights file as a user meets it: whole, cut short, altered, of another kind.
 
-mod support;
-
+use crate::support;
 use burn::tensor::{Device, Distribution, Tensor, TensorData};
 use raremap_model::{Architecture, Card, GoldenTile, ModelFile, Network, SegformerConfig, Variant, WeightsError};
 use raremap_model::{FORMAT, parameters_of, read_card};

@@ -1,9 +1,7 @@
 //! `raremap bench`: what it measures and what it refuses.
 
-mod support;
-
+use crate::support::{fail, folder, succeed};
 use serde_json::Value;
-use support::{fail, folder, succeed};
 
 #[test]
 fn each_size_of_tile_has_its_times() {

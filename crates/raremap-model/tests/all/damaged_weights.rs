@@ -1,8 +1,5 @@
 //! Damaged weights files: whatever is altered or cut off, a typed error or a file comes back.
 
-#[path = "../../../fuzz/src/weights.rs"]
-mod weights;
-
 use std::collections::BTreeMap;
 use std::path::Path;
 
@@ -32,7 +29,7 @@ fn seeds() -> Vec<(String, Vec<u8>)> {
 fn seeds_are_read_or_refused_as_their_names_say() {
     let outcomes: BTreeMap<String, &str> = seeds()
         .into_iter()
-        .map(|(name, bytes)| (name, weights::weights(&bytes)))
+        .map(|(name, bytes)| (name, crate::weights::weights(&bytes)))
         .collect();
     let expected = [
         ("double", "model_unsupported"),
@@ -58,11 +55,11 @@ fn altered_bytes_of_a_header_and_truncations_are_survived() {
             for value in [byte ^ 1, b'9', b'"', b'-'] {
                 let mut damaged = file.clone();
                 damaged[position] = value;
-                *outcomes.entry(weights::weights(&damaged)).or_default() += 1;
+                *outcomes.entry(crate::weights::weights(&damaged)).or_default() += 1;
             }
         }
         for length in (0..file.len()).step_by(31) {
-            *outcomes.entry(weights::weights(&file[..length])).or_default() += 1;
+            *outcomes.entry(crate::weights::weights(&file[..length])).or_default() += 1;
         }
     }
     println!("{outcomes:?}");
@@ -99,7 +96,7 @@ fn shapes_whose_product_overflows_behind_an_empty_axis_are_refused() {
                 format!("{{\"x.weight\":{{\"dtype\":\"{dtype}\",\"shape\":[{axes}],\"data_offsets\":[{end},{end}]}},");
             header.replacen('{', &entry, 1)
         });
-        assert_eq!(weights::weights(&forged), "model_malformed", "{dtype} [{axes}]");
+        assert_eq!(crate::weights::weights(&forged), "model_malformed", "{dtype} [{axes}]");
     }
 }
 
@@ -143,6 +140,6 @@ fn a_card_with_a_hundred_thousand_bands_is_refused_soon() {
 #[test]
 fn what_once_crashed_is_survived() {
     for (name, bytes) in files("tests/regressions") {
-        println!("{name}: {}", weights::weights(&bytes));
+        println!("{name}: {}", crate::weights::weights(&bytes));
     }
 }

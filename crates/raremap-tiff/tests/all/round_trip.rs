@@ -1,16 +1,12 @@
 //! Writing and reading back, over layouts that chance chooses: what is read is what was written.
 
-#[path = "support/tiny.rs"]
-#[allow(dead_code, reason = "each test uses a part")]
-mod tiny;
-
+use crate::tiny::{Codec, Stored, Tiny};
 use pollster::block_on;
 use proptest::prelude::*;
 use proptest::test_runner::RngSeed;
 use raremap_io::BytesSource;
 use raremap_tiff::TiffError;
 use raremap_tiff::{GeoTiff, Limits, OutputImage, OutputSamples, Window, encode_geotiff};
-use tiny::{Codec, Stored, Tiny};
 
 /// The same cases on every run, so that a failure is one of the change at hand: `PROPTEST_RNG_SEED` chooses others,
 /// `PROPTEST_CASES` how many.

@@ -1,17 +1,14 @@
 //! Damaged files: whatever is cut off or altered, an error or an image comes back, soon. Of every kind of file, and within bounds
 //! of memory: mutations.rs; files that mean it: bombs.rs.
 
-#[path = "support/tiny.rs"]
-mod tiny;
-
 use std::time::{Duration, Instant};
 
+use crate::tiny::{Codec, Stored, Tiny};
 use pollster::block_on;
 use raremap_geo::{Affine, CrsKind, GeoReference};
 use raremap_io::BytesSource;
 use raremap_tiff::TiffError;
 use raremap_tiff::{GeoTiff, Limits, OutputImage, OutputSamples, Window, encode_geotiff};
-use tiny::{Codec, Stored, Tiny};
 
 /// Even an unoptimized build on a busy machine reads a sound file of this size in a hundredth of it.
 const MAX_TIME_PER_FILE: Duration = Duration::from_secs(5);

@@ -2,11 +2,10 @@
 //!
 //! `RAREMAP_PYTHON` names a Python with rasterio; without it these tests say that they were skipped.
 
-mod support;
-
 use std::path::Path;
 use std::process::Command;
 
+use crate::support;
 use pollster::block_on;
 use raremap_geo::{Affine, CrsKind, GeoReference};
 use raremap_io::FileSource;

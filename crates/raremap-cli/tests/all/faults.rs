@@ -1,15 +1,13 @@
 //! Faults of real datasets, which `check` reports, and `train` before its first step; and lists as spreadsheets write them.
 
-#[allow(dead_code, reason = "each test uses a part")]
-mod support;
-
 use std::fs;
 use std::path::Path;
 
+use crate::support;
+use crate::support::{EDGE, RECIPE, fail, folder, raremap, run, succeed};
 use raremap_geo::{GeoReference, GeoTags};
 use raremap_tiff::{OutputImage, OutputSamples, encode_geotiff};
 use serde_json::Value;
-use support::{EDGE, RECIPE, fail, folder, raremap, run, succeed};
 
 /// The findings of `check`, as (severity, kind, what was seen).
 fn findings(folder: &Path) -> Vec<(String, String, String)> {

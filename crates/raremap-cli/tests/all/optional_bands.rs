@@ -1,13 +1,10 @@
 //! A model with a band that scenes may lack: trained, exported, evaluated and run with it and without it.
 
-#[allow(dead_code, reason = "each test uses a part")]
-mod support;
-
 use std::fs;
 use std::path::Path;
 
+use crate::support::{RECIPE, fail, folder, succeed};
 use serde_json::Value;
-use support::{RECIPE, fail, folder, succeed};
 
 /// Replaces a part of a file, which must be there.
 fn replace(path: &Path, from: &str, to: &str) {

@@ -1,15 +1,12 @@
 //! `raremap tune` as a person uses it, on a small made-up dataset: search, interrupt, go on, train the result.
 
-#[allow(dead_code, reason = "each test uses a part")]
-mod support;
-
 use std::fs;
 use std::io::{BufRead, BufReader};
 use std::process::{Command, Stdio};
 
+use crate::support::{fail, raremap, run, write_tiff};
 use raremap_tiff::OutputSamples;
 use serde_json::Value;
-use support::{fail, raremap, run, write_tiff};
 
 const EDGE: usize = 32;
 

@@ -1,0 +1,17 @@
+//! The reader and the writers from outside. One program: each one more would be linked on its own.
+
+#[path = "../support/mod.rs"]
+mod support;
+#[path = "../support/tiny.rs"]
+mod tiny;
+
+mod codecs;
+mod cog;
+mod colors;
+mod corpus;
+mod damage;
+mod gdal;
+mod projection;
+mod reading;
+mod round_trip;
+mod variants;

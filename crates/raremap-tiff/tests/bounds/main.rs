@@ -1,0 +1,13 @@
+//! What a read may take of time and memory, whatever the file. A program of its own, because its allocator counts for all tests that run beside each other.
+
+#[path = "../../../../fuzz/src/entries.rs"]
+mod entries;
+#[path = "../support/mod.rs"]
+mod support;
+#[path = "../support/tiny.rs"]
+#[allow(dead_code, reason = "each program uses a part")]
+mod tiny;
+
+mod bombs;
+mod measure;
+mod mutations;
