@@ -45,16 +45,16 @@ need_rust() {
 
 # Builds a command from crates.io in the cheapest profile: it runs for seconds, an optimized build of it takes minutes.
 install_crate() { # NAME VERSION OPTIONS...
-  local name=$1 version=$2 began=$SECONDS build rc
+  local name=$1 version=$2 began=$SECONDS
   shift 2
   say "installing $name $version (crates.io); this takes some minutes"
-  build=$(mktemp -d)
-  CARGO_TARGET_DIR=$build CARGO_PROFILE_RELEASE_LTO=off CARGO_PROFILE_RELEASE_OPT_LEVEL=0 CARGO_PROFILE_RELEASE_DEBUG=0 \
-    CARGO_PROFILE_RELEASE_CODEGEN_UNITS=16 CARGO_PROFILE_RELEASE_PANIC=abort CARGO_RESOLVER_INCOMPATIBLE_RUST_VERSIONS=fallback \
-    cargo install --quiet --root "$RAREMAP_TOOLS" "$name@$version" "$@" && rc=0 || rc=$?
-  rm -rf "$build"
-  [ $rc -ne 0 ] || say "$name is installed, after $((SECONDS - began)) s"
-  return $rc
+  (
+    build=$(mktemp -d)
+    trap 'rm -rf "$build"' EXIT
+    CARGO_TARGET_DIR=$build CARGO_PROFILE_RELEASE_LTO=off CARGO_PROFILE_RELEASE_OPT_LEVEL=0 CARGO_PROFILE_RELEASE_DEBUG=0 \
+      CARGO_PROFILE_RELEASE_CODEGEN_UNITS=16 CARGO_PROFILE_RELEASE_PANIC=abort CARGO_RESOLVER_INCOMPATIBLE_RUST_VERSIONS=fallback \
+      cargo install --quiet --root "$RAREMAP_TOOLS" "$name@$version" "$@"
+  ) && say "$name is installed, after $((SECONDS - began)) s"
 }
 
 has_version() { # VERSION COMMAND...

@@ -73,7 +73,9 @@ export function writeDocs(site) {
         .replace(/(?=<\/body>)/, `${name === "README" ? LIST : ""}</main>`);
       writeFileSync(join(folder, fileOf(name)), text);
     }
-    cpSync(join(ROOT, "docs/ablation"), join(folder, "ablation"), { recursive: true });
+    // The pictures of a page are in a folder of its name.
+    const pictures = readdirSync(join(ROOT, "docs"), { withFileTypes: true }).filter((entry) => entry.isDirectory());
+    for (const { name } of pictures) cpSync(join(ROOT, "docs", name), join(folder, name), { recursive: true });
   } finally {
     rmSync(temporary, { recursive: true });
   }

@@ -10,6 +10,7 @@ import { parseArgs } from "node:util";
 
 import { Visit, launchWithProfile, openSite } from "../browser/page.mjs";
 import { scene } from "../browser/scenes.mjs";
+import { mean } from "./statistics.mjs";
 
 const text = { type: "string" };
 const { values: options } = parseArgs({
@@ -21,6 +22,11 @@ const SAMPLE_MS = 500;
 const TIMEOUT_MS = 3_600_000;
 const MIB = 1 << 20;
 
+/** Throws what is not the end of a process that was to be read. */
+function unlessEnded(cause) {
+  if (!["ENOENT", "ESRCH"].includes(cause.code)) throw cause;
+}
+
 /** Processes that this one started, and those that they started. */
 function descendants() {
   const children = new Map();
@@ -29,8 +35,8 @@ function descendants() {
       // The name in brackets may contain spaces.
       const parent = readFileSync(`/proc/${pid}/stat`, "utf8").split(") ").at(-1).split(" ")[1];
       children.set(parent, [...(children.get(parent) ?? []), pid]);
-    } catch {
-      // It has ended.
+    } catch (cause) {
+      unlessEnded(cause);
     }
   }
   const below = (pid) => (children.get(pid) ?? []).flatMap((child) => [child, ...below(child)]);
@@ -43,14 +49,12 @@ function memoryBytes() {
   for (const pid of descendants()) {
     try {
       kib += Number(/^Pss: +(\d+) kB/m.exec(readFileSync(`/proc/${pid}/smaps_rollup`, "utf8"))?.[1] ?? 0);
-    } catch {
-      // It has ended.
+    } catch (cause) {
+      unlessEnded(cause);
     }
   }
   return kib * 1024;
 }
-
-const mean = (values) => values.reduce((sum, value) => sum + value, 0) / values.length;
 
 /** @param {Visit} visit */
 async function measure(visit, path) {
@@ -60,19 +64,21 @@ async function measure(visit, path) {
   if (state !== "ready") throw new Error(`the page does not take the scene: ${await visit.error()}`);
   /** @type {{done: number, bytes: number}[]} */
   const samples = [];
-  let ended = false;
-  const run = visit.run(TIMEOUT_MS).finally(() => (ended = true));
+  const run = visit.run(TIMEOUT_MS).then((state) => ({ state }), (cause) => ({ cause }));
+  let end;
   let total = 0;
-  while (!ended) {
+  while (!end) {
     const progress = await visit.page.evaluate(() => {
       const bar = /** @type {HTMLProgressElement} */ (document.querySelector("#progress"));
       return { done: bar.value, total: bar.max };
     });
     total = Math.max(total, progress.total);
-    if (progress.done > 0) samples.push({ done: progress.done, bytes: memoryBytes() });
-    await new Promise((resolve) => setTimeout(resolve, SAMPLE_MS));
+    // After the last tile, the page finishes the result.
+    if (progress.done > 0 && progress.done < progress.total) samples.push({ done: progress.done, bytes: memoryBytes() });
+    end = await Promise.race([run, new Promise((resolve) => setTimeout(resolve, SAMPLE_MS))]);
   }
-  if ((await run) !== "done") throw new Error(`the run ended with: ${await visit.error()}`);
+  if (end.cause) throw end.cause;
+  if (end.state !== "done") throw new Error(`the run ended with: ${await visit.error()}`);
   return { samples, total };
 }
 

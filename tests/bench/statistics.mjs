@@ -10,6 +10,12 @@ export function quantile(values, share) {
 }
 
 /** @param {number[]} values */
+export function mean(values) {
+  if (values.length === 0) throw new Error("there is nothing to summarize");
+  return values.reduce((sum, value) => sum + value, 0) / values.length;
+}
+
+/** @param {number[]} values */
 export const median = (values) => quantile(values, 0.5);
 
 /**

@@ -209,7 +209,7 @@ test("it shows what the page shows: colours, offers, legend, review list and opa
     await one.getByLabel(/Run at the model's/).check();
     assert.match(await one.locator("[part=color-note]").innerText(), /Near infrared is shown as red/);
     await one.locator("[part=colors] summary").click();
-    await one.locator("select[name=stretch]").selectOption("0 to 100 %");
+    await one.locator("select[name=stretch]").selectOption("0 to 100%");
     await page.waitForFunction(() => document.querySelector("#one").shadowRoot.querySelector("[part=color-note]").textContent.includes("percentile 0 to 100"));
     await one.locator("[part~=run]").click();
     await state(page, "#one", ["done", "error"]);

@@ -110,7 +110,7 @@ test("files that could be bands are one scene until they are taken apart", { tim
   visiting({}, async (visit, page) => {
     const files = written({ "green.tif": scene({ band: 0 }), "red.tif": scene({ band: 1 }), "nir.tif": scene({ band: 2 }) });
     assert.equal(await visit.choose(files), "ready", await visit.error());
-    assert.match(await page.innerText("#apart"), /opened as one scene[^]*Map each of the 3/);
+    assert.match(await page.innerText("#apart"), /opened as the bands of one scene[^]*Map them as 3 separate scenes/);
     // Scenes of other places cannot be bands of one.
     const others = written({ "north.tif": scene(), "south.tif": scene({ origin: [500_000, 4_500_000] }) });
     assert.equal(await visit.choose(others), "error");

@@ -278,8 +278,11 @@ mod tests {
         assert!(format!("{error:#}").contains("learning_rat"), "{error:#}");
         let error = parse(&SMALLEST.replace("crop_px = 64", "crop_px = 65"), &[]).expect_err("odd crop");
         assert!(format!("{error:#}").contains("multiple of 32"), "{error:#}");
-        let error = parse(SMALLEST, &["places_share=0.0"]).expect_err("no places");
-        assert!(format!("{error:#}").contains("places_share is 0"), "{error:#}");
+        for share in ["0.0", "-1.0", "1.5", "nan"] {
+            let assignment = format!("places_share={share}");
+            let error = parse(SMALLEST, &[assignment.as_str()]).expect_err("not a share");
+            assert!(format!("{error:#}").contains("places_share is "), "{error:#}");
+        }
     }
 
     #[test]
@@ -325,6 +328,14 @@ mod tests {
         let text = toml::to_string(&config).expect("serializes");
         let again = parse(&text, &[]).expect("valid");
         assert_eq!(toml::to_string(&again).expect("serializes"), text);
+        // The digest of runs that were begun before there was the key is the same.
+        assert!(!text.contains("places_share"), "{text}");
+        let share = parse(SMALLEST, &["places_share=0.5"]).expect("valid");
+        assert!(
+            toml::to_string(&share)
+                .expect("serializes")
+                .contains("places_share = 0.5")
+        );
     }
 
     /// The TOML files in `folder` and below that have the key `key`.

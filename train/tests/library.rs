@@ -161,6 +161,28 @@ fn scenes_become_a_model_through_the_library_alone() {
 }
 
 #[test]
+fn a_share_of_the_places_is_what_a_run_learns_from() {
+    let temporary = tempfile::tempdir().expect("a folder");
+    let folder = temporary.path();
+    let dataset = dataset(folder);
+    let pixels = |set: &[&str]| -> u64 {
+        let run = Run::prepare(
+            recipe(folder, set),
+            &dataset,
+            &folder.join("run"),
+            &RunOptions::default(),
+        );
+        run.expect("prepares").card().training.class_pixels.iter().sum()
+    };
+    let (all, half) = (pixels(&[]), pixels(&["places_share=0.5"]));
+    assert_eq!(
+        (all, half),
+        (4 * 64 * 64, 2 * 64 * 64),
+        "four scenes of six are of the training split"
+    );
+}
+
+#[test]
 fn errors_have_codes_that_programs_can_switch_on() {
     let temporary = tempfile::tempdir().expect("a folder");
     let folder = temporary.path();

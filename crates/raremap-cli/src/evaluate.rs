@@ -11,7 +11,7 @@ use raremap_train::dataset::DatasetConfig;
 use raremap_train::evaluate::{Bootstrap, EvaluateOptions, Report, ScoreOptions, VALIDATION, evaluate, tables};
 use serde_json::json;
 
-/// Evaluates a model on splits of datasets. It chooses temperatures and thresholds on the validation split of each alone, and applies them
+/// Evaluates a model on splits of datasets. It chooses temperatures and thresholds on each dataset's validation split alone, and applies them
 /// unchanged.
 #[derive(Debug, Args)]
 pub struct EvaluateArgs {
@@ -38,7 +38,7 @@ pub struct EvaluateArgs {
     /// Also give the mean IoU without this class [default: the dataset's own background].
     #[arg(long)]
     background: Option<String>,
-    /// Number of resamples of the places for 95 % intervals; 0 gives no intervals.
+    /// Number of resamples of the places for 95% intervals; 0 gives no intervals.
     #[arg(long, default_value_t = 1000)]
     bootstrap: usize,
     /// Seed of the resamples.

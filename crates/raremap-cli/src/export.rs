@@ -18,8 +18,8 @@ pub struct ExportArgs {
     /// The weights file to write.
     #[arg(long, required_unless_present = "site")]
     out: Option<PathBuf>,
-    /// Write a site, too: a folder for any static server with the page, which has the model as its default one. DIR must not exist, be empty, or
-    /// hold an earlier site, which is replaced as a whole.
+    /// Also write a site: a folder for any static server, with the page and this model as its default. DIR must either not exist yet, be
+    /// empty, or hold an earlier site, which is replaced as a whole.
     #[arg(long, value_name = "DIR")]
     site: Option<PathBuf>,
     /// The built page that the site is made of: its folder, which `./run --release --build-only` makes in a clone of raremap, or the archive that
@@ -39,7 +39,7 @@ pub struct ExportArgs {
     /// figures show (logit adjustment after training, arXiv:2007.07314, section 4.1). You can repeat this option.
     #[arg(long, value_name = "CLASS=LOGIT")]
     logit_shift: Vec<String>,
-    /// The same in the auxiliary head, for a rare class: the mask's threshold then means another probability. You can repeat this option.
+    /// The same in the auxiliary head, for a rare class: the mask's threshold then stands for a different probability. You can repeat this option.
     #[arg(long, value_name = "CLASS=LOGIT")]
     rare_logit_shift: Vec<String>,
     /// Split whose figures go into the card.

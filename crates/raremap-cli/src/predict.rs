@@ -60,16 +60,16 @@ pub struct PredictArgs {
     /// Whether to convert the numbers of a known product to reflectance, if its metadata say how and the model needs it.
     #[arg(long, value_enum, default_value = "auto")]
     reflectance: Reflectance,
-    /// How to treat pixels at the edge of the scene, and those connected to them, that are 0 in all bands, if neither a nodata value nor a
-    /// mask says where there is data.
+    /// How to treat pixels that are 0 in all bands and touch the scene's edge, directly or through other such pixels, if neither a nodata
+    /// value nor a mask says where there is data.
     #[arg(long, value_enum, default_value = "auto")]
     empty_border: EmptyBorder,
-    /// Whether to run at the model's resolution: if the scene's differs by more than 25 % (auto), always (on), or never (off). Results are
+    /// Whether to run at the model's resolution: if the scene's differs by more than 25% (auto), always (on), or never (off). Results are
     /// on the scene's own grid.
     #[arg(long, value_enum, default_value = "off")]
     resample: Resample,
-    /// How to make the values like those of training: by units if they explain the difference (auto), each band by its percentiles, or not
-    /// at all (off).
+    /// How to match the values to the training data's: by a change of units if that explains the difference (auto or units), each band by its
+    /// percentiles (percentiles), or not at all (off).
     #[arg(long = "match", value_enum, default_value = "auto")]
     matching: Match,
     /// Device to run on.
@@ -158,7 +158,7 @@ enum EmptyBorder {
 /// When to run at the model's resolution.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
 enum Resample {
-    /// If the scene's resolution differs by more than 25 %.
+    /// If the scene's resolution differs by more than 25%.
     Auto,
     /// Always.
     On,

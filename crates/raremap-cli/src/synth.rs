@@ -36,7 +36,7 @@ pub struct SynthArgs {
     /// Put the product's files into one zip
     #[arg(long, requires = "product")]
     zip: bool,
-    /// Cut off the corners to nodata, as in a scene that was turned north up
+    /// Set the corners to nodata, as in a scene that was rotated to north-up
     #[arg(long)]
     footprint: bool,
     /// EPSG code of a projected grid in metres (the default is UTM zone 44 north)

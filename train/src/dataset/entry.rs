@@ -1,5 +1,6 @@
 //! An image's place and split, and what may be wrong with a list of them.
 
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
@@ -16,17 +17,17 @@ pub struct Entry {
     pub split: String,
 }
 
-impl Entry {
-    /// Whether the entry's place is one of a share, 0 to 1, of all places. A place that is in one share is in every larger one.
-    pub(super) fn is_in_share(&self, share: f64) -> bool {
-        let digest = Sha256::digest(&self.place);
-        let first = digest
-            .iter()
-            .take(8)
-            .fold(0u64, |number, &byte| number << 8 | u64::from(byte));
-        // Rounding may take the last places for 1; a whole share has them, too.
-        share >= 1.0 || (first as f64) < share * 2f64.powi(64)
+/// Keeps the entries of a share of the places, above 0 to 1, and of at least one. Their names alone decide which ones, and the places of a share are among
+/// those of every larger one.
+pub(super) fn keep_share(entries: &mut Vec<Entry>, share: f64) {
+    if share >= 1.0 {
+        return;
     }
+    // The order of digests has nothing to do with what the places are called.
+    let places: BTreeSet<_> = entries.iter().map(|entry| Sha256::digest(&entry.place)).collect();
+    let kept = (share * places.len() as f64).ceil().max(1.0) as usize;
+    let kept: BTreeSet<_> = places.into_iter().take(kept).collect();
+    entries.retain(|entry| kept.contains(&Sha256::digest(&entry.place)));
 }
 
 /// What is wrong with a list of entries.

@@ -122,8 +122,8 @@ impl DatasetConfig {
         self.load_places(split, 1.0, memory_bytes)
     }
 
-    /// Reads `places_share` of the places of `split`, 0 to 1, and otherwise does what [`DatasetConfig::load_split`] does. Names alone decide which places are
-    /// read, and those of a smaller share are among those of a larger one.
+    /// Reads `places_share` of the places of `split`, above 0 to 1, rounded up, and otherwise does what [`DatasetConfig::load_split`] does. Names alone decide
+    /// which places are read, and those of a smaller share are among those of a larger one.
     ///
     /// # Errors
     /// Those of [`DatasetConfig::load_split`].
@@ -133,13 +133,7 @@ impl DatasetConfig {
         }
         let mut loader = self.loader();
         let mut entries = self.entries_of(split)?;
-        entries.retain(|entry| entry.is_in_share(places_share));
-        ensure!(
-            Dataset,
-            !entries.is_empty(),
-            "{places_share} of the places of split {split} of {} are none: take a larger share",
-            self.name
-        );
+        entry::keep_share(&mut entries, places_share);
         let mut samples = SampleStore::within(memory_bytes);
         let mut facts = Vec::with_capacity(entries.len());
         let section = self

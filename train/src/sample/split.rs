@@ -30,6 +30,10 @@ impl TrainingSplit {
     /// If the dataset has no such split, or a file cannot be read; the message names the file.
     pub fn load(dataset: &DatasetConfig, places_share: f64, memory_bytes: u64) -> Result<Self> {
         let (split, sources) = dataset.load_sources(TRAIN, places_share, memory_bytes)?;
+        if places_share < 1.0 {
+            let images = split.entries.len();
+            tracing::info!("{images} images are used, of {places_share} of the places of split {TRAIN}");
+        }
         if split.dropped.total() > 0 {
             tracing::info!("{}", split.dropped.sentence(TRAIN));
         }

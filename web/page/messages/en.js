@@ -26,7 +26,7 @@ export const en = {
   cancelledEarly: "Cancelled before the first tile.",
   cancelled: "Cancelled after {done} of {total} tiles.",
   done: "Mapped in {time}.",
-  measuring: "Measuring areas, {percent} %",
+  measuring: "Measuring areas, {percent}%",
   writing: "Writing {name}, row {done} of {total}",
   underSecond: "under 1 s",
   seconds: "{count} s",
@@ -67,10 +67,10 @@ export const en = {
   // The result
 
   // Several scenes
-  queued: "{count} scenes wait to be mapped one after another.",
-  openedAsOne: "These files are opened as one scene, whose bands they are.",
+  queued: "{count} scenes are waiting to be mapped, one after another.",
+  openedAsOne: "These files are opened as the bands of one scene.",
   notOneScene: "These files are not the bands of one scene.",
-  openApart: "Map each of the {count} as a scene of its own",
+  openApart: "Map them as {count} separate scenes",
   queueRun: "Map {count} scenes",
   queueDone: "{done} of {total} scenes are mapped.",
   queueFailed: "{count} failed.",
@@ -79,7 +79,7 @@ export const en = {
   queueMapped: "Mapped",
   queueCancelled: "Cancelled",
   queueProgress: "Progress of {name}",
-  bandMissingAlone: "It is not known which of its bands the model needs. Open the scene and choose them under Bands.",
+  bandMissingAlone: "It is not clear which of its bands are the ones that the model needs. Open the scene and choose them under Bands.",
   open: "Open",
   openNamed: "Open the result of {name}",
   openScene: "Open the scene",
@@ -130,7 +130,7 @@ export const en = {
   noFigures: "The file does not say how well the model finds its classes.",
   ownModel: "Model: {name}",
   modelUnusable: "{name} cannot be used as a model",
-  modelKept: "The page works on with the model that it had. Export the file anew with raremap export, or copy or download it again.",
+  modelKept: "The page keeps using the model that it had. Export the file again with raremap export, or copy or download it again.",
   loadingNamed: "Loading the model {name}.",
   modelReady: "The model {name} is ready.",
 
@@ -157,11 +157,11 @@ export const en = {
   offlineReady: "This page also works without a network.",
   offlineFailed: "The page could not be saved for use without a network. Reload it to try again.",
   offlineFull: "The browser's storage is full, so the page could not be saved for use without a network. Free some disk space, then reload the page.",
-  offlineUpdateFull: "A newer version could not be saved because the browser's storage is full. This version works on.",
+  offlineUpdateFull: "A newer version could not be saved because the browser's storage is full. This version keeps working.",
   offlineInsecure: "Opened over https, this page would also work without a network.",
   kept: "The browser will keep the page.",
   notKept:
-    "The browser does not promise to keep the page: it may remove it when disk space runs out. Browsers keep pages that are installed or used often.",
+    "The browser does not promise to keep the page, and may remove it when disk space runs out. Browsers keep pages that are installed or used often.",
   sitePacking: "Packing the site, {done} of {total} files.",
   sitePacked: "Unpack the archive and put its folder on any static web server.",
   siteReadMe:
@@ -178,7 +178,7 @@ export const en = {
   // What to try
   tryGeoTiff: "Choose a GeoTIFF (.tif). Other formats can be converted with QGIS or gdal_translate.",
   tryAllBands: "Choose all band files of the scene together, or the folder or zip archive that holds them.",
-  tryOneProduct: "Choose the files of one of them.",
+  tryOneProduct: "Choose the files of one scene only.",
   tryOneGrid: "First put the bands on one grid, for example with gdalwarp, and open the new files.",
   tryImages: "Choose GeoTIFF files, or a folder or zip archive that contains some.",
   tryJpeg2000: "Convert the bands first, for example with gdal_translate in.jp2 out.tif.",
@@ -193,7 +193,7 @@ export const en = {
   trySpace: "Free some disk space, or use a window that is not private.",
   tryOpenAgain: "The file was moved or changed since it was opened. Open it again.",
   tryModelFetch: "Check the connection, then reload the page.",
-  tryModel: "The model file is incomplete or was altered. Reload the page without its cache.",
+  tryModel: "The model file is incomplete or was altered. Reload the page, bypassing the browser's cache.",
   tryOtherDevice: "On this device the model gives wrong numbers, so the page does not use it. Try another browser or computer.",
   tryMapAgain: "Map the scene again.",
   tryAgain: "Check the connection and try again.",

@@ -206,11 +206,11 @@ export const hiPage = {
   "or choose a file": "या फ़ाइल चुनें",
   "A GeoTIFF with green, red and near-infrared bands, or the band files of one scene, zipped or not":
     "हरे, लाल और निकट अवरक्त बैंड वाला GeoTIFF, या एक दृश्य की बैंड फ़ाइलें, zip में या अलग",
-  "Several scenes at once are mapped one after another.": "एक साथ दिए गए कई दृश्यों के मानचित्र एक के बाद एक बनते हैं।",
+  "If you choose several scenes, they are mapped one after another.": "एक साथ दिए गए कई दृश्यों के मानचित्र एक के बाद एक बनते हैं।",
   Scenes: "दृश्य सूची",
   "Add scenes": "दृश्य जोड़ें",
   "Cancel all": "सब रद्द करें",
-  "A zip, a folder and the band files of a product are a scene each. All are mapped with the options below.":
+  "A zip, a folder, or the band files of one product count as one scene. All are mapped with the options below.":
     "प्रत्येक zip, फ़ोल्डर और किसी उत्पाद की बैंड फ़ाइलें एक दृश्य हैं। सबका मानचित्र नीचे के विकल्पों से बनता है।",
   "Choose a folder": "फ़ोल्डर चुनें",
   "Nothing is uploaded: your browser reads and maps the image on this computer.":
@@ -264,7 +264,7 @@ export const hiPage = {
   "Results on this device": "इस डिवाइस पर सहेजे परिणाम",
   Documentation: "दस्तावेज़ (अंग्रेज़ी में)",
   "What leaves this device: nothing": "इस डिवाइस से क्या बाहर जाता है: कुछ नहीं",
-  "The page only fetches files, and sends none. Its policy lets it talk to no other server than those that its host names. This is all that it has fetched since it was opened.":
+  "The page only fetches files, and sends none. Its security policy lets it contact only the servers that its host names. This is everything it has fetched since it was opened.":
     "पेज केवल फ़ाइलें लाता है, भेजता कोई नहीं। उसकी नीति उसे केवल उन्हीं सर्वरों से बात करने देती है जिन्हें उसका होस्ट बताता है। खुलने के बाद से उसने यही सब लाया है।",
   "Looking for the fastest device.": "सबसे तेज़ डिवाइस खोजा जा रहा है।",
   "Keep this page on this device": "यह पेज इस डिवाइस पर सहेजे रखें",
@@ -274,7 +274,7 @@ export const hiPage = {
   "The language changes when the page is reloaded.": "पेज दोबारा लोड होने पर भाषा बदलेगी।",
   "Use another model": "दूसरा मॉडल चुनें",
   Close: "बंद करें",
-  "This is what the file says of itself. The model runs on this computer like the default one, and nothing is uploaded.":
+  "This is what the file says about itself. The model runs on this computer like the default one, and nothing is uploaded.":
     "फ़ाइल अपने बारे में यही कहती है। मॉडल मूल मॉडल की तरह इसी कंप्यूटर पर चलता है, और कुछ भी अपलोड नहीं होता।",
   "Use this model": "इस मॉडल का उपयोग करें",
   "Keep the current model": "मौजूदा मॉडल रखें",

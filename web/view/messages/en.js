@@ -9,19 +9,19 @@ export const shared = {
   naturalColors: "Natural",
   infraredColors: "Near infrared",
   shortWaveColors: "Short-wave infrared",
-  ownColors: "Own choice",
+  ownColors: "Custom",
   shownAsRed: "Shown as red",
   shownAsGreen: "Shown as green",
   shownAsBlue: "Shown as blue",
   stretch: "Stretch",
-  stretchFrom: "{low} to {high} %",
+  stretchFrom: "{low} to {high}%",
   shownBands: "{red}, {green} and {blue} are shown as red, green and blue, stretched from percentile {low} to {high}.",
   drawing: "The scene is being drawn.",
   bandNumber: "Band {number}",
   bandNamed: "Band {number}: {name}",
 
   // The scene before the run
-  emptyBorder: "The empty border has no data",
+  emptyBorder: "Treat the empty border as no data",
   resample: "Run at the model's {metres} m; the mask keeps the scene's own pixels",
   matching: "Match the values to the training data's",
   figures: "Figures",
@@ -30,7 +30,7 @@ export const shared = {
   warn8Bit: "The values look like 8-bit display values. Match them to the model's, or use the original image if you have it.",
   warnReflectance: "The values look like reflectances from 0 to 1. Multiply them by 10,000, or the result will be wrong.",
   warnSwapped: "The bands may be in the wrong order, and then the result is wrong. Check them under Bands.",
-  warnHazy: "The values look like top-of-atmosphere reflectance, or a hazy day. Surface reflectance gives a better map, above all of wetland.",
+  warnHazy: "The values look like top-of-atmosphere reflectance, or the scene is hazy. Surface reflectance gives a better map, above all of wetland.",
   warnUnusual: "The values are unlike those of the training data, so the result may be wrong. Check the bands and the scaling.",
 
   // The map
@@ -53,7 +53,7 @@ export const shared = {
   possible: "Possible {name}",
   lookAtEach: "Look at each place.",
   right: "right, %",
-  rightNote: "Right: of 100 pixels marked as the class, how many were, on images that the model was not trained on.",
+  rightNote: "Right (precision): of 100 pixels marked as the class, how many really belonged to it, on images that the model was not trained on.",
   rightThreshold: "Measured with a threshold of {threshold}.",
   noGeoreference: "The scene has no georeferencing, so areas are counts of pixels.",
   partOnly: "The table only counts the part that was finished.",
@@ -67,7 +67,7 @@ export const shared = {
   reviewPlace: "{rank}. {size}, saliency {saliency}",
   reviewDone: "Place {rank} is checked",
   reviewCount: "{checked} of {total} places checked.",
-  reviewCountOfMany: "{checked} of {total} places checked. The first {shown} are listed, the saved file has all.",
+  reviewCountOfMany: "{checked} of {total} places checked. The first {shown} are listed; the saved file has all of them.",
 
   // Files
   fileMaskTif: "Mask, GeoTIFF",

@@ -23,11 +23,12 @@ const TOO_MANY_FAILURES_STATUS: u8 = 1;
 /// Options for many scenes.
 #[derive(Debug, Args)]
 pub(super) struct ItemsArgs {
-    /// Map many scenes, each into the folder OUT/ID: a file with one on each line, as a path or an address or, in JSON, one of these, a list of
-    /// those of one product, or a STAC Item whose assets are files, here or on a server. Scenes that are finished are skipped.
+    /// Map many scenes, each into the folder OUT/ID: a file with one scene on each line: a path or an address, as it is or as a JSON
+    /// string; a JSON list of the files of one product; or a STAC Item whose assets are files, local or on a server. Scenes that are finished are
+    /// skipped.
     #[arg(long, value_name = "FILE")]
     pub(super) items: Option<PathBuf>,
-    /// Map a part of the scenes: part I of N, from 0. The same command without --shard then finishes the list and writes the collection.
+    /// Map one part of the scenes: part I of N, counted from 0. The same command without --shard then finishes the list and writes the collection.
     #[arg(long, value_name = "I/N", conflicts_with = "input")]
     shard: Option<Shard>,
     /// How often a scene is tried again if reading or writing failed.

@@ -2,16 +2,16 @@
 
 use std::fs;
 use std::path::Path;
-use std::process::{Command, Output};
+use std::process::Output;
 
+use crate::support::raremap;
 use raremap_geo::{Affine, CrsKind, GeoReference};
 use raremap_tiff::{OutputImage, OutputSamples, encode_geotiff};
 use serde_json::{Value, json};
 
 fn inspect(folder: &Path, arguments: &[&str]) -> Output {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_raremap"));
-    command.current_dir(folder).arg("inspect").args(arguments);
-    command.output().expect("the command starts")
+    let mut command = raremap(folder, &["inspect"]);
+    command.args(arguments).output().expect("the command starts")
 }
 
 fn report(folder: &Path, arguments: &[&str]) -> Value {
@@ -137,8 +137,7 @@ fn a_reader_that_has_seen_enough_is_no_failure() {
     write_scene(&folder.path().join("scene.tif"), 50, 40);
     let (reader, writer) = std::io::pipe().expect("a pipe");
     drop(reader);
-    let mut command = Command::new(env!("CARGO_BIN_EXE_raremap"));
-    command.current_dir(folder.path()).args(["inspect", "scene.tif"]);
+    let mut command = raremap(folder.path(), &["inspect", "scene.tif"]);
     let output = command.stdout(writer).output().expect("the command starts");
     assert_eq!(
         (output.status.code(), String::from_utf8_lossy(&output.stderr).as_ref()),

@@ -1,7 +1,4 @@
-//! Runs the command as a user does, in folders of their own. One program: each one more would be linked on its own.
-
-#[path = "../support/mod.rs"]
-mod support;
+//! The command, run as a user runs it, each time in a new folder.
 
 mod bench;
 mod command;
@@ -11,5 +8,6 @@ mod inspect;
 mod items;
 mod optional_bands;
 mod runs;
+mod support;
 mod tune;
 mod tutorial;

@@ -1,4 +1,4 @@
-//! Runs over whole scenes, from outside. One program: each one more would be linked on its own.
+//! Runs over whole scenes, from outside.
 
 mod part;
 mod preview;

@@ -1,4 +1,4 @@
-//! The networks and their files from outside. One program: each one more would be linked on its own.
+//! The networks and their files from outside.
 
 #[path = "../support/mod.rs"]
 mod support;

@@ -1,4 +1,4 @@
-//! Results of whole runs. One program: each one more would be linked on its own.
+//! Results of whole runs.
 
 mod layer;
 mod results;

@@ -1,5 +1,5 @@
 //! Damaged files: whatever is cut off or altered, an error or an image comes back, soon. Of every kind of file, and within bounds
-//! of memory: mutations.rs; files that mean it: bombs.rs.
+//! of memory: ../bounds/mutations.rs; files that mean it: ../bounds/bombs.rs.
 
 use std::time::{Duration, Instant};
 

@@ -1,4 +1,4 @@
-//! The reader and the writers from outside. One program: each one more would be linked on its own.
+//! The reader and the writers from outside.
 
 #[path = "../support/mod.rs"]
 mod support;
