@@ -169,7 +169,7 @@ test("a damaged weights file is refused, and the page works on with its model", 
     await offer(visit, "damaged.raremap", damaged);
     await visit.page.click("#offer-take");
     await visit.page.waitForSelector('#error[data-code="model_altered"]', { timeout: MINUTES });
-    assert.match(await visit.error(), /damaged\.raremap cannot be used as a model[^]*works on with the model that it had/);
+    assert.match(await visit.error(), /damaged\.raremap cannot be used as a model[^]*keeps using the model that it had/);
     await visit.page.setInputFiles("#model-input", fileOf("text.raremap", Buffer.from("This is a text, and no weights file.")));
     await visit.page.waitForSelector('#error[data-code="model_malformed"]');
     await visit.page.click("#sample");

@@ -101,7 +101,7 @@ test("band files of two products that come together are two scenes, and those of
     await page.setInputFiles("#file-input", [...august, ...later]);
     await page.waitForSelector("#queue:not([hidden])");
     assert.deepEqual((await lines(page)).map((line) => line.split(" ").at(-1)), ["waiting", "waiting"]);
-    assert.match(await page.innerText("#status"), /^2 scenes wait/);
+    assert.match(await page.innerText("#status"), /^2 scenes are waiting/);
     assert.equal(await visit.error(), null);
   }),
 );
@@ -114,7 +114,7 @@ test("files that could be bands are one scene until they are taken apart", { tim
     // Scenes of other places cannot be bands of one.
     const others = written({ "north.tif": scene(), "south.tif": scene({ origin: [500_000, 4_500_000] }) });
     assert.equal(await visit.choose(others), "error");
-    assert.match(await page.innerText("#apart"), /not the bands of one scene[^]*Map each of the 2/);
+    assert.match(await page.innerText("#apart"), /not the bands of one scene[^]*Map them as 2 separate scenes/);
     await page.click("#apart-take");
     assert.deepEqual(await lines(page), ["north.tif waiting", "south.tif waiting"]);
     assert.equal(await visit.error(), null);
