@@ -48,15 +48,14 @@ export function plotOf(points) {
   const [least, greatest] = [Math.floor(Math.min(...all) - 1), Math.ceil(Math.max(...all) + 1)];
   const x = (ms) => (LEFT + (ms / most) * (WIDTH - LEFT - RIGHT)).toFixed(1);
   const y = (percent) => (HEIGHT - BOTTOM - ((percent - least) / (greatest - least)) * (HEIGHT - TOP - BOTTOM)).toFixed(1);
-  const text = (left, top, words, rest = 'text-anchor="middle"') =>
-    `<text x="${left}" y="${top}" ${rest}>${words.replaceAll("&", "&amp;").replaceAll("<", "&lt;")}</text>`;
+  const text = (left, top, words, rest = 'text-anchor="middle"') => `<text x="${left}" y="${top}" ${rest}>${words}</text>`;
   const step = most > 100 ? 50 : most > 40 ? 20 : 10;
   const times = Array.from({ length: Math.floor(most / step) + 1 }, (_, index) => index * step);
   const lines = Array.from({ length: greatest - least + 1 }, (_, index) => least + index).filter((percent) => percent % 2 === 0);
-  const network = ({ row, ms, seeds }) => [
+  const network = ({ parameters, ms, seeds }) => [
     ...seeds.map((percent) => `<circle cx="${x(ms)}" cy="${y(percent)}" r="4" fill="#0064c8" fill-opacity="0.6"/>`),
     `<path d="M${x(ms)} ${y(mean(seeds))}m-9 0h18" stroke="black" stroke-width="2"/>`,
-    text(x(ms), y(Math.max(...seeds)) - 10, row),
+    text(x(ms), y(Math.max(...seeds)) - 10, `${(parameters / 1e6).toFixed(1)} M`),
   ];
   return [
     `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 ${WIDTH} ${HEIGHT}" width="${WIDTH}" height="${HEIGHT}" font-family="sans-serif" font-size="12">`,
@@ -67,7 +66,7 @@ export function plotOf(points) {
     ]),
     ...times.map((ms) => text(x(ms), HEIGHT - BOTTOM + 18, String(ms))),
     text((LEFT + WIDTH - RIGHT) / 2, HEIGHT - 12, `milliseconds for a tile of ${tile} x ${tile} on the browser's CPU path, one thread`),
-    text(12, TOP - 8, "mean IoU of the validation split, percent; a dot per seed, a line at the mean", ""),
+    text(12, TOP - 8, "mean IoU of the validation split, percent, by parameters; a dot per seed, a line at the mean", ""),
     ...points.flatMap(network),
     "</svg>",
     "",
