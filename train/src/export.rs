@@ -246,7 +246,7 @@ fn golden_input(card: &Card, samples: &SampleStore) -> Result<TensorData> {
         .flat_map(|band| pixels.iter().map(|&pixel| band[pixel]).collect::<Vec<f32>>())
         .collect();
     let valid: Vec<bool> = pixels.iter().map(|&pixel| sample.valid[pixel]).collect();
-    let input = Normalizer::new(&card.bands)?.normalize(&values, &valid)?;
+    let input = Normalizer::new(&card.bands)?.normalize(&values, &valid, &sample.traits())?;
     ensure!(
         Misuse,
         input.iter().all(|value| value.is_finite()),

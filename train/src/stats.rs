@@ -177,7 +177,7 @@ fn band_stats(bands: &[Band], samples: &SampleStore) -> Result<Vec<BandStats>> {
     let mut seen = 0;
     for sample in samples.iter() {
         let sample = sample?;
-        let channels = raw.normalize(&sample.values, &sample.valid)?;
+        let channels = raw.normalize(&sample.values, &sample.valid, &sample.traits())?;
         let before = seen;
         for (channel, (ranked, (min, max))) in channels
             .chunks(sample.valid.len())
@@ -242,6 +242,7 @@ mod tests {
             path: "memory".into(),
             height: 1,
             width: 102,
+            ground_resolution_m: 10.0,
             labels: vec![0; 102],
             values,
             valid,

@@ -9,7 +9,7 @@ use std::process::ExitCode;
 
 use clap::Args;
 use raremap_files::{FilesError, Inspected, InspectedModel};
-use raremap_model::{BandSource, Card};
+use raremap_model::Card;
 use serde_json::json;
 
 /// Describes a GeoTIFF or a weights file.
@@ -104,12 +104,10 @@ fn write_model(out: &mut String, model: &InspectedModel) -> fmt::Result {
         model.card.tile_px, model.card.ground_resolution_m
     )?;
     for band in bands {
-        let source = match &band.source {
-            BandSource::Scene if band.optional => " (optional)".to_owned(),
-            BandSource::Scene | BandSource::Missing => String::new(),
-            BandSource::NormalizedDifference { first, second } => {
-                format!(" = ({first} - {second}) / ({first} + {second})")
-            }
+        let source = match band.source.expression() {
+            Some(expression) => format!(" = {expression}"),
+            None if band.optional => " (optional)".to_owned(),
+            None => String::new(),
         };
         writeln!(
             out,

@@ -21,7 +21,7 @@ pub use fit::scaling::{not_resampled, pixel_size_m, resampling};
 pub use fit::statistics::{PreviewStatistics, Warning, band_statistics, compare_resolution, compare_statistics};
 pub use run::logits::{AuxiliaryRows, RowWatch, SceneLogits};
 pub use run::memory::SceneInMemory;
-pub use run::normalize::{Normalizer, normalized_difference};
+pub use run::normalize::{Normalizer, SceneTraits, normalized_difference};
 pub use run::pipeline::{Progress, RunHooks, RunOptions, preview_for_statistics, run_in_memory, run_plan, run_scene};
 pub use run::plan::{MAX_TILE_PX, PlanPart, TILE_MULTIPLE, Tile, TilePlan, Tiling};
 pub use run::prepare::{about_place, prepare_run, run_notes};

@@ -72,9 +72,41 @@ pub enum BandSource {
         /// Name of the scene band `second`.
         second: String,
     },
+    /// 1 where an optional scene band has a value, and 0 where it has none, as in every pixel of a scene that does not have the band.
+    Presence {
+        /// Name of the scene band.
+        band: String,
+    },
+    /// The same number in every pixel: something that is known about the scene as a whole.
+    Trait(SceneTrait),
     /// An optional band that the scene at hand does not have, or a band derived from one: the network gets the mean everywhere, as it often
     /// did in training. No card on disk says so; see [`Card::without`].
     Missing,
+}
+
+impl BandSource {
+    /// How a derived channel is made from the scene, for people and, for a normalized difference, for GDAL; `None` for a band of the scene.
+    pub fn expression(&self) -> Option<String> {
+        match self {
+            Self::Scene | Self::Missing => None,
+            Self::NormalizedDifference { first, second } => {
+                Some(format!("({first} - {second}) / ({first} + {second})"))
+            }
+            Self::Presence { band } => Some(format!("1 where {band} has a value, otherwise 0")),
+            Self::Trait(SceneTrait::Picture) => Some("1 for an 8-bit picture, 0 for reflectance".to_owned()),
+            Self::Trait(SceneTrait::GroundResolution) => Some("log2 of the metres per pixel".to_owned()),
+        }
+    }
+}
+
+/// Something that is known about a scene as a whole, which a network is told as a channel.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum SceneTrait {
+    /// 1 if the values are those of an 8-bit picture, whose stretch is unknown, and 0 if they are reflectances.
+    Picture,
+    /// Binary logarithm of the metres per pixel.
+    GroundResolution,
 }
 
 /// One class of the main head.
@@ -137,6 +169,8 @@ impl Card {
                 BandSource::NormalizedDifference { first, second } => {
                     missing.contains(&first.as_str()) || missing.contains(&second.as_str())
                 }
+                // Its absence is what the channel tells.
+                BandSource::Presence { .. } | BandSource::Trait(_) => false,
                 BandSource::Missing => true,
             };
             if is_missing {
@@ -173,15 +207,27 @@ impl Card {
         let bands: Vec<Value> = self
             .bands
             .iter()
-            .map(|band| match &band.source {
-                BandSource::Scene if band.optional => json!({ "name": band.name, "raremap:optional": true }),
-                BandSource::Scene | BandSource::Missing => json!({ "name": band.name }),
-                BandSource::NormalizedDifference { first, second } => json!({
+            .map(|band| match (&band.source, band.source.expression()) {
+                (BandSource::NormalizedDifference { first, second }, Some(expression)) => json!({
                     "name": band.name,
                     "format": "gdal-calc",
-                    "expression": format!("({first} - {second}) / ({first} + {second})"),
+                    "expression": expression,
                     "raremap:normalized_difference": [first, second],
                 }),
+                (BandSource::Presence { band: of }, Some(expression)) => json!({
+                    "name": band.name,
+                    "format": "text",
+                    "expression": expression,
+                    "raremap:presence": of,
+                }),
+                (BandSource::Trait(scene_trait), Some(expression)) => json!({
+                    "name": band.name,
+                    "format": "text",
+                    "expression": expression,
+                    "raremap:trait": scene_trait,
+                }),
+                (BandSource::Scene, _) if band.optional => json!({ "name": band.name, "raremap:optional": true }),
+                _ => json!({ "name": band.name }),
             })
             .collect();
         let scaling: Vec<Value> = self
@@ -266,12 +312,17 @@ impl Card {
             return Err(malformed("value_scaling", "it needs one entry per band"));
         }
         let bands = bands.iter().zip(scaling).map(|(band, scaling)| {
-            let source = match &band["raremap:normalized_difference"] {
-                Value::Null => BandSource::Scene,
-                pair => {
-                    let (first, second) = read("bands", pair)?;
-                    BandSource::NormalizedDifference { first, second }
-                }
+            let stated = |key: &str| Some(&band[key]).filter(|value| !value.is_null());
+            let source = if let Some(pair) = stated("raremap:normalized_difference") {
+                let (first, second) = read("bands", pair)?;
+                BandSource::NormalizedDifference { first, second }
+            } else if let Some(of) = stated("raremap:presence") {
+                let band = read("bands", of)?;
+                BandSource::Presence { band }
+            } else if let Some(scene_trait) = stated("raremap:trait") {
+                BandSource::Trait(read("bands", scene_trait)?)
+            } else {
+                BandSource::Scene
             };
             Ok(Band {
                 name: field(band, "name")?,
@@ -328,10 +379,11 @@ impl Card {
         let unique = |names: Vec<&str>| (0..names.len()).all(|i| !names[..i].contains(&names[i]));
         let scene = self.scene_bands();
         let derived_known = self.bands.iter().all(|band| match &band.source {
-            BandSource::Scene | BandSource::Missing => true,
+            BandSource::Scene | BandSource::Trait(_) | BandSource::Missing => true,
             BandSource::NormalizedDifference { first, second } => {
                 scene.contains(&first.as_str()) && scene.contains(&second.as_str())
             }
+            BandSource::Presence { band } => scene.contains(&band.as_str()),
         });
         let finite = |band: &Band| band.mean.is_finite() && band.std.is_finite() && band.std > 0.0;
         let problems = [

@@ -33,7 +33,7 @@ mod upsample;
 mod weights;
 
 pub use architecture::{Architecture, FAMILIES};
-pub use card::{Band, BandSource, Card, Class, Training};
+pub use card::{Band, BandSource, Card, Class, SceneTrait, Training};
 #[cfg(feature = "comparison")]
 pub use comparison::{
     conv::upsampler::Upsampling,

@@ -10,10 +10,11 @@ use pyo3::prelude::*;
 use pyo3::types::PyBytes;
 use raremap_device::Backend;
 use raremap_files::FilesError;
+use raremap_geo::pixel_areas;
 use raremap_infer::{
-    BandClues, BandGuess, Certainty, InferError, Matching, RunOptions, SceneLogits, TilePlan, View, card_for_bands,
-    card_for_scene, compare_statistics, guess_bands, guess_scene_bands, match_statistics, parse_bands, prepare_run,
-    preview_for_statistics, run_plan, run_scene,
+    BandClues, BandGuess, Certainty, InferError, Matching, RunOptions, SceneLogits, SceneTraits, TilePlan, View,
+    card_for_bands, card_for_scene, compare_statistics, guess_bands, guess_scene_bands, match_statistics, parse_bands,
+    prepare_run, preview_for_statistics, run_plan, run_scene,
 };
 use raremap_model::Card;
 use serde_json::json;
@@ -36,6 +37,9 @@ pub(crate) struct Model {
     // In a box: a network's memory is aligned for vectors, an object of Python's is not.
     pub(crate) model: Box<raremap_files::Model>,
 }
+
+/// Scale and offset of each band, and whether the values are those of a picture.
+type Matched = (Vec<[f32; 2]>, bool);
 
 /// First row, first column and step of the pixels from which statistics of a scene are taken.
 #[pyfunction]
@@ -280,8 +284,8 @@ impl Model {
         Ok([rows.start, rows.end, columns.start, columns.end])
     }
 
-    /// How values are made like those of training, from the pixels of [`preview_steps`]: scale and offset of each band that is there, or
-    /// nothing. Also what does not fit the training data, as JSON.
+    /// How values are made like those of training, from the pixels of [`preview_steps`]: scale and offset of each band that is there, and
+    /// whether they are those of a picture; or nothing. Also what does not fit the training data, as JSON.
     #[pyo3(signature = (preview, *, bands, nodata=None, matching="auto"))]
     fn match_values(
         &self,
@@ -290,7 +294,7 @@ impl Model {
         bands: Vec<Option<usize>>,
         nodata: Option<f64>,
         matching: &str,
-    ) -> PyResult<(Option<Vec<[f32; 2]>>, String)> {
+    ) -> PyResult<(Option<Matched>, String)> {
         let (card, bands) = &card_for_bands(self.card_of(), &bands).map_err(Failure::from)?;
         let borrowed = Borrowed::new(preview)?;
         let scene = ArrayScene::new(borrowed.values(), None, nodata, None)?;
@@ -302,14 +306,14 @@ impl Model {
                 matching.apply(&mut preview);
             }
             let warnings = json!(compare_statistics(&preview, card)).to_string();
-            Ok((matching.map(|matching| matching.bands), warnings))
+            Ok((matching.map(|matching| (matching.bands, matching.is_picture)), warnings))
         });
         Ok(found?)
     }
 
     /// Maps a block of a scene of `[height, width]` from the pixels of [`Model::block_window`].
     #[pyo3(signature = (
-        window, *, scene, block, bands, matched=None, nodata=None, threshold=0.5, rare=None, tile=None, overlap=None
+        window, *, scene, block, bands, matched=None, nodata=None, place=None, threshold=0.5, rare=None, tile=None, overlap=None
     ))]
     #[expect(clippy::too_many_arguments, reason = "they are keywords in Python")]
     fn segment_block<'py>(
@@ -319,8 +323,9 @@ impl Model {
         scene: [usize; 2],
         block: [usize; 4],
         bands: Vec<Option<usize>>,
-        matched: Option<Vec<[f32; 2]>>,
+        matched: Option<Matched>,
         nodata: Option<f64>,
+        place: Option<Place>,
         threshold: f32,
         rare: Option<Vec<String>>,
         tile: Option<usize>,
@@ -335,14 +340,19 @@ impl Model {
             .plan(scene, tile, overlap)?
             .part(ranges(block))
             .map_err(Failure::from)?;
+        let matching = matched.map(|(bands, is_picture)| Matching {
+            method: "units",
+            is_picture,
+            bands,
+            message: String::new(),
+        });
+        // Its rows and columns come from arrays in memory, far below 2^32.
+        let areas = pixel_areas(place.and_then(georeference).as_ref(), scene.map(|edge| edge as u32));
         let run = RunOptions {
             tiling: tiling(card, tile, overlap),
             max_logit_bytes_in_memory: MAX_LOGITS_BYTES,
-            matching: matched.map(|bands| Matching {
-                method: "units",
-                bands,
-                message: String::new(),
-            }),
+            traits: SceneTraits::of(matching.as_ref(), areas.pixel_ha(scene[0] / 2, scene[1] / 2)),
+            matching,
             ..RunOptions::new(bands)
         };
         let [rows, columns] = ranges(block);

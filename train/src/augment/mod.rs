@@ -11,6 +11,7 @@ mod targeted;
 mod tests;
 
 use rand::rngs::StdRng;
+use raremap_infer::SceneTraits;
 
 use crate::dataset::{IGNORE, Sample};
 use crate::error::{Result, ensure};
@@ -58,6 +59,14 @@ impl Crop {
             ground_resolution_m: f32::NAN,
             eight_bit_step: None,
             is_untouched: false,
+        }
+    }
+
+    /// What the network is told about it.
+    pub fn traits(&self) -> SceneTraits {
+        SceneTraits {
+            is_picture: self.eight_bit_step.is_some(),
+            ground_resolution_m: Some(f64::from(self.ground_resolution_m)),
         }
     }
 

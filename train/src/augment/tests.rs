@@ -59,6 +59,12 @@ fn an_untouched_crop_is_its_sample() {
     assert_eq!(count(0.0), 0);
     assert!((70..130).contains(&count(0.5)), "{}", count(0.5));
     assert_eq!(count(1.0), 200);
+    let crops: Vec<Crop> = (0..50).map(|seed| anywhere(&split, 32, &augment(0.0), seed)).collect();
+    let traits = || crops.iter().map(Crop::traits);
+    assert!((10..40).contains(&traits().filter(|traits| traits.is_picture).count()));
+    assert!(traits().all(|traits| (1.99..=30.01).contains(&traits.ground_resolution_m.expect("known"))));
+    let as_it_is = anywhere(&split, 32, &augment(1.0), 1).traits();
+    assert_eq!((as_it_is.is_picture, as_it_is.ground_resolution_m), (false, Some(10.0)));
     // The digests of recipes from before there was this key depend on that.
     let written = |untouched: f32| toml::to_string(&augment(untouched)).expect("serializes");
     assert!(!written(0.0).contains("untouched") && written(0.5).contains("untouched = 0.5"));

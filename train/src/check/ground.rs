@@ -345,6 +345,7 @@ mod tests {
             path: "memory".into(),
             height: edge,
             width: edge,
+            ground_resolution_m: 10.0,
             values: values.collect(),
             valid: vec![true; edge * edge],
             labels: vec![0; edge * edge],

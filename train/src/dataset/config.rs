@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use raremap_io::is_address;
-use raremap_model::Class;
+use raremap_model::{Class, SceneTrait};
 use serde::{Deserialize, Serialize};
 
 use super::arrays::NpzCache;
@@ -11,7 +11,7 @@ use super::classes::{ClassConfig, check_classes, color_of, mask_value};
 use super::npz_section::NpzConfig;
 use super::shore::Shore;
 use super::shore_section::ShoreSection;
-use crate::error::{Context, Result, bail, ensure};
+use crate::error::{Context, Result, ensure};
 
 /// The TOML file.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -101,9 +101,21 @@ pub struct BandConfig {
     pub index: Option<usize>,
     /// Used instead of an index: two bands whose normalized difference this is.
     pub normalized_difference: Option<[String; 2]>,
+    /// Used instead of an index: an optional band of which this says where it has values.
+    pub presence: Option<String>,
+    /// Used instead of an index: what the network is told about the scene as a whole.
+    #[serde(rename = "trait")]
+    pub scene_trait: Option<SceneTrait>,
     /// Whether the model is to work on scenes without this band, too: see `augment.optional_bands`.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub optional: bool,
+}
+
+impl BandConfig {
+    /// Whether it is not read from the files.
+    pub(super) fn is_derived(&self) -> bool {
+        self.normalized_difference.is_some() || self.presence.is_some() || self.scene_trait.is_some()
+    }
 }
 
 /// Which samples are left out when a split is loaded as a whole. What was left out is reported.
@@ -323,29 +335,38 @@ impl DatasetConfig {
             ensure!(Dataset, !is_known, "bands: the name {} is used twice", band.name);
         }
         for band in &self.bands {
-            match (&band.index, &band.normalized_difference) {
-                (Some(0), None) => bail!(Dataset, "band {}: index counts from 1", band.name),
-                (Some(_), None) => {}
-                (None, Some(_)) if band.optional => bail!(
+            let sources = [
+                band.index.is_some(),
+                band.normalized_difference.is_some(),
+                band.presence.is_some(),
+                band.scene_trait.is_some(),
+            ];
+            ensure!(
+                Dataset,
+                sources.into_iter().filter(|is_given| *is_given).count() == 1,
+                "band {} needs one of index, normalized_difference, presence and trait",
+                band.name
+            );
+            ensure!(
+                Dataset,
+                band.index != Some(0),
+                "band {}: index counts from 1",
+                band.name
+            );
+            ensure!(
+                Dataset,
+                !(band.optional && band.is_derived()),
+                "band {}: a derived band is optional where one of its bands is; mark that one",
+                band.name
+            );
+            let pair = band.normalized_difference.iter().flatten();
+            for name in pair.chain(&band.presence) {
+                ensure!(
                     Dataset,
-                    "band {}: a derived band is optional where one of its bands is; mark that one",
+                    scene.iter().any(|(n, _)| n == name),
+                    "band {}: {name} has no index",
                     band.name
-                ),
-                (None, Some(pair)) => {
-                    for name in pair {
-                        ensure!(
-                            Dataset,
-                            scene.iter().any(|(n, _)| n == name),
-                            "band {}: {name} has no index",
-                            band.name
-                        );
-                    }
-                }
-                _ => bail!(
-                    Dataset,
-                    "band {} needs either index or normalized_difference",
-                    band.name
-                ),
+                );
             }
         }
         Ok(())

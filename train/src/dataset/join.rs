@@ -54,6 +54,7 @@ pub(super) fn join(
         path: names.image.clone(),
         height: image.height,
         width: image.width,
+        ground_resolution_m: config.ground_resolution_m,
         values: image.values,
         valid: image.valid,
         labels,

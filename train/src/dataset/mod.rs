@@ -24,7 +24,7 @@ mod vanished;
 
 use std::path::PathBuf;
 
-use raremap_model::{Band, BandSource};
+use raremap_model::{Band, BandSource, SceneTrait};
 
 pub use classes::ClassConfig;
 pub use config::{BandConfig, DatasetConfig, DropSection, Format, SourceConfig};
@@ -214,6 +214,30 @@ pub fn class_pixels(samples: &SampleStore, classes: usize) -> Result<Vec<u64>> {
     Ok(counts)
 }
 
+fn source_of_band(band: &BandConfig) -> BandSource {
+    if let Some([first, second]) = &band.normalized_difference {
+        BandSource::NormalizedDifference {
+            first: first.clone(),
+            second: second.clone(),
+        }
+    } else if let Some(band) = &band.presence {
+        BandSource::Presence { band: band.clone() }
+    } else {
+        band.scene_trait.map_or(BandSource::Scene, BandSource::Trait)
+    }
+}
+
+/// Mean and deviation of a channel that does not hold values of the scene. Reflectance in all bands at the dataset's resolution is 0, and other
+/// scenes are about as far from it as a band's values are from their mean.
+fn fixed_scaling(source: &BandSource, config: &DatasetConfig) -> Option<(f32, f32)> {
+    match source {
+        BandSource::Presence { .. } => Some((1.0, 0.5)),
+        BandSource::Trait(SceneTrait::Picture) => Some((0.0, 0.5)),
+        BandSource::Trait(SceneTrait::GroundResolution) => Some((config.sample_resolution_m().log2() as f32, 1.0)),
+        BandSource::Scene | BandSource::NormalizedDifference { .. } | BandSource::Missing => None,
+    }
+}
+
 /// The card's bands with mean and standard deviation over the valid pixels of `samples`. Only the training split may be used here.
 ///
 /// # Errors
@@ -221,13 +245,7 @@ pub fn class_pixels(samples: &SampleStore, classes: usize) -> Result<Vec<u64>> {
 pub fn measure_bands(config: &DatasetConfig, samples: &SampleStore) -> Result<Vec<Band>> {
     let identity = config.bands.iter().map(|band| Band {
         name: band.name.clone(),
-        source: match &band.normalized_difference {
-            None => BandSource::Scene,
-            Some([first, second]) => BandSource::NormalizedDifference {
-                first: first.clone(),
-                second: second.clone(),
-            },
-        },
+        source: source_of_band(band),
         optional: band.optional,
         mean: 0.0,
         std: 1.0,
@@ -239,7 +257,7 @@ pub fn measure_bands(config: &DatasetConfig, samples: &SampleStore) -> Result<Ve
     let mut count = 0u64;
     for sample in samples.iter() {
         let sample = sample?;
-        let channels = raw.normalize(&sample.values, &sample.valid)?;
+        let channels = raw.normalize(&sample.values, &sample.valid, &sample.traits())?;
         count += sample.valid.iter().filter(|&&valid| valid).count() as u64;
         for (channel, (sum, squares)) in channels.chunks(sample.valid.len()).zip(&mut sums) {
             for (&value, _) in channel.iter().zip(&sample.valid).filter(|(_, valid)| **valid) {
@@ -250,6 +268,10 @@ pub fn measure_bands(config: &DatasetConfig, samples: &SampleStore) -> Result<Ve
     }
     ensure!(Dataset, count > 1, "the training split has no valid pixel");
     for (band, (sum, squares)) in bands.iter_mut().zip(sums) {
+        if let Some((mean, std)) = fixed_scaling(&band.source, config) {
+            (band.mean, band.std) = (mean, std);
+            continue;
+        }
         let mean = sum / count as f64;
         band.mean = mean as f32;
         band.std = (squares / count as f64 - mean * mean).max(0.0).sqrt() as f32;

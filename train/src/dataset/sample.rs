@@ -2,6 +2,8 @@
 
 use std::path::PathBuf;
 
+use raremap_infer::SceneTraits;
+
 /// Class index of pixels that are not scored.
 pub const IGNORE: u8 = u8::MAX;
 
@@ -14,12 +16,24 @@ pub struct Sample {
     pub height: usize,
     /// Width in pixels.
     pub width: usize,
+    /// Metres per pixel.
+    pub ground_resolution_m: f64,
     /// `[scene_bands, h, w]`, raw.
     pub values: Vec<f32>,
     /// `[h, w]`
     pub valid: Vec<bool>,
     /// `[h, w]`, class indices; [`IGNORE`] where the mask says so or the image is invalid.
     pub labels: Vec<u8>,
+}
+
+impl Sample {
+    /// What a network is told about it. Samples are reflectances; only augmentation makes pictures of them.
+    pub fn traits(&self) -> SceneTraits {
+        SceneTraits {
+            is_picture: false,
+            ground_resolution_m: Some(self.ground_resolution_m),
+        }
+    }
 }
 
 /// What was read from an image.

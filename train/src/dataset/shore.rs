@@ -142,6 +142,7 @@ mod tests {
             path: "memory".into(),
             height: 1,
             width: labels.len(),
+            ground_resolution_m: 1.0,
             values: [nir, &vec![100.0; labels.len()]].concat(),
             valid: vec![true; labels.len()],
             labels: labels.to_vec(),

@@ -34,7 +34,7 @@ impl DatasetConfig {
         let (mix, bands) = (self.clone(), &mut self.bands);
         for (position, band) in bands.iter_mut().enumerate() {
             // The index of a band of the mix is its position in the list; each source knows its index in its own files.
-            if mix.is_mix() && band.index.is_none() && band.normalized_difference.is_none() {
+            if mix.is_mix() && !band.is_derived() && band.index.is_none() {
                 band.index = Some(position + 1);
             }
         }
@@ -70,7 +70,7 @@ impl DatasetConfig {
     }
 
     fn band_of_mix(&self, band: &BandConfig) -> Result<BandConfig> {
-        if band.normalized_difference.is_some() {
+        if band.is_derived() {
             return Ok(band.clone());
         }
         let own = self
@@ -197,6 +197,7 @@ impl DatasetConfig {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::dataset::Sample;
     use crate::sample::{EpochOrder, TrainingSplit};
     use rand::SeedableRng;
     use rand::rngs::StdRng;
@@ -278,6 +279,8 @@ mod tests {
         assert_eq!((corner(0), corner(8)), ([10.0, 30.0], [20.0, 10.0]));
         let resolutions: Vec<_> = sources.iter().map(|source| source.ground_resolution_m).collect();
         assert_eq!(resolutions, [4.0, 6.0]);
+        let of_samples = [0, 8].map(|index| split.samples.get(index).expect("a sample").ground_resolution_m);
+        assert_eq!(of_samples, [4.0, 6.0]);
         let again = mix.load_sample("two/1").expect("reads by name");
         assert_eq!(again.height, 6);
         assert!(mix.image_path("one/3").ends_with("one/i/3.png"));
@@ -319,6 +322,46 @@ mod tests {
         assert_eq!([tiny, tenth, half, whole], [1, 4, 20, 40]);
         assert_eq!([few.len(), many.len(), all.len()], [4 + 1, 20 + 3, 40 + 6]);
         assert!(few.is_subset(&many));
+    }
+
+    #[test]
+    fn what_is_known_of_a_scene_is_a_channel_of_fixed_scale() {
+        let folder = two_sources();
+        let of = |last: &str| {
+            let bands = format!("bands = [{{ name = 'green' }}, {{ name = 'nir', optional = true }}, {last}]");
+            mix(folder.path(), &bands)
+        };
+        let mix = of(
+            "{ name = 'has_nir', presence = 'nir' }, { name = 'picture', trait = 'picture' }, \
+             { name = 'resolution', trait = 'ground_resolution' }",
+        )
+        .expect("valid");
+        let (split, _) = mix.load_sources("train", 1.0, u64::MAX).expect("reads");
+        let mut samples = split.samples;
+        // Bands of the scene must vary.
+        let mut last = Sample::clone(&samples.get(0).expect("a sample"));
+        last.values.iter_mut().for_each(|value| *value += 1.0);
+        samples.append([last].into_iter().collect());
+        let bands = crate::dataset::measure_bands(&mix, &samples).expect("measures");
+        let scaling: Vec<_> = bands[2..].iter().map(|band| (band.mean, band.std)).collect();
+        assert_eq!(scaling, [(1.0, 0.5), (0.0, 0.5), (10.0f32.log2(), 1.0)]);
+        for (band, part) in [
+            (
+                "{ name = 'has_swir', presence = 'swir' }",
+                "band has_swir: swir has no index",
+            ),
+            (
+                "{ name = 'picture', trait = 'picture', optional = true }",
+                "band picture: a derived band",
+            ),
+            (
+                "{ name = 'two', trait = 'picture', presence = 'nir' }",
+                "band two needs one of index",
+            ),
+        ] {
+            let error = format!("{:#}", of(band).expect_err("refused"));
+            assert!(error.contains(part), "{error}");
+        }
     }
 
     #[test]

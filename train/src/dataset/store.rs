@@ -32,6 +32,7 @@ struct Spilled {
     path: PathBuf,
     height: usize,
     width: usize,
+    ground_resolution_m: f64,
     /// Numbers in `values`.
     values: usize,
     file: Arc<Mutex<FileScratch>>,
@@ -173,6 +174,7 @@ impl Spilled {
             path: sample.path,
             height: sample.height,
             width: sample.width,
+            ground_resolution_m: sample.ground_resolution_m,
             values: sample.values.len(),
             file,
             offset,
@@ -192,6 +194,7 @@ impl Spilled {
             path: self.path.clone(),
             height: self.height,
             width: self.width,
+            ground_resolution_m: self.ground_resolution_m,
             values: numbers.map(|bytes| f32::from_le_bytes(*bytes)).collect(),
             valid: valid.iter().map(|&valid| valid != 0).collect(),
             labels: labels.to_vec(),
@@ -209,6 +212,7 @@ mod tests {
             path: format!("{index}.tif").into(),
             height: 2 + index,
             width: 3,
+            ground_resolution_m: 10.0 / (index + 1) as f64,
             values: (0..2 * pixels).map(|value| value as f32 / 7.0 - index as f32).collect(),
             valid: (0..pixels).map(|pixel| pixel % 3 != index).collect(),
             labels: (0..pixels).map(|pixel| (pixel + index) as u8).collect(),
@@ -219,6 +223,7 @@ mod tests {
         let bits = |sample: &Sample| sample.values.iter().map(|value| value.to_bits()).collect::<Vec<_>>();
         (&one.path, one.height, one.width, &one.valid, &one.labels)
             == (&other.path, other.height, other.width, &other.valid, &other.labels)
+            && one.ground_resolution_m == other.ground_resolution_m
             && bits(one) == bits(other)
     }
 

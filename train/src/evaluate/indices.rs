@@ -110,6 +110,7 @@ mod tests {
             path: "memory".into(),
             height: 1,
             width: 6,
+            ground_resolution_m: 10.0,
             values: pairs
                 .iter()
                 .map(|(a, _)| *a)

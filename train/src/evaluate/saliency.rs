@@ -21,7 +21,13 @@ pub fn saliency_map(sample: &Sample, model: &impl TileModel, card: &Card, datase
         values: &sample.values,
         valid: &sample.valid,
     };
-    let logits = pollster::block_on(run_in_memory(&scene, model, &layout.card, &layout.run, &mut ()));
+    let logits = pollster::block_on(run_in_memory(
+        &scene,
+        model,
+        &layout.card,
+        &layout.run_of(sample, None),
+        &mut (),
+    ));
     let logits = logits.with_context(|| sample.path.display().to_string())?;
     let saliency = logits.saliency(&View::whole(scene.size))?;
     // NaN marks pixels without data, which nobody looks at.

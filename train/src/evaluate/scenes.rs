@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use raremap_infer::{MatchMode, Matching, RunOptions, Tiling, match_statistics};
+use raremap_infer::{MatchMode, Matching, RunOptions, SceneTraits, Tiling, match_statistics};
 use raremap_model::Card;
 use raremap_tiff::Samples;
 
@@ -159,6 +159,17 @@ impl Layout {
                 .for_each(|value| *value = *value * scale + offset);
         }
         sample
+    }
+
+    /// The options of a run over `sample`, whose values were matched.
+    pub fn run_of(&self, sample: &Sample, matching: Option<&Matching>) -> RunOptions {
+        RunOptions {
+            traits: SceneTraits {
+                is_picture: matching.is_some_and(|matching| matching.is_picture),
+                ..sample.traits()
+            },
+            ..self.run.clone()
+        }
     }
 
     /// # Errors

@@ -201,8 +201,10 @@ pub fn score(model: &impl TileModel, card: &Card, scenes: &Scenes<'_>, options: 
             .indices
             .iter_mut()
             .for_each(|counts| counts.add(&sample, layout.names.len()));
-        let sample = layout.matched(sample, scores.matching.as_ref());
-        let logits = MeanLogits::of(&sample, model, &layout.card, &layout.run, options.flips)?;
+        let matching = scores.matching.as_ref();
+        let sample = layout.matched(sample, matching);
+        let run = layout.run_of(&sample, matching);
+        let logits = MeanLogits::of(&sample, model, &layout.card, &run, options.flips)?;
         let (rare_pixels, rare_wrong) = scores.add(&layout, &sample, &logits, &entry.place)?;
         scores.images.push(ImageScore {
             index,

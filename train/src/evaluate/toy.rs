@@ -81,6 +81,7 @@ pub fn labelled([height, width]: [usize; 2], pixel: impl Fn(usize, usize) -> (f3
         path: PathBuf::from("toy.tif"),
         height,
         width,
+        ground_resolution_m: 10.0,
         values: pixels().map(|(value, _)| value).collect(),
         valid: vec![true; height * width],
         labels: pixels().map(|(_, label)| label).collect(),

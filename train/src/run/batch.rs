@@ -146,7 +146,7 @@ impl Data {
         let (mut classes, mut scored) = (Vec::new(), Vec::new());
         let (mut rare, mut known) = (0usize, 0usize);
         for crop in &crops {
-            input.extend(self.normalizer.normalize(&crop.values, &crop.valid)?);
+            input.extend(self.normalizer.normalize(&crop.values, &crop.valid, &crop.traits())?);
             for &label in &crop.labels {
                 let is_scored = label != IGNORE;
                 known += usize::from(is_scored);

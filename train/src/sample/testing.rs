@@ -9,6 +9,7 @@ pub fn sample(height: usize, width: usize, label: impl Fn(usize) -> u8) -> Sampl
         path: "memory".into(),
         height,
         width,
+        ground_resolution_m: 10.0,
         values: labels.iter().map(|&label| f32::from(label)).collect(),
         valid: vec![true; height * width],
         labels,

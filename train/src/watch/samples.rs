@@ -55,7 +55,13 @@ pub fn sample_pictures(
         values: &sample.values,
         valid: &sample.valid,
     };
-    let logits = pollster::block_on(run_in_memory(&scene, model, &layout.card, &layout.run, &mut ()));
+    let logits = pollster::block_on(run_in_memory(
+        &scene,
+        model,
+        &layout.card,
+        &layout.run_of(sample, None),
+        &mut (),
+    ));
     let logits = logits.with_context(|| sample.path.display().to_string())?;
     let mask = logits.decide(&argmax)?.mask;
     let predicted: Vec<u8> = mask.iter().map(|&value| class_of[usize::from(value)]).collect();

@@ -25,6 +25,8 @@ pub enum MatchMode {
 pub struct Matching {
     /// `units` or `percentiles`.
     pub method: &'static str,
+    /// Whether the values are those of a picture whose stretch is unknown, rather than reflectances in another unit.
+    pub is_picture: bool,
     /// Scale and offset of each of the card's scene bands, in its order.
     pub bands: Vec<[f32; 2]>,
     /// One or two sentences for people.
@@ -114,6 +116,7 @@ fn by_units(scene: &[PreviewStatistics], card: &Card) -> Option<Matching> {
     let (factor, unit) = found.min_by(|(one, _), (other, _)| distance(*one).total_cmp(&distance(*other)))?;
     Some(Matching {
         method: "units",
+        is_picture: false,
         bands: vec![[*factor as f32, 0.0]; bands.len()],
         message: format!(
             "The values are assumed to be {unit}, and are multiplied by {factor} to be like those that the model was trained on ({}).",
@@ -129,6 +132,7 @@ fn of_eight_bits(card: &Card) -> Matching {
     let step = eight_bit_step(bands.iter().map(|band| (band.mean, band.std)));
     Matching {
         method: "units",
+        is_picture: true,
         bands: vec![[step, 0.0]; bands.len()],
         message: format!(
             "The values look like those of an 8-bit picture, and are multiplied by {step:.2} to be as large as those that the model was \
@@ -157,6 +161,7 @@ fn by_percentiles(samples: &Samples, card: &Card) -> Option<Matching> {
     });
     Some(Matching {
         method: "percentiles",
+        is_picture: true,
         bands: bands.collect::<Option<_>>()?,
         message: "Each band is stretched so that its median and its middle two thirds match the training data. This assumes that the \
                   scene is as mixed as the training data, and the result is no better than that assumption."
@@ -204,8 +209,8 @@ mod tests {
             for mode in [MatchMode::Units, MatchMode::Auto] {
                 let found = match_statistics(&samples, &card(), mode).expect("units");
                 assert_eq!(
-                    (found.method, found.bands.as_slice()),
-                    ("units", [[expected, 0.0]; 3].as_slice())
+                    (found.method, found.bands.as_slice(), found.is_picture),
+                    ("units", [[expected, 0.0]; 3].as_slice(), false)
                 );
             }
             let found = match_statistics(&samples, &card(), MatchMode::Units).expect("units");
@@ -221,8 +226,8 @@ mod tests {
             let found = match_statistics(&samples, &card(), mode).expect("8 bits");
             let step = (2600.0 + 900.0) / 255.0;
             assert_eq!(
-                (found.method, found.bands.as_slice()),
-                ("units", [[step, 0.0]; 3].as_slice())
+                (found.method, found.bands.as_slice(), found.is_picture),
+                ("units", [[step, 0.0]; 3].as_slice(), true)
             );
         }
         let found = match_statistics(&samples, &card(), MatchMode::Auto).expect("8 bits");
@@ -243,7 +248,7 @@ mod tests {
         let mut samples = scene(stretch);
         assert_eq!(compare_statistics(&samples, &card())[0].code, "values_8_bit");
         let found = match_statistics(&samples, &card(), MatchMode::Percentiles).expect("a stretch");
-        assert_eq!(found.method, "percentiles");
+        assert_eq!((found.method, found.is_picture), ("percentiles", true));
         found.apply(&mut samples);
         assert_eq!(compare_statistics(&samples, &card()), []);
         let median = samples.values[..10][4];

@@ -1,8 +1,9 @@
 //! Turns scene numbers into network input: derived bands, mean and standard deviation.
 
-use raremap_model::{Band, BandSource};
+use raremap_model::{Band, BandSource, SceneTrait};
 
 use crate::error::InferError;
+use crate::fit::matching::Matching;
 
 /// Turns the scene's bands into the network's channels, as the card says. Training and inference share it.
 #[derive(Debug, Clone, PartialEq)]
@@ -22,7 +23,37 @@ struct Channel {
 enum Source {
     Scene(usize),
     NormalizedDifference(usize, usize),
+    /// Of the scene's band, if the scene has it.
+    Presence(Option<usize>),
+    Trait(SceneTrait),
     Missing,
+}
+
+/// What is known about a scene as a whole, for networks that are told it.
+#[derive(Debug, Clone, Copy, PartialEq, Default)]
+pub struct SceneTraits {
+    /// Whether its values are those of an 8-bit picture.
+    pub is_picture: bool,
+    /// Metres per pixel of the grid that the network runs on, if known.
+    pub ground_resolution_m: Option<f64>,
+}
+
+impl SceneTraits {
+    /// Those of a scene whose values are changed by `matching`, and whose middle pixel covers so many hectares.
+    pub fn of(matching: Option<&Matching>, middle_ha: Option<f64>) -> Self {
+        Self {
+            is_picture: matching.is_some_and(|matching| matching.is_picture),
+            ground_resolution_m: middle_ha.map(|hectares| (hectares * 1e4).sqrt()),
+        }
+    }
+
+    /// The trait as a number, if it is known.
+    fn value(&self, scene_trait: SceneTrait) -> Option<f32> {
+        match scene_trait {
+            SceneTrait::Picture => Some(f32::from(u8::from(self.is_picture))),
+            SceneTrait::GroundResolution => self.ground_resolution_m.map(|metres| metres.log2() as f32),
+        }
+    }
 }
 
 impl Normalizer {
@@ -65,6 +96,8 @@ impl Normalizer {
                 BandSource::NormalizedDifference { first, second } => {
                     Source::NormalizedDifference(position(first, name)?, position(second, name)?)
                 }
+                BandSource::Presence { band } => Source::Presence(scene.iter().position(|name| name == band)),
+                BandSource::Trait(scene_trait) => Source::Trait(*scene_trait),
                 BandSource::Missing => Source::Missing,
             };
             channels.push(Channel {
@@ -93,7 +126,7 @@ impl Normalizer {
     }
 
     /// Normalizes a window: `(value - mean) / std`, and 0, the mean, where the pixel is invalid, a band is not finite, or the scene does not
-    /// have the band.
+    /// have the band. A trait that is not known is the mean, too.
     ///
     /// # Shapes
     /// - `values`: `[scene_bands, h, w]`, in scene units, bands in the card's order
@@ -102,7 +135,7 @@ impl Normalizer {
     ///
     /// # Errors
     /// [`InferError::Misuse`] if the lengths do not agree.
-    pub fn normalize(&self, values: &[f32], valid: &[bool]) -> Result<Vec<f32>, InferError> {
+    pub fn normalize(&self, values: &[f32], valid: &[bool], traits: &SceneTraits) -> Result<Vec<f32>, InferError> {
         let pixels = valid.len();
         if values.len() != pixels * self.scene_bands {
             let expected = format!("{} bands of {pixels} pixels", self.scene_bands);
@@ -135,6 +168,15 @@ impl Normalizer {
                             .zip(valid)
                             .map(|((&a, &b), &valid)| scaled(normalized_difference(a, b), valid)),
                     );
+                }
+                Source::Presence(band) => {
+                    let known = |pixel: usize| band.is_some_and(|band| plane(band)[pixel].is_finite());
+                    let of = |(pixel, &valid): (usize, &bool)| scaled(f32::from(u8::from(known(pixel))), valid);
+                    output.extend(valid.iter().enumerate().map(of));
+                }
+                Source::Trait(scene_trait) => {
+                    let value = traits.value(scene_trait).unwrap_or(channel.mean);
+                    output.extend(valid.iter().map(|&valid| scaled(value, valid)));
                 }
                 Source::Missing => output.resize(output.len() + pixels, 0.0),
             }
@@ -185,7 +227,7 @@ mod tests {
         let normalizer = Normalizer::new(&bands).expect("a valid card");
         assert_eq!((normalizer.channels(), normalizer.scene_bands()), (3, 2));
         let output = normalizer
-            .normalize(&[12.0, 30.0, 4.0, 10.0], &[true, true])
+            .normalize(&[12.0, 30.0, 4.0, 10.0], &[true, true], &SceneTraits::default())
             .expect("lengths agree");
         assert_eq!(output, [1.0, 10.0, 0.0, 0.0, 4.0, 10.0]);
     }
@@ -200,7 +242,7 @@ mod tests {
         let normalizer = Normalizer::new(&bands).expect("a valid card");
         assert_eq!((normalizer.channels(), normalizer.scene_bands()), (3, 1));
         let output = normalizer
-            .normalize(&[12.0, 14.0], &[true, false])
+            .normalize(&[12.0, 14.0], &[true, false], &SceneTraits::default())
             .expect("lengths agree");
         assert_eq!(output, [1.0, 0.0, 0.0, 0.0, 0.0, 0.0]);
     }
@@ -210,9 +252,53 @@ mod tests {
         let normalizer = Normalizer::new(&[band("green", BandSource::Scene, 10.0, 2.0)]).expect("a valid card");
         let values = [14.0, 14.0, f32::NAN, f32::INFINITY];
         let output = normalizer
-            .normalize(&values, &[true, false, true, true])
+            .normalize(&values, &[true, false, true, true], &SceneTraits::default())
             .expect("lengths agree");
         assert_eq!(output, [2.0, 0.0, 0.0, 0.0]);
+    }
+
+    #[test]
+    fn traits_are_the_same_in_every_pixel_and_the_mean_where_they_are_not_known() {
+        let bands = [
+            band("green", BandSource::Scene, 10.0, 2.0),
+            band("picture", BandSource::Trait(SceneTrait::Picture), 0.0, 0.5),
+            band("resolution", BandSource::Trait(SceneTrait::GroundResolution), 3.0, 2.0),
+        ];
+        let normalizer = Normalizer::new(&bands).expect("a valid card");
+        assert_eq!((normalizer.channels(), normalizer.scene_bands()), (3, 1));
+        let of = |traits: SceneTraits| {
+            normalizer
+                .normalize(&[12.0, 14.0], &[true, false], &traits)
+                .expect("lengths agree")
+        };
+        let picture = SceneTraits {
+            is_picture: true,
+            ground_resolution_m: Some(32.0),
+        };
+        assert_eq!(of(picture), [1.0, 0.0, 2.0, 0.0, 1.0, 0.0]);
+        assert_eq!(of(SceneTraits::default()), [1.0, 0.0, 0.0, 0.0, 0.0, 0.0]);
+    }
+
+    #[test]
+    fn a_band_is_present_where_it_has_a_value() {
+        let presence = BandSource::Presence { band: "nir".into() };
+        let bands = |nir| {
+            [
+                band("green", BandSource::Scene, 0.0, 1.0),
+                band("nir", nir, 0.0, 1.0),
+                band("has_nir", presence.clone(), 1.0, 0.5),
+            ]
+        };
+        let normalize = |nir, values: &[f32]| {
+            let normalizer = Normalizer::new(&bands(nir)).expect("a valid card");
+            normalizer
+                .normalize(values, &[true, true, false], &SceneTraits::default())
+                .expect("lengths agree")
+        };
+        let with = normalize(BandSource::Scene, &[1.0, 2.0, 3.0, 4.0, f32::NAN, 6.0]);
+        assert_eq!(with, [1.0, 2.0, 0.0, 4.0, 0.0, 0.0, 0.0, -2.0, 0.0]);
+        let without = normalize(BandSource::Missing, &[1.0, 2.0, 3.0]);
+        assert_eq!(without, [1.0, 2.0, 0.0, 0.0, 0.0, 0.0, -2.0, -2.0, 0.0]);
     }
 
     #[test]
@@ -233,6 +319,10 @@ mod tests {
         ]);
         assert!(orphan.unwrap_err().to_string().contains("nir"));
         let normalizer = Normalizer::new(&[band("green", BandSource::Scene, 1.0, 1.0)]).expect("a valid card");
-        assert!(normalizer.normalize(&[1.0], &[true, true]).is_err());
+        assert!(
+            normalizer
+                .normalize(&[1.0], &[true, true], &SceneTraits::default())
+                .is_err()
+        );
     }
 }

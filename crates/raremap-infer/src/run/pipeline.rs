@@ -19,7 +19,7 @@ use crate::fit::optional::about_missing;
 use crate::fit::scaling::RATIOS;
 use crate::run::logits::SceneLogits;
 use crate::run::memory::SceneInMemory;
-use crate::run::normalize::Normalizer;
+use crate::run::normalize::{Normalizer, SceneTraits};
 use crate::run::plan::{Tile, TilePlan, Tiling, reflect};
 
 /// At most this many samples are read and normalized at a time, with 4 bytes each before and 4 after. A tile is always read whole.
@@ -39,6 +39,8 @@ pub struct RunOptions {
     pub resample: Option<[f64; 2]>,
     /// How values are changed before the network sees them, for scenes that are read window by window.
     pub matching: Option<Matching>,
+    /// What the network is told about the scene.
+    pub traits: SceneTraits,
 }
 
 /// Number of samples that are read at a time for their validity alone.
@@ -53,6 +55,7 @@ impl RunOptions {
             max_logit_bytes_in_memory: 3 << 29,
             resample: None,
             matching: None,
+            traits: SceneTraits::default(),
         }
     }
 
@@ -165,7 +168,7 @@ pub async fn run_scene(
         own_size,
         rows_per_row: ratios[0],
     };
-    run_windows(&source, &plan, model, card, logits, hooks).await
+    run_windows(&source, &plan, model, card, &options.traits, logits, hooks).await
 }
 
 /// Runs the windows of a plan over a scene of its size, on the scene's own grid. With the plan of [`TilePlan::part`] and a scene that consists
@@ -201,7 +204,7 @@ pub async fn run_plan(
         bands: &options.bands,
         matching: options.matching.as_ref(),
     };
-    run_windows(&source, plan, model, card, logits, hooks).await
+    run_windows(&source, plan, model, card, &options.traits, logits, hooks).await
 }
 
 /// Runs a network over a scene in memory, as [`run_scene`] does over one that is read window by window. Areas are unknown.
@@ -223,7 +226,7 @@ pub async fn run_in_memory(
     };
     let scratch = scratch(&plan, card, options, hooks).await?;
     let logits = SceneLogits::new(&plan, card, PixelAreas::Unknown, scratch)?;
-    run_windows(&source, &plan, model, card, logits, hooks).await
+    run_windows(&source, &plan, model, card, &options.traits, logits, hooks).await
 }
 
 /// The windows of a scene of `size`, after a check that the options fit it and the card.
@@ -264,12 +267,14 @@ async fn run_windows(
     plan: &TilePlan,
     model: &impl TileModel,
     card: &Card,
+    traits: &SceneTraits,
     mut logits: SceneLogits,
     hooks: &mut impl RunHooks,
 ) -> Result<SceneLogits, InferError> {
     let reader = StripReader {
         source,
         normalizer: Normalizer::new(&card.bands)?,
+        traits,
         size: plan.scene,
     };
     let mut running = RunningTiles::new(model, plan.len());
@@ -522,6 +527,7 @@ impl Windows for MemoryWindows<'_> {
 struct StripReader<'a, W> {
     source: &'a W,
     normalizer: Normalizer,
+    traits: &'a SceneTraits,
     size: [usize; 2],
 }
 
@@ -556,7 +562,7 @@ impl<W: Windows> StripReader<'_, W> {
         for (index, _) in kept {
             logits.validity.insert(y + index / columns, first + index % columns);
         }
-        let values = self.normalizer.normalize(&values, &valid)?;
+        let values = self.normalizer.normalize(&values, &valid, self.traits)?;
         Ok(Strip {
             values,
             origin: [y, first],

@@ -2,7 +2,10 @@
 
 use crate::support;
 use burn::tensor::{Device, Distribution, Tensor, TensorData};
-use raremap_model::{Architecture, Card, GoldenTile, ModelFile, Network, SegformerConfig, Variant, WeightsError};
+use raremap_model::{
+    Architecture, Band, BandSource, Card, GoldenTile, ModelFile, Network, SceneTrait, SegformerConfig, Variant,
+    WeightsError,
+};
 use raremap_model::{FORMAT, parameters_of, read_card};
 use raremap_model::{Storage, storage_of};
 use serde_json::json;
@@ -52,6 +55,38 @@ fn the_card_comes_back_from_its_stac_item() {
         (card.required_bands(), card.optional_bands()),
         (vec!["green"], vec!["nir"])
     );
+}
+
+#[test]
+fn channels_that_tell_the_network_what_is_known_come_back_and_are_not_bands_of_the_scene() {
+    let of = |source: BandSource| {
+        let mut card = card();
+        card.bands[1].optional = true;
+        card.bands[2] = Band {
+            name: "known".into(),
+            source,
+            ..card.bands[2].clone()
+        };
+        card
+    };
+    let presence = |band: &str| BandSource::Presence { band: band.into() };
+    for source in [
+        presence("nir"),
+        BandSource::Trait(SceneTrait::Picture),
+        BandSource::Trait(SceneTrait::GroundResolution),
+    ] {
+        let card = of(source);
+        assert_eq!(Card::from_stac(&card.to_stac()).expect("valid"), card);
+        assert_eq!(card.scene_bands(), ["green", "nir"]);
+        let without = card.without(&["nir"]);
+        assert_eq!(without.bands[1].source, BandSource::Missing);
+        assert_eq!(without.bands[2], card.bands[2], "it says that the band is missing");
+    }
+    let unknown = Card::from_stac(&of(presence("swir1")).to_stac()).expect_err("no such band");
+    assert!(matches!(unknown, WeightsError::Malformed(_)), "{unknown}");
+    let mut item = of(BandSource::Trait(SceneTrait::Picture)).to_stac();
+    item["properties"]["mlm:input"][0]["bands"][2]["raremap:trait"] = "season".into();
+    assert!(Card::from_stac(&item).is_err(), "a trait of a later version");
 }
 
 #[test]

@@ -64,7 +64,7 @@ class Model:
         bands: Sequence[int],
         nodata: float | None = None,
         matching: str = "auto",
-    ) -> tuple[list[list[float]] | None, str]: ...
+    ) -> tuple[tuple[list[list[float]], bool] | None, str]: ...
     def segment_block(
         self,
         window: NDArray[Any],
@@ -72,8 +72,9 @@ class Model:
         scene: tuple[int, int],
         block: tuple[int, int, int, int],
         bands: Sequence[int],
-        matched: Sequence[Sequence[float]] | None = None,
+        matched: tuple[Sequence[Sequence[float]], bool] | None = None,
         nodata: float | None = None,
+        place: _Place | None = None,
         threshold: float = 0.5,
         rare: Sequence[str] | None = None,
         tile: int | None = None,

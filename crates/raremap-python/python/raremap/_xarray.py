@@ -10,7 +10,7 @@ import numpy as np
 import xarray as xr
 
 from raremap._blocks import segment_blocks
-from raremap._model import MASK_NODATA, Bands, Model, Progress, list_of, misuse, names_and_spec
+from raremap._model import MASK_NODATA, Bands, Model, Progress, list_of, misuse, names_and_spec, place_of
 
 _AXES = (("y", "x"), ("latitude", "longitude"), ("lat", "lon"), ("northing", "easting"))
 
@@ -62,8 +62,8 @@ class _Accessor:
             "raremap_rare_classes": list(model.rare_classes if rare is None else rare),
             "raremap_top_k_percent": top_k,
         }
+        crs, transform = _place(stacked, y, x)
         if stacked.chunks is None:
-            crs, transform = _place(stacked, y, x)
             result = model.segment(
                 stacked.values,
                 spec if names is None else names,
@@ -88,6 +88,7 @@ class _Accessor:
                 names=names,
                 spec=spec,
                 nodata=nodata,
+                place=place_of(crs, transform),
                 threshold=threshold,
                 rare=rare,
                 top_k=top_k,

@@ -1,8 +1,10 @@
 //! Draws a scene, its labels and the model's results as pictures.
 
+use std::sync::Arc;
+
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use raremap_infer::sigmoid;
+use raremap_infer::{Matching, sigmoid};
 use raremap_model::{Card, TileModel};
 
 use crate::dataset::{DatasetConfig, Sample};
@@ -30,12 +32,13 @@ pub struct Pictures {
 }
 
 impl Pictures {
-    /// Runs the model over a scene and draws it.
+    /// Runs the model over a scene, whose values are matched first, and draws it.
     ///
     /// # Errors
     /// Those of the run.
     pub fn draw(
-        sample: &Sample,
+        sample: Arc<Sample>,
+        matching: Option<&Matching>,
         model: &impl TileModel,
         card: &Card,
         dataset: &DatasetConfig,
@@ -43,9 +46,10 @@ impl Pictures {
         threshold: f32,
     ) -> Result<Self> {
         let layout = Layout::new(card, dataset, None)?;
+        let sample = &layout.matched(sample, matching);
         let size = [sample.height, sample.width];
         let (classes, channels) = (layout.names.len(), layout.auxiliary.len());
-        let logits = MeanLogits::of(sample, model, &layout.card, &layout.run, flips)?;
+        let logits = MeanLogits::of(sample, model, &layout.card, &layout.run_of(sample, matching), flips)?;
         let decisions = Decisions::new(&layout, threshold);
         let color = |class: usize| card.classes.get(class).map_or(UNSCORED, |class| class.color);
         let pixels = sample.labels.len();
