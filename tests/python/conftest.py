@@ -29,10 +29,10 @@ def make_scene(height: int, width: int, seed: int = 1) -> np.ndarray:
     return scene
 
 
-def write_scene(path: Path, scene: np.ndarray, descriptions=BANDS) -> Path:
+def write_scene(path: Path, scene: np.ndarray, descriptions=BANDS, metres=10) -> Path:
     profile = {
         "driver": "GTiff", "dtype": scene.dtype, "count": len(scene), "height": scene.shape[1], "width": scene.shape[2],
-        "crs": "EPSG:32633", "transform": rasterio.Affine(10, 0, 300_000, 0, -10, 5_000_000), "nodata": NODATA,
+        "crs": "EPSG:32633", "transform": rasterio.Affine(metres, 0, 300_000, 0, -metres, 5_000_000), "nodata": NODATA,
     }
     with rasterio.open(path, "w", **profile) as file:
         file.write(scene)

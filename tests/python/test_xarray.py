@@ -8,7 +8,7 @@ import rioxarray  # noqa: F401, it registers the accessor `rio`
 import xarray as xr
 
 import raremap
-from conftest import BANDS, NODATA
+from conftest import BANDS, NODATA, write_scene
 
 TILE = 128
 MAPS = ["mask", "probability", "saliency", "top_k"]
@@ -82,6 +82,14 @@ def test_blocks_are_matched_by_the_statistics_of_the_whole_scene(model, opened):
     assert equal(found.compute(), expected)
     unmatched = reflectance.chunk(y=111, x=90).raremap.segment(model, tile=TILE, match="off")
     assert not np.array_equal(unmatched.mask.values, expected.mask.values)
+
+
+def test_blocks_are_told_what_the_whole_scene_is(model, scene, tmp_path):
+    """A picture of 8 bits with pixels of 20 m: the network is told both, and a block does not show either."""
+    path = write_scene(tmp_path / "picture.tif", np.clip(scene // 16, 0, 255).astype(np.uint8), metres=20)
+    picture = rioxarray.open_rasterio(path)
+    expected = picture.raremap.segment(model, tile=TILE)
+    assert equal(picture.chunk(y=111, x=90).raremap.segment(model, tile=TILE).compute(), expected)
 
 
 def test_one_pixel_needs_no_more_than_the_windows_that_touch_it(model):

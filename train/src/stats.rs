@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use raremap_infer::Normalizer;
-use raremap_model::Band;
+use raremap_model::{Band, BandSource};
 use serde::Serialize;
 
 use crate::dataset::{DatasetConfig, Dropped, SampleStore, measure_bands};
@@ -155,10 +155,13 @@ pub fn measure(config: &DatasetConfig, measured_split: &str) -> Result<Stats> {
     })
 }
 
+/// Statistics of the bands that hold values of the samples.
 fn band_stats(bands: &[Band], samples: &SampleStore) -> Result<Vec<BandStats>> {
+    let is_measured = |band: &&Band| !matches!(band.source, BandSource::Presence { .. } | BandSource::Trait(_));
+    let bands: Vec<&Band> = bands.iter().filter(is_measured).collect();
     let identity: Vec<Band> = bands
         .iter()
-        .map(|band| Band {
+        .map(|&band| Band {
             mean: 0.0,
             std: 1.0,
             ..band.clone()
@@ -223,7 +226,6 @@ fn percentile(sorted: &[f32], percent: f64) -> f32 {
 mod tests {
     use super::*;
     use crate::dataset::Sample;
-    use raremap_model::BandSource;
 
     #[test]
     fn percentiles_are_ranks_of_valid_pixels() {

@@ -5,7 +5,7 @@
 import { EngineError } from "../engine/errors.js";
 import { figuresOf, list, text } from "../view/figures.js";
 
-const FORMAT = "raremap/1";
+const FORMATS = ["raremap/1", "raremap/2"];
 const LENGTH_BYTES = 8;
 /** Headers of usual models fit in. */
 const FIRST_BYTES = 128 * 1024;
@@ -100,8 +100,8 @@ function parseHeader(bytes) {
   }
   const metadata = header?.__metadata__;
   if (typeof metadata?.format !== "string") throw malformed("it has no card");
-  if (metadata.format !== FORMAT) {
-    throw new EngineError("model_unsupported", `The file's format is ${text(metadata.format)}, but this page reads ${FORMAT}.`);
+  if (!FORMATS.includes(metadata.format)) {
+    throw new EngineError("model_unsupported", `The file's format is ${text(metadata.format)}, but this page reads ${FORMATS.join(" and ")}.`);
   }
   try {
     const ends = Object.values(header).map((tensor) => Number(tensor?.data_offsets?.[1]) || 0);

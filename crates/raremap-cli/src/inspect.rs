@@ -105,7 +105,7 @@ fn write_model(out: &mut String, model: &InspectedModel) -> fmt::Result {
     )?;
     for band in bands {
         let source = match band.source.expression() {
-            Some(expression) => format!(" = {expression}"),
+            Some(expression) => format!(": {expression}"),
             None if band.optional => " (optional)".to_owned(),
             None => String::new(),
         };

@@ -10,6 +10,11 @@ use crate::projection::Projection;
 /// Square metres of a hectare.
 pub const M2_PER_HA: f64 = 10_000.0;
 
+/// Width in metres of a square pixel that covers so many hectares.
+pub fn pixel_metres(pixel_ha: f64) -> f64 {
+    libm::sqrt(pixel_ha * M2_PER_HA)
+}
+
 /// How map coordinates relate to the ground.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub enum Ground {

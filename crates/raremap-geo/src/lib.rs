@@ -10,7 +10,7 @@ mod lon_lat;
 mod projection;
 mod wkt;
 
-pub use areas::{Ellipsoid, Ground, M2_PER_HA, PixelAreas, pixel_areas};
+pub use areas::{Ellipsoid, Ground, M2_PER_HA, PixelAreas, pixel_areas, pixel_metres};
 pub use crs::{Crs, CrsKind};
 pub use epsg::projected_unit_m;
 pub use error::GeoError;

@@ -50,12 +50,12 @@ pub struct Band {
     pub name: String,
     /// Where the channel's values come from.
     pub source: BandSource,
-    /// Whether the model also works on scenes without this band. Only bands of the scene are marked; a derived band is there if both of its
-    /// bands are.
+    /// Whether the model also works on scenes without this band. Only bands of the scene are marked; a normalized difference is there if both of
+    /// its bands are.
     pub optional: bool,
-    /// Mean over the valid pixels of the training split, in scene units.
+    /// Mean over the valid pixels of the training split, in scene units; for presence and traits, the value that becomes 0.
     pub mean: f32,
-    /// Standard deviation over the same pixels, positive.
+    /// Standard deviation over the same pixels, positive; for presence and traits, the difference that becomes 1.
     pub std: f32,
 }
 
@@ -72,9 +72,9 @@ pub enum BandSource {
         /// Name of the scene band `second`.
         second: String,
     },
-    /// 1 where an optional scene band has a value, and 0 where it has none, as in every pixel of a scene that does not have the band.
+    /// 1 if the scene has an optional band, and 0 if it does not.
     Presence {
-        /// Name of the scene band.
+        /// Name of the band.
         band: String,
     },
     /// The same number in every pixel: something that is known about the scene as a whole.
@@ -92,7 +92,7 @@ impl BandSource {
             Self::NormalizedDifference { first, second } => {
                 Some(format!("({first} - {second}) / ({first} + {second})"))
             }
-            Self::Presence { band } => Some(format!("1 where {band} has a value, otherwise 0")),
+            Self::Presence { band } => Some(format!("1 with {band}, 0 without")),
             Self::Trait(SceneTrait::Picture) => Some("1 for an 8-bit picture, 0 for reflectance".to_owned()),
             Self::Trait(SceneTrait::GroundResolution) => Some("log2 of the metres per pixel".to_owned()),
         }
@@ -169,7 +169,7 @@ impl Card {
                 BandSource::NormalizedDifference { first, second } => {
                     missing.contains(&first.as_str()) || missing.contains(&second.as_str())
                 }
-                // Its absence is what the channel tells.
+                // A channel that says that its band is missing is there.
                 BandSource::Presence { .. } | BandSource::Trait(_) => false,
                 BandSource::Missing => true,
             };
@@ -195,6 +195,32 @@ impl Card {
     }
 }
 
+/// Keys of a derived channel in a card on disk.
+const NORMALIZED_DIFFERENCE: &str = "raremap:normalized_difference";
+const PRESENCE: &str = "raremap:presence";
+const TRAIT: &str = "raremap:trait";
+
+/// Reads where the values of a channel come from.
+fn source_of(band: &Value) -> Result<BandSource, WeightsError> {
+    let stated = |key: &str| Some(&band[key]).filter(|value| !value.is_null());
+    match (stated(NORMALIZED_DIFFERENCE), stated(PRESENCE), stated(TRAIT)) {
+        (Some(pair), None, None) => {
+            let (first, second) = read("bands", pair)?;
+            Ok(BandSource::NormalizedDifference { first, second })
+        }
+        (None, Some(name), None) => {
+            let band = read("bands", name)?;
+            Ok(BandSource::Presence { band })
+        }
+        (None, None, Some(scene_trait)) => Ok(BandSource::Trait(read("bands", scene_trait)?)),
+        (None, None, None) if band["expression"].is_null() => Ok(BandSource::Scene),
+        _ => Err(malformed(
+            "bands",
+            "a channel is derived in a way that this version does not know",
+        )),
+    }
+}
+
 /// A tensor's shape for a tile of the card's size; the network takes any multiple of 32.
 fn shape(channels: usize, stride: usize, tile_px: usize) -> Value {
     json!([-1, channels, tile_px / stride, tile_px / stride])
@@ -207,27 +233,22 @@ impl Card {
         let bands: Vec<Value> = self
             .bands
             .iter()
-            .map(|band| match (&band.source, band.source.expression()) {
-                (BandSource::NormalizedDifference { first, second }, Some(expression)) => json!({
-                    "name": band.name,
-                    "format": "gdal-calc",
-                    "expression": expression,
-                    "raremap:normalized_difference": [first, second],
-                }),
-                (BandSource::Presence { band: of }, Some(expression)) => json!({
-                    "name": band.name,
-                    "format": "text",
-                    "expression": expression,
-                    "raremap:presence": of,
-                }),
-                (BandSource::Trait(scene_trait), Some(expression)) => json!({
-                    "name": band.name,
-                    "format": "text",
-                    "expression": expression,
-                    "raremap:trait": scene_trait,
-                }),
-                (BandSource::Scene, _) if band.optional => json!({ "name": band.name, "raremap:optional": true }),
-                _ => json!({ "name": band.name }),
+            .map(|band| {
+                let mut stated = json!({ "name": band.name });
+                match &band.source {
+                    BandSource::Scene if band.optional => stated["raremap:optional"] = true.into(),
+                    BandSource::Scene | BandSource::Missing => {}
+                    BandSource::NormalizedDifference { first, second } => {
+                        stated["format"] = "gdal-calc".into();
+                        stated[NORMALIZED_DIFFERENCE] = json!([first, second]);
+                    }
+                    BandSource::Presence { band } => stated[PRESENCE] = json!(band),
+                    BandSource::Trait(scene_trait) => stated[TRAIT] = json!(scene_trait),
+                }
+                if let Some(expression) = band.source.expression() {
+                    stated["expression"] = expression.into();
+                }
+                stated
             })
             .collect();
         let scaling: Vec<Value> = self
@@ -312,18 +333,7 @@ impl Card {
             return Err(malformed("value_scaling", "it needs one entry per band"));
         }
         let bands = bands.iter().zip(scaling).map(|(band, scaling)| {
-            let stated = |key: &str| Some(&band[key]).filter(|value| !value.is_null());
-            let source = if let Some(pair) = stated("raremap:normalized_difference") {
-                let (first, second) = read("bands", pair)?;
-                BandSource::NormalizedDifference { first, second }
-            } else if let Some(of) = stated("raremap:presence") {
-                let band = read("bands", of)?;
-                BandSource::Presence { band }
-            } else if let Some(scene_trait) = stated("raremap:trait") {
-                BandSource::Trait(read("bands", scene_trait)?)
-            } else {
-                BandSource::Scene
-            };
+            let source = source_of(band)?;
             Ok(Band {
                 name: field(band, "name")?,
                 optional: source == BandSource::Scene && band["raremap:optional"].as_bool().unwrap_or(false),
@@ -383,11 +393,15 @@ impl Card {
             BandSource::NormalizedDifference { first, second } => {
                 scene.contains(&first.as_str()) && scene.contains(&second.as_str())
             }
-            BandSource::Presence { band } => scene.contains(&band.as_str()),
+            BandSource::Presence { band } => self.optional_bands().contains(&band.as_str()),
         });
         let finite = |band: &Band| band.mean.is_finite() && band.std.is_finite() && band.std > 0.0;
         let problems = [
-            (!derived_known, "bands", "a derived band needs scene bands of the card"),
+            (
+                !derived_known,
+                "bands",
+                "a derived band needs scene bands of the card, and presence an optional one",
+            ),
             (
                 self.required_bands().is_empty(),
                 "bands",

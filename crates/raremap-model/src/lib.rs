@@ -55,4 +55,4 @@ pub use raremap_tile::{GOLDEN_TOLERANCE, PackedModel, TileError, TileLogits, Til
 pub use segformer::{DualLogits, Segformer};
 pub use tile::BurnTileModel;
 pub use upsample::upsample_bilinear;
-pub use weights::{FORMAT, GoldenTile, MAX_HEADER_BYTES, ModelFile, apply_parameters, parameters_of, read_card};
+pub use weights::{FORMATS, GoldenTile, MAX_HEADER_BYTES, ModelFile, apply_parameters, parameters_of, read_card};

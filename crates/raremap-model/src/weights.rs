@@ -10,13 +10,14 @@ use safetensors::{Dtype, SafeTensors};
 use serde_json::{Map, Value, json};
 use sha2::{Digest, Sha256};
 
-use crate::card::Card;
+use crate::card::{BandSource, Card};
 use crate::error::WeightsError;
 use crate::network::{InferenceNetwork, Network};
 use crate::quantize::{Storage, dequantize, quantize, storage_of};
 
-/// Format and version that this code writes and reads.
-pub const FORMAT: &str = "raremap/1";
+/// Formats that this code reads and writes. The second has channels that tell what is known about a scene ([`BandSource::Presence`],
+/// [`BandSource::Trait`]), which older versions would take for bands; without them, files are of the first, which older versions read.
+pub const FORMATS: [&str; 2] = ["raremap/1", "raremap/2"];
 /// Longest header that is accepted: a card has a few kilobytes, and the tensor table of B5 some 200.
 pub const MAX_HEADER_BYTES: usize = 4 << 20;
 
@@ -328,10 +329,11 @@ fn card_and_digest(header: &str) -> Result<(Card, String), WeightsError> {
     let metadata = &header["__metadata__"];
     let field = |name: &str| metadata[name].as_str();
     match field("format") {
-        Some(FORMAT) => {}
+        Some(format) if FORMATS.contains(&format) => {}
         Some(other) => {
             return Err(WeightsError::Unsupported(format!(
-                "its format is {other}, but this version reads {FORMAT}"
+                "its format is {other}, but this version reads {}",
+                FORMATS.join(" and ")
             )));
         }
         None => {
@@ -385,10 +387,15 @@ fn digest(bytes: &[u8], stated: &str) -> String {
     hasher.finalize().iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
+fn format_of(card: &Card) -> &'static str {
+    let tells = |source: &BandSource| matches!(source, BandSource::Presence { .. } | BandSource::Trait(_));
+    FORMATS[usize::from(card.bands.iter().any(|band| tells(&band.source)))]
+}
+
 fn encode(card: &Card, stored: BTreeMap<String, Stored>) -> Result<Vec<u8>, WeightsError> {
     let zeros = "0".repeat(DIGEST_DIGITS);
     let mut table = Map::new();
-    let metadata = json!({ "format": FORMAT, "card": card.to_stac().to_string(), "sha256": zeros });
+    let metadata = json!({ "format": format_of(card), "card": card.to_stac().to_string(), "sha256": zeros });
     table.insert("__metadata__".into(), metadata);
     let mut body = Vec::new();
     // safetensors wants no gaps; descending alignment keeps every f32 aligned without padding.

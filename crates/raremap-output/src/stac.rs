@@ -160,7 +160,7 @@ pub(crate) fn make(results: &Results<'_>) -> Result<OutputFile, OutputError> {
             end_datetime: interval.map(|[_, end]| end),
             created,
             title: format!("Land cover of {stem} by {}", results.card.name),
-            gsd: middle_ha.map(|ha| round(libm::sqrt(ha * raremap_geo::M2_PER_HA), 4)),
+            gsd: middle_ha.map(|ha| round(raremap_geo::pixel_metres(ha), 4)),
             level: "L4",
             software: BTreeMap::from([("raremap", env!("CARGO_PKG_VERSION"))]),
             lineage: format!(

@@ -39,6 +39,7 @@ fn _native(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_function(wrap_pyfunction!(fleet::finish_fleet, module)?)?;
     module.add_function(wrap_pyfunction!(fleet::write_failures, module)?)?;
     module.add_function(wrap_pyfunction!(model::preview_steps, module)?)?;
+    module.add_function(wrap_pyfunction!(model::ground_resolution_m, module)?)?;
     module.add_function(wrap_pyfunction!(saliency::count_saliency, module)?)?;
     module.add_function(wrap_pyfunction!(saliency::cut_saliency, module)?)?;
     module.add_function(wrap_pyfunction!(saliency::mark_top_k, module)?)?;

@@ -10,11 +10,11 @@ use pyo3::prelude::*;
 use pyo3::types::PyBytes;
 use raremap_device::Backend;
 use raremap_files::FilesError;
-use raremap_geo::pixel_areas;
+use raremap_geo::{pixel_areas, pixel_metres};
 use raremap_infer::{
-    BandClues, BandGuess, Certainty, InferError, Matching, RunOptions, SceneLogits, SceneTraits, TilePlan, View,
-    card_for_bands, card_for_scene, compare_statistics, guess_bands, guess_scene_bands, match_statistics, parse_bands,
-    prepare_run, preview_for_statistics, run_plan, run_scene,
+    BandClues, BandGuess, Certainty, InferError, Matching, RunOptions, SceneLogits, TilePlan, View, card_for_bands,
+    card_for_scene, compare_statistics, guess_bands, guess_scene_bands, match_statistics, parse_bands, prepare_run,
+    preview_for_statistics, run_plan, run_scene,
 };
 use raremap_model::Card;
 use serde_json::json;
@@ -29,6 +29,16 @@ use crate::watch::Watch;
 const MAX_LOGITS_BYTES: u64 = 64 << 20;
 /// Longer side of the preview that statistics are taken from.
 const PREVIEW_PX: usize = 512;
+
+/// Width in metres of the middle pixel of a scene, if its place says it.
+#[pyfunction]
+#[pyo3(signature = (height, width, place=None))]
+pub(crate) fn ground_resolution_m(height: u32, width: u32, place: Option<Place>) -> Option<f64> {
+    let areas = pixel_areas(place.and_then(georeference).as_ref(), [height, width]);
+    areas
+        .pixel_ha(height as usize / 2, width as usize / 2)
+        .map(pixel_metres)
+}
 
 /// A weights file that was verified, and whose golden tile this device computes.
 #[pyclass(frozen, module = "raremap._native")]
@@ -313,7 +323,7 @@ impl Model {
 
     /// Maps a block of a scene of `[height, width]` from the pixels of [`Model::block_window`].
     #[pyo3(signature = (
-        window, *, scene, block, bands, matched=None, nodata=None, place=None, threshold=0.5, rare=None, tile=None, overlap=None
+        window, *, scene, block, bands, matched=None, ground_resolution_m=None, nodata=None, threshold=0.5, rare=None, tile=None, overlap=None
     ))]
     #[expect(clippy::too_many_arguments, reason = "they are keywords in Python")]
     fn segment_block<'py>(
@@ -324,8 +334,8 @@ impl Model {
         block: [usize; 4],
         bands: Vec<Option<usize>>,
         matched: Option<Matched>,
+        ground_resolution_m: Option<f64>,
         nodata: Option<f64>,
-        place: Option<Place>,
         threshold: f32,
         rare: Option<Vec<String>>,
         tile: Option<usize>,
@@ -346,13 +356,11 @@ impl Model {
             bands,
             message: String::new(),
         });
-        // Its rows and columns come from arrays in memory, far below 2^32.
-        let areas = pixel_areas(place.and_then(georeference).as_ref(), scene.map(|edge| edge as u32));
         let run = RunOptions {
             tiling: tiling(card, tile, overlap),
             max_logit_bytes_in_memory: MAX_LOGITS_BYTES,
-            traits: SceneTraits::of(matching.as_ref(), areas.pixel_ha(scene[0] / 2, scene[1] / 2)),
             matching,
+            ground_resolution_m,
             ..RunOptions::new(bands)
         };
         let [rows, columns] = ranges(block);

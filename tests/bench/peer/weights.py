@@ -7,7 +7,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-FORMAT = "raremap/1"
+# What is read. What is written has bands of a scene and nothing else, which is the first.
+FORMATS = ("raremap/1", "raremap/2")
 SCALE = ".scale"
 GOLDEN = "golden."
 DIGEST_DIGITS = 64
@@ -55,8 +56,8 @@ def read(path):
     (length,) = struct.unpack_from("<Q", data)
     header = json.loads(data[8 : 8 + length])
     metadata = header.pop("__metadata__")
-    if metadata["format"] != FORMAT:
-        raise ValueError(f"{path} has the format {metadata['format']}, but this script reads {FORMAT}")
+    if metadata["format"] not in FORMATS:
+        raise ValueError(f"{path} has the format {metadata['format']}, but this script reads {' and '.join(FORMATS)}")
     body = memoryview(data)[8 + length :]
     tensors = {}
     for name, entry in header.items():
@@ -84,7 +85,7 @@ def write(path, file):
         else:
             stored[name], stored[name + SCALE] = quantize(value, axis)
     zeros = "0" * DIGEST_DIGITS
-    metadata = {"format": FORMAT, "card": json.dumps(file.card), "sha256": zeros}
+    metadata = {"format": FORMATS[0], "card": json.dumps(file.card), "sha256": zeros}
     table, body = {"__metadata__": metadata}, bytearray()
     # Floats first, so that each is aligned without gaps.
     for name, value in sorted(stored.items(), key=lambda entry: (-entry[1].itemsize, entry[0])):

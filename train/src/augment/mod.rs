@@ -165,7 +165,7 @@ pub fn crop(
     let sample = sample.as_ref();
     let plain = happens(rng, augment.untouched).then(|| augment.plain());
     let augment = plain.as_ref().unwrap_or(augment);
-    let resolution_m = split.source_of(draw.sample).ground_resolution_m as f32;
+    let resolution_m = sample.ground_resolution_m as f32;
     let step = draw_step(sample, resolution_m, edge, augment, rng);
     let mut radiometry = radiometry::draw(augment, statistics, rng);
     let is_eight_bit = happens(rng, augment.eight_bit.probability);

@@ -106,11 +106,15 @@ pub fn draw(augment: &AugmentSection, statistics: &BandStatistics, rng: &mut Std
     if augment.band_dropout > 0.0 && !drawn.is_empty() {
         // This is drawn before the bands, so that each band is kept as often as the others.
         let kept = rng.random_range(0..drawn.len());
-        for (index, (band, mean)) in drawn.iter_mut().zip(&statistics.mean).enumerate() {
+        let bands = drawn.iter_mut().zip(&statistics.mean).zip(&statistics.optional);
+        for (index, ((band, mean), is_optional)) in bands.enumerate() {
             if happens(rng, augment.band_dropout) && index != kept {
-                *band = Radiometry {
-                    gain: 0.0,
-                    offset: *mean,
+                *band = match is_optional {
+                    true => Radiometry::MISSING,
+                    false => Radiometry {
+                        gain: 0.0,
+                        offset: *mean,
+                    },
                 };
             }
         }

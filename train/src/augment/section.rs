@@ -2,6 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
+use raremap_model::{Band, BandSource, SceneTrait};
+
 use crate::error::{Result, ensure};
 
 /// Mirrorings, each drawn with probability one half.
@@ -263,6 +265,38 @@ impl AugmentSection {
         );
         Ok(())
     }
+
+    /// Refuses channels that would teach a network nothing, because training never varies them, or something wrong, because a crop is then made of
+    /// pixels of different kinds. `is_mixed_m` says whether the samples differ in ground resolution.
+    pub(crate) fn check_channels(&self, bands: &[Band], is_mixed_m: bool) -> Result<()> {
+        for Band { name, source, .. } in bands {
+            let (is_varied, by) = match source {
+                BandSource::Presence { .. } => (
+                    self.optional_bands.none > 0.0 || self.optional_bands.each_missing > 0.0,
+                    "augment.optional_bands",
+                ),
+                BandSource::Trait(SceneTrait::Picture) => (self.eight_bit.probability > 0.0, "augment.eight_bit"),
+                BandSource::Trait(SceneTrait::GroundResolution) => (
+                    is_mixed_m || self.ground_resolution_m.is_some(),
+                    "augment.ground_resolution_m",
+                ),
+                BandSource::Scene | BandSource::NormalizedDifference { .. } | BandSource::Missing => continue,
+            };
+            ensure!(
+                Recipe,
+                is_varied,
+                "the network is told {name}, but training never varies it: set {by}, or leave the band out of the dataset"
+            );
+            if let BandSource::Trait(_) = source {
+                ensure!(
+                    Recipe,
+                    self.cutmix.probability == 0.0,
+                    "the network is told {name}, which is not one for all of a crop with augment.cutmix"
+                );
+            }
+        }
+        Ok(())
+    }
 }
 
 #[cfg(test)]
@@ -312,5 +346,50 @@ mod tests {
         }
         let error = toml::from_str::<AugmentSection>("[cutmix]\nshare = 1.0").expect_err("a typo");
         assert!(error.to_string().contains("share"), "{error}");
+    }
+
+    #[test]
+    fn what_a_network_is_told_must_vary_and_hold_for_all_of_a_crop() {
+        let band = |source: BandSource| {
+            [Band {
+                name: "told".into(),
+                source,
+                optional: false,
+                mean: 0.0,
+                std: 1.0,
+            }]
+        };
+        let presence = || band(BandSource::Presence { band: "nir".into() });
+        let picture = || band(BandSource::Trait(SceneTrait::Picture));
+        let resolution = || band(BandSource::Trait(SceneTrait::GroundResolution));
+        let check = |text: &str, bands: &[Band]| {
+            let section: AugmentSection = toml::from_str(text).expect("parses");
+            section.check_channels(bands, false).map_err(|error| error.to_string())
+        };
+        for (bands, key, varies) in [
+            (
+                presence(),
+                "augment.optional_bands",
+                "[optional_bands]\neach_missing = 0.2",
+            ),
+            (picture(), "augment.eight_bit", "[eight_bit]\nprobability = 0.2"),
+            (
+                resolution(),
+                "augment.ground_resolution_m",
+                "ground_resolution_m = [5.0, 30.0]",
+            ),
+        ] {
+            let error = check("", &bands).expect_err("never varied");
+            assert!(error.contains("told") && error.contains(key), "{error}");
+            check(varies, &bands).expect("varied");
+        }
+        AugmentSection::default()
+            .check_channels(&resolution(), true)
+            .expect("two resolutions");
+        let error = check(
+            "[eight_bit]\nprobability = 0.2\n[cutmix]\nprobability = 0.5",
+            &picture(),
+        );
+        assert!(error.expect_err("mixed").contains("augment.cutmix"));
     }
 }

@@ -80,7 +80,7 @@ impl TargetedCutMix {
             let edge = (crop.edge_px / 2) | 1;
             let sample = split.sample(index)?;
             let sample = sample.as_ref();
-            let resolution_m = split.source_of(index).ground_resolution_m as f32;
+            let resolution_m = sample.ground_resolution_m as f32;
             let step = match augment.ground_resolution_m {
                 Some(_) => crop.ground_resolution_m / resolution_m,
                 None if crop.is_untouched => crop.ground_resolution_m / resolution_m,

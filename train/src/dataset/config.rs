@@ -101,7 +101,7 @@ pub struct BandConfig {
     pub index: Option<usize>,
     /// Used instead of an index: two bands whose normalized difference this is.
     pub normalized_difference: Option<[String; 2]>,
-    /// Used instead of an index: an optional band of which this says where it has values.
+    /// Used instead of an index: the optional band of which this tells whether the scene has it.
     pub presence: Option<String>,
     /// Used instead of an index: what the network is told about the scene as a whole.
     #[serde(rename = "trait")]
@@ -228,6 +228,12 @@ impl DatasetConfig {
         self.check_bands()?;
         ensure!(
             Dataset,
+            self.ground_resolution_m > 0.0 && self.ground_resolution_m.is_finite(),
+            "ground_resolution_m is {}; it must be positive",
+            self.ground_resolution_m
+        );
+        ensure!(
+            Dataset,
             (1..=MAX_UPSAMPLE).contains(&self.upsample),
             "upsample is {}; it must be from 1 to {MAX_UPSAMPLE}",
             self.upsample
@@ -344,7 +350,7 @@ impl DatasetConfig {
             ensure!(
                 Dataset,
                 sources.into_iter().filter(|is_given| *is_given).count() == 1,
-                "band {} needs one of index, normalized_difference, presence and trait",
+                "band {} needs exactly one of index, normalized_difference, presence or trait",
                 band.name
             );
             ensure!(
@@ -359,12 +365,19 @@ impl DatasetConfig {
                 "band {}: a derived band is optional where one of its bands is; mark that one",
                 band.name
             );
-            let pair = band.normalized_difference.iter().flatten();
-            for name in pair.chain(&band.presence) {
+            for name in band.normalized_difference.iter().flatten() {
                 ensure!(
                     Dataset,
                     scene.iter().any(|(n, _)| n == name),
                     "band {}: {name} has no index",
+                    band.name
+                );
+            }
+            if let Some(name) = &band.presence {
+                ensure!(
+                    Dataset,
+                    self.bands.iter().any(|other| &other.name == name && other.optional),
+                    "band {}: {name} is not an optional band",
                     band.name
                 );
             }

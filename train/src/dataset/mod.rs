@@ -227,8 +227,8 @@ fn source_of_band(band: &BandConfig) -> BandSource {
     }
 }
 
-/// Mean and deviation of a channel that does not hold values of the scene. Reflectance in all bands at the dataset's resolution is 0, and other
-/// scenes are about as far from it as a band's values are from their mean.
+/// Mean and deviation of a channel that does not hold values of the scene. A scene of reflectances with all bands at the dataset's resolution is 0 in
+/// all of them; others are one or two deviations away, as a band's values are from their mean.
 fn fixed_scaling(source: &BandSource, config: &DatasetConfig) -> Option<(f32, f32)> {
     match source {
         BandSource::Presence { .. } => Some((1.0, 0.5)),

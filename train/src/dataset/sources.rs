@@ -348,7 +348,7 @@ mod tests {
         for (band, part) in [
             (
                 "{ name = 'has_swir', presence = 'swir' }",
-                "band has_swir: swir has no index",
+                "band has_swir: swir is not an optional band",
             ),
             (
                 "{ name = 'picture', trait = 'picture', optional = true }",
@@ -356,7 +356,7 @@ mod tests {
             ),
             (
                 "{ name = 'two', trait = 'picture', presence = 'nir' }",
-                "band two needs one of index",
+                "band two needs exactly one of index",
             ),
         ] {
             let error = format!("{:#}", of(band).expect_err("refused"));

@@ -25,7 +25,7 @@ pub fn saliency_map(sample: &Sample, model: &impl TileModel, card: &Card, datase
         &scene,
         model,
         &layout.card,
-        &layout.run_of(sample, None),
+        &layout.run_of(sample),
         &mut (),
     ));
     let logits = logits.with_context(|| sample.path.display().to_string())?;

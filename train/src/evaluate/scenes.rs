@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use raremap_infer::{MatchMode, Matching, RunOptions, SceneTraits, Tiling, match_statistics};
+use raremap_infer::{MatchMode, Matching, RunOptions, Tiling, match_statistics};
 use raremap_model::Card;
 use raremap_tiff::Samples;
 
@@ -137,7 +137,7 @@ impl<'a> Scenes<'a> {
 pub struct Layout {
     /// The card without the optional bands that the dataset does not have.
     pub card: Card,
-    /// Bands and tiles of a run.
+    /// Bands and tiles of a run, and how its values are matched.
     pub run: RunOptions,
     /// Class names, in the order of the main head.
     pub names: Vec<String>,
@@ -148,26 +148,10 @@ pub struct Layout {
 }
 
 impl Layout {
-    /// `sample` with the values of the model's bands matched.
-    pub fn matched(&self, mut sample: Arc<Sample>, matching: Option<&Matching>) -> Arc<Sample> {
-        let Some(matching) = matching else { return sample };
-        let area = sample.valid.len();
-        let values = &mut Arc::make_mut(&mut sample).values;
-        for (&band, [scale, offset]) in self.run.bands.iter().zip(&matching.bands) {
-            values[band * area..(band + 1) * area]
-                .iter_mut()
-                .for_each(|value| *value = *value * scale + offset);
-        }
-        sample
-    }
-
-    /// The options of a run over `sample`, whose values were matched.
-    pub fn run_of(&self, sample: &Sample, matching: Option<&Matching>) -> RunOptions {
+    /// The options of a run over `sample`.
+    pub fn run_of(&self, sample: &Sample) -> RunOptions {
         RunOptions {
-            traits: SceneTraits {
-                is_picture: matching.is_some_and(|matching| matching.is_picture),
-                ..sample.traits()
-            },
+            ground_resolution_m: Some(sample.ground_resolution_m),
             ..self.run.clone()
         }
     }

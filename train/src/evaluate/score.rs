@@ -178,7 +178,8 @@ pub(super) fn softmax_into(logits: &[f32], output: &mut [f32]) {
 /// # Errors
 /// If a file cannot be read, if the dataset's bands or classes are not the card's, or if the network fails.
 pub fn score(model: &impl TileModel, card: &Card, scenes: &Scenes<'_>, options: &ScoreOptions) -> Result<Scores> {
-    let layout = Layout::new(card, scenes.dataset(), options.background.as_deref())?;
+    let mut layout = Layout::new(card, scenes.dataset(), options.background.as_deref())?;
+    layout.run.matching = scenes.matching(&layout)?;
     let mut scores = Scores {
         split: scenes.split().to_owned(),
         names: layout.names.clone(),
@@ -193,7 +194,7 @@ pub fn score(model: &impl TileModel, card: &Card, scenes: &Scenes<'_>, options: 
         } else {
             Vec::new()
         },
-        matching: scenes.matching(&layout)?,
+        matching: layout.run.matching.clone(),
     };
     for (index, entry) in scenes.entries().iter().enumerate() {
         let sample = scenes.sample(index)?;
@@ -201,10 +202,7 @@ pub fn score(model: &impl TileModel, card: &Card, scenes: &Scenes<'_>, options: 
             .indices
             .iter_mut()
             .for_each(|counts| counts.add(&sample, layout.names.len()));
-        let matching = scores.matching.as_ref();
-        let sample = layout.matched(sample, matching);
-        let run = layout.run_of(&sample, matching);
-        let logits = MeanLogits::of(&sample, model, &layout.card, &run, options.flips)?;
+        let logits = MeanLogits::of(&sample, model, &layout.card, &layout.run_of(&sample), options.flips)?;
         let (rare_pixels, rare_wrong) = scores.add(&layout, &sample, &logits, &entry.place)?;
         scores.images.push(ImageScore {
             index,

@@ -225,6 +225,9 @@ pub fn run_digest(config: &TrainConfig, dataset: &DatasetConfig) -> Result<Strin
 fn card(config: &TrainConfig, dataset: &DatasetConfig, split: &TrainingSplit) -> Result<Card> {
     let samples = split.samples();
     let bands = measure_bands(dataset, samples)?;
+    let metres = || split.sources().iter().map(|source| source.ground_resolution_m);
+    let [finest, coarsest] = [metres().fold(f64::INFINITY, f64::min), metres().fold(0.0, f64::max)];
+    config.augment.check_channels(&bands, finest < coarsest)?;
     let classes = dataset.card_classes()?;
     let rare_classes = match config.model.auxiliary_head {
         true => dataset.rare_classes(),
@@ -246,7 +249,10 @@ fn card(config: &TrainConfig, dataset: &DatasetConfig, split: &TrainingSplit) ->
             dataset: dataset.name.clone(),
             provenance: dataset.provenance.clone(),
             class_pixels: class_pixels(samples, classes.len())?,
-            ground_resolution_range_m: config.augment.ground_resolution_m.map(|range| range.map(f64::from)),
+            ground_resolution_range_m: match config.augment.ground_resolution_m {
+                Some(range) => Some(range.map(f64::from)),
+                None => (finest < coarsest).then_some([finest, coarsest]),
+            },
         },
         classes,
         rare_classes,

@@ -59,7 +59,7 @@ pub fn sample_pictures(
         &scene,
         model,
         &layout.card,
-        &layout.run_of(sample, None),
+        &layout.run_of(sample),
         &mut (),
     ));
     let logits = logits.with_context(|| sample.path.display().to_string())?;

@@ -28,7 +28,7 @@ fn a_model_works_with_an_optional_band_and_without_it() {
     replace(
         &folder.join("dataset.toml"),
         r#"{ name = "nir", index = 2 }"#,
-        r#"{ name = "nir", index = 2, optional = true }"#,
+        r#"{ name = "nir", index = 2, optional = true }, { name = "has_nir", presence = "nir" }"#,
     );
     let recipe = RECIPE.replace("epochs = 6", "epochs = 18");
     fs::write(
@@ -40,6 +40,8 @@ fn a_model_works_with_an_optional_band_and_without_it() {
     succeed(&folder, &["export", "run", "--out", "shores.raremap"]);
     let card = json(&succeed(&folder, &["inspect", "shores.raremap", "--json"]));
     assert!(card.to_string().contains("\"raremap:optional\":true"), "{card}");
+    let shown = succeed(&folder, &["inspect", "shores.raremap"]);
+    assert!(shown.contains("has_nir: 1 with nir, 0 without"), "{shown}");
 
     // Water is dark in the near infrared alone, so the model cannot tell it without.
     let water_iou = |more: &[&str]| {

@@ -287,7 +287,7 @@ pub(crate) fn is_far_resolution(metres: f64, card: &Card) -> bool {
 
 /// Compares the size of the scene's pixels on the ground with that of the training data.
 pub fn compare_resolution(pixel_ha: Option<f64>, card: &Card) -> Option<Warning> {
-    let metres = (pixel_ha? * raremap_geo::M2_PER_HA).sqrt();
+    let metres = raremap_geo::pixel_metres(pixel_ha?);
     if !metres.is_finite() || !is_far_resolution(metres, card) {
         return None;
     }

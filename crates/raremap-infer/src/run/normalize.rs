@@ -1,6 +1,6 @@
 //! Turns scene numbers into network input: derived bands, mean and standard deviation.
 
-use raremap_model::{Band, BandSource, SceneTrait};
+use raremap_model::{Band, BandSource, Card, SceneTrait};
 
 use crate::error::InferError;
 use crate::fit::matching::Matching;
@@ -29,7 +29,7 @@ enum Source {
     Missing,
 }
 
-/// What is known about a scene as a whole, for networks that are told it.
+/// What is known about a scene as a whole, for networks that take it as input.
 #[derive(Debug, Clone, Copy, PartialEq, Default)]
 pub struct SceneTraits {
     /// Whether its values are those of an 8-bit picture.
@@ -39,11 +39,13 @@ pub struct SceneTraits {
 }
 
 impl SceneTraits {
-    /// Those of a scene whose values are changed by `matching`, and whose middle pixel covers so many hectares.
-    pub fn of(matching: Option<&Matching>, middle_ha: Option<f64>) -> Self {
+    /// The traits of a scene whose values are changed by `matching`. A resolution outside the range that `card`'s network was trained on becomes
+    /// the nearest in it: of others it has learned nothing.
+    pub fn of(card: &Card, matching: Option<&Matching>, ground_resolution_m: Option<f64>) -> Self {
+        let [finest, coarsest] = card.ground_resolution_range_m();
         Self {
             is_picture: matching.is_some_and(|matching| matching.is_picture),
-            ground_resolution_m: middle_ha.map(|hectares| (hectares * 1e4).sqrt()),
+            ground_resolution_m: ground_resolution_m.map(|metres| metres.max(finest).min(coarsest)),
         }
     }
 
@@ -61,11 +63,11 @@ impl Normalizer {
     /// [`InferError::Malformed`] if a band's statistics are not finite, if its standard deviation is not positive, or if a derived band
     /// names a scene band that does not exist.
     pub fn new(bands: &[Band]) -> Result<Self, InferError> {
-        let scene: Vec<&str> = bands
-            .iter()
-            .filter(|band| band.source == BandSource::Scene)
-            .map(|band| band.name.as_str())
-            .collect();
+        let names = |source: &BandSource| -> Vec<&str> {
+            let of = bands.iter().filter(|band| band.source == *source);
+            of.map(|band| band.name.as_str()).collect()
+        };
+        let (scene, missing) = (names(&BandSource::Scene), names(&BandSource::Missing));
         let position = |name: &str, derived: &str| {
             scene.iter().position(|band| *band == name).ok_or_else(|| {
                 InferError::Malformed(format!(
@@ -96,7 +98,8 @@ impl Normalizer {
                 BandSource::NormalizedDifference { first, second } => {
                     Source::NormalizedDifference(position(first, name)?, position(second, name)?)
                 }
-                BandSource::Presence { band } => Source::Presence(scene.iter().position(|name| name == band)),
+                BandSource::Presence { band } if missing.contains(&band.as_str()) => Source::Presence(None),
+                BandSource::Presence { band } => Source::Presence(Some(position(band, name)?)),
                 BandSource::Trait(scene_trait) => Source::Trait(*scene_trait),
                 BandSource::Missing => Source::Missing,
             };
@@ -126,7 +129,7 @@ impl Normalizer {
     }
 
     /// Normalizes a window: `(value - mean) / std`, and 0, the mean, where the pixel is invalid, a band is not finite, or the scene does not
-    /// have the band. A trait that is not known is the mean, too.
+    /// have the band. An unknown trait also becomes 0.
     ///
     /// # Shapes
     /// - `values`: `[scene_bands, h, w]`, in scene units, bands in the card's order
@@ -169,14 +172,18 @@ impl Normalizer {
                             .map(|((&a, &b), &valid)| scaled(normalized_difference(a, b), valid)),
                     );
                 }
-                Source::Presence(band) => {
-                    let known = |pixel: usize| band.is_some_and(|band| plane(band)[pixel].is_finite());
-                    let of = |(pixel, &valid): (usize, &bool)| scaled(f32::from(u8::from(known(pixel))), valid);
-                    output.extend(valid.iter().enumerate().map(of));
+                Source::Presence(None) => {
+                    let absent = scaled(0.0, true);
+                    output.extend(valid.iter().map(|&valid| if valid { absent } else { 0.0 }));
+                }
+                // Augmented crops lose bands, whose values are then no numbers.
+                Source::Presence(Some(band)) => {
+                    let present = plane(band).iter().map(|value| f32::from(u8::from(value.is_finite())));
+                    output.extend(present.zip(valid).map(|(present, &valid)| scaled(present, valid)));
                 }
                 Source::Trait(scene_trait) => {
-                    let value = traits.value(scene_trait).unwrap_or(channel.mean);
-                    output.extend(valid.iter().map(|&valid| scaled(value, valid)));
+                    let value = scaled(traits.value(scene_trait).unwrap_or(channel.mean), true);
+                    output.extend(valid.iter().map(|&valid| if valid { value } else { 0.0 }));
                 }
                 Source::Missing => output.resize(output.len() + pixels, 0.0),
             }

@@ -6,7 +6,7 @@ use std::ops::ControlFlow;
 use std::pin::Pin;
 use std::task::{Context, Poll};
 
-use raremap_geo::{PixelAreas, pixel_areas};
+use raremap_geo::{PixelAreas, pixel_areas, pixel_metres};
 use raremap_io::{MemoryScratch, Scratch};
 use raremap_model::{Card, TileError, TileLogits, TileModel};
 use raremap_scene::{AxisGrid, Kernel, Notice, Resampled, Scene};
@@ -37,10 +37,10 @@ pub struct RunOptions {
     /// Scene pixels per pixel of the grid that the network runs on, along columns and along rows of pixels; `None` runs it on the scene's
     /// own grid. Results are on the scene's own grid in any case.
     pub resample: Option<[f64; 2]>,
-    /// How values are changed before the network sees them, for scenes that are read window by window.
+    /// How values are changed before the network sees them.
     pub matching: Option<Matching>,
-    /// What the network is told about the scene.
-    pub traits: SceneTraits,
+    /// Metres per pixel, for a scene that does not have its place with it. A network may be told them.
+    pub ground_resolution_m: Option<f64>,
 }
 
 /// Number of samples that are read at a time for their validity alone.
@@ -55,8 +55,14 @@ impl RunOptions {
             max_logit_bytes_in_memory: 3 << 29,
             resample: None,
             matching: None,
-            traits: SceneTraits::default(),
+            ground_resolution_m: None,
         }
+    }
+
+    /// Metres per pixel of a scene with these areas and of `[height, width]` pixels.
+    fn metres(&self, areas: &PixelAreas, [height, width]: [usize; 2]) -> Option<f64> {
+        self.ground_resolution_m
+            .or_else(|| areas.pixel_ha(height / 2, width / 2).map(pixel_metres))
     }
 
     /// What the run does to the scene, for people and for the metadata of files.
@@ -142,6 +148,11 @@ pub async fn run_scene(
         return run_plan(scene, &plan, model, card, options, hooks).await;
     };
     let areas = pixel_areas(info.georeference.as_ref(), size);
+    let [along_rows, along_columns] = ratios;
+    let metres = options
+        .metres(&areas, own_size)
+        .map(|metres| metres * (along_rows * along_columns).sqrt());
+    let traits = SceneTraits::of(card, options.matching.as_ref(), metres);
     let matching = options.matching.as_ref();
     let seen = Opaque {
         scene,
@@ -168,7 +179,7 @@ pub async fn run_scene(
         own_size,
         rows_per_row: ratios[0],
     };
-    run_windows(&source, &plan, model, card, &options.traits, logits, hooks).await
+    run_windows(&source, &plan, model, card, &traits, logits, hooks).await
 }
 
 /// Runs the windows of a plan over a scene of its size, on the scene's own grid. With the plan of [`TilePlan::part`] and a scene that consists
@@ -193,6 +204,7 @@ pub async fn run_plan(
         )));
     }
     let areas = pixel_areas(info.georeference.as_ref(), size);
+    let traits = SceneTraits::of(card, options.matching.as_ref(), options.metres(&areas, plan.scene));
     let seen = Opaque {
         scene,
         opacity: Opacity::of(scene, &options.bands).await?,
@@ -204,7 +216,7 @@ pub async fn run_plan(
         bands: &options.bands,
         matching: options.matching.as_ref(),
     };
-    run_windows(&source, plan, model, card, &options.traits, logits, hooks).await
+    run_windows(&source, plan, model, card, &traits, logits, hooks).await
 }
 
 /// Runs a network over a scene in memory, as [`run_scene`] does over one that is read window by window. Areas are unknown.
@@ -223,10 +235,12 @@ pub async fn run_in_memory(
     let source = MemoryWindows {
         scene,
         bands: &options.bands,
+        matching: options.matching.as_ref(),
     };
+    let traits = SceneTraits::of(card, options.matching.as_ref(), options.ground_resolution_m);
     let scratch = scratch(&plan, card, options, hooks).await?;
     let logits = SceneLogits::new(&plan, card, PixelAreas::Unknown, scratch)?;
-    run_windows(&source, &plan, model, card, &options.traits, logits, hooks).await
+    run_windows(&source, &plan, model, card, &traits, logits, hooks).await
 }
 
 /// The windows of a scene of `size`, after a check that the options fit it and the card.
@@ -512,6 +526,7 @@ impl<S: Scene, O: Scene> Windows for ResampledWindows<'_, S, O> {
 struct MemoryWindows<'a> {
     scene: &'a SceneInMemory<'a>,
     bands: &'a [usize],
+    matching: Option<&'a Matching>,
 }
 
 impl Windows for MemoryWindows<'_> {
@@ -520,7 +535,11 @@ impl Windows for MemoryWindows<'_> {
     }
 
     async fn read(&self, window: Window) -> Result<Samples, InferError> {
-        Ok(self.scene.read_window(window, self.bands))
+        let mut samples = self.scene.read_window(window, self.bands);
+        if let Some(matching) = self.matching {
+            matching.apply(&mut samples);
+        }
+        Ok(samples)
     }
 }
 

@@ -8,14 +8,13 @@ use crate::fit::bands::BandGuess;
 use crate::fit::certainty::Certainty;
 use crate::fit::matching::{MatchMode, match_statistics, not_matched};
 use crate::fit::statistics::{Warning, compare_resolution, compare_statistics};
-use crate::run::normalize::SceneTraits;
 use crate::run::pipeline::{RunOptions, preview_for_statistics};
 use raremap_geo::{PixelAreas, pixel_areas};
 
 /// Code of the warning that nobody said which band is which.
 const GUESSED: &str = "bands_guessed";
 
-/// Finds how to match values, if they are to be matched, and what the network is told about the scene, and puts that into `options`. Returns what a person should know before trusting
+/// Finds how to match values, if they are to be matched, and puts that into `options`. Returns what a person should know before trusting
 /// the result. `guess` is how bands were assigned before anybody changed that.
 ///
 /// # Errors
@@ -39,10 +38,6 @@ pub async fn prepare_run(
     warnings.extend(compare_statistics(&preview, card));
     let areas = pixel_areas(info.georeference.as_ref(), [info.height, info.width]);
     let middle = areas.pixel_ha(info.height as usize / 2, info.width as usize / 2);
-    options.traits = SceneTraits::of(options.matching.as_ref(), middle);
-    if options.resample.is_some() {
-        options.traits.ground_resolution_m = Some(card.ground_resolution_m);
-    }
     warnings.extend(compare_resolution(middle, card).filter(|_| options.resample.is_none()));
     warnings.extend(about_bands(card, &options.bands, guess));
     warnings.extend(about_place(info, &areas));

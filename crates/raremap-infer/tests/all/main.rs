@@ -4,3 +4,4 @@ mod part;
 mod preview;
 mod resample;
 mod scene;
+mod traits;

@@ -6,7 +6,7 @@ use raremap_model::{
     Architecture, Band, BandSource, Card, GoldenTile, ModelFile, Network, SceneTrait, SegformerConfig, Variant,
     WeightsError,
 };
-use raremap_model::{FORMAT, parameters_of, read_card};
+use raremap_model::{FORMATS, parameters_of, read_card};
 use raremap_model::{Storage, storage_of};
 use serde_json::json;
 
@@ -43,6 +43,12 @@ fn file(int8: bool) -> Vec<u8> {
     ModelFile::from_model(&model(), card(), golden())
         .and_then(|file| file.to_bytes(int8))
         .expect("a file")
+}
+
+/// Where a file says its format.
+fn format_at(file: &[u8], format: &str) -> Option<usize> {
+    file.windows(format.len())
+        .position(|window| window == format.as_bytes())
 }
 
 #[test]
@@ -82,11 +88,32 @@ fn channels_that_tell_the_network_what_is_known_come_back_and_are_not_bands_of_t
         assert_eq!(without.bands[1].source, BandSource::Missing);
         assert_eq!(without.bands[2], card.bands[2], "it says that the band is missing");
     }
-    let unknown = Card::from_stac(&of(presence("swir1")).to_stac()).expect_err("no such band");
-    assert!(matches!(unknown, WeightsError::Malformed(_)), "{unknown}");
-    let mut item = of(BandSource::Trait(SceneTrait::Picture)).to_stac();
-    item["properties"]["mlm:input"][0]["bands"][2]["raremap:trait"] = "season".into();
-    assert!(Card::from_stac(&item).is_err(), "a trait of a later version");
+    for band in ["swir1", "green"] {
+        let wrong = Card::from_stac(&of(presence(band)).to_stac()).expect_err("no optional band");
+        assert!(matches!(wrong, WeightsError::Malformed(_)), "{wrong}");
+    }
+    let changed = |change: &dyn Fn(&mut serde_json::Value)| {
+        let mut item = of(presence("nir")).to_stac();
+        change(&mut item["properties"]["mlm:input"][0]["bands"][2]);
+        Card::from_stac(&item).map_err(|error| error.to_string())
+    };
+    changed(&|_| {}).expect("valid");
+    let refused = |change: &dyn Fn(&mut serde_json::Value)| changed(change).expect_err("of a later version");
+    refused(&|band| band["raremap:trait"] = "picture".into());
+    refused(&|band| *band = json!({ "name": "known", "raremap:trait": "season" }));
+    let error = refused(&|band| *band = json!({ "name": "known", "expression": "anything" }));
+    assert!(error.contains("this version does not know"), "{error}");
+    let mut card = of(presence("nir"));
+    let written = |card: &Card| {
+        let file = ModelFile::from_model(&model(), card.clone(), golden()).and_then(|file| file.to_bytes(false));
+        FORMATS.map(|format| format_at(&file.as_ref().expect("a file")[..], format).is_some())
+    };
+    assert_eq!(written(&card), [false, true], "older versions must not read it");
+    card.bands[2].source = BandSource::NormalizedDifference {
+        first: "green".into(),
+        second: "nir".into(),
+    };
+    assert_eq!(written(&card), [true, false], "older versions can read it");
 }
 
 #[test]
@@ -195,11 +222,8 @@ fn other_files_are_told_apart() {
     }
     assert!(matches!(ModelFile::from_bytes(b""), Err(WeightsError::Truncated(_))));
     let mut newer = file(false);
-    let at = newer
-        .windows(FORMAT.len())
-        .position(|window| window == FORMAT.as_bytes())
-        .expect("the format");
-    newer[at + FORMAT.len() - 1] = b'9';
+    let at = format_at(&newer, FORMATS[0]).expect("the format");
+    newer[at + FORMATS[0].len() - 1] = b'9';
     assert!(matches!(
         ModelFile::from_bytes(&newer),
         Err(WeightsError::Unsupported(_))

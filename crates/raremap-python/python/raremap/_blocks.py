@@ -52,7 +52,14 @@ def segment_blocks(
         first_row, first_column, step = _native.preview_steps(height, width)
         preview = _one_piece(scene[:, first_row::step, first_column::step])
         matched = dask.delayed(_match, pure=True)(lazy_model, preview, bands, nodata, match)
-    options = {"nodata": nodata, "place": place, "threshold": threshold, "rare": rare, "tile": tile, "overlap": overlap}
+    options = {
+        "ground_resolution_m": _native.ground_resolution_m(height, width, place),
+        "nodata": nodata,
+        "threshold": threshold,
+        "rare": rare,
+        "tile": tile,
+        "overlap": overlap,
+    }
     # Wrong options are known now, not when the first block is computed.
     model._native.check_options(threshold=threshold, rare=rare, top_k=top_k, matching=match)
     row_edges, column_edges = ([0, *accumulate(chunks)] for chunks in scene.chunks[1:])

@@ -73,8 +73,8 @@ class Model:
         block: tuple[int, int, int, int],
         bands: Sequence[int],
         matched: tuple[Sequence[Sequence[float]], bool] | None = None,
+        ground_resolution_m: float | None = None,
         nodata: float | None = None,
-        place: _Place | None = None,
         threshold: float = 0.5,
         rare: Sequence[str] | None = None,
         tile: int | None = None,
@@ -90,6 +90,7 @@ class Model:
 
 def inspect(path: str | PathLike[str], checksums: bool, statistics: bool) -> str: ...
 def preview_steps(height: int, width: int) -> list[int]: ...
+def ground_resolution_m(height: int, width: int, place: _Place | None = None) -> float | None: ...
 def count_saliency(saliency: NDArray[np.float32]) -> tuple[NDArray[np.uint32], NDArray[np.uint32]]: ...
 def cut_saliency(
     blocks: Sequence[tuple[NDArray[np.uint32], NDArray[np.uint32]]], percent: float

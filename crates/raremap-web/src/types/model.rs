@@ -59,7 +59,7 @@ pub struct ModelCard {
     pub description: String,
     /// RFC 3339 instant of the export.
     pub created: String,
-    /// Names of the input's channels, in order.
+    /// Names of the bands that the model reads from a scene, in order.
     pub bands: Vec<String>,
     /// Names of those bands of a scene that it may lack.
     pub optional_bands: Vec<String>,
@@ -102,7 +102,7 @@ impl ModelCard {
             name: card.name.clone(),
             description: card.description.clone(),
             created: card.created.clone(),
-            bands: card.bands.iter().map(|band| band.name.clone()).collect(),
+            bands: card.scene_bands().into_iter().map(str::to_owned).collect(),
             optional_bands: card.optional_bands().into_iter().map(str::to_owned).collect(),
             value_scaling: card.value_scaling.clone(),
             ground_resolution_m: card.ground_resolution_m,

@@ -269,7 +269,7 @@ impl Report<'_> {
         let draw = |index: usize| {
             let sample = scenes.sample(index)?;
             Pictures::draw(
-                sample,
+                &sample,
                 evaluation.matched.as_ref(),
                 model,
                 self.card,

@@ -1,7 +1,5 @@
 //! Draws a scene, its labels and the model's results as pictures.
 
-use std::sync::Arc;
-
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use raremap_infer::{Matching, sigmoid};
@@ -32,12 +30,12 @@ pub struct Pictures {
 }
 
 impl Pictures {
-    /// Runs the model over a scene, whose values are matched first, and draws it.
+    /// Runs the model over a scene, whose values are matched, and draws it.
     ///
     /// # Errors
     /// Those of the run.
     pub fn draw(
-        sample: Arc<Sample>,
+        sample: &Sample,
         matching: Option<&Matching>,
         model: &impl TileModel,
         card: &Card,
@@ -45,11 +43,11 @@ impl Pictures {
         flips: bool,
         threshold: f32,
     ) -> Result<Self> {
-        let layout = Layout::new(card, dataset, None)?;
-        let sample = &layout.matched(sample, matching);
+        let mut layout = Layout::new(card, dataset, None)?;
+        layout.run.matching = matching.cloned();
         let size = [sample.height, sample.width];
         let (classes, channels) = (layout.names.len(), layout.auxiliary.len());
-        let logits = MeanLogits::of(sample, model, &layout.card, &layout.run_of(sample, matching), flips)?;
+        let logits = MeanLogits::of(sample, model, &layout.card, &layout.run_of(sample), flips)?;
         let decisions = Decisions::new(&layout, threshold);
         let color = |class: usize| card.classes.get(class).map_or(UNSCORED, |class| class.color);
         let pixels = sample.labels.len();
@@ -150,7 +148,7 @@ mod tests {
         // The right half is water, and one pixel is not scored. The toy only sees the value.
         let mut scene = labelled([32, 64], |_, x| if x < 32 { (-4.0, 0) } else { (4.0, 1) });
         scene.labels[0] = crate::dataset::IGNORE;
-        let pictures = Pictures::draw(&scene, &Toy::default(), &card(), &dataset, false, 0.5).expect("pictures");
+        let pictures = Pictures::draw(&scene, None, &Toy::default(), &card(), &dataset, false, 0.5).expect("pictures");
         let (width, height, labels) = decoded(&pictures.labels);
         assert_eq!((width, height), (64, 32));
         assert_eq!((&labels[..3], labels[3], labels[63 * 3]), (&UNSCORED[..], 0, 5));
