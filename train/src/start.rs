@@ -22,7 +22,9 @@ const LISTED: usize = 6;
 /// files, it takes the mean of their weights.
 ///
 /// `bands` are the names of the network's input channels. Where a file's card names others, weights go to the channel of the same name. Channels
-/// that the file does not know start at zero, so that the network is at first the one that was stored; in a mean, they count as zeros.
+/// that the file does not know start at zero, so that the network is at first the one that was stored; in a mean, they count as zeros. Channels that
+/// the network does not have are left out, as if they were 0: if they tell what is known about a scene, as if it had all bands, were no picture, and had the
+/// resolution of the file's data.
 ///
 /// # Errors
 /// If a file cannot be read, or if its parameters are not the network's: the message then names them, with their shapes.

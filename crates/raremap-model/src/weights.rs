@@ -16,7 +16,7 @@ use crate::network::{InferenceNetwork, Network};
 use crate::quantize::{Storage, dequantize, quantize, storage_of};
 
 /// Formats that this code reads and writes. The second has channels that tell what is known about a scene ([`BandSource::Presence`],
-/// [`BandSource::Trait`]), which older versions would take for bands; without them, files are of the first, which older versions read.
+/// [`BandSource::Trait`]), which older versions would take for bands; files without them have the first format, which older versions can read.
 pub const FORMATS: [&str; 2] = ["raremap/1", "raremap/2"];
 /// Longest header that is accepted: a card has a few kilobytes, and the tensor table of B5 some 200.
 pub const MAX_HEADER_BYTES: usize = 4 << 20;

@@ -43,7 +43,7 @@ pub struct AugmentSection {
     pub band_offset: f32,
     /// Contrast: multiplies each band's distance from its mean by `exp(u)`, u uniform in plus or minus this.
     pub band_contrast: f32,
-    /// Probability that a band becomes its mean everywhere in the crop. One band is always kept.
+    /// Probability that a band becomes its mean everywhere in the crop, or is missing if it is optional. One band is always kept.
     pub band_dropout: f32,
     /// Scenes without the dataset's optional bands.
     pub optional_bands: OptionalBandsSection,
@@ -266,20 +266,29 @@ impl AugmentSection {
         Ok(())
     }
 
-    /// Refuses channels that would teach a network nothing, because training never varies them, or something wrong, because a crop is then made of
-    /// pixels of different kinds. `is_mixed_m` says whether the samples differ in ground resolution.
+    /// Refuses channels that would teach a network nothing, because training never varies them, or something wrong, because they do not hold for all of
+    /// a crop. `is_mixed_m` says whether the samples differ in ground resolution.
     pub(crate) fn check_channels(&self, bands: &[Band], is_mixed_m: bool) -> Result<()> {
         for Band { name, source, .. } in bands {
             let (is_varied, by) = match source {
-                BandSource::Presence { .. } => (
-                    self.optional_bands.none > 0.0 || self.optional_bands.each_missing > 0.0,
-                    "augment.optional_bands",
-                ),
-                BandSource::Trait(SceneTrait::Picture) => (self.eight_bit.probability > 0.0, "augment.eight_bit"),
-                BandSource::Trait(SceneTrait::GroundResolution) => (
-                    is_mixed_m || self.ground_resolution_m.is_some(),
-                    "augment.ground_resolution_m",
-                ),
+                BandSource::Presence { .. } => {
+                    let OptionalBandsSection { none, each_missing } = self.optional_bands;
+                    let is_lost = none > 0.0 || each_missing > 0.0 || self.band_dropout > 0.0;
+                    (is_lost && none < 1.0 && each_missing < 1.0, "augment.optional_bands")
+                }
+                BandSource::Trait(SceneTrait::Picture) => {
+                    let probability = self.eight_bit.probability * (1.0 - self.untouched);
+                    (probability > 0.0 && probability < 1.0, "augment.eight_bit")
+                }
+                BandSource::Trait(SceneTrait::GroundResolution) => {
+                    let is_range = self
+                        .ground_resolution_m
+                        .is_some_and(|[finest, coarsest]| finest < coarsest);
+                    (
+                        is_mixed_m || is_range && self.untouched < 1.0,
+                        "augment.ground_resolution_m",
+                    )
+                }
                 BandSource::Scene | BandSource::NormalizedDifference { .. } | BandSource::Missing => continue,
             };
             ensure!(
@@ -291,7 +300,15 @@ impl AugmentSection {
                 ensure!(
                     Recipe,
                     self.cutmix.probability == 0.0,
-                    "the network is told {name}, which is not one for all of a crop with augment.cutmix"
+                    "the network is told {name}, which does not hold for all of a crop with augment.cutmix"
+                );
+            }
+            if *source == BandSource::Trait(SceneTrait::GroundResolution) && self.ground_resolution_m.is_none() {
+                ensure!(
+                    Recipe,
+                    self.zoom == 0.0 && self.targeted_cutmix.probability == 0.0,
+                    "the network is told {name}: with augment.zoom or augment.targeted_cutmix, set augment.ground_resolution_m, so that it is known for \
+                     each crop and each piece"
                 );
             }
         }
@@ -386,6 +403,21 @@ mod tests {
         AugmentSection::default()
             .check_channels(&resolution(), true)
             .expect("two resolutions");
+        for (constant, bands) in [
+            ("[optional_bands]\nnone = 1.0", presence()),
+            ("untouched = 1.0\n[eight_bit]\nprobability = 0.2", picture()),
+            ("ground_resolution_m = [10.0, 10.0]", resolution()),
+        ] {
+            check(constant, &bands).expect_err("the same in all crops");
+        }
+        check("band_dropout = 0.2", &presence()).expect("optional bands are lost");
+        for unknown in ["zoom = 0.2", "[targeted_cutmix]\nprobability = 0.2"] {
+            let section: AugmentSection = toml::from_str(unknown).expect("parses");
+            let error = section
+                .check_channels(&resolution(), true)
+                .expect_err("not known for each crop");
+            assert!(error.to_string().contains("augment.ground_resolution_m"), "{error}");
+        }
         let error = check(
             "[eight_bit]\nprobability = 0.2\n[cutmix]\nprobability = 0.5",
             &picture(),

@@ -221,6 +221,15 @@ pub fn run_digest(config: &TrainConfig, dataset: &DatasetConfig) -> Result<Strin
     Ok(hex(&hasher.finalize()))
 }
 
+/// Finest and coarsest resolution of the crops, of samples within the second range; `None` if there is only one.
+fn trained_range(drawn: Option<[f32; 2]>, [finest, coarsest]: [f64; 2]) -> Option<[f64; 2]> {
+    let range = drawn.map_or([finest, coarsest], |[from, to]| {
+        // Untouched crops have the resolution of their sample.
+        [f64::from(from).min(finest), f64::from(to).max(coarsest)]
+    });
+    (drawn.is_some() || finest < coarsest).then_some(range)
+}
+
 /// The card of a model that is about to be trained.
 fn card(config: &TrainConfig, dataset: &DatasetConfig, split: &TrainingSplit) -> Result<Card> {
     let samples = split.samples();
@@ -249,10 +258,7 @@ fn card(config: &TrainConfig, dataset: &DatasetConfig, split: &TrainingSplit) ->
             dataset: dataset.name.clone(),
             provenance: dataset.provenance.clone(),
             class_pixels: class_pixels(samples, classes.len())?,
-            ground_resolution_range_m: match config.augment.ground_resolution_m {
-                Some(range) => Some(range.map(f64::from)),
-                None => (finest < coarsest).then_some([finest, coarsest]),
-            },
+            ground_resolution_range_m: trained_range(config.augment.ground_resolution_m, [finest, coarsest]),
         },
         classes,
         rare_classes,

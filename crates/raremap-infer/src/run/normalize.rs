@@ -45,7 +45,9 @@ impl SceneTraits {
         let [finest, coarsest] = card.ground_resolution_range_m();
         Self {
             is_picture: matching.is_some_and(|matching| matching.is_picture),
-            ground_resolution_m: ground_resolution_m.map(|metres| metres.max(finest).min(coarsest)),
+            ground_resolution_m: ground_resolution_m
+                .filter(|metres| metres.is_finite() && *metres > 0.0)
+                .map(|metres| metres.max(finest).min(coarsest)),
         }
     }
 

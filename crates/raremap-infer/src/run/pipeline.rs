@@ -39,7 +39,7 @@ pub struct RunOptions {
     pub resample: Option<[f64; 2]>,
     /// How values are changed before the network sees them.
     pub matching: Option<Matching>,
-    /// Metres per pixel, for a scene that does not have its place with it. A network may be told them.
+    /// Metres per pixel, instead of those that the scene's place says. A network may be told them.
     pub ground_resolution_m: Option<f64>,
 }
 

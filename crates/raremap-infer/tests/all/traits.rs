@@ -143,6 +143,13 @@ fn a_scene_tells_its_resolution_on_the_grid_that_is_run_and_within_the_trained_r
         told(None, &|options| options.ground_resolution_m = Some(30.0)),
         [1.0, 0.0, 30.0]
     );
+    for unusable in [f64::NAN, 0.0, -5.0, f64::INFINITY] {
+        assert_eq!(
+            told(None, &|options| options.ground_resolution_m = Some(unusable)),
+            [1.0, 0.0, 1.0],
+            "{unusable}"
+        );
+    }
 }
 
 #[test]

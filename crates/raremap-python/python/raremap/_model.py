@@ -137,7 +137,8 @@ class Model:
         :param tile: tile edge in pixels, a multiple of 32; the model's if not given.
         :param overlap: pixels that neighbouring tiles share, a multiple of 32; a quarter of the tile if not given.
         :param crs: the coordinate reference system: an EPSG code, ``"EPSG:32643"``, or rasterio's or pyproj's object.
-        :param transform: ``a, b, c, d, e, f`` of the affine map from pixels (rasterio's ``transform``). With ``crs``, areas are in hectares.
+        :param transform: ``a, b, c, d, e, f`` of the affine map from pixels (rasterio's ``transform``). With ``crs``, areas are in
+            hectares, and the model is told how large a pixel is.
         :param progress: called with the number of tiles that are done and of all tiles; what it raises ends the run.
         :raises RaremapError: for options or an array that the model cannot use.
         """
