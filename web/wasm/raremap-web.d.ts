@@ -322,7 +322,7 @@ export interface ModelCard {
      */
     created: string;
     /**
-     * Names of the input's channels, in order.
+     * Names of the bands that the model reads from a scene, in order.
      */
     bands: string[];
     /**

@@ -39,15 +39,16 @@ pub struct SceneTraits {
 }
 
 impl SceneTraits {
-    /// The traits of a scene whose values are changed by `matching`. A resolution outside the range that `card`'s network was trained on becomes
-    /// the nearest in it: of others it has learned nothing.
+    /// The traits of a scene whose values are changed by `matching`. The resolution counts to two digits, so that a map projection's scale, which makes
+    /// pixels of 10 m some millimetres larger, changes no map. One outside the range that `card`'s network was trained on becomes the nearest in it: of
+    /// others it has learned nothing.
     pub fn of(card: &Card, matching: Option<&Matching>, ground_resolution_m: Option<f64>) -> Self {
         let [finest, coarsest] = card.ground_resolution_range_m();
         Self {
             is_picture: matching.is_some_and(|matching| matching.is_picture),
             ground_resolution_m: ground_resolution_m
                 .filter(|metres| metres.is_finite() && *metres > 0.0)
-                .map(|metres| metres.max(finest).min(coarsest)),
+                .map(|metres| to_two_digits(metres).max(finest).min(coarsest)),
         }
     }
 
@@ -55,9 +56,15 @@ impl SceneTraits {
     fn value(&self, scene_trait: SceneTrait) -> Option<f32> {
         match scene_trait {
             SceneTrait::Picture => Some(f32::from(u8::from(self.is_picture))),
-            SceneTrait::GroundResolution => self.ground_resolution_m.map(|metres| metres.log2() as f32),
+            SceneTrait::GroundResolution => self.ground_resolution_m.map(|metres| libm::log2(metres) as f32),
         }
     }
+}
+
+/// A positive number, rounded to two significant digits.
+fn to_two_digits(value: f64) -> f64 {
+    let unit = 10f64.powi(libm::log10(value).floor() as i32 - 1);
+    (value / unit).round() * unit
 }
 
 impl Normalizer {

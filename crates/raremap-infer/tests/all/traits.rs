@@ -131,6 +131,11 @@ fn a_scene_tells_its_resolution_on_the_grid_that_is_run_and_within_the_trained_r
         told(Some(20.0), &|options| options.resample = Some([0.5, 0.5])),
         [1.0, 0.0, 10.0]
     );
+    assert_eq!(
+        told(Some(19.8), &|_| {}),
+        [1.0, 0.0, 20.0],
+        "two digits, as a projection's scale is nothing"
+    );
     assert_eq!(told(Some(0.3), &|_| {}), [1.0, 0.0, 5.0]);
     assert_eq!(told(Some(500.0), &|_| {}), [1.0, 0.0, 40.0]);
     assert_eq!(
