@@ -222,6 +222,30 @@ mod tests {
     }
 
     #[test]
+    fn an_optional_band_that_is_dropped_is_missing() {
+        let augment = AugmentSection {
+            band_dropout: 0.5,
+            ..AugmentSection::default()
+        };
+        let statistics = BandStatistics {
+            optional: vec![false, false, true],
+            ..statistics()
+        };
+        let rng = &mut StdRng::seed_from_u64(3);
+        let mut lost = 0;
+        for _ in 0..100 {
+            let drawn = draw(&augment, &statistics, rng);
+            let [first, .., optional] = &drawn[..] else {
+                panic!("three bands");
+            };
+            assert!(first.offset.is_finite());
+            assert_eq!(optional.gain == 0.0, optional.offset.is_nan());
+            lost += usize::from(optional.gain == 0.0);
+        }
+        assert!((20..60).contains(&lost), "{lost} of 100");
+    }
+
+    #[test]
     fn optional_bands_are_lost_together_or_each_on_its_own_and_others_never() {
         let augment = AugmentSection {
             optional_bands: OptionalBandsSection {

@@ -1,6 +1,9 @@
 //! Scoring a toy network on toy scenes.
 
+use std::cell::RefCell;
+
 use raremap_infer::{DecideOptions, RunOptions, SceneInMemory, Tiling, run_in_memory};
+use raremap_model::{Band, BandSource, SceneTrait, TileError, TileLogits, TileModel};
 
 use super::toy::{Toy, card, dataset, labelled};
 use super::*;
@@ -103,6 +106,57 @@ fn a_pass_counts_what_the_page_draws() {
     let swept = &details.curves[0].auxiliary.as_ref().expect("an auxiliary head").sweep[1];
     assert_eq!(swept.figures.tp, evaluation.rare[0].tp);
     assert_eq!(swept.figures.fp, evaluation.rare[0].fp);
+}
+
+/// Keeps the first pixel's value, whether the scene is a picture, and the binary logarithm of its metres.
+#[derive(Default)]
+struct Seen(RefCell<Vec<[f32; 3]>>);
+
+impl TileModel for Seen {
+    async fn forward_tile(&self, input: Vec<f32>, height: usize, width: usize) -> Result<TileLogits, TileError> {
+        let cells = height * width / 16;
+        self.0
+            .borrow_mut()
+            .push([0, 1, 2].map(|channel: usize| input[channel * height * width]));
+        Ok(TileLogits {
+            main: vec![0.0; 2 * cells],
+            auxiliary: vec![0.0; cells],
+        })
+    }
+}
+
+#[test]
+fn a_dataset_of_pictures_is_matched_and_the_network_is_told() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let dataset = dataset(folder.path(), &SPLITS);
+    let mut card = card();
+    (card.bands[0].mean, card.bands[0].std) = (3000.0, 900.0);
+    card.bands.extend(
+        [SceneTrait::Picture, SceneTrait::GroundResolution].map(|scene_trait| Band {
+            name: format!("{scene_trait:?}"),
+            source: BandSource::Trait(scene_trait),
+            optional: false,
+            mean: 0.0,
+            std: 1.0,
+        }),
+    );
+    let seen_of = |value: &dyn Fn(usize) -> f32| {
+        let scene = || labelled([64, 64], |y, x| (value((y * 64 + x + 7) * 37 % 256), 0));
+        let samples = (0..3).map(|_| scene()).collect();
+        let scenes = Scenes::loaded(&dataset, "val", &entries("val"), &samples).expect("three samples");
+        let model = Seen::default();
+        let scores = score(&model, &card, &scenes, &ScoreOptions::at(0.5)).expect("scores");
+        (model.0.into_inner()[0], scores.matching)
+    };
+    // The toy's samples have pixels of 10 m.
+    let metres = 10f32.log2();
+    let (seen, matching) = seen_of(&|step| step as f32);
+    let [scale, offset] = matching.expect("whole numbers up to 255").bands[0];
+    let first = (3.0 * scale + offset - 3000.0) / 900.0;
+    assert!((seen[0] - first).abs() < 1e-5, "{seen:?} instead of {first}");
+    assert_eq!(seen[1..], [1.0, metres]);
+    let (seen, matching) = seen_of(&|step| 1500.0 + 12.0 * step as f32);
+    assert_eq!((matching, &seen[1..]), (None, &[0.0, metres][..]));
 }
 
 #[test]
