@@ -387,13 +387,13 @@ impl Card {
             ));
         }
         let unique = |names: Vec<&str>| (0..names.len()).all(|i| !names[..i].contains(&names[i]));
-        let scene = self.scene_bands();
+        let (scene, optional) = (self.scene_bands(), self.optional_bands());
         let derived_known = self.bands.iter().all(|band| match &band.source {
             BandSource::Scene | BandSource::Trait(_) | BandSource::Missing => true,
             BandSource::NormalizedDifference { first, second } => {
                 scene.contains(&first.as_str()) && scene.contains(&second.as_str())
             }
-            BandSource::Presence { band } => self.optional_bands().contains(&band.as_str()),
+            BandSource::Presence { band } => optional.contains(&band.as_str()),
         });
         let finite = |band: &Band| band.mean.is_finite() && band.std.is_finite() && band.std > 0.0;
         let problems = [

@@ -1,11 +1,11 @@
 //! Finds out where a model expects rare classes in a scene.
 
-use raremap_infer::{SceneInMemory, View, run_in_memory};
+use raremap_infer::View;
 use raremap_model::{Card, TileModel};
 
 use super::scenes::Layout;
 use crate::dataset::{DatasetConfig, Sample};
-use crate::error::{Context, Result};
+use crate::error::Result;
 
 /// Probability of any rare class at each pixel of a sample, from 0 to 1. It is 0 where there is no data, and without an auxiliary head.
 ///
@@ -16,20 +16,8 @@ use crate::error::{Context, Result};
 /// If the dataset's bands or classes are not the card's, or if the network fails.
 pub fn saliency_map(sample: &Sample, model: &impl TileModel, card: &Card, dataset: &DatasetConfig) -> Result<Vec<f32>> {
     let layout = Layout::new(card, dataset, None)?;
-    let scene = SceneInMemory {
-        size: [sample.height, sample.width],
-        values: &sample.values,
-        valid: &sample.valid,
-    };
-    let logits = pollster::block_on(run_in_memory(
-        &scene,
-        model,
-        &layout.card,
-        &layout.run_of(sample),
-        &mut (),
-    ));
-    let logits = logits.with_context(|| sample.path.display().to_string())?;
-    let saliency = logits.saliency(&View::whole(scene.size))?;
+    let logits = layout.logits(sample, model)?;
+    let saliency = logits.saliency(&View::whole(logits.size()))?;
     // NaN marks pixels without data, which nobody looks at.
     Ok(saliency.into_iter().map(|p| if p.is_nan() { 0.0 } else { p }).collect())
 }

@@ -2,12 +2,14 @@
 
 use std::sync::Arc;
 
-use raremap_infer::{MatchMode, Matching, RunOptions, Tiling, match_statistics};
-use raremap_model::Card;
+use raremap_infer::{
+    MatchMode, Matching, RunOptions, SceneInMemory, SceneLogits, Tiling, match_statistics, run_in_memory,
+};
+use raremap_model::{Card, TileModel};
 use raremap_tiff::Samples;
 
 use crate::dataset::{DatasetConfig, Entry, Sample, SampleStore};
-use crate::error::{Result, ensure, failure};
+use crate::error::{Context, Result, ensure, failure};
 use crate::metrics::Roles;
 
 /// How many scenes, spread over the split, and how many pixels of each are read to find their units.
@@ -154,6 +156,20 @@ impl Layout {
             ground_resolution_m: Some(sample.ground_resolution_m),
             ..self.run.clone()
         }
+    }
+
+    /// Runs `model` over a sample, through the pipeline that predicts.
+    ///
+    /// # Errors
+    /// Those of the pipeline, with the name of the sample's file.
+    pub fn logits(&self, sample: &Sample, model: &impl TileModel) -> Result<SceneLogits> {
+        let scene = SceneInMemory {
+            size: [sample.height, sample.width],
+            values: &sample.values,
+            valid: &sample.valid,
+        };
+        let logits = pollster::block_on(run_in_memory(&scene, model, &self.card, &self.run_of(sample), &mut ()));
+        logits.with_context(|| sample.path.display().to_string())
     }
 
     /// # Errors

@@ -1,12 +1,12 @@
 //! Makes pictures of validation images, with the same pipeline that predicts.
 
-use raremap_infer::{DecideOptions, SceneInMemory, View, run_in_memory};
+use raremap_infer::{DecideOptions, View};
 use raremap_model::{Card, TileModel};
 
 use super::SamplePictures;
 use super::picture::Picture;
 use crate::dataset::{DatasetConfig, Sample, SampleStore};
-use crate::error::{Context, Result};
+use crate::error::Result;
 use crate::evaluate::Layout;
 
 /// Indices of the `count` samples with the most pixels of `rare` classes, most first, because those are worth looking at.
@@ -50,19 +50,7 @@ pub fn sample_pictures(
         class_of[usize::from(class.value)] = index;
     }
     let (width, height) = (sample.width, sample.height);
-    let scene = SceneInMemory {
-        size: [height, width],
-        values: &sample.values,
-        valid: &sample.valid,
-    };
-    let logits = pollster::block_on(run_in_memory(
-        &scene,
-        model,
-        &layout.card,
-        &layout.run_of(sample),
-        &mut (),
-    ));
-    let logits = logits.with_context(|| sample.path.display().to_string())?;
+    let logits = layout.logits(sample, model)?;
     let mask = logits.decide(&argmax)?.mask;
     let predicted: Vec<u8> = mask.iter().map(|&value| class_of[usize::from(value)]).collect();
     let saliency = match card.rare_classes.is_empty() {

@@ -10,3 +10,4 @@ pub(crate) mod prepare;
 pub(crate) mod saliency;
 pub(crate) mod upsample;
 pub(crate) mod validity;
+pub(crate) mod windows;

@@ -21,6 +21,7 @@ use crate::run::logits::SceneLogits;
 use crate::run::memory::SceneInMemory;
 use crate::run::normalize::{Normalizer, SceneTraits};
 use crate::run::plan::{Tile, TilePlan, Tiling, reflect};
+use crate::run::windows::{MemoryWindows, ResampledWindows, SceneWindows, Windows};
 
 /// At most this many samples are read and normalized at a time, with 4 bytes each before and 4 after. A tile is always read whole.
 const STRIP_SAMPLES: usize = 3 << 20;
@@ -42,9 +43,6 @@ pub struct RunOptions {
     /// Metres per pixel, instead of those that the scene's place says. A network may be told them.
     pub ground_resolution_m: Option<f64>,
 }
-
-/// Number of samples that are read at a time for their validity alone.
-const VALIDITY_SAMPLES: usize = 3 << 20;
 
 impl RunOptions {
     /// Default tiling, and at most 1.5 GiB of logits in memory, which fits into a browser's 32-bit memory beside everything else.
@@ -152,8 +150,7 @@ pub async fn run_scene(
     let metres = options
         .metres(&areas, own_size)
         .map(|metres| metres * (along_rows * along_columns).sqrt());
-    let traits = SceneTraits::of(card, options.matching.as_ref(), metres);
-    let matching = options.matching.as_ref();
+    let values = Values::of(card, options, metres);
     let seen = Opaque {
         scene,
         opacity: Opacity::of(scene, bands).await?,
@@ -173,13 +170,12 @@ pub async fn run_scene(
         seen: SceneWindows {
             scene: &resampled,
             bands,
-            matching,
         },
         own: &seen,
         own_size,
         rows_per_row: ratios[0],
     };
-    run_windows(&source, &plan, model, card, &traits, logits, hooks).await
+    run_windows(&source, &plan, model, card, values, logits, hooks).await
 }
 
 /// Runs the windows of a plan over a scene of its size, on the scene's own grid. With the plan of [`TilePlan::part`] and a scene that consists
@@ -204,7 +200,7 @@ pub async fn run_plan(
         )));
     }
     let areas = pixel_areas(info.georeference.as_ref(), size);
-    let traits = SceneTraits::of(card, options.matching.as_ref(), options.metres(&areas, plan.scene));
+    let values = Values::of(card, options, options.metres(&areas, plan.scene));
     let seen = Opaque {
         scene,
         opacity: Opacity::of(scene, &options.bands).await?,
@@ -214,9 +210,8 @@ pub async fn run_plan(
     let source = SceneWindows {
         scene: &seen,
         bands: &options.bands,
-        matching: options.matching.as_ref(),
     };
-    run_windows(&source, plan, model, card, &traits, logits, hooks).await
+    run_windows(&source, plan, model, card, values, logits, hooks).await
 }
 
 /// Runs a network over a scene in memory, as [`run_scene`] does over one that is read window by window. Areas are unknown.
@@ -235,12 +230,11 @@ pub async fn run_in_memory(
     let source = MemoryWindows {
         scene,
         bands: &options.bands,
-        matching: options.matching.as_ref(),
     };
-    let traits = SceneTraits::of(card, options.matching.as_ref(), options.ground_resolution_m);
+    let values = Values::of(card, options, options.ground_resolution_m);
     let scratch = scratch(&plan, card, options, hooks).await?;
     let logits = SceneLogits::new(&plan, card, PixelAreas::Unknown, scratch)?;
-    run_windows(&source, &plan, model, card, &traits, logits, hooks).await
+    run_windows(&source, &plan, model, card, values, logits, hooks).await
 }
 
 /// The windows of a scene of `size`, after a check that the options fit it and the card.
@@ -276,19 +270,36 @@ async fn scratch(
     })
 }
 
+/// How the numbers of a scene become those of the network.
+#[derive(Clone, Copy)]
+struct Values<'a> {
+    matching: Option<&'a Matching>,
+    traits: SceneTraits,
+}
+
+impl<'a> Values<'a> {
+    fn of(card: &Card, options: &'a RunOptions, ground_resolution_m: Option<f64>) -> Self {
+        let matching = options.matching.as_ref();
+        Self {
+            matching,
+            traits: SceneTraits::of(card, matching, ground_resolution_m),
+        }
+    }
+}
+
 async fn run_windows(
     source: &impl Windows,
     plan: &TilePlan,
     model: &impl TileModel,
     card: &Card,
-    traits: &SceneTraits,
+    values: Values<'_>,
     mut logits: SceneLogits,
     hooks: &mut impl RunHooks,
 ) -> Result<SceneLogits, InferError> {
     let reader = StripReader {
         source,
         normalizer: Normalizer::new(&card.bands)?,
-        traits,
+        values,
         size: plan.scene,
     };
     let mut running = RunningTiles::new(model, plan.len());
@@ -435,118 +446,10 @@ fn column_groups(plan: &TilePlan, channels: usize) -> impl Iterator<Item = &[usi
     })
 }
 
-/// Where a run's windows come from.
-trait Windows {
-    /// Number of bands that are read at a time.
-    fn bands(&self) -> usize;
-
-    /// Reads the card's scene bands, in its order, of a window inside the scene.
-    async fn read(&self, window: Window) -> Result<Samples, InferError>;
-
-    /// Whether the windows' validity is that of the results.
-    fn keeps_validity(&self) -> bool {
-        true
-    }
-
-    /// Records the validity of the scene's own rows from `first` on that lie above row `end` of the windows' grid; returns the next row.
-    async fn find_validity(&self, first: usize, _end: usize, _logits: &mut SceneLogits) -> Result<usize, InferError> {
-        Ok(first)
-    }
-}
-
-struct SceneWindows<'a, S> {
-    scene: &'a S,
-    bands: &'a [usize],
-    matching: Option<&'a Matching>,
-}
-
-impl<S: Scene> Windows for SceneWindows<'_, S> {
-    fn bands(&self) -> usize {
-        self.bands.len()
-    }
-
-    async fn read(&self, window: Window) -> Result<Samples, InferError> {
-        let mut samples = self.scene.read_window(window, self.bands).await?;
-        if let Some(matching) = self.matching {
-            matching.apply(&mut samples);
-        }
-        Ok(samples)
-    }
-}
-
-/// Windows of a scene on another grid; the scene's own pixels decide which are valid.
-struct ResampledWindows<'a, S, O> {
-    seen: SceneWindows<'a, S>,
-    own: &'a O,
-    own_size: [usize; 2],
-    /// Rows of the scene per row of the grid.
-    rows_per_row: f64,
-}
-
-impl<S: Scene, O: Scene> Windows for ResampledWindows<'_, S, O> {
-    fn bands(&self) -> usize {
-        self.seen.bands()
-    }
-
-    async fn read(&self, window: Window) -> Result<Samples, InferError> {
-        self.seen.read(window).await
-    }
-
-    fn keeps_validity(&self) -> bool {
-        false
-    }
-
-    async fn find_validity(&self, first: usize, end: usize, logits: &mut SceneLogits) -> Result<usize, InferError> {
-        let [height, width] = self.own_size;
-        let bands = self.seen.bands;
-        // `as` saturates.
-        let end = ((end as f64 * self.rows_per_row).ceil() as usize).min(height);
-        let columns = (VALIDITY_SAMPLES / bands.len().max(1)).clamp(1, width);
-        let rows = (VALIDITY_SAMPLES / (columns * bands.len().max(1))).max(1);
-        for y in (first..end).step_by(rows) {
-            for x in (0..width).step_by(columns) {
-                let (columns, rows) = (columns.min(width - x), rows.min(end - y));
-                // Sizes come from the file's u32 fields.
-                let window = Window {
-                    x: x as u32,
-                    y: y as u32,
-                    width: columns as u32,
-                    height: rows as u32,
-                };
-                let Samples { valid, .. } = self.own.read_window(window, bands).await?;
-                for (index, _) in valid.iter().enumerate().filter(|(_, valid)| **valid) {
-                    logits.validity.insert(y + index / columns, x + index % columns);
-                }
-            }
-        }
-        Ok(end.max(first))
-    }
-}
-
-struct MemoryWindows<'a> {
-    scene: &'a SceneInMemory<'a>,
-    bands: &'a [usize],
-    matching: Option<&'a Matching>,
-}
-
-impl Windows for MemoryWindows<'_> {
-    fn bands(&self) -> usize {
-        self.bands.len()
-    }
-
-    async fn read(&self, window: Window) -> Result<Samples, InferError> {
-        let mut samples = self.scene.read_window(window, self.bands);
-        if let Some(matching) = self.matching {
-            matching.apply(&mut samples);
-        }
-        Ok(samples)
-    }
-}
-
 struct StripReader<'a, W> {
     source: &'a W,
     normalizer: Normalizer,
-    traits: &'a SceneTraits,
+    values: Values<'a>,
     size: [usize; 2],
 }
 
@@ -573,7 +476,11 @@ impl<W: Windows> StripReader<'_, W> {
             width: columns as u32,
             height: rows as u32,
         };
-        let Samples { values, valid, .. } = self.source.read(window).await?;
+        let mut samples = self.source.read(window).await?;
+        if let Some(matching) = self.values.matching {
+            matching.apply(&mut samples);
+        }
+        let Samples { values, valid, .. } = samples;
         let kept = valid
             .iter()
             .enumerate()
@@ -581,7 +488,7 @@ impl<W: Windows> StripReader<'_, W> {
         for (index, _) in kept {
             logits.validity.insert(y + index / columns, first + index % columns);
         }
-        let values = self.normalizer.normalize(&values, &valid, self.traits)?;
+        let values = self.normalizer.normalize(&values, &valid, &self.values.traits)?;
         Ok(Strip {
             values,
             origin: [y, first],
