@@ -9,7 +9,7 @@ use super::certainty::Certainty;
 use super::matching::{MatchMode, match_statistics};
 use super::opacity::Opacity;
 use super::sampled::SampledStatistics;
-use super::statistics::{Warning, compare_statistics};
+use super::statistics::{BANDS_SWAPPED, Warning, compare_statistics};
 use crate::error::InferError;
 
 /// How a scene is drawn: its bands for red, green and blue, and how their values become levels.
@@ -200,13 +200,21 @@ fn needed_bands<'c>(card: &'c Card, bands: &[usize]) -> Result<Vec<&'c str>, Inf
     )))
 }
 
-/// Compares the values of assigned bands with those of training; without any, nothing is said.
+/// Compares the values of assigned bands with those of training, as they are and as they would be matched: a picture of 8 bits whose bands are
+/// exchanged shows that only then. Without bands, nothing is said.
 fn compare(samples: &Samples, card: &Card, bands: &[usize]) -> (Vec<Warning>, Option<String>) {
     if bands.is_empty() {
         return (Vec::new(), None);
     }
-    let matching = match_statistics(samples, card, MatchMode::Auto).map(|matching| matching.message);
-    (compare_statistics(samples, card), matching)
+    let mut warnings = compare_statistics(samples, card);
+    let Some(matching) = match_statistics(samples, card, MatchMode::Auto) else {
+        return (warnings, None);
+    };
+    let mut matched = samples.clone();
+    matching.apply(&mut matched);
+    let swapped = compare_statistics(&matched, card).into_iter();
+    warnings.extend(swapped.filter(|warning| warning.code == BANDS_SWAPPED));
+    (warnings, Some(matching.message))
 }
 
 /// Natural colours if the file says which band is blue; otherwise near infrared as red, red as green and green as blue.
@@ -269,4 +277,35 @@ fn preview_extent(info: &SceneInfo, samples: &Samples) -> [f64; 4] {
         [width, height]
     };
     [0.0, 0.0, width as f64, height as f64]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::fit::statistics::tests::card;
+
+    /// The steps of a picture of 8 bits, of bands of these means and deviations.
+    fn picture(like: [(f32, f32); 3]) -> Samples {
+        let spread = [-1.4f32, -0.9, -0.6, -0.3, 0.0, 0.2, 0.4, 0.7, 1.0, 1.6];
+        let step = |(mean, std): (f32, f32)| spread.map(|z| ((mean + std * z) * 0.05).clamp(0.0, 255.0).round());
+        Samples {
+            bands: 3,
+            height: 1,
+            width: 10,
+            values: like.into_iter().flat_map(step).collect(),
+            valid: vec![true; 10],
+        }
+    }
+
+    #[test]
+    fn exchanged_bands_of_a_picture_are_told_before_it_is_matched() {
+        let [green, red, nir] = [(700.0, 300.0), (650.0, 400.0), (2600.0, 900.0)];
+        let codes = |like| {
+            let (warnings, matching) = compare(&picture(like), &card(), &[0, 1, 2]);
+            assert!(matching.is_some());
+            warnings.into_iter().map(|warning| warning.code).collect::<Vec<_>>()
+        };
+        assert_eq!(codes([green, red, nir]), ["values_8_bit"]);
+        assert_eq!(codes([nir, green, red]), ["values_8_bit", BANDS_SWAPPED]);
+    }
 }

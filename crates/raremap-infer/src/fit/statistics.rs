@@ -76,6 +76,9 @@ pub fn band_statistics(samples: &Samples) -> Vec<Option<PreviewStatistics>> {
     samples.values.chunks_exact(pixels).map(statistics).collect()
 }
 
+/// Code of the warning that the bands are in another order.
+pub(crate) const BANDS_SWAPPED: &str = "bands_swapped";
+
 /// The population that a model was trained on, per scene band.
 pub(crate) fn trained_bands(card: &Card) -> Vec<&Band> {
     let is_scene = |band: &&Band| band.source == BandSource::Scene;
@@ -156,7 +159,7 @@ pub fn compare_statistics(samples: &Samples, card: &Card) -> Vec<Warning> {
             card.value_scaling
         );
         return vec![Warning {
-            code: "bands_swapped",
+            code: BANDS_SWAPPED,
             message,
         }];
     }
