@@ -31,15 +31,15 @@ test("both graphs of the default model give its golden logits", () => {
 });
 
 test("a network with random weights has any shape, and everything that a side of the bench reads", () => {
-  const changes = ["attention_window_px=32", "detail_dim=4", "num_rare=1"].flatMap((change) => ["--set", change]);
+  const changes = ["attention_window_px=32", "detail_dim=4", "pixel_dim=3", "num_rare=1"].flatMap((change) => ["--set", change]);
   const { status, stderr, report, out } = exported("random", "--random", "5", ...SMALL, ...changes, "--tile", "64", "--tile", "96");
   assert.equal(status, 0, stderr);
-  assert.equal(report.architecture.detail_dim, 4);
+  assert.deepEqual([report.architecture.detail_dim, report.architecture.pixel_dim], [4, 3]);
   const each = (tile) => [`folded-${tile}.onnx`, `input-${tile}.f32`, `logits-${tile}.f32`, `original-${tile}.onnx`, `scene-${tile}.tif`, `tile-${tile}.raremap`];
   assert.deepEqual(readdirSync(out).toSorted(), [...each(64), ...each(96), "export.json", "model.raremap"].toSorted());
-  // 3 bands, and a cell of 7 + 1 logits for each 2 x 2 pixels.
+  // 3 bands, and 7 + 1 logits for each pixel.
   assert.equal(readFileSync(join(out, "input-96.f32")).length, 4 * 3 * 96 * 96);
-  assert.equal(readFileSync(join(out, "logits-96.f32")).length, 4 * 8 * 48 * 48);
+  assert.equal(readFileSync(join(out, "logits-96.f32")).length, 4 * 8 * 96 * 96);
 });
 
 test("folding saves multiply-adds, which are those of the paper's network", () => {

@@ -65,13 +65,16 @@ const NETWORKS = {
   "the default model": [128, [resolve("web/models/default.raremap")]],
   "B0, whose attention has no windows": [64, ["--random", "1"]],
   "channels that no tile of a product divides, and one head": [
-    96, ["--random", "2", ...set("dims=[6,10,21,40]", "heads=[1,2,3,5]", "decoder_dim=37", "num_rare=1", "detail_dim=5", "attention_window_px=32")],
+    96, ["--random", "2", ...set("dims=[6,10,21,40]", "heads=[1,2,3,5]", "decoder_dim=37", "num_rare=1", "detail_dim=5", "pixel_dim=7", "attention_window_px=32")],
   ],
   "other depths and reductions, many classes, none of them rare": [
     64, ["--random", "3", ...set("dims=[8,16,24,32]", "heads=[1,2,3,4]", "depths=[1,2,1,3]", "reduction=[4,2,2,1]", "num_classes=40", "num_rare=0", "decoder_dim=24", "mlp_ratio=2")],
   ],
   "an input that is enlarged first": [
     64, ["--random", "5", ...set("dims=[8,16,20,24]", "heads=[1,2,1,3]", "decoder_dim=16", "input_upsampling=2", "detail_dim=4")],
+  ],
+  "pixels with logits of their own over cells of 4 x 4, and no rare class": [
+    64, ["--random", "7", ...set("dims=[8,16,20,24]", "heads=[1,2,1,3]", "decoder_dim=16", "num_rare=0", "pixel_dim=4")],
   ],
   "five bands": [64, ["--random", "4", ...set("dims=[8,16,20,24]", "heads=[1,2,1,3]", "in_channels=5", "num_rare=3", "decoder_dim=16")]],
 };

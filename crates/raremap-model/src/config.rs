@@ -70,6 +70,9 @@ pub struct SegformerConfig {
     /// the first stage's input; 0 leaves it out, as SegFormer does.
     #[serde(default)]
     pub detail_dim: usize,
+    /// Channels of the pixel path (`PixelPath`), which gives every pixel logits of its own; 0 leaves it out, as SegFormer does.
+    #[serde(default)]
+    pub pixel_dim: usize,
     /// Epsilon of block, stage and head norms. Hugging Face: 1e-5; the original code: 1e-6.
     pub norm_eps: f64,
     /// Epsilon of patch-embedding and reduction norms: 1e-5 in both.
@@ -145,6 +148,7 @@ impl SegformerConfig {
             mlp_ratio: 4,
             decoder_dim,
             detail_dim: 0,
+            pixel_dim: 0,
             norm_eps: 1e-5,
             embed_norm_eps: 1e-5,
             drop_path: 0.1,
@@ -154,6 +158,9 @@ impl SegformerConfig {
 
     /// Input pixels per cell of the logits, along each axis.
     pub const fn cell_px(&self) -> usize {
+        if self.pixel_dim > 0 {
+            return 1;
+        }
         let stride = if self.detail_dim > 0 {
             DETAIL_STRIDE
         } else {
@@ -181,10 +188,17 @@ impl SegformerConfig {
                 self.attention_window_px
             )));
         }
-        if self.detail_dim > MOST_CHANNELS {
+        for (name, dim) in [("detail_dim", self.detail_dim), ("pixel_dim", self.pixel_dim)] {
+            if dim > MOST_CHANNELS {
+                return Err(ArchitectureError::OutOfRange(format!(
+                    "{name} is {dim}; it must be at most {MOST_CHANNELS}"
+                )));
+            }
+        }
+        if self.pixel_dim > 0 && self.input_upsampling != 1 {
             return Err(ArchitectureError::OutOfRange(format!(
-                "detail_dim is {}; it must be at most {MOST_CHANNELS}",
-                self.detail_dim
+                "input_upsampling is {}; with a pixel path it must be 1",
+                self.input_upsampling
             )));
         }
         if self.detail_dim > 0 && self.input_upsampling > DETAIL_STRIDE {

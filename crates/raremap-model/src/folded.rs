@@ -11,6 +11,7 @@ use crate::decoder::Decoder;
 use crate::detail::{DetailPath, FoldedDetailPath};
 use crate::embed::{map_from_tokens, multiply};
 use crate::encoder::{MixTransformer, StageTokens};
+use crate::pixel::PixelPath;
 use crate::segformer::{DualLogits, Heads, Segformer};
 
 /// Our own kernel on the CPU; elsewhere the backend's, which is one kernel, too. No gradient is needed here.
@@ -104,6 +105,7 @@ pub struct FoldedSegformer {
     pub(crate) encoder: MixTransformer,
     pub(crate) decoder: FoldedDecoder,
     pub(crate) heads: Heads,
+    pub(crate) pixel: Option<PixelPath>,
     pub(crate) input_upsampling: usize,
 }
 
@@ -115,6 +117,7 @@ impl FoldedSegformer {
             input_upsampling: model.input_upsampling(),
             encoder: model.encoder.map(&mut cpu::Rearrange),
             heads: model.heads.map(&mut cpu::Rearrange),
+            pixel: model.pixel.map(|path| path.map(&mut cpu::Rearrange)),
         }
     }
 
@@ -132,7 +135,12 @@ impl FoldedSegformer {
         let [_, _, height, width] = input.dims();
         let input = resize_bilinear(input, [height * self.input_upsampling, width * self.input_upsampling]);
         let stages = self.encoder.forward(input.clone());
-        self.heads.forward(self.decoder.forward(&stages, input))
+        let features = self.decoder.forward(&stages, input.clone());
+        let logits = self.heads.forward(features.clone());
+        match &self.pixel {
+            Some(path) => path.forward(logits, features, input),
+            None => logits,
+        }
     }
 
     /// Device that the weights are on.

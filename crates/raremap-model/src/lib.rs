@@ -26,6 +26,7 @@ mod layer_norm;
 mod mix_ffn;
 mod network;
 mod packing;
+mod pixel;
 mod quantize;
 mod segformer;
 mod tile;

@@ -7,7 +7,8 @@ use burn::nn::Linear;
 use burn::nn::conv::Conv2d;
 use burn::tensor::Tensor;
 use raremap_tile::{
-    PackedBlock, PackedDetail, PackedLayer, PackedModel, PackedNorm, PackedSegformer, PackedStage, TileError,
+    PackedBlock, PackedDetail, PackedLayer, PackedModel, PackedNorm, PackedPixel, PackedSegformer, PackedStage,
+    TileError,
 };
 
 use crate::attention::SequenceReduction;
@@ -17,6 +18,7 @@ use crate::encoder::Stage;
 use crate::folded::FoldedSegformer;
 use crate::golden::golden_numbers;
 use crate::layer_norm::LayerNorm;
+use crate::pixel::PixelPath;
 use crate::segformer::Heads;
 use crate::weights::GoldenTile;
 
@@ -74,6 +76,7 @@ impl Packer {
             decoder,
             heads: Heads { classifier, auxiliary },
             input_upsampling,
+            pixel,
         } = network;
         let heads = || std::iter::once(classifier).chain(auxiliary);
         let weights = heads().map(|head| head.weight.val()).collect();
@@ -95,6 +98,7 @@ impl Packer {
             heads: self.filters(Tensor::cat(weights, 0), None, 1, 0)?,
             head_bias: numbers(Tensor::<1>::cat(biases.collect(), 0))?,
             rare: auxiliary.as_ref().map_or(0, |head| head.weight.dims()[0]),
+            pixel: pixel.as_ref().map(|path| self.pixel(path)).transpose()?,
             input_upsampling: *input_upsampling,
         })
     }
@@ -106,6 +110,16 @@ impl Packer {
         Ok(PackedDetail {
             convolutions: convolutions.collect::<Packed<_>>()?,
             project: self.filters(path.project.clone(), None, 1, 0)?,
+        })
+    }
+
+    fn pixel(&self, path: &PixelPath) -> Packed<PackedPixel<Vec<f32>>> {
+        let outputs = std::iter::once(&path.main).chain(&path.auxiliary);
+        let outputs = outputs.map(|layer| layer.weight.val()).collect();
+        Ok(PackedPixel {
+            context: self.convolution(&path.context, 0)?,
+            input: self.convolution(&path.input, 0)?,
+            output: self.filters(Tensor::cat(outputs, 0), None, 1, 0)?,
         })
     }
 
@@ -225,6 +239,7 @@ mod tests {
             dims,
             decoder_dim: 16,
             detail_dim: 8,
+            pixel_dim: 6,
             ..SegformerConfig::new(Variant::B0, 3, 4, 2)
         };
         let InferenceNetwork::Segformer(network) = Architecture::from(config).init(&Device::flex()).fold() else {
@@ -233,8 +248,8 @@ mod tests {
         let zeros = |channels: usize, size: usize| TensorData::zeros::<f32, _>([1, channels, size, size]);
         let golden = GoldenTile {
             input: zeros(3, 32),
-            main: zeros(4, 16),
-            auxiliary: zeros(2, 16),
+            main: zeros(4, 32),
+            auxiliary: zeros(2, 32),
         };
         pack(&network, 3, &golden).expect("floats")
     }
@@ -257,7 +272,9 @@ mod tests {
         let reductions = blocks().filter_map(|block| block.reduction.as_ref().map(|(layer, _)| layer));
         let detail = network.detail.as_ref().expect("a detail path");
         let detail = detail.convolutions.iter().chain([&detail.project]);
-        let others = network.decoder.iter().chain([&network.heads]);
+        let pixel = network.pixel.as_ref().expect("a pixel path");
+        let pixel = [&pixel.context, &pixel.input, &pixel.output];
+        let others = network.decoder.iter().chain([&network.heads]).chain(pixel);
         for layer in layers.chain(embeddings).chain(reductions).chain(detail).chain(others) {
             let rows = layer.kernel * layer.kernel * layer.channels_in;
             assert_eq!(layer.weight.len(), rows * layer.channels_out);

@@ -30,7 +30,7 @@ const TRANSPOSED: &str = "transposed.weight";
 
 /// How to store the parameter `name` of `shape`.
 pub fn storage_of(name: &str, shape: &[usize]) -> Storage {
-    let float = ["heads.", "deep."].iter().any(|part| name.starts_with(part))
+    let float = ["heads.", "deep.", "pixel."].iter().any(|part| name.starts_with(part))
         || FIRST_LAYERS.iter().any(|part| name.starts_with(part))
         || name.ends_with("mlp.dwconv.weight")
         || !name.ends_with(".weight");

@@ -12,6 +12,7 @@ use crate::decoder::Decoder;
 use crate::detail::DetailPath;
 use crate::embed::conv;
 use crate::encoder::MixTransformer;
+use crate::pixel::PixelPath;
 use crate::upsample::upsample_bilinear;
 
 /// What the network returns, before softmax and sigmoid.
@@ -113,6 +114,8 @@ pub struct Segformer {
     pub detail: Option<DetailPath>,
     /// Both heads.
     pub heads: Heads,
+    /// Pixel path, if the config has one.
+    pub pixel: Option<PixelPath>,
     input_upsampling: usize,
 }
 
@@ -124,6 +127,7 @@ impl Segformer {
             decoder: Decoder::init(config, device),
             detail: (config.detail_dim > 0).then(|| DetailPath::init(config, device)),
             heads: Heads::init(config.decoder_dim, config.num_classes, config.num_rare, device),
+            pixel: (config.pixel_dim > 0).then(|| PixelPath::init(config, device)),
             input_upsampling: config.input_upsampling,
         }
     }
@@ -140,8 +144,12 @@ impl Segformer {
         let [_, _, height, width] = input.dims();
         let input = upsample_bilinear(input, [height * self.input_upsampling, width * self.input_upsampling]);
         let detail = self.detail.as_ref().map(|path| path.forward(input.clone()));
-        let features = self.decoder.forward(&self.encoder.forward(input), detail);
-        self.heads.forward(features)
+        let features = self.decoder.forward(&self.encoder.forward(input.clone()), detail);
+        let logits = self.heads.forward(features.clone());
+        match &self.pixel {
+            Some(path) => path.forward(logits, features, input),
+            None => logits,
+        }
     }
 }
 

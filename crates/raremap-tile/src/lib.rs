@@ -7,5 +7,7 @@ mod tile;
 
 pub use error::TileError;
 pub use golden::{GOLDEN_TOLERANCE, GoldenNumbers};
-pub use packed::{PackedBlock, PackedDetail, PackedLayer, PackedModel, PackedNorm, PackedSegformer, PackedStage};
+pub use packed::{
+    PackedBlock, PackedDetail, PackedLayer, PackedModel, PackedNorm, PackedPixel, PackedSegformer, PackedStage,
+};
 pub use tile::{TileLogits, TileModel};

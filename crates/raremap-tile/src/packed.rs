@@ -31,6 +31,8 @@ pub struct PackedSegformer<B> {
     pub head_bias: B,
     /// Number of rare classes.
     pub rare: usize,
+    /// The layers that every pixel passes by itself.
+    pub pixel: Option<PackedPixel<B>>,
     /// How many times the input is enlarged along each axis.
     pub input_upsampling: usize,
 }
@@ -42,6 +44,17 @@ pub struct PackedDetail<B> {
     pub convolutions: Vec<PackedLayer<B>>,
     /// To the decoder's channels.
     pub project: PackedLayer<B>,
+}
+
+/// The pixel path.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct PackedPixel<B> {
+    /// From the features.
+    pub context: PackedLayer<B>,
+    /// From the input.
+    pub input: PackedLayer<B>,
+    /// To the logits of both heads.
+    pub output: PackedLayer<B>,
 }
 
 /// A stage of the encoder.
@@ -140,6 +153,7 @@ impl<B> PackedSegformer<B> {
             heads: self.heads.map(place),
             head_bias: place(self.head_bias),
             rare: self.rare,
+            pixel: self.pixel.map(|pixel| pixel.map(place)),
             input_upsampling: self.input_upsampling,
         }
     }
@@ -150,6 +164,16 @@ impl<B> PackedDetail<B> {
         PackedDetail {
             convolutions: self.convolutions.into_iter().map(|layer| layer.map(place)).collect(),
             project: self.project.map(place),
+        }
+    }
+}
+
+impl<B> PackedPixel<B> {
+    fn map<C>(self, place: &mut impl FnMut(B) -> C) -> PackedPixel<C> {
+        PackedPixel {
+            context: self.context.map(place),
+            input: self.input.map(place),
+            output: self.output.map(place),
         }
     }
 }
@@ -269,6 +293,11 @@ mod tests {
                 heads: layer(),
                 head_bias: vec![4.0],
                 rare: 0,
+                pixel: Some(PackedPixel {
+                    context: layer(),
+                    input: layer(),
+                    output: layer(),
+                }),
                 input_upsampling: 1,
             },
             golden: GoldenNumbers {

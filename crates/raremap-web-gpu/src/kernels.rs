@@ -361,18 +361,40 @@ fn position(fine: u32, fine_size: u32, coarse_size: u32) -> f32 {
     max((f32::cast_from(fine) + 0.5f32) * scale - 0.5f32, 0.0f32)
 }
 
-/// The logits of both heads, of the products of the features with both heads' weights; a unit has a pixel.
+/// The logits of both heads, of the products of the features with both heads' weights; a unit has a token.
 ///
 /// Main logits are `(1 + S) product + bias`, with the saliency `S = 1 - prod_r (1 - sigmoid(auxiliary_r))`: the same as a product with features
 /// times `1 + S`. Without rare classes, S is 0.
 ///
-/// - `products`: `[batch, pixels, classes + rare]`
+/// - `products`, `output`: `[tokens, classes + rare]`
 /// - `bias`: `[classes + rare]`
+#[cube(launch)]
+pub(crate) fn attend_logits(products: &[f32], bias: &[f32], output: &mut [f32], units: u32, classes: u32, rare: u32) {
+    let unit = ABSOLUTE_POS as u32;
+    if unit >= units {
+        terminate!();
+    }
+    let first = unit * (classes + rare);
+    let mut none = 1.0f32;
+    for class in classes..classes + rare {
+        let logit = products[(first + class) as usize] + bias[class as usize];
+        // A shader may take it that there are no infinities.
+        none /= 1.0f32 + min(logit, 80.0f32).exp();
+        output[(first + class) as usize] = logit;
+    }
+    let attention = 2.0f32 - none;
+    for class in 0..classes {
+        output[(first + class) as usize] = products[(first + class) as usize] * attention + bias[class as usize];
+    }
+}
+
+/// Takes channels apart; a unit has a pixel.
+///
+/// - `map`: `[batch, pixels, classes + rare]`
 /// - `main`: `[batch, classes, pixels]`; `auxiliary`: `[batch, rare, pixels]`
 #[cube(launch)]
-pub(crate) fn heads(
-    products: &[f32],
-    bias: &[f32],
+pub(crate) fn planes(
+    map: &[f32],
     main: &mut [f32],
     auxiliary: &mut [f32],
     units: u32,
@@ -387,16 +409,10 @@ pub(crate) fn heads(
     let pixel = unit % pixels;
     let batch = unit / pixels;
     let first = unit * (classes + rare);
-    let mut none = 1.0f32;
-    for class in 0..rare {
-        let logit = products[(first + classes + class) as usize] + bias[(classes + class) as usize];
-        // A shader may take it that there are no infinities.
-        none /= 1.0f32 + min(logit, 80.0f32).exp();
-        auxiliary[((batch * rare + class) * pixels + pixel) as usize] = logit;
-    }
-    let attention = 2.0f32 - none;
     for class in 0..classes {
-        main[((batch * classes + class) * pixels + pixel) as usize] =
-            products[(first + class) as usize] * attention + bias[class as usize];
+        main[((batch * classes + class) * pixels + pixel) as usize] = map[(first + class) as usize];
+    }
+    for class in 0..rare {
+        auxiliary[((batch * rare + class) * pixels + pixel) as usize] = map[(first + classes + class) as usize];
     }
 }

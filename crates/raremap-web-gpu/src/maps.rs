@@ -230,27 +230,42 @@ impl Map {
         }
     }
 
-    /// Logits of both heads, of the products of the features with both heads' weights: `[batch, classes, height, width]` and `[batch, rare, height,
-    /// width]`. `bias`: `[classes + rare]`.
-    pub fn into_logits(self, bias: &Buffer, rare: usize) -> [Buffer; 2] {
-        let classes = self.channels - rare;
-        let main = self.buffer.empty_like(self.tokens() * classes);
-        let auxiliary = self.buffer.empty_like(self.tokens() * rare);
+    /// Logits of both heads, of the products of the features with both heads' weights. `bias`: `[classes + rare]`.
+    pub fn attend_logits(&self, bias: &Buffer, rare: usize) -> Self {
+        let output = self.buffer.empty_like(self.numbers());
         let (count, dim) = one_each(self.buffer.client(), self.tokens());
-        kernels::heads::launch(
+        kernels::attend_logits::launch(
             self.buffer.client(),
             count,
             dim,
             self.buffer.arg(),
             bias.arg(),
-            main.arg(),
-            auxiliary.arg(),
+            output.arg(),
             int(self.tokens()),
-            int(self.height * self.width),
-            int(classes),
+            int(self.channels - rare),
             int(rare),
         );
-        [main, auxiliary]
+        self.with(output)
+    }
+
+    /// The first channels and the last ones, `rare` of them, as planes: `[batch, channels - rare, height, width]` and `[batch, rare, height, width]`.
+    pub fn into_planes(self, rare: usize) -> [Buffer; 2] {
+        let first = self.buffer.empty_like(self.tokens() * (self.channels - rare));
+        let last = self.buffer.empty_like(self.tokens() * rare);
+        let (count, dim) = one_each(self.buffer.client(), self.tokens());
+        kernels::planes::launch(
+            self.buffer.client(),
+            count,
+            dim,
+            self.buffer.arg(),
+            first.arg(),
+            last.arg(),
+            int(self.tokens()),
+            int(self.height * self.width),
+            int(self.channels - rare),
+            int(rare),
+        );
+        [first, last]
     }
 }
 

@@ -4,7 +4,9 @@
 //! compares the logits with onnxruntime's and with those of the CPU.
 
 use cubecl::client::Client;
-use raremap_tile::{PackedBlock, PackedDetail, PackedSegformer, PackedStage, TileError, TileLogits, TileModel};
+use raremap_tile::{
+    PackedBlock, PackedDetail, PackedPixel, PackedSegformer, PackedStage, TileError, TileLogits, TileModel,
+};
 
 use crate::maps::{Buffer, Epilogue, Layer, Map, product};
 
@@ -35,6 +37,7 @@ impl GpuSegformer {
             heads,
             head_bias,
             rare,
+            pixel,
             input_upsampling,
         } = &self.network;
         let bands = self.channels;
@@ -66,9 +69,14 @@ impl GpuSegformer {
             Some(detail) => detail_of(detail, &input, size).add_upsampled(&features, true),
             None => features,
         };
-        features
+        let logits = features
             .convolve(heads, Epilogue::default())
-            .into_logits(head_bias, *rare)
+            .attend_logits(head_bias, *rare);
+        let logits = match pixel {
+            Some(pixel) => pixel_of(pixel, &input, size, &features).add_upsampled(&logits, false),
+            None => logits,
+        };
+        logits.into_planes(*rare)
     }
 }
 
@@ -118,6 +126,14 @@ fn detail_of(detail: &PackedDetail<Buffer>, input: &Buffer, size: [usize; 4]) ->
     }
     map.expect("the path has convolutions")
         .convolve(&detail.project, Epilogue::default())
+}
+
+/// What the pixels' own layers add to the logits.
+fn pixel_of(pixel: &PackedPixel<Buffer>, input: &Buffer, size: [usize; 4], features: &Map) -> Map {
+    let context = features.convolve(&pixel.context, Epilogue::default());
+    of_image(input, size, &pixel.input, Epilogue::default())
+        .add_upsampled(&context, true)
+        .convolve(&pixel.output, Epilogue::default())
 }
 
 fn stage_of(stage: &PackedStage<Buffer>, embedded: Map) -> Map {

@@ -2,7 +2,7 @@
 
 The nodes are those that PyTorch's exporter makes of Hugging Face's SegformerForSemanticSegmentation: tokens `[batch, h * w, channels]` in the
 encoder, maps `[batch, channels, h, w]` in the decoder, whole operators (LayerNormalization, Gelu) where the opset has them. Beyond the paper's
-network there are, where the card has them: windows of attention, the detail path, the auxiliary head and its attention.
+network there are, where the card has them: windows of attention, the detail path, the pixel path, the auxiliary head and its attention.
 """
 
 import math
@@ -227,19 +227,29 @@ class Segformer:
             project = (project * scale[:, None, None, None]).astype(np.float32)
         return self.graph.conv(image, project)
 
-    def heads(self, features):
-        """Adds the outputs `main` and, if classes are rare, `auxiliary`, whose saliency reweights the features of the main head."""
+    def heads(self, features, outputs):
+        """Adds the heads, of which the auxiliary one reweights the features of the main one by its saliency. `outputs` are the names of their logits."""
         graph = self.graph
-        head = lambda value, name, output: graph.op(
-            "Conv", value, self.parameters[f"heads.{name}.weight"], self.parameters[f"heads.{name}.bias"], kernel_shape=[1, 1], name=output
+        head = lambda value, name: graph.op(
+            "Conv", value, self.parameters[f"heads.{name}.weight"], self.parameters[f"heads.{name}.bias"], kernel_shape=[1, 1], name=outputs[name]
         )
         if self.shape["num_rare"]:
-            auxiliary = head(features, "auxiliary", "auxiliary")
+            auxiliary = head(features, "auxiliary")
             absent = graph.op("Sigmoid", graph.op("Neg", auxiliary))
             axes = np.array([1], np.int64)
             saliency = graph.op("Sub", np.array(1, np.float32), graph.op("ReduceProd", absent, axes, keepdims=1))
             features = graph.op("Mul", features, graph.op("Add", saliency, np.array(1, np.float32)))
-        head(features, "classifier", "main")
+        head(features, "classifier")
+
+    def pixel(self, image, features, size, logits):
+        """The pixel path: adds to `logits`, which has the heads' channels by name, what every pixel's own bands say."""
+        graph = self.graph
+        parameter = lambda name, part="weight": self.parameters[f"pixel.{name}.{part}"]
+        context = graph.resize(graph.conv(features, parameter("context")), size, self.shape["pixel_dim"])
+        own = graph.conv(image, parameter("input"), parameter("input", "bias"))
+        hidden = graph.op("Relu", graph.op("Add", context, own))
+        for name, channels in logits.items():
+            graph.op("Add", graph.resize(f"head_{name}", size, channels), graph.conv(hidden, parameter(name)), name=name)
 
     def build(self, size):
         """The whole network for tiles of `size`, `(height, width)`."""
@@ -256,10 +266,16 @@ class Segformer:
             features = self.graph.op("Add", features, self.detail(image))
         if not self.is_folded:
             features = self.batch_norm(features, "decoder.batch_norm")
-        self.heads(self.graph.op("Relu", features))
-        outputs = {"main": [1, self.shape["num_classes"], size[0] // cell, size[1] // cell]}
-        if self.shape["num_rare"]:
-            outputs["auxiliary"] = [1, self.shape["num_rare"], size[0] // cell, size[1] // cell]
+        features = self.graph.op("Relu", features)
+        channels = {"main": self.shape["num_classes"], "auxiliary": self.shape["num_rare"]}
+        channels = {name: count for name, count in channels.items() if count}
+        if self.shape.get("pixel_dim", 0):
+            cell = 1
+            self.heads(features, {"classifier": "head_main", "auxiliary": "head_auxiliary"})
+            self.pixel(image, features, size, channels)
+        else:
+            self.heads(features, {"classifier": "main", "auxiliary": "auxiliary"})
+        outputs = {name: [1, count, size[0] // cell, size[1] // cell] for name, count in channels.items()}
         return self.graph.model({"input": [1, self.shape["in_channels"], *tile]}, outputs)
 
 

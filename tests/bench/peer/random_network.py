@@ -21,6 +21,7 @@ B0 = {
     "mlp_ratio": 4,
     "decoder_dim": 256,
     "detail_dim": 0,
+    "pixel_dim": 0,
     "norm_eps": 1e-5,
     "embed_norm_eps": 1e-5,
     "drop_path": 0.0,
@@ -74,9 +75,16 @@ def parameter_shapes(shape):
             conv(f"detail.convs.{index}.conv", detail if index else shape["in_channels"], detail, 3, has_bias=False)
             norm(f"detail.convs.{index}.norm", detail, *running)
         conv("detail.project", detail, decoder, 1, has_bias=False)
-    conv("heads.classifier", decoder, shape["num_classes"], 1)
-    if shape["num_rare"]:
-        conv("heads.auxiliary", decoder, shape["num_rare"], 1)
+    heads = {"classifier": shape["num_classes"], "auxiliary": shape["num_rare"]}
+    for head, channels in heads.items():
+        if channels:
+            conv(f"heads.{head}", decoder, channels, 1)
+    if pixel := shape["pixel_dim"]:
+        conv("pixel.context", decoder, pixel, 1, has_bias=False)
+        conv("pixel.input", shape["in_channels"], pixel, 1)
+        conv("pixel.main", pixel, shape["num_classes"], 1, has_bias=False)
+        if shape["num_rare"]:
+            conv("pixel.auxiliary", pixel, shape["num_rare"], 1, has_bias=False)
     return shapes
 
 

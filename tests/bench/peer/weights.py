@@ -31,7 +31,7 @@ class ModelFile:
 def channel_axis(name, shape):
     """The axis of the output channels of a weight that is stored as int8; None for what stays float."""
     is_float = (
-        name.startswith(("heads.", "encoder.stages.0.patch_embed.", "detail.convs.0."))
+        name.startswith(("heads.", "pixel.", "encoder.stages.0.patch_embed.", "detail.convs.0."))
         or name.endswith("mlp.dwconv.weight")
         or not name.endswith(".weight")
     )

@@ -282,8 +282,8 @@ mod tests {
 
     #[test]
     fn cells_of_any_size_lie_where_their_centres_are() {
-        // A slope of 1 per cell is a slope of 1 / size per pixel, whatever the size; beyond the outer centres it is flat.
-        let blend = blend_of(12, 10, |row, column| 100.0 * row as f32 + column as f32);
+        // A slope per cell is that slope / size per pixel, whatever the size; beyond the outer centres it is flat.
+        let blend = blend_of(12, 10, |row, column| 5.0 * row as f32 + column as f32 / 2.0);
         for cell_px in [[20.69, 22.5], [0.8, 0.35], [4.0, 1.0]] {
             let size = [12.0 * cell_px[0], 10.0 * cell_px[1]].map(|size| size as usize);
             let mut upsampler = RowUpsampler::new(&blend, &View::whole(size), 0..1, cell_px);
@@ -294,9 +294,9 @@ mod tests {
                     let centre = |pixel: usize, axis: usize, last: f64| {
                         ((pixel as f64 + 0.5) / cell_px[axis] - 0.5).clamp(0.0, last)
                     };
-                    let expected = 100.0 * centre(y, 0, 11.0) + centre(x, 1, 9.0);
+                    let expected = 5.0 * centre(y, 0, 11.0) + centre(x, 1, 9.0) / 2.0;
                     assert!(
-                        (f64::from(*value) - expected).abs() < 2e-3,
+                        (f64::from(*value) - expected).abs() < 1e-4,
                         "{cell_px:?} at {x}, {y}: {value} for {expected}"
                     );
                 }
