@@ -3,12 +3,12 @@
 use burn::module::Module;
 use burn::nn::Initializer;
 use burn::nn::conv::{Conv2d, Conv2dConfig};
-use burn::tensor::activation;
+use burn::tensor::activation::relu;
 use burn::tensor::{Device, Tensor};
 
 use crate::config::SegformerConfig;
 use crate::conv_norm::{HE, convolve};
-use crate::cpu;
+use crate::cpu::{self, PixelLayers};
 use crate::segformer::DualLogits;
 use crate::upsample::upsample_bilinear;
 
@@ -65,29 +65,35 @@ impl PixelPath {
     /// - `input`: `[batch, in_channels, h, w]`
     /// - output: `[batch, _, h, w]`
     pub fn forward(&self, logits: DualLogits, features: Tensor<4>, input: Tensor<4>) -> DualLogits {
-        let [_, _, height, width] = input.dims();
-        let size = [height, width];
         let context = convolve(&self.context, features);
-        let hidden = sum(context, convolve(&self.input, input), size, true);
-        let refined = |logits: Tensor<4>, output: &Conv2d| sum(logits, convolve(output, hidden.clone()), size, false);
+        let heads = std::iter::once(&self.main).chain(&self.auxiliary);
+        let both: Vec<_> = std::iter::once(logits.main).chain(logits.auxiliary).collect();
+        let refined = match &self.input.bias {
+            Some(bias) if cpu::takes(&input) => {
+                let layers = PixelLayers {
+                    input: self.input.weight.val(),
+                    bias: bias.val(),
+                    outputs: heads.map(|head| head.weight.val()).collect(),
+                };
+                cpu::refine(both, context, input, &layers)
+            }
+            _ => {
+                let [_, _, height, width] = input.dims();
+                let larger = |map: Tensor<4>| upsample_bilinear(map, [height, width]);
+                let hidden = relu(larger(context) + convolve(&self.input, input));
+                let pairs = both.into_iter().zip(heads);
+                pairs
+                    .map(|(logits, head)| larger(logits) + convolve(head, hidden.clone()))
+                    .collect()
+            }
+        };
+        let mut refined = refined.into_iter();
         DualLogits {
-            main: refined(logits.main, &self.main),
-            auxiliary: logits
-                .auxiliary
-                .zip(self.auxiliary.as_ref())
-                .map(|(logits, output)| refined(logits, output)),
+            main: refined.next().expect("there is a main head"),
+            auxiliary: refined.next(),
             deep: logits.deep,
         }
     }
-}
-
-/// `coarse`, upsampled to `size`, plus `fine`; then ReLU, if `relu`.
-fn sum(coarse: Tensor<4>, fine: Tensor<4>, size: [usize; 2], relu: bool) -> Tensor<4> {
-    if cpu::takes(&coarse) {
-        return cpu::upsampled_sum(vec![coarse, fine], size, relu);
-    }
-    let sum = upsample_bilinear(coarse, size) + fine;
-    if relu { activation::relu(sum) } else { sum }
 }
 
 #[cfg(test)]
@@ -95,6 +101,51 @@ mod tests {
     use super::*;
     use crate::config::Variant;
     use crate::segformer::Segformer;
+
+    #[cfg(feature = "training")]
+    #[test]
+    fn a_line_at_a_time_gives_the_logits_of_whole_maps() {
+        let device = Device::flex();
+        for (rare, [height, width], cell) in [(2, [64, 96], 2), (0, [8, 12], 4), (1, [2, 2], 2)] {
+            let config = SegformerConfig {
+                pixel_dim: 11,
+                decoder_dim: 20,
+                ..SegformerConfig::new(Variant::B0, 5, 7, rare)
+            };
+            let path = PixelPath::init(&config, &device);
+            let random = |channels: usize, cell: usize| {
+                let shape = [2, channels, height / cell, width / cell];
+                Tensor::<4>::random(shape, burn::tensor::Distribution::Normal(0.0, 1.0), &device)
+            };
+            let logits = DualLogits {
+                main: random(7, cell),
+                auxiliary: (rare > 0).then(|| random(rare, cell)),
+                deep: Vec::new(),
+            };
+            let (features, input) = (random(20, cell), random(5, 1));
+            let ours = path.forward(logits.clone(), features.clone(), input.clone());
+            // Of tensors of which something is recorded, the path is burn's operations.
+            let autodiff = device.clone().autodiff();
+            let recorded = |map: Tensor<4>| Tensor::<4>::from_data(map.into_data(), &autodiff);
+            let logits = DualLogits {
+                main: recorded(logits.main),
+                auxiliary: logits.auxiliary.map(recorded),
+                deep: Vec::new(),
+            };
+            let theirs = path.forward(logits, recorded(features), recorded(input));
+            let tolerance = burn::tensor::Tolerance::absolute(1e-5);
+            ours.main
+                .into_data()
+                .assert_approx_eq::<f32>(&theirs.main.into_data(), tolerance);
+            assert_eq!(
+                (ours.auxiliary.is_some(), theirs.auxiliary.is_some()),
+                (rare > 0, rare > 0)
+            );
+            for (ours, theirs) in ours.auxiliary.into_iter().zip(theirs.auxiliary) {
+                ours.into_data().assert_approx_eq::<f32>(&theirs.into_data(), tolerance);
+            }
+        }
+    }
 
     #[test]
     fn the_path_gives_every_pixel_its_logits_from_few_parameters() {

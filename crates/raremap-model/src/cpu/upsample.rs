@@ -47,7 +47,13 @@ impl Upsampling {
 
     /// Adds an upsampled line to `output`; `index` counts the lines of all images.
     #[inline(always)]
-    fn add_line(&self, output: &mut [f32], input: &[f32], index: usize, [rows, columns]: &[Vec<Between>; 2]) {
+    pub(super) fn add_line(
+        &self,
+        output: &mut [f32],
+        input: &[f32],
+        index: usize,
+        [rows, columns]: &[Vec<Between>; 2],
+    ) {
         let &Self {
             from: [height, width],
             size,

@@ -1,0 +1,86 @@
+//! The pixel path of a network that runs: both layers and both upsamplings line by line, so that what lies between them never leaves the cache.
+
+use burn::tensor::Tensor;
+
+use super::convolution::IN_LINES;
+use super::linear::panels;
+use super::panels::set_products;
+use super::upsample::Upsampling;
+use super::{PixelLayers, Values, for_each_chunk, nhwc_of, relu, tensor_of};
+
+/// As [`super::refine`].
+pub(super) fn refine(
+    logits: Vec<Tensor<4>>,
+    context: Tensor<4>,
+    input: Tensor<4>,
+    layers: &PixelLayers,
+) -> Vec<Tensor<4>> {
+    let device = input.device();
+    let [batch, bands, height, width] = input.dims();
+    let heads: Vec<usize> = logits.iter().map(|head| head.dims()[1]).collect();
+    let (hidden, total) = (context.dims()[1], heads.iter().sum());
+    let upsampling = |map: &Tensor<4>, channels: usize| {
+        let [_, _, from_height, from_width] = map.dims();
+        Upsampling {
+            from: [from_height, from_width],
+            size: [height, width],
+            channels,
+        }
+    };
+    let matrix = |weight: &Tensor<4>| Values::of(weight.clone().permute(IN_LINES));
+    let bias = Values::of(layers.bias.clone());
+    let first = panels(&matrix(&layers.input), hidden, Some(&bias));
+    let second = panels(&matrix(&Tensor::cat(layers.outputs.clone(), 0)), total, None);
+    let of_context = upsampling(&context, hidden);
+    let of_logits = upsampling(&logits[0], total);
+    let between = [of_context.between(), of_logits.between()];
+    let context = Values::of(nhwc_of(context));
+    // The heads' logits side by side: few numbers, because their cells are coarse.
+    let logits = Values::of(nhwc_of(Tensor::cat(logits, 1)));
+    let input = Values::of(input);
+    let (context, logits, input) = (context.all(), logits.all(), input.all());
+
+    let mut pixels = vec![0.0; batch * height * width * total];
+    for_each_chunk(
+        &mut pixels,
+        width * total,
+        #[inline(always)]
+        |index, output| {
+            let (image, row) = (index / height, index % height);
+            let mut own = vec![0.0; width * bands];
+            for band in 0..bands {
+                let line = &input[((image * bands + band) * height + row) * width..][..width];
+                for (pixel, value) in own.chunks_exact_mut(bands).zip(line) {
+                    pixel[band] = *value;
+                }
+            }
+            let mut inner = vec![0.0; width * hidden];
+            set_products(&mut inner, &own, bands, &first);
+            of_context.add_line(&mut inner, context, index, &between[0]);
+            relu(&mut inner);
+            set_products(output, &inner, hidden, &second);
+            of_logits.add_line(output, logits, index, &between[1]);
+        },
+    );
+
+    let area = height * width;
+    let mut before = 0;
+    let planes = heads.into_iter().map(|channels| {
+        let mut planes = vec![0.0; batch * channels * area];
+        for_each_chunk(
+            &mut planes,
+            area,
+            #[inline(always)]
+            |index, plane| {
+                let (image, channel) = (index / channels, index % channels);
+                let pixels = &pixels[image * area * total..][..area * total];
+                for (value, pixel) in plane.iter_mut().zip(pixels.chunks_exact(total)) {
+                    *value = pixel[before + channel];
+                }
+            },
+        );
+        before += channels;
+        tensor_of(planes, [batch, channels, height, width], &device)
+    });
+    planes.collect()
+}
