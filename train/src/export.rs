@@ -154,8 +154,8 @@ pub fn export(run: &Path, options: &ExportOptions) -> Result<Export> {
     card.quantization = if options.float {
         "none: all weights are float32".into()
     } else {
-        "int8, symmetric, per output channel: linear weights and dense convolutions; float32: first patch embedding, \
-         depthwise convolutions, norms, biases, heads"
+        "int8, symmetric, per output channel: linear weights and dense convolutions; float32: layers that read the image, \
+         depthwise convolutions, norms, biases, heads, pixel path"
             .into()
     };
 

@@ -5,7 +5,7 @@ use std::path::Path;
 
 use burn::store::{BurnpackStore, ModuleStore, bridge};
 use burn::tensor::TensorData;
-use raremap_model::{Card, ModelFile, Network, apply_parameters, parameters_of};
+use raremap_model::{Card, ModelFile, Network, apply_parameters, parameters_of, reads_image};
 
 use crate::error::{Context, Result, ensure, failure};
 
@@ -61,6 +61,7 @@ fn fitting(path: &Path, own: &Parameters, bands: &[&str]) -> Result<Parameters> 
         for (name, data) in &mut stored {
             let moved = own
                 .get(name)
+                .filter(|_| reads_image(name))
                 .and_then(|own| move_channels(data, own, &stored_bands, bands));
             if let Some(moved) = moved {
                 *data = moved;
@@ -82,7 +83,7 @@ fn refuse_misfits(path: &Path, misfits: &[String]) -> Result<()> {
     Err(failure!(
         Recipe,
         "model.start_from: the weights in {} do not fit this network: {listed}{more}. List what should stay random in \
-         model.start_without, such as [\"heads.\"]",
+         model.start_without, such as [\"heads.\", \"pixel.\"]",
         path.display()
     ))
 }

@@ -264,7 +264,7 @@ fn run(size: [usize; 2], blocks: Blocks, most_bytes: u64) {
     assert!(preview.valid.iter().any(|valid| *valid));
     let logits = block_on(run_scene(&scene, &HighestBand, &card(), &options, &mut hooks)).expect("a run");
     assert!(hooks.looks > 0);
-    assert_eq!(hooks.spilled_bytes, (width * height * 4 * 4) as u64);
+    assert_eq!(hooks.spilled_bytes, (width * height * 4 * 2) as u64);
 
     let argmax = DecideOptions {
         threshold: 1.0,

@@ -70,7 +70,7 @@ pub struct SegformerConfig {
     /// the first stage's input; 0 leaves it out, as SegFormer does.
     #[serde(default)]
     pub detail_dim: usize,
-    /// Channels of the pixel path (`PixelPath`), which gives every pixel logits of its own; 0 leaves it out, as SegFormer does.
+    /// Channels of the pixel path (`PixelPath`), which gives every pixel logits of its own, without `input_upsampling`; 0 leaves it out, as SegFormer does.
     #[serde(default)]
     pub pixel_dim: usize,
     /// Epsilon of block, stage and head norms. Hugging Face: 1e-5; the original code: 1e-6.
@@ -92,7 +92,7 @@ pub const SIZE_MULTIPLE: usize = 32;
 /// Largest number of channels of any layer: a forged card must not take all memory.
 const MOST_CHANNELS: usize = 4096;
 
-/// Pixels of the first stage per cell of the logits, along each axis, without and with a detail path.
+/// Pixels of the first stage per cell of the heads' logits, along each axis, without and with a detail path.
 const OUTPUT_STRIDE: usize = 4;
 const DETAIL_STRIDE: usize = 2;
 
@@ -273,8 +273,19 @@ mod tests {
         assert!(odd_heads.validate().unwrap_err().to_string().contains("3 heads"));
         let huge = SegformerConfig {
             decoder_dim: usize::MAX,
-            ..good
+            ..good.clone()
         };
         assert!(huge.validate().unwrap_err().to_string().contains("decoder_dim"));
+        let wide = SegformerConfig {
+            pixel_dim: 5000,
+            ..good.clone()
+        };
+        assert!(wide.validate().unwrap_err().to_string().contains("pixel_dim is 5000"));
+        let enlarged = SegformerConfig {
+            pixel_dim: 8,
+            input_upsampling: 2,
+            ..good
+        };
+        assert!(enlarged.validate().unwrap_err().to_string().contains("pixel path"));
     }
 }

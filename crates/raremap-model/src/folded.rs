@@ -138,7 +138,7 @@ impl FoldedSegformer {
         let features = self.decoder.forward(&stages, input.clone());
         let logits = self.heads.forward(features.clone());
         match &self.pixel {
-            Some(path) => path.forward(logits, features, input),
+            Some(path) => path.forward(logits, features, input, resize_bilinear),
             None => logits,
         }
     }
@@ -170,8 +170,14 @@ mod tests {
 
     #[test]
     fn folding_changes_no_logit() {
-        for (input_upsampling, detail_dim, size) in [(2, 0, [32, 48]), (1, 16, [32, 48]), (2, 8, [64, 96])] {
-            check(input_upsampling, detail_dim, size);
+        for (input_upsampling, detail_dim, pixel_dim, size) in [
+            (2, 0, 0, [32, 48]),
+            (1, 16, 0, [32, 48]),
+            (2, 8, 0, [64, 96]),
+            (1, 8, 5, [64, 96]),
+            (1, 0, 16, [64, 96]),
+        ] {
+            check(input_upsampling, detail_dim, pixel_dim, size);
         }
     }
 
@@ -181,6 +187,7 @@ mod tests {
         device.seed(5);
         let config = SegformerConfig {
             detail_dim: 16,
+            pixel_dim: 12,
             attention_window_px: 32,
             ..SegformerConfig::new(Variant::B0, 3, 7, 2)
         };
@@ -198,13 +205,14 @@ mod tests {
         assert_eq!(logits(3), alone);
     }
 
-    fn check(input_upsampling: usize, detail_dim: usize, size: [usize; 2]) {
+    fn check(input_upsampling: usize, detail_dim: usize, pixel_dim: usize, size: [usize; 2]) {
         let device = Device::flex();
         device.seed(3);
         let config = SegformerConfig {
             decoder_dim: 32,
             input_upsampling,
             detail_dim,
+            pixel_dim,
             ..SegformerConfig::new(Variant::B0, 3, 7, 2)
         };
         let mut model = Segformer::init(&config, &device).map(&mut Shake);

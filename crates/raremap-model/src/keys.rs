@@ -35,7 +35,7 @@ const FROM_HUGGING_FACE: [(&str, &str); 11] = [
 const UNUSED: &str = "num_batches_tracked";
 
 /// What we have and a Hugging Face checkpoint does not.
-const OWN: &str = "heads.auxiliary";
+const OWN: [&str; 3] = ["heads.auxiliary.", "detail.", "pixel."];
 
 /// Renames Hugging Face's parameters to ours.
 ///
@@ -45,7 +45,8 @@ pub fn from_hugging_face() -> Result<KeyRemapper, WeightsError> {
     KeyRemapper::from_patterns(FROM_HUGGING_FACE.to_vec()).map_err(|error| WeightsError::Misuse(error.to_string()))
 }
 
-/// Loads a Hugging Face `SegformerForSemanticSegmentation` state dict into `model`, leaving the auxiliary head as it is.
+/// Loads a Hugging Face `SegformerForSemanticSegmentation` state dict into `model`, leaving what is not SegFormer's as it is: the
+/// auxiliary head, the detail path and the pixel path.
 ///
 /// # Errors
 /// [`WeightsError::Malformed`] if `safetensors` is not a safetensors file, [`WeightsError::Mismatch`] for a parameter that is missing or
@@ -61,7 +62,8 @@ pub fn load_hugging_face(model: &mut Segformer, safetensors: Vec<u8>) -> Result<
     if let Some(error) = result.errors.first() {
         return Err(WeightsError::Mismatch(error.to_string()));
     }
-    if let Some((name, _)) = result.missing.iter().find(|(name, _)| !name.starts_with(OWN)) {
+    let is_own = |name: &str| OWN.iter().any(|own| name.starts_with(own));
+    if let Some((name, _)) = result.missing.iter().find(|(name, _)| !is_own(name)) {
         return Err(WeightsError::Mismatch(format!("{name} is missing")));
     }
     match result.unused.iter().find(|name| !name.ends_with(UNUSED)) {

@@ -51,7 +51,7 @@ pub use folded::FoldedSegformer;
 pub use golden::check_golden;
 pub use keys::{from_hugging_face, load_hugging_face};
 pub use network::{InferenceNetwork, Network};
-pub use quantize::{Storage, storage_of};
+pub use quantize::{Storage, reads_image, storage_of};
 pub use raremap_tile::{GOLDEN_TOLERANCE, PackedModel, TileError, TileLogits, TileModel};
 pub use segformer::{DualLogits, Segformer};
 pub use tile::BurnTileModel;

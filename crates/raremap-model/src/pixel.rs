@@ -10,15 +10,14 @@ use crate::config::SegformerConfig;
 use crate::conv_norm::{HE, convolve};
 use crate::cpu::{self, PixelLayers};
 use crate::segformer::DualLogits;
-use crate::upsample::upsample_bilinear;
 
 /// Standard deviation of the outputs' first weights: the path starts out weak beside the heads.
 const OUTPUT_STD: f64 = 0.05;
 
 /// A network of two layers on each pixel's own bands, told by the decoder where it is: `logits' = up(logits) + O relu(up(C F) + I x + b)`.
 ///
-/// F are the decoder's features and x the normalized input. The heads' logits have a cell per 2 x 2 or 4 x 4 pixels, so an edge can only lie
-/// between cells, and a river of one pixel is lost; this path draws edges where the pixels are. It is not part of SegFormer; it follows the idea of
+/// F are the decoder's features and x the normalized input. The heads' logits have a cell per 2 x 2 or 4 x 4 pixels, and are interpolated between them: edges
+/// are smooth, and a river of one pixel is lost. This path lets edges follow the pixels. It is not part of SegFormer; it follows the idea of
 /// PointRend (arXiv:1912.08193, section 3.2), which also classifies points from coarse and fine features together, but at all pixels.
 #[derive(Module, Debug)]
 pub struct PixelPath {
@@ -64,12 +63,20 @@ impl PixelPath {
     /// - `features`: `[batch, decoder_dim, h / n, w / n]`
     /// - `input`: `[batch, in_channels, h, w]`
     /// - output: `[batch, _, h, w]`
-    pub fn forward(&self, logits: DualLogits, features: Tensor<4>, input: Tensor<4>) -> DualLogits {
+    ///
+    /// Where there are no kernels of our own, `upsample` resizes maps bilinearly.
+    pub fn forward(
+        &self,
+        logits: DualLogits,
+        features: Tensor<4>,
+        input: Tensor<4>,
+        upsample: impl Fn(Tensor<4>, [usize; 2]) -> Tensor<4>,
+    ) -> DualLogits {
         let context = convolve(&self.context, features);
         let heads = std::iter::once(&self.main).chain(&self.auxiliary);
         let both: Vec<_> = std::iter::once(logits.main).chain(logits.auxiliary).collect();
         let refined = match &self.input.bias {
-            Some(bias) if cpu::takes(&input) => {
+            Some(bias) if cpu::takes(&input) && cpu::takes(&context) => {
                 let layers = PixelLayers {
                     input: self.input.weight.val(),
                     bias: bias.val(),
@@ -79,7 +86,7 @@ impl PixelPath {
             }
             _ => {
                 let [_, _, height, width] = input.dims();
-                let larger = |map: Tensor<4>| upsample_bilinear(map, [height, width]);
+                let larger = |map: Tensor<4>| upsample(map, [height, width]);
                 let hidden = relu(larger(context) + convolve(&self.input, input));
                 let pairs = both.into_iter().zip(heads);
                 pairs
@@ -101,6 +108,7 @@ mod tests {
     use super::*;
     use crate::config::Variant;
     use crate::segformer::Segformer;
+    use crate::upsample::upsample_bilinear;
 
     #[cfg(feature = "training")]
     #[test]
@@ -123,7 +131,7 @@ mod tests {
                 deep: Vec::new(),
             };
             let (features, input) = (random(20, cell), random(5, 1));
-            let ours = path.forward(logits.clone(), features.clone(), input.clone());
+            let ours = path.forward(logits.clone(), features.clone(), input.clone(), upsample_bilinear);
             // Of tensors of which something is recorded, the path is burn's operations.
             let autodiff = device.clone().autodiff();
             let recorded = |map: Tensor<4>| Tensor::<4>::from_data(map.into_data(), &autodiff);
@@ -132,7 +140,7 @@ mod tests {
                 auxiliary: logits.auxiliary.map(recorded),
                 deep: Vec::new(),
             };
-            let theirs = path.forward(logits, recorded(features), recorded(input));
+            let theirs = path.forward(logits, recorded(features), recorded(input), upsample_bilinear);
             let tolerance = burn::tensor::Tolerance::absolute(1e-5);
             ours.main
                 .into_data()
@@ -167,10 +175,10 @@ mod tests {
         assert_eq!(path.num_params(), 64 * 16 + 5 * 16 + 16 + 16 * 7 + 16 * 2);
         // One pixel's bands count for it alone, once the features are what they are.
         let features = Tensor::<4>::zeros([1, 64, 32, 16], &device);
-        let plain = path.forward(logits.clone(), features.clone(), input.clone());
+        let plain = path.forward(logits.clone(), features.clone(), input.clone(), upsample_bilinear);
         let pixel = [0..1, 0..5, 10..11, 20..21];
         input = input.slice_assign(pixel, Tensor::full([1, 5, 1, 1], 3.0, &device));
-        let other = path.forward(logits, features, input);
+        let other = path.forward(logits, features, input, upsample_bilinear);
         let changed = (plain.main - other.main).abs().max_dim(1).into_data();
         let changed: Vec<_> = changed.iter::<f32>().enumerate().filter(|(_, by)| *by > 0.0).collect();
         assert!(

@@ -1,7 +1,7 @@
 //! Weight-only int8, symmetric, one scale per output channel.
 //!
 //! Activations stay float, because after LayerNorm, softmax and GELU their quantization is what costs accuracy. The layers that read the
-//! image, depthwise convolutions, norms, biases and heads stay float as well; together they are a few percent of the bytes and most of the
+//! image, depthwise convolutions, norms, biases, heads and the pixel path stay float as well; together they are a few percent of the bytes and most of the
 //! error.
 
 /// How a parameter is stored.
@@ -17,10 +17,11 @@ pub enum Storage {
     },
 }
 
-/// Where each family reads the image: SegFormer and its detail path, the ResNets, and the U-Nets' finest level.
-const FIRST_LAYERS: [&str; 4] = [
+/// Where each family reads the image: SegFormer and its paths, the ResNets, and the U-Nets' finest level.
+const FIRST_LAYERS: [&str; 5] = [
     "encoder.stages.0.patch_embed.",
     "detail.convs.0.",
+    "pixel.input.",
     "encoder.stem.",
     "encoder.0.",
 ];
@@ -28,10 +29,15 @@ const FIRST_LAYERS: [&str; 4] = [
 /// The weight of an upsampler.
 const TRANSPOSED: &str = "transposed.weight";
 
+/// Whether the parameter `name` may be one of a layer that reads the image.
+pub fn reads_image(name: &str) -> bool {
+    FIRST_LAYERS.iter().any(|part| name.starts_with(part))
+}
+
 /// How to store the parameter `name` of `shape`.
 pub fn storage_of(name: &str, shape: &[usize]) -> Storage {
     let float = ["heads.", "deep.", "pixel."].iter().any(|part| name.starts_with(part))
-        || FIRST_LAYERS.iter().any(|part| name.starts_with(part))
+        || reads_image(name)
         || name.ends_with("mlp.dwconv.weight")
         || !name.ends_with(".weight");
     match (float, shape.len()) {
@@ -114,6 +120,7 @@ mod tests {
             ("encoder.stages.1.layer_norm.gamma", &[64], Storage::Float),
             ("decoder.linear_c.0.bias", &[256], Storage::Float),
             ("heads.auxiliary.weight", &[2, 256, 1, 1], Storage::Float),
+            ("pixel.context.weight", &[16, 64, 1, 1], Storage::Float),
             ("encoder.0.first.conv.weight", &[32, 3, 3, 3], Storage::Float),
             (
                 "encoder.1.first.conv.weight",

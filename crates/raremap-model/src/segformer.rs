@@ -147,7 +147,7 @@ impl Segformer {
         let features = self.decoder.forward(&self.encoder.forward(input.clone()), detail);
         let logits = self.heads.forward(features.clone());
         match &self.pixel {
-            Some(path) => path.forward(logits, features, input),
+            Some(path) => path.forward(logits, features, input, upsample_bilinear),
             None => logits,
         }
     }
@@ -232,11 +232,12 @@ mod tests {
     #[cfg(feature = "training")]
     #[test]
     fn the_gradients_are_those_of_burns_operations() {
-        for (detail_dim, attention_window_px) in [(0, 0), (24, 64)] {
+        for (detail_dim, pixel_dim, attention_window_px) in [(0, 0, 0), (24, 0, 64), (24, 12, 64)] {
             let config = SegformerConfig {
                 dims: [8, 16, 40, 64],
                 decoder_dim: 32,
                 detail_dim,
+                pixel_dim,
                 attention_window_px,
                 dropout: 0.0,
                 drop_path: 0.0,

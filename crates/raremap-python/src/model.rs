@@ -26,7 +26,7 @@ use crate::saliency::mark;
 use crate::watch::Watch;
 
 /// More bytes of logits than this go to a temporary file.
-const MAX_LOGITS_BYTES: u64 = 64 << 20;
+const MAX_LOGITS_BYTES: u64 = 128 << 20;
 /// Longer side of the preview that statistics are taken from.
 const PREVIEW_PX: usize = 512;
 

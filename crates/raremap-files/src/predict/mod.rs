@@ -30,7 +30,7 @@ use output::{SUMMARY, check_folder, refuse_inputs, scratch_in, write_all, write_
 pub use report::{Options, Report, Resampled, Timings};
 
 /// More bytes of logits than this go to a temporary file.
-const MAX_LOGITS_BYTES: u64 = 64 << 20;
+const MAX_LOGITS_BYTES: u64 = 128 << 20;
 
 /// How to map a scene.
 #[derive(Debug, Clone, PartialEq)]

@@ -9,9 +9,9 @@ use raremap_io::Scratch;
 use crate::error::InferError;
 use crate::run::plan::{Tile, TilePlan};
 
-/// Columns of cells that are kept, written and read together. A block of a row has a few 10 KB with all its channels: it is large enough to
+/// Columns of cells that are kept, written and read together. A block of a row has some 20 KB with all its channels: it is large enough to
 /// be read in one piece, and small enough that a window's width of them is little.
-const BLOCK_CELLS: usize = 512;
+const BLOCK_CELLS: usize = 1024;
 
 /// Weighted sums of the tiles' logits on the scene's grid.
 ///
@@ -23,6 +23,8 @@ const BLOCK_CELLS: usize = 512;
 /// they are most of what a large scene needs on the disk. Unfinished cells read with the same precision: finishing them changes no map.
 pub struct Blend {
     channels: usize,
+    /// How many of the channels, from the first on, are the main head's.
+    main: usize,
     cells: [usize; 2],
     cell_px: usize,
     profile: [Vec<f32>; 2],
@@ -41,11 +43,12 @@ pub struct Blend {
 type Sums = Box<[f32]>;
 
 impl Blend {
-    /// An empty grid of `channels` logits for the scene of `plan`; what is finished is kept in an empty `scratch`.
-    pub fn new(plan: &TilePlan, channels: usize, scratch: Box<dyn Scratch>) -> Self {
+    /// An empty grid of logits of the main and the auxiliary head for the scene of `plan`; what is finished is kept in an empty `scratch`.
+    pub fn new(plan: &TilePlan, [main, auxiliary]: [usize; 2], scratch: Box<dyn Scratch>) -> Self {
         let cells_of = |origins: &[usize]| origins.iter().map(|origin| origin / plan.cell_px).collect();
         Self {
-            channels,
+            channels: main + auxiliary,
+            main,
             cells: plan.cells(),
             cell_px: plan.cell_px,
             profile: plan
@@ -206,7 +209,7 @@ impl Blend {
                 bytes.clear();
                 match blocks[block].take() {
                     Some(sums) => {
-                        let logits = averages(&sums, columns, 0..self.channels);
+                        let logits = averages(&sums, columns, self.main, 0..self.channels);
                         logits.for_each(|logit| bytes.extend_from_slice(&logit.0.to_le_bytes()));
                     }
                     None => bytes.resize(size_of::<Stored>() * self.channels * columns, 0),
@@ -274,7 +277,7 @@ impl Blend {
         Some(offset + rows * (size_of::<Stored>() * self.channels * self.block_columns(block).len()) as u64)
     }
 
-    /// Writes the blended logits of one row of some blocks and channels.
+    /// Writes the blended logits of one row of some blocks and channels. Those of the main head are relative to the cell's highest.
     ///
     /// # Shapes
     /// - `output`: `[channels, columns_of(blocks)]`
@@ -307,7 +310,7 @@ impl Blend {
                     pairs.for_each(|(logit, bytes)| *logit = Stored(i16::from_le_bytes(*bytes)).logit());
                 }
             } else if let Some(sums) = self.open_block(row, block) {
-                let mut logits = averages(sums, width, channels.clone());
+                let mut logits = averages(sums, width, self.main, channels.clone());
                 for target in &mut targets {
                     let pairs = target.iter_mut().zip(&mut logits);
                     pairs.for_each(|(logit, stored)| *logit = stored.logit());
@@ -320,17 +323,28 @@ impl Blend {
     }
 }
 
-/// The weighted averages of some channels of a row of a block; 0 where nothing was added.
-fn averages(sums: &[f32], columns: usize, channels: Range<usize>) -> impl Iterator<Item = Stored> {
-    let weights = sums.chunks_exact(columns).next_back().unwrap_or_default();
-    let planes = sums.chunks_exact(columns).take(channels.end).skip(channels.start);
-    planes
-        .flat_map(move |plane| plane.iter().zip(weights))
-        .map(|(sum, weight)| Stored::of(if *weight > 0.0 { sum / weight } else { 0.0 }))
+/// The weighted averages of some channels of a row of a block, those of the `main` first channels less the cell's highest; 0 where nothing was added.
+fn averages(sums: &[f32], columns: usize, main: usize, channels: Range<usize>) -> impl Iterator<Item = Stored> {
+    let planes = sums.chunks_exact(columns);
+    let weights = planes.clone().next_back().unwrap_or_default();
+    let mut highest = vec![f32::NEG_INFINITY; if channels.start < main { columns } else { 0 }];
+    for plane in planes.clone().take(main) {
+        let pairs = highest.iter_mut().zip(plane);
+        pairs.for_each(|(highest, sum)| *highest = highest.max(*sum));
+    }
+    let planes = planes.enumerate().take(channels.end).skip(channels.start);
+    planes.flat_map(move |(channel, plane)| {
+        let base = if channel < main { highest.clone() } else { Vec::new() };
+        let base = base.into_iter().chain(std::iter::repeat(0.0));
+        let triples = plane.iter().zip(weights).zip(base);
+        triples.map(|((sum, weight), base)| Stored::of(if *weight > 0.0 { (sum - base) / weight } else { 0.0 }))
+    })
 }
 
-/// A blended logit in steps of 1 / 512. That changes a probability by no more than 0.0003, and one of several by no more than 0.0005. Logits beyond 64 are
-/// certain anyway, and saturate.
+/// A blended logit in steps of 1 / 512. That changes the probability of a rare class by no more than 0.0003.
+///
+/// From -64 down, logits are certain, and saturate; from 64 up, only those of the auxiliary head are, because softmax and argmax are of differences. The main
+/// head's are therefore less the cell's highest, which changes neither.
 #[derive(Debug, Clone, Copy)]
 struct Stored(i16);
 
@@ -380,7 +394,7 @@ mod tests {
     use raremap_io::MemoryScratch;
 
     fn blend_of(plan: &TilePlan, channels: usize) -> Blend {
-        Blend::new(plan, channels, Box::new(MemoryScratch::default()))
+        Blend::new(plan, [0, channels], Box::new(MemoryScratch::default()))
     }
 
     /// A translation-invariant network: each cell's logit only depends on its own 4 x 4 pixels.
@@ -518,6 +532,24 @@ mod tests {
     }
 
     #[test]
+    fn main_logits_are_told_apart_however_high_they_are() {
+        let plan = TilePlan::new([64, 64], Tiling::default(), 4).expect("a valid plan");
+        let mut blend = Blend::new(&plan, [3, 1], Box::new(MemoryScratch::default()));
+        let maps = [300.0, 299.5, -2000.0, 300.0].map(|logit| [logit; 256]);
+        let read = |blend: &Blend| {
+            [0, 1, 2, 3].map(|channel| {
+                let mut row = [0.0; 16];
+                let read = blend.read_row(5, 0..1, channel..channel + 1, &mut row);
+                read.map(|()| row[7]).expect("it is in memory")
+            })
+        };
+        blend.add(plan.tile_at(0, 0), &[&maps.concat()]).expect("four maps");
+        // Half a step below 64 is the largest count.
+        let most = f32::from(i16::MAX) / 512.0;
+        assert_eq!(read(&blend), [0.0, -0.5, -64.0, most]);
+    }
+
+    #[test]
     fn a_skipped_tile_leaves_its_neighbours_as_they_are() {
         let tiling = Tiling {
             tile_px: 64,
@@ -558,9 +590,9 @@ mod tests {
     fn what_stays_in_memory_grows_with_the_width_alone() {
         for (cell_px, most, height, of_all) in [
             (2, 52 << 20, 2000, 3),
-            (2, 52 << 20, 17_000, 30),
+            (2, 52 << 20, 17_000, 28),
             (2, 52 << 20, 170_000, 250),
-            (1, 150 << 20, 17_000, 30),
+            (1, 160 << 20, 17_000, 28),
         ] {
             let plan = TilePlan::new([height, 16_000], Tiling::default(), cell_px).expect("a valid plan");
             let (open, finished) = (Blend::open_bytes(&plan, 10), Blend::finished_bytes(&plan, 10));

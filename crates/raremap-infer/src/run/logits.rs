@@ -77,7 +77,7 @@ impl SceneLogits {
             size: plan.scene,
             scale: [1.0; 2],
             classes: card.classes.clone(),
-            blend: Blend::new(plan, card.classes.len() + rare.len(), scratch),
+            blend: Blend::new(plan, [card.classes.len(), rare.len()], scratch),
             rare,
             areas,
             validity: Validity::new(plan.scene),
@@ -252,7 +252,7 @@ impl SceneLogits {
         Ok(AuxiliaryRows::new(self, view))
     }
 
-    /// Reads logits row by row: those of the main head first, then those of the auxiliary head. The view must be inside
+    /// Reads logits row by row: those of the main head first, less the cell's highest, then those of the auxiliary head. The view must be inside
     /// the scene.
     pub fn rows(&self, view: &View) -> RowUpsampler<'_> {
         self.rows_of(view, 0..self.blend.channels())

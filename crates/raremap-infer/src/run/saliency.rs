@@ -45,7 +45,8 @@ pub struct SaliencyCut {
     pub percent: f32,
     /// Lowest saliency of the marked pixels; above 1 if none is marked.
     pub threshold: f32,
-    /// Number of marked pixels: the requested share, or more if pixels are as salient as the last one (within 0.01 %).
+    /// Number of marked pixels: the requested share, or more if pixels are as salient as the last one (within 0.2 %, the precision of
+    /// stored logits).
     pub pixels: u64,
     #[serde(skip)]
     first_bin: usize,

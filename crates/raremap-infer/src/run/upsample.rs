@@ -84,10 +84,17 @@ impl Taps {
     fn new(pixel: usize, cells: usize, cell_px: f64) -> Self {
         let position = ((pixel as f64 + 0.5) / cell_px - 0.5).max(0.0);
         let first = (position as usize).min(cells - 1);
+        let fraction = (position - first as f64) as f32;
+        // Where every pixel has a cell, there is no need to read another one.
+        let second = if fraction > 0.0 {
+            (first + 1).min(cells - 1)
+        } else {
+            first
+        };
         Self {
             first,
-            second: (first + 1).min(cells - 1),
-            fraction: (position - first as f64) as f32,
+            second,
+            fraction,
         }
     }
 
@@ -202,7 +209,7 @@ mod tests {
         let logits: Vec<f32> = (0..width * (tile.height / 4))
             .map(|i| value(i / width, i % width))
             .collect();
-        let mut blend = Blend::new(&plan, 1, Box::new(MemoryScratch::default()));
+        let mut blend = Blend::new(&plan, [0, 1], Box::new(MemoryScratch::default()));
         blend.add(tile, &[&logits]).expect("one map");
         blend
     }
@@ -230,7 +237,7 @@ mod tests {
 
     #[test]
     fn a_view_reads_the_same_pixels_as_the_whole() {
-        let blend = blend_of(9, 7, |row, column| (row * 31 + column * 17 % 11) as f32);
+        let blend = blend_of(9, 7, |row, column| (row * 3 + column * 17 % 11) as f32);
         let view = View {
             x: 3,
             y: 5,
@@ -251,7 +258,7 @@ mod tests {
 
     #[test]
     fn rows_are_the_same_in_any_order() {
-        let blend = blend_of(9, 7, |row, column| (row * 31 + column * 17 % 11) as f32);
+        let blend = blend_of(9, 7, |row, column| (row * 3 + column * 17 % 11) as f32);
         let whole = View::whole([36, 28]);
         let fresh = |y: usize| {
             let mut row = [0.0; 28];

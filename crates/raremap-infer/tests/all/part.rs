@@ -5,7 +5,7 @@ use raremap_infer::{
     DecideOptions, InferError, PlanPart, RunOptions, SceneLogits, TilePlan, Tiling, View, run_plan, run_scene,
 };
 use raremap_io::BytesSource;
-use raremap_model::{Card, TileError, TileLogits, TileModel};
+use raremap_model::{Card, SegformerConfig, TileError, TileLogits, TileModel, Variant};
 use raremap_scene::TiffScene;
 use raremap_testing::card as testing;
 use raremap_tiff::{Limits, OutputImage, OutputSamples, encode_geotiff};
@@ -15,24 +15,34 @@ const TILING: Tiling = Tiling {
     tile_px: 96,
     overlap_px: 32,
 };
-const CELL_PX: usize = 4;
 
-fn card() -> Card {
-    testing::card(
-        &["main", "rare"],
-        &[(10, "land"), (20, "water"), (30, "reed")],
-        &["reed"],
-    )
+/// A card with a pixel path has a cell per pixel, and one without has one per 4 x 4 pixels.
+fn card(pixel_dim: usize) -> Card {
+    let shape = SegformerConfig {
+        pixel_dim,
+        ..SegformerConfig::new(Variant::B0, 2, 3, 1)
+    };
+    Card {
+        architecture: shape.into(),
+        ..testing::card(
+            &["main", "rare"],
+            &[(10, "land"), (20, "water"), (30, "reed")],
+            &["reed"],
+        )
+    }
 }
 
 /// A network whose logits depend on where in its window a cell lies, so that it matters which windows are blended.
-struct Slanted;
+struct Slanted {
+    cell_px: usize,
+}
 
 impl TileModel for Slanted {
     async fn forward_tile(&self, input: Vec<f32>, height: usize, width: usize) -> Result<TileLogits, TileError> {
-        let (rows, columns) = (height / CELL_PX, width / CELL_PX);
+        let cell_px = self.cell_px;
+        let (rows, columns) = (height / cell_px, width / cell_px);
         let logits = |band: usize, slope: f32| -> Vec<f32> {
-            let pixel = |row: usize, column: usize| input[(band * height + row * CELL_PX) * width + column * CELL_PX];
+            let pixel = |row: usize, column: usize| input[(band * height + row * cell_px) * width + column * cell_px];
             let cell = |i: usize| {
                 let (row, column) = (i / columns, i % columns);
                 pixel(row, column) + slope * (row as f32 / 7.0 - column as f32 / 3.0)
@@ -84,8 +94,8 @@ fn options() -> RunOptions {
 }
 
 /// Bits of all that a view shows.
-fn shown(logits: &SceneLogits, view: &View) -> (Vec<u8>, Vec<u32>) {
-    let decide = DecideOptions::new(&card());
+fn shown(logits: &SceneLogits, card: &Card, view: &View) -> (Vec<u8>, Vec<u32>) {
+    let decide = DecideOptions::new(card);
     let saliency = logits.saliency(view).expect("a view");
     let saliency = saliency.iter().map(|value| value.to_bits()).collect();
     (logits.mask(&decide, view).expect("a view"), saliency)
@@ -93,22 +103,23 @@ fn shown(logits: &SceneLogits, view: &View) -> (Vec<u8>, Vec<u32>) {
 
 #[test]
 fn every_block_comes_out_as_in_the_whole_scene() {
-    let plan = TilePlan::new(SIZE, TILING, CELL_PX).expect("a valid plan");
+    for pixel_dim in [0, 8] {
+        check_blocks(&card(pixel_dim));
+    }
+}
+
+fn check_blocks(card: &Card) {
+    let cell_px = card.architecture.cell_px();
+    let network = Slanted { cell_px };
+    let plan = TilePlan::new(SIZE, TILING, cell_px).expect("a valid plan");
     let whole = plan.part([0..SIZE[0], 0..SIZE[1]]).expect("a block");
-    let logits = block_on(run_scene(&scene(&whole), &Slanted, &card(), &options(), &mut ())).expect("a run");
+    let logits = block_on(run_scene(&scene(&whole), &network, card, &options(), &mut ())).expect("a run");
     for [high, wide] in [[64, 64], [50, 77], [167, 13], [1, 230], [101, 3]] {
         for y in (0..SIZE[0]).step_by(high) {
             for x in (0..SIZE[1]).step_by(wide) {
                 let (height, width) = (high.min(SIZE[0] - y), wide.min(SIZE[1] - x));
                 let part = plan.part([y..y + height, x..x + width]).expect("a block");
-                let found = block_on(run_plan(
-                    &scene(&part),
-                    &part.plan,
-                    &Slanted,
-                    &card(),
-                    &options(),
-                    &mut (),
-                ));
+                let found = block_on(run_plan(&scene(&part), &part.plan, &network, card, &options(), &mut ()));
                 let found = found.expect("a run");
                 let view = |y: usize, x: usize| View {
                     x,
@@ -120,7 +131,7 @@ fn every_block_comes_out_as_in_the_whole_scene() {
                 let [rows, columns] = &part.pixels;
                 let within = view(y - rows.start, x - columns.start);
                 assert!(
-                    shown(&found, &within) == shown(&logits, &view(y, x)),
+                    shown(&found, card, &within) == shown(&logits, card, &view(y, x)),
                     "the block of {width} x {height} at {x}, {y} differs"
                 );
             }
@@ -130,8 +141,15 @@ fn every_block_comes_out_as_in_the_whole_scene() {
 
 #[test]
 fn a_plan_of_another_size_is_refused() {
-    let plan = TilePlan::new(SIZE, TILING, CELL_PX).expect("a valid plan");
+    let plan = TilePlan::new(SIZE, TILING, 4).expect("a valid plan");
     let part = plan.part([0..10, 0..10]).expect("a block");
-    let error = block_on(run_plan(&scene(&part), &plan, &Slanted, &card(), &options(), &mut ()));
+    let error = block_on(run_plan(
+        &scene(&part),
+        &plan,
+        &Slanted { cell_px: 4 },
+        &card(0),
+        &options(),
+        &mut (),
+    ));
     assert!(matches!(error, Err(InferError::Misuse(_))));
 }

@@ -19,6 +19,18 @@ pub(super) fn refine(
     let [batch, bands, height, width] = input.dims();
     let heads: Vec<usize> = logits.iter().map(|head| head.dims()[1]).collect();
     let (hidden, total) = (context.dims()[1], heads.iter().sum());
+    assert_eq!(
+        layers.input.dims(),
+        [hidden, bands, 1, 1],
+        "the layer is for the input and the context"
+    );
+    assert_eq!(heads.len(), layers.outputs.len(), "each head has a layer");
+    for (head, output) in heads.iter().zip(&layers.outputs) {
+        assert_eq!(output.dims(), [*head, hidden, 1, 1], "the layer is for the head");
+    }
+    for map in logits.iter().chain([&context]) {
+        assert_eq!(map.dims()[0], batch, "the maps are of one batch");
+    }
     let upsampling = |map: &Tensor<4>, channels: usize| {
         let [_, _, from_height, from_width] = map.dims();
         Upsampling {
