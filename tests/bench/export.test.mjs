@@ -27,7 +27,7 @@ test("both graphs of the default model give its golden logits", () => {
   const { status, stderr, report } = exported("default", "web/models/default.raremap", "--tile", "128");
   assert.equal(status, 0, stderr);
   assert.ok(report.golden_difference.original < 1e-5 && report.golden_difference.folded < 1e-5, JSON.stringify(report.golden_difference));
-  assert.deepEqual(report.tiles[128].shapes, { main: [1, 7, 64, 64], auxiliary: [1, 2, 64, 64] });
+  assert.deepEqual(report.tiles[128].shapes, { main: [1, 7, 128, 128], auxiliary: [1, 2, 128, 128] });
 });
 
 test("a network with random weights has any shape, and everything that a side of the bench reads", () => {

@@ -72,7 +72,7 @@ test("a weights file's card is shown, its model maps the scene, and one click br
     assert.equal(await visit.state(["ready", "error"]), "ready", await visit.error());
     await offer(visit, "lake.raremap", lake);
     const card = await page.innerText("#offer");
-    for (const said of ["lakes", "lake.raremap", "green, red, and near infrared", "5–36 m", "Reed", "1.9 MB"]) {
+    for (const said of ["lakes", "lake.raremap", "green, red, and near infrared", "5–36 m", "Reed", "2.1 MB"]) {
       assert.ok(card.includes(said), `${said}: ${card}`);
     }
     // Precision of wetland, as the card's figures have it.

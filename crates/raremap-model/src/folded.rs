@@ -9,10 +9,11 @@ use burn::tensor::{Device, Tensor};
 use crate::cpu;
 use crate::decoder::Decoder;
 use crate::detail::{DetailPath, FoldedDetailPath};
+use crate::dual_logits::DualLogits;
 use crate::embed::{map_from_tokens, multiply};
 use crate::encoder::{MixTransformer, StageTokens};
 use crate::pixel::PixelPath;
-use crate::segformer::{DualLogits, Heads, Segformer};
+use crate::segformer::{Heads, Segformer};
 
 /// Our own kernel on the CPU; elsewhere the backend's, which is one kernel, too. No gradient is needed here.
 pub(crate) fn resize_bilinear(map: Tensor<4>, size: [usize; 2]) -> Tensor<4> {

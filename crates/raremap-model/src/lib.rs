@@ -16,6 +16,7 @@ mod cpu;
 mod decoder;
 mod detail;
 mod drop_path;
+mod dual_logits;
 mod embed;
 mod encoder;
 mod error;
@@ -46,6 +47,7 @@ pub use comparison::{
     unet_plus_plus::{UNetPlusPlus, UNetPlusPlusConfig},
 };
 pub use config::{SIZE_MULTIPLE, SegformerConfig, Variant};
+pub use dual_logits::DualLogits;
 pub use error::{ArchitectureError, WeightsError};
 pub use folded::FoldedSegformer;
 pub use golden::check_golden;
@@ -53,7 +55,7 @@ pub use keys::{from_hugging_face, load_hugging_face};
 pub use network::{InferenceNetwork, Network};
 pub use quantize::{Storage, reads_image, storage_of};
 pub use raremap_tile::{GOLDEN_TOLERANCE, PackedModel, TileError, TileLogits, TileModel};
-pub use segformer::{DualLogits, Segformer};
+pub use segformer::Segformer;
 pub use tile::BurnTileModel;
 pub use upsample::upsample_bilinear;
 pub use weights::{FORMATS, GoldenTile, MAX_HEADER_BYTES, ModelFile, apply_parameters, parameters_of, read_card};

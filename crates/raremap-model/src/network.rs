@@ -8,8 +8,9 @@ use crate::comparison::{
     deeplab::DeepLab, manet::MaNet, multipath_unet::MultipathUNet, pspnet::PspNet, unet::UNet,
     unet_plus_plus::UNetPlusPlus,
 };
+use crate::dual_logits::DualLogits;
 use crate::folded::FoldedSegformer;
-use crate::segformer::{DualLogits, Segformer};
+use crate::segformer::Segformer;
 
 /// The two enums over the families. The comparison networks run as they are trained; SegFormer is folded first.
 macro_rules! networks {

@@ -9,7 +9,7 @@ use burn::tensor::{Device, Tensor};
 use crate::config::SegformerConfig;
 use crate::conv_norm::{HE, convolve};
 use crate::cpu::{self, PixelLayers};
-use crate::segformer::DualLogits;
+use crate::dual_logits::DualLogits;
 
 /// Standard deviation of the outputs' first weights: the path starts out weak beside the heads.
 const OUTPUT_STD: f64 = 0.05;

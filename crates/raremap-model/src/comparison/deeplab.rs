@@ -10,8 +10,9 @@ use crate::comparison::conv::double_conv::{DoubleConv, DoubleConvConfig};
 use crate::comparison::conv::resnet::{ResNet, ResNetConfig};
 use crate::config::{check_counts, check_ends, check_rate};
 use crate::conv_norm::{ConvNorm, ConvNormConfig, dropout};
+use crate::dual_logits::DualLogits;
 use crate::error::ArchitectureError;
-use crate::segformer::{DualLogits, Heads};
+use crate::segformer::Heads;
 use crate::upsample::upsample_bilinear;
 
 /// Shape of a [`DeepLab`].

@@ -10,8 +10,9 @@ use crate::comparison::conv::resnet::{ResNet, ResNetConfig};
 use crate::comparison::conv::squeeze_excitation::SqueezeExcitation;
 use crate::config::{check_counts, check_ends};
 use crate::conv_norm::{ConvNorm, ConvNormConfig};
+use crate::dual_logits::DualLogits;
 use crate::error::ArchitectureError;
-use crate::segformer::{DualLogits, Heads};
+use crate::segformer::Heads;
 use crate::upsample::upsample_nearest;
 
 /// Shape of a [`MaNet`].

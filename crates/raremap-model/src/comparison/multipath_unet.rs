@@ -12,8 +12,9 @@ use crate::comparison::conv::upsampler::Upsampling;
 use crate::comparison::unet::{Expansion, check_levels};
 use crate::config::check_ends;
 use crate::conv_norm::{ConvNorm, ConvNormConfig};
+use crate::dual_logits::DualLogits;
 use crate::error::ArchitectureError;
-use crate::segformer::{DualLogits, Heads};
+use crate::segformer::Heads;
 
 /// Shape of a [`MultipathUNet`].
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]

@@ -9,8 +9,9 @@ use serde::{Deserialize, Serialize};
 use crate::comparison::conv::resnet::{ResNet, ResNetConfig};
 use crate::config::{check_ends, check_rate};
 use crate::conv_norm::{ConvNorm, ConvNormConfig, convolve, dropout, pointwise};
+use crate::dual_logits::DualLogits;
 use crate::error::ArchitectureError;
-use crate::segformer::{DualLogits, Heads};
+use crate::segformer::Heads;
 use crate::upsample::upsample_bilinear;
 
 /// Shape of a [`PspNet`].

@@ -13,8 +13,9 @@ use crate::comparison::conv::squeeze_excitation::SqueezeExcitation;
 use crate::comparison::conv::upsampler::{Upsampler, Upsampling};
 use crate::config::{check_counts, check_ends};
 use crate::conv_norm::{convolve, pointwise};
+use crate::dual_logits::DualLogits;
 use crate::error::ArchitectureError;
-use crate::segformer::{DualLogits, Heads};
+use crate::segformer::Heads;
 
 /// Shape of a [`UNet`].
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]

@@ -10,8 +10,9 @@ use crate::comparison::conv::upsampler::{Upsampler, Upsampling};
 use crate::comparison::unet::check_levels;
 use crate::config::check_ends;
 use crate::conv_norm::{convolve, pointwise};
+use crate::dual_logits::DualLogits;
 use crate::error::ArchitectureError;
-use crate::segformer::{DualLogits, Heads};
+use crate::segformer::Heads;
 
 /// Shape of a [`UNetPlusPlus`].
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
