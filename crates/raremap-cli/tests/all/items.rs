@@ -279,6 +279,16 @@ fn a_job_of_items_that_is_killed_is_continued() {
         job.kill().expect("a process");
         job.wait().expect("a process");
     }
+    // What is left if a job is killed when a result has just taken its place.
+    let is_scene = |name: &String| !name.starts_with('.');
+    let names = fs::read_dir(folder.join("out")).expect("a folder").flatten();
+    let mut names = names.map(|entry| entry.file_name().to_string_lossy().into_owned());
+    let partial = folder.join(format!(
+        "out/.partial-{}-x7Gh2k",
+        names.find(is_scene).expect("a scene")
+    ));
+    fs::create_dir(&partial).expect("a folder");
+    fs::write(partial.join("lock"), "").expect("a file");
     let (code, last) = report(&folder, &[], "out");
     assert_eq!((code, count(&last["done"]) + count(&last["skipped"])), (Some(0), 8));
     assert!(count(&last["skipped"]) >= finished, "{last}");

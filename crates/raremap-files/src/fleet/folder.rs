@@ -37,10 +37,9 @@ pub(super) fn is_done(
     Ok(record::is_finished(&out.join(&scene.id), &digest))
 }
 
-/// Removes what jobs that were killed have left of `scenes`, and returns the ids of these. Others may be at work in the folder, even on the same
+/// Removes what jobs that were killed have left of the scenes `own`, and returns the ids of these. Others may be at work in the folder, even on the same
 /// scenes.
-pub(super) fn remove_left_overs(out: &Path, scenes: &[FleetScene]) -> Result<BTreeSet<String>, FilesError> {
-    let own: BTreeSet<&str> = scenes.iter().map(|scene| scene.id.as_str()).collect();
+pub(super) fn remove_left_overs(out: &Path, own: &BTreeSet<&str>) -> Result<BTreeSet<String>, FilesError> {
     let mut found = BTreeSet::new();
     for entry in std::fs::read_dir(out).map_err(FilesError::cannot_read(out))?.flatten() {
         let name = entry.file_name();

@@ -147,8 +147,10 @@ pub fn plan_fleet(
             Ok(scene) => plan.todo.push(scene),
         }
     }
+    // Of a finished scene, too: a job may have been killed when the result had just taken its place.
+    let own = plan.todo.iter().map(|scene| &scene.id).chain(&plan.skipped);
+    let killed = remove_left_overs(out, &own.map(String::as_str).collect())?;
     // If a scene ends every process that maps it, the next one gets the others done before.
-    let killed = remove_left_overs(out, &plan.todo)?;
     plan.todo.sort_by_key(|scene| killed.contains(&scene.id));
     Ok(plan)
 }

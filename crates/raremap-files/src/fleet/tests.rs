@@ -1,5 +1,6 @@
 //! What a list of items means.
 
+use std::collections::BTreeSet;
 use std::fs;
 
 use raremap_testing::card;
@@ -242,7 +243,7 @@ fn what_a_killed_job_left_is_removed_if_it_is_of_these_scenes() {
         fs::create_dir(out.path().join(name)).expect("a folder");
         fs::write(out.path().join(name).join("mask.tif"), "half").expect("a file");
     }
-    let own = [scene("/data/a.tif"), scene("/data/c.tif")];
+    let own = BTreeSet::from(["a", "c"]);
     let found = remove_left_overs(out.path(), &own).expect("removes");
     assert_eq!(found.into_iter().collect::<Vec<_>>(), ["a"]);
     let mut left: Vec<_> = fs::read_dir(out.path())
@@ -256,7 +257,7 @@ fn what_a_killed_job_left_is_removed_if_it_is_of_these_scenes() {
 #[test]
 fn a_folder_that_a_process_is_at_work_in_is_not_removed() {
     let out = tempfile::tempdir().expect("a folder");
-    let own = [scene("/data/a.tif")];
+    let own = BTreeSet::from(["a"]);
     let partial = Partial::new(out.path(), "a").expect("a folder");
     assert!(remove_left_overs(out.path(), &own).expect("looks").is_empty());
     assert_eq!(fs::read_dir(out.path()).expect("a folder").count(), 1);
