@@ -29,6 +29,7 @@ use burn::tensor::{DType, Device, Tensor, TensorData};
 
 pub(crate) use attention::Heads;
 pub(crate) use convolution::Steps;
+pub(crate) use pixel::{PixelLayers, refine};
 #[cfg(feature = "training")]
 pub(crate) use recorded::{batch_norm, dropout};
 
@@ -256,35 +257,6 @@ pub(crate) fn upsample_bilinear(map: Tensor<4>, size: [usize; 2]) -> Tensor<4> {
 /// If there is no map, or if the shapes do not agree.
 pub(crate) fn upsampled_sum(maps: Vec<Tensor<4>>, size: [usize; 2], relu: bool) -> Tensor<4> {
     upsample::sum(maps, size, relu)
-}
-
-/// The layers of a pixel path, all of them 1 x 1.
-pub(crate) struct PixelLayers {
-    /// `[hidden, bands, 1, 1]`
-    pub(crate) input: Tensor<4>,
-    /// `[hidden]`
-    pub(crate) bias: Tensor<1>,
-    /// `[channels of the head, hidden, 1, 1]`, for each head.
-    pub(crate) outputs: Vec<Tensor<4>>,
-}
-
-/// Each head's logits, upsampled as by [`upsample_bilinear`], plus `outputs relu(context + input x + bias)` of each pixel x, of tensors of [`takes`].
-///
-/// # Shapes
-/// - `logits`: `[batch, channels of the head, h / n, w / n]`, for each head
-/// - `context`: `[batch, hidden, h / n, w / n]`
-/// - `input`: `[batch, bands, h, w]`
-/// - output: `[batch, channels of the head, h, w]`, for each head, its planes together in memory
-///
-/// # Panics
-/// If there is no head, or if the shapes do not agree.
-pub(crate) fn refine(
-    logits: Vec<Tensor<4>>,
-    context: Tensor<4>,
-    input: Tensor<4>,
-    layers: &PixelLayers,
-) -> Vec<Tensor<4>> {
-    pixel::refine(logits, context, input, layers)
 }
 
 /// The weights of a dense convolution, in the order in which [`convolve`] reads them, so that no run of a network has to transpose them. Their shape stays.

@@ -6,10 +6,29 @@ use super::convolution::IN_LINES;
 use super::linear::panels;
 use super::panels::set_products;
 use super::upsample::Upsampling;
-use super::{PixelLayers, Values, for_each_chunk, nhwc_of, relu, tensor_of};
+use super::{Values, for_each_chunk, nhwc_of, relu, tensor_of};
 
-/// As [`super::refine`].
-pub(super) fn refine(
+/// The layers of a pixel path, all of them 1 x 1.
+pub(crate) struct PixelLayers {
+    /// `[hidden, bands, 1, 1]`
+    pub(crate) input: Tensor<4>,
+    /// `[hidden]`
+    pub(crate) bias: Tensor<1>,
+    /// `[channels of the head, hidden, 1, 1]`, for each head.
+    pub(crate) outputs: Vec<Tensor<4>>,
+}
+
+/// Each head's logits, upsampled as by [`super::upsample_bilinear`], plus `outputs relu(context + input x + bias)` of each pixel x, of tensors of [`super::takes`].
+///
+/// # Shapes
+/// - `logits`: `[batch, channels of the head, h / n, w / n]`, for each head
+/// - `context`: `[batch, hidden, h / n, w / n]`
+/// - `input`: `[batch, bands, h, w]`
+/// - output: `[batch, channels of the head, h, w]`, for each head, its planes together in memory
+///
+/// # Panics
+/// If there is no head, or if the shapes do not agree.
+pub(crate) fn refine(
     logits: Vec<Tensor<4>>,
     context: Tensor<4>,
     input: Tensor<4>,
